@@ -1,0 +1,16 @@
+package goalcast
+
+import "time"
+
+// UserID is who a request speaks for. It is made from what the user presents (rest) and is never itself a secret.
+type UserID string
+
+// Device is a phone or browser that gets pushes.
+type Device struct {
+	ID       int64  // the store's number, rising with the time of registration; batches of pushes are ranges of it
+	Token    string // FCM registration token; a secret of the device: never logged
+	User     UserID
+	Platform string // "android", "ios", "web"
+	Language string // of the app: "nl", "fr", "de", "en"; other values read as "en"
+	Created  time.Time
+}
