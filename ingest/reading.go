@@ -1,0 +1,58 @@
+package ingest
+
+import (
+	"cmp"
+	"time"
+
+	"goalcast"
+)
+
+// Provider reads the documents of one sender of feeds. Its methods are pure and safe for concurrent use.
+type Provider interface {
+	// Name is the provider's place in the path of its feed endpoint, and in GOALCAST_FEED_SECRETS: "opta".
+	Name() string
+	// Describe reads the feed ("F9") and the match from the headers (names in lower case) and, where they do not tell, from the first bytes
+	// of the body. It never fails: what is not known stays empty.
+	Describe(headers map[string]string, body []byte) (feed string, match goalcast.MatchID)
+	// Read says what a document tells. Errors: ErrUnread for a feed that is not read, else why the document cannot be understood.
+	Read(goalcast.Document) (Reading, error)
+}
+
+// Reading is what one document says, in our words, before it is compared with anything.
+type Reading struct {
+	// Source names the series the document belongs to: documents of one source and match are each the whole truth of their moment and replace one
+	// another. "opta:match" for F7 and F9, which tell the same in more or less detail, "opta:f24", "opta:f1".
+	Source  string
+	Version Version
+	Matches []MatchReading
+}
+
+// MatchReading is what a document says of one match.
+type MatchReading struct {
+	Match   goalcast.MatchID
+	Fixture *goalcast.Fixture // fields that the document does not tell are zero; nil if it tells none
+	// Facts are the events that hold by this document, in no order: of each goalcast.Event all but Revision, Seq, Topics, Score, Times and Clock.
+	// An event that the document itself calls deleted stands here with Status Cancelled. One that stood in an earlier document of the source
+	// and is missing here was taken back.
+	Facts []goalcast.Event
+	// Players are the names that the document tells, for facts of any source that have only an id.
+	Players map[goalcast.PlayerID]string
+}
+
+// Version orders the documents of one source and match: the time the provider wrote into the document, then the time it was produced, then the
+// newest edit in it, then the digest, so that any two different documents have an order and it is the same whichever comes first.
+type Version struct {
+	Time     time.Time `json:"time"`              // of the document, UTC, whole seconds for Opta
+	Produced time.Time `json:"produced,omitzero"` // from the production header, UTC, with milliseconds; zero where there is none
+	Edited   time.Time `json:"edited,omitzero"`   // newest last_modified or version inside; zero where there is none
+	Digest   string    `json:"digest"`            // hex, of the bytes
+}
+
+// Compare returns -1, 0 or 1. Production times are compared only where both documents have one.
+func (v Version) Compare(o Version) int {
+	produced := 0
+	if !v.Produced.IsZero() && !o.Produced.IsZero() {
+		produced = v.Produced.Compare(o.Produced)
+	}
+	return cmp.Or(v.Time.Compare(o.Time), produced, v.Edited.Compare(o.Edited), cmp.Compare(v.Digest, o.Digest))
+}
