@@ -48,11 +48,7 @@ type Version struct {
 	Digest   string    `json:"digest"`            // hex, of the bytes
 }
 
-// Compare returns -1, 0 or 1. Production times are compared only where both documents have one.
+// Compare returns -1, 0 or 1. A missing time is before all others.
 func (v Version) Compare(o Version) int {
-	produced := 0
-	if !v.Produced.IsZero() && !o.Produced.IsZero() {
-		produced = v.Produced.Compare(o.Produced)
-	}
-	return cmp.Or(v.Time.Compare(o.Time), produced, v.Edited.Compare(o.Edited), cmp.Compare(v.Digest, o.Digest))
+	return cmp.Or(v.Time.Compare(o.Time), v.Produced.Compare(o.Produced), v.Edited.Compare(o.Edited), cmp.Compare(v.Digest, o.Digest))
 }
