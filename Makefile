@@ -1,0 +1,40 @@
+# The commands of the project. `make test` is everything a change must pass; it installs what it needs on Debian and Ubuntu.
+
+SHELL := /bin/bash
+GO ?= go
+PACKAGES := ./...
+
+.PHONY: test deps lint test-go test-js build bench fuzz clean
+
+test: deps lint test-go test-js
+
+# Redis, PostgreSQL, Chromium, Node.js: what the tests talk to.
+deps:
+	./scripts/install-test-servers.sh
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+
+# One package after the other where they start servers: two cores are enough then.
+test-go:
+	$(GO) test -race -timeout 20m $(PACKAGES)
+
+test-js: build
+	cd clients/js && npm ci --no-audit --no-fund && GOALCAST_BIN=$(CURDIR)/tmp/goalcast npm test
+
+build:
+	$(GO) build -o tmp/goalcast ./cmd/goalcast
+
+# Figures for docs/benchmarks.md: needs the same servers as the tests.
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./hub/... ./cmd/goalcast/...
+
+# A minute on each parser of what strangers send.
+fuzz:
+	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/opta
+	$(GO) test -run '^$$' -fuzz FuzzClientFrames -fuzztime 60s ./hub
+
+clean:
+	rm -rf tmp clients/js/node_modules

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line. Every flag has an environment variable; those marked secret also have one with _FILE behind the name, which names a
+// file that holds the value.
+type commands struct {
+	Serve    serveCmd    `cmd:"" help:"Run goalcast: take feeds in, serve viewers, send pushes. Without settings: one process, an SQLite file, nothing else to install."`
+	Demo     demoCmd     `cmd:"" help:"Run goalcast with a simulated match day in memory and a live page to look at."`
+	Simulate simulateCmd `cmd:"" help:"Post a simulated match day to a running goalcast."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database to this version's schema and end."`
+	Replay   replayCmd   `cmd:"" help:"Work through kept documents again."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// stores says where things are kept.
+type stores struct {
+	DatabaseURL string `name:"database-url" env:"GOALCAST_DATABASE_URL" default:"sqlite:goalcast.db" secret:"" placeholder:"URL" help:"Database: sqlite:FILE, or postgres://user:password@host/name."`
+	RedisURL    string `name:"redis-url" env:"GOALCAST_REDIS_URL" default:"embedded" secret:"" placeholder:"URL" help:"Redis: embedded (in this process, nothing shared), redis://host:6379/0, rediss://, redis+sentinel://host:26379,host:26379/master, redis+cluster://host:6379,host:6379."`
+}
+
+// logging says what is logged and how.
+type logging struct {
+	LogLevel  string `name:"log-level" env:"GOALCAST_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn, error."`
+	LogFormat string `name:"log-format" env:"GOALCAST_LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"text, json, or auto: text on a terminal, JSON otherwise."`
+}
+
+// serving is what serve and demo have in common.
+type serving struct {
+	logging
+	Listen      string            `env:"GOALCAST_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
+	AdminListen string            `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin. Keep it inside."`
+	FeedSecrets map[string]string `name:"feed-secrets" env:"GOALCAST_FEED_SECRETS" secret:"" mapsep:"," placeholder:"PROVIDER=SECRET,..." help:"What a provider shows to post to /feeds/PROVIDER: as bearer token, basic password, x-api-key or ?key=. A provider without one is accepted from this machine only."`
+	AdminTokens map[string]string `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" mapsep:"," placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Without: /admin answers 403."`
+
+	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" default:"16777216" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
+	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" default:"0" placeholder:"N" help:"Documents worked on at once; 0 is twice the cores."`
+	IngestIn time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" default:"10s" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
+
+	DrainTime     time.Duration `name:"drain-time" env:"GOALCAST_DRAIN_TIME" default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
+	PingInterval  time.Duration `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" default:"25s" help:"A viewer hears something at least this often."`
+	Ring          int           `name:"ring" env:"GOALCAST_RING" default:"20000" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
+	MaxPending    int           `name:"max-pending" env:"GOALCAST_MAX_PENDING" default:"262144" placeholder:"BYTES" help:"Events that may wait for one slow viewer before it is cut with code 4008."`
+	MaxTopics     int           `name:"max-topics" env:"GOALCAST_MAX_TOPICS" default:"100" placeholder:"N" help:"Topics of one connection."`
+	MaxConns      int           `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is no limit."`
+	MaxConnsPerIP int           `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
+	HandshakeRate float64       `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
+	Origins       []string      `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
+
+	FCM fcm `embed:"" prefix:"fcm-"`
+}
+
+// fcm says how pushes reach Firebase Cloud Messaging.
+type fcm struct {
+	Project     string `env:"GOALCAST_FCM_PROJECT" placeholder:"ID" help:"Firebase project that pushes go out from. Empty: no pushes."`
+	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
+	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
+	Rate        int    `env:"GOALCAST_FCM_RATE" default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together."`
+}
+
+// The roles of a process.
+const (
+	roleHub    = "hub"
+	roleIngest = "ingest"
+	roleNotify = "notify"
+	roleREST   = "rest"
+)
+
+var allRoles = []string{roleHub, roleIngest, roleNotify, roleREST}
+
+type serveCmd struct {
+	serving
+	stores
+	Roles   []string `env:"GOALCAST_ROLES" default:"hub,ingest,notify,rest" placeholder:"ROLE,..." help:"What this process does: hub (viewers), ingest (feeds), notify (pushes), rest (snapshots, me, /admin). Each scales alone."`
+	Migrate bool     `env:"GOALCAST_MIGRATE" default:"true" negatable:"" help:"Bring the database to this version's schema at the start."`
+}
+
+type demoCmd struct {
+	serving
+	DatabaseURL string  `name:"database-url" env:"GOALCAST_DATABASE_URL" default:"sqlite::memory:" placeholder:"URL" help:"Database of the demo; in memory, gone when it ends."`
+	Speed       float64 `env:"GOALCAST_SPEED" default:"30" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second."`
+	Seed        uint64  `env:"GOALCAST_SEED" default:"7" placeholder:"N" help:"The match day to play; the same number is the same day."`
+	Matches     int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches."`
+}
+
+type simulateCmd struct {
+	logging
+	URL     string  `env:"GOALCAST_URL" default:"http://127.0.0.1:8080" help:"The goalcast to post to."`
+	Secret  string  `env:"GOALCAST_FEED_SECRET" secret:"" help:"Secret of its opta feed."`
+	Speed   float64 `env:"GOALCAST_SPEED" default:"1" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second."`
+	Seed    uint64  `env:"GOALCAST_SEED" default:"7" placeholder:"N" help:"The match day to play."`
+	Matches int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches."`
+}
+
+type migrateCmd struct {
+	logging
+	stores
+}
+
+type replayCmd struct {
+	logging
+	stores
+	Documents []int64   `arg:"" optional:"" help:"Numbers of the documents."`
+	Failed    bool      `help:"All documents that could not be understood."`
+	Match     int64     `help:"All documents of this match."`
+	From      time.Time `help:"Kept at or after this time (RFC 3339)."`
+	To        time.Time `help:"Kept before this time (RFC 3339)."`
+}
+
+type versionCmd struct{}
+
+// parse reads the command line and the environment. Its error is one line that names the flag and the variable at fault.
+func parse(args []string, cli *commands) (*kong.Context, error) {
+	parser, err := kong.New(cli,
+		kong.Name("goalcast"),
+		kong.Description("A push hub for live football."),
+		kong.UsageOnError(),
+		kong.Resolvers(kong.ResolverFunc(secretFile)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("command line: %w", err)
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		return nil, named(parser.Model, err)
+	}
+	return ctx, nil
+}
+
+// secretFile gives the value of a secret flag from the file that GOALCAST_..._FILE names, without the line end.
+func secretFile(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if !flag.Tag.Has("secret") || len(flag.Envs) == 0 {
+		return nil, nil
+	}
+	variable := flag.Envs[0] + "_FILE"
+	path, ok := os.LookupEnv(variable)
+	if !ok || path == "" {
+		return nil, nil
+	}
+	if _, both := os.LookupEnv(flag.Envs[0]); both {
+		return nil, fmt.Errorf("%s and %s are both set", flag.Envs[0], variable)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", variable, err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+var flagName = regexp.MustCompile(`--([a-z-]+)`)
+
+// named adds the environment variable to an error that names only the flag: whoever set the variable looks for that.
+func named(model *kong.Application, err error) error {
+	m := flagName.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	var variable string
+	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
+		if f, ok := node.(*kong.Flag); ok && f.Name == m[1] && len(f.Envs) > 0 {
+			variable = f.Envs[0]
+		}
+		return next(nil)
+	})
+	if variable == "" || strings.Contains(err.Error(), variable) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", variable, err)
+}
+
+// Validate is called by kong; the messages name the variable.
+func (c *serving) Validate() error {
+	for _, check := range []struct {
+		variable string
+		wrong    error
+	}{
+		{"GOALCAST_LISTEN", hostPort(c.Listen)},
+		{"GOALCAST_ADMIN_LISTEN", hostPort(c.AdminListen)},
+		{"GOALCAST_FEED_SECRETS", secrets(c.FeedSecrets, nil)},
+		{"GOALCAST_ADMIN_TOKENS", secrets(c.AdminTokens, []string{"editor", "operator"})},
+		{"GOALCAST_FEED_MAX_BODY", positive(c.MaxBody > 0)},
+		{"GOALCAST_FEED_WORKERS", positive(c.Workers >= 0)},
+		{"GOALCAST_FEED_SWEEP_AFTER", positive(c.IngestIn > 0)},
+		{"GOALCAST_DRAIN_TIME", positive(c.DrainTime >= 0)},
+		{"GOALCAST_PING_INTERVAL", positive(c.PingInterval >= time.Second)},
+		{"GOALCAST_RING", positive(c.Ring > 0)},
+		{"GOALCAST_MAX_PENDING", positive(c.MaxPending > 0)},
+		{"GOALCAST_MAX_TOPICS", positive(c.MaxTopics > 0)},
+		{"GOALCAST_MAX_CONNECTIONS", positive(c.MaxConns >= 0)},
+		{"GOALCAST_MAX_CONNECTIONS_PER_IP", positive(c.MaxConnsPerIP >= 0)},
+		{"GOALCAST_HANDSHAKE_RATE", positive(c.HandshakeRate >= 0)},
+		{"GOALCAST_FCM_RATE", positive(c.FCM.Rate > 0)},
+		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
+	} {
+		if check.wrong != nil {
+			return fmt.Errorf("%s: %w", check.variable, check.wrong)
+		}
+	}
+	return nil
+}
+
+// Validate is called by kong.
+func (c *stores) Validate() error {
+	if err := oneOfSchemes(c.DatabaseURL, "sqlite", "postgres", "postgresql"); err != nil {
+		return fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
+	}
+	if c.RedisURL == "embedded" {
+		return nil
+	}
+	if err := oneOfSchemes(c.RedisURL, "redis", "rediss", "redis+sentinel", "redis+cluster"); err != nil {
+		return fmt.Errorf("GOALCAST_REDIS_URL: %w (or the word embedded)", err)
+	}
+	return nil
+}
+
+// Validate is called by kong.
+func (c *serveCmd) Validate() error {
+	for _, r := range c.Roles {
+		if !slices.Contains(allRoles, r) {
+			return fmt.Errorf("GOALCAST_ROLES: no role %q: want some of %s", r, strings.Join(allRoles, ","))
+		}
+	}
+	if len(c.Roles) == 0 {
+		return fmt.Errorf("GOALCAST_ROLES: empty: want some of %s", strings.Join(allRoles, ","))
+	}
+	return errors.Join(c.serving.Validate(), c.stores.Validate())
+}
+
+// Validate is called by kong.
+func (c *demoCmd) Validate() error {
+	switch {
+	case c.Speed <= 0 || c.Speed > 600:
+		return errors.New("GOALCAST_SPEED: want more than 0 and at most 600")
+	case c.Matches < 1 || c.Matches > 50:
+		return errors.New("GOALCAST_MATCHES: want 1 to 50")
+	}
+	return c.serving.Validate()
+}
+
+func (f fcm) check() error {
+	if f.Project != "" && f.Endpoint == "" && f.Credentials == "" {
+		return errors.New("not set, though GOALCAST_FCM_PROJECT is")
+	}
+	return nil
+}
+
+func hostPort(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil || port == "" {
+		return fmt.Errorf("%q is not HOST:PORT", text)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q: no such port", text)
+	}
+	return nil
+}
+
+// secrets checks NAME=SECRET pairs without ever showing one; names are those given, if any.
+func secrets(pairs map[string]string, names []string) error {
+	for name, secret := range pairs {
+		if names != nil && !slices.Contains(names, name) {
+			return fmt.Errorf("no role %q: want %s", name, strings.Join(names, ", "))
+		}
+		if len(secret) < 16 {
+			return fmt.Errorf("the secret of %q has fewer than 16 characters", name)
+		}
+	}
+	return nil
+}
+
+func positive(ok bool) error {
+	if !ok {
+		return errors.New("out of range")
+	}
+	return nil
+}
+
+func oneOfSchemes(text string, schemes ...string) error {
+	if scheme, _, ok := strings.Cut(text, ":"); ok && slices.Contains(schemes, scheme) {
+		if scheme == "sqlite" {
+			return nil
+		}
+		if _, err := url.Parse(text); err != nil {
+			return errors.New("not a URL") // the URL may hold a password: url.Error would show it
+		}
+		return nil
+	}
+	return fmt.Errorf("want one of %s", strings.Join(schemes, ":, ")+":")
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what the tests talk to: Redis, PostgreSQL, Chromium and Node.js. Does nothing where all are there.
+set -eu
+
+has() { command -v "$1" >/dev/null 2>&1; }
+has_postgres() { has postgres || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; }
+
+missing=()
+has redis-server || missing+=(redis-server)
+has_postgres || missing+=(postgresql)
+has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
+has node || missing+=(nodejs)
+has npm || missing+=(npm)
+has gcc || missing+=(gcc libc6-dev) # for the race detector
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if ! has apt-get; then
+	echo "Please install: ${missing[*]} (the names are Debian's), then run make test again." >&2
+	exit 1
+fi
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+	has sudo || { echo "Please run as root: apt-get install ${missing[*]}" >&2; exit 1; }
+	root=(sudo)
+fi
+echo "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${root[@]}" apt-get update -qq
+"${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
