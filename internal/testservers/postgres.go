@@ -1,0 +1,181 @@
+package testservers
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver
+)
+
+// shared holds the servers of this test binary that are started once: the only state of the package. A test binary is one process and
+// starting PostgreSQL takes seconds.
+var shared struct {
+	sync.Mutex
+	fast, durable *PostgresServer
+}
+
+// Postgres returns the URL of an empty schema, made for this test and dropped after it, on a server that all tests of the binary share.
+// The server does not flush to disk (fsync=off): it is fast, and not to be measured.
+func Postgres(tb testing.TB) string {
+	tb.Helper()
+	return schema(tb, &shared.fast, false)
+}
+
+// DurablePostgres is Postgres on a server that flushes every commit to disk, for benchmarks.
+func DurablePostgres(tb testing.TB) string {
+	tb.Helper()
+	return schema(tb, &shared.durable, true)
+}
+
+// PostgresServer is a server that the test may stop and start.
+type PostgresServer struct {
+	URL string // of the database, without search_path; stays the same over restarts
+
+	folder string
+	args   []string
+	proc   *server // nil while stopped
+	user   *syscall.Credential
+}
+
+// NewPostgres starts a server for this test alone. It takes two seconds or more.
+func NewPostgres(tb testing.TB) *PostgresServer {
+	tb.Helper()
+	p := newPostgres(tb, false)
+	tb.Cleanup(func() {
+		p.Stop()
+		os.RemoveAll(p.folder)
+	})
+	return p
+}
+
+// Stop ends the server as a crash would; what was committed is there after Start.
+func (p *PostgresServer) Stop() {
+	if p.proc != nil {
+		os.WriteFile(filepath.Join(p.folder, "keep"), nil, 0o600) // tells the guard not to delete what Start needs
+		p.proc.stop()
+		p.proc = nil
+	}
+}
+
+// Start starts it again on the same port.
+func (p *PostgresServer) Start(tb testing.TB) {
+	tb.Helper()
+	if err := p.start(); err != nil {
+		tb.Fatalf("restart postgres: %v\n%s", err, p.output())
+	}
+}
+
+func schema(tb testing.TB, server **PostgresServer, durable bool) string {
+	tb.Helper()
+	shared.Lock()
+	if *server == nil {
+		*server = newPostgres(tb, durable)
+	}
+	p := *server
+	shared.Unlock()
+
+	db, err := sql.Open("pgx", p.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer db.Close()
+	name := "test_" + strings.ToLower(rand.Text())[:12]
+	if _, err := db.ExecContext(tb.Context(), "CREATE SCHEMA "+name); err != nil {
+		tb.Fatalf("create schema: %v\n%s", err, p.output())
+	}
+	tb.Cleanup(func() {
+		db, err := sql.Open("pgx", p.URL)
+		if err != nil {
+			return
+		}
+		defer db.Close()
+		// Best effort: the server goes with the test binary anyway. Not waiting for ever for a connection that the test left open.
+		db.Exec("SET lock_timeout = '2s'; DROP SCHEMA " + name + " CASCADE")
+	})
+	return p.URL + "&search_path=" + name
+}
+
+func newPostgres(tb testing.TB, durable bool) *PostgresServer {
+	tb.Helper()
+	places := []string{"/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin"}
+	initdb, err := find("initdb", places...)
+	if err != nil {
+		missing(tb, "%v", err)
+	}
+	postgres, err := find("postgres", append([]string{filepath.Dir(initdb)}, places...)...)
+	if err != nil {
+		missing(tb, "%v", err)
+	}
+	p := &PostgresServer{}
+	if p.user, err = unprivileged(); err != nil {
+		missing(tb, "%v", err)
+	}
+	if p.folder, err = os.MkdirTemp("", "goalcast-postgres-"); err != nil {
+		tb.Fatal(err)
+	}
+	if p.user != nil {
+		if err := os.Chown(p.folder, int(p.user.Uid), int(p.user.Gid)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	data := filepath.Join(p.folder, "data")
+	cmd := exec.Command(initdb, "-D", data, "-U", "goalcast", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.user}
+	cmd.Dir = "/"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		os.RemoveAll(p.folder)
+		tb.Fatalf("initdb: %v\n%s", err, out)
+	}
+	flush := "off"
+	if durable {
+		flush = "on"
+	}
+	for range 3 {
+		port := strconv.Itoa(freePort(tb))
+		p.URL = "postgres://goalcast@" + net.JoinHostPort("127.0.0.1", port) + "/postgres?sslmode=disable"
+		p.args = []string{postgres, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+			"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=" + flush, "-c", "synchronous_commit=" + flush,
+			"-c", "full_page_writes=" + flush}
+		if err = p.start(); err == nil {
+			return p
+		}
+		p.Stop()
+	}
+	tb.Fatalf("start postgres: %v\n%s", err, p.output())
+	return nil
+}
+
+// start runs the server. SIGQUIT is its immediate shutdown: it ends its children, and recovers from the log the next time.
+func (p *PostgresServer) start() error {
+	os.Remove(filepath.Join(p.folder, "keep"))
+	proc, err := launch("QUIT", p.folder, filepath.Join(p.folder, "log"), p.user, p.args...)
+	if err != nil {
+		return err
+	}
+	p.proc = proc
+	db, err := sql.Open("pgx", p.URL)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	err = eventually(startLimit, db.Ping)
+	if err != nil {
+		return fmt.Errorf("no answer after %v: %w", startLimit, err)
+	}
+	return nil
+}
+
+func (p *PostgresServer) output() string {
+	text, _ := os.ReadFile(filepath.Join(p.folder, "log"))
+	return string(text)
+}

@@ -1,0 +1,129 @@
+// Package store holds the only SQL and the only Redis keys of goalcast.
+//
+// Store is the truth, in PostgreSQL or in an SQLite file: what providers sent (documents), what was made of it (matches, events), who wants
+// to know (devices, follows) and the outbox, which ties a committed change to everything that has to follow from it. Redis carries
+// the bus (Bus: events in order, and the newest values of states) and the queue of work for later (Queue). It may be wiped at any moment:
+// Relay and the sweepers of the callers bring back from the database what still has to happen.
+//
+// ingest, hub, notify and rest call it through small interfaces of their own; cmd/goalcast opens it and passes it to them.
+//
+// # How to add SQL
+//
+// Write one text for both databases: placeholders are $1, $2, ...; times are BIGINT, ms since 1970 UTC (toMillis, fromMillis), 0 where not
+// known; JSON is TEXT; bytes are BYTEA or BLOB; ON CONFLICT, RETURNING and FILTER are the same in both. What differs has a name in dialect.
+// Read with s.query and s.queryRow, change with s.tx and only with the tx it gives:
+//
+//	err := s.tx(ctx, "save device", func(tx *tx) error {
+//		_, err := tx.exec(ctx, `INSERT INTO devices (token, owner) VALUES ($1, $2) ON CONFLICT (token) DO UPDATE SET owner = excluded.owner`, token, user)
+//		return err
+//	})
+//
+// The function may run more than once (two transactions in each other's way), so it changes nothing outside until tx has returned nil. A table
+// comes with a migration of the same number in migrations/postgres and migrations/sqlite. valuesList and rowArgs help with many rows in one statement.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// Store is the database. Open makes it; its methods may be called by many goroutines.
+type Store struct {
+	log     *slog.Logger
+	dialect dialect
+	write   *sql.DB // transactions; one connection for SQLite
+	read    *sql.DB // single statements that change nothing; the same as write for PostgreSQL and for SQLite in memory
+	keep    *sql.DB // an idle connection that keeps a database in memory from vanishing; else nil
+	hooks   hooks
+}
+
+// hooks let the package's own tests stop the machine between two steps; nil otherwise.
+type hooks struct {
+	beforeCommit func() error
+}
+
+// Open connects to the database named by the URL: "sqlite:<path>", "sqlite::memory:" (gone with Close) or "postgres://...", whose parameters are
+// pgx's own (search_path, sslmode, pool_max_conns is not one: PoolSize is). It asks the server once, so that a wrong URL is told at the
+// start: ErrUnavailable when nobody answers. It creates no tables: Migrate does.
+func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
+	s := &Store{log: log}
+	var err error
+	switch scheme, rest, _ := strings.Cut(url, ":"); scheme {
+	case "sqlite":
+		err = s.openSQLite(ctx, rest)
+	case "postgres", "postgresql":
+		err = s.openPostgres(url)
+	default:
+		return nil, fmt.Errorf("database URL: want sqlite:<path> or postgres://..., not %.12q", scheme+":")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ping(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Ping asks whether the database answers; ErrUnavailable otherwise.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.wrap("ping database", s.write.PingContext(ctx))
+}
+
+// Close ends all connections. Calls under way are waited for.
+func (s *Store) Close() error {
+	var errs []error
+	if s.keep != nil {
+		errs = append(errs, s.keep.Close())
+	}
+	if s.read != nil && s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.read.QueryContext(ctx, s.dialect.sql(query), args...)
+}
+
+func (s *Store) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return s.read.QueryRowContext(ctx, s.dialect.sql(query), args...)
+}
+
+// wrap says what was being done and sorts the error: nil stays nil, a missing row is ErrNotFound, a silent server ErrUnavailable.
+func (s *Store) wrap(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", doing, goalcast.ErrNotFound)
+	case s.dialect.unavailable(err):
+		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// toMillis is how times are kept: ms since 1970 UTC, 0 for the zero time.
+func toMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

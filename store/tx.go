@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"time"
+)
+
+// txAttempts is how often a transaction that lost against another one is run; the pause before attempt n is up to n*txPause.
+const (
+	txAttempts = 6
+	txPause    = 10 * time.Millisecond
+)
+
+// tx is a transaction. Everything inside the function given to Store.tx goes through it: with SQLite there is only one connection
+// that writes, and it is taken.
+type tx struct {
+	tx      *sql.Tx
+	dialect *dialect
+}
+
+func (t *tx) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return t.tx.ExecContext(ctx, t.dialect.sql(query), args...)
+}
+
+func (t *tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return t.tx.QueryContext(ctx, t.dialect.sql(query), args...)
+}
+
+func (t *tx) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return t.tx.QueryRowContext(ctx, t.dialect.sql(query), args...)
+}
+
+// errRollback ends a transaction without an error and without a change.
+var errRollback = errors.New("roll back")
+
+// tx runs f in a transaction and commits it if f returns nil. It runs f again, a few times, when the transaction lost against another
+// one (serialization failure, deadlock, SQLite busy). f's own error ends it and is returned as it is, with doing in front; errRollback
+// ends it with nil. PostgreSQL's isolation is READ COMMITTED: lock with SELECT ... FOR UPDATE (dialect.forUpdate) what you base a change on.
+func (s *Store) tx(ctx context.Context, doing string, f func(*tx) error) error {
+	var err error
+	for attempt := range txAttempts {
+		if attempt > 0 {
+			select {
+			case <-ctx.Done():
+				return s.wrap(doing, err)
+			case <-time.After(rand.N(time.Duration(attempt) * txPause)):
+			}
+		}
+		if err = s.txOnce(ctx, f); err == nil || !s.dialect.retry(err) {
+			break
+		}
+	}
+	if errors.Is(err, errRollback) {
+		return nil
+	}
+	return s.wrap(doing, err)
+}
+
+func (s *Store) txOnce(ctx context.Context, f func(*tx) error) error {
+	t, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback() // says ErrTxDone after the commit; before it, the error of f is the one that counts
+	if err := f(&tx{t, &s.dialect}); err != nil {
+		return err
+	}
+	if s.hooks.beforeCommit != nil {
+		if err := s.hooks.beforeCommit(); err != nil {
+			return err
+		}
+	}
+	return t.Commit()
+}
+
+// isEOF says that the other side closed the connection.
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
