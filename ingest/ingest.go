@@ -1,9 +1,160 @@
 // Package ingest takes providers' documents in and makes match events of them: it keeps each document before it answers, reads it at once,
 // compares what it says with what is known of the match, and hands new event revisions to the bus. cmd/goalcast runs it; the packages below it
 // (ingest/opta) each read one provider's formats.
+//
+// The way of a document: receive.go takes the request and keeps the bytes, work.go decides which document is next, process.go reads and applies it,
+// and the rest is pure: feeds.go is what each source last said of a match, merge.go makes one truth of several sources by the table in trust.go, and
+// diff.go turns the difference to the snapshot into event revisions.
+//
+// Documents come in any order, twice, and from several sources that tell of the same thing. None of that matters to what is known in the end:
+//
+//   - What a source last said of an event is decided by the version of the document that said it, never by when it arrived (Version).
+//   - A document is the whole truth of its moment. What stood in an older document of the source and is not in its newest was taken back.
+//   - A retraction by any source wins over what the others still say. A provider's deletion is final: what is entered again gets another id; and the
+//     feeds of one provider are made at different paces, so the one that still tells of a goal is merely late. The opposite rule would leave a goal
+//     that VAR took back on the board until the slowest feed came round.
+//   - An event that was taken back before it was ever seen alive exists all the same, as cancelled: else the timeline would depend on the order.
 package ingest
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+)
 
 // ErrUnread says that a document is of a feed that goalcast does not read; it is kept all the same.
 var ErrUnread = errors.New("feed is not read")
+
+// TaskKind is the kind of the queue's tasks that ingest makes. Their payload is a document's id in decimal; ProcessTask works on them.
+const TaskKind = "ingest:document"
+
+// Store is what ingest needs of the store. Errors of these methods are taken for passing trouble and tried again, unless they are ErrPermanent.
+type Store interface {
+	KeepDocument(context.Context, *goalcast.Document) error
+	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)
+	FinishDocument(context.Context, goalcast.DocumentID, goalcast.DocumentState, string) error
+	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
+	UpdateMatch(context.Context, goalcast.MatchID, func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error
+	MatchRecords(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error)
+}
+
+// Publisher takes events to the bus, right after their commit. An error loses nothing: the store's outbox has them.
+type Publisher interface {
+	Publish(context.Context, []goalcast.Event) error
+}
+
+// Queue takes work for later: documents that met passing trouble.
+type Queue interface {
+	Enqueue(context.Context, goalcast.Task) error
+}
+
+// Config says how documents are taken in. Zero fields take the defaults.
+type Config struct {
+	// Secrets by provider name. A provider without one is accepted from loopback clients only.
+	Secrets map[string]string
+
+	MaxBody     int64         // bytes of a document, unpacked; longer is 413 and not kept; default 16 MiB
+	ReadTimeout time.Duration // for a whole body; default 30 s
+	MaxRequests int           // documents being received at once, each up to MaxBody in memory; more get 503; default 64
+	KeepTimeout time.Duration // how long the store may take to keep a document before the answer is 503; default 10 s
+
+	Workers        int           // documents being read at once; default the number of processors, at least 2
+	UrgentBytes    int           // documents of one match up to this size are urgent: one worker is always kept free of others; default 256 KiB
+	QueueBytes     int64         // documents waiting in memory for a worker; beyond it they are kept, and the sweeper finds them; default 256 MiB
+	ProcessTimeout time.Duration // for applying one document; then it is tried again; default 30 s
+	MaxAhead       time.Duration // a document dated more than this after its arrival is refused as failed: it would outrank all true ones; default 6 h
+
+	SweepEvery time.Duration // how often to look for documents that a crash left behind; default 5 s
+	SweepAge   time.Duration // how old these must be; default 10 s
+	SweepLimit int           // how many to take at once; default 100
+	RetryDelay time.Duration // before the first retry after passing trouble; default 1 s
+	Retries    int           // how often the queue tries again; the sweeper does after that; default 10
+
+	// Fault is called at "kept", "parsed", "committed" and "published". It is nil but in tests that kill the process there.
+	Fault func(point string)
+}
+
+func (c Config) withDefaults() Config {
+	orInt := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	orTime := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	if c.MaxBody <= 0 {
+		c.MaxBody = 16 << 20
+	}
+	if c.QueueBytes <= 0 {
+		c.QueueBytes = 256 << 20
+	}
+	orInt(&c.MaxRequests, 64)
+	orInt(&c.Workers, max(2, runtime.GOMAXPROCS(0)))
+	orInt(&c.UrgentBytes, 256<<10)
+	orInt(&c.SweepLimit, 100)
+	orInt(&c.Retries, 10)
+	orTime(&c.ReadTimeout, 30*time.Second)
+	orTime(&c.KeepTimeout, 10*time.Second)
+	orTime(&c.ProcessTimeout, 30*time.Second)
+	orTime(&c.MaxAhead, 6*time.Hour)
+	orTime(&c.SweepEvery, 5*time.Second)
+	orTime(&c.SweepAge, 10*time.Second)
+	orTime(&c.RetryDelay, time.Second)
+	if c.Fault == nil {
+		c.Fault = func(string) {}
+	}
+	return c
+}
+
+// Ingest receives documents and applies them. Make it with New; serve Handler, and Run it, or what a crash left behind stays there.
+type Ingest struct {
+	cfg       Config
+	store     Store
+	publisher Publisher
+	queue     Queue
+	providers map[string]Provider
+	log       *slog.Logger
+	metrics   *metrics
+
+	receiving chan struct{} // holds a token per document being received
+	work      *workers
+
+	mu     sync.Mutex
+	inHand map[goalcast.DocumentID]bool // being worked on in this process; guarded by mu
+}
+
+// New prepares an Ingest; it starts nothing. A provider without a secret is named in the log.
+func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []Provider, log *slog.Logger, reg prometheus.Registerer) *Ingest {
+	cfg = cfg.withDefaults()
+	in := &Ingest{
+		cfg: cfg, store: store, publisher: publisher, queue: queue, providers: map[string]Provider{}, log: log,
+		receiving: make(chan struct{}, cfg.MaxRequests), inHand: map[goalcast.DocumentID]bool{},
+	}
+	in.work = newWorkers(cfg.Workers, cfg.QueueBytes)
+	in.metrics = newMetrics(reg, in.work)
+	for _, p := range providers {
+		in.providers[p.Name()] = p
+		if cfg.Secrets[p.Name()] == "" {
+			log.Warn("no secret for this provider's feeds: only clients on this machine may post", "provider", p.Name())
+		}
+	}
+	return in
+}
+
+// Handler serves POST /feeds/{provider}.
+func (in *Ingest) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/feeds/{provider}", in.receive)
+	return mux
+}

@@ -1,0 +1,215 @@
+package ingest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"goalcast"
+)
+
+// feeds is what each source last said of one match, by source. It is the memory in MatchRecord.Feeds.
+//
+// It is a join-semilattice: hearing documents in any order and any number of times ends in the same memory, since everything in it is the word of the
+// highest version that had a word on it.
+type feeds map[string]*feed
+
+// feed is the memory of one source.
+type feed struct {
+	newest  Version                                 // of all documents heard
+	facts   map[string]toldFact                     // by event id; also those that are gone from the newest document
+	fixture *toldFixture                            // nil while none was told
+	names   map[goalcast.PlayerID]versioned[string] // never empty names
+}
+
+type (
+	toldFact    = versioned[goalcast.Event]
+	toldFixture = versioned[goalcast.Fixture]
+)
+
+// versioned is something a source said, and the version of the last document that said it.
+type versioned[T any] struct {
+	at   Version
+	said T
+}
+
+// hear joins one document's word on the match into the memory.
+func (f feeds) hear(source string, v Version, m MatchReading) {
+	mem := f[source]
+	if mem == nil {
+		mem = &feed{newest: v, facts: map[string]toldFact{}, names: map[goalcast.PlayerID]versioned[string]{}}
+		f[source] = mem
+	}
+	if v.Compare(mem.newest) > 0 {
+		mem.newest = v
+	}
+	mem.forget(v)
+	for _, e := range m.Facts {
+		e = cleanFact(e, m.Match)
+		if old, known := mem.facts[e.ID]; !known || v.Compare(old.at) >= 0 {
+			mem.facts[e.ID] = toldFact{v, e}
+		}
+	}
+	if m.Fixture != nil && (mem.fixture == nil || v.Compare(mem.fixture.at) >= 0) {
+		mem.fixture = &toldFixture{v, cleanFixture(*m.Fixture)}
+	}
+	for id, name := range m.Players {
+		if old, known := mem.names[id]; name != "" && (!known || v.Compare(old.at) >= 0) {
+			mem.names[id] = versioned[string]{v, name}
+		}
+	}
+}
+
+// forget makes room for a document that was heard before: what it says now replaces what was read in it then. The same reader reads the same, and this
+// changes nothing; after a reader was mended and the document replayed, what it no longer reads counts as taken back.
+func (m *feed) forget(v Version) {
+	for id, fact := range m.facts {
+		if fact.at.Compare(v) == 0 {
+			fact.at = Version{}
+			m.facts[id] = fact
+		}
+	}
+}
+
+// cleanFact brings a fact into the form it has after a journey through JSON, so that "unchanged" can be seen by comparing, and drops what ingest adds
+// itself. A line-up is one per team, whatever a source calls it.
+func cleanFact(e goalcast.Event, match goalcast.MatchID) goalcast.Event {
+	e.Match = match
+	e.Revision, e.Seq, e.Topics, e.Score, e.Times, e.Clock = 0, 0, nil, nil, goalcast.Times{}, ""
+	e.At = cleanTime(e.At)
+	if e.Kind == goalcast.KindLineup && e.Lineup != nil {
+		lineup := *e.Lineup
+		if lineup.Players == nil {
+			lineup.Players = []goalcast.LineupPlayer{}
+		}
+		if lineup.Team == 0 {
+			lineup.Team = e.Team
+		}
+		e.Team, e.Lineup = lineup.Team, &lineup
+	}
+	if e.Kind == goalcast.KindLineup {
+		e.ID = fmt.Sprintf("match:%d:lineup:%d", match, e.Team)
+	}
+	return e
+}
+
+func cleanFixture(f goalcast.Fixture) goalcast.Fixture {
+	f.Kickoff = cleanTime(f.Kickoff)
+	return f
+}
+
+func cleanTime(t time.Time) time.Time { return t.UTC().Round(0) }
+
+// The JSON form. Versions are long and nearly all the same, so that they stand in a table, newest first, and are referred to by place.
+type (
+	feedJSON struct {
+		Versions []Version                      `json:"versions"` // [0] is the newest
+		Facts    map[string]factJSON            `json:"facts,omitempty"`
+		Fixture  *fixtureJSON                   `json:"fixture,omitempty"`
+		Names    map[goalcast.PlayerID]nameJSON `json:"names,omitempty"`
+	}
+	factJSON struct {
+		Version int            `json:"v,omitempty"`
+		Event   goalcast.Event `json:"event"`
+	}
+	fixtureJSON struct {
+		Version int              `json:"v,omitempty"`
+		Fixture goalcast.Fixture `json:"fixture"`
+	}
+	nameJSON struct {
+		Version int    `json:"v,omitempty"`
+		Name    string `json:"name"`
+	}
+)
+
+// encode gives the memory's JSON text: the same memory has the same text.
+func (f feeds) encode() ([]byte, error) {
+	out := make(map[string]feedJSON, len(f))
+	for source, m := range f {
+		out[source] = m.json()
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("encode feed memory: %w", err)
+	}
+	return b, nil
+}
+
+func (m *feed) json() feedJSON {
+	versions := []Version{m.newest}
+	for _, fact := range m.facts {
+		versions = append(versions, fact.at)
+	}
+	for _, name := range m.names {
+		versions = append(versions, name.at)
+	}
+	if m.fixture != nil {
+		versions = append(versions, m.fixture.at)
+	}
+	newestFirst := func(a, b Version) int { return b.Compare(a) }
+	slices.SortFunc(versions, newestFirst)
+	versions = slices.CompactFunc(versions, func(a, b Version) bool { return a.Compare(b) == 0 })
+	place := func(v Version) int { i, _ := slices.BinarySearchFunc(versions, v, newestFirst); return i }
+
+	out := feedJSON{Versions: versions, Facts: make(map[string]factJSON, len(m.facts)), Names: make(map[goalcast.PlayerID]nameJSON, len(m.names))}
+	for id, fact := range m.facts {
+		out.Facts[id] = factJSON{place(fact.at), fact.said}
+	}
+	for id, name := range m.names {
+		out.Names[id] = nameJSON{place(name.at), name.said}
+	}
+	if m.fixture != nil {
+		out.Fixture = &fixtureJSON{place(m.fixture.at), m.fixture.said}
+	}
+	return out
+}
+
+// decodeFeeds reads the memory; empty text is an empty one.
+func decodeFeeds(text []byte) (feeds, error) {
+	out := feeds{}
+	if len(text) == 0 {
+		return out, nil
+	}
+	var read map[string]feedJSON
+	if err := json.Unmarshal(text, &read); err != nil {
+		return nil, fmt.Errorf("feed memory: %w", err)
+	}
+	for source, j := range read {
+		m, err := j.feed()
+		if err != nil {
+			return nil, fmt.Errorf("feed memory of %s: %w", source, err)
+		}
+		out[source] = m
+	}
+	return out, nil
+}
+
+func (j feedJSON) feed() (*feed, error) {
+	if len(j.Versions) == 0 {
+		return nil, fmt.Errorf("no version")
+	}
+	var err error
+	version := func(place int) Version {
+		if place < 0 || place >= len(j.Versions) {
+			err = fmt.Errorf("version %d of %d", place, len(j.Versions))
+			return Version{}
+		}
+		return j.Versions[place]
+	}
+	m := &feed{
+		newest: j.Versions[0],
+		facts:  make(map[string]toldFact, len(j.Facts)),
+		names:  make(map[goalcast.PlayerID]versioned[string], len(j.Names)),
+	}
+	for id, f := range j.Facts {
+		m.facts[id] = toldFact{version(f.Version), f.Event}
+	}
+	for id, n := range j.Names {
+		m.names[id] = versioned[string]{version(n.Version), n.Name}
+	}
+	if j.Fixture != nil {
+		m.fixture = &toldFixture{version(j.Fixture.Version), j.Fixture.Fixture}
+	}
+	return m, err
+}

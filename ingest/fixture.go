@@ -1,0 +1,76 @@
+package ingest
+
+import (
+	"slices"
+
+	"goalcast"
+)
+
+// fixtureTelling is one source's word on a fixture.
+type fixtureTelling struct {
+	source string
+	told   *toldFixture
+}
+
+// mergeFixture makes one fixture of what the sources tell: nil if none tells any.
+func (f feeds) mergeFixture() *goalcast.Fixture {
+	var said []fixtureTelling
+	for source, mem := range f {
+		if mem.fixture != nil {
+			said = append(said, fixtureTelling{source, mem.fixture})
+		}
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	slices.SortFunc(said, func(a, b fixtureTelling) int { return fieldFixture.compare(a.source, b.source) })
+
+	var out goalcast.Fixture
+	for _, t := range said {
+		fillFixture(&out, t.told.said)
+		if reportsResult(t.source) {
+			out.Reported = t.told.said.Reported
+		}
+	}
+	// Dates: the newest word of those who know first; it is no word if it leaves the kick-off out, but "not halted" is one.
+	slices.SortStableFunc(said, func(a, b fixtureTelling) int { return b.told.at.Compare(a.told.at) })
+	said = slices.DeleteFunc(said, func(t fixtureTelling) bool { return !datesFixture(t.source) })
+	if len(said) > 0 {
+		out.Halted, out.Reason = said[0].told.said.Halted, said[0].told.said.Reason
+	}
+	if i := slices.IndexFunc(said, func(t fixtureTelling) bool { return !t.told.said.Kickoff.IsZero() }); i >= 0 {
+		out.Kickoff = said[i].told.said.Kickoff
+	}
+	return &out
+}
+
+// fillFixture fills what is missing in out. A name is only taken for the id it belongs to.
+func fillFixture(out *goalcast.Fixture, from goalcast.Fixture) {
+	orElse(&out.Competition.ID, from.Competition.ID)
+	if out.Competition.ID == from.Competition.ID {
+		orElse(&out.Competition.Name, from.Competition.Name)
+	}
+	fillTeam(&out.Home, from.Home)
+	fillTeam(&out.Away, from.Away)
+	orElse(&out.Season, from.Season)
+	orElse(&out.Matchday, from.Matchday)
+	orElse(&out.Kickoff, from.Kickoff)
+	orElse(&out.Venue, from.Venue)
+	orElse(&out.City, from.City)
+	orElse(&out.Halted, from.Halted)
+	orElse(&out.Reason, from.Reason)
+}
+
+func fillTeam(out *goalcast.Team, from goalcast.Team) {
+	orElse(&out.ID, from.ID)
+	if out.ID == from.ID {
+		orElse(&out.Name, from.Name)
+	}
+}
+
+func orElse[T comparable](field *T, value T) {
+	var none T
+	if *field == none {
+		*field = value
+	}
+}

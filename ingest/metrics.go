@@ -1,0 +1,111 @@
+package ingest
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+)
+
+// metrics are the package's. Alarms are what an operator should be woken for.
+type metrics struct {
+	documents *prometheus.CounterVec   // what became of documents
+	refused   *prometheus.CounterVec   // requests that left no document
+	alarms    *prometheus.CounterVec   // unreadable documents, panics, wrong digests
+	events    *prometheus.CounterVec   // revisions made
+	trouble   *prometheus.CounterVec   // store, bus and queue errors
+	last      *prometheus.GaugeVec     // when the last document came
+	lag       *prometheus.HistogramVec // from the provider's time in the document to its arrival
+	parse     *prometheus.HistogramVec
+	apply     *prometheus.HistogramVec // from arrival to published
+	left      prometheus.Counter       // kept, and left to the queue or the sweeper
+
+	mu    sync.Mutex
+	feeds map[string]bool // labels in use
+}
+
+func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_" + name, Help: help}, labels))
+	}
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		return register(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_ingest_" + name, Help: help, Buckets: buckets},
+			[]string{"provider", "feed"}))
+	}
+	gauge := func(name, help string, read func() float64) {
+		register(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_ingest_" + name, Help: help}, read))
+	}
+	fast := prometheus.ExponentialBuckets(0.0005, 2, 14) // 0.5 ms to 4 s
+	m := &metrics{
+		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, failed, retried.", "provider", "feed", "outcome"),
+		refused:   counter("refused_total", "Requests that left no document, by reason.", "provider", "reason"),
+		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest.", "provider", "kind"),
+		events:    counter("events_total", "Event revisions made, by kind and what happened to the event: new, changed, cancelled, restored.", "kind", "change"),
+		trouble:   counter("trouble_total", "Errors of what ingest depends on: store, bus, queue.", "of"),
+		last: register(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_ingest_last_document_timestamp_seconds",
+			Help: "When the last document of the feed arrived."}, []string{"provider", "feed"})),
+		lag:   histogram("lag_seconds", "From the provider's time in a document to its arrival; implausible ones are left out.", prometheus.ExponentialBuckets(0.1, 2, 13)),
+		parse: histogram("parse_seconds", "Time to read a document.", fast),
+		apply: histogram("apply_seconds", "From a document's last byte to its events on the bus.", fast),
+		left: register(reg, prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_ingest_left_total",
+			Help: "Documents kept and left to the queue: too many waited, or the process was ending."})),
+		feeds: map[string]bool{},
+	}
+	gauge("waiting_documents", "Documents that wait for a worker.", func() float64 { n, _ := work.waiting(); return float64(n) })
+	gauge("waiting_bytes", "Bytes of the documents that wait for a worker.", func() float64 { _, b := work.waiting(); return float64(b) })
+	return m
+}
+
+// register returns the collector, or the one registered before under the same name.
+func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
+	var already prometheus.AlreadyRegisteredError
+	if err := reg.Register(c); errors.As(err, &already) {
+		return already.ExistingCollector.(C)
+	} else if err != nil {
+		panic("metric: " + err.Error()) // a fault of this file
+	}
+	return c
+}
+
+// maxFeedLabels bounds what a provider can make of us by inventing feed names.
+const maxFeedLabels = 64
+
+// feed is the label for a feed's name.
+func (m *metrics) feed(name string) string {
+	if name == "" {
+		return "unknown"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.feeds[name] {
+		if len(m.feeds) >= maxFeedLabels || len(name) > 16 || strconv.Quote(name) != `"`+name+`"` {
+			return "other"
+		}
+		m.feeds[name] = true
+	}
+	return name
+}
+
+func (m *metrics) document(doc goalcast.Document, outcome string) {
+	m.documents.WithLabelValues(doc.Provider, m.feed(doc.Feed), outcome).Inc()
+}
+
+// revisions counts events; was holds what the snapshot knew of each before, if anything.
+func (m *metrics) revisions(before goalcast.Snapshot, events []goalcast.Event) {
+	for _, e := range events {
+		known, _ := before.Event(e.ID)
+		change := "changed"
+		switch {
+		case e.Status == goalcast.Cancelled && known.Status != goalcast.Cancelled:
+			change = "cancelled"
+		case e.Revision == 1:
+			change = "new"
+		case known.Status == goalcast.Cancelled && e.Counts():
+			change = "restored"
+		}
+		m.events.WithLabelValues(string(e.Kind), change).Inc()
+	}
+}

@@ -1,0 +1,298 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// live reads and applies a document that is just being kept. It is a worker's job: it outlives the request, and is waited for at the end.
+func (in *Ingest) live(p Provider, doc goalcast.Document, kept <-chan goalcast.DocumentID) {
+	reading, readErr := in.read(p, doc)
+	if doc.ID = <-kept; doc.ID == 0 {
+		return
+	}
+	defer in.release(doc.ID)
+	in.cfg.Fault("parsed")
+	ctx, cancel := context.WithTimeout(context.Background(), in.cfg.ProcessTimeout)
+	defer cancel()
+	in.observeLag(doc, reading)
+	err := in.settle(ctx, doc, reading, readErr)
+	in.metrics.apply.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(time.Since(doc.Received).Seconds())
+	switch {
+	case errors.Is(err, goalcast.ErrPermanent):
+		in.logFailed(doc, err)
+	case err != nil:
+		in.log.Warn("document not applied, will be tried again", "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed, "error", err)
+		in.metrics.document(doc, "retried")
+		in.later(context.WithoutCancel(ctx), doc, in.cfg.RetryDelay)
+	}
+}
+
+// Process applies a kept document, whatever became of it before: the queue calls it to try again, and an administrator to replay. Applying one again
+// changes nothing if it reads as it did. Errors that trying again cannot mend are ErrPermanent.
+func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
+	doc, err := in.store.Document(ctx, id)
+	if errors.Is(err, goalcast.ErrNotFound) {
+		return fmt.Errorf("document %d: %w: %w", id, goalcast.ErrPermanent, err)
+	} else if err != nil {
+		return fmt.Errorf("document %d: %w", id, err)
+	}
+	p, known := in.providers[doc.Provider]
+	if !known {
+		return in.settle(ctx, doc, Reading{}, fmt.Errorf("no provider %q", doc.Provider))
+	}
+	reading, readErr := in.read(p, doc)
+	in.cfg.Fault("parsed")
+	return in.settle(ctx, doc, reading, readErr)
+}
+
+// ProcessTask is Process for the queue.
+func (in *Ingest) ProcessTask(ctx context.Context, payload []byte) error {
+	id, err := strconv.ParseInt(string(payload), 10, 64)
+	if err != nil {
+		return fmt.Errorf("%w: task for document %q", goalcast.ErrPermanent, payload)
+	}
+	return in.Process(ctx, goalcast.DocumentID(id))
+}
+
+// read lets the provider read a document, and checks what it made of it. A panic in it becomes an error.
+func (in *Ingest) read(p Provider, doc goalcast.Document) (reading Reading, err error) {
+	defer in.recovered(doc, &err)
+	begin := time.Now()
+	reading, err = p.Read(doc)
+	in.metrics.parse.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(time.Since(begin).Seconds())
+	if err != nil {
+		return Reading{}, err
+	}
+	return in.checked(doc, reading)
+}
+
+// recovered makes an error of a panic, so that one document fails and not the process.
+func (in *Ingest) recovered(doc goalcast.Document, err *error) {
+	if v := recover(); v != nil {
+		in.metrics.alarms.WithLabelValues(doc.Provider, "panic").Inc()
+		in.log.Error("panic over a document", "provider", doc.Provider, "feed", doc.Feed, "digest", hex.EncodeToString(doc.Digest[:]), "panic", v,
+			"stack", string(debug.Stack()))
+		*err = fmt.Errorf("%w: panic: %v", goalcast.ErrPermanent, v)
+	}
+}
+
+// checked refuses a reading that would do harm, and brings it into one form: a match stands in it once.
+func (in *Ingest) checked(doc goalcast.Document, r Reading) (Reading, error) {
+	if r.Version.Digest == "" {
+		r.Version.Digest = hex.EncodeToString(doc.Digest[:])
+	}
+	if ahead := r.Version.Time.Sub(doc.Received); ahead > in.cfg.MaxAhead {
+		return Reading{}, fmt.Errorf("dated %s, %s after its arrival", r.Version.Time.Format(time.RFC3339), ahead.Round(time.Second))
+	}
+	if r.Source == "" {
+		return Reading{}, errors.New("reading without a source")
+	}
+	place := make(map[goalcast.MatchID]int, len(r.Matches))
+	matches := make([]MatchReading, 0, len(r.Matches))
+	for _, m := range r.Matches {
+		if m.Match <= 0 {
+			return Reading{}, fmt.Errorf("match id %d", m.Match)
+		}
+		for _, e := range m.Facts {
+			if e.ID == "" || len(e.ID) > 120 || e.Kind == "" || e.Status == "" {
+				return Reading{}, fmt.Errorf("match %d: event %q of kind %q and status %q", m.Match, e.ID, e.Kind, e.Status)
+			}
+		}
+		if i, twice := place[m.Match]; twice {
+			matches[i] = joined(matches[i], m)
+			continue
+		}
+		place[m.Match] = len(matches)
+		matches = append(matches, m)
+	}
+	r.Matches = matches
+	return r, nil
+}
+
+func joined(a, b MatchReading) MatchReading {
+	a.Facts = append(append([]goalcast.Event{}, a.Facts...), b.Facts...)
+	if a.Fixture == nil {
+		a.Fixture = b.Fixture
+	}
+	players := make(map[goalcast.PlayerID]string, len(a.Players)+len(b.Players))
+	for _, from := range []map[goalcast.PlayerID]string{b.Players, a.Players} {
+		for id, name := range from {
+			players[id] = name
+		}
+	}
+	a.Players = players
+	return a
+}
+
+// settle applies what was read and writes down what became of the document. Errors: ErrPermanent if it failed for good, else trouble that passes.
+func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading Reading, readErr error) error {
+	outcome, err := "", readErr
+	if readErr == nil {
+		outcome, err = in.apply(ctx, doc, reading)
+		if err != nil && !errors.Is(err, goalcast.ErrPermanent) {
+			in.metrics.trouble.WithLabelValues("store").Inc()
+			return fmt.Errorf("document %d: %w", doc.ID, err)
+		}
+	}
+	state, text := goalcast.DocumentApplied, ""
+	switch {
+	case errors.Is(err, ErrUnread):
+		state, outcome, err = goalcast.DocumentIgnored, "ignored", nil
+	case err != nil:
+		state, outcome, text = goalcast.DocumentFailed, "failed", errorText(err)
+		err = fmt.Errorf("document %d: %w", doc.ID, permanent(err))
+		in.metrics.alarms.WithLabelValues(doc.Provider, "unreadable").Inc()
+	}
+	if storeErr := in.store.FinishDocument(ctx, doc.ID, state, text); storeErr != nil {
+		in.metrics.trouble.WithLabelValues("store").Inc()
+		return fmt.Errorf("document %d is %s: %w", doc.ID, state, storeErr)
+	}
+	in.metrics.document(doc, outcome)
+	return err
+}
+
+// permanent marks an error that trying again cannot mend.
+func permanent(err error) error {
+	if errors.Is(err, goalcast.ErrPermanent) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", goalcast.ErrPermanent, err)
+}
+
+// errorText is what is kept of an error. It may quote a document's bytes, which no database takes as text.
+func errorText(err error) string {
+	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "\uFFFD"), "\x00", "")
+	return strings.ToValidUTF8(text[:min(len(text), 2000)], "")
+}
+
+// apply brings the reading's matches up to date, each in its own transaction, and publishes. It says what that came to: "changed", "unchanged" or "late".
+func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (outcome string, err error) {
+	defer in.recovered(doc, &err)
+	matches := r.Matches
+	if len(matches) > 1 {
+		if matches, err = in.withNews(ctx, doc, r); err != nil {
+			return "", err
+		}
+	}
+	outcome = "unchanged"
+	var failed []error
+	for _, m := range matches {
+		done, err := in.applyMatch(ctx, doc, r, m)
+		switch {
+		case errors.Is(err, goalcast.ErrPermanent):
+			failed = append(failed, err) // the others shall not suffer
+		case err != nil:
+			return "", err
+		case len(done.events) > 0:
+			outcome = "changed"
+		case done.late && len(r.Matches) == 1:
+			outcome = "late"
+		}
+	}
+	return outcome, errors.Join(failed...)
+}
+
+func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Reading, m MatchReading) (revised, error) {
+	var before goalcast.Snapshot
+	var done revised
+	err := in.store.UpdateMatch(ctx, m.Match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
+		defer in.recovered(doc, &err) // within the store's transaction, so that it is rolled back
+		before = rec.Snapshot
+		done, err = revise(rec, r.Source, r.Version, m, doc.Received.UnixMilli())
+		return done.record, done.events, err
+	})
+	if err != nil {
+		return revised{}, fmt.Errorf("match %d: %w", m.Match, err)
+	}
+	if len(done.events) == 0 {
+		return done, nil
+	}
+	in.metrics.revisions(before, done.events)
+	in.cfg.Fault("committed")
+	if err := in.publisher.Publish(ctx, done.events); err != nil {
+		// It is committed, and the outbox brings it to the bus: the document is done with.
+		in.metrics.trouble.WithLabelValues("bus").Inc()
+		in.log.Warn("events not published, the outbox will do it", "match", m.Match, "events", len(done.events), "error", err)
+		return done, nil
+	}
+	in.cfg.Fault("published")
+	return done, nil
+}
+
+// withNews leaves out the matches of a list of which it tells what is known: a season's list would cost hundreds of transactions each time.
+//
+// The price: that the newest list told the same again is not remembered. If a list comes late that is older than it but newer than the last one that
+// brought news, and tells something else than both, it is believed until the next list.
+func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r Reading) ([]MatchReading, error) {
+	ids := make([]goalcast.MatchID, len(r.Matches))
+	for i, m := range r.Matches {
+		ids[i] = m.Match
+	}
+	known, err := in.store.MatchRecords(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("known matches of a list: %w", err)
+	}
+	var news []MatchReading
+	for _, m := range r.Matches {
+		rec, ok := known[m.Match]
+		if !ok || !repeats(rec, r, m, doc.Received.UnixMilli()) {
+			news = append(news, m)
+		}
+	}
+	return news, nil
+}
+
+// repeats says whether the reading brings no event and nothing that is not remembered.
+func repeats(rec goalcast.MatchRecord, r Reading, m MatchReading, received int64) bool {
+	then, err := revise(rec, r.Source, r.Version, m, received)
+	if err != nil || len(then.events) > 0 {
+		return false // an error shows again under the lock
+	}
+	if bytes.Equal(then.record.Feeds, rec.Feeds) {
+		return true
+	}
+	memory, err := decodeFeeds(rec.Feeds)
+	if err != nil || memory[r.Source] == nil {
+		return false
+	}
+	// Heard once more as the newest known document it changes nothing: so it tells the same.
+	memory.hear(r.Source, memory[r.Source].newest, m)
+	again, err := memory.encode()
+	return err == nil && bytes.Equal(again, rec.Feeds)
+}
+
+// later gives a document to the queue. If that fails too, the sweeper finds it.
+func (in *Ingest) later(ctx context.Context, doc goalcast.Document, delay time.Duration) {
+	id := strconv.FormatInt(int64(doc.ID), 10)
+	ctx, cancel := context.WithTimeout(ctx, in.cfg.KeepTimeout)
+	defer cancel()
+	err := in.queue.Enqueue(ctx, goalcast.Task{
+		Kind: TaskKind, ID: TaskKind + ":" + id, Payload: []byte(id), Delay: delay, Urgent: true, Retries: in.cfg.Retries,
+	})
+	if err != nil {
+		in.metrics.trouble.WithLabelValues("queue").Inc()
+		in.log.Warn("document not queued, the sweeper will find it", "document", doc.ID, "error", err)
+	}
+}
+
+func (in *Ingest) logFailed(doc goalcast.Document, err error) {
+	in.log.Error("document failed", "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed, "match", doc.Match, "bytes", len(doc.Body), "error", err)
+}
+
+// observeLag measures how long the document was on its way. More than ten minutes, or less than nothing, is a replay or a wrong clock.
+func (in *Ingest) observeLag(doc goalcast.Document, r Reading) {
+	made := r.Version.milliseconds()
+	if lag := time.Duration(doc.Received.UnixMilli()-made) * time.Millisecond; made != 0 && lag >= -time.Second && lag < 10*time.Minute {
+		in.metrics.lag.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(max(0, lag.Seconds()))
+	}
+}

@@ -1,0 +1,88 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"goalcast"
+)
+
+// Run looks for documents that were kept and not worked on, at the start and then again and again: a crash, or trouble that outlasted the queue's
+// retries. It returns after ctx ends and the work in hand is done; documents that come later are kept and left to the queue.
+func (in *Ingest) Run(ctx context.Context) error {
+	defer in.work.close()
+	tick := time.NewTicker(in.cfg.SweepEvery)
+	defer tick.Stop()
+	for {
+		in.sweep(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// sweep works on what it finds, in the order in which it was kept.
+func (in *Ingest) sweep(ctx context.Context) {
+	ids, err := in.store.UnfinishedDocuments(ctx, time.Now().Add(-in.cfg.SweepAge), in.cfg.SweepLimit)
+	if err != nil {
+		in.sweepTrouble(ctx, "unfinished documents not read", err)
+		return
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return
+		}
+		if !in.take(id) {
+			continue // a worker has it, or will
+		}
+		err := in.sweepOne(ctx, id)
+		in.release(id)
+		switch {
+		case errors.Is(err, goalcast.ErrPermanent):
+			in.log.Error("document failed", "document", id, "error", err)
+		case err != nil:
+			in.sweepTrouble(ctx, "document not applied, will be tried again", err)
+			if errors.Is(err, goalcast.ErrUnavailable) {
+				return
+			}
+		default:
+			in.log.Info("unfinished document applied", "document", id)
+		}
+	}
+}
+
+// sweepOne does not stop in the middle when Run is to end.
+func (in *Ingest) sweepOne(ctx context.Context, id goalcast.DocumentID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.cfg.ProcessTimeout)
+	defer cancel()
+	return in.Process(ctx, id)
+}
+
+func (in *Ingest) sweepTrouble(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		in.metrics.trouble.WithLabelValues("store").Inc()
+		in.log.Warn(what, "error", err)
+	}
+}
+
+// take marks a document as being worked on in this process; false if it is already.
+func (in *Ingest) take(id goalcast.DocumentID) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.inHand[id] {
+		return false
+	}
+	in.inHand[id] = true
+	return true
+}
+
+func (in *Ingest) release(id goalcast.DocumentID) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.inHand, id)
+}

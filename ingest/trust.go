@@ -1,0 +1,65 @@
+package ingest
+
+import (
+	"cmp"
+	"slices"
+)
+
+// The sources whose word is weighed. Others may exist; they come after these, by name.
+const (
+	sourceMatch = "opta:match" // F7 and F9
+	sourceF24   = "opta:f24"
+	sourceF1    = "opta:f1"
+)
+
+// field is something that several sources tell of an event, line-up or fixture.
+type field int
+
+const (
+	fieldKind         field = iota // what it is at all
+	fieldTeam                      // the side it is for
+	fieldPlayer                    // scorer, booked player
+	fieldMinute                    // with the period
+	fieldSecond                    // within the minute
+	fieldAt                        // when it happened; for a period when it began
+	fieldGoal                      // type of goal
+	fieldAssist                    // who gave it
+	fieldCard                      // colour and reason
+	fieldSubstitution              // who went off and came on
+	fieldOther                     // every detail that hardly two sources tell
+	fieldLineup                    // players and formation
+	fieldFixture                   // teams, competition, venue
+	fieldName                      // what a player is called
+)
+
+// trusted lists, for each field, whose word counts first; what it leaves out is filled from the next.
+//
+// F7 and F9 come first in what editors look after: who scored, when as fans say it, how. F24 is made by those who watch every touch and has the exact
+// second and the time of day, which F7 mostly lacks.
+func (f field) trusted() []string {
+	switch f {
+	case fieldSecond, fieldAt:
+		return []string{sourceF24, sourceMatch, sourceF1}
+	default:
+		return []string{sourceMatch, sourceF24, sourceF1}
+	}
+}
+
+// rank orders sources by trust in the field; unknown ones last, by name.
+func (f field) compare(a, b string) int {
+	order := f.trusted()
+	rank := func(source string) int {
+		if i := slices.Index(order, source); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
+}
+
+// datesFixture says whether the source's newest word on kick-off and postponement counts, whichever of these sources it is: the fixture list is the
+// first to know of a new date, the match's own feed the first to know of an abandonment.
+func datesFixture(source string) bool { return source == sourceMatch || source == sourceF1 }
+
+// reportsResult says whether the source's result stands in for a match of which nothing else is known.
+func reportsResult(source string) bool { return source == sourceF1 }
