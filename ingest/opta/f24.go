@@ -1,0 +1,233 @@
+package opta
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"goalcast"
+	"goalcast/ingest"
+)
+
+// The types of event that facts are made of. Some 1,700 of 1,800 events of a match are none of them.
+const (
+	typeMiss        = 13
+	typePost        = 14
+	typeSaved       = 15
+	typeGoal        = 16
+	typeCard        = 17
+	typeOff         = 18
+	typeOn          = 19
+	typeLeft        = 20 // and nobody came on
+	typePeriodEnd   = 30
+	typePeriodStart = 32
+	typeLineup      = 34
+	typeDeleted     = 43
+	typeDecision    = 65 // of the referee, contentious: a review
+	typeAddedTime   = 70
+)
+
+// The qualifiers that facts are made of; cardReason and reviewWords have more.
+const (
+	qualifierPenalty      = 9
+	qualifierOwnGoal      = 28
+	qualifierAssisted     = 29
+	qualifierPlayers      = 30
+	qualifierYellow       = 31
+	qualifierSecondYellow = 32
+	qualifierRed          = 33
+	qualifierInjury       = 41
+	qualifierTactical     = 42
+	qualifierPositions    = 44
+	qualifierRelated      = 55 // event_id of another event
+	qualifierShirts       = 59
+	qualifierFormation    = 130
+	qualifierPlaces       = 131
+	qualifierFormerType   = 144
+	qualifierCaptain      = 194
+	qualifierGameOver     = 209
+	qualifierMinutes      = 277
+	qualifierExtraTime    = 308 // the game goes to extra time
+	qualifierPenalties    = 309 // the game goes to penalties
+)
+
+// touch is one Event of F24 that facts are made of.
+type touch struct {
+	id, number   int64 // number is event_id: a counter per team and game, by which events refer to one another
+	kind         int64 // type_id; of a deleted event the type that it had
+	deleted      bool
+	period       goalcast.Period
+	periodNumber int64
+	minute       int // elapsed, as written
+	second       int
+	team, player int64
+	timestamp    string
+	qualifiers   []qualifier
+}
+
+type qualifier struct {
+	id    int64
+	value string
+}
+
+// has says whether the event has a qualifier. A deleted event may have it with the value "0".
+func (t *touch) has(id int64) bool {
+	for _, q := range t.qualifiers {
+		if q.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *touch) value(id int64) string {
+	for _, q := range t.qualifiers {
+		if q.id == id {
+			return q.value
+		}
+	}
+	return ""
+}
+
+// actor remembers who did what, for all events of a match: assists are told by the number of the pass.
+type actor struct{ team, number, player int64 }
+
+// game is the Game of an F24 while it is read: every touch of a match, whole each time.
+type game struct {
+	clock        clock
+	id           goalcast.MatchID
+	fixture      goalcast.Fixture
+	touches      []touch
+	actors       []actor
+	lastModified []byte // newest of all events
+	lastVersion  []byte
+}
+
+// readF24 reads every event's attributes, and of the few that matter the qualifiers.
+func readF24(r *reader, doc goalcast.Document, c clock) (ingest.Reading, error) {
+	reading := ingest.Reading{Source: sourceF24}
+	written := string(r.attr("timestamp"))
+	near := r.produced()
+	if near.IsZero() {
+		near = doc.Received
+	}
+	made := c.f24(written, near)
+	var games []*game
+	var gameID string
+	r.each(func() {
+		if r.name() != "Game" {
+			return
+		}
+		gameID = string(r.attr("id"))
+		g := &game{clock: c, id: goalcast.MatchID(id(r.attr("id"))), actors: make([]actor, 0, 2048)}
+		if g.id == 0 {
+			return
+		}
+		g.describe(r)
+		r.each(func() {
+			if r.name() == "Event" {
+				g.event(r)
+			}
+		})
+		games = append(games, g)
+	})
+	if err := r.close(); err != nil {
+		return reading, err
+	}
+	if made.IsZero() {
+		return reading, fmt.Errorf("element Games, attribute timestamp: %.40q is no time", written)
+	}
+	if len(games) == 0 {
+		return reading, fmt.Errorf("element Game, attribute id: %.40q is no match id", gameID)
+	}
+	reading.Version.Time = made
+	for _, g := range games {
+		reading.Version.Edited = latest(reading.Version.Edited, g.edited(made))
+		reading.Matches = append(reading.Matches, ingest.MatchReading{Match: g.id, Fixture: &g.fixture, Facts: g.facts()})
+	}
+	return reading, nil
+}
+
+func (g *game) describe(r *reader) {
+	text := func(name string) string { return string(r.attr(name)) }
+	g.fixture = goalcast.Fixture{
+		Competition: goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))), Name: text("competition_name")},
+		Season:      text("season_id"),
+		Matchday:    count(text("matchday")),
+		Home:        goalcast.Team{ID: goalcast.TeamID(id(r.attr("home_team_id"))), Name: text("home_team_name")},
+		Away:        goalcast.Team{ID: goalcast.TeamID(id(r.attr("away_team_id"))), Name: text("away_team_name")},
+		Kickoff:     g.clock.f24(text("game_date"), time.Time{}),
+	}
+}
+
+// matters says whether facts can be made of a type of event.
+func matters(kind int64) bool {
+	switch kind {
+	case typeMiss, typePost, typeSaved, typeGoal, typeCard, typeOff, typeOn, typeLeft, typePeriodEnd, typePeriodStart, typeLineup, typeDecision, typeAddedTime:
+		return true
+	}
+	return false
+}
+
+// event keeps an event if facts can be made of it. All others are left at a glance, with their qualifiers unread.
+func (g *game) event(r *reader) {
+	kind := number(r.attr("type_id"))
+	g.lastModified = larger(g.lastModified, r.attr("last_modified"))
+	g.lastVersion = larger(g.lastVersion, r.attr("version"))
+	t := touch{number: number(r.attr("event_id")), team: id(r.attr("team_id")), player: id(r.attr("player_id"))}
+	if t.player != 0 {
+		g.actors = append(g.actors, actor{t.team, t.number, t.player})
+	}
+	if !matters(kind) && kind != typeDeleted {
+		return
+	}
+	t.id, t.kind = number(r.attr("id")), kind
+	t.periodNumber = number(r.attr("period_id"))
+	t.period = periodNamed(string(r.attr("period_id")))
+	t.minute, t.second = int(number(r.attr("min"))%1000), int(number(r.attr("sec"))%60)
+	t.timestamp = string(r.attr("timestamp"))
+	r.each(func() {
+		if r.name() == "Q" {
+			t.qualifiers = append(t.qualifiers, qualifier{number(r.attr("qualifier_id")), strings.TrimSpace(string(r.attr("value")))})
+		}
+	})
+	if kind == typeDeleted {
+		t.deleted, t.kind = true, number([]byte(t.value(qualifierFormerType)))
+	}
+	if t.id == 0 || t.period == "" || !matters(t.kind) {
+		return
+	}
+	g.touches = append(g.touches, t)
+}
+
+// larger returns the later of two times, or the larger of two numbers, as they are written in F24: of equal form, so their letters compare as they do.
+func larger(a, b []byte) []byte {
+	if len(b) > len(a) || len(b) == len(a) && bytes.Compare(b, a) > 0 {
+		return b
+	}
+	return a
+}
+
+// edited is when an event of the game was last changed. version is the better word, but deleted events and old matches have none that counts.
+func (g *game) edited(near time.Time) time.Time {
+	return latest(g.clock.f24(string(g.lastModified), near), epoch(string(g.lastVersion)))
+}
+
+// at is when an event happened. In the hour that the clocks of the UK have twice, the place in the match tells which is meant.
+func (g *game) at(t *touch) time.Time {
+	pause := 0
+	switch t.period {
+	case goalcast.SecondHalf:
+		pause = 17
+	case goalcast.ExtraFirstHalf, goalcast.ExtraSecondHalf, goalcast.Shootout, goalcast.FullTime:
+		pause = 25
+	case goalcast.PreMatch:
+		pause = -60
+	}
+	minute := t.minute
+	if t.period == goalcast.FullTime || t.period == goalcast.Shootout {
+		minute = max(minute, 95)
+	}
+	return g.clock.f24(t.timestamp, g.fixture.Kickoff.Add(time.Duration(minute+pause)*time.Minute))
+}

@@ -1,0 +1,278 @@
+package opta
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"goalcast"
+)
+
+// facts makes our events of the game's. A deleted event stands among them as cancelled, with what the provider left of it.
+func (g *game) facts() []goalcast.Event {
+	var out []goalcast.Event
+	for i := range g.touches {
+		t := &g.touches[i]
+		switch t.kind {
+		case typeGoal, typeMiss, typePost, typeSaved:
+			if e, ok := g.attempt(t); ok {
+				out = append(out, e)
+			}
+		case typeCard:
+			if e, ok := g.card(t); ok {
+				out = append(out, e)
+			}
+		case typeLeft:
+			e := g.fact(t, goalcast.KindSubstitution)
+			e.Player, e.Substitution = nil, &goalcast.Substitution{Off: player(t.player), Reason: swapReason(t)}
+			out = append(out, e)
+		case typeDecision:
+			if e, ok := g.review(t); ok {
+				out = append(out, e)
+			}
+		}
+	}
+	out = append(out, g.swaps()...)
+	out = append(out, g.lineups()...)
+	out = append(out, g.periods()...)
+	out = append(out, g.addedTimes()...)
+	return unique(out)
+}
+
+// fact is what all facts of one event have in common.
+func (g *game) fact(t *touch, kind goalcast.Kind) goalcast.Event {
+	e := goalcast.Event{ID: eventID(t.id), Status: goalcast.Confirmed, Kind: kind, Match: g.id, Team: goalcast.TeamID(t.team), Player: player(t.player),
+		Period: t.period, Minute: minuteShown(t.minute, t.second), Second: t.second, At: g.at(t)}
+	if t.deleted {
+		e.Status = goalcast.Cancelled
+	}
+	return e
+}
+
+// attempt makes a goal, a missed penalty or a kick of a shoot-out of an attempt on goal. Other attempts make nothing.
+func (g *game) attempt(t *touch) (goalcast.Event, bool) {
+	switch {
+	case t.period == goalcast.Shootout:
+		e := g.fact(t, goalcast.KindShootoutKick)
+		e.Minute, e.Second, e.Kick = 0, 0, &goalcast.Kick{Scored: t.kind == typeGoal}
+		return e, true
+	case !t.period.InPlay():
+		return goalcast.Event{}, false
+	case t.kind == typeGoal:
+		return g.goal(t), true
+	case t.has(qualifierPenalty):
+		return g.fact(t, goalcast.KindMissedPenalty), true
+	}
+	return goalcast.Event{}, false
+}
+
+// goal turns an own goal round: F24 gives it to the scorer's team, we to the side that gains it.
+func (g *game) goal(t *touch) goalcast.Event {
+	e := g.fact(t, goalcast.KindGoal)
+	e.Goal = &goalcast.Goal{Type: goalcast.OpenPlay}
+	switch {
+	case t.has(qualifierOwnGoal):
+		e.Goal.Type = goalcast.OwnGoal
+		e.Team = g.other(e.Team)
+	case t.has(qualifierPenalty):
+		e.Goal.Type = goalcast.PenaltyGoal
+	}
+	if t.has(qualifierAssisted) {
+		e.Goal.Assist = player(g.playerOf(t.team, number([]byte(t.value(qualifierRelated)))))
+	}
+	return e
+}
+
+// other is the opponent; 0 for a team that does not play in the match.
+func (g *game) other(team goalcast.TeamID) goalcast.TeamID {
+	switch team {
+	case g.fixture.Home.ID:
+		return g.fixture.Away.ID
+	case g.fixture.Away.ID:
+		return g.fixture.Home.ID
+	}
+	return 0
+}
+
+func (g *game) playerOf(team, number int64) int64 {
+	for _, a := range g.actors {
+		if a.team == team && a.number == number && number != 0 {
+			return a.player
+		}
+	}
+	return 0
+}
+
+// card makes a card; without player_id it is a coach's. One of no known colour is skipped, unless it is deleted: then the colour may be gone.
+func (g *game) card(t *touch) (goalcast.Event, bool) {
+	e := g.fact(t, goalcast.KindCard)
+	e.Card = &goalcast.Card{}
+	switch {
+	case t.has(qualifierSecondYellow):
+		e.Card.Type = goalcast.SecondYellow
+	case t.has(qualifierRed):
+		e.Card.Type = goalcast.StraightRed
+	case t.has(qualifierYellow):
+		e.Card.Type = goalcast.Yellow
+	case !t.deleted:
+		return e, false
+	}
+	for _, q := range t.qualifiers {
+		e.Card.Reason = cmp.Or(e.Card.Reason, cardReason(q.id))
+	}
+	return e, true
+}
+
+// swaps makes one substitution of two events: the player who comes on (19) gives it its id, as in F7; the one who goes off (18) is joined to it. A player off whose
+// counterpart has not come yet makes nothing: the next document has it.
+func (g *game) swaps() []goalcast.Event {
+	var on, off []*touch
+	for i := range g.touches {
+		switch g.touches[i].kind {
+		case typeOn:
+			on = append(on, &g.touches[i])
+		case typeOff:
+			off = append(off, &g.touches[i])
+		}
+	}
+	for _, list := range [...][]*touch{on, off} {
+		slices.SortStableFunc(list, func(a, b *touch) int {
+			return cmp.Or(cmp.Compare(a.minute, b.minute), cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
+		})
+	}
+	partner := joined(on, off)
+	var out []goalcast.Event
+	for _, t := range on {
+		e := g.fact(t, goalcast.KindSubstitution)
+		e.Player, e.Substitution = nil, &goalcast.Substitution{On: player(t.player), Reason: swapReason(t)}
+		if o := partner[t]; o != nil {
+			e.Substitution.Off = player(o.player)
+			e.Substitution.Reason = cmp.Or(e.Substitution.Reason, swapReason(o))
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// joined finds for each player who came on the one who went off: by Q55 of either, else (older files, where only one has it or neither) one of the same team and
+// minute that nobody else has. Deleted events are joined last and never to live ones in preference to live ones.
+func joined(on, off []*touch) map[*touch]*touch {
+	partner := make(map[*touch]*touch, len(on))
+	taken := make(map[*touch]bool, len(off))
+	join := func(fits func(a, b *touch) bool) {
+		for _, a := range on {
+			for _, b := range off {
+				if partner[a] == nil && !taken[b] && a.team == b.team && fits(a, b) {
+					partner[a], taken[b] = b, true
+				}
+			}
+		}
+	}
+	refers := func(a, b *touch) bool {
+		return number([]byte(a.value(qualifierRelated))) == b.number && b.number != 0
+	}
+	free := func(t *touch) bool { return t.value(qualifierRelated) == "" }
+	same := func(a, b *touch) bool { return a.period == b.period && a.minute == b.minute }
+	alike := func(a, b *touch) bool { return a.deleted == b.deleted }
+	join(func(a, b *touch) bool { return alike(a, b) && (refers(a, b) || refers(b, a)) })
+	join(func(a, b *touch) bool { return a.deleted && (refers(a, b) || refers(b, a)) })
+	join(func(a, b *touch) bool {
+		return alike(a, b) && same(a, b) && a.second == b.second && (free(a) || free(b))
+	})
+	join(func(a, b *touch) bool { return alike(a, b) && same(a, b) })
+	return partner
+}
+
+func swapReason(t *touch) string {
+	switch {
+	case t.has(qualifierInjury):
+		return "injury"
+	case t.has(qualifierTactical):
+		return "tactical"
+	}
+	return ""
+}
+
+// lineups makes one line-up per team. Of several live ones the newest holds; a deleted one counts only where there is no live one.
+func (g *game) lineups() []goalcast.Event {
+	newest := map[int64]*touch{}
+	for i := range g.touches {
+		t := &g.touches[i]
+		if t.kind != typeLineup || t.team == 0 {
+			continue
+		}
+		old := newest[t.team]
+		if old == nil || old.deleted && !t.deleted || old.deleted == t.deleted && g.at(t).After(g.at(old)) {
+			newest[t.team] = t
+		}
+	}
+	var out []goalcast.Event
+	for _, t := range newest {
+		e := lineupFact(g.id, lineupOf(t))
+		e.At = g.at(t)
+		if t.deleted {
+			e.Status = goalcast.Cancelled
+		}
+		if t.deleted || len(e.Lineup.Players) > 0 {
+			out = append(out, e)
+		}
+	}
+	return byID(out)
+}
+
+// lineupOf reads the lists of a team set-up, which have one entry per player, in the same order.
+func lineupOf(t *touch) *goalcast.Lineup {
+	list := func(id int64) []int64 {
+		var out []int64
+		for text := range strings.SplitSeq(t.value(id), ",") {
+			out = append(out, number([]byte(strings.TrimSpace(text))))
+		}
+		return out
+	}
+	entry := func(list []int64, i int) int64 {
+		if i < len(list) {
+			return list[i]
+		}
+		return 0
+	}
+	positions, shirts, places := list(qualifierPositions), list(qualifierShirts), list(qualifierPlaces)
+	captain := number([]byte(t.value(qualifierCaptain)))
+	l := &goalcast.Lineup{Team: goalcast.TeamID(t.team), Formation: formation(number([]byte(t.value(qualifierFormation))))}
+	for i, who := range list(qualifierPlayers) {
+		if who == 0 {
+			continue
+		}
+		place := entry(places, i)
+		starts := place >= 1 && place <= 11 || len(places) < 11 && entry(positions, i) != benchPosition
+		l.Players = append(l.Players, goalcast.LineupPlayer{Player: goalcast.Player{ID: goalcast.PlayerID(who)}, Shirt: int(entry(shirts, i)),
+			Position: positionNumber(entry(positions, i)), Place: int(min(place, 99)), Start: starts, Captain: who == captain})
+	}
+	return l
+}
+
+// addedTimes makes one fact of each number of minutes shown in a period; the event can stand once for each team.
+func (g *game) addedTimes() []goalcast.Event {
+	type board struct {
+		period  goalcast.Period
+		minutes int
+	}
+	first := map[board]*touch{}
+	for i := range g.touches {
+		t := &g.touches[i]
+		b := board{t.period, count(t.value(qualifierMinutes))}
+		if t.kind != typeAddedTime || b.minutes == 0 || !t.period.InPlay() {
+			continue
+		}
+		old := first[b]
+		if old == nil || old.deleted && !t.deleted || old.deleted == t.deleted && g.at(t).Before(g.at(old)) {
+			first[b] = t
+		}
+	}
+	var out []goalcast.Event
+	for b, t := range first {
+		e := g.fact(t, goalcast.KindAddedTime)
+		e.Team, e.Player, e.AddedTime = 0, nil, b.minutes
+		out = append(out, e)
+	}
+	return byID(out)
+}

@@ -1,0 +1,118 @@
+package opta
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"goalcast"
+	"goalcast/ingest"
+)
+
+// The sources of readings. F7 and F9 tell the same in more or less detail and replace one another.
+const (
+	sourceMatch = "opta:match"
+	sourceF24   = "opta:f24"
+	sourceF1    = "opta:f1"
+)
+
+// Errors of Read that a caller may want to tell apart. Others say what is wrong with the XML, or which attribute of which element is missing.
+var (
+	// ErrWrongFeed says that the headers name one feed and the body is another.
+	ErrWrongFeed = errors.New("wrong feed type")
+	// ErrEmpty says that a document has no body.
+	ErrEmpty = errors.New("empty document")
+)
+
+// Provider reads Opta's documents; it implements ingest.Provider. New makes one.
+type Provider struct{ clock clock }
+
+var _ ingest.Provider = Provider{}
+
+// New returns the provider. All it holds is the time zone that Opta writes in.
+func New() Provider { return Provider{clock: newClock()} }
+
+// Name is "opta": documents come to /feeds/opta.
+func (Provider) Name() string { return "opta" }
+
+// Describe says which feed and match a document is of: by X-Meta-Feed-Type and X-Meta-Game-Id, else by the default file name, else by the first bytes of
+// the body. headers have names in lower case. What none of them tells stays empty.
+func (Provider) Describe(headers map[string]string, body []byte) (feed string, match goalcast.MatchID) {
+	feed = normalFeed(headers["x-meta-feed-type"])
+	match = goalcast.MatchID(id([]byte(headers["x-meta-game-id"])))
+	if feed != "" && (match != 0 || !ofOneMatch(feed)) {
+		return feed, match
+	}
+	name := headers["x-meta-default-filename"]
+	if feed == "" {
+		feed = feedOfFile(name)
+	}
+	if match == 0 {
+		match = matchOfFile(name)
+	}
+	if feed != "" && (match != 0 || !ofOneMatch(feed)) {
+		return feed, match
+	}
+	seen := look(body)
+	if feed == "" {
+		feed = seen.feed
+		if feed == "F7" && hasPlayerStats(body) {
+			feed = "F9"
+		}
+	}
+	if match == 0 {
+		match = seen.match
+	}
+	return feed, match
+}
+
+// Read says what a document tells. A feed that is not read yields ingest.ErrUnread, a body that is not what its headers say ErrWrongFeed.
+func (p Provider) Read(doc goalcast.Document) (ingest.Reading, error) {
+	feed := normalFeed(doc.Feed)
+	if feed == "" {
+		feed, _ = p.Describe(doc.Headers, doc.Body)
+	}
+	if len(doc.Body) == 0 {
+		return ingest.Reading{}, fmt.Errorf("opta %s: %w", feed, ErrEmpty)
+	}
+	seen := look(doc.Body)
+	if feed == "" {
+		return ingest.Reading{}, fmt.Errorf("opta: neither headers nor body tell a feed; the root element is %q", seen.root)
+	}
+	if seen.feed != "" && family(seen.feed) != family(feed) {
+		return ingest.Reading{}, fmt.Errorf("opta: %w: the headers say %s, the body is %s", ErrWrongFeed, feed, seen.feed)
+	}
+	if rootOf(family(feed)) == "" {
+		return ingest.Reading{}, fmt.Errorf("opta %s: %w", feed, ingest.ErrUnread)
+	}
+	reading, err := p.read(feed, doc)
+	if err != nil {
+		return ingest.Reading{}, fmt.Errorf("opta %s: %w", feed, err)
+	}
+	return reading, nil
+}
+
+func (p Provider) read(feed string, doc goalcast.Document) (ingest.Reading, error) {
+	r, err := open(doc.Body)
+	if err != nil {
+		return ingest.Reading{}, err
+	}
+	if root := r.root(); root != "" && root != rootOf(family(feed)) {
+		return ingest.Reading{}, fmt.Errorf("%w: the root element is %.40q", ErrWrongFeed, root)
+	}
+	var reading ingest.Reading
+	switch family(feed) {
+	case "F1":
+		reading, err = readF1(r, doc, p.clock)
+	case "F7":
+		reading, err = readMatch(r, doc, p.clock)
+	case "F24":
+		reading, err = readF24(r, doc, p.clock)
+	}
+	if err != nil {
+		return ingest.Reading{}, err
+	}
+	reading.Version.Produced = r.produced()
+	reading.Version.Digest = hex.EncodeToString(doc.Digest[:])
+	return reading, nil
+}
