@@ -11,8 +11,6 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -187,21 +185,4 @@ func sqliteUnavailable(err error) bool {
 		return true
 	}
 	return errors.Is(err, fs.ErrNotExist)
-}
-
-// valuesList writes "($1,$2),($3,$4)" for rows of columns each, counting from the given placeholder number.
-func valuesList(rows, columns, from int) string {
-	var b strings.Builder
-	for r := range rows {
-		if r > 0 {
-			b.WriteByte(',')
-		}
-		for c := range columns {
-			b.WriteByte("(,"[min(c, 1)])
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(from + r*columns + c))
-		}
-		b.WriteByte(')')
-	}
-	return b.String()
 }

@@ -19,7 +19,7 @@
 //	})
 //
 // The function may run more than once (two transactions in each other's way), so it changes nothing outside until tx has returned nil. A table
-// comes with a migration of the same number in migrations/postgres and migrations/sqlite. valuesList and rowArgs help with many rows in one statement.
+// comes with a migration of the same number in migrations/postgres and migrations/sqlite. valuesList writes the placeholders of many rows, collect reads them.
 package store
 
 import (

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+// What the goal's way costs, with every commit flushed to disk. Run with -bench . -benchtime 300x.
+
+func onDurable(b *testing.B, bench func(b *testing.B, s *Store)) {
+	b.Run("postgres", func(b *testing.B) { bench(b, openTest(b, testservers.DurablePostgres(b))) })
+	b.Run("sqlite", func(b *testing.B) { bench(b, openTest(b, "sqlite:"+filepath.Join(b.TempDir(), "x.db"))) })
+}
+
+func BenchmarkKeepDocument(b *testing.B) {
+	for _, kb := range []int{90, 900} {
+		b.Run(fmt.Sprintf("%dkB", kb), func(b *testing.B) {
+			onDurable(b, func(b *testing.B, s *Store) {
+				body := bytes.Repeat([]byte("<Event id=\"1\"/>\n"), kb*1024/16)
+				for b.Loop() {
+					d := goalcast.Document{Provider: "opta", Feed: "F9", Body: body, Received: kickoff}
+					if err := s.KeepDocument(context.Background(), &d); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A goal in a match with 40 events and 60 kB of feeds' memory, which changes too.
+func BenchmarkUpdateMatch(b *testing.B) {
+	onDurable(b, func(b *testing.B, s *Store) {
+		score(b, s, 5, 40)
+		memory := bytes.Repeat([]byte(`{"id":123456789,"type":16}`), 60*1024/26)
+		seq := int64(41)
+		for b.Loop() {
+			seq++
+			err := s.UpdateMatch(context.Background(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				e := matchEvent(5, seq, goalcast.KindGoal)
+				r.Snapshot.Seq = seq // not applied: the timeline stays at 40
+				memory[len(memory)-1] ^= 1
+				r.Feeds = memory
+				return r, []goalcast.Event{e}, nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

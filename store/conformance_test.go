@@ -1,0 +1,453 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"goalcast"
+)
+
+// The databases must not differ in anything that a caller can see: every test here runs on all of them.
+
+var kickoff = time.Date(2026, 8, 15, 18, 45, 0, 0, time.UTC)
+
+// fixtureOf is a made-up match between two made-up clubs.
+func fixtureOf(home, away goalcast.TeamID) *goalcast.Fixture {
+	return &goalcast.Fixture{
+		Competition: goalcast.Competition{ID: 23, Name: "Eredivisie der Dromen"},
+		Home:        goalcast.Team{ID: home, Name: fmt.Sprintf("FC Nummer %d", home)},
+		Away:        goalcast.Team{ID: away, Name: fmt.Sprintf("SV Nummer %d", away)},
+		Kickoff:     kickoff,
+	}
+}
+
+// matchEvent is an event of a match between teams 1 and 2.
+func matchEvent(match goalcast.MatchID, seq int64, kind goalcast.Kind) goalcast.Event {
+	e := goalcast.Event{
+		ID: fmt.Sprintf("test:%d:%d", match, seq), Revision: 1, Status: goalcast.Confirmed, Kind: kind, Seq: seq, Match: match,
+		Topics: fixtureOf(1, 2).Topics(match), Times: goalcast.Times{Received: kickoff.UnixMilli() + seq},
+	}
+	switch kind {
+	case goalcast.KindFixture:
+		e.Fixture = fixtureOf(1, 2)
+	case goalcast.KindGoal:
+		e.Team, e.Period, e.Minute, e.Goal = 1, goalcast.FirstHalf, int(seq), &goalcast.Goal{Type: goalcast.OpenPlay}
+	}
+	return e
+}
+
+// score appends n goals to a match, and the fixture first if it is new, as ingest would; it returns the new events.
+func score(t testing.TB, s *Store, id goalcast.MatchID, n int) (made []goalcast.Event) {
+	t.Helper()
+	err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		made = nil
+		add := func(kind goalcast.Kind) {
+			e := matchEvent(id, r.Snapshot.Seq+1, kind)
+			r.Snapshot = goalcast.Apply(r.Snapshot, e)
+			score := r.Snapshot.Score
+			e.Score = &score
+			made = append(made, e)
+		}
+		if r.Snapshot.Seq == 0 {
+			add(goalcast.KindFixture)
+		}
+		for range n {
+			add(goalcast.KindGoal)
+		}
+		r.Feeds = fmt.Appendf(nil, `{"seq":%d}`, r.Snapshot.Seq)
+		return r, made, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func TestDocumentIsKeptByteForByte(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		body := append([]byte("<?xml encoding=\"ISO-8859-1\"?>\x00\xff\xfe\r\n"), bytes.Repeat([]byte{0xe9, 'x'}, 1<<19)...)
+		d := goalcast.Document{
+			Provider: "opta", Feed: "F9", Match: 7, Body: bytes.Clone(body), Received: kickoff.Add(123 * time.Millisecond),
+			Headers: map[string]string{"x-meta-feed-type": "F9", "x-odd": "caf\xe9"},
+		}
+		if err := s.KeepDocument(t.Context(), &d); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Document(t.Context(), d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Body, body) || got.Digest != sha256.Sum256(body) {
+			t.Error("the body differs from what was sent")
+		}
+		if !got.Received.Equal(d.Received) || got.Provider != "opta" || got.Feed != "F9" || got.Match != 7 ||
+			got.State != goalcast.DocumentReceived || got.Attempts != 0 || got.Headers["x-meta-feed-type"] != "F9" {
+			t.Errorf("got %+v", got)
+		}
+		empty := goalcast.Document{Provider: "x\x00y\xff"}
+		if err := s.KeepDocument(t.Context(), &empty); err != nil {
+			t.Fatalf("a document of nothing: %v", err)
+		}
+		if got, err := s.Document(t.Context(), empty.ID); err != nil || len(got.Body) != 0 || got.Provider != "xy\uFFFD" || !got.Received.IsZero() {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if _, err := s.Document(t.Context(), 999); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("document 999: %v, want ErrNotFound", err)
+		}
+	})
+}
+
+func keep(t testing.TB, s *Store, d goalcast.Document) goalcast.DocumentID {
+	t.Helper()
+	if err := s.KeepDocument(t.Context(), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d.ID
+}
+
+func TestDocumentStatesAndLists(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		var ids []goalcast.DocumentID
+		for i := range 5 {
+			ids = append(ids, keep(t, s, goalcast.Document{Provider: "opta", Feed: []string{"F9", "F24"}[i%2], Match: goalcast.MatchID(1 + i%3),
+				Body: []byte("<x/>"), Received: kickoff.Add(time.Duration(i) * time.Minute)}))
+		}
+		if !slices.IsSorted(ids) {
+			t.Errorf("ids %v do not rise", ids)
+		}
+		finish := func(id goalcast.DocumentID, state goalcast.DocumentState, text string) {
+			t.Helper()
+			if err := s.FinishDocument(ctx, id, state, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		finish(ids[0], goalcast.DocumentApplied, "")
+		finish(ids[1], goalcast.DocumentFailed, "truncated\x00 \xff")
+		finish(ids[1], goalcast.DocumentFailed, "truncated\x00 \xff")
+		if err := s.FinishDocument(ctx, 999, goalcast.DocumentApplied, ""); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("finish 999: %v, want ErrNotFound", err)
+		}
+		if got, err := s.UnfinishedDocuments(ctx, kickoff.Add(4*time.Minute), 10); err != nil || !slices.Equal(got, ids[2:4]) {
+			t.Errorf("unfinished = %v, %v; want %v", got, err, ids[2:4])
+		}
+		if got, err := s.UnfinishedDocuments(ctx, kickoff.Add(time.Hour), 1); err != nil || !slices.Equal(got, ids[2:3]) {
+			t.Errorf("unfinished, one = %v, %v; want %v", got, err, ids[2:3])
+		}
+		for _, tt := range []struct {
+			name   string
+			filter DocumentFilter
+			want   []int // places in ids
+		}{
+			{"all", DocumentFilter{}, []int{4, 3, 2, 1, 0}},
+			{"feed", DocumentFilter{Feed: "F24"}, []int{3, 1}},
+			{"provider", DocumentFilter{Provider: "wsc"}, nil},
+			{"match", DocumentFilter{Match: 1}, []int{3, 0}},
+			{"state", DocumentFilter{State: goalcast.DocumentFailed}, []int{1}},
+			{"times", DocumentFilter{From: kickoff.Add(time.Minute), To: kickoff.Add(3 * time.Minute)}, []int{2, 1}},
+			{"page", DocumentFilter{Before: ids[3], Limit: 2}, []int{2, 1}},
+		} {
+			list, err := s.Documents(ctx, tt.filter)
+			var got, want []goalcast.DocumentID
+			for _, d := range list {
+				got = append(got, d.ID)
+			}
+			for _, i := range tt.want {
+				want = append(want, ids[i])
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %v, %v; want %v", tt.name, got, err, want)
+			}
+		}
+		failed, err := s.Document(ctx, ids[1])
+		if err != nil || failed.State != goalcast.DocumentFailed || failed.Error != "truncated \uFFFD" || failed.Attempts != 2 {
+			t.Errorf("failed document: %+v, %v", failed, err)
+		}
+		if got, err := s.ResetDocuments(ctx, DocumentFilter{Feed: "F24"}); err != nil || !slices.Equal(got, ids[1:2]) {
+			t.Errorf("reset = %v, %v; want %v", got, err, ids[1:2])
+		}
+		if d, err := s.Document(ctx, ids[1]); err != nil || d.State != goalcast.DocumentReceived || d.Error != "" || d.Attempts != 2 {
+			t.Errorf("after reset: %+v, %v", d, err)
+		}
+	})
+}
+
+func TestUpdateMatchWritesEverythingOrNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		if _, err := s.Match(ctx, 5); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("match 5: %v, want ErrNotFound", err)
+		}
+		mine := fmt.Errorf("mine: %w", goalcast.ErrPermanent)
+		for name, fn := range map[string]func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error){
+			"error": func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				return r, []goalcast.Event{matchEvent(5, 1, goalcast.KindFixture)}, mine
+			},
+			"nothing new": func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				if r.Snapshot.ID != 5 || r.Feeds != nil {
+					t.Errorf("new record: %+v", r)
+				}
+				return r, nil, nil
+			},
+		} {
+			if err := s.UpdateMatch(ctx, 5, fn); !errors.Is(err, goalcast.ErrPermanent) && name == "error" || err != nil && name != "error" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if got, err := s.MatchRecords(ctx, []goalcast.MatchID{5}); err != nil || len(got) != 0 {
+			t.Errorf("records = %v, %v; want none", got, err)
+		}
+		want := score(t, s, 5, 2)
+		got, err := s.Events(ctx, 5, 0, 10)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("events = %+v, %v\nwant %+v", got, err, want)
+		}
+		if got, err := s.Events(ctx, 5, 1, 1); err != nil || !reflect.DeepEqual(got, want[1:2]) {
+			t.Errorf("events after 1 = %+v, %v", got, err)
+		}
+		snapshot, err := s.Match(ctx, 5)
+		if err != nil || snapshot.Seq != 3 || snapshot.Score.Home != 2 || !snapshot.Kickoff.Equal(kickoff) {
+			t.Errorf("snapshot = %+v, %v", snapshot, err)
+		}
+		rows, err := s.unpublished(ctx, time.Now().Add(time.Minute), 10)
+		if err != nil || len(rows) != 3 {
+			t.Fatalf("outbox = %v, %v", rows, err)
+		}
+		for i, r := range rows {
+			if r.broken != nil || !reflect.DeepEqual(r.event, want[i]) {
+				t.Errorf("outbox row %d = %+v, want %+v", i, r, want[i])
+			}
+		}
+		if team, err := s.Team(ctx, 2); err != nil || team.Name != "SV Nummer 2" {
+			t.Errorf("team = %v, %v", team, err)
+		}
+		if c, err := s.Competition(ctx, 23); err != nil || c.Name != "Eredivisie der Dromen" {
+			t.Errorf("competition = %v, %v", c, err)
+		}
+		if _, err := s.Team(ctx, 99); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("team 99: %v", err)
+		}
+	})
+}
+
+func TestUpdateMatchKeepsFeedsAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		remember := func(id goalcast.MatchID, memory string) {
+			t.Helper()
+			err := s.UpdateMatch(ctx, id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				r.Feeds = append(r.Feeds[:0], memory...) // in place, as a caller may
+				return r, nil, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		score(t, s, 5, 1)
+		remember(5, `{"x":"1234"}`)
+		remember(5, `{"x":"4321"}`)
+		remember(6, `{}`)
+		records, err := s.MatchRecords(ctx, []goalcast.MatchID{5, 6, 7})
+		if err != nil || len(records) != 2 || string(records[5].Feeds) != `{"x":"4321"}` || records[5].Snapshot.Seq != 2 || records[6].Snapshot.ID != 6 {
+			t.Errorf("records = %+v, %v", records, err)
+		}
+		if list, err := s.Matches(ctx, goalcast.MatchFilter{}); err != nil || len(list) != 1 {
+			t.Errorf("matches = %+v, %v; want only match 5", list, err)
+		}
+	})
+}
+
+func TestUpdateMatchOneAtATime(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		const writers, each = 8, 5
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				for range each {
+					score(t, s, goalcast.MatchID(1+w%2), 1) // two matches, four writers each; both upsert the same teams
+				}
+			})
+		}
+		wg.Wait()
+		for id := goalcast.MatchID(1); id <= 2; id++ {
+			events, err := s.Events(t.Context(), id, 0, 1000)
+			if err != nil || len(events) != 1+writers/2*each {
+				t.Fatalf("match %d: %d events, %v; want %d", id, len(events), err, 1+writers/2*each)
+			}
+			for i, e := range events {
+				if e.Seq != int64(i+1) {
+					t.Fatalf("match %d: event %d has seq %d", id, i, e.Seq)
+				}
+			}
+			if m, err := s.Match(t.Context(), id); err != nil || m.Score.Home != writers/2*each {
+				t.Errorf("match %d: score %v, %v", id, m.Score, err)
+			}
+		}
+	})
+}
+
+// A revision or a Seq that is already there is a defect of the caller and must not pass silently, nor leave half a change.
+func TestUpdateMatchRefusesARevisionTwice(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		made := score(t, s, 5, 1)
+		err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			r.Feeds = []byte("changed")
+			return r, []goalcast.Event{made[1]}, nil
+		})
+		if err == nil {
+			t.Error("the same revision was written twice")
+		}
+		records, err := s.MatchRecords(t.Context(), []goalcast.MatchID{5})
+		if err != nil || string(records[5].Feeds) != `{"seq":2}` {
+			t.Errorf("feeds = %s, %v; want them unchanged", records[5].Feeds, err)
+		}
+	})
+}
+
+func TestUpdateMatchWithManyEvents(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		const n = 2*eventsPerStatement + 7
+		score(t, s, 5, n)
+		events, err := s.Events(t.Context(), 5, 0, 5000)
+		if err != nil || len(events) != n+1 {
+			t.Errorf("%d events, %v; want %d", len(events), err, n+1)
+		}
+	})
+}
+
+func TestMatchesFilter(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		for i, f := range []*goalcast.Fixture{fixtureOf(1, 2), fixtureOf(3, 1), fixtureOf(4, 5), fixtureOf(6, 7)} {
+			f.Kickoff = kickoff.Add(time.Duration(3-i) * time.Hour)
+			f.Competition.ID = goalcast.CompetitionID(1 + i%2)
+			if i == 3 {
+				f.Kickoff = time.Time{}
+			}
+			id := goalcast.MatchID(10 + i)
+			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				e := matchEvent(id, 1, goalcast.KindFixture)
+				e.Fixture = f
+				r.Snapshot = goalcast.Apply(r.Snapshot, e)
+				return r, []goalcast.Event{e}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, tt := range []struct {
+			name   string
+			filter goalcast.MatchFilter
+			want   []goalcast.MatchID
+		}{
+			{"all", goalcast.MatchFilter{}, []goalcast.MatchID{13, 12, 11, 10}},
+			{"from", goalcast.MatchFilter{From: kickoff.Add(2 * time.Hour)}, []goalcast.MatchID{11, 10}},
+			{"to", goalcast.MatchFilter{From: kickoff, To: kickoff.Add(2 * time.Hour)}, []goalcast.MatchID{12}},
+			{"team home and away", goalcast.MatchFilter{Team: 1}, []goalcast.MatchID{11, 10}},
+			{"competition", goalcast.MatchFilter{Competition: 1}, []goalcast.MatchID{12, 10}},
+			{"both", goalcast.MatchFilter{Competition: 1, Team: 1}, []goalcast.MatchID{10}},
+			{"limit", goalcast.MatchFilter{From: kickoff, Limit: 2}, []goalcast.MatchID{12, 11}},
+		} {
+			list, err := s.Matches(t.Context(), tt.filter)
+			var got []goalcast.MatchID
+			for _, m := range list {
+				got = append(got, m.ID)
+			}
+			if err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("%s: %v, %v; want %v", tt.name, got, err, tt.want)
+			}
+		}
+	})
+}
+
+func TestNamesFollowTheFixture(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		score(t, s, 5, 0)
+		seq := int64(1)
+		rename := func(name string) string {
+			t.Helper()
+			err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				e := matchEvent(5, seq+1, goalcast.KindFixture)
+				e.Revision = int(seq + 1)
+				e.Fixture.Home.Name = name
+				r.Snapshot = goalcast.Apply(r.Snapshot, e)
+				return r, []goalcast.Event{e}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			seq++
+			team, err := s.Team(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return team.Name
+		}
+		if got := rename("FC Anders"); got != "FC Anders" {
+			t.Errorf("team = %q, want FC Anders", got)
+		}
+		if got := rename(""); got != "FC Anders" {
+			t.Errorf("team = %q, want FC Anders: an empty name replaces nothing", got)
+		}
+	})
+}
+
+func message(id string, body string) goalcast.Event {
+	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
+		Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
+}
+
+func TestSaveMessage(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		for range 2 { // the second time changes nothing
+			if err := s.SaveMessage(ctx, message("message:1", `{"text":"a\u0000b é"}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.SaveMessage(ctx, message("message:2", "\"\xff\"")); err != nil {
+			t.Fatalf("broken UTF-8: %v", err)
+		}
+		if err := s.SaveMessage(ctx, matchEvent(1, 1, goalcast.KindGoal)); !errors.Is(err, goalcast.ErrPermanent) {
+			t.Errorf("a goal as a message: %v, want ErrPermanent", err)
+		}
+		rows, err := s.unpublished(ctx, time.Now().Add(time.Minute), 10)
+		if err != nil || len(rows) != 2 || !strings.Contains(string(rows[0].event.Message), `\u0000`) {
+			t.Errorf("outbox = %+v, %v", rows, err)
+		}
+	})
+}
+
+func TestOutboxIsPrunedWhenAllIsDone(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		made := score(t, s, 5, 3)
+		if err := s.markPublished(ctx, made[:3], time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.write.ExecContext(ctx, s.dialect.sql(`UPDATE outbox SET planned_at = 1 WHERE seq <> $1`), 2); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.PruneOutbox(ctx, time.Now().Add(-time.Hour)); err != nil || n != 0 {
+			t.Errorf("pruned %d rows, %v; want none so young", n, err)
+		}
+		if n, err := s.PruneOutbox(ctx, time.Now().Add(time.Minute)); err != nil || n != 2 {
+			t.Errorf("pruned %d rows, %v; want 2", n, err)
+		}
+		rows, err := s.unpublishedOf(ctx, 5, 100)
+		if err != nil || len(rows) != 1 || rows[0].event.Seq != 4 {
+			t.Errorf("unpublished = %+v, %v; want seq 4", rows, err)
+		}
+		if events, err := s.Events(ctx, 5, 0, 10); err != nil || len(events) != 4 {
+			t.Errorf("%d events, %v; want all 4", len(events), err)
+		}
+	})
+}

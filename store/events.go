@@ -1,0 +1,113 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// eventsPerStatement is how many events one INSERT writes: a list of fixtures brings hundreds.
+const eventsPerStatement = 500
+
+// saveEvents writes event revisions and their outbox rows.
+func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.Time) error {
+	for chunk := range slices.Chunk(events, eventsPerStatement) {
+		args := make([]any, 0, len(chunk)*6)
+		for _, e := range chunk {
+			body, err := jsonText(e)
+			if err != nil {
+				return fmt.Errorf("event %s: %w", e.Key(), err)
+			}
+			args = append(args, e.ID, e.Revision, e.Match, e.Seq, body, toMillis(now))
+		}
+		values := valuesList(len(chunk), 6, 1)
+		if _, err := t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created) VALUES `+values, args...); err != nil {
+			return fmt.Errorf("events from %s: %w", chunk[0].Key(), err)
+		}
+		if _, err := t.exec(ctx, `INSERT INTO outbox (event_id, revision, match_id, seq, body, created) VALUES `+values, args...); err != nil {
+			return fmt.Errorf("outbox from %s: %w", chunk[0].Key(), err)
+		}
+	}
+	return nil
+}
+
+// Events returns the revisions of a match's events with a Seq above afterSeq, in order; at most limit.
+func (s *Store) Events(ctx context.Context, match goalcast.MatchID, afterSeq int64, limit int) ([]goalcast.Event, error) {
+	rows, err := s.query(ctx, `SELECT body FROM events WHERE match_id = $1 AND seq > $2 AND seq > 0 ORDER BY seq LIMIT $3`, match, afterSeq, limit)
+	events, err := collect(rows, err, func(row scanner) (e goalcast.Event, err error) {
+		var body []byte
+		if err := row.Scan(&body); err != nil {
+			return e, err
+		}
+		return e, json.Unmarshal(body, &e)
+	})
+	return events, s.wrap(fmt.Sprintf("events of match %d", match), err)
+}
+
+// SaveMessage commits an editor's message and its outbox row. One that is already there (same id and revision) changes nothing.
+func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
+	if e.Kind != goalcast.KindMessage || e.Seq != 0 || e.ID == "" || len(e.Topics) == 0 {
+		return fmt.Errorf("save message %q: %w: want kind message, an id, topics and no seq", e.ID, goalcast.ErrPermanent)
+	}
+	return s.tx(ctx, "save message", func(tx *tx) error {
+		var one int
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM events WHERE id = $1 AND revision = $2`, e.ID, e.Revision).Scan(&one); err != nil {
+			return err
+		}
+		if one > 0 {
+			return errRollback
+		}
+		return tx.saveEvents(ctx, []goalcast.Event{e}, time.Now())
+	})
+}
+
+// saveNames keeps the teams and competitions that fixtures tell of. A name that is empty does not replace one.
+func (t *tx) saveNames(ctx context.Context, events []goalcast.Event) error {
+	teams, competitions := map[int64]string{}, map[int64]string{}
+	for _, e := range events {
+		if e.Kind != goalcast.KindFixture || e.Fixture == nil {
+			continue
+		}
+		competitions[int64(e.Fixture.Competition.ID)] = e.Fixture.Competition.Name
+		teams[int64(e.Fixture.Home.ID)] = e.Fixture.Home.Name
+		teams[int64(e.Fixture.Away.ID)] = e.Fixture.Away.Name
+	}
+	return cmp.Or(t.saveNamesIn(ctx, "competitions", competitions), t.saveNamesIn(ctx, "teams", teams))
+}
+
+// saveNamesIn writes rows in the order of their ids: two transactions that lock the same rows in the same order do not deadlock.
+func (t *tx) saveNamesIn(ctx context.Context, table string, names map[int64]string) error {
+	delete(names, 0)
+	if len(names) == 0 {
+		return nil
+	}
+	var args []any
+	for _, id := range slices.Sorted(maps.Keys(names)) {
+		args = append(args, id, clean(names[id]))
+	}
+	_, err := t.exec(ctx, strings.NewReplacer("TABLE", table, "ROWS", valuesList(len(names), 2, 1)).Replace(
+		`INSERT INTO TABLE (id, name) VALUES ROWS ON CONFLICT (id) DO UPDATE SET name = excluded.name
+		WHERE TABLE.name <> excluded.name AND excluded.name <> ''`), args...)
+	return err
+}
+
+// Team returns a team that a fixture told of; ErrNotFound.
+func (s *Store) Team(ctx context.Context, id goalcast.TeamID) (goalcast.Team, error) {
+	team := goalcast.Team{ID: id}
+	err := s.queryRow(ctx, `SELECT name FROM teams WHERE id = $1`, id).Scan(&team.Name)
+	return team, s.wrap(fmt.Sprintf("team %d", id), err)
+}
+
+// Competition returns a competition that a fixture told of; ErrNotFound.
+func (s *Store) Competition(ctx context.Context, id goalcast.CompetitionID) (goalcast.Competition, error) {
+	c := goalcast.Competition{ID: id}
+	err := s.queryRow(ctx, `SELECT name FROM competitions WHERE id = $1`, id).Scan(&c.Name)
+	return c, s.wrap(fmt.Sprintf("competition %d", id), err)
+}

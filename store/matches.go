@@ -1,0 +1,184 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"goalcast"
+)
+
+// maxMatches is how many matches one call lists at most, and where the filter does not say.
+const maxMatches = 1000
+
+// UpdateMatch changes a match under its lock: fn gets the record as it stands (one with only Snapshot.ID set if the match is new) and returns it
+// changed, with the new event revisions, in Seq order and complete but for Times.Published. One transaction then writes the record, the events,
+// their outbox rows and the teams and competition of a fixture. Nothing is written when fn returns an error, which is then returned as
+// it is, nor when there are no events and the same Feeds; the snapshot is written only with events, since it follows from them.
+//
+// Others who update the same match wait. fn may be called more than once, so it changes nothing outside.
+func (s *Store) UpdateMatch(ctx context.Context, id goalcast.MatchID,
+	fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
+	var refused error // by fn; kept apart so that it is never taken for one of the database
+	err := s.tx(ctx, fmt.Sprintf("update match %d", id), func(tx *tx) error {
+		refused = nil
+		old, err := tx.lockMatch(ctx, id)
+		if err != nil {
+			return err
+		}
+		feeds := bytes.Clone(old.Feeds)
+		changed, events, err := fn(old)
+		if err != nil {
+			refused = err
+			return errRollback
+		}
+		sameFeeds := bytes.Equal(feeds, changed.Feeds)
+		switch {
+		case len(events) == 0 && sameFeeds:
+			return errRollback
+		case len(events) == 0:
+			_, err := tx.exec(ctx, `UPDATE matches SET feeds = $2 WHERE id = $1`, id, notNil(changed.Feeds))
+			return err
+		}
+		if err := tx.saveMatch(ctx, id, changed, sameFeeds); err != nil {
+			return err
+		}
+		if err := tx.saveNames(ctx, events); err != nil {
+			return err
+		}
+		return tx.saveEvents(ctx, events, time.Now())
+	})
+	return errors.Join(err, refused)
+}
+
+// lockMatch reads a match for change; a new one is inserted, so that there is a row to lock.
+func (t *tx) lockMatch(ctx context.Context, id goalcast.MatchID) (goalcast.MatchRecord, error) {
+	read := func() (goalcast.MatchRecord, error) {
+		return scanRecord(t.queryRow(ctx, `SELECT snapshot, feeds FROM matches WHERE id = $1`+t.dialect.forUpdate, id))
+	}
+	record, err := read()
+	if !errors.Is(err, sql.ErrNoRows) {
+		return record, err
+	}
+	record = goalcast.MatchRecord{Snapshot: goalcast.Snapshot{ID: id}}
+	snapshot, err := json.Marshal(record.Snapshot)
+	if err != nil {
+		return record, err
+	}
+	result, err := t.exec(ctx, `INSERT INTO matches (id, snapshot, feeds) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, id, string(snapshot), []byte{})
+	if err != nil {
+		return record, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 1 {
+		return record, err
+	}
+	return read() // another transaction was first, and has ended since: INSERT waited for it
+}
+
+func scanRecord(row scanner) (goalcast.MatchRecord, error) {
+	var r goalcast.MatchRecord
+	var snapshot []byte
+	if err := row.Scan(&snapshot, &r.Feeds); err != nil {
+		return r, err
+	}
+	if len(r.Feeds) == 0 {
+		r.Feeds = nil
+	}
+	if err := json.Unmarshal(snapshot, &r.Snapshot); err != nil {
+		return r, fmt.Errorf("snapshot: %w", err)
+	}
+	return r, nil
+}
+
+// saveMatch writes the record; feeds only if they changed: a column that is not set keeps its place on disk.
+func (t *tx) saveMatch(ctx context.Context, id goalcast.MatchID, r goalcast.MatchRecord, sameFeeds bool) error {
+	snapshot, err := jsonText(r.Snapshot)
+	if err != nil {
+		return err
+	}
+	m := r.Snapshot
+	query := `UPDATE matches SET competition = $2, home = $3, away = $4, kickoff = $5, state = $6, seq = $7, updated = $8, snapshot = $9`
+	args := []any{id, m.Competition.ID, m.Home.ID, m.Away.ID, toMillis(m.Kickoff), m.State, m.Seq, m.Updated, snapshot}
+	if !sameFeeds {
+		query += `, feeds = $10`
+		args = append(args, notNil(r.Feeds))
+	}
+	_, err = t.exec(ctx, query+` WHERE id = $1`, args...)
+	return err
+}
+
+// MatchRecords reads matches without a lock, for a look before UpdateMatch; those that do not exist are missing from the answer.
+func (s *Store) MatchRecords(ctx context.Context, ids []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error) {
+	found := make(map[goalcast.MatchID]goalcast.MatchRecord, len(ids))
+	for len(ids) > 0 {
+		n := min(len(ids), maxMatches)
+		args := make([]any, n)
+		for i, id := range ids[:n] {
+			args[i] = id
+		}
+		rows, err := s.query(ctx, `SELECT snapshot, feeds FROM matches WHERE id IN `+valuesList(1, n, 1), args...)
+		records, err := collect(rows, err, scanRecord)
+		if err != nil {
+			return nil, s.wrap("match records", err)
+		}
+		for _, r := range records {
+			found[r.Snapshot.ID] = r
+		}
+		ids = ids[n:]
+	}
+	return found, nil
+}
+
+func scanSnapshot(row scanner) (goalcast.Snapshot, error) {
+	var m goalcast.Snapshot
+	var text []byte
+	if err := row.Scan(&text); err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(text, &m)
+}
+
+// Match returns a match as it stands; ErrNotFound, also for one of which there is no event yet.
+func (s *Store) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error) {
+	m, err := scanSnapshot(s.queryRow(ctx, `SELECT snapshot FROM matches WHERE id = $1 AND seq > 0`, id))
+	return m, s.wrap(fmt.Sprintf("match %d", id), err)
+}
+
+// Matches lists matches by planned kick-off, then id; at most 1000. Those of which only a feed's memory is known, and no event, are left out.
+func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
+	limit := f.Limit
+	if limit <= 0 {
+		limit = maxMatches
+	}
+	w := where{}
+	w.when(true, "seq >= ", 1)
+	w.when(!f.From.IsZero(), "kickoff >= ", toMillis(f.From))
+	w.when(!f.To.IsZero(), "kickoff < ", toMillis(f.To))
+	w.when(f.Competition != 0, "competition = ", f.Competition)
+	if f.Team != 0 {
+		w.args = append(w.args, f.Team)
+		w.conditions = append(w.conditions, fmt.Sprintf("(home = $%d OR away = $%[1]d)", len(w.args)))
+	}
+	w.args = append(w.args, min(limit, maxMatches))
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT snapshot FROM matches%s ORDER BY kickoff, id LIMIT $%d`, w.String(), len(w.args)), w.args...)
+	list, err := collect(rows, err, scanSnapshot)
+	return list, s.wrap("list matches", err)
+}
+
+// notNil is for columns that are NOT NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// jsonText encodes for a text column; broken UTF-8, which a RawMessage can carry and PostgreSQL refuses, is mended.
+func jsonText(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))), err
+}

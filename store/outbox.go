@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// outboxRow is an event that was committed and is not known to be on the bus.
+type outboxRow struct {
+	id      int64
+	created time.Time
+	event   goalcast.Event
+	broken  error // the body cannot be read: a later version's, or damage
+}
+
+func scanOutbox(row scanner) (outboxRow, error) {
+	var r outboxRow
+	var body []byte
+	var created int64
+	if err := row.Scan(&r.id, &created, &body); err != nil {
+		return r, err
+	}
+	r.created = fromMillis(created)
+	r.broken = json.Unmarshal(body, &r.event)
+	return r, nil
+}
+
+// unpublished lists rows created before a time, in the order in which they were written; for one match that is the order of Seq, since
+// rows of a match are written under its lock.
+func (s *Store) unpublished(ctx context.Context, before time.Time, limit int) ([]outboxRow, error) {
+	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND created <= $1 ORDER BY id LIMIT $2`,
+		before.UnixMilli(), limit)
+	list, err := collect(rows, err, scanOutbox)
+	return list, s.wrap("unpublished events", err)
+}
+
+// unpublishedOf lists a match's unpublished rows below a Seq, in order.
+func (s *Store) unpublishedOf(ctx context.Context, match goalcast.MatchID, below int64) ([]outboxRow, error) {
+	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND match_id = $1 AND seq > 0 AND seq < $2 ORDER BY seq`,
+		match, below)
+	list, err := collect(rows, err, scanOutbox)
+	return list, s.wrap(fmt.Sprintf("unpublished events of match %d", match), err)
+}
+
+// markPublished notes that the bus has these revisions.
+func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now time.Time) error {
+	var b strings.Builder
+	b.WriteString(`UPDATE outbox SET published_at = $1 WHERE published_at IS NULL AND (`)
+	args := []any{now.UnixMilli()}
+	for i, e := range events {
+		if i > 0 {
+			b.WriteString(" OR ")
+		}
+		fmt.Fprintf(&b, "event_id = $%d AND revision = $%d", len(args)+1, len(args)+2)
+		args = append(args, e.ID, e.Revision)
+	}
+	b.WriteByte(')')
+	_, err := s.write.ExecContext(ctx, s.dialect.sql(b.String()), args...)
+	return s.wrap("mark events as published", err)
+}
+
+// markBroken takes rows that cannot be read out of the way of the others, by number.
+func (s *Store) markBroken(ctx context.Context, id int64) error {
+	_, err := s.write.ExecContext(ctx, s.dialect.sql(`UPDATE outbox SET published_at = 0 WHERE id = $1`), id)
+	return s.wrap("mark outbox row", err)
+}
+
+// PruneOutbox deletes rows from before a time that are done: on the bus and planned for phones. It returns how many. The events stay.
+func (s *Store) PruneOutbox(ctx context.Context, before time.Time) (int64, error) {
+	result, err := s.write.ExecContext(ctx, s.dialect.sql(`DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL AND planned_at IS NOT NULL`),
+		before.UnixMilli())
+	if err != nil {
+		return 0, s.wrap("prune outbox", err)
+	}
+	n, err := result.RowsAffected()
+	return n, s.wrap("prune outbox", err)
+}
