@@ -1,0 +1,301 @@
+package notify
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"goalcast"
+)
+
+// The kinds of push (Content.Kind).
+const (
+	kindGoal    = "goal"
+	kindGoalOff = "goal_cancelled"
+	kindRed     = "red_card"
+	kindRedOff  = "red_card_cancelled"
+	kindPeriod  = "period"
+	kindStatus  = "status"
+)
+
+// wanted says what revision e asks to be pushed to whoever follows the match; "" for nothing.
+func wanted(e goalcast.Event) string {
+	if !e.Counts() || e.Match == 0 {
+		return ""
+	}
+	switch e.Kind {
+	case goalcast.KindGoal:
+		if e.Goal != nil {
+			return kindGoal
+		}
+	case goalcast.KindCard:
+		if e.Card != nil && e.Card.Type != goalcast.Yellow {
+			return kindRed
+		}
+	case goalcast.KindPeriod:
+		switch e.Period {
+		case goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf, goalcast.FullTime90, goalcast.Shootout, goalcast.FullTime:
+			return kindPeriod
+		}
+	case goalcast.KindFixture:
+		if e.Fixture != nil && e.Fixture.Halted != "" {
+			return kindStatus
+		}
+	}
+	return ""
+}
+
+// pushable says whether any revision of such an event may ask for a push. Others are never looked at again.
+func pushable(e goalcast.Event) bool {
+	switch e.Kind {
+	case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindFixture:
+		return e.Match != 0
+	}
+	return false
+}
+
+// withdrawal is what is told to those who got a push when it turns out not to be so; "" for nothing.
+func withdrawal(e goalcast.Event) string {
+	switch {
+	case e.Kind == goalcast.KindGoal && e.Goal != nil:
+		return kindGoalOff
+	case e.Kind == goalcast.KindCard && e.Card != nil:
+		return kindRedOff
+	}
+	return ""
+}
+
+// ttl is how long after it happened a push of the kind may still go out.
+func (c Config) ttl(kind string, p goalcast.Period) time.Duration {
+	switch kind {
+	case kindGoal, kindGoalOff:
+		return c.GoalTTL
+	case kindRed, kindRedOff:
+		return c.CardTTL
+	case kindStatus:
+		return c.StatusTTL
+	}
+	switch p {
+	case goalcast.HalfTime, goalcast.FullTime90, goalcast.FullTime:
+		return c.ResultTTL
+	}
+	return c.KickoffTTL
+}
+
+// told is when a revision was first known to anyone but us: when the provider made its document, else when we got it.
+func told(e goalcast.Event, now time.Time) time.Time {
+	t := now
+	for _, ms := range []int64{e.Times.Provider, e.Times.Received} {
+		if at := time.UnixMilli(ms); ms > 0 && at.Before(t) {
+			t = at
+		}
+	}
+	return t
+}
+
+// happened is when the event took place; by when it was told where the provider does not say, or says something in the future.
+func happened(e goalcast.Event, now time.Time) time.Time {
+	t := told(e, now)
+	if !e.At.IsZero() && e.At.Before(t) {
+		return e.At
+	}
+	return t
+}
+
+// verdict is what one revision leads to.
+type verdict struct {
+	record  PushRecord
+	kind    string // pushed; "" if nothing is
+	fresh   bool   // to all followers; else to those who got the base
+	expires time.Time
+	reason  string // why nothing is pushed although something was asked for
+}
+
+// decide says what revision e changes, given where its pushes stand and the match as it is now. It reads no clock but now and calls nothing.
+func (n *Notifier) decide(rec PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
+	if e.Revision <= rec.Revision {
+		return verdict{record: rec, reason: "superseded"}, nil
+	}
+	rec.Event, rec.Match, rec.Revision = e.ID, e.Match, e.Revision
+	want := wanted(e)
+	if want == "" {
+		return n.decideUnwanted(rec, e, match, now)
+	}
+	since := happened(e, now)
+	if rec.State == RecordWithdrawn {
+		since = told(e, now) // it was taken back and stands after all: that is the news, not the goal of minutes ago
+	}
+	if rec.Since.IsZero() {
+		rec.Since = since
+	} else {
+		since = rec.Since
+	}
+	if newer(match, e) {
+		return verdict{record: rec, reason: "superseded"}, nil // the newer revision, also in the outbox, decides
+	}
+	content, print, err := n.content(want, e, match)
+	if err != nil {
+		return verdict{}, err
+	}
+	switch {
+	case rec.State == RecordMuted:
+		return verdict{record: rec, reason: "muted"}, nil
+	case rec.State == RecordShown:
+		return n.decideCorrection(rec, e, want, content, print, now), nil
+	}
+	expires := since.Add(n.cfg.ttl(want, e.Period))
+	switch {
+	case want == kindStatus && e.Revision == 1: // known as halted from the first: no news, just a list that was read
+		rec.State = RecordMuted
+		return verdict{record: rec, reason: "not_new"}, nil
+	case !now.Before(expires), n.tooLate(match, now):
+		rec.State = RecordMuted
+		return verdict{record: rec, reason: "expired"}, nil
+	}
+	rec.State, rec.Shown, rec.Base, rec.Told = RecordShown, now, e.Revision, e.Revision
+	rec.Print, rec.Content, rec.Topics = print, content, e.Topics
+	return verdict{record: rec, kind: want, fresh: true, expires: expires}, nil
+}
+
+// decideCorrection is for what is on phones already and stands: another scorer or minute replaces it without a sound.
+func (n *Notifier) decideCorrection(rec PushRecord, e goalcast.Event, want string, content []byte, print string, now time.Time) verdict {
+	if print == rec.Print {
+		return verdict{record: rec}
+	}
+	rec.Print, rec.Content = print, content // also what batches of the base that have not gone yet will say
+	if now.Sub(rec.Shown) > n.cfg.CorrectionAge {
+		return verdict{record: rec, reason: "late_correction"}
+	}
+	rec.Told = e.Revision
+	return verdict{record: rec, kind: want, expires: told(e, now).Add(n.cfg.ttl(want, e.Period))}
+}
+
+// decideUnwanted is for a revision that asks for nothing: if an older one was pushed, it is taken back.
+func (n *Notifier) decideUnwanted(rec PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
+	shown := rec.State == RecordShown
+	rec.Since = time.Time{}
+	if shown && newer(match, e) {
+		// Batches of the base that have not gone yet stay where they are: the claim looks at the newest revision.
+		return verdict{record: rec, reason: "superseded"}, nil
+	}
+	if !shown {
+		if rec.State != RecordWithdrawn {
+			rec.State = RecordNone
+		}
+		return verdict{record: rec}, nil
+	}
+	off := withdrawal(e)
+	late := now.Sub(rec.Shown) > n.cfg.CorrectionAge
+	if off == "" || late {
+		rec.State, rec.Content = RecordNone, nil
+		reason := "late_correction"
+		if !late {
+			reason = "withdrawn_unseen"
+		}
+		return verdict{record: rec, reason: reason}, nil
+	}
+	content, print, err := n.content(off, e, match)
+	if err != nil {
+		return verdict{}, err
+	}
+	rec.State, rec.Told, rec.Content, rec.Print = RecordWithdrawn, e.Revision, content, print
+	return verdict{record: rec, kind: off, expires: told(e, now).Add(n.cfg.ttl(off, e.Period))}, nil
+}
+
+// tooLate says whether the match must be over: a last guard where neither event nor document tells a time.
+func (n *Notifier) tooLate(match goalcast.Snapshot, now time.Time) bool {
+	return !match.Kickoff.IsZero() && now.Sub(match.Kickoff) > n.cfg.MatchLength
+}
+
+// newer says whether the match already holds a newer revision of e.
+func newer(match goalcast.Snapshot, e goalcast.Event) bool {
+	if e.Kind == goalcast.KindFixture {
+		return match.FixtureRevision > e.Revision
+	}
+	known, ok := match.Event(e.ID)
+	return ok && known.Revision > e.Revision
+}
+
+// content writes the push of a kind, and a fingerprint of what of it is seen.
+func (n *Notifier) content(kind string, e goalcast.Event, match goalcast.Snapshot) (content []byte, print string, err error) {
+	t := telling{kind: kind, event: e, match: match, score: scoreAt(kind, e, match)}
+	for _, old := range match.Timeline {
+		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
+	}
+	c := Content{
+		Kind: kind, Texts: n.texts(t), Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
+		High: kind != kindPeriod, Channel: channel(kind), Received: e.Times.Received,
+		Data: map[string]string{
+			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10), "kind": kind,
+			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away), "time": strconv.FormatInt(told(e, n.now()).UnixMilli(), 10),
+		},
+	}
+	c.Tag, c.Collapse = keys(kind, e)
+	seen := sha256.Sum256(fmt.Append(nil, kind, c.Texts)) // fmt prints maps in the order of their keys
+	content, err = json.Marshal(c)
+	return content, base64.RawURLEncoding.EncodeToString(seen[:12]), err
+}
+
+// channel is what a phone's owner can mute.
+func channel(kind string) string {
+	switch kind {
+	case kindGoal, kindGoalOff:
+		return "goals"
+	case kindRed, kindRedOff:
+		return "cards"
+	}
+	return "matches"
+}
+
+// maxTag is what APNs takes for apns-collapse-id, in bytes.
+const maxTag = 64
+
+// keys are the tag, under which a newer notification replaces a shown one, and the collapse key, under which only the newest is kept for a
+// phone that is off. Collapse keys hold no event id: FCM keeps four different ones per device, and of the goals that a phone has slept
+// through the newest has the score.
+func keys(kind string, e goalcast.Event) (tag, collapse string) {
+	match := strconv.FormatInt(int64(e.Match), 10)
+	switch kind {
+	case kindGoal, kindGoalOff:
+		collapse = "goal:" + match
+		tag = collapse + ":" + e.ID
+	case kindRed, kindRedOff:
+		collapse = "red:" + match
+		tag = collapse + ":" + e.ID
+	case kindStatus:
+		collapse = "status:" + match
+		tag = collapse
+	default:
+		collapse = "period:" + match
+		tag = collapse
+	}
+	if len(tag) > maxTag {
+		sum := sha256.Sum256([]byte(tag))
+		tag = collapse + ":" + base64.RawURLEncoding.EncodeToString(sum[:18])
+	}
+	return tag, collapse
+}
+
+// scoreAt is the score that the text shows: for a goal the score right after it in match order, so that a corrected scorer of the first goal
+// does not show the score of the third; otherwise the score as it stands.
+func scoreAt(kind string, e goalcast.Event, match goalcast.Snapshot) goalcast.Score {
+	if kind != kindGoal {
+		return match.Score
+	}
+	var s goalcast.Score
+	for _, g := range match.Timeline {
+		if g.Kind != goalcast.KindGoal || !g.Counts() || g.ID != e.ID && goalcast.InMatchOrder(g, e) > 0 {
+			continue
+		}
+		switch g.Team {
+		case match.Home.ID:
+			s.Home++
+		case match.Away.ID:
+			s.Away++
+		}
+	}
+	return s
+}

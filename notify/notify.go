@@ -1,0 +1,198 @@
+// Package notify sends goals to phones: it decides which events are pushed, to whom, in which words, and until when.
+//
+// cmd/goalcast runs one Notifier in each process with the role notify; any number of them work side by side. Nothing is taken from pub/sub
+// but the hint to look: events are read from the store's outbox, so that a crash anywhere delays a push and never loses or doubles one.
+//
+//	outbox ─► plan: text, audience, batches of device ids, one transaction with the outbox row
+//	       ─► batches: sent at once by the process that planned them; whatever it cannot take goes through the queue
+//	       ─► claim (lease, newest revision, not expired) ─► Sender ─► outcome per device, kept with the batch
+//
+// The batch in the database is the truth and whoever claims it first sends it; the queue's task, the planner's own workers and the sweep
+// are three ways to come to the same claim. If a process dies between sending and writing down the outcome, the batch goes out again when
+// its lease ends, under the same tag and collapse key: a phone shows one notification, not two.
+package notify
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"goalcast"
+)
+
+// TaskBatch is the kind of the queue's tasks; cmd registers Notifier.Batch as its handler. The payload is a batch id.
+const TaskBatch = "notify:batch"
+
+// Store is what a notifier needs of the database.
+type Store interface {
+	// UnplannedEvents returns events of the outbox that no notifier has planned, oldest first.
+	UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error)
+	// MarkPlanned says that the revisions with these keys (Event.Key) ask for no push.
+	MarkPlanned(ctx context.Context, keys []string) error
+	// Match returns the match as it stands, or ErrNotFound.
+	Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error)
+	// PushRecord returns where an event's pushes stand; Revision 0 if there is nothing yet.
+	PushRecord(ctx context.Context, event string) (PushRecord, error)
+	// BatchBounds cuts the devices of all users who follow any of the topics into ranges of ids (first, last) with at most size devices.
+	BatchBounds(ctx context.Context, topics []goalcast.Topic, size int) ([][2]int64, error)
+	// PlanPush plans one revision in one transaction: it locks the event's record, calls plan, and writes the record and the batches it
+	// returns together with the outbox row's planned_at. false: somebody else has planned the revision, and nothing was written.
+	// plan may be called more than once; its error ends the transaction and comes back.
+	PlanPush(ctx context.Context, e goalcast.Event, plan func(PushRecord) (PushRecord, []PushBatch, error)) (bool, error)
+	// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, or has to wait for a
+	// batch of an older revision of the same event that somebody is sending right now.
+	ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (PushClaim, bool, error)
+	// BatchCurrent says whether the revision of the record is still the newest that the store knows and the claim still stands.
+	BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error)
+	// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile.
+	FinishBatch(ctx context.Context, id string, attempt int, result PushResult) (bool, error)
+	// DueBatches returns ids of batches that can be claimed now, oldest first.
+	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// BatchDevices returns the devices with an id in the range whose users follow any of the topics.
+	BatchDevices(ctx context.Context, topics []goalcast.Topic, from, to int64) ([]goalcast.Device, error)
+	// DevicesByID returns the devices with these ids that still exist.
+	DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error)
+	// DeleteToken forgets a device whose token is dead.
+	DeleteToken(ctx context.Context, token string) error
+	// PrunePushes deletes records and batches that were planned before.
+	PrunePushes(ctx context.Context, before time.Time) (int64, error)
+}
+
+// Queue is the durable queue: it carries batches that wait for a retry and those that the planning process cannot take itself.
+type Queue interface {
+	Enqueue(ctx context.Context, t goalcast.Task) error
+}
+
+// Sender is a push service. Send tries each message once and answers in the order asked; it does not retry, since only the notifier knows
+// whether a message may still be sent. It returns at the latest when ctx ends.
+type Sender interface {
+	Send(ctx context.Context, messages []Message) []Result
+}
+
+// Limiter shapes the rate of messages. Wait blocks until n more may be sent; it is called by many goroutines.
+type Limiter interface {
+	Wait(ctx context.Context, n int) error
+}
+
+// Config are the limits of a notifier. Zero fields take the default.
+type Config struct {
+	Poll      time.Duration // how often the outbox and the batches are looked at without a hint; 1 s
+	PlanLimit int           // events read from the outbox at once; 200
+	BatchSize int           // devices per batch; 500, which is also the most that FCM's SDK takes
+	Workers   int           // batches that this process sends at the same time; 8
+	Backlog   int           // batches that wait for a worker of this process; more go through the queue; 64
+	Lease     time.Duration // how long a claimed batch belongs to its claimer: a crash delays it by so much; 30 s
+	SendLimit time.Duration // the longest a batch may take to send, less than Lease; 20 s
+	RateLimit int           // messages a minute of this process where no Limiter is given; 600000, FCM's limit for a project
+
+	RetryQuota time.Duration // first pause after the service's quota is used up, doubled each time, if it does not say; 60 s (FCM: at least)
+	RetryFault time.Duration // first pause after a fault of the service, doubled each time, if it does not say; 1 s
+	RetryMost  time.Duration // the longest pause that we choose ourselves; what the service asks for may be longer; 5 min
+	Drain      time.Duration // how long batches that are being sent may go on when Run is told to end; 5 s
+
+	GoalTTL       time.Duration // a goal, taken back or not, is not pushed later than this; 120 s
+	CardTTL       time.Duration // a red card; 300 s
+	KickoffTTL    time.Duration // the start of a half, of a shoot-out; 300 s
+	ResultTTL     time.Duration // half time and full time; 600 s
+	StatusTTL     time.Duration // postponed, abandoned; 6 h
+	CorrectionAge time.Duration // a goal pushed longer ago than this is neither corrected nor taken back on phones; 20 min
+	MatchLength   time.Duration // nothing of a match is pushed later than this after its planned kick-off; 4 h
+	Keep          time.Duration // how long records and batches are kept; 30 days
+
+	// Names are the teams' names by language ("nl", "fr", "de", "en") where they differ from the provider's.
+	Names map[goalcast.TeamID]map[string]string
+	// Limiter is shared by all notifiers of a project; nil for one of this process alone, by RateLimit.
+	Limiter Limiter
+}
+
+func (c Config) withDefaults() Config {
+	duration := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	number := func(n *int, def int) {
+		if *n <= 0 {
+			*n = def
+		}
+	}
+	duration(&c.Poll, time.Second)
+	number(&c.PlanLimit, 200)
+	number(&c.BatchSize, 500)
+	number(&c.Workers, 8)
+	number(&c.Backlog, 64)
+	duration(&c.Lease, 30*time.Second)
+	duration(&c.SendLimit, 20*time.Second)
+	c.SendLimit = min(c.SendLimit, c.Lease*2/3)
+	number(&c.RateLimit, 600_000)
+	duration(&c.RetryQuota, time.Minute)
+	duration(&c.RetryFault, time.Second)
+	duration(&c.RetryMost, 5*time.Minute)
+	duration(&c.Drain, 5*time.Second)
+	duration(&c.GoalTTL, 2*time.Minute)
+	duration(&c.CardTTL, 5*time.Minute)
+	duration(&c.KickoffTTL, 5*time.Minute)
+	duration(&c.ResultTTL, 10*time.Minute)
+	duration(&c.StatusTTL, 6*time.Hour)
+	duration(&c.CorrectionAge, 20*time.Minute)
+	duration(&c.MatchLength, 4*time.Hour)
+	duration(&c.Keep, 30*24*time.Hour)
+	return c
+}
+
+// Notifier plans and sends pushes. Its methods may be called by many goroutines.
+type Notifier struct {
+	cfg     Config
+	store   Store
+	queue   Queue
+	sender  Sender
+	limiter Limiter
+	log     *slog.Logger
+	metrics *metrics
+	now     func() time.Time
+
+	wake  chan struct{} // one token: look at the outbox
+	sweep chan struct{} // one token: look for batches that can be claimed
+	ready chan string   // batch ids for this process's workers
+
+	mu     sync.Mutex
+	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone
+}
+
+// New makes a notifier; it starts nothing.
+func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, reg prometheus.Registerer) *Notifier {
+	cfg = cfg.withDefaults()
+	n := &Notifier{
+		cfg: cfg, store: store, queue: queue, sender: sender, limiter: cfg.Limiter, log: log, metrics: newMetrics(reg), now: time.Now,
+		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog), atHand: map[string]bool{},
+	}
+	if n.limiter == nil {
+		n.limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
+	}
+	return n
+}
+
+// Wake says that the outbox may hold something new. It never blocks and may be called at any time, also when Run does not run.
+func (n *Notifier) Wake() { poke(n.wake) }
+
+// Run plans and sends until ctx ends, and returns when the batches at hand are finished or given back.
+func (n *Notifier) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.planLoop(ctx) })
+	g.Go(func() error { return n.sweepLoop(ctx) })
+	for range n.cfg.Workers {
+		g.Go(func() error { return n.workLoop(ctx) })
+	}
+	return g.Wait()
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,170 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"goalcast"
+)
+
+// errReplan says that the record changed between the look at it and its lock.
+var errReplan = errors.New("record changed while planning")
+
+func (n *Notifier) planLoop(ctx context.Context) error {
+	tick := time.NewTicker(n.cfg.Poll)
+	defer tick.Stop()
+	for {
+		full, err := n.planAll(ctx)
+		if err != nil && ctx.Err() == nil {
+			n.metrics.errors.WithLabelValues("plan").Inc()
+			n.log.Error("plan pushes", "error", err)
+		}
+		if full && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// planAll plans what the outbox holds; full says that there may be more. An event that cannot be planned does not hold up the others:
+// it stays in the outbox and is tried again with the next poll.
+func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
+	events, err := n.store.UnplannedEvents(ctx, n.cfg.PlanLimit)
+	if err != nil {
+		return false, fmt.Errorf("read outbox: %w", err)
+	}
+	var silent []string
+	var errs []error
+	for _, e := range events {
+		if !pushable(e) {
+			silent = append(silent, e.Key())
+			continue
+		}
+		if err := n.plan(ctx, e); err != nil {
+			errs = append(errs, fmt.Errorf("plan %s: %w", e.Key(), err))
+		}
+	}
+	if len(silent) > 0 {
+		if err := n.store.MarkPlanned(ctx, silent); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return len(events) == n.cfg.PlanLimit, errors.Join(errs...)
+}
+
+// plan decides on one revision and writes the decision down. What it leads to is decided twice: without a lock, to know whether the audience
+// is needed, which is a long query; and under the record's lock, where it counts.
+func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
+	match, err := n.store.Match(ctx, e.Match)
+	if err != nil && !errors.Is(err, goalcast.ErrNotFound) {
+		return err
+	}
+	for {
+		err := n.planOnce(ctx, e, match)
+		if !errors.Is(err, errReplan) {
+			return err
+		}
+	}
+}
+
+func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcast.Snapshot) error {
+	rec, err := n.store.PushRecord(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	first, err := n.decide(rec, e, match, n.now())
+	if err != nil {
+		return err
+	}
+	var bounds [][2]int64
+	if first.fresh {
+		if bounds, err = n.store.BatchBounds(ctx, e.Topics, n.cfg.BatchSize); err != nil {
+			return err
+		}
+	}
+	var v verdict
+	var batches []PushBatch
+	planned, err := n.store.PlanPush(ctx, e, func(rec PushRecord) (PushRecord, []PushBatch, error) {
+		now := n.now()
+		if v, err = n.decide(rec, e, match, now); err != nil {
+			return rec, nil, err
+		}
+		if v.fresh && !first.fresh {
+			return rec, nil, errReplan
+		}
+		batches = batchesOf(&v, e, bounds, now)
+		return v.record, batches, nil
+	})
+	if err != nil || !planned {
+		return err
+	}
+	n.planned(ctx, v, batches)
+	return nil
+}
+
+// batchesOf cuts a push into batches: ranges of all followers' devices, or one batch for each batch of the base. It counts them in the record.
+func batchesOf(v *verdict, e goalcast.Event, bounds [][2]int64, now time.Time) []PushBatch {
+	if v.kind == "" {
+		return nil
+	}
+	count := v.record.Batches
+	if v.fresh {
+		count = len(bounds)
+		v.record.Batches = count
+	}
+	batches := make([]PushBatch, count)
+	for i := range batches {
+		b := PushBatch{ID: batchID(e.ID, e.Revision, i), Event: e.ID, Revision: e.Revision, Number: i, Created: now, Expires: v.expires}
+		if v.fresh {
+			b.From, b.To = bounds[i][0], bounds[i][1]
+		} else {
+			b.Source = batchID(e.ID, v.record.Base, i)
+		}
+		batches[i] = b
+	}
+	return batches
+}
+
+func batchID(event string, revision, number int) string {
+	return fmt.Sprintf("%s#%d/%d", event, revision, number)
+}
+
+// planned counts what was written and puts the batches into the hands of this process's workers, the rest into the queue.
+func (n *Notifier) planned(ctx context.Context, v verdict, batches []PushBatch) {
+	if v.reason != "" {
+		n.metrics.dropped.WithLabelValues(v.reason).Inc()
+	}
+	if v.kind == "" {
+		return
+	}
+	n.metrics.planned.WithLabelValues(v.kind).Inc()
+	n.metrics.batches.Add(float64(len(batches)))
+	n.log.Info("push planned", "event", v.record.Event, "revision", v.record.Revision, "kind", v.kind, "batches", len(batches))
+	poke(n.sweep) // older batches of the event may have waited for this
+	for _, b := range batches {
+		if !n.offer(b.ID) {
+			n.enqueue(ctx, b.ID, 0, 0)
+		}
+	}
+}
+
+// enqueue hands a batch to the queue. Without the queue the sweep finds it.
+func (n *Notifier) enqueue(ctx context.Context, id string, attempt int, delay time.Duration) {
+	// The attempt is part of the id: while the task that put the batch off has not ended, the queue would refuse its own id again.
+	task := goalcast.Task{
+		Kind: TaskBatch, ID: fmt.Sprintf("%s:%s.%d", TaskBatch, id, attempt), Payload: []byte(id), Delay: delay, Urgent: true, Retries: 3,
+	}
+	if err := n.queue.Enqueue(ctx, task); err != nil {
+		n.metrics.errors.WithLabelValues("enqueue").Inc()
+		n.log.Warn("enqueue batch", "batch", id, "error", err)
+		return
+	}
+	n.metrics.enqueued.Inc()
+}

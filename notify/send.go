@@ -1,0 +1,316 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"goalcast"
+)
+
+// writeLimit is how long the outcome of a batch may take to be written down, also while the process is ending.
+const writeLimit = 5 * time.Second
+
+// offer gives a batch to this process's workers; false if they have too much already. A batch that is at hand counts as taken.
+func (n *Notifier) offer(id string) bool {
+	if !n.take(id) {
+		return true
+	}
+	select {
+	case n.ready <- id:
+		return true
+	default:
+		n.release(id)
+		return false
+	}
+}
+
+func (n *Notifier) take(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.atHand[id] {
+		return false
+	}
+	n.atHand[id] = true
+	return true
+}
+
+func (n *Notifier) release(id string) {
+	n.mu.Lock()
+	delete(n.atHand, id)
+	n.mu.Unlock()
+}
+
+func (n *Notifier) workLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case id := <-n.ready:
+			if err := n.batch(ctx, id); err != nil && ctx.Err() == nil {
+				n.metrics.errors.WithLabelValues("batch").Inc()
+				n.log.Error("send batch", "batch", id, "error", err) // the sweep comes back to it
+			}
+			n.release(id)
+		}
+	}
+}
+
+// Batch handles a task of the queue. Its error means that the batch could not be looked at, or its outcome not be written down.
+func (n *Notifier) Batch(ctx context.Context, payload []byte) error {
+	id := string(payload)
+	if !n.take(id) {
+		return nil
+	}
+	defer n.release(id)
+	return n.batch(ctx, id)
+}
+
+// batch sends a batch if it can be claimed and may still be sent.
+func (n *Notifier) batch(ctx context.Context, id string) error {
+	c, ok, err := n.store.ClaimBatch(ctx, id, n.now(), n.cfg.Lease)
+	if err != nil || !ok {
+		return err
+	}
+	defer poke(n.sweep) // newer batches of the event may have waited for this one
+	if c.Newest > c.Record.Revision {
+		n.Wake()
+		return n.finish(ctx, c, PushResult{State: BatchPlanned, Remaining: c.Devices}) // until the newer revision is planned
+	}
+	if reason := refusal(c, n.now()); reason != "" {
+		n.metrics.dropped.WithLabelValues(reason).Inc()
+		return n.finish(ctx, c, PushResult{State: BatchDropped, Reason: reason})
+	}
+	var content Content
+	if err := json.Unmarshal(c.Record.Content, &content); err != nil {
+		return n.finish(ctx, c, PushResult{State: BatchFailed, Reason: "content: " + err.Error()})
+	}
+	devices, err := n.audience(ctx, c)
+	if err != nil {
+		return err // the claim ends with its lease
+	}
+	result, err := n.send(ctx, c, content, devices)
+	if err != nil {
+		return err
+	}
+	return n.finish(ctx, c, result)
+}
+
+// refusal says why a claimed batch must not be sent; "" if it may.
+func refusal(c PushClaim, now time.Time) string {
+	rec, b := c.Record, c.Batch
+	current := rec.State == RecordShown && b.Revision == rec.Base
+	if b.Source != "" {
+		current = b.Revision == rec.Told && (rec.State == RecordShown || rec.State == RecordWithdrawn)
+	}
+	switch {
+	case !current && (rec.State == RecordWithdrawn || rec.State == RecordNone):
+		return "cancelled"
+	case !current:
+		return "superseded"
+	case !now.Before(b.Expires):
+		return "expired"
+	case b.Source != "" && c.Sent >= rec.Told:
+		return "current" // the source has gone so late that it said this already
+	}
+	return ""
+}
+
+// audience reads the devices that get the batch, as they are now.
+func (n *Notifier) audience(ctx context.Context, c PushClaim) ([]goalcast.Device, error) {
+	switch {
+	case c.Devices != nil:
+		return n.store.DevicesByID(ctx, c.Devices)
+	case c.Batch.Source == "":
+		return n.store.BatchDevices(ctx, c.Record.Topics, c.Batch.From, c.Batch.To)
+	}
+	devices, err := n.store.DevicesByID(ctx, c.Reached)
+	if err != nil || !c.Unsure {
+		return devices, err
+	}
+	maybe, err := n.store.BatchDevices(ctx, c.Record.Topics, c.From, c.To)
+	known := make(map[int64]bool, len(devices))
+	for _, d := range devices {
+		known[d.ID] = true
+	}
+	for _, d := range maybe {
+		if !known[d.ID] {
+			devices = append(devices, d)
+		}
+	}
+	return devices, err
+}
+
+// send sends to the devices and says what became of it. An error leaves the claim as it is.
+func (n *Notifier) send(ctx context.Context, c PushClaim, content Content, devices []goalcast.Device) (PushResult, error) {
+	done := PushResult{State: BatchSent, Revision: c.Record.Told}
+	if len(devices) == 0 {
+		return done, nil
+	}
+	started := n.now()
+	if err := n.wait(ctx, len(devices)); err != nil {
+		if ctx.Err() == nil {
+			n.metrics.errors.WithLabelValues("rate").Inc()
+			n.log.Warn("wait for the rate limit", "batch", c.Batch.ID, "error", err)
+		}
+		return PushResult{State: BatchPlanned, Remaining: c.Devices, NotBefore: started.Add(n.cfg.RetryFault)}, nil
+	}
+	n.metrics.waiting.Add(n.now().Sub(started).Seconds())
+	// The last look before the first request: the wait may have been long.
+	current, err := n.store.BatchCurrent(ctx, c.Batch.ID, c.Attempt, c.Record.Revision)
+	if err != nil {
+		return done, err
+	}
+	started = n.now()
+	if !current || !started.Before(c.Batch.Expires) {
+		return PushResult{State: BatchPlanned, Remaining: c.Devices}, nil // the next claim says why not
+	}
+	if c.Batch.Number == 0 && c.Batch.Source == "" && c.Attempt == 1 && content.Received > 0 {
+		n.metrics.first.Observe(started.Sub(time.UnixMilli(content.Received)).Seconds())
+	}
+	sending, cancel := n.sending(ctx, min(n.cfg.SendLimit, c.Batch.Expires.Sub(started)))
+	defer cancel()
+	messages := compose(c, content, devices)
+	results := make([]Result, 0, len(messages))
+	for len(results) < len(messages) {
+		part := messages[len(results):min(len(messages), len(results)+n.cfg.BatchSize)]
+		answers := n.sender.Send(sending, part)
+		if len(answers) != len(part) {
+			return done, fmt.Errorf("push service answered %d of %d messages", len(answers), len(part))
+		}
+		results = append(results, answers...)
+	}
+	n.metrics.batch.Observe(n.now().Sub(started).Seconds())
+	return n.outcome(ctx, c, devices, results), nil
+}
+
+// wait waits for the rate limit, no longer than leaves time to send before the lease ends.
+func (n *Notifier) wait(ctx context.Context, messages int) error {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Lease-n.cfg.SendLimit)
+	defer cancel()
+	return n.limiter.Wait(ctx, messages)
+}
+
+// sending is the time a batch has: at most the limit, and when ctx ends, a little longer, since a request that was made
+// and not heard of makes a push that may have arrived or not.
+func (n *Notifier) sending(ctx context.Context, limit time.Duration) (context.Context, func()) {
+	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(n.cfg.Drain):
+			cancel()
+		case <-out.Done():
+		}
+	})
+	return out, func() {
+		stop()
+		cancel()
+	}
+}
+
+// outcome sorts the answers: dead tokens are deleted, what may be tried again is put off, the rest is counted.
+func (n *Notifier) outcome(ctx context.Context, c PushClaim, devices []goalcast.Device, results []Result) PushResult {
+	out := PushResult{State: BatchSent, Revision: c.Record.Told}
+	var wait time.Duration
+	again := map[string]int{}
+	for i, r := range results {
+		d := devices[i]
+		if r.Outcome == Delivered || r.Unsure {
+			out.Reached = append(out.Reached, d.ID)
+		}
+		switch r.Outcome {
+		case Delivered:
+			n.metrics.sent.Inc()
+		case Later:
+			out.Remaining = append(out.Remaining, d.ID)
+			again[r.Reason]++
+			wait = max(wait, n.pause(r, c.Attempt))
+		case Gone:
+			n.metrics.failed.WithLabelValues(r.Reason).Inc()
+			if err := n.store.DeleteToken(ctx, d.Token); err != nil {
+				n.metrics.errors.WithLabelValues("delete_token").Inc() // it fails again next time
+				n.log.Warn("delete dead token", "device", d.ID, "error", err)
+				continue
+			}
+			n.metrics.removed.Inc()
+		default:
+			n.metrics.failed.WithLabelValues(r.Reason).Inc()
+			n.log.Error("push refused", "device", d.ID, "platform", d.Platform, "outcome", string(r.Outcome), "reason", r.Reason, "error", r.Err)
+		}
+	}
+	if len(out.Remaining) == 0 {
+		return out
+	}
+	out.NotBefore = n.now().Add(wait)
+	if !out.NotBefore.Before(c.Batch.Expires) {
+		n.metrics.failed.WithLabelValues("expired").Add(float64(len(out.Remaining)))
+		out.Remaining, out.Reason = nil, "expired"
+		return out
+	}
+	for reason, count := range again {
+		n.metrics.retried.WithLabelValues(reason).Add(float64(count))
+	}
+	out.State = BatchPlanned
+	return out
+}
+
+// pause is how long to wait before a message is tried again: what the service asks for, else longer each time. All but what the service
+// asked for is spread by a quarter, so that batches that failed together do not come back together.
+func (n *Notifier) pause(r Result, attempt int) time.Duration {
+	if r.After > 0 {
+		return r.After
+	}
+	first := n.cfg.RetryFault
+	if r.Reason == ReasonQuota {
+		first = n.cfg.RetryQuota
+	}
+	d := first
+	for i := 1; i < attempt && d < n.cfg.RetryMost; i++ {
+		d *= 2
+	}
+	d = max(first, min(d, n.cfg.RetryMost))
+	return d + rand.N(d/4+1)
+}
+
+// finish writes down what became of the batch, and asks the queue to come back to it if it was put off.
+func (n *Notifier) finish(ctx context.Context, c PushClaim, result PushResult) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	kept, err := n.store.FinishBatch(ctx, c.Batch.ID, c.Attempt, result)
+	if err != nil {
+		return fmt.Errorf("write outcome of batch: %w", err)
+	}
+	if !kept {
+		n.metrics.errors.WithLabelValues("claim_lost").Inc()
+		n.log.Warn("claim of batch was lost while it was sent", "batch", c.Batch.ID, "attempt", c.Attempt)
+		return nil
+	}
+	if result.State == BatchPlanned && !result.NotBefore.IsZero() {
+		n.enqueue(ctx, c.Batch.ID, c.Attempt, result.NotBefore.Sub(n.now()))
+	}
+	return nil
+}
+
+// compose writes one message per device, in its language.
+func compose(c PushClaim, content Content, devices []goalcast.Device) []Message {
+	silent := c.Batch.Source != "" && c.Record.State == RecordShown
+	data := make(map[string]string, len(content.Data)+1)
+	for k, v := range content.Data {
+		data[k] = v
+	}
+	data["silent"] = fmt.Sprint(silent)
+	messages := make([]Message, len(devices))
+	for i, d := range devices {
+		language := d.Language
+		if _, ok := content.Texts[language]; !ok {
+			language = fallback
+		}
+		messages[i] = Message{
+			Token: d.Token, Platform: d.Platform, Text: content.Texts[language], Language: language, Tag: content.Tag, Collapse: content.Collapse,
+			Thread: content.Thread, Channel: content.Channel, High: content.High && !silent, Silent: silent, Expires: c.Batch.Expires, Data: data,
+		}
+	}
+	return messages
+}

@@ -1,0 +1,65 @@
+package notify
+
+import (
+	"context"
+	"time"
+)
+
+// The rhythm of the sweep.
+const (
+	sweepPause = 100 * time.Millisecond // between two sweeps at least, however often batches finish
+	pruneEvery = time.Hour
+)
+
+// sweepLoop looks for batches that can be claimed: put off and due, left behind by a crash, never taken by anybody, or held up until an older
+// revision's batches had gone. It needs no queue, so that pushes go out while Redis is away.
+func (n *Notifier) sweepLoop(ctx context.Context) error {
+	tick := time.NewTicker(n.cfg.Poll)
+	defer tick.Stop()
+	var pruned time.Time
+	for {
+		if n.now().Sub(pruned) >= pruneEvery {
+			pruned = n.now()
+			n.prune(ctx)
+		}
+		n.sweepOnce(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(sweepPause):
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.sweep:
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *Notifier) sweepOnce(ctx context.Context) {
+	ids, err := n.store.DueBatches(ctx, n.now(), n.cfg.Backlog+n.cfg.Workers)
+	if err != nil {
+		if ctx.Err() == nil {
+			n.metrics.errors.WithLabelValues("sweep").Inc()
+			n.log.Error("look for due batches", "error", err)
+		}
+		return
+	}
+	for _, id := range ids {
+		if !n.offer(id) {
+			return // enough to do; the rest is still there next time
+		}
+	}
+}
+
+func (n *Notifier) prune(ctx context.Context) {
+	count, err := n.store.PrunePushes(ctx, n.now().Add(-n.cfg.Keep))
+	switch {
+	case err != nil && ctx.Err() == nil:
+		n.metrics.errors.WithLabelValues("prune").Inc()
+		n.log.Error("prune pushes", "error", err)
+	case count > 0:
+		n.log.Info("pushes pruned", "records", count)
+	}
+}

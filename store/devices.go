@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// Limits of what one user may keep.
+const (
+	// MaxDevices is how many devices a user may have; dead ones are removed when a push to them fails.
+	MaxDevices = 20
+	// MaxFollows is how many topics a user may follow.
+	MaxFollows = 500
+)
+
+// ErrTooMany says that the user has as many devices or follows as he may have.
+var ErrTooMany = errors.New("too many")
+
+const deviceColumns = `d.id, d.token, d.user_id, d.platform, d.language, d.created`
+
+// SaveDevice registers a device, or changes the one with that token: platform, language, and whose it is, since a phone that changes hands
+// keeps its token and must not get the pushes of the one who had it. ID and Created of the argument are ignored. ErrTooMany beyond MaxDevices.
+func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
+	return s.tx(ctx, "save device", func(tx *tx) error {
+		if err := tx.lockUser(ctx, d.User); err != nil {
+			return err
+		}
+		var others int
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM devices WHERE user_id = $1 AND token <> $2`, string(d.User), d.Token).Scan(&others); err != nil {
+			return err
+		}
+		if others >= MaxDevices {
+			return fmt.Errorf("%w devices: %d", ErrTooMany, MaxDevices)
+		}
+		_, err := tx.exec(ctx, `INSERT INTO devices (token, user_id, platform, language, created) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (token) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language`,
+			d.Token, string(d.User), d.Platform, d.Language, toMillis(time.Now()))
+		return err
+	})
+}
+
+// DeleteDevice forgets a user's device; ErrNotFound if he has none with that token, also when another user has.
+func (s *Store) DeleteDevice(ctx context.Context, user goalcast.UserID, token string) error {
+	return s.tx(ctx, "delete device", func(tx *tx) error {
+		return tx.mustChange(ctx, `DELETE FROM devices WHERE user_id = $1 AND token = $2`, string(user), token)
+	})
+}
+
+// DeleteToken forgets a device whoever has it: the push service says that it is gone. It is no error if it is gone here too.
+func (s *Store) DeleteToken(ctx context.Context, token string) error {
+	return s.tx(ctx, "delete token", func(tx *tx) error {
+		_, err := tx.exec(ctx, `DELETE FROM devices WHERE token = $1`, token)
+		return err
+	})
+}
+
+// Devices lists a user's devices, oldest first.
+func (s *Store) Devices(ctx context.Context, user goalcast.UserID) ([]goalcast.Device, error) {
+	return s.devices(ctx, "read devices of user", `SELECT `+deviceColumns+` FROM devices d WHERE d.user_id = $1 ORDER BY d.id`, string(user))
+}
+
+// Follow lets a user's devices get the pushes of a topic. Twice is once. ErrTooMany beyond MaxFollows.
+func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast.Topic) error {
+	return s.tx(ctx, "follow", func(tx *tx) error {
+		if err := tx.lockUser(ctx, user); err != nil {
+			return err
+		}
+		var others int
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM follows WHERE user_id = $1 AND NOT (kind = $2 AND topic = $3)`,
+			string(user), int(topic.Kind), topic.ID).Scan(&others); err != nil {
+			return err
+		}
+		if others >= MaxFollows {
+			return fmt.Errorf("%w follows: %d", ErrTooMany, MaxFollows)
+		}
+		_, err := tx.exec(ctx, `INSERT INTO follows (user_id, kind, topic, created) VALUES ($1, $2, $3, $4) ON CONFLICT (user_id, kind, topic) DO NOTHING`,
+			string(user), int(topic.Kind), topic.ID, toMillis(time.Now()))
+		return err
+	})
+}
+
+// Unfollow ends what Follow began; it is no error if the user did not follow the topic.
+func (s *Store) Unfollow(ctx context.Context, user goalcast.UserID, topic goalcast.Topic) error {
+	return s.tx(ctx, "unfollow", func(tx *tx) error {
+		_, err := tx.exec(ctx, `DELETE FROM follows WHERE user_id = $1 AND kind = $2 AND topic = $3`, string(user), int(topic.Kind), topic.ID)
+		return err
+	})
+}
+
+// Follows lists the topics that a user follows, by kind and id.
+func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.Topic, error) {
+	const doing = "read follows"
+	rows, err := s.query(ctx, `SELECT kind, topic FROM follows WHERE user_id = $1 ORDER BY kind, topic`, string(user))
+	if err != nil {
+		return nil, s.wrap(doing, err)
+	}
+	defer rows.Close()
+	var topics []goalcast.Topic
+	for rows.Next() {
+		var t goalcast.Topic
+		if err := rows.Scan(&t.Kind, &t.ID); err != nil {
+			return nil, s.wrap(doing, err)
+		}
+		topics = append(topics, t)
+	}
+	return topics, s.wrap(doing, rows.Err())
+}
+
+// BatchBounds cuts the devices of all users who follow any of the topics, each device once, into ranges of ids (first, last) with at most
+// size devices each.
+func (s *Store) BatchBounds(ctx context.Context, topics []goalcast.Topic, size int) ([][2]int64, error) {
+	const doing = "cut audience into batches"
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	where, args := followed(topics, 2)
+	rows, err := s.query(ctx, `SELECT MIN(id), MAX(id) FROM (
+			SELECT id, (ROW_NUMBER() OVER (ORDER BY id) - 1) / $1 AS part FROM (
+				SELECT DISTINCT d.id FROM follows f JOIN devices d ON d.user_id = f.user_id WHERE `+where+`) AS audience) AS parts
+		GROUP BY part ORDER BY part`, append([]any{size}, args...)...)
+	if err != nil {
+		return nil, s.wrap(doing, err)
+	}
+	defer rows.Close()
+	var bounds [][2]int64
+	for rows.Next() {
+		var b [2]int64
+		if err := rows.Scan(&b[0], &b[1]); err != nil {
+			return nil, s.wrap(doing, err)
+		}
+		bounds = append(bounds, b)
+	}
+	return bounds, s.wrap(doing, rows.Err())
+}
+
+// BatchDevices lists the devices with an id from first to last whose users follow any of the topics.
+func (s *Store) BatchDevices(ctx context.Context, topics []goalcast.Topic, first, last int64) ([]goalcast.Device, error) {
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	where, args := followed(topics, 3)
+	return s.devices(ctx, "read devices of batch", `SELECT `+deviceColumns+` FROM devices d WHERE d.id BETWEEN $1 AND $2
+		AND EXISTS (SELECT 1 FROM follows f WHERE f.user_id = d.user_id AND (`+where+`)) ORDER BY d.id`, append([]any{first, last}, args...)...)
+}
+
+// DevicesByID lists those of the devices that still exist.
+func (s *Store) DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error) {
+	var all []goalcast.Device
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), 1000)]
+		ids = ids[len(part):]
+		args := make([]any, len(part))
+		for i, id := range part {
+			args[i] = id
+		}
+		devices, err := s.devices(ctx, "read devices", `SELECT `+deviceColumns+` FROM devices d WHERE d.id IN `+valuesList(1, len(part), 1)+` ORDER BY d.id`, args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, devices...)
+	}
+	return all, nil
+}
+
+func (s *Store) devices(ctx context.Context, doing, query string, args ...any) ([]goalcast.Device, error) {
+	rows, err := s.query(ctx, query, args...)
+	if err != nil {
+		return nil, s.wrap(doing, err)
+	}
+	defer rows.Close()
+	var devices []goalcast.Device
+	for rows.Next() {
+		var d goalcast.Device
+		var created int64
+		if err := rows.Scan(&d.ID, &d.Token, &d.User, &d.Platform, &d.Language, &created); err != nil {
+			return nil, s.wrap(doing, err)
+		}
+		d.Created = fromMillis(created)
+		devices = append(devices, d)
+	}
+	return devices, s.wrap(doing, rows.Err())
+}
+
+// followed is a condition on follows f, with placeholders from the given number on.
+func followed(topics []goalcast.Topic, from int) (where string, args []any) {
+	parts := make([]string, len(topics))
+	for i, t := range topics {
+		parts[i] = fmt.Sprintf("f.kind = $%d AND f.topic = $%d", from+2*i, from+2*i+1)
+		args = append(args, int(t.Kind), t.ID)
+	}
+	return strings.Join(parts, " OR "), args
+}
+
+// lockUser makes transactions that count what a user has wait for each other: two at once would both see room for one more. On SQLite there
+// is one writer anyway.
+func (t *tx) lockUser(ctx context.Context, user goalcast.UserID) error {
+	if t.dialect.name != "postgres" {
+		return nil
+	}
+	_, err := t.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "user:"+string(user))
+	return err
+}
+
+// mustChange runs a statement that has to find something; ErrNotFound otherwise.
+func (t *tx) mustChange(ctx context.Context, query string, args ...any) error {
+	result, err := t.exec(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return goalcast.ErrNotFound
+}

@@ -1,0 +1,357 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"goalcast"
+)
+
+// The types below are aliases of unnamed structs: package notify, which is the only one that uses them, has the same ones with all their
+// comments, word for word, and neither package imports the other. The compiler holds the two together where a *Store is passed to notify.
+
+// PushRecord is where the pushes of one event stand.
+type PushRecord = struct {
+	Event    string
+	Match    goalcast.MatchID
+	Revision int
+	State    string
+	Since    time.Time
+	Shown    time.Time
+	Base     int
+	Told     int
+	Batches  int
+	Print    string
+	Topics   []goalcast.Topic
+	Content  []byte
+}
+
+// PushBatch is a part of the devices that get a push.
+type PushBatch = struct {
+	ID       string
+	Event    string
+	Revision int
+	Number   int
+	From, To int64
+	Source   string
+	Created  time.Time
+	Expires  time.Time
+}
+
+// PushClaim is a batch that somebody may send until the lease ends.
+type PushClaim = struct {
+	Batch   PushBatch
+	Record  PushRecord
+	Attempt int
+	Devices []int64
+	Newest  int
+	Reached []int64
+	Unsure  bool
+	Sent    int
+	From    int64
+	To      int64
+}
+
+// PushResult says what became of a claimed batch.
+type PushResult = struct {
+	State     string
+	Reason    string
+	Revision  int
+	Reached   []int64
+	Remaining []int64
+	NotBefore time.Time
+}
+
+// UnplannedEvents returns events of the outbox that no notifier has planned, oldest first.
+func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error) {
+	const doing = "read unplanned events"
+	rows, err := s.query(ctx, `SELECT body FROM outbox WHERE planned_at IS NULL ORDER BY id LIMIT $1`, limit)
+	if err != nil {
+		return nil, s.wrap(doing, err)
+	}
+	defer rows.Close()
+	var events []goalcast.Event
+	for rows.Next() {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return nil, s.wrap(doing, err)
+		}
+		var e goalcast.Event
+		if err := json.Unmarshal(body, &e); err != nil {
+			return nil, s.wrap(doing, err)
+		}
+		events = append(events, e)
+	}
+	return events, s.wrap(doing, rows.Err())
+}
+
+// MarkPlanned says that the revisions with these keys (Event.Key) ask for no push.
+func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
+	for part := range slices.Chunk(keys, 500) {
+		args := []any{toMillis(time.Now())}
+		for _, key := range part {
+			args = append(args, key)
+		}
+		err := s.tx(ctx, "mark events as planned", func(tx *tx) error {
+			_, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE planned_at IS NULL AND event_id || '#' || revision IN `+
+				valuesList(1, len(part), 2), args...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content`
+
+func scanPush(row scanner) (PushRecord, error) {
+	var r PushRecord
+	var since, shown int64
+	var topics []byte
+	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print, &topics, &r.Content)
+	if err != nil {
+		return r, err
+	}
+	r.Since, r.Shown = fromMillis(since), fromMillis(shown)
+	return r, json.Unmarshal(topics, &r.Topics)
+}
+
+// PushRecord returns where an event's pushes stand; Revision 0 if there is nothing yet.
+func (s *Store) PushRecord(ctx context.Context, event string) (PushRecord, error) {
+	r, err := scanPush(s.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`, event))
+	if err = s.wrap("read push record", err); errors.Is(err, goalcast.ErrNotFound) {
+		return PushRecord{}, nil
+	}
+	return r, err
+}
+
+// PlanPush plans one revision in one transaction: it marks the outbox row, locks the event's record, calls plan and writes the record and
+// the batches that it returns. false: the revision was planned before, and nothing was written.
+func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(PushRecord) (PushRecord, []PushBatch, error)) (planned bool, err error) {
+	err = s.tx(ctx, "plan push", func(tx *tx) error {
+		planned = false
+		now := toMillis(time.Now())
+		result, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE event_id = $2 AND revision = $3 AND planned_at IS NULL`, now, e.ID, e.Revision)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, errRollback)
+		}
+		if _, err := tx.exec(ctx, `INSERT INTO pushes (event_id, planned) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING`, e.ID, now); err != nil {
+			return err
+		}
+		// Claims share this lock: once the newer revision is in the record, no claim of an older one can be on its way unseen.
+		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`+tx.dialect.forUpdate, e.ID))
+		if err != nil {
+			return err
+		}
+		rec, batches, err := plan(rec)
+		if err != nil {
+			return err
+		}
+		if err := tx.writePlan(ctx, rec, batches, now); err != nil {
+			return err
+		}
+		planned = true
+		return nil
+	})
+	return planned && err == nil, err
+}
+
+func (t *tx) writePlan(ctx context.Context, r PushRecord, batches []PushBatch, now int64) error {
+	topics, err := json.Marshal(append([]goalcast.Topic{}, r.Topics...))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `UPDATE pushes SET match_id = $2, revision = $3, state = $4, since = $5, shown = $6, base = $7, told = $8, batches = $9,
+		print = $10, topics = $11, content = $12, planned = $13 WHERE event_id = $1`, r.Event, int64(r.Match), r.Revision, r.State, toMillis(r.Since),
+		toMillis(r.Shown), r.Base, r.Told, r.Batches, r.Print, string(topics), string(r.Content), now)
+	if err != nil {
+		return err
+	}
+	const columns = 9
+	for part := range slices.Chunk(batches, 1000) {
+		var args []any
+		for _, b := range part {
+			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.From, b.To, b.Source, toMillis(b.Created), toMillis(b.Expires))
+		}
+		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, first_device, last_device, source, created, expires) VALUES `+
+			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, or has to wait for a
+// batch of an older revision of the same event that somebody is sending right now.
+func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (claim PushClaim, ok bool, err error) {
+	err = s.tx(ctx, "claim batch", func(tx *tx) error {
+		claim, ok = PushClaim{}, false
+		share := ""
+		if tx.dialect.forUpdate != "" {
+			share = " FOR SHARE" // many claims of one push go on side by side, but none while it is planned
+		}
+		claim.Record, err = scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes
+			WHERE event_id = (SELECT event_id FROM push_batches WHERE id = $1)`+share, id))
+		if err != nil {
+			return err
+		}
+		if err := tx.claim(ctx, id, now, lease, &claim); err != nil {
+			return err
+		}
+		ok = true
+		return nil
+	})
+	if errors.Is(err, goalcast.ErrNotFound) { // no such batch (any more), or it is not to be had
+		return PushClaim{}, false, nil
+	}
+	return claim, ok && err == nil, err
+}
+
+func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Duration, c *PushClaim) error {
+	b := &c.Batch
+	var created, expires int64
+	var remaining []byte
+	err := t.queryRow(ctx, `UPDATE push_batches SET state = 'claimed', attempt = attempt + 1, lease_until = $3,
+			unsure = CASE WHEN state = 'claimed' THEN 1 ELSE unsure END
+		WHERE id = $1 AND (state = 'planned' AND not_before <= $2 OR state = 'claimed' AND lease_until <= $2)
+			AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id AND o.revision < push_batches.revision
+				AND o.state = 'claimed' AND o.lease_until > $2)
+		RETURNING id, event_id, revision, number, first_device, last_device, source, created, expires, attempt, remaining`,
+		id, toMillis(now), toMillis(now.Add(lease))).Scan(
+		&b.ID, &b.Event, &b.Revision, &b.Number, &b.From, &b.To, &b.Source, &created, &expires, &c.Attempt, &remaining)
+	if err != nil {
+		return err
+	}
+	b.Created, b.Expires = fromMillis(created), fromMillis(expires)
+	if c.Devices, err = unpackIDs(remaining); err != nil {
+		return err
+	}
+	if err := t.queryRow(ctx, `SELECT COALESCE(MAX(revision), 0) FROM events WHERE id = $1`, b.Event).Scan(&c.Newest); err != nil || b.Source == "" {
+		return err
+	}
+	var reached []byte
+	if err := t.queryRow(ctx, `SELECT first_device, last_device, reached, sent, CASE WHEN unsure = 1 OR state = 'claimed' THEN 1 ELSE 0 END
+		FROM push_batches WHERE id = $1`, b.Source).Scan(&c.From, &c.To, &reached, &c.Sent, &c.Unsure); err != nil {
+		return err
+	}
+	c.Reached, err = unpackIDs(reached)
+	return err
+}
+
+// BatchCurrent says whether the claim still stands and the revision is the newest that is planned, or known at all.
+func (s *Store) BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error) {
+	var n int
+	err := s.queryRow(ctx, `SELECT COUNT(*) FROM push_batches b JOIN pushes p ON p.event_id = b.event_id
+		WHERE b.id = $1 AND b.attempt = $2 AND b.state = 'claimed' AND p.revision = $3
+			AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = b.event_id AND e.revision > $3)`, id, attempt, revision).Scan(&n)
+	return n == 1, s.wrap("look at batch", err)
+}
+
+// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile, and then nothing is written. Reached is added to
+// what earlier attempts reached.
+func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r PushResult) (kept bool, err error) {
+	err = s.tx(ctx, "finish batch", func(tx *tx) error {
+		kept = false
+		var packed []byte
+		err := tx.queryRow(ctx, `SELECT reached FROM push_batches WHERE id = $1 AND attempt = $2 AND state = 'claimed'`+tx.dialect.forUpdate, id, attempt).
+			Scan(&packed)
+		if err != nil {
+			return err
+		}
+		reached, err := unpackIDs(packed)
+		if err != nil {
+			return err
+		}
+		sent := 0
+		if len(r.Reached) > 0 {
+			sent = r.Revision
+		}
+		_, err = tx.exec(ctx, `UPDATE push_batches SET state = $2, reason = $3, not_before = $4, remaining = $5, reached = $6,
+			sent = CASE WHEN sent = 0 THEN $7 ELSE sent END, lease_until = 0 WHERE id = $1`,
+			id, r.State, r.Reason, toMillis(r.NotBefore), packIDs(r.Remaining), packIDs(append(reached, r.Reached...)), sent)
+		kept = err == nil
+		return err
+	})
+	if errors.Is(err, goalcast.ErrNotFound) {
+		return false, nil
+	}
+	return kept && err == nil, err
+}
+
+// DueBatches returns ids of batches that can be claimed now, oldest first.
+func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	const doing = "read due batches"
+	rows, err := s.query(ctx, `SELECT id FROM push_batches WHERE state IN ('planned', 'claimed')
+		AND (state = 'planned' AND not_before <= $1 OR state = 'claimed' AND lease_until <= $1) ORDER BY created LIMIT $2`, toMillis(now), limit)
+	if err != nil {
+		return nil, s.wrap(doing, err)
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, s.wrap(doing, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, s.wrap(doing, rows.Err())
+}
+
+// PrunePushes deletes records that were planned before, with their batches, and counts them.
+func (s *Store) PrunePushes(ctx context.Context, before time.Time) (count int64, err error) {
+	err = s.tx(ctx, "prune pushes", func(tx *tx) error {
+		if _, err := tx.exec(ctx, `DELETE FROM push_batches WHERE event_id IN (SELECT event_id FROM pushes WHERE planned < $1)`, toMillis(before)); err != nil {
+			return err
+		}
+		result, err := tx.exec(ctx, `DELETE FROM pushes WHERE planned < $1`, toMillis(before))
+		if err != nil {
+			return err
+		}
+		count, err = result.RowsAffected()
+		return err
+	})
+	return count, err
+}
+
+// packIDs writes ids in rising order, each once, as the differences between neighbours: 500 followers of one match take less than a
+// kilobyte. No ids are nil.
+func packIDs(ids []int64) []byte {
+	if len(ids) == 0 {
+		return nil
+	}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	var b []byte
+	last := int64(0)
+	for _, id := range ids {
+		b = binary.AppendVarint(b, id-last)
+		last = id
+	}
+	return b
+}
+
+// unpackIDs reads what packIDs wrote; nil for nil.
+func unpackIDs(b []byte) ([]int64, error) {
+	var ids []int64
+	last := int64(0)
+	for len(b) > 0 {
+		d, n := binary.Varint(b)
+		if n <= 0 {
+			return nil, fmt.Errorf("list of device ids is broken after %d", len(ids))
+		}
+		last += d
+		ids = append(ids, last)
+		b = b[n:]
+	}
+	return ids, nil
+}

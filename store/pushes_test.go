@@ -1,0 +1,273 @@
+package store
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"goalcast"
+)
+
+// push commits a revision of an event and plans it with batches 0 to batches-1 of ranges or, with a base, sources.
+func push(t *testing.T, s *Store, revision, base, batches int, now time.Time) {
+	t.Helper()
+	e := commitRevision(t, s, revision)
+	planned, err := s.PlanPush(t.Context(), e, func(r PushRecord) (PushRecord, []PushBatch, error) {
+		r.Event, r.Match, r.Revision, r.State, r.Base, r.Told, r.Topics = e.ID, e.Match, revision, "shown", revision, revision, e.Topics
+		r.Batches, r.Content, r.Print, r.Since, r.Shown = batches, []byte(`{"kind":"goal"}`), "x", now, now
+		var out []PushBatch
+		for i := range batches {
+			b := PushBatch{ID: id(revision, i), Event: e.ID, Revision: revision, Number: i, From: int64(i*10 + 1), To: int64(i*10 + 10), Created: now,
+				Expires: now.Add(time.Minute)}
+			if base > 0 {
+				b.From, b.To, b.Source = 0, 0, id(base, i)
+				r.Base = base
+			}
+			out = append(out, b)
+		}
+		return r, out, nil
+	})
+	if err != nil || !planned {
+		t.Fatalf("planned %v, %v", planned, err)
+	}
+}
+
+func id(revision, number int) string {
+	return goalcast.Event{ID: "opta:1", Revision: revision}.Key() + "/" + string(rune('0'+number))
+}
+
+// commitRevision puts the next revision of one goal into the events and the outbox.
+func commitRevision(t *testing.T, s *Store, revision int) goalcast.Event {
+	t.Helper()
+	e := goalcast.Event{ID: "opta:1", Revision: revision, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 9, Seq: int64(revision),
+		Topics: []goalcast.Topic{goalcast.ForMatch(9)}, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}}
+	err := s.UpdateMatch(t.Context(), 9, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		r.Snapshot = goalcast.Apply(r.Snapshot, e)
+		return r, []goalcast.Event{e}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func claim(t *testing.T, s *Store, id string, now time.Time) (PushClaim, bool) {
+	t.Helper()
+	c, ok, err := s.ClaimBatch(t.Context(), id, now, 30*time.Second)
+	if err != nil {
+		t.Fatalf("claim %s: %v", id, err)
+	}
+	return c, ok
+}
+
+func finish(t *testing.T, s *Store, c PushClaim, r PushResult) bool {
+	t.Helper()
+	kept, err := s.FinishBatch(t.Context(), c.Batch.ID, c.Attempt, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func TestPushIsPlannedOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := time.UnixMilli(1_700_000_000_000).UTC()
+		e := commitRevision(t, s, 1)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won := 0
+		for range 8 {
+			wg.Go(func() {
+				planned, err := s.PlanPush(t.Context(), e, func(r PushRecord) (PushRecord, []PushBatch, error) {
+					r.Event, r.Revision = e.ID, r.Revision+1
+					return r, []PushBatch{{ID: id(1, 0), Event: e.ID, Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}}, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if planned {
+					won++
+				}
+			})
+		}
+		wg.Wait()
+		rec, err := s.PushRecord(t.Context(), e.ID)
+		if err != nil || won != 1 || rec.Revision != 1 {
+			t.Errorf("%d planned it, record %+v, %v", won, rec, err)
+		}
+		left, err := s.UnplannedEvents(t.Context(), 10)
+		if err != nil || len(left) != 0 {
+			t.Errorf("left in the outbox: %v, %v", left, err)
+		}
+		if none, err := s.PushRecord(t.Context(), "opta:2"); err != nil || none.Revision != 0 {
+			t.Errorf("record of nothing: %+v, %v", none, err)
+		}
+	})
+}
+
+func TestEventsWithoutPushAreMarked(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		one, two := commitRevision(t, s, 1), commitRevision(t, s, 2)
+		if err := s.MarkPlanned(t.Context(), []string{one.Key(), "opta:7#1"}); err != nil {
+			t.Fatal(err)
+		}
+		left, err := s.UnplannedEvents(t.Context(), 10)
+		if err != nil || len(left) != 1 || left[0].Key() != two.Key() || !left[0].SameContent(two) {
+			t.Errorf("left %v, %v", left, err)
+		}
+	})
+}
+
+func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := time.UnixMilli(1_700_000_000_000).UTC()
+		push(t, s, 1, 0, 2, now)
+		if due, err := s.DueBatches(t.Context(), now, 10); err != nil || len(due) != 2 {
+			t.Fatalf("due %v, %v", due, err)
+		}
+		var wg sync.WaitGroup
+		claims := make(chan PushClaim, 8)
+		for range 8 {
+			wg.Go(func() {
+				if c, ok, err := s.ClaimBatch(t.Context(), id(1, 0), now, 30*time.Second); err != nil {
+					t.Error(err)
+				} else if ok {
+					claims <- c
+				}
+			})
+		}
+		wg.Wait()
+		close(claims)
+		if len(claims) != 1 {
+			t.Fatalf("%d claims", len(claims))
+		}
+		first := <-claims
+		want := PushBatch{ID: id(1, 0), Event: "opta:1", Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}
+		if first.Batch != want || first.Attempt != 1 || first.Newest != 1 || first.Devices != nil || first.Record.Told != 1 ||
+			!first.Record.Shown.Equal(now) || !reflect.DeepEqual(first.Record.Topics, []goalcast.Topic{goalcast.ForMatch(9)}) {
+			t.Errorf("claim %+v", first)
+		}
+		current := func(c PushClaim, revision int) bool {
+			ok, err := s.BatchCurrent(t.Context(), c.Batch.ID, c.Attempt, revision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ok
+		}
+		if !current(first, 1) || current(first, 2) {
+			t.Error("BatchCurrent of a claim that stands")
+		}
+		if _, ok := claim(t, s, id(1, 0), now.Add(29*time.Second)); ok {
+			t.Error("claimed within the lease of another")
+		}
+		second, ok := claim(t, s, id(1, 0), now.Add(31*time.Second))
+		if !ok || second.Attempt != 2 {
+			t.Fatalf("after the lease: %v, %+v", ok, second)
+		}
+		if current(first, 1) || finish(t, s, first, PushResult{State: "sent"}) {
+			t.Error("who lost his claim still has a say")
+		}
+		if !finish(t, s, second, PushResult{State: "sent", Reached: []int64{3, 1}, Revision: 1}) {
+			t.Error("who has the claim has no say")
+		}
+		if _, ok := claim(t, s, id(1, 0), now.Add(time.Hour)); ok {
+			t.Error("claimed although sent")
+		}
+		if due, err := s.DueBatches(t.Context(), now.Add(time.Hour), 10); err != nil || !slices.Equal(due, []string{id(1, 1)}) {
+			t.Errorf("due %v, %v", due, err)
+		}
+		if _, ok := claim(t, s, "nothing", now); ok {
+			t.Error("claimed what is not there")
+		}
+	})
+}
+
+func TestBatchPutOff(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := time.UnixMilli(1_700_000_000_000).UTC()
+		push(t, s, 1, 0, 1, now)
+		c, _ := claim(t, s, id(1, 0), now)
+		finish(t, s, c, PushResult{State: "planned", Reached: []int64{1, 5}, Remaining: []int64{9, 2}, NotBefore: now.Add(10 * time.Second), Revision: 1})
+		if _, ok := claim(t, s, id(1, 0), now.Add(9*time.Second)); ok {
+			t.Error("claimed before its time")
+		}
+		c, ok := claim(t, s, id(1, 0), now.Add(10*time.Second))
+		if !ok || !slices.Equal(c.Devices, []int64{2, 9}) || c.Attempt != 2 {
+			t.Fatalf("claim %v %+v", ok, c)
+		}
+		finish(t, s, c, PushResult{State: "sent", Reached: []int64{9}, Revision: 1})
+		push(t, s, 2, 1, 1, now)
+		c, ok = claim(t, s, id(2, 0), now.Add(time.Minute))
+		if !ok || !slices.Equal(c.Reached, []int64{1, 5, 9}) || c.Unsure || c.Sent != 1 || c.From != 1 || c.To != 10 || c.Newest != 2 {
+			t.Errorf("claim %v %+v", ok, c)
+		}
+	})
+}
+
+func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := time.UnixMilli(1_700_000_000_000).UTC()
+		push(t, s, 1, 0, 2, now)
+		goal, _ := claim(t, s, id(1, 0), now)
+		push(t, s, 2, 1, 2, now.Add(time.Second))
+		if ok, _ := s.BatchCurrent(t.Context(), id(1, 0), goal.Attempt, 1); ok {
+			t.Error("the older revision is still current")
+		}
+		for i := range 2 {
+			if _, ok := claim(t, s, id(2, i), now.Add(2*time.Second)); ok {
+				t.Error("overtook a push under way")
+			}
+		}
+		finish(t, s, goal, PushResult{State: "sent", Reached: []int64{4}, Revision: 1})
+		off, ok := claim(t, s, id(2, 0), now.Add(2*time.Second))
+		if !ok || !slices.Equal(off.Reached, []int64{4}) || off.Unsure {
+			t.Errorf("claim %v %+v", ok, off)
+		}
+		// A sender that died in mid-batch: nobody knows who got it, and nobody waits longer than its lease.
+		push2, ok := claim(t, s, id(1, 1), now.Add(3*time.Second))
+		if !ok || push2.Record.Revision != 2 {
+			t.Fatalf("claim %v %+v", ok, push2)
+		}
+		off, ok = claim(t, s, id(2, 1), now.Add(time.Minute))
+		if !ok || !off.Unsure || off.From != 11 || off.To != 20 || off.Sent != 0 {
+			t.Errorf("claim %v %+v", ok, off)
+		}
+	})
+}
+
+func TestPrunePushes(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		push(t, s, 1, 0, 2, time.Now())
+		if n, err := s.PrunePushes(t.Context(), time.Now().Add(-time.Hour)); err != nil || n != 0 {
+			t.Errorf("pruned %d, %v", n, err)
+		}
+		if n, err := s.PrunePushes(t.Context(), time.Now().Add(time.Hour)); err != nil || n != 1 {
+			t.Errorf("pruned %d, %v", n, err)
+		}
+		if due, err := s.DueBatches(t.Context(), time.Now(), 10); err != nil || len(due) != 0 {
+			t.Errorf("batches left: %v, %v", due, err)
+		}
+	})
+}
+
+func TestPackIDs(t *testing.T) {
+	for range 200 {
+		ids := make([]int64, rand.N(600))
+		for i := range ids {
+			ids[i] = rand.Int64N(1 << 40)
+		}
+		got, err := unpackIDs(packIDs(ids))
+		want := slices.Compact(slices.Sorted(slices.Values(ids)))
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("got %v, %v; want %v", got, err, want)
+		}
+	}
+	if _, err := unpackIDs([]byte{0x80}); err == nil {
+		t.Error("read half a number")
+	}
+}
