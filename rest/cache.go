@@ -1,0 +1,142 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// How long an answer may be kept, by how soon it can change. s-maxage is the CDN's share: with stale-while-revalidate it asks us once a
+// second per URL in play, however many fans there are.
+const (
+	cacheLive     = "public, max-age=1, s-maxage=1, stale-while-revalidate=5"
+	cachePlanned  = "public, max-age=10, s-maxage=10, stale-while-revalidate=30"
+	cacheFinished = "public, max-age=60, s-maxage=60, stale-while-revalidate=600" // corrections come days later, and are in no hurry
+	cacheFixed    = "public, max-age=300, s-maxage=300"                           // files that are part of the binary
+)
+
+// soon is how long before the planned kick-off a match is served as if it were live: line-ups come, and it may start early.
+const soon = 90 * time.Minute
+
+// cachePolicy is that of the liveliest match of an answer. An answer without matches may get some when fixtures come in.
+func cachePolicy(now time.Time, matches ...goalcast.Snapshot) string {
+	policy := cacheFinished
+	if len(matches) == 0 {
+		policy = cachePlanned
+	}
+	for _, m := range matches {
+		switch {
+		case m.State == goalcast.Live:
+			return cacheLive
+		case m.State == goalcast.Scheduled && !m.Kickoff.IsZero() && now.After(m.Kickoff.Add(-soon)) && now.Before(m.Kickoff.Add(soon)):
+			return cacheLive
+		case m.State != goalcast.Finished && m.State != goalcast.Abandoned:
+			policy = cachePlanned
+		}
+	}
+	return policy
+}
+
+// page is an answer that can be cached.
+type page struct {
+	contentType string
+	body        []byte
+	tag         string // entity tag, quoted
+	policy      string
+}
+
+// jsonPage encodes v; its validator is a hash of exactly these bytes.
+func jsonPage(v any, policy string) (page, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return page{}, fmt.Errorf("encode answer: %w", err)
+	}
+	return page{contentType: "application/json", body: body, tag: tagOf(body), policy: policy}, nil
+}
+
+// tagOf makes a strong entity tag from content.
+func tagOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:])[:22] + `"`
+}
+
+// serve writes the page, or 304 if the client has it.
+func (p page) serve(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Set("Cache-Control", p.policy)
+	if have, ok := matching(r.Header.Values("If-None-Match"), p.tag); ok {
+		h.Set("ETag", have)
+		h.Add("Vary", "Accept-Encoding") // a 304 says what the 200 would have said; there, the compressor adds it
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("ETag", p.tag)
+	h.Set("Content-Type", p.contentType)
+	_, _ = w.Write(p.body) // an error means that the client has gone
+	return nil
+}
+
+// matching finds the client's own spelling of our tag in If-None-Match: as it was sent plain, compressed, or weakened by a proxy.
+func matching(fields []string, tag string) (string, bool) {
+	compressed := strings.TrimSuffix(tag, `"`) + gzipSuffix + `"`
+	for _, field := range fields {
+		for have := range strings.SplitSeq(field, ",") {
+			have = strings.TrimSpace(have)
+			switch strings.TrimPrefix(have, "W/") {
+			case tag, compressed:
+				return have, true
+			case "*":
+				return tag, true
+			}
+		}
+	}
+	return "", false
+}
+
+// matchBody is a match as /v1/matches/{id} serves it. Minute and Clock are of the moment it was made.
+type matchBody struct {
+	goalcast.Snapshot
+	Minute int    `json:"minute,omitempty"`
+	Clock  string `json:"clock,omitempty"`
+}
+
+// matchPage encodes a whole match. The tag covers all that is said of the match, the minute too: in play it changes at most once a minute
+// without an event, so polling each second costs 59 empty 304s of 60. It does not cover the cursor, which moves with every event of every
+// match: that is where to listen from, not what the match is, and an older one with the same content is just as right (in between, nothing
+// happened in this match). The newest one is in the header of 200 and 304 alike.
+func matchPage(m goalcast.Snapshot, cursor goalcast.Cursor, now time.Time) (page, error) {
+	if m.Timeline == nil {
+		m.Timeline = []goalcast.Event{}
+	}
+	p, err := jsonPage(matchBody{Snapshot: m, Minute: m.Minute(now), Clock: goalcast.ClockText(m.Period, m.Minute(now))}, cachePolicy(now, m))
+	if err != nil {
+		return page{}, fmt.Errorf("match %d: %w", m.ID, err)
+	}
+	if !cursor.IsZero() {
+		p.body = slices.Concat(p.body[:len(p.body)-1], []byte(`,"cursor":"`+cursor.String()+`"}`)) // a cursor has no character to escape
+	}
+	return p, nil
+}
+
+// matchItem is a match in a list: without what makes it long.
+type matchItem struct {
+	matchBody
+	Timeline *struct{} `json:"timeline,omitempty"` // hides Snapshot's
+	Lineups  *struct{} `json:"lineups,omitempty"`
+}
+
+func matchItems(matches []goalcast.Snapshot, now time.Time) []matchItem {
+	items := make([]matchItem, len(matches))
+	for i, m := range matches {
+		minute := m.Minute(now)
+		items[i].matchBody = matchBody{Snapshot: m, Minute: minute, Clock: goalcast.ClockText(m.Period, minute)}
+	}
+	return items
+}

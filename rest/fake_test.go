@@ -1,0 +1,277 @@
+package rest_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/rest"
+)
+
+// clock is a time that tests set.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
+func (c *clock) add(d time.Duration) { c.set(c.now().Add(d)) }
+
+// fake is a board, store, publisher and replayer in memory. err, when set, is the answer of everything.
+type fake struct {
+	mu        sync.Mutex
+	err       error
+	hang      bool // Match waits for its context to end
+	panics    bool
+	cursor    goalcast.Cursor
+	matches   map[goalcast.MatchID]goalcast.Snapshot
+	filter    goalcast.MatchFilter // the last one asked with
+	devices   []goalcast.Device
+	follows   map[goalcast.UserID][]goalcast.Topic
+	messages  []goalcast.Event
+	published []goalcast.Event
+	pubErr    error
+	documents map[goalcast.DocumentID]goalcast.Document
+	docFilter rest.DocumentFilter
+	process   func(*goalcast.Document) error
+}
+
+func newFake() *fake {
+	return &fake{cursor: goalcast.Cursor{Epoch: "k3x9", Offset: 41}, matches: map[goalcast.MatchID]goalcast.Snapshot{},
+		follows: map[goalcast.UserID][]goalcast.Topic{}, documents: map[goalcast.DocumentID]goalcast.Document{}}
+}
+
+// with changes the fake under its lock.
+func (f *fake) with(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+func (f *fake) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.panics {
+		panic("a secret of ours")
+	}
+	if f.hang {
+		<-ctx.Done()
+		return goalcast.Snapshot{}, goalcast.Cursor{}, ctx.Err()
+	}
+	m, ok := f.matches[id]
+	if !ok && f.err == nil {
+		return goalcast.Snapshot{}, goalcast.Cursor{}, goalcast.ErrNotFound
+	}
+	return m, f.cursor, f.err
+}
+
+func (f *fake) Matches(_ context.Context, q goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.filter = q
+	var out []goalcast.Snapshot
+	for _, m := range f.matches {
+		if (q.From.IsZero() || !m.Kickoff.Before(q.From)) && (q.To.IsZero() || m.Kickoff.Before(q.To)) &&
+			(q.Competition == 0 || m.Competition.ID == q.Competition) && (q.Team == 0 || m.Home.ID == q.Team || m.Away.ID == q.Team) {
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b goalcast.Snapshot) int { return cmp.Or(a.Kickoff.Compare(b.Kickoff), cmp.Compare(a.ID, b.ID)) })
+	if q.Limit > 0 {
+		out = out[:min(len(out), q.Limit)]
+	}
+	return out, f.err
+}
+
+func (f *fake) Team(_ context.Context, id goalcast.TeamID) (goalcast.Team, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.matches {
+		for _, t := range []goalcast.Team{m.Home, m.Away} {
+			if t.ID == id {
+				return t, f.err
+			}
+		}
+	}
+	return goalcast.Team{}, cmp.Or(f.err, goalcast.ErrNotFound)
+}
+
+func (f *fake) Competition(_ context.Context, id goalcast.CompetitionID) (goalcast.Competition, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.matches {
+		if m.Competition.ID == id {
+			return m.Competition, f.err
+		}
+	}
+	return goalcast.Competition{}, cmp.Or(f.err, goalcast.ErrNotFound)
+}
+
+func (f *fake) SaveDevice(_ context.Context, d goalcast.Device) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.devices = append(slices.DeleteFunc(f.devices, func(o goalcast.Device) bool { return o.Token == d.Token }), d)
+	return f.err
+}
+
+func (f *fake) DeleteDevice(_ context.Context, token string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.devices = slices.DeleteFunc(f.devices, func(o goalcast.Device) bool { return o.Token == token })
+	return f.err
+}
+
+func (f *fake) Devices(_ context.Context, user goalcast.UserID) ([]goalcast.Device, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.devices), func(d goalcast.Device) bool { return d.User != user }), f.err
+}
+
+func (f *fake) Follow(_ context.Context, user goalcast.UserID, t goalcast.Topic) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.follows[user] = append(f.follows[user], t)
+	return f.err
+}
+
+func (f *fake) Unfollow(_ context.Context, user goalcast.UserID, t goalcast.Topic) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.follows[user] = slices.DeleteFunc(f.follows[user], func(o goalcast.Topic) bool { return o == t })
+	return f.err
+}
+
+func (f *fake) Follows(_ context.Context, user goalcast.UserID) ([]goalcast.Topic, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.follows[user]), f.err
+}
+
+func (f *fake) SaveMessage(_ context.Context, e goalcast.Event) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.messages = append(f.messages, e)
+	return f.err
+}
+
+func (f *fake) Publish(_ context.Context, events []goalcast.Event) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pubErr == nil {
+		f.published = append(f.published, events...)
+	}
+	return f.pubErr
+}
+
+func (f *fake) Document(_ context.Context, id goalcast.DocumentID) (goalcast.Document, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.documents[id]
+	if !ok {
+		return d, goalcast.ErrNotFound
+	}
+	return d, f.err
+}
+
+func (f *fake) Documents(_ context.Context, q rest.DocumentFilter) ([]goalcast.Document, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.docFilter = q
+	var out []goalcast.Document
+	for _, d := range f.documents {
+		if q.State == "" || d.State == q.State {
+			d.Body = nil
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b goalcast.Document) int { return cmp.Compare(b.ID, a.ID) })
+	return out, f.err
+}
+
+func (f *fake) Process(_ context.Context, id goalcast.DocumentID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d := f.documents[id]
+	err := f.process(&d)
+	f.documents[id] = d
+	return err
+}
+
+// kickoff is that of the match every test starts with.
+var kickoff = time.Date(2026, 5, 17, 18, 30, 0, 0, time.UTC)
+
+// fullMatch is a match with one event of every kind, so that every schema is met.
+func fullMatch() goalcast.Snapshot {
+	fixture := goalcast.Fixture{
+		Competition: goalcast.Competition{ID: 23, Name: "Coastal League"}, Season: "2025", Matchday: 33,
+		Home: goalcast.Team{ID: 174, Name: "Port Amber"}, Away: goalcast.Team{ID: 175, Name: "Saltmarsh Rovers"},
+		Kickoff: kickoff, Venue: "Harbour Park", City: "Amber",
+		Reported: &goalcast.Result{Period: goalcast.PreMatch},
+	}
+	scorer := &goalcast.Player{ID: 9001, Name: "Ilo Varde"}
+	other := &goalcast.Player{ID: 9002, Name: "Ruben Tansy"}
+	details := []goalcast.Event{
+		{ID: "match:1009316:fixture", Kind: goalcast.KindFixture, Fixture: &fixture},
+		{ID: "match:1009316:lineup:174", Kind: goalcast.KindLineup, Team: 174, Lineup: &goalcast.Lineup{Team: 174, Formation: "433",
+			Players: []goalcast.LineupPlayer{{Player: *scorer, Shirt: 9, Position: "striker", Place: 9, Start: true, Captain: true}, {Player: *other}}}},
+		{ID: "match:1009316:period:first_half", Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf, At: kickoff.Add(2 * time.Minute)},
+		{ID: "opta:1", Kind: goalcast.KindGoal, Team: 174, Player: scorer, Period: goalcast.FirstHalf, Minute: 12, Second: 7,
+			Goal: &goalcast.Goal{Type: goalcast.OpenPlay, Assist: other}, At: kickoff.Add(14 * time.Minute)},
+		{ID: "opta:2", Kind: goalcast.KindCard, Team: 175, Player: &goalcast.Player{ID: 9101}, Period: goalcast.FirstHalf, Minute: 15,
+			Card: &goalcast.Card{Type: goalcast.Yellow, Reason: "Foul"}},
+		{ID: "opta:3", Kind: goalcast.KindSubstitution, Team: 174, Period: goalcast.FirstHalf, Minute: 16,
+			Substitution: &goalcast.Substitution{Off: scorer, On: other, Reason: "injury"}},
+		{ID: "opta:4", Kind: goalcast.KindVAR, Team: 175, Period: goalcast.FirstHalf, Minute: 17, Status: goalcast.Provisional,
+			VAR: &goalcast.VAR{Subject: "goal", Outcome: "under_review"}},
+		{ID: "opta:5", Kind: goalcast.KindGoal, Team: 175, Status: goalcast.Cancelled, Period: goalcast.FirstHalf, Minute: 17,
+			Goal: &goalcast.Goal{Type: goalcast.OpenPlay}},
+		{ID: "opta:6", Kind: goalcast.KindMissedPenalty, Team: 175, Player: other, Period: goalcast.FirstHalf, Minute: 18},
+		{ID: "opta:7", Kind: goalcast.KindAddedTime, Period: goalcast.FirstHalf, Minute: 18, AddedTime: 3},
+		{ID: "opta:8", Kind: goalcast.KindShootoutKick, Team: 174, Period: goalcast.Shootout, Kick: &goalcast.Kick{Scored: true}},
+		{ID: "wsc:1", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: "opta:1", Title: "1-0", Video: "v1", Thumbnail: "https://cdn.example.org/t.jpg", Seconds: 31}},
+	}
+	var s goalcast.Snapshot
+	for i, e := range details {
+		e.Revision, e.Seq, e.Match, e.Status = 1, int64(i+1), 1009316, cmp.Or(e.Status, goalcast.Confirmed)
+		e.Topics = fixture.Topics(1009316)
+		e.Times = goalcast.Times{Provider: 1, Received: 2, Published: int64(3 + i)}
+		e.SetClock()
+		s = goalcast.Apply(s, e)
+		e.Score = &s.Score
+	}
+	return s
+}
+
+// planned is a match that has not begun.
+func planned(id goalcast.MatchID, at time.Time, home, away goalcast.TeamID, competition goalcast.CompetitionID) goalcast.Snapshot {
+	return goalcast.Apply(goalcast.Snapshot{}, goalcast.Event{ID: "f", Revision: 1, Seq: 1, Match: id, Kind: goalcast.KindFixture, Status: goalcast.Confirmed,
+		Fixture: &goalcast.Fixture{Kickoff: at, Home: goalcast.Team{ID: home}, Away: goalcast.Team{ID: away}, Competition: goalcast.Competition{ID: competition}}})
+}
+
+var errSecret = errors.New(`pq: relation "users" does not exist at 10.1.2.3:5432`)
+
+func decode[T any](t *testing.T, body []byte) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(body, &v); err != nil {
+		t.Fatalf("answer %.300s: %v", body, err)
+	}
+	return v
+}

@@ -1,0 +1,357 @@
+package rest_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/rest"
+)
+
+// matchAnswer is what tests read of a match.
+type matchAnswer struct {
+	goalcast.Snapshot
+	Minute int
+	Clock  string
+	Cursor goalcast.Cursor
+}
+
+func TestMatch(t *testing.T) {
+	h := open(t)
+	a := h.get(t, "/v1/matches/1009316")
+	m := decode[matchAnswer](t, a.body)
+	if m.Score != (goalcast.Score{Home: 1}) || m.Period != goalcast.FirstHalf || len(m.Lineups) != 1 || len(m.Timeline) != 10 {
+		t.Errorf("match %s", a.body)
+	}
+	if m.Minute != 19 || m.Clock != "19" { // kick-off two minutes late, twenty after the planned one
+		t.Errorf("minute %d, clock %q", m.Minute, m.Clock)
+	}
+	if m.Cursor.String() != "k3x9-41" || a.header.Get("Goalcast-Cursor") != "k3x9-41" {
+		t.Errorf("cursor %v, header %q", m.Cursor, a.header.Get("Goalcast-Cursor"))
+	}
+	if m.Home.Name != "Port Amber" || m.Competition.ID != 23 {
+		t.Errorf("fixture %+v", m.Fixture)
+	}
+	h.get(t, "/v1/matches/4").problem(t, http.StatusNotFound, "not_found")
+	for _, id := range []string{"x", "0", "-1", "+1", "01", "99999999999999999999", "1.5"} {
+		h.get(t, "/v1/matches/"+id).problem(t, http.StatusNotFound, "not_found")
+	}
+}
+
+// Before the bus was heard there is no cursor, and no field that looks like one.
+func TestMatchWithoutCursor(t *testing.T) {
+	h := open(t)
+	h.with(func() { h.cursor = goalcast.Cursor{} })
+	a := h.get(t, "/v1/matches/1009316")
+	if bytes.Contains(a.body, []byte(`"cursor"`)) || a.header.Get("Goalcast-Cursor") != "" {
+		t.Errorf("%v %s", a.header, a.body)
+	}
+}
+
+// A match with nothing in it has a timeline all the same.
+func TestMatchEmptyTimeline(t *testing.T) {
+	h := open(t)
+	h.with(func() { h.matches[2] = planned(2, kickoff, 1, 2, 3) })
+	if a := h.get(t, "/v1/matches/2"); !bytes.Contains(a.body, []byte(`"timeline":[]`)) {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// The tag stays while nothing is new of the match, whatever happens elsewhere; it goes with the minute and with an event.
+func TestETag(t *testing.T) {
+	h := open(t)
+	const path = "/v1/matches/1009316"
+	tag := h.get(t, path).header.Get("ETag")
+	if !strings.HasPrefix(tag, `"`) || len(tag) < 20 {
+		t.Fatalf("tag %s is not a strong one", tag)
+	}
+	h.with(func() { h.cursor.Offset = 77 })
+	h.clock.add(30 * time.Second)
+	for _, inm := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+		a := h.get(t, path, "If-None-Match: "+inm)
+		if a.status != http.StatusNotModified || len(a.body) != 0 {
+			t.Errorf("If-None-Match %s: %d %s", inm, a.status, a.body)
+		}
+		if a.header.Get("Goalcast-Cursor") != "k3x9-77" || a.header.Get("Cache-Control") == "" || a.header.Get("ETag") == "" {
+			t.Errorf("304 without its headers: %v", a.header)
+		}
+	}
+	if a := h.get(t, path, `If-None-Match: "other"`); a.status != http.StatusOK || a.header.Get("ETag") != tag {
+		t.Errorf("%d, tag %s; want 200, %s", a.status, a.header.Get("ETag"), tag)
+	}
+	h.clock.add(30 * time.Second)
+	a := h.get(t, path, "If-None-Match: "+tag)
+	if a.status != http.StatusOK || a.header.Get("ETag") == tag || decode[matchAnswer](t, a.body).Minute != 20 {
+		t.Errorf("a minute later: %d, tag %s", a.status, a.header.Get("ETag"))
+	}
+	tag = a.header.Get("ETag")
+	h.with(func() {
+		m := h.matches[1009316]
+		e, _ := m.Event("opta:1")
+		e.Revision, e.Seq, e.Status = 2, m.Seq+1, goalcast.Cancelled
+		h.matches[1009316] = goalcast.Apply(m, e)
+	})
+	a = h.get(t, path, "If-None-Match: "+tag)
+	if a.status != http.StatusOK || decode[matchAnswer](t, a.body).Score != (goalcast.Score{}) {
+		t.Errorf("after the goal was taken back: %d %s", a.status, a.body)
+	}
+}
+
+// Bytes that differ have tags that differ: the compressed answer has its own, and it is known when it comes back.
+func TestCompression(t *testing.T) {
+	h := open(t)
+	const path = "/v1/matches/1009316"
+	plain := h.get(t, path)
+	zipped := h.get(t, path, "Accept-Encoding: gzip")
+	if zipped.header.Get("Content-Encoding") != "gzip" || !strings.Contains(zipped.header.Get("Vary"), "Accept-Encoding") {
+		t.Fatalf("headers %v", zipped.header)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(zipped.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(text, plain.body) {
+		t.Errorf("unpacked %s, %v; want %s", text, err, plain.body)
+	}
+	tag := zipped.header.Get("ETag")
+	if tag == plain.header.Get("ETag") || tag == "" {
+		t.Errorf("tags %s and %s", tag, plain.header.Get("ETag"))
+	}
+	a := h.get(t, path, "Accept-Encoding: gzip", "If-None-Match: "+tag)
+	if a.status != http.StatusNotModified || a.header.Get("ETag") != tag {
+		t.Errorf("%d, tag %s; want 304, %s", a.status, a.header.Get("ETag"), tag)
+	}
+}
+
+func TestHead(t *testing.T) {
+	h := open(t)
+	get := h.get(t, "/v1/matches/1009316")
+	a := h.ask(t, http.MethodHead, "/v1/matches/1009316", "")
+	if a.status != http.StatusOK || len(a.body) != 0 || a.header.Get("ETag") != get.header.Get("ETag") {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+	if a := h.ask(t, http.MethodHead, "/v1/matches/5", ""); a.status != http.StatusNotFound {
+		t.Errorf("%d", a.status)
+	}
+}
+
+func TestCacheControl(t *testing.T) {
+	const (
+		live     = "public, max-age=1, s-maxage=1, stale-while-revalidate=5"
+		finished = "public, max-age=60, s-maxage=60, stale-while-revalidate=600"
+		later    = "public, max-age=10, s-maxage=10, stale-while-revalidate=30"
+	)
+	h := open(t)
+	now := h.clock.now()
+	done := planned(3, now.Add(-3*time.Hour), 1, 2, 5)
+	done = goalcast.Apply(done, goalcast.Event{ID: "p", Revision: 1, Match: 3, Topics: done.Topics(3), Kind: goalcast.KindPeriod, Period: goalcast.FullTime, Status: goalcast.Confirmed})
+	off := planned(6, now.Add(-3*time.Hour), 1, 2, 5)
+	off.State = goalcast.Abandoned
+	h.with(func() {
+		h.matches[2] = planned(2, now.Add(24*time.Hour), 1, 2, 5)
+		h.matches[3] = done
+		h.matches[4] = planned(4, now.Add(time.Hour), 1, 2, 4)
+		h.matches[6] = off
+	})
+	for path, want := range map[string]string{
+		"/v1/matches/1009316":         live,
+		"/v1/matches/2":               later,
+		"/v1/matches/3":               finished,
+		"/v1/matches/4":               live, // line-ups come before it starts
+		"/v1/matches/6":               finished,
+		"/v1/matches?competition=5":   finished,
+		"/v1/matches?competition=23":  live,
+		"/v1/matches?competition=99":  later,
+		"/v1/teams/174":               live,
+		"/v1/openapi.yaml":            "public, max-age=300, s-maxage=300",
+		"/v1/matches/999":             "no-store",
+		"/v1/matches?date=2026-05-18": later,
+		"/v1/competitions/4":          live,
+	} {
+		if a := h.get(t, path); a.header.Get("Cache-Control") != want {
+			t.Errorf("%s: %q, want %q", path, a.header.Get("Cache-Control"), want)
+		}
+	}
+}
+
+// listAnswer is what tests read of a list.
+type listAnswer struct {
+	Date, Tz string
+	Matches  []struct {
+		ID       goalcast.MatchID
+		Minute   int
+		Clock    string
+		Timeline any
+		Lineups  any
+	}
+	More bool
+	ID   int64
+	Name string
+}
+
+func (l listAnswer) ids() (ids []goalcast.MatchID) {
+	for _, m := range l.Matches {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+func TestMatches(t *testing.T) {
+	h := open(t)
+	h.with(func() {
+		h.matches[1] = planned(1, time.Date(2026, 5, 16, 22, 30, 0, 0, time.UTC), 174, 2, 7)  // 00:30 on the 17th in Brussels
+		h.matches[2] = planned(2, time.Date(2026, 5, 17, 22, 30, 0, 0, time.UTC), 1, 2, 23)   // 00:30 on the 18th in Brussels
+		h.matches[3] = planned(3, time.Date(2026, 5, 17, 18, 30, 0, 0, time.UTC), 175, 2, 23) // with 1009316
+	})
+	for _, tt := range []struct {
+		query string
+		want  []goalcast.MatchID
+		more  bool
+	}{
+		{"", []goalcast.MatchID{3, 1009316, 2}, false}, // today
+		{"?date=2026-05-17", []goalcast.MatchID{3, 1009316, 2}, false},
+		{"?date=2026-05-17&tz=Europe/Brussels", []goalcast.MatchID{1, 3, 1009316}, false},
+		{"?date=2026-05-16", []goalcast.MatchID{1}, false},
+		{"?date=2026-05-17&competition=23", []goalcast.MatchID{3, 1009316, 2}, false},
+		{"?date=2026-05-17&competition=23&team=175", []goalcast.MatchID{3, 1009316}, false},
+		{"?date=2026-05-17&tz=Europe/Brussels&team=174", []goalcast.MatchID{1, 1009316}, false},
+		{"?date=2026-05-17&limit=2", []goalcast.MatchID{3, 1009316}, true},
+		{"?date=2026-05-17&limit=3", []goalcast.MatchID{3, 1009316, 2}, false},
+		{"?date=2026-05-20", nil, false},
+	} {
+		a := h.get(t, "/v1/matches"+tt.query)
+		l := decode[listAnswer](t, a.body)
+		if !equalIDs(l.ids(), tt.want) || l.More != tt.more {
+			t.Errorf("%s: %v more %t; want %v %t", tt.query, l.ids(), l.More, tt.want, tt.more)
+		}
+		if l.Matches == nil {
+			t.Errorf("%s: no matches is not a list: %s", tt.query, a.body)
+		}
+		for _, m := range l.Matches {
+			if m.Timeline != nil || m.Lineups != nil || m.ID == 1009316 && m.Clock != "19" {
+				t.Errorf("%s: %+v", tt.query, m)
+			}
+		}
+		if again := h.get(t, "/v1/matches"+tt.query, "If-None-Match: "+a.header.Get("ETag")); again.status != http.StatusNotModified {
+			t.Errorf("%s: %d with its own tag", tt.query, again.status)
+		}
+	}
+}
+
+// A day is from midnight to midnight of its zone: 23 hours when clocks go forward, 25 when they go back.
+func TestDayLength(t *testing.T) {
+	h := open(t)
+	for query, want := range map[string]time.Duration{
+		"date=2026-03-29&tz=Europe/Brussels": 23 * time.Hour,
+		"date=2026-10-25&tz=Europe/Brussels": 25 * time.Hour,
+		"date=2026-10-25":                    24 * time.Hour,
+		"date=2026-12-31&tz=Asia/Kolkata":    24 * time.Hour,
+	} {
+		a := h.get(t, "/v1/matches?"+query)
+		if got := h.filter.To.Sub(h.filter.From); a.status != 200 || got != want {
+			t.Errorf("%s: %d, %v; want %v", query, a.status, got, want)
+		}
+	}
+	h.clock.set(time.Date(2026, 5, 17, 22, 30, 0, 0, time.UTC))
+	if l := decode[listAnswer](t, h.get(t, "/v1/matches?tz=Europe/Brussels").body); l.Date != "2026-05-18" || l.Tz != "Europe/Brussels" {
+		t.Errorf("today in Brussels is %s %s", l.Date, l.Tz)
+	}
+}
+
+func TestBadParameters(t *testing.T) {
+	h := open(t)
+	for _, tt := range []struct{ path, parameter string }{
+		{"/v1/matches?date=17-05-2026", "date"},
+		{"/v1/matches?date=2026-02-30", "date"},
+		{"/v1/matches?date=0001-01-01", "date"},
+		{"/v1/matches?tz=Mars/Phobos", "tz"},
+		{"/v1/matches?tz=Local", "tz"},
+		{"/v1/matches?tz=..%2F..%2Fetc%2Fpasswd", "tz"},
+		{"/v1/matches?tz=" + strings.Repeat("A", 400), "tz"},
+		{"/v1/matches?competition=x", "competition"},
+		{"/v1/matches?competition=0", "competition"},
+		{"/v1/matches?team=-4", "team"},
+		{"/v1/matches?limit=0", "limit"},
+		{"/v1/matches?limit=501", "limit"},
+		{"/v1/matches?dat=2026-05-17", "query"},
+		{"/v1/matches?team=1&team=2", "team"},
+		{"/v1/matches/1009316?since=4", "query"},
+		{"/v1/teams/174?limit=4", "query"},
+		{"/v1/competitions/23?team=4", "query"},
+		{"/v1/matches?a=%zz", ""},
+	} {
+		p := h.get(t, tt.path).problem(t, http.StatusBadRequest, "bad_parameter")
+		if p.Parameter != tt.parameter || !strings.Contains(p.Detail, tt.parameter) {
+			t.Errorf("%s: %+v", tt.path, p)
+		}
+	}
+}
+
+func TestTeam(t *testing.T) {
+	h := open(t)
+	now := h.clock.now()
+	h.with(func() {
+		h.matches[1] = planned(1, now.Add(-8*24*time.Hour), 174, 2, 23)
+		h.matches[2] = planned(2, now.Add(-6*24*time.Hour), 2, 174, 23)
+		h.matches[3] = planned(3, now.Add(13*24*time.Hour), 174, 2, 7)
+		h.matches[4] = planned(4, now.Add(15*24*time.Hour), 174, 2, 23)
+		h.matches[5] = planned(5, now, 1, 2, 23)
+	})
+	team := decode[listAnswer](t, h.get(t, "/v1/teams/174").body)
+	if !equalIDs(team.ids(), []goalcast.MatchID{2, 1009316, 3}) || team.ID != 174 {
+		t.Errorf("team %+v", team)
+	}
+	h.get(t, "/v1/teams/999").problem(t, http.StatusNotFound, "not_found")
+	h.get(t, "/v1/teams/x").problem(t, http.StatusNotFound, "not_found")
+}
+
+func TestCompetition(t *testing.T) {
+	h := open(t)
+	h.with(func() { h.matches[1] = planned(1, kickoff.Add(24*time.Hour), 1, 2, 23) })
+	for query, want := range map[string]goalcast.MatchID{"": 1009316, "?date=2026-05-18": 1} {
+		c := decode[listAnswer](t, h.get(t, "/v1/competitions/23"+query).body)
+		if !equalIDs(c.ids(), []goalcast.MatchID{want}) || c.ID != 23 {
+			t.Errorf("%s: %+v", query, c)
+		}
+	}
+	h.get(t, "/v1/competitions/999").problem(t, http.StatusNotFound, "not_found")
+}
+
+func TestDescriptionIsServed(t *testing.T) {
+	h := open(t)
+	a := h.get(t, "/v1/openapi.yaml")
+	if a.header.Get("Content-Type") != "application/yaml" || !bytes.HasPrefix(a.body, []byte("openapi: 3.1")) {
+		t.Errorf("%v %.40s", a.header, a.body)
+	}
+	if again := h.get(t, "/v1/openapi.yaml", "If-None-Match: "+a.header.Get("ETag")); again.status != http.StatusNotModified {
+		t.Errorf("%d", again.status)
+	}
+}
+
+// The configuration's limits are the ones that count.
+func TestMatchLimits(t *testing.T) {
+	h := open(t, func(c *rest.Config, _ *rest.Deps) { c.MaxMatches = 3 })
+	h.get(t, "/v1/matches")
+	if h.filter.Limit != 4 { // one more, to tell whether there are more
+		t.Errorf("asked for %d", h.filter.Limit)
+	}
+	h.get(t, "/v1/matches?limit=4").problem(t, http.StatusBadRequest, "bad_parameter")
+}
+
+func equalIDs(a, b []goalcast.MatchID) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,182 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// deviceBody is what an app says of a device.
+type deviceBody struct {
+	Platform string `json:"platform"`
+	Language string `json:"language"`
+}
+
+// deviceItem is a device in the user's list. The token is shortened: it is a secret, and whoever registered it knows it.
+type deviceItem struct {
+	Token    string    `json:"token"`
+	Platform string    `json:"platform"`
+	Language string    `json:"language"`
+	Created  time.Time `json:"created,omitzero"`
+}
+
+var (
+	platforms    = []string{"android", "ios", "web"}
+	languageText = regexp.MustCompile(`^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$`)
+	// deviceText is a registration token of a push service: opaque, visible ASCII.
+	deviceText = regexp.MustCompile(`^[!-~]+$`)
+)
+
+// How long a registration token may be. FCM's have about 160 characters and may grow.
+const (
+	minDeviceToken = 16
+	maxDeviceToken = 1024
+)
+
+func deviceToken(r *http.Request) (string, error) {
+	token, err := pathText(r, "token")
+	if err != nil {
+		return "", err
+	}
+	if len(token) < minDeviceToken || len(token) > maxDeviceToken || !deviceText.MatchString(token) {
+		return "", badParameter("token", "want %d to %d visible ASCII characters", minDeviceToken, maxDeviceToken)
+	}
+	return token, nil
+}
+
+// shortened shows enough of a token to tell two apart.
+func shortened(token string) string {
+	if len(token) < 32 {
+		return token[:min(4, len(token))] + "…"
+	}
+	return token[:6] + "…" + token[len(token)-4:]
+}
+
+// putDevice registers the caller's device. A token that another user registered goes over to this one: whoever holds it has the phone now, after a
+// new installation or on a shared tablet, and must not get the other's pushes.
+func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
+	token, err := deviceToken(r)
+	if err != nil {
+		return err
+	}
+	var body deviceBody
+	if err := readJSON(w, r, s.cfg.MeBody, &body); err != nil {
+		return err
+	}
+	if !slices.Contains(platforms, body.Platform) {
+		return badParameter("platform", "want one of %v", platforms)
+	}
+	if !languageText.MatchString(body.Language) {
+		return badParameter("language", "want a language like nl, fr, de or en-GB")
+	}
+	devices, err := s.store.Devices(r.Context(), user)
+	if err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
+	known := slices.ContainsFunc(devices, func(d goalcast.Device) bool { return d.Token == token })
+	if !known && len(devices) >= s.cfg.MaxDevices {
+		return &refusal{status: http.StatusConflict, code: "too_many_devices", detail: fmt.Sprintf("a user has at most %d devices", s.cfg.MaxDevices)}
+	}
+	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-") // "nl-BE" is told in "nl"
+	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
+		Token: token, User: user, Platform: body.Platform, Language: language, Created: s.cfg.Now().UTC()}); err != nil {
+		return fmt.Errorf("save device: %w", err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// deleteDevice ends pushes to a device of the caller. One that is not his, or gone already, is left as it is, with the same answer: an app that
+// did not hear the first answer asks again.
+func (s *Server) deleteDevice(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
+	token, err := deviceToken(r)
+	if err != nil {
+		return err
+	}
+	devices, err := s.store.Devices(r.Context(), user)
+	if err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
+	if slices.ContainsFunc(devices, func(d goalcast.Device) bool { return d.Token == token }) {
+		if err := s.store.DeleteDevice(r.Context(), token); err != nil {
+			return fmt.Errorf("delete device: %w", err)
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) getDevices(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
+	devices, err := s.store.Devices(r.Context(), user)
+	if err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
+	items := make([]deviceItem, len(devices))
+	for i, d := range devices {
+		items[i] = deviceItem{Token: shortened(d.Token), Platform: d.Platform, Language: d.Language, Created: d.Created}
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"devices": items})
+}
+
+// followable reads the {topic} of a route. Odds are not pushed: age and country rules differ.
+func followable(r *http.Request) (goalcast.Topic, error) {
+	text, err := pathText(r, "topic")
+	if err != nil {
+		return goalcast.Topic{}, err
+	}
+	topic, err := goalcast.ParseTopic(text)
+	if err != nil {
+		return goalcast.Topic{}, err
+	}
+	if topic.Kind == goalcast.OddsTopic {
+		return goalcast.Topic{}, fmt.Errorf("%w: odds", goalcast.ErrBadTopic)
+	}
+	return topic, nil
+}
+
+func (s *Server) putFollow(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
+	topic, err := followable(r)
+	if err != nil {
+		return err
+	}
+	topics, err := s.store.Follows(r.Context(), user)
+	if err != nil {
+		return fmt.Errorf("follows: %w", err)
+	}
+	if !slices.Contains(topics, topic) {
+		if len(topics) >= s.cfg.MaxFollows {
+			return &refusal{status: http.StatusConflict, code: "too_many_follows", detail: fmt.Sprintf("a user follows at most %d topics", s.cfg.MaxFollows)}
+		}
+		if err := s.store.Follow(r.Context(), user, topic); err != nil {
+			return fmt.Errorf("follow %s: %w", topic, err)
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// deleteFollow is answered alike whether the topic was followed or not.
+func (s *Server) deleteFollow(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
+	topic, err := followable(r)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Unfollow(r.Context(), user, topic); err != nil {
+		return fmt.Errorf("unfollow %s: %w", topic, err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) getFollows(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
+	topics, err := s.store.Follows(r.Context(), user)
+	if err != nil {
+		return fmt.Errorf("follows: %w", err)
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"topics": append([]goalcast.Topic{}, topics...)})
+}

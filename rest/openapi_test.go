@@ -1,0 +1,126 @@
+package rest_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-chi/chi/v5"
+)
+
+func mustJSON(text []byte) any {
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		return "not JSON: " + string(text)
+	}
+	return v
+}
+
+// Every route is described, and every description has a route.
+func TestDescriptionHasEveryRoute(t *testing.T) {
+	h := open(t)
+	if err := h.desc.doc.Validate(t.Context(), openapi3.IsOpenAPI31OrLater()); err != nil {
+		t.Error(err)
+	}
+	var served, described []string
+	for _, handler := range []http.Handler{h.server.Public(), h.server.Admin()} {
+		err := chi.Walk(handler.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+			served = append(served, method+" "+route)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, item := range h.desc.doc.Paths.Map() {
+		for method := range item.Operations() {
+			described = append(described, method+" "+path)
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(described)
+	if !slices.Equal(served, described) {
+		t.Errorf("served:\n%s\ndescribed:\n%s", strings.Join(served, "\n"), strings.Join(described, "\n"))
+	}
+	if len(served) < 17 {
+		t.Errorf("only %d routes", len(served))
+	}
+}
+
+// The check itself finds what is wrong: a missing field, a field too many, a wrong type, in depth, a status or media type that is not described.
+func TestDescriptionCheckCanFail(t *testing.T) {
+	h := open(t)
+	good := h.get(t, "/v1/matches/1009316")
+	req, err := http.NewRequest(http.MethodGet, h.public.URL+"/v1/matches/1009316", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, old, new string }{
+		{"nothing", "", ""},
+		{"field too many", `{"id":1009316,`, `{"id":1009316,"goals":3,`},
+		{"field missing", `"state":"live",`, ``},
+		{"wrong type", `"timeline":[`, `"timeline":["x",`},
+		{"too many in depth", `"assist":{`, `"assist":{"age":4,`},
+		{"unknown word", `"type":"yellow"`, `"type":"blue"`},
+	} {
+		bad := good
+		bad.body = []byte(strings.Replace(string(good.body), tt.old, tt.new, 1))
+		err := h.desc.errorIn(req, bad)
+		if (err != nil) != (tt.old != "") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	odd := good
+	odd.header = good.header.Clone()
+	odd.header.Set("Content-Type", "text/html")
+	if h.desc.errorIn(req, odd) == nil {
+		t.Error("text/html was taken")
+	}
+	odd = good
+	odd.status = http.StatusTeapot
+	if h.desc.errorIn(req, odd) == nil {
+		t.Error("a match as an error was taken")
+	}
+}
+
+// Every operation answers well once; with the check in ask that is every schema of an answer.
+func TestEveryOperation(t *testing.T) {
+	h := open(t)
+	h.documents[7] = document(7)
+	for _, tt := range []struct {
+		method, path, body, auth string
+		status                   int
+	}{
+		{"GET", "/v1/matches?date=2026-05-17", "", "", 200},
+		{"GET", "/v1/matches/1009316", "", "", 200},
+		{"GET", "/v1/teams/174", "", "", 200},
+		{"GET", "/v1/competitions/23?date=2026-05-17&tz=Europe/Brussels", "", "", 200},
+		{"GET", "/v1/openapi.yaml", "", "", 200},
+		{"PUT", "/v1/me/devices/" + phone, `{"platform":"android","language":"nl-BE"}`, anna, 204},
+		{"GET", "/v1/me/devices", "", anna, 200},
+		{"DELETE", "/v1/me/devices/" + phone, "", anna, 204},
+		{"PUT", "/v1/me/follows/team:174", "", anna, 204},
+		{"GET", "/v1/me/follows", "", anna, 200},
+		{"DELETE", "/v1/me/follows/team:174", "", anna, 204},
+		{"POST", "/admin/messages", `{"topic":"match:1009316","body":{"text":"Rain."}}`, editorToken, 202},
+		{"GET", "/admin/documents?provider=opta&feed=f9&match=1009316&state=applied&from=2026-05-17T00:00:00Z&to=2026-05-18T00:00:00Z&limit=3", "", operatorToken, 200},
+		{"GET", "/admin/documents/7", "", operatorToken, 200},
+		{"GET", "/admin/documents/7/body", "", operatorToken, 200},
+		{"POST", "/admin/documents/7/replay", "", operatorToken, 200},
+	} {
+		var headers []string
+		if tt.auth != "" {
+			headers = append(headers, as(tt.auth))
+		}
+		h.with(func() { h.process = applied })
+		if a := h.ask(t, tt.method, tt.path, tt.body, headers...); a.status != tt.status {
+			t.Errorf("%s %s: %d %s", tt.method, tt.path, a.status, a.body)
+		}
+		if tt.auth != "" { // and without a token, a 401 that is described
+			h.ask(t, tt.method, tt.path, tt.body).problem(t, http.StatusUnauthorized, "unauthorized")
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+	_ "time/tzdata" // tz= works in an image without zone files too
+
+	"github.com/go-chi/chi/v5"
+)
+
+// query reads a request's query parameters one by one and keeps the first thing that is wrong with them.
+type query struct {
+	values url.Values
+	err    error
+}
+
+// newQuery refuses parameters that are not known (a typo must not look like an answer, and every spelling of a URL is a new entry in a CDN's
+// cache) and those that are there twice.
+func newQuery(r *http.Request, known ...string) *query {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	q := &query{values: values}
+	if err != nil {
+		q.err = &refusal{status: http.StatusBadRequest, code: "bad_parameter", detail: "the query string cannot be read"}
+		return q
+	}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		switch {
+		case !slices.Contains(known, name):
+			q.fail("query", "no parameter %.40q here", name)
+		case len(values[name]) > 1:
+			q.fail(name, "given more than once")
+		}
+	}
+	return q
+}
+
+func (q *query) fail(name, format string, args ...any) {
+	if q.err == nil {
+		q.err = badParameter(name, format, args...)
+	}
+}
+
+func (q *query) has(name string) bool { return q.values.Get(name) != "" }
+
+// id is a number above 0; 0 if it is not there.
+func (q *query) id(name string) int64 {
+	text := q.values.Get(name)
+	if text == "" {
+		return 0
+	}
+	n, ok := parseID(text)
+	if !ok {
+		q.fail(name, "want a number above 0")
+	}
+	return n
+}
+
+// number is one from 1 to high, or the default.
+func (q *query) number(name string, def, high int) int {
+	text := q.values.Get(name)
+	if text == "" {
+		return def
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > high {
+		q.fail(name, "want a number from 1 to %d", high)
+		return def
+	}
+	return n
+}
+
+// time is an RFC 3339 time, or zero.
+func (q *query) time(name string) time.Time {
+	text := q.values.Get(name)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		q.fail(name, "want a time like 2026-05-17T14:30:00Z")
+	}
+	return t.UTC()
+}
+
+// word is one of few words, or empty.
+func (q *query) word(name string, of ...string) string {
+	text := q.values.Get(name)
+	if text != "" && !slices.Contains(of, text) {
+		q.fail(name, "want one of %v", of)
+		return ""
+	}
+	return text
+}
+
+// label is a short name as providers and feeds have, or empty.
+func (q *query) label(name string) string {
+	text := q.values.Get(name)
+	if text != "" && !labelText.MatchString(text) {
+		q.fail(name, "want at most 40 letters, digits, - or _")
+		return ""
+	}
+	return text
+}
+
+// day is a calendar day in a time zone: today where no date is given.
+func (q *query) day(s *Server) day {
+	zone := time.UTC
+	name := "UTC"
+	if q.has("tz") {
+		name = q.values.Get("tz")
+		var ok bool
+		if zone, ok = s.zone(name); !ok {
+			q.fail("tz", "want the name of a time zone, like Europe/Brussels")
+			zone = time.UTC
+		}
+	}
+	at := s.cfg.Now().In(zone)
+	if q.has("date") {
+		t, err := time.Parse(time.DateOnly, q.values.Get("date")) // only its year, month and day are used
+		if err != nil || t.Year() < 1900 || t.Year() > 2200 {
+			q.fail("date", "want a day like 2026-05-17")
+		} else {
+			at = t
+		}
+	}
+	y, m, d := at.Date()
+	return day{
+		date: time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), zone: name,
+		from: time.Date(y, m, d, 0, 0, 0, 0, zone), to: time.Date(y, m, d+1, 0, 0, 0, 0, zone),
+	}
+}
+
+// day is from one midnight to the next: 23 to 25 hours.
+type day struct {
+	date, zone string
+	from, to   time.Time
+}
+
+var (
+	labelText = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+	zoneText  = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]{0,30}(/[A-Za-z0-9_+-]{1,30}){0,2}$`)
+)
+
+// zone looks a time zone up by its IANA name. "Local", the machine's own, is none.
+func (s *Server) zone(name string) (*time.Location, bool) {
+	s.zonesMu.Lock()
+	defer s.zonesMu.Unlock()
+	if z, ok := s.zones[name]; ok {
+		return z, true
+	}
+	if name == "Local" || !zoneText.MatchString(name) {
+		return nil, false
+	}
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, false
+	}
+	s.zones[name] = z
+	return z, true
+}
+
+// pathID reads the {id} of a route. What cannot be an id is not found: there is no such page.
+func pathID(r *http.Request) (int64, error) {
+	n, ok := parseID(chi.URLParam(r, "id"))
+	if !ok {
+		return 0, &refusal{status: http.StatusNotFound, code: "not_found", parameter: "id", detail: "id: want a number above 0"}
+	}
+	return n, nil
+}
+
+// parseID reads a number in its one spelling: no sign, no leading zero, so that a match has one URL.
+func parseID(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || text[0] == '0' || text[0] == '+' {
+		return 0, false
+	}
+	return n, true
+}
+
+// pathText is a path parameter as it was meant: chi hands it over still escaped where the path has an escape that matters.
+func pathText(r *http.Request, name string) (string, error) {
+	text := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return text, nil
+	}
+	plain, err := url.PathUnescape(text)
+	if err != nil {
+		return "", badParameter(name, "cannot be unescaped")
+	}
+	return plain, nil
+}

@@ -1,0 +1,193 @@
+// Package rest serves what does not have to be pushed: matches as they stand, lists of them, the user's own devices and follows ("me"),
+// and the admin API for editors and operators. cmd/goalcast makes one Server per process, mounts Public at /v1/ (the hub's /v1/live
+// is the one route there that is not ours) and Admin at /admin/ of the admin address.
+//
+// Everything served is described in docs/openapi.yaml; a test holds real answers of every route against it.
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+)
+
+// Board gives matches from memory, kept fresh by the bus. The hub's Board is one.
+type Board interface {
+	// Match returns the match and a cursor that is not newer than it: whoever listens from there misses nothing. ErrNotFound.
+	Match(context.Context, goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error)
+	// Matches lists by kick-off, then id.
+	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
+}
+
+// Store is what rest needs of the database.
+type Store interface {
+	Team(context.Context, goalcast.TeamID) (goalcast.Team, error)                      // ErrNotFound
+	Competition(context.Context, goalcast.CompetitionID) (goalcast.Competition, error) // ErrNotFound
+
+	SaveDevice(context.Context, goalcast.Device) error // one that is known by its token changes hands
+	DeleteDevice(ctx context.Context, token string) error
+	Devices(context.Context, goalcast.UserID) ([]goalcast.Device, error)
+	Follow(context.Context, goalcast.UserID, goalcast.Topic) error
+	Unfollow(context.Context, goalcast.UserID, goalcast.Topic) error
+	Follows(context.Context, goalcast.UserID) ([]goalcast.Topic, error)
+
+	// SaveMessage keeps an event of kind message and its outbox row. The same id again changes nothing.
+	SaveMessage(context.Context, goalcast.Event) error
+
+	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error) // ErrNotFound
+	Documents(context.Context, DocumentFilter) ([]goalcast.Document, error)   // newest first; Body may be left out
+}
+
+// Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
+type Publisher interface {
+	Publish(context.Context, []goalcast.Event) error
+}
+
+// Replayer works through a kept document again. ingest is one.
+type Replayer interface {
+	Process(context.Context, goalcast.DocumentID) error
+}
+
+// DocumentFilter chooses documents; zero fields choose all.
+type DocumentFilter struct {
+	Provider, Feed string
+	Match          goalcast.MatchID
+	State          goalcast.DocumentState
+	From, To       time.Time // received: From <= t < To
+	Limit          int
+}
+
+// Deps are the parts that a Server leans on.
+type Deps struct {
+	Board     Board
+	Store     Store
+	Publisher Publisher
+	Replayer  Replayer // nil in a process without the ingest role: replays are answered 501
+
+	Authenticator Authenticator // nil: BearerIdentity
+	Limiter       Limiter       // nil: buckets in this process
+}
+
+// Config holds the limits of a Server. Zero values mean the defaults.
+type Config struct {
+	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator". Without any, /admin answers 403. Never logged.
+	AdminTokens map[string]string
+	// Proxies are the networks of the reverse proxies and CDNs in front of us; from others X-Forwarded-For is not believed. Default: none.
+	Proxies []netip.Prefix
+	// MeOrigins are the web origins ("https://www.example.org") whose pages may call /v1/me. Everything else under /v1 may be read
+	// from anywhere. Default: none, apps only.
+	MeOrigins []string
+
+	Timeout       time.Duration // of the work for one answer. Default 5 s, then 503
+	ReplayTimeout time.Duration // of one replay. Default 60 s
+
+	DefaultMatches int // matches in a list that did not say limit. Default 200
+	MaxMatches     int // highest limit of a list of matches. Default 500
+	MaxDocuments   int // highest limit of a list of documents, and 100 or this is what a list without limit gets. Default 500
+
+	TeamBack  time.Duration // how far back a team's matches go. Default 7 days
+	TeamAhead time.Duration // how far ahead. Default 14 days
+
+	MeBody      int64 // bytes of a body under /v1/me; more: 413. Default 4,096
+	MessageBody int64 // bytes of a body of /admin/messages; more: 413. Default 16,384
+	MaxDevices  int   // devices of one user; more: 409. Default 20
+	MaxFollows  int   // follows of one user; more: 409. Default 500
+
+	// UserRate limits one user's requests to /v1/me, IPRate those from one address (IPv6: one /64). The second is wide, since mobile carriers put
+	// thousands of phones behind one address. More: 429 with Retry-After. Defaults 120 a minute, 60 at once; 6,000 a minute, 1,000 at once.
+	UserRate, IPRate Rate
+	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two generations; beyond it forgets the idle ones
+	// early. Default 100,000 (about 10 MB).
+	LimiterKeys int
+
+	// Now is the clock. Default time.Now; tests set it.
+	Now func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	span := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	span(&c.Timeout, 5*time.Second)
+	span(&c.ReplayTimeout, time.Minute)
+	span(&c.TeamBack, 7*24*time.Hour)
+	span(&c.TeamAhead, 14*24*time.Hour)
+	def(&c.MaxMatches, 500)
+	def(&c.DefaultMatches, 200)
+	c.DefaultMatches = min(c.DefaultMatches, c.MaxMatches)
+	def(&c.MaxDocuments, 500)
+	def(&c.MaxDevices, 20)
+	def(&c.MaxFollows, 500)
+	def(&c.LimiterKeys, 100_000)
+	if c.MeBody <= 0 {
+		c.MeBody = 4 << 10
+	}
+	if c.MessageBody <= 0 {
+		c.MessageBody = 16 << 10
+	}
+	c.UserRate = c.UserRate.or(Rate{PerMinute: 120, Burst: 60})
+	c.IPRate = c.IPRate.or(Rate{PerMinute: 6000, Burst: 1000})
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Server answers requests. It starts nothing and holds nothing that has to be closed.
+type Server struct {
+	cfg     Config
+	board   Board
+	store   Store
+	publish Publisher
+	replay  Replayer
+	who     Authenticator
+	limiter Limiter
+	admins  []adminToken
+	log     *slog.Logger
+	metrics *metrics
+	public  http.Handler
+	admin   http.Handler
+
+	zonesMu sync.Mutex
+	zones   map[string]*time.Location // time zones asked for so far; as many as there are names
+}
+
+// New makes a Server.
+func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Server {
+	s := &Server{
+		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
+		who: deps.Authenticator, limiter: deps.Limiter, log: log, metrics: newMetrics(reg), zones: map[string]*time.Location{"UTC": time.UTC},
+	}
+	if s.who == nil {
+		s.who = BearerIdentity{}
+	}
+	if s.limiter == nil {
+		s.limiter = newBuckets(s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
+	}
+	s.admins = adminTokens(s.cfg.AdminTokens)
+	if len(s.admins) == 0 {
+		log.Warn("no admin tokens: /admin answers 403")
+	}
+	s.public, s.admin = s.publicRoutes(), s.adminRoutes()
+	return s
+}
+
+// Public serves /v1/... but /v1/live. It expects the whole path: mount it with http.ServeMux, not with a prefix cut off.
+func (s *Server) Public() http.Handler { return s.public }
+
+// Admin serves /admin/..., likewise.
+func (s *Server) Admin() http.Handler { return s.admin }
