@@ -1,0 +1,139 @@
+// The one reducer, as in reducer.go: a match's snapshot with an event in it. Score, period and all that can be derived is derived here, from the
+// fixture, the line-ups and the timeline. Pure; the order in which events arrive, and repeats, make no difference. testdata/reducer holds
+// what it must say.
+
+const periods = ['pre_match', 'first_half', 'half_time', 'second_half', 'full_time_90', 'extra_first_half', 'extra_half_time',
+  'extra_second_half', 'extra_full_time', 'shootout', 'full_time'];
+
+const clocks = { first_half: [0, 45], second_half: [45, 90], extra_first_half: [90, 105], extra_second_half: [105, 120] };
+
+const fixtureFields = ['competition', 'season', 'matchday', 'home', 'away', 'kickoff', 'venue', 'city', 'halted', 'reason', 'reported'];
+
+/** The snapshot of a match of which nothing is known. */
+export function emptySnapshot() {
+  return { id: 0, seq: 0, competition: { id: 0 }, home: { id: 0 }, away: { id: 0 }, state: '', period: '', score: { home: 0, away: 0 }, timeline: [] };
+}
+
+/** The place of a period in a match: 0 before it (and for unknown ones) to 10 at full time. */
+export function periodOrder(period) {
+  return Math.max(0, periods.indexOf(period));
+}
+
+/** A minute as fans say it: 93 in the second half is "90+3". Empty where no clock runs. */
+export function clockText(period, minute) {
+  const clock = clocks[period];
+  if (!clock || !(minute > 0)) return '';
+  return minute > clock[1] ? `${clock[1]}+${minute - clock[1]}` : String(minute);
+}
+
+/** The minute of play at a time in ms; 0 where no clock runs or its start is not known. Speed is for simulated matches. */
+export function minuteAt(snapshot, now, speed = 1) {
+  const clock = clocks[snapshot.period];
+  const started = Date.parse(snapshot.period_started ?? '');
+  if (!clock || !(now >= started)) return 0;
+  return clock[0] + Math.floor((now - started) * speed / 60000) + 1;
+}
+
+/** Returns the snapshot with the event in it; the one passed in is not changed. */
+export function apply(snapshot, event) {
+  if (event.kind === 'message' || !event.match || (snapshot.id !== 0 && snapshot.id !== event.match)) return snapshot;
+  const s = { ...snapshot, id: event.match, timeline: snapshot.timeline ?? [], seq: Math.max(snapshot.seq ?? 0, event.seq ?? 0) };
+  const updated = Math.max(s.updated ?? 0, event.times?.received ?? 0, event.times?.published ?? 0);
+  if (updated) s.updated = updated;
+  if (event.kind === 'fixture') {
+    if (event.fixture && event.revision > (s.fixture_revision ?? 0)) {
+      for (const field of fixtureFields) {
+        if (field in event.fixture) s[field] = event.fixture[field];
+        else delete s[field];
+      }
+      s.fixture_revision = event.revision;
+    }
+  } else if (event.kind === 'lineup') {
+    s.lineups = withLineup(s.lineups ?? [], event);
+  } else {
+    s.timeline = withEvent(s.timeline, event);
+  }
+  return derived(s);
+}
+
+function withEvent(timeline, event) {
+  const old = timeline.find((e) => e.id === event.id);
+  if (old && old.revision >= event.revision) return timeline;
+  const out = timeline.filter((e) => e.id !== event.id);
+  let at = out.findIndex((e) => inMatchOrder(e, event) >= 0);
+  if (at < 0) at = out.length;
+  out.splice(at, 0, event);
+  return out;
+}
+
+function withLineup(lineups, event) {
+  if (!event.lineup) return lineups;
+  const old = lineups.find((l) => l.team === event.lineup.team);
+  if (old && old.revision >= event.revision) return lineups;
+  return [...lineups.filter((l) => l.team !== event.lineup.team), { ...event.lineup, event: event.id, revision: event.revision }];
+}
+
+/** Compares two events by when they happened in the match: by period first, a period's own event before all in it. */
+export function inMatchOrder(a, b) {
+  const opens = (e) => (e.kind === 'period' ? 0 : 1);
+  return periodOrder(a.period) - periodOrder(b.period)
+    || opens(a) - opens(b)
+    || (a.minute ?? 0) - (b.minute ?? 0)
+    || (a.second ?? 0) - (b.second ?? 0)
+    || compareTimes(a.at, b.at)
+    || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+// compareTimes orders two UTC times of RFC 3339, which may be finer than the milliseconds of a Date. No time is before all others.
+function compareTimes(a, b) {
+  if (!a || !b) return (a ? 1 : 0) - (b ? 1 : 0);
+  const fraction = (t) => (/\.(\d+)/.exec(t)?.[1] ?? '').padEnd(9, '0');
+  return Date.parse(a.replace(/\.\d+/, '')) - Date.parse(b.replace(/\.\d+/, '')) || Number(fraction(a)) - Number(fraction(b));
+}
+
+// derived fills what follows from the fixture, the line-ups and the timeline, in a snapshot that nobody else has yet.
+function derived(s) {
+  const score = { home: 0, away: 0 };
+  const firstHalf = { home: 0, away: 0 };
+  let shootout;
+  let period = 'pre_match';
+  let started;
+  let detailed = (s.lineups ?? []).length > 0; // a feed of the match itself is known
+  const count = (to, team) => {
+    if (team === s.home.id) to.home++;
+    else if (team === s.away.id) to.away++;
+  };
+  for (const e of s.timeline) {
+    detailed ||= e.kind !== 'clip';
+    if (e.status === 'cancelled') continue;
+    if (e.kind === 'goal') {
+      count(score, e.team ?? 0);
+      if (periodOrder(e.period) <= periodOrder('first_half')) count(firstHalf, e.team ?? 0);
+    } else if (e.kind === 'shootout_kick') {
+      shootout ??= { home: 0, away: 0 };
+      if (e.kick?.scored) count(shootout, e.team ?? 0);
+    } else if (e.kind === 'period' && periodOrder(e.period) >= periodOrder(period)) {
+      period = e.period;
+      started = e.at;
+    }
+  }
+  const r = s.reported;
+  const listed = r && !detailed;
+  s.score = listed ? r.score : score;
+  s.period = listed ? r.period : period;
+  set(s, 'shootout', listed ? r.shootout : shootout);
+  set(s, 'period_started', started);
+  set(s, 'half_time', detailed && periodOrder(s.period) > periodOrder('first_half') ? firstHalf : undefined);
+  s.state = s.halted || (s.period === 'full_time' ? 'finished' : periodOrder(s.period) > 0 ? 'live' : 'scheduled');
+  if (s.lineups) s.lineups = homeFirst(s.lineups, s.home.id);
+  return s;
+}
+
+function set(s, field, value) {
+  if (value === undefined) delete s[field];
+  else s[field] = value;
+}
+
+function homeFirst(lineups, home) {
+  return [...lineups].sort((a, b) => (b.team === home) - (a.team === home) || a.team - b.team);
+}

@@ -1,0 +1,61 @@
+// The reducer says what the hub's says, by the files that a test of the hub wrote.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { apply, clockText, emptySnapshot, minuteAt } from '../reducer.js';
+
+const dir = new URL('../../../testdata/reducer/', import.meta.url);
+const files = readdirSync(dir).filter((name) => name.endsWith('.json'));
+
+// No timeline is null in Go's JSON and an empty list here.
+const comparable = (s) => JSON.parse(JSON.stringify({ ...s, timeline: s.timeline ?? [] }));
+
+test('there are files', () => assert.ok(files.length >= 16, `${files.length} files`));
+
+for (const name of files) {
+  test(`reducer: ${name}`, () => {
+    const { events, snapshots } = JSON.parse(readFileSync(new URL(name, dir)));
+    assert.equal(events.length, snapshots.length);
+    let s = emptySnapshot();
+    events.forEach((event, i) => {
+      const before = JSON.stringify(s);
+      const next = apply(s, event);
+      assert.equal(JSON.stringify(s), before, 'the snapshot that was passed in was changed');
+      assert.deepEqual(comparable(next), comparable(snapshots[i]), `after event ${i}, ${event.id}#${event.revision}`);
+      s = next;
+    });
+    // From the hub's JSON, in any order: the same in the end. Other matches' events settle which match it is, so they stay out.
+    const ours = events.filter((e) => e.kind !== 'message' && e.match === s.id);
+    for (let round = 0; round < 30; round++) {
+      let mixed = emptySnapshot();
+      for (const event of shuffled(ours, round)) mixed = apply(mixed, event);
+      assert.deepEqual(comparable(mixed), comparable(snapshots.at(-1)), `shuffled, round ${round}`);
+    }
+  });
+}
+
+function shuffled(list, seed) {
+  const out = [...list, list[seed % list.length]];
+  let x = seed * 2654435761 + 1;
+  for (let i = out.length - 1; i > 0; i--) {
+    x = (x * 1103515245 + 12345) % 2147483648;
+    const j = x % (i + 1);
+    [out[i], out[j]] = [out[j], out[i]];
+  }
+  return out;
+}
+
+test('the clock', () => {
+  assert.equal(clockText('second_half', 93), '90+3');
+  assert.equal(clockText('extra_first_half', 93), '93');
+  assert.equal(clockText('half_time', 46), '');
+  assert.equal(clockText('first_half', 0), '');
+  const s = { period: 'second_half', period_started: '2026-08-15T18:30:00Z' };
+  const at = (seconds) => Date.parse(s.period_started) + seconds * 1000;
+  assert.equal(minuteAt(s, at(59)), 46);
+  assert.equal(minuteAt(s, at(60)), 47);
+  assert.equal(minuteAt(s, at(10), 60), 56);
+  assert.equal(minuteAt(s, at(-1)), 0);
+  assert.equal(minuteAt({ period: 'half_time', period_started: s.period_started }, at(60)), 0);
+  assert.equal(minuteAt({ period: 'first_half' }, at(60)), 0);
+});
