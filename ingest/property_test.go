@@ -1,0 +1,256 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"goalcast"
+)
+
+const (
+	testMatch = goalcast.MatchID(77)
+	home      = goalcast.TeamID(1)
+	away      = goalcast.TeamID(2)
+)
+
+// heard is one document of a made-up history.
+type heard struct {
+	source string
+	v      Version
+	m      MatchReading
+}
+
+// history makes the documents of two match feeds and a fixture list for a made-up match, each source in the order of its versions. The feeds tell of the
+// same events at different times; events are edited, taken back, and now and then come back.
+func history(r *rand.Rand) []heard {
+	base := time.Date(2031, 3, 8, 15, 0, 0, 0, time.UTC)
+	var out []heard
+	for s, source := range []string{sourceMatch, sourceF24, sourceF1} {
+		facts := map[string]goalcast.Event{}
+		for step := range 3 + r.IntN(8) {
+			at := base.Add(time.Duration(step*60+r.IntN(50)) * time.Second)
+			m := MatchReading{Match: testMatch, Players: map[goalcast.PlayerID]string{}}
+			if source == sourceF1 {
+				m.Fixture = randomFixture(r, base)
+				m.Fixture.Reported = &goalcast.Result{Period: goalcast.SecondHalf, Score: goalcast.Score{Home: r.IntN(3)}}
+			} else {
+				for range 1 + r.IntN(4) {
+					change(r, facts, base)
+				}
+				for _, e := range facts {
+					m.Facts = append(m.Facts, e)
+				}
+				if r.IntN(3) > 0 {
+					m.Fixture = randomFixture(r, base)
+				}
+				for range r.IntN(3) {
+					m.Players[goalcast.PlayerID(1+r.IntN(6))] = fmt.Sprint("Player ", r.IntN(9))
+				}
+			}
+			out = append(out, heard{source, Version{Time: at, Digest: fmt.Sprint(s, step)}, m})
+		}
+	}
+	return out
+}
+
+func randomFixture(r *rand.Rand, base time.Time) *goalcast.Fixture {
+	pick := func(names ...string) string { return names[r.IntN(len(names))] }
+	return &goalcast.Fixture{
+		Competition: goalcast.Competition{ID: 9, Name: pick("", "Ninth League")},
+		Home:        goalcast.Team{ID: home, Name: pick("", "Harbour", "Harbour FC")},
+		Away:        goalcast.Team{ID: away, Name: pick("", "Hill United")},
+		Kickoff:     base.Add(time.Duration(r.IntN(3)) * time.Hour),
+		Venue:       pick("", "Pier Ground"),
+		Halted:      goalcast.MatchState(pick("", "", "postponed")),
+	}
+}
+
+// change does one thing to a source's truth. The side of a goal belongs to its id, so that goals can be counted without merging.
+func change(r *rand.Rand, facts map[string]goalcast.Event, base time.Time) {
+	n := r.IntN(14)
+	id := fmt.Sprintf("plain:%d", n)
+	if r.IntN(4) == 0 {
+		delete(facts, id) // gone without a word
+		return
+	}
+	e := goalcast.Event{
+		ID: id, Status: goalcast.Confirmed, Team: home + goalcast.TeamID(n%2), Minute: 1 + r.IntN(45), Second: r.IntN(60), Period: goalcast.FirstHalf,
+		At: base.Add(time.Duration(r.IntN(90)) * time.Minute),
+	}
+	switch r.IntN(6) {
+	case 0:
+		e.Status = goalcast.Cancelled
+	case 1:
+		e.Status = goalcast.Provisional
+	}
+	if r.IntN(3) > 0 {
+		e.Player = &goalcast.Player{ID: goalcast.PlayerID(1 + r.IntN(6))}
+	}
+	switch {
+	case n < 8:
+		e.Kind, e.Goal = goalcast.KindGoal, &goalcast.Goal{Type: goalcast.OpenPlay}
+		if r.IntN(2) == 0 {
+			e.Goal.Assist = &goalcast.Player{ID: 5}
+		}
+	case n < 10:
+		e.Kind, e.Card = goalcast.KindCard, &goalcast.Card{Type: goalcast.Yellow}
+	case n < 12:
+		period := []goalcast.Period{goalcast.FirstHalf, goalcast.HalfTime}[n%2]
+		e = goalcast.Event{ID: fmt.Sprint("match:77:period:", period), Status: e.Status, Kind: goalcast.KindPeriod, Period: period, At: e.At}
+	default:
+		e = goalcast.Event{ID: "whatever", Status: goalcast.Confirmed, Kind: goalcast.KindLineup, Team: e.Team, Lineup: &goalcast.Lineup{Team: e.Team,
+			Formation: []string{"", "442"}[r.IntN(2)],
+			Players:   []goalcast.LineupPlayer{{Player: goalcast.Player{ID: goalcast.PlayerID(1 + r.IntN(6))}, Shirt: 1 + r.IntN(9), Start: true}}}}
+		if r.IntN(8) == 0 {
+			e.Status = goalcast.Cancelled
+		}
+		facts[fmt.Sprint("lineup", e.Team)] = e
+		return
+	}
+	facts[e.ID] = e
+}
+
+// through applies the documents through JSON, as a store keeps records, and returns the record and everything emitted.
+func through(t *testing.T, documents []heard) (goalcast.MatchRecord, []goalcast.Event) {
+	t.Helper()
+	rec := goalcast.MatchRecord{Snapshot: goalcast.Snapshot{ID: testMatch}}
+	var log []goalcast.Event
+	for i, d := range documents {
+		done, err := revise(rec, d.source, d.v, d.m, int64(1000+i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(done.events) == 0 && !reflect.DeepEqual(normal(done.record.Snapshot), normal(rec.Snapshot)) {
+			t.Fatalf("document %d changes the snapshot without an event", i)
+		}
+		again, err := revise(done.record, d.source, d.v, d.m, int64(1000+i))
+		if err != nil || len(again.events) > 0 || !bytes.Equal(again.record.Feeds, done.record.Feeds) {
+			t.Fatalf("document %d once more: %v, events %v", i, err, again.events)
+		}
+		rec = goalcast.MatchRecord{}
+		if text, err := json.Marshal(done.record); err != nil {
+			t.Fatal(err)
+		} else if err := json.Unmarshal(text, &rec); err != nil {
+			t.Fatal(err)
+		}
+		log = append(log, done.events...)
+	}
+	return rec, log
+}
+
+// normal leaves out of a snapshot what depends on the way to it: revisions, sequence numbers, times and the scores of the moment.
+func normal(s goalcast.Snapshot) goalcast.Snapshot {
+	s.Seq, s.FixtureRevision, s.Updated = 0, 0, 0
+	s.Timeline = slices.Clone(s.Timeline)
+	for i := range s.Timeline {
+		e := &s.Timeline[i]
+		e.Revision, e.Seq, e.Score, e.Times = 0, 0, nil, goalcast.Times{}
+	}
+	s.Lineups = slices.Clone(s.Lineups)
+	for i := range s.Lineups {
+		s.Lineups[i].Revision = 0
+	}
+	if len(s.Timeline) == 0 {
+		s.Timeline = nil
+	}
+	return s
+}
+
+// counted counts the goals that stand, from the documents alone: those that every source that ever told of them has in its newest document.
+func counted(documents []heard) (score goalcast.Score) {
+	newest := map[string]heard{}
+	told := map[string]map[string]bool{} // goal id -> sources
+	for _, d := range documents {
+		if old, ok := newest[d.source]; !ok || d.v.Compare(old.v) > 0 {
+			newest[d.source] = d
+		}
+		for _, e := range d.m.Facts {
+			if e.Kind == goalcast.KindGoal {
+				if told[e.ID] == nil {
+					told[e.ID] = map[string]bool{}
+				}
+				told[e.ID][d.source] = true
+			}
+		}
+	}
+	for id, sources := range told {
+		stands, team := true, goalcast.TeamID(0)
+		for source := range sources {
+			has := slices.IndexFunc(newest[source].m.Facts, func(e goalcast.Event) bool { return e.ID == id && e.Status != goalcast.Cancelled })
+			if has < 0 {
+				stands = false
+			} else {
+				team = newest[source].m.Facts[has].Team
+			}
+		}
+		if stands && team == home {
+			score.Home++
+		} else if stands {
+			score.Away++
+		}
+	}
+	return score
+}
+
+// checkLog holds what was emitted against the record: numbers without a hole, and the newest revision of each event as it stands.
+func checkLog(t *testing.T, rec goalcast.MatchRecord, log []goalcast.Event) {
+	t.Helper()
+	newest := map[string]goalcast.Event{}
+	replayed := goalcast.Snapshot{}
+	for i, e := range log {
+		if e.Seq != int64(i+1) || e.Revision != newest[e.ID].Revision+1 {
+			t.Fatalf("event %d: seq %d, revision %d after %d", i, e.Seq, e.Revision, newest[e.ID].Revision)
+		}
+		if old, ok := newest[e.ID]; ok && old.SameContent(e) {
+			t.Fatalf("event %s: revision %d says nothing new", e.ID, e.Revision)
+		}
+		newest[e.ID] = e
+		replayed = goalcast.Apply(replayed, e)
+		if e.Score == nil || *e.Score != replayed.Score {
+			t.Fatalf("event %s#%d: score %v, replayed %v", e.ID, e.Revision, e.Score, replayed.Score)
+		}
+	}
+	if !reflect.DeepEqual(normal(replayed), normal(rec.Snapshot)) || replayed.Seq != rec.Snapshot.Seq {
+		t.Fatalf("replayed log\n%+v\nis not the snapshot\n%+v", replayed, rec.Snapshot)
+	}
+	for _, e := range rec.Snapshot.Timeline {
+		if n := newest[e.ID]; n.Revision != e.Revision || !n.SameContent(e) {
+			t.Fatalf("timeline has %+v, newest emitted %+v", e, n)
+		}
+	}
+}
+
+func TestAnyOrderOfDocumentsEndsTheSame(t *testing.T) {
+	for seed := range uint64(80) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		documents := history(r)
+		want, log := through(t, documents)
+		checkLog(t, want, log)
+		if got := counted(documents); want.Snapshot.Score != got && len(want.Snapshot.Timeline) > 0 {
+			t.Fatalf("seed %d: score %v, counted %v", seed, want.Snapshot.Score, got)
+		}
+		for range 4 {
+			shuffled := slices.Clone(documents)
+			for range r.IntN(6) {
+				shuffled = append(shuffled, documents[r.IntN(len(documents))])
+			}
+			r.Shuffle(len(shuffled), func(a, b int) { shuffled[a], shuffled[b] = shuffled[b], shuffled[a] })
+			got, log := through(t, shuffled)
+			checkLog(t, got, log)
+			if !bytes.Equal(got.Feeds, want.Feeds) {
+				t.Fatalf("seed %d: memory differs\n%s\n%s", seed, got.Feeds, want.Feeds)
+			}
+			if !reflect.DeepEqual(normal(got.Snapshot), normal(want.Snapshot)) {
+				a, _ := json.MarshalIndent(normal(got.Snapshot), "", " ")
+				b, _ := json.MarshalIndent(normal(want.Snapshot), "", " ")
+				t.Fatalf("seed %d: snapshots differ\n%s\n%s", seed, a, b)
+			}
+		}
+	}
+}
