@@ -76,6 +76,8 @@ func (g *game) goal(t *touch) goalcast.Event {
 		e.Team = g.other(e.Team)
 	case t.has(qualifierPenalty):
 		e.Goal.Type = goalcast.PenaltyGoal
+	case t.deleted && len(t.qualifiers) == 1:
+		e.Goal.Type = "" // nothing is left but that it was a goal
 	}
 	if t.has(qualifierAssisted) {
 		e.Goal.Assist = player(g.playerOf(t.team, number([]byte(t.value(qualifierRelated)))))

@@ -1,0 +1,139 @@
+package optatest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const srmlTime = "20060102T150405-0700"
+
+// CutF7 gives the F7 or F9 as it was at a moment: goals, cards and substitutions that happened later are not in it, Score counts the goals that are left, MatchInfo@Period is
+// the part of the match that had begun, Type is Latest until the end, and result, attendance and match_time are not there until then. Line-ups are there from an hour
+// before kick-off. SoccerFeed@TimeStamp and the production header are the moment.
+//
+// When a part of the match began is told by the statistics first_half_start and so on. Documents without them (2011) tell only the kick-off that was planned and the end: half
+// time cannot be seen in their cuts, and the second half begins with the first thing that happened in it.
+func CutF7(full []byte, at time.Time) []byte {
+	document := string(full)
+	period, began := periodAt(document, at)
+	over := period == "FullTime"
+
+	document = regexp.MustCompile(`(?s)<TeamData .*?</TeamData>`).ReplaceAllStringFunc(document, func(team string) string { return cutTeam(team, document, at) })
+	document = regexp.MustCompile(`[ \t]*<Stat Type="[a-z_]*_(start|stop)">([^<]*)</Stat>\r?\n?`).ReplaceAllStringFunc(document, func(stat string) string {
+		text := regexp.MustCompile(`>([^<]*)<`).FindStringSubmatch(stat)[1]
+		if t, err := time.Parse(srmlTime, text); err == nil && t.After(at) {
+			return ""
+		}
+		return stat
+	})
+	document = first(document, regexp.MustCompile(`<MatchInfo [^>]*>`), func(tag string) string {
+		return withAttribute(withAttribute(tag, "Period", period), "TimeStamp", began.In(London()).Format(srmlTime))
+	})
+	if !over {
+		document = regexp.MustCompile(`[ \t]*<(Result [^>]*/|Attendance>[^<]*</Attendance)>\r?\n?`).ReplaceAllString(document, "")
+		document = regexp.MustCompile(`[ \t]*<Stat Type="(match_time|[a-z]+_half_time)">[^<]*</Stat>\r?\n?`).ReplaceAllString(document, "")
+		document = first(document, regexp.MustCompile(`<SoccerDocument [^>]*>`), func(tag string) string { return withAttribute(tag, "Type", "Latest") })
+	}
+	document = first(document, regexp.MustCompile(`<SoccerFeed [^>]*>`), func(tag string) string {
+		return withAttribute(tag, "TimeStamp", at.In(London()).Format(srmlTime))
+	})
+	return []byte(produced(document, at))
+}
+
+// happenedPattern finds what happens in a match: void elements, and goals and shots with assists in them.
+func happenedPattern(names string) *regexp.Regexp {
+	return regexp.MustCompile(`(?s)[ \t]*<(?:` + names + `) (?:[^>]*/>|[^>]*[^/]>.*?</(?:` + names + `)>)\r?\n?`)
+}
+
+func cutTeam(team, document string, at time.Time) string {
+	team = happenedPattern("Goal|Booking|Substitution|MissedPenalty|PenaltyShot").ReplaceAllStringFunc(team, func(text string) string {
+		if stampOf(text).After(at) {
+			return ""
+		}
+		return text
+	})
+	goals := 0
+	for _, goal := range happenedPattern("Goal").FindAllString(team, -1) {
+		if period, _ := attribute(goal, "Period"); period != "ShootOut" {
+			goals++
+		}
+	}
+	if at.Before(kickoff(document).Add(-time.Hour)) {
+		team = regexp.MustCompile(`(?s)[ \t]*<PlayerLineUp>.*?</PlayerLineUp>\r?\n?`).ReplaceAllString(team, "")
+	}
+	return first(team, regexp.MustCompile(`<TeamData [^>]*>`), func(tag string) string {
+		tag = withAttribute(tag, "Score", fmt.Sprint(goals))
+		if scored := strings.Count(team, `Outcome="Scored"`); scored == 0 {
+			return withoutAttribute(tag, "ShootOutScore")
+		} else {
+			return withAttribute(tag, "ShootOutScore", fmt.Sprint(scored))
+		}
+	})
+}
+
+// stampOf reads the TimeStamp of an element.
+func stampOf(text string) time.Time {
+	stamp, _ := attribute(text[:strings.Index(text, ">")+1], "TimeStamp")
+	t, err := time.Parse(srmlTime, stamp)
+	if err != nil {
+		panic(fmt.Sprintf("optatest: no time in %.80q", text))
+	}
+	return t
+}
+
+func kickoff(document string) time.Time {
+	m := regexp.MustCompile(`<Date>([^<]*)</Date>`).FindStringSubmatch(document)
+	t, err := time.Parse(srmlTime, m[1])
+	if err != nil {
+		panic("optatest: kick-off: " + err.Error())
+	}
+	return t
+}
+
+// periodAt says which part of a match was on at a moment, and since when.
+func periodAt(document string, at time.Time) (period string, since time.Time) {
+	stat := func(name string) time.Time {
+		m := regexp.MustCompile(`<Stat Type="` + name + `">([^<]*)</Stat>`).FindStringSubmatch(document)
+		if m == nil {
+			return time.Time{}
+		}
+		t, _ := time.Parse(srmlTime, m[1])
+		return t
+	}
+	info := regexp.MustCompile(`<MatchInfo [^>]*>`).FindString(document)
+	last, _ := attribute(info, "Period")
+	starts := []struct {
+		period string
+		at     time.Time
+	}{
+		{"FirstHalf", stat("first_half_start")}, {"HalfTime", stat("first_half_stop")}, {"SecondHalf", stat("second_half_start")},
+		{last, stampOf(info)},
+	}
+	if starts[0].at.IsZero() {
+		starts[0].at = kickoff(document)
+	}
+	if starts[2].at.IsZero() {
+		starts[2].at = firstOfSecondHalf(document)
+	}
+	period, since = "PreMatch", kickoff(document).Add(-time.Hour)
+	for _, s := range starts {
+		if !s.at.IsZero() && !s.at.After(at) {
+			period, since = s.period, s.at
+		}
+	}
+	return period, since
+}
+
+// firstOfSecondHalf is when the first thing happened after half time; zero if nothing did.
+func firstOfSecondHalf(document string) time.Time {
+	var first time.Time
+	for _, text := range happenedPattern("Goal|Booking|Substitution").FindAllString(document, -1) {
+		period, _ := attribute(text, "Period")
+		if t := stampOf(text); (period == "SecondHalf" || period == "2") && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
