@@ -11,7 +11,7 @@ import (
 	"goalcast"
 )
 
-var kickoff = time.Date(2031, 3, 8, 15, 0, 0, 0, time.UTC)
+var kickoff = time.Date(2021, 3, 6, 15, 0, 0, 0, time.UTC)
 
 // version is that of a document made so many minutes after kick-off.
 func version(minute int) Version {

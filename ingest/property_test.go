@@ -29,7 +29,7 @@ type heard struct {
 // history makes the documents of two match feeds and a fixture list for a made-up match, each source in the order of its versions. The feeds tell of the
 // same events at different times; events are edited, taken back, and now and then come back.
 func history(r *rand.Rand) []heard {
-	base := time.Date(2031, 3, 8, 15, 0, 0, 0, time.UTC)
+	base := time.Date(2021, 3, 6, 15, 0, 0, 0, time.UTC)
 	var out []heard
 	for s, source := range []string{sourceMatch, sourceF24, sourceF1} {
 		facts := map[string]goalcast.Event{}
