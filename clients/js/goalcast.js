@@ -1,0 +1,368 @@
+// goalcast.js: listen to a goalcast hub from a browser or from Node, without dependencies.
+//
+//   import { Goalcast } from './goalcast.js';
+//   const live = new Goalcast({ url: 'https://live.example', topics: ['team:174', 'match:1009316'] });
+//   live.on('event', ({ event, match }) => console.log(event.kind, match.score));
+//   live.start();
+//
+// It connects by WebSocket, or by EventSource where WebSockets do not get through; keeps the cursor and comes back with it after a cut, so that no event
+// is lost and none is told twice; keeps each match's snapshot by the same reducer as the hub. Node 20 has no WebSocket of its own: hand one in
+// (`import WebSocket from 'ws'`).
+
+import { openEventSource, openSocket } from './links.js';
+import { apply, emptySnapshot } from './reducer.js';
+
+export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder } from './reducer.js';
+
+const defaults = {
+  url: undefined, // of the hub, http(s); in a browser the page's own origin
+  topics: [], // 'match:1', 'team:2', 'competition:3', 'odds:1'
+  cursor: undefined, // of an earlier session, to go on from there: with its ...
+  matches: [], // ... snapshots
+  transport: 'auto', // 'auto': WebSocket, EventSource if that never gets through; or 'websocket', 'eventsource'
+  WebSocket: globalThis.WebSocket,
+  EventSource: globalThis.EventSource,
+  random: Math.random,
+  backoff: 500, // ms: the n-th try in a row waits up to backoff * 2^n, evenly spread (full jitter) ...
+  maxBackoff: 30_000, // ... and at most this
+  helloTimeout: 10_000, // ms until the hub must have said hello
+  pongTimeout: 10_000, // ms until it must have answered a ping
+  remember: 5000, // revisions of so many events are kept, to tell repeats
+};
+
+/**
+ * A connection to a hub. `on(name, fn)` listens and returns a function that ends it. What there is to hear:
+ *
+ * - `status` {status, reason, retry}: 'connecting', 'live', 'stale' (the hub itself hears nothing new), 'reconnecting', 'closed'
+ * - `event` {event, cursor, match, previous, latency}: each revision once, in order. match is the snapshot with it, previous the one before; undefined for
+ *   messages
+ * - `match` {match, previous, event}: a snapshot changed, by an event or, without event, because the hub sent a new one
+ * - `state` {topic, key, version, value, at}: the newest value of something, a price for instance
+ * - `reset` {reason}: events may have been missed; snapshots follow
+ * - `problem` {code, error, id}: the hub did not like something; the connection goes on
+ */
+export class Goalcast {
+  #options;
+  #listeners = new Map();
+  #topics = new Set();
+  #unjoined = new Set(); // topics whose snapshot has not come: until then a cursor would leave them out
+  #outdated = false; // after a reset: the next snapshots count whatever they say
+  #revisions = new Map(); // event id -> newest revision told
+  #link; // the connection of now: {send, close}; undefined between two
+  #timers = new Map();
+  #failures = 0; // tries in a row that did not come to a hello
+  #greeted = false; // a WebSocket came to a hello at least once
+  #transport;
+  #running = false;
+  #silence = 25_000; // ms: hello.ping
+  #lastHeard = 0;
+  #pings = new Map();
+  #pingCount = 0;
+  #roundTrip = Infinity;
+  #unsubscribeWindow;
+
+  /** The snapshots of the matches followed, by id. */
+  matches = new Map();
+  /** The newest state messages, by "topic key". */
+  states = new Map();
+  /** Everything up to here was seen; undefined before the first. Good for `cursor` of a later session, together with `matches`. */
+  cursor;
+  status = 'closed';
+  /** ms to add to this machine's clock for the hub's; undefined before it is known. */
+  clockOffset;
+
+  constructor(options = {}) {
+    this.#options = { ...defaults, ...options };
+    this.#options.url ??= globalThis.location?.origin;
+    if (!this.#options.url) throw new TypeError('goalcast: url is missing');
+    this.cursor = this.#options.cursor;
+    for (const match of this.#options.matches) this.matches.set(match.id, match);
+    for (const topic of this.#options.topics) {
+      this.#topics.add(topic);
+      if (!this.cursor) this.#unjoined.add(topic);
+    }
+    this.#transport = this.#options.transport;
+    if (this.#transport === 'auto') this.#transport = this.#options.WebSocket ? 'websocket' : 'eventsource';
+  }
+
+  get topics() { return [...this.#topics]; }
+
+  /** How it is connected: 'websocket' or 'eventsource'. */
+  get transport() { return this.#transport; }
+
+  /** The hub's clock, in ms since 1970. */
+  now() { return Date.now() + (this.clockOffset ?? 0); }
+
+  on(name, fn) {
+    if (!this.#listeners.has(name)) this.#listeners.set(name, new Set());
+    this.#listeners.get(name).add(fn);
+    return () => this.#listeners.get(name).delete(fn);
+  }
+
+  #emit(name, detail) {
+    for (const fn of [...this.#listeners.get(name) ?? []]) fn(detail);
+  }
+
+  /** Connects, and reconnects until stop. */
+  start() {
+    if (this.#running) return this;
+    this.#running = true;
+    if (globalThis.window?.addEventListener) this.#watchNetwork();
+    this.#connect();
+    return this;
+  }
+
+  /** Ends the connection; start may follow and goes on where this stopped. */
+  stop() {
+    this.#running = false;
+    this.#unsubscribeWindow?.();
+    this.#drop();
+    this.#setStatus('closed');
+  }
+
+  subscribe(...topics) {
+    const added = topics.filter((topic) => !this.#topics.has(topic));
+    if (added.length === 0) return;
+    for (const topic of added) {
+      this.#topics.add(topic);
+      this.#unjoined.add(topic);
+    }
+    this.#topicsChanged('subscribe', added);
+  }
+
+  unsubscribe(...topics) {
+    const gone = topics.filter((topic) => this.#topics.delete(topic));
+    for (const topic of gone) this.#unjoined.delete(topic);
+    if (gone.length > 0) this.#topicsChanged('unsubscribe', gone);
+  }
+
+  // topicsChanged tells the hub on the open socket; an EventSource has its topics in the URL and comes anew.
+  #topicsChanged(type, topics) {
+    if (!this.#running) return;
+    if (this.#link?.send) {
+      this.#link.send(JSON.stringify({ type, topics })); // before hello it is dropped: the topics are in the URL of the next try
+    } else if (this.#transport === 'eventsource') {
+      this.#drop();
+      this.#connect();
+    }
+  }
+
+  #url(scheme) {
+    const url = new URL('/v1/live', this.#options.url);
+    if (scheme === 'ws') url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    if (this.#topics.size > 0) url.searchParams.set('topics', [...this.#topics].join(','));
+    if (this.cursor && this.#unjoined.size === 0) url.searchParams.set('since', this.cursor);
+    return url.href.replaceAll('%3A', ':').replaceAll('%2C', ',');
+  }
+
+  #connect() {
+    if (this.status !== 'reconnecting') this.#setStatus('connecting');
+    for (const topic of this.cursor ? [] : this.#topics) this.#unjoined.add(topic);
+    const open = this.#transport === 'websocket' ? openSocket : openEventSource;
+    const Class = this.#transport === 'websocket' ? this.#options.WebSocket : this.#options.EventSource;
+    if (!Class) throw new TypeError(`goalcast: this runtime has no ${this.#transport}; hand a class in`);
+    const topics = this.topics;
+    const link = open(Class, this.#url(this.#transport === 'websocket' ? 'ws' : 'http'), {
+      frame: (text) => this.#link === link && this.#heard(text, topics),
+      end: (reason) => this.#link === link && this.#lost(reason),
+    });
+    this.#link = link;
+    this.#after('hello', this.#options.helloTimeout, () => this.#lost('no hello'));
+  }
+
+  // heard takes one frame. What is not understood is left alone: later versions add types and fields.
+  #heard(text, topics) {
+    this.#lastHeard = Date.now();
+    let frame;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      this.#lost('a frame that is no JSON');
+      return;
+    }
+    switch (frame.type) {
+      case 'hello': return this.#hello(frame, topics);
+      case 'snapshot': return this.#snapshot(frame);
+      case 'event': return this.#event(frame);
+      case 'state': return this.#state(frame.state);
+      case 'reset': return this.#reset(frame);
+      case 'stale': return this.#setStatus(frame.stale ? 'stale' : 'live');
+      case 'error': return this.#emit('problem', { code: frame.code, error: frame.error, id: frame.id });
+      case 'bye': return this.#bye(frame);
+      case 'pong': return this.#pong(frame);
+    }
+  }
+
+  #hello(frame, asked) {
+    this.#cancel('hello');
+    this.#failures = 0;
+    this.#greeted = true;
+    if (frame.ping > 0) this.#silence = frame.ping;
+    this.#roundTrip = Infinity;
+    if (frame.time) this.#measureClock(frame.time, 1000); // until a ping tells better
+    this.#setStatus('live');
+    if (!this.#link?.send) return;
+    // Topics that were added or removed while the connection was being made.
+    const added = this.topics.filter((topic) => !asked.includes(topic));
+    const gone = asked.filter((topic) => !this.#topics.has(topic));
+    if (added.length > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: added }));
+    if (gone.length > 0) this.#link.send(JSON.stringify({ type: 'unsubscribe', topics: gone }));
+    this.#ping();
+    this.#listenForSilence();
+  }
+
+  #snapshot(frame) {
+    for (const incoming of frame.matches ?? []) this.#replace(incoming);
+    for (const state of frame.states ?? []) this.#state(state);
+    if (frame.topic) this.#unjoined.delete(frame.topic);
+    if (this.#unjoined.size === 0) this.#outdated = false;
+    if (frame.cursor) this.cursor = frame.cursor;
+  }
+
+  // replace takes a snapshot, unless the match is known newer. A team's or competition's comes without line-ups; those that are known stay.
+  #replace(incoming) {
+    const previous = this.matches.get(incoming.id);
+    if (previous && incoming.seq < previous.seq && !this.#outdated) return;
+    const match = { ...incoming, timeline: incoming.timeline ?? [] };
+    if (!match.lineups && previous?.lineups) match.lineups = previous.lineups;
+    this.matches.set(match.id, match);
+    this.#emit('match', { match, previous });
+  }
+
+  #event(frame) {
+    const { event } = frame;
+    if (frame.cursor) this.cursor = frame.cursor;
+    const known = this.#revisions.get(event.id) ?? 0;
+    if (known >= event.revision) return;
+    this.#revisions.delete(event.id); // and to the end of the queue
+    this.#revisions.set(event.id, event.revision);
+    if (this.#revisions.size > this.#options.remember) this.#revisions.delete(this.#revisions.keys().next().value);
+
+    let match;
+    let previous;
+    if (event.kind !== 'message' && event.match) {
+      previous = this.matches.get(event.match);
+      match = apply(previous ?? emptySnapshot(), event);
+      this.matches.set(match.id, match);
+    }
+    this.#emit('event', { event, cursor: frame.cursor, match, previous, latency: this.#latency(event, frame) });
+    if (match) this.#emit('match', { match, previous, event });
+  }
+
+  // latency tells in ms how long each part of the way took; parts that are not known are left out. total is from the document's
+  // last byte to here.
+  #latency(event, frame) {
+    const { provider, received, published } = event.times ?? {};
+    const here = this.now();
+    const span = (from, to) => (from && to ? Math.max(0, to - from) : undefined);
+    return { provider: span(provider, received), ingest: span(received, published), hub: span(published, frame.sent),
+      network: span(frame.sent, here), total: span(received, here) };
+  }
+
+  #state(state) {
+    if (!state) return;
+    const key = `${state.topic} ${state.key}`;
+    const old = this.states.get(key);
+    if (old && old.version >= state.version && !this.#outdated) return;
+    this.states.set(key, state);
+    this.#emit('state', state);
+  }
+
+  #reset(frame) {
+    this.cursor = undefined;
+    this.#outdated = true;
+    this.#revisions.clear();
+    for (const topic of this.#topics) this.#unjoined.add(topic);
+    this.#emit('reset', { reason: frame.reason });
+  }
+
+  // bye: the hub leaves and says when to come back, differently to everyone.
+  #bye(frame) {
+    if (frame.cursor && this.#unjoined.size === 0) this.cursor = frame.cursor;
+    this.#lost(frame.reason ?? 'bye', frame.retry);
+  }
+
+  #pong(frame) {
+    const sent = this.#pings.get(frame.id);
+    this.#pings.clear();
+    this.#cancel('pong');
+    if (sent === undefined || !frame.time) return;
+    const roundTrip = Date.now() - sent;
+    this.#measureClock(frame.time + roundTrip / 2, roundTrip);
+  }
+
+  // measureClock keeps the offset of the quickest round trip: it is the one that can be least wrong.
+  #measureClock(hubTime, roundTrip) {
+    if (roundTrip > this.#roundTrip) return;
+    this.#roundTrip = roundTrip;
+    this.clockOffset = hubTime - Date.now();
+  }
+
+  #ping() {
+    if (this.#timers.has('pong')) return; // one at a time: the first that stays unanswered tells
+    const id = `p${++this.#pingCount}`;
+    this.#pings.set(id, Date.now());
+    this.#link.send(JSON.stringify({ type: 'ping', id }));
+    this.#after('pong', this.#options.pongTimeout, () => this.#lost('no pong'));
+  }
+
+  // listenForSilence pings when nothing was heard for as long as the hub said it would at most be silent: its own pings are invisible here.
+  #listenForSilence() {
+    const left = this.#lastHeard + this.#silence - Date.now();
+    if (left <= 0) this.#ping();
+    this.#after('silence', left > 0 ? left : this.#silence, () => this.#listenForSilence());
+  }
+
+  #lost(reason, retry) {
+    this.#drop();
+    if (!this.#running) return;
+    this.#failures++;
+    if (this.#options.transport === 'auto' && !this.#greeted && this.#failures >= 2 && this.#options.EventSource) this.#transport = 'eventsource';
+    const wait = retry ?? this.#options.random() * Math.min(this.#options.maxBackoff, this.#options.backoff * 2 ** Math.min(this.#failures - 1, 20));
+    this.#setStatus('reconnecting', reason, wait);
+    this.#after('retry', wait, () => this.#connect());
+  }
+
+  #drop() {
+    const link = this.#link;
+    this.#link = undefined;
+    for (const name of [...this.#timers.keys()]) this.#cancel(name);
+    this.#pings.clear();
+    link?.close();
+  }
+
+  // watchNetwork: a browser knows at once when the network goes and comes; a socket may take minutes to notice.
+  #watchNetwork() {
+    const off = () => this.#link && this.#lost('offline', this.#options.maxBackoff);
+    const on = () => {
+      if (this.#link || !this.#running) return;
+      this.#drop();
+      this.#connect();
+    };
+    window.addEventListener('offline', off);
+    window.addEventListener('online', on);
+    this.#unsubscribeWindow = () => {
+      window.removeEventListener('offline', off);
+      window.removeEventListener('online', on);
+    };
+  }
+
+  #setStatus(status, reason, retry) {
+    if (this.status === status && reason === undefined) return;
+    this.status = status;
+    this.#emit('status', { status, reason, retry });
+  }
+
+  #after(name, ms, fn) {
+    this.#cancel(name);
+    this.#timers.set(name, setTimeout(() => {
+      this.#timers.delete(name);
+      fn();
+    }, ms));
+  }
+
+  #cancel(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+}

@@ -1,0 +1,26 @@
+// links.js: the two ways to a hub, made alike. Only goalcast.js uses it.
+
+// What EventSource must be told to listen for.
+const frameTypes = ['hello', 'snapshot', 'event', 'state', 'reset', 'stale', 'error', 'bye', 'pong'];
+
+// A link hands frames over as text, and says that it ended.
+export function openSocket(WebSocket, url, { frame, end }) {
+  const socket = new WebSocket(url);
+  socket.addEventListener('message', (e) => frame(e.data));
+  socket.addEventListener('close', (e) => end(e.reason || `closed (${e.code})`));
+  socket.addEventListener('error', () => {}); // close follows
+  return {
+    send: (text) => socket.readyState === 1 && socket.send(text),
+    close: () => socket.close(),
+  };
+}
+
+// EventSource would reconnect by itself; it is closed at the first error instead, so that one rule of waiting holds for both.
+export function openEventSource(EventSource, url, { frame, end }) {
+  const source = new EventSource(url);
+  for (const type of frameTypes) {
+    source.addEventListener(type, (e) => typeof e.data === 'string' && frame(e.data)); // an 'error' without data is the connection's
+  }
+  source.addEventListener('error', (e) => typeof e.data !== 'string' && end('connection lost'));
+  return { close: () => source.close() };
+}

@@ -1,0 +1,262 @@
+// The SDK against a hub that misbehaves on command, over real sockets.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import WebSocket from 'ws';
+import { Goalcast } from '../goalcast.js';
+import { ScriptedHub, SimpleEventSource, goal, hello, snapshot } from './hub.mjs';
+
+let hub;
+let live;
+
+beforeEach(async () => { hub = await new ScriptedHub().open(); });
+afterEach(async () => {
+  live?.stop();
+  await hub.close();
+});
+
+function listen(options = {}) {
+  live = new Goalcast({ url: hub.url, topics: ['match:1'], WebSocket, backoff: 20, ...options });
+  const heard = { status: [], events: [], resets: [], problems: [], states: [] };
+  live.on('status', (s) => heard.status.push(s));
+  live.on('event', (e) => heard.events.push(`${e.event.id}#${e.event.revision}`));
+  live.on('reset', (r) => heard.resets.push(r.reason));
+  live.on('problem', (p) => heard.problems.push(p.code));
+  live.on('state', (s) => heard.states.push(s.value));
+  live.start();
+  return heard;
+}
+
+async function until(condition, what = condition.toString()) {
+  for (const end = Date.now() + 5000; !condition();) {
+    if (Date.now() > end) throw new Error(`waited 5 s for ${what}`);
+    await new Promise((done) => setTimeout(done, 2));
+  }
+}
+
+test('hello, snapshot, events: score, latency, cursor', async () => {
+  const heard = listen();
+  const visit = await hub.visit(0);
+  assert.deepEqual([visit.topics, visit.since, visit.transport], [['match:1'], null, 'websocket']);
+  let last;
+  live.on('event', (e) => { last = e; });
+  visit.send(hello());
+  visit.send(snapshot('e1-4'));
+  visit.send(goal(5));
+  visit.send(goal(6, 2, 'cancelled', { id: 5 }));
+  await until(() => heard.events.length === 2);
+  assert.deepEqual(heard.events, ['opta:5#1', 'opta:5#2']);
+  assert.deepEqual([last.previous.score.home, last.match.score.home, live.matches.get(1).timeline.length], [1, 0, 1]);
+  assert.equal(live.matches.get(1).home.name, 'KVC Oosterveke');
+  assert.equal(live.cursor, 'e1-6');
+  assert.equal(live.status, 'live');
+  assert.equal(last.latency.ingest, 5);
+  assert.ok(last.latency.total >= 0 && last.latency.total < 2000, `total ${last.latency.total}`);
+  assert.ok(Math.abs(live.clockOffset) < 500, `clock offset ${live.clockOffset} on one machine`);
+});
+
+test('a cut in mid-match: back with the cursor, nothing lost, nothing twice', async () => {
+  const heard = listen();
+  const first = await hub.visit(0);
+  first.send(hello());
+  first.send(snapshot('e1-4'));
+  first.send(goal(5));
+  await until(() => heard.events.length === 1);
+  first.end();
+  const second = await hub.visit(1);
+  assert.equal(second.since, 'e1-5');
+  assert.equal(live.status, 'reconnecting');
+  second.send(hello());
+  second.send(goal(5)); // a hub that repeats
+  second.send(goal(6));
+  second.send(goal(7, 1, 'confirmed', { id: 6 })); // the same revision under another offset
+  second.send(goal(8));
+  await until(() => heard.events.length === 3);
+  assert.deepEqual(heard.events, ['opta:5#1', 'opta:6#1', 'opta:8#1']);
+  assert.deepEqual(heard.status.map((s) => s.status), ['connecting', 'live', 'reconnecting', 'live']);
+  assert.equal(live.matches.get(1).score.home, 3);
+});
+
+test('cut before every snapshot came: the cursor would leave a topic out, so it is not used', async () => {
+  listen({ topics: ['match:1', 'match:2'] });
+  const first = await hub.visit(0);
+  first.send(hello());
+  first.send(snapshot('e1-4'));
+  await until(() => live.cursor === 'e1-4');
+  first.end();
+  const second = await hub.visit(1);
+  assert.equal(second.since, null);
+  assert.deepEqual(second.topics, ['match:1', 'match:2']);
+});
+
+test('bye: comes back when it was told to, not before', async () => {
+  listen({ random: () => 0 });
+  const first = await hub.visit(0);
+  first.send(hello());
+  first.send(snapshot('e1-4'));
+  first.send({ type: 'bye', reason: 'drain', cursor: 'e1-9', retry: 400 });
+  const left = Date.now();
+  const second = await hub.visit(1);
+  assert.ok(second.at - left >= 390, `back after ${second.at - left} ms`);
+  assert.equal(second.since, 'e1-9');
+});
+
+test('full jitter: each pause is random up to a bound that doubles', async () => {
+  hub.onVisit = (visit) => visit.end();
+  const heard = listen({ backoff: 8, maxBackoff: 64, random: () => 0.5 });
+  await hub.visit(6);
+  const waits = heard.status.filter((s) => s.status === 'reconnecting').map((s) => s.retry);
+  assert.deepEqual(waits.slice(0, 6), [4, 8, 16, 32, 32, 32]);
+});
+
+test('reset: the snapshot counts, whatever it says, and old revisions are told again', async () => {
+  const heard = listen();
+  const first = await hub.visit(0);
+  first.send(hello());
+  first.send(snapshot('e1-4', 'match:1', { seq: 50, state: 'live' }));
+  first.send(goal(5));
+  await until(() => heard.events.length === 1);
+  first.end();
+  const second = await hub.visit(1);
+  second.send(hello());
+  second.send({ type: 'reset', reason: 'epoch' });
+  second.send(snapshot('x9-1', 'match:1', { seq: 3 }));
+  second.send({ ...goal(5), cursor: 'x9-2' });
+  await until(() => heard.events.length === 2);
+  assert.deepEqual(heard.resets, ['epoch']);
+  assert.equal(live.matches.get(1).seq, 5);
+  assert.equal(live.cursor, 'x9-2');
+  second.send(snapshot('x9-2', 'match:1', { seq: 2 })); // not after a reset: older than what is known
+  second.send({ ...goal(6), cursor: 'x9-3' });
+  await until(() => heard.events.length === 3);
+  assert.equal(live.matches.get(1).score.home, 2);
+});
+
+test('stale and live again', async () => {
+  const heard = listen();
+  const visit = await hub.visit(0);
+  visit.send(hello());
+  visit.send({ type: 'stale', stale: true });
+  await until(() => live.status === 'stale');
+  visit.send({ type: 'stale', stale: false });
+  await until(() => live.status === 'live');
+  assert.deepEqual(heard.status.map((s) => s.status), ['connecting', 'live', 'stale', 'live']);
+});
+
+test('a silent hub is asked, and left when it does not answer', async () => {
+  hub.answerPings = false;
+  listen({ pongTimeout: 60 });
+  const first = await hub.visit(0);
+  first.send(hello({ ping: 30 }));
+  await hub.visit(1);
+  assert.ok(first.pings >= 1);
+});
+
+test('a silent hub that answers is kept', async () => {
+  listen({ pongTimeout: 1000 });
+  const first = await hub.visit(0);
+  first.send(hello({ ping: 20 }));
+  await until(() => first.pings >= 4);
+  assert.equal(hub.visits.length, 1);
+});
+
+test('a hub that never says hello is left', async () => {
+  const heard = listen({ helloTimeout: 40 });
+  await hub.visit(1);
+  assert.equal(heard.status.find((s) => s.status === 'reconnecting').reason, 'no hello');
+});
+
+test('subscribe and unsubscribe on the open socket, before hello, and in the next URL', async () => {
+  listen();
+  const first = await hub.visit(0);
+  live.subscribe('team:7', 'match:1'); // before hello
+  first.send(hello());
+  await until(() => first.received.length === 1);
+  first.send(snapshot('e1-1'));
+  first.send(snapshot('e1-1', 'team:7'));
+  live.subscribe('competition:9');
+  live.unsubscribe('match:1');
+  await until(() => first.received.length === 3);
+  assert.deepEqual(first.received, [{ type: 'subscribe', topics: ['team:7'] }, { type: 'subscribe', topics: ['competition:9'] },
+    { type: 'unsubscribe', topics: ['match:1'] }]);
+  first.send(snapshot('e1-2', 'competition:9'));
+  await until(() => live.cursor === 'e1-2');
+  first.end();
+  const second = await hub.visit(1);
+  assert.deepEqual([second.topics, second.since], [['team:7', 'competition:9'], 'e1-2']);
+});
+
+test('what a competition snapshot leaves out stays', async () => {
+  listen();
+  const visit = await hub.visit(0);
+  visit.send(hello());
+  visit.send(snapshot('e1-1', 'match:1', { lineups: [{ team: 11, players: [], event: 'x', revision: 1 }] }));
+  visit.send(snapshot('e1-2', 'competition:9', { seq: 4 }));
+  await until(() => live.matches.get(1)?.seq === 4);
+  assert.equal(live.matches.get(1).lineups.length, 1);
+});
+
+test('newest state per key', async () => {
+  const heard = listen();
+  const visit = await hub.visit(0);
+  const price = (version, value) => ({ type: 'state', state: { topic: 'odds:1', key: '1x2/home', version, value } });
+  visit.send(hello());
+  for (const [version, value] of [[5, 2.1], [4, 9.9], [6, 2.2]]) visit.send(price(version, value));
+  await until(() => heard.states.length === 2);
+  assert.deepEqual(heard.states, [2.1, 2.2]);
+  assert.equal(live.states.get('odds:1 1x2/home').value, 2.2);
+});
+
+test('problems, messages, unknown frames and fields do not disturb; a frame that is no JSON does', async () => {
+  const heard = listen();
+  const visit = await hub.visit(0);
+  visit.send(hello({ surprise: 1 }));
+  visit.send({ type: 'fireworks' });
+  visit.send({ type: 'error', code: 'bad_topic', error: 'want match:' });
+  visit.send({ type: 'event', cursor: 'e1-1', event: { id: 'message:1', revision: 1, status: 'confirmed', kind: 'message', topics: ['match:1'], message: { a: 1 } } });
+  await until(() => heard.events.length === 1);
+  assert.deepEqual([heard.problems, live.matches.size, live.status], [['bad_topic'], 0, 'live']);
+  visit.raw('{"type":');
+  await hub.visit(1);
+});
+
+test('EventSource where WebSockets do not get through', async () => {
+  hub.refuseWebSockets = true;
+  const heard = listen({ EventSource: SimpleEventSource });
+  const first = await hub.visit(0);
+  assert.deepEqual([first.transport, live.transport], ['eventsource', 'eventsource']);
+  first.send(hello());
+  first.send(snapshot('e1-4'));
+  first.send({ type: 'error', code: 'bad_topic', error: 'as an SSE event of that name' });
+  first.send(goal(5));
+  await until(() => heard.events.length === 1);
+  assert.deepEqual(heard.problems, ['bad_topic']);
+  first.end();
+  const second = await hub.visit(1);
+  assert.equal(second.since, 'e1-5');
+  second.send(hello());
+  live.subscribe('team:7');
+  const third = await hub.visit(2);
+  assert.deepEqual([third.topics, third.since], [['match:1', 'team:7'], null]);
+});
+
+test('stop ends it; start goes on where it was', async () => {
+  const heard = listen();
+  const first = await hub.visit(0);
+  first.send(hello());
+  first.send(snapshot('e1-4'));
+  await until(() => live.cursor === 'e1-4');
+  live.stop();
+  assert.equal(heard.status.at(-1).status, 'closed');
+  live.start();
+  assert.equal((await hub.visit(1)).since, 'e1-4');
+});
+
+test('a later session goes on with cursor and snapshots of an earlier one', async () => {
+  const heard = listen({ cursor: 'e1-4', matches: snapshot('').matches });
+  const visit = await hub.visit(0);
+  assert.equal(visit.since, 'e1-4');
+  visit.send(hello());
+  visit.send(goal(5));
+  await until(() => heard.events.length === 1);
+  assert.equal(live.matches.get(1).score.home, 1);
+});

@@ -1,0 +1,120 @@
+// A hub that does what a test tells it: WebSocket and SSE on /v1/live, frames of wire version 1.
+import { createServer } from 'node:http';
+import { WebSocketServer } from 'ws';
+
+export class ScriptedHub {
+  #server;
+  #sockets = new WebSocketServer({ noServer: true });
+  #waiting = [];
+  visits = []; // one per connection: {since, topics, received, send, end}
+  refuseWebSockets = false;
+  answerPings = true;
+  onVisit = () => {};
+
+  async open(port = 0) {
+    this.#server = createServer((req, res) => this.#http(req, res));
+    this.#server.on('upgrade', (req, socket, head) => {
+      if (this.refuseWebSockets) {
+        socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
+        return;
+      }
+      this.#sockets.handleUpgrade(req, socket, head, (ws) => this.#socket(req, ws));
+    });
+    await new Promise((done) => this.#server.listen(port, '127.0.0.1', done));
+    this.url = `http://127.0.0.1:${this.#server.address().port}`;
+    return this;
+  }
+
+  async close() {
+    for (const ws of this.#sockets.clients) ws.terminate();
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+
+  // visit resolves with the n-th connection (from 0), once it is there.
+  async visit(n) {
+    while (this.visits.length <= n) {
+      await new Promise((done, fail) => {
+        const timer = setTimeout(() => fail(new Error(`waited 5 s for connection ${n}`)), 5000);
+        this.#waiting.push(() => done(clearTimeout(timer)));
+      });
+    }
+    return this.visits[n];
+  }
+
+  #add(req, visit) {
+    const query = new URL(req.url, 'http://hub').searchParams;
+    Object.assign(visit, { since: query.get('since'), topics: query.get('topics')?.split(',') ?? [], at: Date.now(), received: [] });
+    this.visits.push(visit);
+    this.onVisit(visit);
+    for (const done of this.#waiting.splice(0)) done();
+    return visit;
+  }
+
+  #socket(req, ws) {
+    const visit = this.#add(req, { send: (frame) => ws.send(JSON.stringify(frame)), raw: (text) => ws.send(text), end: (code) => (code ? ws.close(code) : ws.terminate()) });
+    visit.transport = 'websocket';
+    ws.on('message', (data) => {
+      const frame = JSON.parse(data);
+      if (frame.type === 'ping') {
+        if (this.answerPings) visit.send({ type: 'pong', id: frame.id, time: Date.now() });
+        visit.pings = (visit.pings ?? 0) + 1;
+        return;
+      }
+      visit.received.push(frame);
+    });
+  }
+
+  #http(req, res) {
+    if (!req.url.startsWith('/v1/live')) {
+      res.writeHead(404).end();
+      return;
+    }
+    res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }).flushHeaders();
+    const visit = this.#add(req, {
+      send: (frame) => res.write(`event: ${frame.type}\n${frame.type === 'event' ? `id: ${frame.cursor}\n` : ''}data: ${JSON.stringify(frame)}\n\n`),
+      end: () => res.destroy(),
+    });
+    visit.transport = 'eventsource';
+  }
+}
+
+export const hello = (extra) => ({ type: 'hello', version: 1, ping: 25000, time: Date.now(), ...extra });
+
+export const goal = (offset, revision = 1, status = 'confirmed', extra = {}) => ({
+  type: 'event', cursor: `e1-${offset}`, sent: Date.now(),
+  event: { id: `opta:${extra.id ?? offset}`, revision, status, kind: 'goal', seq: offset, match: 1, topics: ['match:1'], team: 11, period: 'first_half', minute: 12,
+    goal: { type: 'goal' }, times: { received: Date.now() - 9, published: Date.now() - 4 } },
+});
+
+export const snapshot = (cursor, topic = 'match:1', extra = {}) => ({
+  type: 'snapshot', cursor, topic,
+  matches: [{ id: 1, seq: 0, competition: { id: 9 }, home: { id: 11, name: 'KVC Oosterveke' }, away: { id: 22, name: 'RFC Valmorin' },
+    state: 'scheduled', period: 'pre_match', score: { home: 0, away: 0 }, timeline: [], ...extra }],
+});
+
+// SimpleEventSource is as much of EventSource as the SDK uses; Node 20 has none.
+export class SimpleEventSource extends EventTarget {
+  #abort = new AbortController();
+
+  constructor(url) {
+    super();
+    this.#read(url).catch(() => {}).finally(() => this.#abort.signal.aborted || this.dispatchEvent(new Event('error')));
+  }
+
+  async #read(url) {
+    const res = await fetch(url, { headers: { accept: 'text/event-stream' }, signal: this.#abort.signal });
+    let text = '';
+    for await (const chunk of res.body.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const parts = text.split('\n\n');
+      text = parts.pop();
+      for (const part of parts) {
+        const fields = Object.fromEntries(part.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+        this.dispatchEvent(new MessageEvent(fields.event, { data: fields.data, lastEventId: fields.id ?? '' }));
+      }
+    }
+  }
+
+  close() { this.#abort.abort(); }
+}
