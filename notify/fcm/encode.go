@@ -1,0 +1,91 @@
+package fcm
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"time"
+
+	"firebase.google.com/go/v4/messaging"
+
+	"goalcast/notify"
+)
+
+// silentChannel is the Android channel of notifications that make no sound: since Android 8 the channel decides, not the message. The app has
+// to make the channels "goals", "cards", "matches" and this one.
+const silentChannel = "silent"
+
+// encode writes a message for Firebase, with the block of the device's platform only; with all where the platform is none that we know.
+func encode(m notify.Message, now time.Time) *messaging.Message {
+	ttl := max(0, m.Expires.Sub(now).Truncate(time.Second)) // rounded down: 0 is "now or never"
+	out := &messaging.Message{
+		Token:        m.Token,
+		Notification: &messaging.Notification{Title: m.Text.Title, Body: m.Text.Body},
+		Data:         m.Data,
+	}
+	switch m.Platform {
+	case "android":
+		out.Android = android(m, ttl)
+	case "ios":
+		out.APNS = apns(m)
+	case "web":
+		out.Webpush = webpush(m, ttl)
+	default:
+		out.Android, out.APNS, out.Webpush = android(m, ttl), apns(m), webpush(m, ttl)
+	}
+	return out
+}
+
+func android(m notify.Message, ttl time.Duration) *messaging.AndroidConfig {
+	n := &messaging.AndroidNotification{Tag: m.Tag, ChannelID: m.Channel, DefaultSound: true, Priority: messaging.PriorityDefault}
+	c := &messaging.AndroidConfig{CollapseKey: m.Collapse, Priority: "normal", TTL: &ttl, Notification: n}
+	if m.High {
+		c.Priority, n.Priority = "high", messaging.PriorityHigh
+	}
+	if m.Silent {
+		n.ChannelID, n.DefaultSound, n.Priority = silentChannel, false, messaging.PriorityLow
+	}
+	return c
+}
+
+// apns collapses by tag: Apple has one key for what is shown and what waits.
+func apns(m notify.Message) *messaging.APNSConfig {
+	priority := "5"
+	if m.High {
+		priority = "10"
+	}
+	aps := &messaging.Aps{ThreadID: m.Thread, Sound: "default"}
+	if m.Silent {
+		aps.Sound = ""
+		aps.CustomData = map[string]any{"interruption-level": "passive"} // iOS 15: does not light up the screen
+	}
+	return &messaging.APNSConfig{
+		Headers: map[string]string{
+			"apns-push-type": "alert", "apns-priority": priority, "apns-collapse-id": m.Tag,
+			"apns-expiration": strconv.FormatInt(m.Expires.Unix(), 10),
+		},
+		Payload: &messaging.APNSPayload{Aps: aps},
+	}
+}
+
+func webpush(m notify.Message, ttl time.Duration) *messaging.WebpushConfig {
+	urgency := "normal"
+	switch {
+	case m.High:
+		urgency = "high"
+	case m.Silent:
+		urgency = "low"
+	}
+	return &messaging.WebpushConfig{
+		Headers: map[string]string{"TTL": strconv.Itoa(int(ttl / time.Second)), "Urgency": urgency, "Topic": webTopic(m.Tag)},
+		Notification: &messaging.WebpushNotification{
+			Title: m.Text.Title, Body: m.Text.Body, Language: m.Language, Tag: m.Tag, Renotify: !m.Silent, Silent: m.Silent,
+		},
+	}
+}
+
+// webTopic makes a tag into a Topic of RFC 8030: at most 32 characters of the base64 alphabet for URLs.
+func webTopic(tag string) string {
+	sum := sha256.Sum256([]byte(tag))
+	return base64.RawURLEncoding.EncodeToString(sum[:24])
+}

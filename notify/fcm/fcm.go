@@ -1,0 +1,151 @@
+// Package fcm sends pushes through Firebase Cloud Messaging, with Google's own admin SDK. cmd/goalcast makes a Sender and passes it to
+// package notify, whose words it speaks; package fcmtest beside it is a Firebase for tests and for the demo.
+package fcm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	firebase "firebase.google.com/go/v4"
+	"firebase.google.com/go/v4/messaging"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+	"google.golang.org/api/option"
+
+	"goalcast/notify"
+)
+
+// MaxMessages is how many messages the SDK takes at once.
+const MaxMessages = 500
+
+// scope is what an access token must allow.
+const scope = "https://www.googleapis.com/auth/firebase.messaging"
+
+// Config says which Firebase project to send for. Zero fields take the default.
+type Config struct {
+	// ProjectID of Firebase; by default the one that the credentials name.
+	ProjectID string
+	// Credentials is the JSON of a service account's key. Empty: without Endpoint those that the machine has (Google Cloud's own, or
+	// GOOGLE_APPLICATION_CREDENTIALS); with Endpoint none at all.
+	Credentials []byte
+	// Endpoint is the address of another server than Google's, with "/v1" at its end: for tests and the demo.
+	Endpoint string
+	// Timeout of one request; 10 s.
+	Timeout time.Duration
+	// Connections that are kept open; 400. Google speaks HTTP/2 and needs few; every message under way needs one where HTTP/1.1 is spoken.
+	Connections int
+}
+
+// Sender is a notify.Sender.
+type Sender struct {
+	client *messaging.Client
+	base   *http.Transport
+	log    *slog.Logger
+}
+
+// New makes a Sender. It reads the credentials, and does not call Firebase.
+func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Sender, error) {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 10 * time.Second
+	}
+	if cfg.Connections <= 0 {
+		cfg.Connections = 400
+	}
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.MaxIdleConns, base.MaxIdleConnsPerHost = cfg.Connections, cfg.Connections
+	var next http.RoundTripper = base
+	credentials, err := credentials(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if credentials != nil {
+		next = &oauth2.Transport{Source: credentials.TokenSource, Base: base}
+		if cfg.ProjectID == "" {
+			cfg.ProjectID = credentials.ProjectID
+		}
+	}
+	if cfg.ProjectID == "" {
+		return nil, errors.New("firebase: no project id")
+	}
+	options := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: newOnce(next, cfg.Timeout, reg)})}
+	if cfg.Endpoint != "" {
+		options = append(options, option.WithEndpoint(cfg.Endpoint))
+	}
+	app, err := firebase.NewApp(ctx, &firebase.Config{ProjectID: cfg.ProjectID}, options...)
+	if err != nil {
+		return nil, fmt.Errorf("firebase: %w", err)
+	}
+	client, err := app.Messaging(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("firebase messaging: %w", err)
+	}
+	return &Sender{client: client, base: base, log: log}, nil
+}
+
+// credentials reads what the configuration names; nil for none.
+func credentials(ctx context.Context, cfg Config) (*google.Credentials, error) {
+	// Tokens are fetched for as long as the process lives, not only while it starts.
+	ctx = context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, &http.Client{Timeout: cfg.Timeout})
+	if len(cfg.Credentials) == 0 {
+		if cfg.Endpoint != "" {
+			return nil, nil
+		}
+		found, err := google.FindDefaultCredentials(ctx, scope)
+		if err != nil {
+			return nil, fmt.Errorf("firebase: no credentials are configured, and the machine has none: %w", err)
+		}
+		return found, nil
+	}
+	var key struct {
+		Type    string `json:"type"`
+		Project string `json:"project_id"`
+	}
+	// No error here shows the text: it holds a private key.
+	if json.Unmarshal(cfg.Credentials, &key) != nil || key.Type != "service_account" {
+		return nil, errors.New("firebase: the credentials are not the JSON key of a service account")
+	}
+	account, err := google.JWTConfigFromJSON(cfg.Credentials, scope)
+	if err != nil {
+		return nil, errors.New("firebase: the service account's key cannot be read")
+	}
+	return &google.Credentials{ProjectID: key.Project, TokenSource: account.TokenSource(ctx)}, nil
+}
+
+// Close ends idle connections.
+func (s *Sender) Close() { s.base.CloseIdleConnections() }
+
+// Send tries each message once and answers in the order asked.
+func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.Result {
+	results := make([]notify.Result, 0, len(messages))
+	for len(results) < len(messages) {
+		part := messages[len(results):min(len(messages), len(results)+MaxMessages)]
+		results = append(results, s.send(ctx, part)...)
+	}
+	return results
+}
+
+func (s *Sender) send(ctx context.Context, messages []notify.Message) []notify.Result {
+	now := time.Now()
+	out := make([]*messaging.Message, len(messages))
+	for i, m := range messages {
+		out[i] = encode(m, now)
+	}
+	results := make([]notify.Result, len(messages))
+	answer, err := s.client.SendEach(ctx, out)
+	if err != nil { // the SDK found one of the messages wrong and has sent none
+		for i := range results {
+			results[i] = notify.Result{Outcome: notify.Rejected, Reason: "invalid_message", Err: err}
+		}
+		return results
+	}
+	for i, r := range answer.Responses {
+		results[i] = outcome(ctx, r)
+	}
+	return results
+}

@@ -1,0 +1,108 @@
+package fcm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/oauth2"
+)
+
+// Headers that once adds to an answer, for outcome.
+const (
+	faultHeader = "X-Goalcast-Fault"       // no answer came, and why
+	afterHeader = "X-Goalcast-Retry-After" // what Retry-After said
+)
+
+// Why no answer came.
+const (
+	faultDial    = "connect"     // no connection: nothing was sent
+	faultToken   = "credentials" // no access token to be had: nothing was sent
+	faultNetwork = "no_answer"   // the message may have been sent
+)
+
+// once keeps the SDK from trying a message again by itself. It would, after a network fault or a 503, up to four times and for as long as
+// Retry-After says, up to two minutes each: meanwhile a goal can be taken back or get old, and only the notifier knows. The SDK does not
+// wait for longer than two minutes; so each fault becomes a 503 that asks for more, with the truth in headers of our own.
+type once struct {
+	next    http.RoundTripper
+	timeout time.Duration // of one request, its answer's body included
+	seconds *prometheus.HistogramVec
+}
+
+func newOnce(next http.RoundTripper, timeout time.Duration, reg prometheus.Registerer) once {
+	o := once{next, timeout, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "goalcast_fcm_request_seconds", Help: "Requests to Firebase, by HTTP status (0: no answer).",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"status"})}
+	reg.MustRegister(o.seconds)
+	return o
+}
+
+// never is a Retry-After that the SDK does not wait for, in seconds.
+const never = "86400"
+
+// RoundTrip returns an error only where the caller's own time is over.
+func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
+	started := time.Now()
+	resp, err := o.try(req)
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+	}
+	o.seconds.WithLabelValues(strconv.Itoa(status)).Observe(time.Since(started).Seconds())
+	switch {
+	case err != nil && req.Context().Err() != nil:
+		return nil, err // the SDK sees that too
+	case err != nil:
+		return fault(req, err), nil
+	case status == http.StatusServiceUnavailable:
+		resp.Header.Set(afterHeader, resp.Header.Get("Retry-After"))
+		resp.Header.Set("Retry-After", never)
+	}
+	return resp, nil
+}
+
+// maxAnswer is how much of an answer is read, in bytes; Firebase's have a few hundred.
+const maxAnswer = 64 << 10
+
+// try sends the request and reads the whole answer: an answer that breaks off is none.
+func (o once) try(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), o.timeout)
+	defer cancel()
+	resp, err := o.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return resp, nil
+}
+
+// fault is the answer that stands for none.
+func fault(req *http.Request, err error) *http.Response {
+	kind := faultNetwork
+	var op *net.OpError
+	var token *oauth2.RetrieveError
+	switch {
+	case errors.As(err, &token):
+		kind = faultToken
+	case errors.As(err, &op) && op.Op == "dial":
+		kind = faultDial
+	}
+	return &http.Response{
+		StatusCode: http.StatusServiceUnavailable, Status: "503 " + kind, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
+		Header: http.Header{"Retry-After": {never}, faultHeader: {kind}}, Body: io.NopCloser(strings.NewReader(err.Error())),
+	}
+}
