@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -37,12 +38,12 @@ func itemOf(d goalcast.Document) documentItem {
 
 // getDocuments lists kept documents, newest first.
 func (s *Server) getDocuments(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "provider", "feed", "match", "state", "from", "to", "limit")
+	q := newQuery(r, "provider", "feed", "match", "state", "from", "to", "before", "limit")
 	f := DocumentFilter{
 		Provider: q.label("provider"), Feed: strings.ToUpper(q.label("feed")), Match: goalcast.MatchID(q.id("match")),
 		State: goalcast.DocumentState(q.word("state", string(goalcast.DocumentReceived), string(goalcast.DocumentApplied),
 			string(goalcast.DocumentIgnored), string(goalcast.DocumentFailed))),
-		From: q.time("from"), To: q.time("to"), Limit: q.number("limit", min(100, s.cfg.MaxDocuments), s.cfg.MaxDocuments),
+		From: q.time("from"), To: q.time("to"), Before: goalcast.DocumentID(q.id("before")), Limit: q.number("limit", min(100, s.cfg.MaxDocuments), s.cfg.MaxDocuments),
 	}
 	if q.err != nil {
 		return q.err
@@ -108,12 +109,12 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	}
 	worked := s.replay.Process(r.Context(), d.ID)
 	s.audit(r, "replay", slog.Int64("document", int64(d.ID)), slog.Any("error", worked))
+	if worked != nil && !errors.Is(worked, goalcast.ErrPermanent) {
+		return fmt.Errorf("replay of document %d: %w", d.ID, worked)
+	}
 	after, err := s.store.Document(r.Context(), d.ID)
 	if err != nil {
 		return fmt.Errorf("document %d after its replay: %w", d.ID, err)
-	}
-	if worked != nil && after.State != goalcast.DocumentFailed {
-		return fmt.Errorf("replay of document %d: %w", d.ID, worked)
 	}
 	return writeJSON(w, http.StatusOK, itemOf(after))
 }

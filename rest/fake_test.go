@@ -42,7 +42,7 @@ type fake struct {
 	panics    bool
 	cursor    goalcast.Cursor
 	matches   map[goalcast.MatchID]goalcast.Snapshot
-	filter    goalcast.MatchFilter // the last one asked with
+	filters   []goalcast.MatchFilter // those asked with
 	devices   []goalcast.Device
 	follows   map[goalcast.UserID][]goalcast.Topic
 	messages  []goalcast.Event
@@ -85,7 +85,7 @@ func (f *fake) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsho
 func (f *fake) Matches(_ context.Context, q goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.filter = q
+	f.filters = append(f.filters, q)
 	var out []goalcast.Snapshot
 	for _, m := range f.matches {
 		if (q.From.IsZero() || !m.Kickoff.Before(q.From)) && (q.To.IsZero() || m.Kickoff.Before(q.To)) &&
@@ -131,10 +131,14 @@ func (f *fake) SaveDevice(_ context.Context, d goalcast.Device) error {
 	return f.err
 }
 
-func (f *fake) DeleteDevice(_ context.Context, token string) error {
+func (f *fake) DeleteDevice(_ context.Context, user goalcast.UserID, token string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.devices = slices.DeleteFunc(f.devices, func(o goalcast.Device) bool { return o.Token == token })
+	i := slices.IndexFunc(f.devices, func(o goalcast.Device) bool { return o.Token == token && o.User == user })
+	if i < 0 {
+		return goalcast.ErrNotFound
+	}
+	f.devices = slices.Delete(f.devices, i, i+1)
 	return f.err
 }
 
@@ -147,7 +151,9 @@ func (f *fake) Devices(_ context.Context, user goalcast.UserID) ([]goalcast.Devi
 func (f *fake) Follow(_ context.Context, user goalcast.UserID, t goalcast.Topic) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.follows[user] = append(f.follows[user], t)
+	if !slices.Contains(f.follows[user], t) {
+		f.follows[user] = append(f.follows[user], t)
+	}
 	return f.err
 }
 

@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
+	"time"
 
 	"goalcast"
 	"goalcast/docs"
@@ -18,6 +20,65 @@ type matchList struct {
 	More    bool        `json:"more,omitempty"` // there were more than the limit
 }
 
+// matches lists matches by kick-off: those around now from memory, fresh to the last event, those before and after from the database, a few
+// seconds old. The window's edges are full hours, so that the questions to the database repeat. The filter has both ends and a limit.
+func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
+	now := s.cfg.Now().UTC()
+	from, to := now.Add(-s.cfg.MemoryBack).Truncate(time.Hour).Add(time.Hour), now.Add(s.cfg.MemoryAhead).Truncate(time.Hour)
+	f.From, f.To = f.From.UTC(), f.To.UTC()
+	var all []goalcast.Snapshot
+	for _, part := range []struct {
+		from, to time.Time
+		read     func(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
+	}{
+		{f.From, earlier(f.To, from), s.farMatches},
+		{later(f.From, from), earlier(f.To, to), s.board.Matches},
+		{later(f.From, to), f.To, s.farMatches},
+	} {
+		if !part.from.Before(part.to) || len(all) >= f.Limit {
+			continue
+		}
+		g := f
+		g.From, g.To = part.from, part.to
+		some, err := part.read(ctx, g)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some[:min(len(some), f.Limit-len(all))]...)
+	}
+	return all, nil
+}
+
+// farMatches asks the board for a time that it does not hold: it asks the database.
+func (s *Server) farMatches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
+	return s.far.get(ctx, f, func(ctx context.Context) ([]goalcast.Snapshot, error) {
+		matches, err := s.board.Matches(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		short := make([]goalcast.Snapshot, len(matches))
+		for i, m := range matches {
+			m.Timeline, m.Lineups = nil, nil // they are most of a match's size, and lists do not show them
+			short[i] = m
+		}
+		return short, nil
+	})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // getMatches lists one day's matches by kick-off.
 func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r, "date", "tz", "competition", "team", "limit")
@@ -28,7 +89,7 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	matches, err := s.board.Matches(r.Context(), f)
+	matches, err := s.matches(r.Context(), f)
 	if err != nil {
 		return fmt.Errorf("matches of %s: %w", d.date, err)
 	}
@@ -81,13 +142,15 @@ func (s *Server) getTeam(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r); q.err != nil {
 		return q.err
 	}
-	team, err := s.store.Team(r.Context(), goalcast.TeamID(id))
+	team, err := s.teams.get(r.Context(), goalcast.TeamID(id), func(ctx context.Context) (goalcast.Team, error) {
+		return s.store.Team(ctx, goalcast.TeamID(id))
+	})
 	if err != nil {
 		return fmt.Errorf("team %d: %w", id, err)
 	}
 	now := s.cfg.Now().UTC()
-	matches, err := s.board.Matches(r.Context(), goalcast.MatchFilter{Team: team.ID,
-		From: now.Add(-s.cfg.TeamBack), To: now.Add(s.cfg.TeamAhead), Limit: s.cfg.DefaultMatches})
+	matches, err := s.matches(r.Context(), goalcast.MatchFilter{Team: team.ID, Limit: s.cfg.DefaultMatches,
+		From: now.Add(-s.cfg.TeamBack).Truncate(time.Hour), To: now.Add(s.cfg.TeamAhead).Truncate(time.Hour)})
 	if err != nil {
 		return fmt.Errorf("matches of team %d: %w", id, err)
 	}
@@ -115,11 +178,13 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	comp, err := s.store.Competition(r.Context(), goalcast.CompetitionID(id))
+	comp, err := s.competitions.get(r.Context(), goalcast.CompetitionID(id), func(ctx context.Context) (goalcast.Competition, error) {
+		return s.store.Competition(ctx, goalcast.CompetitionID(id))
+	})
 	if err != nil {
 		return fmt.Errorf("competition %d: %w", id, err)
 	}
-	matches, err := s.board.Matches(r.Context(), goalcast.MatchFilter{Competition: comp.ID, From: d.from, To: d.to, Limit: s.cfg.MaxMatches})
+	matches, err := s.matches(r.Context(), goalcast.MatchFilter{Competition: comp.ID, From: d.from, To: d.to, Limit: s.cfg.MaxMatches})
 	if err != nil {
 		return fmt.Errorf("matches of competition %d: %w", id, err)
 	}

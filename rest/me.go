@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -74,14 +75,6 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	if !languageText.MatchString(body.Language) {
 		return badParameter("language", "want a language like nl, fr, de or en-GB")
 	}
-	devices, err := s.store.Devices(r.Context(), user)
-	if err != nil {
-		return fmt.Errorf("devices: %w", err)
-	}
-	known := slices.ContainsFunc(devices, func(d goalcast.Device) bool { return d.Token == token })
-	if !known && len(devices) >= s.cfg.MaxDevices {
-		return &refusal{status: http.StatusConflict, code: "too_many_devices", detail: fmt.Sprintf("a user has at most %d devices", s.cfg.MaxDevices)}
-	}
 	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-") // "nl-BE" is told in "nl"
 	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
 		Token: token, User: user, Platform: body.Platform, Language: language, Created: s.cfg.Now().UTC()}); err != nil {
@@ -98,14 +91,8 @@ func (s *Server) deleteDevice(w http.ResponseWriter, r *http.Request, user goalc
 	if err != nil {
 		return err
 	}
-	devices, err := s.store.Devices(r.Context(), user)
-	if err != nil {
-		return fmt.Errorf("devices: %w", err)
-	}
-	if slices.ContainsFunc(devices, func(d goalcast.Device) bool { return d.Token == token }) {
-		if err := s.store.DeleteDevice(r.Context(), token); err != nil {
-			return fmt.Errorf("delete device: %w", err)
-		}
+	if err := s.store.DeleteDevice(r.Context(), user, token); err != nil && !errors.Is(err, goalcast.ErrNotFound) {
+		return fmt.Errorf("delete device: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -144,17 +131,8 @@ func (s *Server) putFollow(w http.ResponseWriter, r *http.Request, user goalcast
 	if err != nil {
 		return err
 	}
-	topics, err := s.store.Follows(r.Context(), user)
-	if err != nil {
-		return fmt.Errorf("follows: %w", err)
-	}
-	if !slices.Contains(topics, topic) {
-		if len(topics) >= s.cfg.MaxFollows {
-			return &refusal{status: http.StatusConflict, code: "too_many_follows", detail: fmt.Sprintf("a user follows at most %d topics", s.cfg.MaxFollows)}
-		}
-		if err := s.store.Follow(r.Context(), user, topic); err != nil {
-			return fmt.Errorf("follow %s: %w", topic, err)
-		}
+	if err := s.store.Follow(r.Context(), user, topic); err != nil {
+		return fmt.Errorf("follow %s: %w", topic, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

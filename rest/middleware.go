@@ -34,7 +34,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
 			[]string{"api", "method", "route", "status"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_refused_total",
-			Help: "Requests answered with a problem, by its code (rate_user, rate_ip, too_large, too_many_devices, unauthorized, internal, ...)."}, []string{"code"}),
+			Help: "Requests answered with a problem, by its code (rate_user, rate_ip, too_large, too_many, unauthorized, internal, ...)."}, []string{"code"}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_messages_total",
 			Help: "Editors' messages taken, by result: published, or saved only and left to the outbox sweep."}, []string{"result"}),
 		forgotten: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_forgotten_total",

@@ -7,6 +7,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -31,10 +32,11 @@ type Store interface {
 	Team(context.Context, goalcast.TeamID) (goalcast.Team, error)                      // ErrNotFound
 	Competition(context.Context, goalcast.CompetitionID) (goalcast.Competition, error) // ErrNotFound
 
-	SaveDevice(context.Context, goalcast.Device) error // one that is known by its token changes hands
-	DeleteDevice(ctx context.Context, token string) error
+	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.
+	SaveDevice(context.Context, goalcast.Device) error
+	DeleteDevice(ctx context.Context, user goalcast.UserID, token string) error // ErrNotFound, also for another user's
 	Devices(context.Context, goalcast.UserID) ([]goalcast.Device, error)
-	Follow(context.Context, goalcast.UserID, goalcast.Topic) error
+	Follow(context.Context, goalcast.UserID, goalcast.Topic) error // twice is once. ErrTooMany
 	Unfollow(context.Context, goalcast.UserID, goalcast.Topic) error
 	Follows(context.Context, goalcast.UserID) ([]goalcast.Topic, error)
 
@@ -55,13 +57,18 @@ type Replayer interface {
 	Process(context.Context, goalcast.DocumentID) error
 }
 
-// DocumentFilter chooses documents; zero fields choose all.
+// ErrTooMany is what a Store returns when a user has as many devices or follows as he may have.
+var ErrTooMany = errors.New("too many")
+
+// DocumentFilter chooses documents; zero fields choose all. It has the fields of the store's, so that cmd can convert one to the other.
 type DocumentFilter struct {
-	Provider, Feed string
-	Match          goalcast.MatchID
-	State          goalcast.DocumentState
-	From, To       time.Time // received: From <= t < To
-	Limit          int
+	Provider string
+	Feed     string
+	Match    goalcast.MatchID
+	State    goalcast.DocumentState
+	From, To time.Time           // From <= received < To
+	Before   goalcast.DocumentID // only lower numbers: the next page
+	Limit    int
 }
 
 // Deps are the parts that a Server leans on.
@@ -95,10 +102,17 @@ type Config struct {
 	TeamBack  time.Duration // how far back a team's matches go. Default 7 days
 	TeamAhead time.Duration // how far ahead. Default 14 days
 
+	// MemoryBack and MemoryAhead are the kick-offs, from now, that the board answers from memory; it should not be told more than it holds.
+	// Matches beyond come from the database, at most every ListAge per question. Defaults 24 h, 48 h, 10 s.
+	MemoryBack, MemoryAhead time.Duration
+	ListAge                 time.Duration
+	Lists                   int           // such answers that are kept, up to 250 kB each. Default 200
+	NameAge                 time.Duration // how long the name of a team or competition is kept; that there is none: a sixth. Default 1 min
+	Names                   int           // teams and as many competitions whose names are kept. Default 5,000
+	Readings                int           // readings of these from the database at one time; others wait, at most Timeout. Default 8
+
 	MeBody      int64 // bytes of a body under /v1/me; more: 413. Default 4,096
 	MessageBody int64 // bytes of a body of /admin/messages; more: 413. Default 16,384
-	MaxDevices  int   // devices of one user; more: 409. Default 20
-	MaxFollows  int   // follows of one user; more: 409. Default 500
 
 	// UserRate limits one user's requests to /v1/me, IPRate those from one address (IPv6: one /64). The second is wide, since mobile carriers put
 	// thousands of phones behind one address. More: 429 with Retry-After. Defaults 120 a minute, 60 at once; 6,000 a minute, 1,000 at once.
@@ -130,8 +144,13 @@ func (c Config) withDefaults() Config {
 	def(&c.DefaultMatches, 200)
 	c.DefaultMatches = min(c.DefaultMatches, c.MaxMatches)
 	def(&c.MaxDocuments, 500)
-	def(&c.MaxDevices, 20)
-	def(&c.MaxFollows, 500)
+	span(&c.MemoryBack, 24*time.Hour)
+	span(&c.MemoryAhead, 48*time.Hour)
+	span(&c.ListAge, 10*time.Second)
+	span(&c.NameAge, time.Minute)
+	def(&c.Lists, 200)
+	def(&c.Names, 5000)
+	def(&c.Readings, 8)
 	def(&c.LimiterKeys, 100_000)
 	if c.MeBody <= 0 {
 		c.MeBody = 4 << 10
@@ -162,6 +181,10 @@ type Server struct {
 	public  http.Handler
 	admin   http.Handler
 
+	far          *memo[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
+	teams        *memo[goalcast.TeamID, goalcast.Team]
+	competitions *memo[goalcast.CompetitionID, goalcast.Competition]
+
 	zonesMu sync.Mutex
 	zones   map[string]*time.Location // time zones asked for so far; as many as there are names
 }
@@ -178,6 +201,10 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	if s.limiter == nil {
 		s.limiter = newBuckets(s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
 	}
+	slots := make(chan struct{}, s.cfg.Readings)
+	s.far = newMemo[goalcast.MatchFilter, []goalcast.Snapshot](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
+	s.teams = newMemo[goalcast.TeamID, goalcast.Team](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)
+	s.competitions = newMemo[goalcast.CompetitionID, goalcast.Competition](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)
 	s.admins = adminTokens(s.cfg.AdminTokens)
 	if len(s.admins) == 0 {
 		log.Warn("no admin tokens: /admin answers 403")
