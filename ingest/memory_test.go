@@ -56,6 +56,12 @@ func (m *Memory) Await(ctx context.Context, condition func(*Memory) bool) error 
 	}
 }
 
+// StatesNow is States for those who do not hold the lock.
+func (m *Memory) StatesNow() (out map[goalcast.DocumentState]int) {
+	m.With(func() { out = m.States() })
+	return out
+}
+
 // States counts documents by state. Only for conditions of Await.
 func (m *Memory) States() map[goalcast.DocumentState]int {
 	out := map[goalcast.DocumentState]int{}
