@@ -338,6 +338,48 @@ func TestDescriptionIsServed(t *testing.T) {
 	}
 }
 
+// Around now memory is asked each time; what is far from now is read once for all who ask, without its timelines, and joined without a hole.
+func TestFarMatches(t *testing.T) {
+	h := open(t)
+	now := h.clock.now()
+	var want []goalcast.MatchID
+	h.with(func() {
+		for hour := -7 * 24; hour < 14*24; hour++ {
+			id := goalcast.MatchID(2_000_000 + hour)
+			h.matches[id] = planned(id, now.Add(time.Duration(hour)*time.Hour).Truncate(time.Hour), 500, 501, 50)
+			want = append(want, id)
+		}
+	})
+	for range 3 {
+		if team := decode[listAnswer](t, h.get(t, "/v1/teams/500").body); !equalIDs(team.ids(), want[:200]) {
+			t.Errorf("%d matches, first %d; want %d, first %d", len(team.ids()), team.ids()[0], 200, want[0])
+		}
+	}
+	far, near := 0, 0
+	for _, f := range h.filters {
+		if f.From.Before(now.Add(-24*time.Hour)) || f.To.After(now.Add(48*time.Hour)) {
+			far++
+		} else {
+			near++
+		}
+	}
+	if far != 1 || near != 3 {
+		t.Errorf("asked %d times for far days, %d times for near ones", far, near)
+	}
+	h.with(func() { h.filters = nil })
+	h.get(t, "/v1/matches?date=2026-05-25&team=500")
+	h.clock.add(9 * time.Second)
+	a := h.get(t, "/v1/matches?date=2026-05-25&team=500")
+	if l := decode[listAnswer](t, a.body); len(l.Matches) != 24 || len(h.filters) != 1 {
+		t.Errorf("%d matches, asked %d times", len(l.Matches), len(h.filters))
+	}
+	h.clock.add(2 * time.Second)
+	h.get(t, "/v1/matches?date=2026-05-25&team=500")
+	if len(h.filters) != 2 {
+		t.Errorf("asked %d times", len(h.filters))
+	}
+}
+
 // The configuration's limits are the ones that count.
 func TestMatchLimits(t *testing.T) {
 	h := open(t, func(c *rest.Config, _ *rest.Deps) { c.MaxMatches = 3 })

@@ -92,6 +92,16 @@ type answer struct {
 // otherwise.
 func (h *house) ask(t *testing.T, method, path, body string, headers ...string) answer {
 	t.Helper()
+	req, got := h.send(t, method, path, body, headers...)
+	if method != http.MethodHead && method != http.MethodOptions && got.header.Get("Content-Encoding") == "" {
+		h.desc.check(t, req, got)
+	}
+	return got
+}
+
+// send is ask without a look at the description.
+func (h *house) send(t *testing.T, method, path, body string, headers ...string) (*http.Request, answer) {
+	t.Helper()
 	base := h.public
 	if strings.HasPrefix(path, "/admin") {
 		base = h.admin
@@ -116,12 +126,8 @@ func (h *house) ask(t *testing.T, method, path, body string, headers ...string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := answer{status: resp.StatusCode, header: resp.Header, body: text}
-	req.Body = io.NopCloser(strings.NewReader(body))
-	if method != http.MethodHead && method != http.MethodOptions && resp.Header.Get("Content-Encoding") == "" {
-		h.desc.check(t, req, got)
-	}
-	return got
+	req.Body = io.NopCloser(strings.NewReader(body)) // to be read again
+	return req, answer{status: resp.StatusCode, header: resp.Header, body: text}
 }
 
 // get is ask without much.
