@@ -5,6 +5,7 @@ package fcm
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -105,13 +106,14 @@ func credentials(ctx context.Context, cfg Config) (*google.Credentials, error) {
 	var key struct {
 		Type    string `json:"type"`
 		Project string `json:"project_id"`
+		Private string `json:"private_key"`
 	}
 	// No error here shows the text: it holds a private key.
 	if json.Unmarshal(cfg.Credentials, &key) != nil || key.Type != "service_account" {
 		return nil, errors.New("firebase: the credentials are not the JSON key of a service account")
 	}
 	account, err := google.JWTConfigFromJSON(cfg.Credentials, scope)
-	if err != nil {
+	if block, _ := pem.Decode([]byte(key.Private)); err != nil || block == nil {
 		return nil, errors.New("firebase: the service account's key cannot be read")
 	}
 	return &google.Credentials{ProjectID: key.Project, TokenSource: account.TokenSource(ctx)}, nil

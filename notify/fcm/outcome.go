@@ -38,7 +38,7 @@ func outcome(ctx context.Context, r *messaging.SendResponse) notify.Result {
 	}
 	later := func(reason string) notify.Result {
 		out := result(notify.Later, reason)
-		out.After = retryAfter(resp.Header, time.Now())
+		out.After = retryAfter(resp, time.Now())
 		return out
 	}
 	switch {
@@ -101,11 +101,12 @@ func badToken(resp *http.Response) bool {
 }
 
 // retryAfter reads the pause that the answer asks for: seconds or a date; 0 if it asks for none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get(afterHeader))
-	if text == "" {
-		text = strings.TrimSpace(h.Get("Retry-After"))
+func retryAfter(resp *http.Response, now time.Time) time.Duration {
+	name := "Retry-After"
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		name = afterHeader // the other one is ours: see once
 	}
+	text := strings.TrimSpace(resp.Header.Get(name))
 	var d time.Duration
 	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
 		d = time.Duration(seconds) * time.Second

@@ -1,0 +1,88 @@
+package fcmtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Failure is an answer other than success.
+type Failure struct {
+	Status     int    // HTTP
+	Code       string // errorCode of the FcmError; empty: the answer has none, as those of Google's front end
+	Message    string
+	RetryAfter time.Duration // in the header, in seconds; 0 for no header
+	Field      string        // what is wrong, as "message.data: why"; the part before the colon goes into a BadRequest detail
+	Deliver    bool          // the message is delivered all the same
+	Drop       bool          // the connection is closed without an answer
+}
+
+// The failures that Firebase documents.
+func Unregistered() Failure     { return Failure{Status: 404, Code: "UNREGISTERED"} }
+func SenderIDMismatch() Failure { return Failure{Status: 403, Code: "SENDER_ID_MISMATCH"} }
+func InvalidArgument() Failure {
+	return Failure{Status: 400, Code: "INVALID_ARGUMENT", Field: "message.data: scripted"}
+}
+func InvalidToken() Failure {
+	return Failure{Status: 400, Code: "INVALID_ARGUMENT", Field: "message.token: not a registration token"}
+}
+func ThirdPartyAuth() Failure { return Failure{Status: 401, Code: "THIRD_PARTY_AUTH_ERROR"} }
+func Internal() Failure       { return Failure{Status: 500, Code: "INTERNAL"} }
+func QuotaExceeded(d time.Duration) Failure {
+	return Failure{Status: 429, Code: "QUOTA_EXCEEDED", RetryAfter: d}
+}
+func Unavailable(d time.Duration) Failure {
+	return Failure{Status: 503, Code: "UNAVAILABLE", RetryAfter: d}
+}
+
+// Fail makes the next messages to the token fail, one after the other, and later ones succeed again. An empty token stands for
+// every message of any device.
+func (s *Server) Fail(token string, failures ...Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures == nil {
+		s.failures = map[string][]Failure{}
+	}
+	s.failures[token] = append(s.failures[token], failures...)
+}
+
+func (s *Server) nextFailure(token string) (Failure, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range []string{token, ""} {
+		if list := s.failures[key]; len(list) > 0 {
+			s.failures[key] = list[1:]
+			return list[0], true
+		}
+	}
+	return Failure{}, false
+}
+
+// fail writes the answer as Google does.
+func fail(w http.ResponseWriter, f Failure) {
+	status := map[int]string{
+		400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL",
+		503: "UNAVAILABLE",
+	}[f.Status]
+	details := []any{}
+	if f.Code != "" {
+		details = append(details, map[string]string{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": f.Code})
+	}
+	if f.Field != "" {
+		field, why, _ := strings.Cut(f.Field, ": ")
+		details = append(details, map[string]any{"@type": "type.googleapis.com/google.rpc.BadRequest",
+			"fieldViolations": []any{map[string]string{"field": field, "description": why}}})
+	}
+	message := f.Message
+	if message == "" {
+		message = "scripted failure " + f.Code
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Round(time.Second)/time.Second)))
+	}
+	w.WriteHeader(f.Status)
+	json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": f.Status, "message": message, "status": status, "details": details}})
+}
