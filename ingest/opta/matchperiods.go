@@ -16,7 +16,7 @@ func (m *matchDocument) periods() []goalcast.Event {
 	var newest goalcast.Period // that a fact or a time of day tells of
 	seen := func(p goalcast.Period) {
 		shootout = shootout || p == goalcast.Shootout
-		extra = extra || p == goalcast.ExtraFirstHalf || p == goalcast.ExtraSecondHalf
+		extra = extra || p.Order() >= goalcast.ExtraFirstHalf.Order() && p.Order() <= goalcast.ExtraFullTime.Order()
 		if p.Order() > newest.Order() {
 			newest = p
 		}
