@@ -1,0 +1,194 @@
+// cards.js: the list of matches, one card each, grouped by competition, in the order of kick-off: a card never moves while one looks at it.
+import { crest, flash, h, setChildren, setText } from './dom.js';
+import { clockOf, isCancelled, place, progress, sign, tell } from './tell.js';
+import { t } from './words.js';
+
+const shoutTime = 4200; // ms a card shouts
+const newest = 8; // finished matches of a competition beyond its newest ones are folded away
+
+export class List {
+  #page;
+  #root;
+  #cards = new Map();
+  #groups = new Map(); // competition id -> {root, cards, folded, title}
+
+  constructor(page, root) {
+    this.#page = page;
+    this.#root = root;
+  }
+
+  match(id) { return this.#cards.get(id)?.match; }
+
+  show(match) {
+    let card = this.#cards.get(match.id);
+    if (!card) {
+      card = new Card(this.#page, match);
+      this.#cards.set(match.id, card);
+      this.#page.follows?.onChange(() => card.showStar());
+    }
+    const moved = !card.shown || card.match.kickoff !== match.kickoff || card.match.state !== match.state || card.match.competition?.id !== match.competition?.id;
+    card.show(match);
+    if (moved) this.#arrange();
+  }
+
+  told(event, match, before) { this.#cards.get(match.id)?.told(event, before); }
+  tick() { for (const card of this.#cards.values()) card.tick(); }
+  retell() { for (const card of this.#cards.values()) card.show(card.match); this.#arrange(); }
+  mark(id) { for (const card of this.#cards.values()) card.root.toggleAttribute('data-selected', card.match.id === id); }
+
+  /** The match to show when nobody chose one: the first that is on, else the next, else the last. */
+  favourite() {
+    const all = this.#sorted();
+    return (all.find((m) => m.state === 'live') ?? all.find((m) => m.state === 'scheduled') ?? all.at(-1))?.id;
+  }
+
+  #sorted() {
+    return [...this.#cards.values()].map((c) => c.match).sort((a, b) => (Date.parse(a.kickoff) || 0) - (Date.parse(b.kickoff) || 0) || a.id - b.id);
+  }
+
+  #arrange() {
+    const groups = new Map();
+    for (const match of this.#sorted()) {
+      const id = match.competition?.id ?? 0;
+      if (!groups.has(id)) groups.set(id, []);
+      groups.get(id).push(match);
+    }
+    const order = [];
+    for (const [id, matches] of groups) {
+      if (!this.#groups.has(id)) this.#groups.set(id, newGroup());
+      const group = this.#groups.get(id);
+      const old = matches.filter((m, i) => m.state === 'finished' && i < matches.length - newest);
+      const cardOf = (m) => this.#cards.get(m.id).root;
+      setText(group.name, matches.at(-1).competition?.name || t('matches'));
+      setText(group.count, String(matches.length - old.length));
+      setChildren(group.cards, matches.filter((m) => !old.includes(m)).map(cardOf));
+      setChildren(group.old, old.map(cardOf).reverse());
+      setText(group.summary, `${t('earlier')} (${old.length})`);
+      group.fold.hidden = old.length === 0;
+      for (const m of matches) this.#cards.get(m.id).shown = true;
+      order.push(group.root);
+    }
+    setChildren(this.#root, order);
+  }
+}
+
+function newGroup() {
+  const g = { name: h('span'), count: h('span', { class: 'count' }), cards: h('div', { class: 'cards' }), old: h('div', { class: 'cards' }), summary: h('summary') };
+  g.fold = h('details', { class: 'earlier' }, g.summary, g.old);
+  g.root = h('section', { class: 'group' }, h('h2', {}, g.name, g.count), g.cards, g.fold);
+  return g;
+}
+
+class Card {
+  shown = false;
+  #page;
+  #sides;
+  #timer;
+
+  constructor(page, match) {
+    this.#page = page;
+    this.match = match;
+    this.clock = h('span', { class: 'clock' });
+    this.note = h('span', { class: 'note' });
+    this.#sides = ['home', 'away'].map((side) => {
+      const s = { side, crest: h('span', { class: 'crest-box' }), name: h('span', { class: 'name' }), reds: h('span', { class: 'reds' }), score: h('span', { class: 'score' }) };
+      s.root = h('span', { class: `row ${side}` }, s.crest, s.name, s.reds, s.score);
+      return s;
+    });
+    this.fill = h('i', { class: 'fill' });
+    this.marks = h('span', { class: 'marks' });
+    this.shout = h('span', { class: 'shout', 'aria-hidden': 'true' });
+    this.star = page.follows && h('button', { class: 'star', type: 'button', onclick: () => page.follows.toggleMatch(this.match) }, star());
+    this.root = h('article', { class: 'card' },
+      h('button', { class: 'open', type: 'button', onclick: () => page.select(this.match.id) },
+        h('span', { class: 'head' }, this.clock, this.note), ...this.#sides.map((s) => s.root),
+        h('span', { class: 'bar', 'aria-hidden': 'true' }, this.fill, this.marks)),
+      this.star, this.shout);
+  }
+
+  show(match) {
+    const before = this.match;
+    this.match = { ...match, timeline: match.timeline ?? before.timeline ?? [] };
+    this.root.dataset.state = match.state;
+    this.root.dataset.id = match.id;
+    for (const s of this.#sides) this.#showSide(s);
+    this.#showMarks();
+    this.#showNote();
+    this.showStar();
+    this.tick();
+  }
+
+  #showSide(s) {
+    const { match } = this;
+    const team = match[s.side];
+    setText(s.name, team.name ?? '…');
+    if (s.crest.dataset.team !== `${team.id} ${team.name}`) {
+      s.crest.dataset.team = `${team.id} ${team.name}`;
+      s.crest.replaceChildren(crest(team));
+    }
+    const score = match.state === 'scheduled' || match.state === 'postponed' ? '–' : String(match.score[s.side]) + (match.shootout ? ` (${match.shootout[s.side]})` : '');
+    if (s.score.textContent !== score) {
+      const first = s.score.textContent === '' || s.score.textContent === '–';
+      setText(s.score, score);
+      if (!first) flash(s.score, 'bump');
+    }
+    const other = match[s.side === 'home' ? 'away' : 'home'];
+    s.root.classList.toggle('behind', match.state === 'finished' && match.score[s.side] < match.score[s.side === 'home' ? 'away' : 'home'] && other.id !== team.id);
+    const reds = match.timeline.filter((e) => e.kind === 'card' && e.team === team.id && e.card?.type !== 'yellow' && !isCancelled(e)).length;
+    if (s.reds.childElementCount !== reds) s.reds.replaceChildren(...Array.from({ length: reds }, () => h('i')));
+  }
+
+  #showMarks() {
+    const marks = this.match.timeline.filter((e) => e.kind === 'goal' || (e.kind === 'card' && e.card?.type !== 'yellow')).map((e) => {
+      const mark = h('i', { class: `mark ${e.kind} ${e.team === this.match.home.id ? 'home' : 'away'} ${isCancelled(e) ? 'void' : ''}` });
+      mark.style.setProperty('--at', place(e, this.match).toFixed(3));
+      return mark;
+    });
+    this.marks.replaceChildren(...marks);
+  }
+
+  // The note is the last thing worth a line: a goal, one taken back, a red card; before the match where it is.
+  #showNote() {
+    const { match } = this;
+    const last = match.timeline.filter((e) => e.kind === 'goal' || (e.kind === 'card' && e.card?.type !== 'yellow')).at(-1);
+    const text = last ? `${last.clock ?? ''}′ ${last.player?.name ?? tell(last).title}` : '';
+    this.note.classList.toggle('void', Boolean(last && isCancelled(last)));
+    if (last) this.note.replaceChildren(sign(last), h('span', {}, text));
+    else this.note.replaceChildren(h('span', {}, match.venue ?? ''));
+  }
+
+  showStar() {
+    if (!this.star) return;
+    const on = this.#page.follows.hasMatch(this.match);
+    this.star.setAttribute('aria-pressed', String(on));
+    this.star.setAttribute('aria-label', `${t(on ? 'unfollow' : 'follow')}: ${this.match.home.name ?? ''} – ${this.match.away.name ?? ''}`);
+  }
+
+  tick() {
+    const now = this.#page.now();
+    setText(this.clock, clockOf(this.match, now, this.#page.speed));
+    this.fill.style.setProperty('--part', progress(this.match, now, this.#page.speed).toFixed(3));
+  }
+
+  told(event, before) {
+    if (event.kind === 'goal' && isCancelled(event) && before && !isCancelled(before)) this.#shout('void', 'VAR', t('noGoal'));
+    else if (event.kind === 'goal' && !isCancelled(event) && !before) this.#shout('goal', t('goal'), event.player?.name ?? '');
+    else if (event.kind === 'card' && event.card?.type !== 'yellow' && !before && !isCancelled(event)) this.#shout('red', t('red'), event.player?.name ?? '');
+  }
+
+  #shout(kind, big, small) {
+    clearTimeout(this.#timer);
+    this.shout.replaceChildren(h('b', {}, big), h('span', {}, small));
+    this.root.dataset.shout = kind;
+    flash(this.root, 'shouting');
+    this.#timer = setTimeout(() => {
+      this.root.classList.remove('shouting');
+      delete this.root.dataset.shout;
+    }, shoutTime);
+  }
+}
+
+export function star() {
+  return h('svg', { viewBox: '0 0 24 24', 'aria-hidden': 'true' }, h('path', { d: 'M12 3.200l2.700 5.600 6.100.9-4.400 4.300 1 6.100-5.400-2.900-5.400 2.900 1-6.100L3.200 9.700l6.100-.9z' }));
+}
+

@@ -1,0 +1,79 @@
+// tell.js: events in words and signs; used by the cards and the detail.
+import { clockText, minuteAt } from '../goalcast.js';
+import { h } from './dom.js';
+import { t, timeOfDay } from './words.js';
+
+/** What stands where the clock is: "63′", "HT", "20:45". */
+export function clockOf(match, now, speed) {
+  if (match.state === 'postponed' || match.state === 'abandoned') return t(match.state);
+  if (match.period === 'pre_match' || !match.period) return timeOfDay(match.kickoff);
+  const minute = minuteAt(match, now, speed);
+  return minute > 0 ? `${clockText(match.period, minute)}′` : t(match.period);
+}
+
+/** How far a match is, 0 to 1, in play and in its pauses. */
+export function progress(match, now, speed) {
+  const whole = /extra|shootout/.test(match.period) ? 120 : 90;
+  if (match.state === 'finished') return 1;
+  const pauses = { half_time: 45, full_time_90: 90, extra_half_time: 105, extra_full_time: 120, shootout: 120 };
+  const minute = pauses[match.period] ?? minuteAt(match, now, speed);
+  const [from, to] = { first_half: [0, 45], second_half: [45, 90], extra_first_half: [90, 105], extra_second_half: [105, 120] }[match.period] ?? [0, 120];
+  return Math.min(Math.max(minute, from), to) / whole;
+}
+
+/** Where on the bar an event stands, 0 to 1. */
+export function place(event, match) {
+  const whole = match.timeline.some((e) => /extra|shootout/.test(e.period ?? '')) ? 120 : 90;
+  const end = { first_half: 45, second_half: 90, extra_first_half: 105, extra_second_half: 120 }[event.period] ?? whole;
+  return Math.min(event.minute ?? 0, end) / whole;
+}
+
+export const isCancelled = (event) => event.status === 'cancelled';
+
+/** Events that a viewer sees in the timeline. */
+export function tellable(event) {
+  return !['fixture', 'lineup', 'message'].includes(event.kind) && !(event.kind === 'period' && isCancelled(event));
+}
+
+/** {title, text, note} of an event. */
+export function tell(event) {
+  const name = event.player?.name ?? '';
+  switch (event.kind) {
+    case 'goal': {
+      const kind = { own: t('own'), penalty: t('penalty') }[event.goal?.type];
+      const assist = event.goal?.assist?.name ? `${t('assist')}: ${event.goal.assist.name}` : '';
+      return { title: name || t('goal'), text: [kind, assist].filter(Boolean).join(' · ') };
+    }
+    case 'card': return { title: name || t(event.card?.type), text: [t(event.card?.type), event.card?.reason].filter(Boolean).join(' · ') };
+    case 'substitution': return { title: event.substitution?.on?.name ?? t('substitution'), text: event.substitution?.off?.name ?? '' };
+    case 'missed_penalty': return { title: name || t('missed'), text: t('missed') };
+    case 'shootout_kick': return { title: name, text: t(event.kick?.scored ? 'kickIn' : 'kickOut') };
+    case 'var': return { title: t('review'), text: [t(`s_${event.var?.subject}`), t(event.var?.outcome)].join(': ') };
+    case 'added_time': return { title: `+${event.added_time ?? 0}`, text: t('added') };
+    case 'clip': return { title: event.clip?.title ?? t('clip'), text: t('clip') };
+    case 'period': return { title: t(`p_${event.period}`), text: '' };
+  }
+  return { title: event.kind, text: '' };
+}
+
+/** The sign of an event. */
+export function sign(event) {
+  const icon = (kind, ...children) => h('svg', { class: `sign ${kind}`, viewBox: '0 0 24 24', 'aria-hidden': 'true' }, ...children);
+  switch (event.kind) {
+    case 'goal':
+      return icon(event.goal?.type === 'own' ? 'ball own' : 'ball', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 8l3.800 2.800-1.450 4.400h-4.700L8.200 10.800z' }),
+        h('path', { class: 'seam', d: 'M12 8V3.500M15.800 10.800l4.300-1.500M14.350 15.200l2.700 3.700M9.650 15.200l-2.700 3.700M8.200 10.800L3.900 9.300' }));
+    case 'shootout_kick':
+    case 'missed_penalty':
+      return event.kick?.scored ? icon('ball', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M8 12l3 3 5-6', class: 'tick' }))
+        : icon('miss', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M8.500 8.500l7 7M15.500 8.500l-7 7' }));
+    case 'card':
+      return icon('card-sign', event.card?.type === 'second_yellow' && h('rect', { x: 4, y: 4, width: 10, height: 14, rx: 2, class: 'yellow' }),
+        h('rect', { x: event.card?.type === 'second_yellow' ? 9 : 7, y: event.card?.type === 'second_yellow' ? 7 : 5, width: 10, height: 14, rx: 2,
+          class: event.card?.type === 'yellow' ? 'yellow' : 'red' }));
+    case 'substitution': return icon('swap', h('path', { class: 'on', d: 'M8 19V6M4 10l4-4.500 4 4.500' }), h('path', { class: 'off', d: 'M16 5v13M12 14l4 4.500 4-4.500' }));
+    case 'var': return icon('var', h('rect', { x: 2.5, y: 5, width: 19, height: 14, rx: 2.5 }), h('text', { x: 12, y: 15, 'text-anchor': 'middle' }, 'VAR'));
+    case 'added_time': return icon('watch', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 7v5l3.500 2' }));
+  }
+  return icon('other', h('circle', { cx: 12, cy: 12, r: 4 }));
+}

@@ -1,0 +1,61 @@
+// words.js: what the page says, in three languages.
+
+const words = {
+  en: {
+    title: 'Live football', matches: 'Matches', today: 'Today', live: 'Live', connecting: 'Connecting…', reconnecting: 'Reconnecting…', stale: 'Waiting for the source',
+    closed: 'Closed', offline: 'Offline', latency: 'to your screen', events: 'events', noMatches: 'No matches today', loading: 'Loading matches…', earlier: 'Earlier results',
+    half_time: 'HT', full_time: 'FT', full_time_90: '90′', extra_half_time: 'ET HT', extra_full_time: 'AET', shootout: 'PENS', postponed: 'Postp.', abandoned: 'Aband.',
+    p_first_half: 'Kick-off', p_half_time: 'Half time', p_second_half: 'Second half', p_full_time_90: 'End of normal time', p_extra_first_half: 'Extra time',
+    p_extra_half_time: 'Half time of extra time', p_extra_second_half: 'Second half of extra time', p_extra_full_time: 'End of extra time', p_shootout: 'Penalty shoot-out',
+    p_full_time: 'Full time',
+    goal: 'Goal', own: 'Own goal', penalty: 'Penalty', assist: 'Assist', noGoal: 'No goal', cancelled: 'Cancelled', var: 'VAR', review: 'VAR check', possible: 'Under review',
+    yellow: 'Yellow card', second_yellow: 'Second yellow card', red: 'Red card', substitution: 'Substitution', missed: 'Penalty missed', added: 'min added', clip: 'Clip',
+    kickIn: 'Scored', kickOut: 'Missed', corrected: 'corrected', timeline: 'Timeline', lineups: 'Line-ups', bench: 'Bench', noTimeline: 'Nothing has happened yet', noLineups: 'Line-ups are not in yet',
+    choose: 'Choose a match', back: 'All matches', follow: 'Follow', unfollow: 'Following', phone: 'On the phone', following: 'Following', nothingFollowed: 'Tap a star to get its goals here',
+    noPushes: 'Goals of what you follow arrive here', withdrawn: 'withdrawn', updated: 'updated', now: 'now', ago: (n) => `${n} min ago`, upheld: 'decision stands', under_review: 'under review', awarded: 'awarded', not_awarded: 'not awarded', upgraded: 'upgraded',
+    s_goal: 'goal', s_penalty: 'penalty', s_red_card: 'red card', s_mistaken_identity: 'mistaken identity', s_other: 'incident', confirmed: 'confirmed', followFailed: 'Following did not work; try again',
+  },
+  nl: {
+    title: 'Live voetbal', matches: 'Wedstrijden', today: 'Vandaag', live: 'Live', connecting: 'Verbinden…', reconnecting: 'Opnieuw verbinden…', stale: 'Wachten op de bron',
+    closed: 'Gesloten', offline: 'Offline', latency: 'tot op je scherm', events: 'gebeurtenissen', noMatches: 'Geen wedstrijden vandaag', loading: 'Wedstrijden laden…', earlier: 'Eerdere uitslagen',
+    half_time: 'RUST', full_time: 'EINDE', postponed: 'Uitgest.', abandoned: 'Gestaakt',
+    p_first_half: 'Aftrap', p_half_time: 'Rust', p_second_half: 'Tweede helft', p_extra_first_half: 'Verlengingen', p_shootout: 'Strafschoppen', p_full_time: 'Einde',
+    goal: 'Doelpunt', own: 'Owngoal', penalty: 'Strafschop', assist: 'Assist', noGoal: 'Geen doelpunt', cancelled: 'Afgekeurd', review: 'VAR-check', possible: 'Wordt bekeken',
+    yellow: 'Gele kaart', second_yellow: 'Tweede gele kaart', red: 'Rode kaart', substitution: 'Wissel', missed: 'Strafschop gemist', added: 'min extra', corrected: 'verbeterd',
+    timeline: 'Verloop', lineups: 'Opstellingen', bench: 'Bank', noTimeline: 'Er is nog niets gebeurd', noLineups: 'De opstellingen zijn nog niet bekend', choose: 'Kies een wedstrijd', back: 'Alle wedstrijden',
+    follow: 'Volgen', unfollow: 'Gevolgd', phone: 'Op de gsm', following: 'Je volgt', nothingFollowed: 'Tik op een ster en krijg hier de goals', noPushes: 'Goals van wie je volgt komen hier binnen',
+    withdrawn: 'ingetrokken', updated: 'bijgewerkt', now: 'nu', ago: (n) => `${n} min geleden`, upheld: 'beslissing blijft', under_review: 'wordt bekeken', awarded: 'toegekend', not_awarded: 'niet toegekend',
+    s_goal: 'doelpunt', s_penalty: 'strafschop', s_red_card: 'rode kaart', s_other: 'fase', confirmed: 'bevestigd', kickIn: 'Raak', kickOut: 'Gemist', followFailed: 'Volgen is niet gelukt; probeer opnieuw',
+  },
+  fr: {
+    title: 'Football en direct', matches: 'Matchs', today: 'Aujourd’hui', live: 'En direct', connecting: 'Connexion…', reconnecting: 'Reconnexion…', stale: 'En attente de la source',
+    closed: 'Fermé', offline: 'Hors ligne', latency: 'jusqu’à l’écran', events: 'événements', noMatches: 'Pas de match aujourd’hui', loading: 'Chargement…', earlier: 'Résultats précédents',
+    half_time: 'MT', full_time: 'FIN', postponed: 'Reporté', abandoned: 'Arrêté',
+    p_first_half: 'Coup d’envoi', p_half_time: 'Mi-temps', p_second_half: 'Deuxième mi-temps', p_extra_first_half: 'Prolongations', p_shootout: 'Tirs au but', p_full_time: 'Fin du match',
+    goal: 'But', own: 'But contre son camp', penalty: 'Penalty', assist: 'Passe', noGoal: 'But annulé', cancelled: 'Annulé', review: 'Vérification VAR', possible: 'En révision',
+    yellow: 'Carton jaune', second_yellow: 'Deuxième carton jaune', red: 'Carton rouge', substitution: 'Remplacement', missed: 'Penalty manqué', added: 'min ajoutées', corrected: 'corrigé',
+    timeline: 'Fil du match', lineups: 'Compositions', bench: 'Banc', noTimeline: 'Rien à signaler pour l’instant', noLineups: 'Compositions pas encore connues', choose: 'Choisissez un match', back: 'Tous les matchs',
+    follow: 'Suivre', unfollow: 'Suivi', phone: 'Sur le téléphone', following: 'Suivis', nothingFollowed: 'Touchez une étoile pour recevoir les buts ici', noPushes: 'Les buts de vos équipes arrivent ici',
+    withdrawn: 'retiré', updated: 'mis à jour', now: 'maintenant', ago: (n) => `il y a ${n} min`, upheld: 'décision maintenue', under_review: 'en révision', awarded: 'accordé', not_awarded: 'non accordé',
+    s_goal: 'but', s_red_card: 'carton rouge', s_other: 'action', confirmed: 'confirmé', kickIn: 'Marqué', kickOut: 'Manqué', followFailed: 'Échec du suivi ; réessayez',
+  },
+};
+
+export const languages = Object.keys(words);
+
+let language = 'en';
+
+export function setLanguage(code) {
+  language = languages.includes(code) ? code : 'en';
+  document.documentElement.lang = language;
+}
+
+export function currentLanguage() { return language; }
+
+/** The words of a key, in the language of now. */
+export function t(key) { return words[language][key] ?? words.en[key] ?? key; }
+
+export function timeOfDay(text) {
+  const at = new Date(text ?? NaN);
+  return Number.isNaN(at.getTime()) ? '–' : new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hour12: false }).format(at);
+}
