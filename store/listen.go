@@ -1,0 +1,380 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"goalcast"
+)
+
+// readPage is how many events one read of the stream brings: a few MB at most.
+const readPage = 500
+
+// The pause before a connection is made anew: it doubles from the first to the last, and is then taken at random from its upper half.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// printsKept is of how many past events the reader knows what they were, to notice when the bus went back in time.
+const printsKept = 1024
+
+// reader is one listener's place in the stream. Its goroutines are: events (reads and delivers), the watchdog, the beat, one per state
+// shard; mu makes them take turns at the listener.
+type reader struct {
+	bus      *Bus
+	listener goalcast.Listener
+	seed     maphash.Seed
+
+	mu     sync.Mutex
+	seen   goalcast.Cursor    // the last event delivered; zero before the first Reset
+	prints [printsKept]uint64 // what the last events were, by offset
+	heard  time.Time          // when the bus last gave a sign of life
+	stale  bool               // true until the listener was told that it is live, and again after a silence
+	told   bool               // the listener knows of the silence; at first it does not
+}
+
+// Listen tells the listener what comes over the bus, until ctx ends; it returns ctx's error. First comes Reset with a cursor, then the events after
+// it that the bus still has (History of them at most), then Stale(false): from there on it is live. Missed messages are read from the stream before
+// what came after them is delivered. Redis may go and come back, empty or not: the listener is told Stale, and Reset where the stream cannot be
+// continued. One Listen at a time.
+func (b *Bus) Listen(ctx context.Context, l goalcast.Listener) error {
+	b.mu.Lock()
+	busy := b.listening
+	b.listening = true
+	b.mu.Unlock()
+	if busy {
+		return errors.New("listen: somebody listens already")
+	}
+	defer func() {
+		b.mu.Lock()
+		b.listening = false
+		b.mu.Unlock()
+		b.metrics.stale.Set(0)
+	}()
+	r := &reader{bus: b, listener: l, seed: maphash.MakeSeed(), heard: time.Now(), stale: true}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.again(ctx, "bus", r.session) })
+	g.Go(func() error { return r.watch(ctx) })
+	g.Go(func() error { return b.keepBeating(ctx) })
+	for _, s := range b.shards {
+		g.Go(func() error { return s.run(ctx, r) })
+	}
+	return g.Wait()
+}
+
+// again runs a session over and over, with growing pauses while it does not get anywhere, until ctx ends. A session returns how far it
+// came: true means that it was up.
+func (b *Bus) again(ctx context.Context, name string, session func(context.Context) (bool, error)) error {
+	pause := firstPause
+	for {
+		up, err := session(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if up {
+			b.log.Warn("connection lost", "to", name, "error", err)
+			pause = firstPause
+		} else if pause == firstPause {
+			b.log.Warn("no connection", "to", name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// keepBeating tries to beat, for all processes.
+func (b *Bus) keepBeating(ctx context.Context) error {
+	t := time.NewTicker(b.options.Beat)
+	defer t.Stop()
+	for {
+		// An error needs no words: the reader notices the silence.
+		_ = b.beat(ctx)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+// watch tells the listener when the bus has been silent for too long.
+func (r *reader) watch(ctx context.Context) error {
+	t := time.NewTicker(r.bus.options.StaleAfter / 20)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+		r.mu.Lock()
+		if time.Since(r.heard) >= r.bus.options.StaleAfter && !r.told {
+			r.stale, r.told = true, true
+			r.bus.metrics.stale.Set(1)
+			r.listener.Stale(true)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// subscribe opens a connection for messages of channels. It never waits on the connection's own attempts to mend itself: whoever reads closes
+// it at the first error and makes a new one.
+func (b *Bus) subscribe(ctx context.Context, ps *redis.PubSub, channels ...string) error {
+	if b.redis.cluster {
+		return ps.SSubscribe(ctx, channels...)
+	}
+	return ps.Subscribe(ctx, channels...)
+}
+
+// open makes a connection without channels; nothing is dialled yet. It is closed when ctx ends: reading does not heed ctx.
+func (b *Bus) open(ctx context.Context) (ps *redis.PubSub, done func()) {
+	if b.redis.cluster {
+		ps = b.redis.client.SSubscribe(ctx)
+	} else {
+		ps = b.redis.client.Subscribe(ctx)
+	}
+	stop := context.AfterFunc(ctx, func() { ps.Close() })
+	return ps, func() {
+		stop()
+		ps.Close()
+	}
+}
+
+// session subscribes, reads what was missed, and delivers until something breaks.
+func (r *reader) session(ctx context.Context) (up bool, err error) {
+	ps, done := r.bus.open(ctx)
+	defer done()
+	if err := r.bus.subscribe(ctx, ps, r.bus.key("events")); err != nil {
+		return false, wrapRedis("subscribe", err)
+	}
+	for {
+		// The limit is that of silence, not shorter: a read that is given up in the middle of a message cannot be taken up again.
+		message, err := ps.ReceiveTimeout(ctx, r.bus.options.StaleAfter)
+		if err != nil {
+			return up, wrapRedis("receive", err)
+		}
+		switch m := message.(type) {
+		case *redis.Subscription:
+			// Only now is every later message certain to come; what came before is in the stream.
+			if err := r.resume(ctx); err != nil {
+				return up, err
+			}
+			up = true
+		case *redis.Message:
+			if err := r.message(ctx, m.Payload); err != nil {
+				return up, err
+			}
+			if r.isStale() { // the silence ended just before the connection would have been given up
+				if err := r.resume(ctx); err != nil {
+					return up, err
+				}
+			}
+		}
+	}
+}
+
+// message takes an event or a beat from the channel.
+func (r *reader) message(ctx context.Context, payload string) error {
+	kind, rest, _ := strings.Cut(payload, " ")
+	epoch, rest, _ := strings.Cut(rest, " ")
+	place, body, _ := strings.Cut(rest, " ")
+	offset, err := strconv.ParseUint(place, 10, 64)
+	if err != nil || kind != "e" && kind != "b" {
+		return fmt.Errorf("unexpected message on the bus: %.80q", payload)
+	}
+	if r.take(kind == "e", goalcast.Cursor{Epoch: epoch, Offset: offset}, body) {
+		return nil
+	}
+	return r.resume(ctx)
+}
+
+// take delivers an event that is the next one, and says whether all is well: false if something was missed or the past has changed.
+func (r *reader) take(isEvent bool, at goalcast.Cursor, body string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard = time.Now()
+	switch {
+	case at.Epoch != r.seen.Epoch:
+		return false
+	case !isEvent:
+		return at.Offset == r.seen.Offset
+	case at.Offset == r.seen.Offset+1:
+		p := r.deliverLocked(entry{at.Offset, body})
+		if ms := p.Event.Times.Published; ms > 0 {
+			r.bus.metrics.lag.Observe(max(0, time.Since(time.UnixMilli(ms)).Seconds()))
+		}
+		return true
+	case at.Offset <= r.seen.Offset: // read from the stream before it came here; if it is the same
+		return r.samePastLocked(at.Offset, body)
+	}
+	return false
+}
+
+// samePastLocked says whether an event that was delivered is still the one at its offset; true where that is not known any more.
+func (r *reader) samePastLocked(offset uint64, body string) bool {
+	if r.seen.Offset-offset >= printsKept {
+		return true
+	}
+	kept := r.prints[offset%printsKept]
+	return kept == 0 || kept == r.print(body)
+}
+
+func (r *reader) print(body string) uint64 { return maphash.String(r.seed, body) }
+
+func (r *reader) deliverLocked(e entry) goalcast.Published {
+	r.seen.Offset = e.offset
+	r.prints[e.offset%printsKept] = r.print(e.body)
+	p := r.bus.decode(r.seen.Epoch, e)
+	r.listener.Event(p)
+	return p
+}
+
+// resume brings the listener to the head of the stream: by what it missed, or by a Reset and the history that there is.
+func (r *reader) resume(ctx context.Context) error {
+	missed, restarted := 0, false
+	for {
+		seen := r.cursor()
+		p, err := r.bus.read(ctx, max(1, seen.Offset), readPage) // from the last one seen, to compare it
+		if err != nil {
+			return err
+		}
+		switch r.compare(p, seen) {
+		case forged:
+			if err := r.bus.roll(ctx, seen, p.head.Offset >= seen.Offset); err != nil {
+				return err
+			}
+			continue // there is another epoch now
+		case torn:
+			if err := r.restart(ctx, p.head); err != nil {
+				return err
+			}
+			restarted = true
+		}
+		n, atHead := r.catchUp(p, seen)
+		if missed += n; atHead {
+			break
+		}
+	}
+	if missed > 0 && !restarted {
+		r.bus.metrics.gaps.Inc()
+		r.bus.log.Info("missed events read from the stream", "events", missed)
+	}
+	r.fresh()
+	return nil
+}
+
+func (r *reader) isStale() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stale
+}
+
+func (r *reader) cursor() goalcast.Cursor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen
+}
+
+// What compare finds.
+const (
+	whole  = iota // the stream goes on where the listener is
+	torn          // it does not: another epoch, or what was missed is no longer there
+	forged        // the same epoch has another past: the bus went back in time
+)
+
+func (r *reader) compare(p page, seen goalcast.Cursor) int {
+	switch {
+	case p.head.Epoch != seen.Epoch:
+		return torn
+	case p.head.Offset < seen.Offset:
+		return forged
+	case len(p.entries) == 0:
+		if p.head.Offset == seen.Offset {
+			return whole
+		}
+		return torn
+	}
+	first := p.entries[0]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case first.offset == seen.Offset && !r.samePastLocked(first.offset, first.body):
+		return forged
+	case first.offset > seen.Offset+1:
+		return torn
+	}
+	return whole
+}
+
+// catchUp delivers a page's events that follow what was seen, and says how many, and whether the head is reached. After a restart the page is
+// of no use, and it says (0, false).
+func (r *reader) catchUp(p page, seen goalcast.Cursor) (n int, atHead bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen != seen {
+		return 0, false
+	}
+	r.heard = time.Now()
+	for _, e := range p.entries {
+		if e.offset == r.seen.Offset+1 {
+			r.deliverLocked(e)
+			n++
+		}
+	}
+	return n, r.seen.Offset == p.head.Offset
+}
+
+// restart places the listener so that it gets the newest History events that the stream has.
+func (r *reader) restart(ctx context.Context, head goalcast.Cursor) error {
+	from := head.Offset - min(head.Offset, uint64(r.bus.options.History)) + 1
+	p, err := r.bus.read(ctx, from, 1)
+	if err != nil {
+		return err
+	}
+	start := p.head // nothing there: from the head on
+	if len(p.entries) > 0 {
+		start.Offset = p.entries[0].offset - 1
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bus.log.Info("stream begins", "after", start.String(), "before", r.seen.String())
+	r.seen, r.prints = start, [printsKept]uint64{}
+	r.heard = time.Now()
+	r.bus.metrics.resets.Inc()
+	r.listener.Reset(start)
+	return nil
+}
+
+// fresh tells the listener that it is live, after the start and after a silence.
+func (r *reader) fresh() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard = time.Now()
+	if r.stale {
+		r.stale, r.told = false, false
+		r.bus.metrics.stale.Set(0)
+		r.listener.Stale(false)
+	}
+}
+
+// state delivers a value.
+func (r *reader) state(s goalcast.State) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listener.State(s)
+}

@@ -1,0 +1,209 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"goalcast"
+)
+
+// How the relay sweeps.
+const (
+	// sweepEvery is how often it looks for rows that were left behind, and sweepAge how old they are then: younger ones are being published by
+	// whoever committed them.
+	sweepEvery = time.Second
+	sweepAge   = 2 * time.Second
+	// sweepRows is how many rows it reads at a time.
+	sweepRows = 500
+	// markLimit is how long it may take to note that events were published, though the caller has gone.
+	markLimit = 5 * time.Second
+)
+
+// Relay brings committed events from the outbox to the bus: at once, when ingest hands them over after its commit, and by a sweep
+// for those that a crash or a missing Redis left behind. Any number of processes do so at once.
+type Relay struct {
+	store *Store
+	bus   *Bus
+	log   *slog.Logger
+	wake  chan struct{} // holds a token when Publish did not succeed
+
+	swept prometheus.Counter
+	age   prometheus.Gauge
+}
+
+// NewRelay makes a relay; it starts nothing.
+func NewRelay(s *Store, b *Bus, log *slog.Logger, reg prometheus.Registerer) *Relay {
+	f := promauto.With(reg)
+	return &Relay{store: s, bus: b, log: log, wake: make(chan struct{}, 1),
+		swept: f.NewCounter(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store", Name: "relay_swept_total",
+			Help: "Events that the sweep found unpublished and published."}),
+		age: f.NewGauge(prometheus.GaugeOpts{Namespace: "goalcast", Subsystem: "store", Name: "outbox_age_seconds",
+			Help: "Age of the oldest event that is committed and not published; 0 if there is none."}),
+	}
+}
+
+// Publish puts events on the bus right after their commit; those of a match in the order of Seq. It sets Times.Published of what goes
+// out, not of the caller's events. An error loses nothing: the rows stay unpublished, and the sweep of this process tries at once.
+func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
+	_, err := r.publish(ctx, events)
+	if err != nil {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// publish says how many events the bus did not have yet.
+func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int, err error) {
+	for chunk := range slices.Chunk(events, eventsPerCall) {
+		chunk = stamped(chunk)
+		answers, err := r.bus.publishAll(ctx, chunk, modeStrict)
+		if err != nil {
+			return fresh, err
+		}
+		var done []goalcast.Event
+		held := map[goalcast.MatchID][]goalcast.Event{}
+		for i, e := range chunk {
+			switch answers[i] {
+			case answerHole:
+				held[e.Match] = append(held[e.Match], e)
+			case answerDuplicate:
+				done = append(done, e)
+			default:
+				done = append(done, e)
+				fresh++
+			}
+		}
+		for match, events := range held {
+			filled, err := r.fill(ctx, match, events)
+			if err != nil {
+				return fresh, err
+			}
+			fresh += len(filled)
+			done = append(done, filled...)
+		}
+		if err := r.mark(ctx, done); err != nil {
+			return fresh, err
+		}
+	}
+	return fresh, nil
+}
+
+// fill publishes events of a match that are not the next ones for the bus. What comes before them and is not published yet is in the outbox, committed:
+// a match's revisions are committed in order. What is not there was published once, and the bus has forgotten it; then there is nothing
+// to wait for.
+func (r *Relay) fill(ctx context.Context, match goalcast.MatchID, held []goalcast.Event) ([]goalcast.Event, error) {
+	rows, err := r.store.unpublishedOf(ctx, match, held[0].Seq)
+	if err != nil {
+		return nil, err
+	}
+	var all []goalcast.Event
+	for _, row := range rows {
+		if row.broken == nil {
+			all = append(all, row.event)
+		}
+	}
+	all = stamped(append(all, held...))
+	_, err = r.bus.publishAll(ctx, all, modeForce)
+	return all, err
+}
+
+// stamped copies events with the time of their publication: now.
+func stamped(events []goalcast.Event) []goalcast.Event {
+	events = slices.Clone(events)
+	now := time.Now().UnixMilli()
+	for i := range events {
+		events[i].Times.Published = now
+	}
+	return events
+}
+
+// mark notes in the outbox what the bus has. It is done even if the caller has gone: a row that is not marked is published again, in vain.
+func (r *Relay) mark(ctx context.Context, done []goalcast.Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markLimit)
+	defer cancel()
+	for chunk := range slices.Chunk(done, eventsPerCall) {
+		if err := r.store.markPublished(ctx, chunk, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run sweeps until ctx ends, and returns its error: every second for rows that are older than two, and sooner, whatever their age, after Publish
+// or a sweep did not succeed.
+func (r *Relay) Run(ctx context.Context) error {
+	pause := time.Duration(0) // while something is wrong; 0 otherwise
+	for {
+		wait, age := sweepEvery, sweepAge
+		if pause > 0 {
+			wait, age = pause, 0
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-r.wake:
+			t.Stop()
+			if pause == 0 {
+				pause = firstPause
+			}
+			continue
+		case <-t.C:
+		}
+		switch err := r.sweep(ctx, age); {
+		case err == nil:
+			pause = 0
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			if pause == 0 {
+				r.log.Warn("events wait for the bus", "error", err)
+			}
+			pause = min(max(firstPause, 2*pause), lastPause)
+		}
+	}
+}
+
+// sweep publishes what is older than age and unpublished.
+func (r *Relay) sweep(ctx context.Context, age time.Duration) error {
+	for {
+		rows, err := r.store.unpublished(ctx, time.Now().Add(-age), sweepRows)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			r.age.Set(0)
+			return nil
+		}
+		r.age.Set(time.Since(rows[0].created).Seconds())
+		var events []goalcast.Event
+		for _, row := range rows {
+			if row.broken != nil {
+				r.log.Error("unreadable event in the outbox: passed over", "row", row.id, "error", row.broken)
+				if err := r.store.markBroken(ctx, row.id); err != nil {
+					return err
+				}
+				continue
+			}
+			events = append(events, row.event)
+		}
+		fresh, err := r.publish(ctx, events)
+		r.swept.Add(float64(fresh))
+		if err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+		if fresh > 0 {
+			r.log.Info("events were left behind and are published now", "events", fresh)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"goalcast"
+)
+
+// SetState keeps and tells the newest values. Of those that are older than what the bus has nothing is seen. Versions must not be negative.
+// ErrUnavailable: some may have been told; trying again is safe.
+func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
+	byTopic := map[goalcast.Topic][]any{}
+	var topics []goalcast.Topic
+	for _, s := range states {
+		body, err := jsonText(s)
+		if err != nil {
+			return fmt.Errorf("state %s of %s: %w", s.Key, s.Topic, err)
+		}
+		if s.Version < 0 {
+			return fmt.Errorf("state %s of %s: %w: negative version", s.Key, s.Topic, goalcast.ErrPermanent)
+		}
+		if byTopic[s.Topic] == nil {
+			topics = append(topics, s.Topic)
+		}
+		byTopic[s.Topic] = append(byTopic[s.Topic], s.Key, versionText(s.Version), body)
+	}
+	// One topic after the other: on a cluster they are in different places.
+	for _, t := range topics {
+		name := b.stateKey(t)
+		args := append([]any{name, b.publish, seconds(stateMemory)}, byTopic[t]...)
+		n, err := b.scripts.state.Run(ctx, b.redis.client, []string{name}, args...).Int()
+		if err != nil {
+			return wrapRedis("set states", err)
+		}
+		b.metrics.states.Add(float64(n))
+	}
+	return nil
+}
+
+// versionText is a version as text that sorts like the number; Lua's own numbers are exact up to 2^53 only.
+func versionText(v int64) string { return fmt.Sprintf("%019d", v) }
+
+// shardOf chooses the topic's shard: by its id, since the ids of matches of one day are spread well enough.
+func (b *Bus) shardOf(t goalcast.Topic) *stateShard {
+	return b.shards[uint64(t.ID)%uint64(len(b.shards))]
+}
+
+// stateKey names both the hash and the channel of a topic.
+func (b *Bus) stateKey(t goalcast.Topic) string {
+	return fmt.Sprintf("{%s:s%d}:state:%s", b.options.Prefix, b.shardOf(t).number, t)
+}
+
+// latest returns the newest values of a topic, by key.
+func (b *Bus) latest(ctx context.Context, t goalcast.Topic) ([]goalcast.State, error) {
+	values, err := b.redis.client.HGetAll(ctx, b.stateKey(t)).Result()
+	if err != nil {
+		return nil, wrapRedis(fmt.Sprintf("states of %s", t), err)
+	}
+	var list []goalcast.State
+	for key, v := range values {
+		_, body, _ := strings.Cut(v, " ")
+		var s goalcast.State
+		if err := json.Unmarshal([]byte(body), &s); err != nil {
+			return nil, fmt.Errorf("state %s of %s: %w", key, t, err)
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b goalcast.State) int { return strings.Compare(a.Key, b.Key) })
+	return list, nil
+}
+
+// Follow asks for a topic's states: the listener gets new values from now on, and the newest ones are returned. It counts: a topic that was
+// followed twice has to be unfollowed twice. With an error the topic is followed all the same: the listener gets its values as soon as
+// Redis answers.
+func (b *Bus) Follow(ctx context.Context, t goalcast.Topic) ([]goalcast.State, error) {
+	b.shardOf(t).follow(ctx, t)
+	return b.latest(ctx, t)
+}
+
+// Unfollow ends one Follow. A value that is on its way may still come.
+func (b *Bus) Unfollow(t goalcast.Topic) { b.shardOf(t).unfollow(t) }
+
+// stateShard is a connection for state topics. They have their own, apart from the events', so that a flood of prices delays no goal; on a
+// cluster there is one for each node's share.
+type stateShard struct {
+	bus    *Bus
+	number int
+	wake   chan struct{} // holds a token when a first topic was followed
+
+	mu       sync.Mutex
+	followed map[goalcast.Topic]int // how often
+	conn     *redis.PubSub          // while there is one
+}
+
+func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) {
+	s.mu.Lock()
+	s.followed[t]++
+	first, conn := s.followed[t] == 1, s.conn
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	if first && conn != nil {
+		_ = s.bus.subscribe(ctx, conn, s.bus.stateKey(t)) // a broken connection is replaced by run, which subscribes to all
+	}
+}
+
+func (s *stateShard) unfollow(t goalcast.Topic) {
+	s.mu.Lock()
+	s.followed[t]--
+	last, conn := s.followed[t] <= 0, s.conn
+	if last {
+		delete(s.followed, t)
+	}
+	s.mu.Unlock()
+	if !last || conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
+	defer cancel()
+	if s.bus.redis.cluster {
+		_ = conn.SUnsubscribe(ctx, s.bus.stateKey(t))
+	} else {
+		_ = conn.Unsubscribe(ctx, s.bus.stateKey(t))
+	}
+}
+
+// run waits for a first topic and then keeps a connection, for the listener of r.
+func (s *stateShard) run(ctx context.Context, r *reader) error {
+	s.mu.Lock()
+	idle := len(s.followed) == 0
+	s.mu.Unlock()
+	if idle {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+		}
+	}
+	return s.bus.again(ctx, "bus, states", func(ctx context.Context) (bool, error) { return s.session(ctx, r) })
+}
+
+// attach makes the connection the one that follow and unfollow use, and lists the channels to begin with.
+func (s *stateShard) attach(conn *redis.PubSub) (channels []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = conn
+	for t := range s.followed {
+		channels = append(channels, s.bus.stateKey(t))
+	}
+	return channels
+}
+
+// session subscribes to all followed topics and delivers until something breaks. A ping each second tells a silent topic from a dead connection.
+func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	conn, done := s.bus.open(ctx)
+	defer done()
+	channels := s.attach(conn)
+	defer s.attach(nil)
+	if len(channels) > 0 {
+		if err := s.bus.subscribe(ctx, conn, channels...); err != nil {
+			return false, wrapRedis("subscribe to states", err)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		t := time.NewTicker(s.bus.options.Beat)
+		defer t.Stop()
+		for {
+			if err := conn.Ping(ctx); err != nil {
+				conn.Close()
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-t.C:
+			}
+		}
+	})
+	g.Go(func() error {
+		for {
+			message, err := conn.ReceiveTimeout(ctx, s.bus.options.StaleAfter)
+			if err != nil {
+				return wrapRedis("receive states", err)
+			}
+			up = true
+			if err := s.message(ctx, r, message); err != nil {
+				return err
+			}
+		}
+	})
+	err = g.Wait()
+	return up, err
+}
+
+// message delivers states. A confirmed subscription is followed by the newest values: some may have been told between the last look and now.
+func (s *stateShard) message(ctx context.Context, r *reader, message any) error {
+	switch m := message.(type) {
+	case *redis.Subscription:
+		_, name, _ := strings.Cut(m.Channel, ":state:")
+		topic, err := goalcast.ParseTopic(name)
+		if err != nil || !strings.HasSuffix(m.Kind, "subscribe") || strings.HasSuffix(m.Kind, "unsubscribe") {
+			return nil
+		}
+		list, err := s.bus.latest(ctx, topic)
+		if err != nil {
+			return err
+		}
+		s.deliver(r, list)
+	case *redis.Message:
+		for line := range strings.SplitSeq(m.Payload, "\n") {
+			var state goalcast.State
+			if err := json.Unmarshal([]byte(line), &state); err != nil {
+				s.bus.log.Error("unreadable state on the bus", "channel", m.Channel, "error", err)
+				continue
+			}
+			s.deliver(r, []goalcast.State{state})
+		}
+	}
+	return nil
+}
+
+func (s *stateShard) deliver(r *reader, list []goalcast.State) {
+	for _, state := range list {
+		s.mu.Lock()
+		followed := s.followed[state.Topic] > 0
+		s.mu.Unlock()
+		if followed {
+			r.state(state)
+		}
+	}
+}
