@@ -1,0 +1,260 @@
+package rest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+	"goalcast/rest"
+	"goalcast/store"
+)
+
+// realStore is the store with what cmd/goalcast puts around it.
+type realStore struct{ *store.Store }
+
+func (s realStore) Documents(ctx context.Context, f rest.DocumentFilter) ([]goalcast.Document, error) {
+	return s.Store.Documents(ctx, store.DocumentFilter(f))
+}
+
+func (s realStore) SaveDevice(ctx context.Context, d goalcast.Device) error {
+	return tooMany(s.Store.SaveDevice(ctx, d))
+}
+
+func (s realStore) Follow(ctx context.Context, user goalcast.UserID, t goalcast.Topic) error {
+	return tooMany(s.Store.Follow(ctx, user, t))
+}
+
+func tooMany(err error) error {
+	if errors.Is(err, store.ErrTooMany) {
+		return fmt.Errorf("%w: %w", rest.ErrTooMany, err)
+	}
+	return err
+}
+
+// listener is what the bus tells, and a board: matches from the database, the cursor from the bus.
+type listener struct {
+	*store.Store
+	heard chan goalcast.Published
+
+	mu     sync.Mutex
+	cursor goalcast.Cursor
+}
+
+func (l *listener) Event(p goalcast.Published) {
+	l.mu.Lock()
+	l.cursor = p.Cursor
+	l.mu.Unlock()
+	l.heard <- p
+}
+
+func (l *listener) Reset(c goalcast.Cursor) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cursor = c
+}
+func (l *listener) State(goalcast.State) {}
+func (l *listener) Stale(bool)           {}
+
+func (l *listener) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error) {
+	l.mu.Lock()
+	cursor := l.cursor // before the match is read: never newer than it
+	l.mu.Unlock()
+	m, err := l.Store.Match(ctx, id)
+	return m, cursor, err
+}
+
+// next is the next event on the bus.
+func (l *listener) next(t *testing.T) goalcast.Published {
+	t.Helper()
+	select {
+	case p := <-l.heard:
+		return p
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing on the bus")
+		return goalcast.Published{}
+	}
+}
+
+// realParts are the database, the bus and the relay, as they run.
+func realParts(t *testing.T) (*store.Store, *listener, *store.Relay) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	reg := prometheus.NewRegistry()
+	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "rest.db"), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	redis, err := store.OpenRedis(t.Context(), "embedded", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = redis.Close() })
+	bus := store.NewBus(redis, store.BusOptions{}, log, reg)
+	l := &listener{Store: db, heard: make(chan goalcast.Published, 100)}
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = bus.Listen(ctx, l) })
+	t.Cleanup(func() { stop(); wg.Wait() })
+	return db, l, store.NewRelay(db, bus, log, reg)
+}
+
+// commit writes events of a match as ingest does, and publishes them.
+func commit(t *testing.T, db *store.Store, relay *store.Relay, id goalcast.MatchID, events ...goalcast.Event) {
+	t.Helper()
+	var done []goalcast.Event
+	err := db.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		done = nil
+		for _, e := range events {
+			e.Match, e.Seq = id, r.Snapshot.Seq+1
+			after := goalcast.Apply(r.Snapshot, e)
+			e.Score, e.Topics = &after.Score, after.Topics(id)
+			r.Snapshot = goalcast.Apply(r.Snapshot, e)
+			done = append(done, e)
+		}
+		return r, done, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := relay.Publish(t.Context(), done); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The whole way on a real database and bus: a match, its goal and the cursor to listen from; a message; a user; a document.
+func TestOnRealStore(t *testing.T) {
+	db, l, relay := realParts(t)
+	h := open(t, func(_ *rest.Config, d *rest.Deps) {
+		d.Board, d.Store, d.Publisher, d.Replayer = l, realStore{db}, relay, replayer{db}
+	})
+	full := fullMatch()
+	commit(t, db, relay, 1009316, goalcast.Event{ID: "fixture", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture, Fixture: &full.Fixture})
+	kick := l.next(t)
+	start := goalcast.Event{ID: "start", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf, At: kickoff}
+	commit(t, db, relay, 1009316, start)
+	start2 := l.next(t)
+	if kick.Cursor.Offset+1 != start2.Cursor.Offset {
+		t.Fatalf("cursors %v, %v", kick.Cursor, start2.Cursor)
+	}
+
+	t.Run("match", func(t *testing.T) {
+		a := h.get(t, "/v1/matches/1009316")
+		m := decode[matchAnswer](t, a.body)
+		if m.Score != (goalcast.Score{}) || m.State != goalcast.Live || m.Minute != 21 || m.Cursor != start2.Cursor || m.Home != full.Home {
+			t.Errorf("%s", a.body)
+		}
+		goal, _ := full.Event("opta:1")
+		commit(t, db, relay, 1009316, goal)
+		p := l.next(t)
+		b := h.get(t, "/v1/matches/1009316", "If-None-Match: "+a.header.Get("ETag"))
+		if m := decode[matchAnswer](t, b.body); b.status != http.StatusOK || m.Score.Home != 1 || m.Cursor != p.Cursor {
+			t.Errorf("%d %s", b.status, b.body)
+		}
+		if c := h.get(t, "/v1/matches/1009316", "If-None-Match: "+b.header.Get("ETag")); c.status != http.StatusNotModified {
+			t.Errorf("%d %s", c.status, c.body)
+		}
+		for _, path := range []string{"/v1/matches?date=2026-05-17&team=175&competition=23", "/v1/teams/174", "/v1/competitions/23"} {
+			if list := decode[listAnswer](t, h.get(t, path).body); !equalIDs(list.ids(), []goalcast.MatchID{1009316}) {
+				t.Errorf("%s: %+v", path, list)
+			}
+		}
+		if list := decode[listAnswer](t, h.get(t, "/v1/teams/174").body); list.Name != "Port Amber" {
+			t.Errorf("%+v", list)
+		}
+		for _, path := range []string{"/v1/matches/1", "/v1/teams/9", "/v1/competitions/9"} {
+			h.get(t, path).problem(t, http.StatusNotFound, "not_found")
+		}
+	})
+
+	t.Run("message", func(t *testing.T) {
+		const body = `{"topic":"team:174","body":{"text":"Rain \u2028 <b>"},"id":"quiz-1"}`
+		for range 2 { // the second time it is known, and goes nowhere
+			if a := h.ask(t, http.MethodPost, "/admin/messages", body, as(editorToken)); a.status != http.StatusAccepted {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+		}
+		h.ask(t, http.MethodPost, "/admin/messages", `{"topic":"team:174","body":2,"id":"quiz-2"}`, as(editorToken))
+		first, second := l.next(t), l.next(t)
+		if first.Event.ID != "message:quiz-1" || second.Event.ID != "message:quiz-2" {
+			t.Errorf("%s, %s", first.Event.ID, second.Event.ID)
+		}
+		text := decode[struct{ Text string }](t, first.Event.Message).Text
+		if text != "Rain \u2028 <b>" || first.Event.Topics[0] != goalcast.ForTeam(174) || first.Event.Times.Published == 0 {
+			t.Errorf("%s", first.Raw)
+		}
+	})
+
+	t.Run("me", func(t *testing.T) {
+		device := func(i int) string { return fmt.Sprintf("/v1/me/devices/token-of-a-phone-%04d", i) }
+		const body = `{"platform":"web","language":"fr"}`
+		for i := range store.MaxDevices {
+			if a := h.ask(t, http.MethodPut, device(i), body, as(anna)); a.status != http.StatusNoContent {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+		}
+		h.ask(t, http.MethodPut, device(99), body, as(anna)).problem(t, http.StatusConflict, "too_many")
+		if a := h.ask(t, http.MethodPut, device(3), body, as(anna)); a.status != http.StatusNoContent { // one of those
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		h.clock.add(time.Minute) // of the user's rate
+		h.ask(t, http.MethodPut, device(3), body, as(bram))
+		h.ask(t, http.MethodDelete, device(4), "", as(bram)) // not his
+		list := decode[struct{ Devices []struct{ Created time.Time } }](t, h.get(t, "/v1/me/devices", as(anna)).body)
+		if len(list.Devices) != store.MaxDevices-1 || time.Since(list.Devices[0].Created) > time.Minute {
+			t.Errorf("%d devices, %+v", len(list.Devices), list.Devices)
+		}
+		for _, topic := range []string{"team:174", "match:1009316", "team:174"} {
+			h.ask(t, http.MethodPut, "/v1/me/follows/"+topic, "", as(anna))
+		}
+		h.ask(t, http.MethodDelete, "/v1/me/follows/match:1009316", "", as(anna))
+		if a := h.get(t, "/v1/me/follows", as(anna)); string(a.body) != `{"topics":["team:174"]}` {
+			t.Errorf("%s", a.body)
+		}
+	})
+
+	t.Run("documents", func(t *testing.T) {
+		d := document(0)
+		if err := db.KeepDocument(t.Context(), &d); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.FinishDocument(t.Context(), d.ID, goalcast.DocumentFailed, "unexpected end"); err != nil {
+			t.Fatal(err)
+		}
+		path := fmt.Sprintf("/admin/documents/%d", d.ID)
+		for query, want := range map[string]int{"state=failed&feed=F9&match=1009316": 1, "state=applied": 0, "from=2026-05-17T18:44:01Z": 1, "to=2026-05-17T18:44:01Z": 0,
+			fmt.Sprintf("before=%d", d.ID): 0} {
+			list := decode[struct{ Documents []any }](t, h.get(t, "/admin/documents?"+query, as(operatorToken)).body)
+			if len(list.Documents) != want {
+				t.Errorf("%s: %v", query, list)
+			}
+		}
+		if a := h.get(t, path+"/body", as(operatorToken)); string(a.body) != "<Opta/>\xff" {
+			t.Errorf("%q", a.body)
+		}
+		a := h.ask(t, http.MethodPost, path+"/replay", "", as(operatorToken))
+		if a.status != http.StatusOK || !strings.Contains(string(a.body), `"state":"applied"`) {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+}
+
+// replayer finishes documents.
+type replayer struct{ *store.Store }
+
+func (r replayer) Process(ctx context.Context, id goalcast.DocumentID) error {
+	return r.FinishDocument(ctx, id, goalcast.DocumentApplied, "")
+}
