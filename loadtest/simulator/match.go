@@ -15,7 +15,7 @@ const (
 	typeSetUp, typeDeleted, typeRecovery, typeReview, typeAdded  = 34, 43, 49, 65, 70
 	qPenalty, qOwnGoal, qAssisted, qYellow, qSecond, qRed        = 9, 28, 29, 31, 32, 33
 	qRelated, qFormerType, qAddedMinutes, qEndOfGame, qEndOfPost = 55, 144, 277, 209, 57
-	qReviewed, qUpheld, qNoGoal, qDelay, qUnderReview            = 336, 335, 341, 364, 343
+	qReviewed, qNoGoal, qDelay, qUnderReview, qGoalGiven         = 336, 341, 364, 343, 329
 )
 
 // match is one match with all that will happen in it. Times are of the day, on the fast clock.

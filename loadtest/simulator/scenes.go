@@ -60,7 +60,7 @@ func (p *performance) goal(what plot, side *squad, at time.Duration) {
 	p.moment(at)
 	switch what {
 	case takenBack:
-		review := p.newEvent(side, p.half, at+25*time.Second, 2*time.Second, typeReview, 0, detail{id: qUnderReview})
+		review := p.newEvent(side, p.half, at+25*time.Second, 2*time.Second, typeReview, 0, detail{id: qGoalGiven}, detail{id: qUnderReview})
 		review.becomes(at+reviewTime-4*time.Second, func(v *version) {
 			v.details = []detail{{id: qReviewed}, {id: qNoGoal}, {id: qDelay}}
 		})
