@@ -231,3 +231,6 @@ func (plain) Read(d goalcast.Document) (r Reading, err error) {
 	}
 	return r, nil
 }
+
+// Normal leaves out of a snapshot what depends on the way to it.
+func Normal(s goalcast.Snapshot) goalcast.Snapshot { return normal(s) }
