@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"goalcast"
+)
+
+// What clients say, as labels of a counter.
+const (
+	heardPing = iota // control frames
+	heardPong
+	heardClose
+	heardSubscribe // messages
+	heardUnsubscribe
+	heardAsk
+	heardBad
+	heardKinds
+)
+
+var heardNames = [heardKinds]string{"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "bad"}
+
+// Codes of error frames.
+const (
+	codeBadFrame      = "bad_frame"
+	codeBadTopic      = "bad_topic"
+	codeTooManyTopics = "too_many_topics"
+	codeForbidden     = "forbidden"
+	codeUnavailable   = "unavailable"
+)
+
+// request is a client's message. Topics are read one by one, so that the error can name the bad one.
+type request struct {
+	Type   string   `json:"type"`
+	Topics []string `json:"topics"`
+	ID     string   `json:"id"`
+}
+
+// message does what a client's text message asks for.
+func (s *shard) message(c *conn, text []byte) {
+	var r request
+	if err := json.Unmarshal(text, &r); err != nil {
+		s.refuse(c, r.ID, codeBadFrame, "not a JSON frame")
+		return
+	}
+	switch r.Type {
+	case goalcast.FramePing:
+		s.stats.heard[heardAsk]++
+		pong := goalcast.Frame{Type: goalcast.FramePong, ID: r.ID, Time: time.Now().UnixMilli()}
+		s.enqueue(c, newFrame(classControl, pong))
+	case goalcast.FrameSubscribe, goalcast.FrameUnsubscribe:
+		topics, err := parseTopics(r.Topics)
+		switch {
+		case err != nil:
+			s.refuse(c, r.ID, codeBadTopic, err.Error())
+		case len(topics) == 0:
+			s.refuse(c, r.ID, codeBadFrame, "no topics")
+		case r.Type == goalcast.FrameSubscribe:
+			s.stats.heard[heardSubscribe]++
+			s.subscribe(c, topics, r.ID)
+		default:
+			s.stats.heard[heardUnsubscribe]++
+			for _, t := range topics {
+				if i := c.find(t); i >= 0 {
+					s.leave(c, i)
+				}
+			}
+		}
+	default:
+		s.refuse(c, r.ID, codeBadFrame, fmt.Sprintf("unknown type %.40q", r.Type))
+	}
+}
+
+// refuse tells the client that it asked for something wrong.
+func (s *shard) refuse(c *conn, id, code, text string) {
+	s.stats.heard[heardBad]++
+	s.enqueue(c, newFrame(classControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text}))
+}
+
+// subscribe has a subscription prepared, which may need the database, and reads nothing more from the client until it is done.
+func (s *shard) subscribe(c *conn, topics []goalcast.Topic, id string) {
+	count := len(c.subs)
+	for _, t := range topics {
+		if c.find(t) < 0 {
+			count++
+		}
+	}
+	if count > s.hub.cfg.MaxTopics {
+		s.refuse(c, id, codeTooManyTopics, fmt.Sprintf("at most %d topics", s.hub.cfg.MaxTopics))
+		return
+	}
+	c.set(paused)
+	s.watch(c)
+	s.hub.working.Go(func() { s.hub.prepareSubscribe(s, c, topics, id) })
+}
+
+// prepareSubscribe brings the snapshots of topics and posts them, with the subscription, to the connection's shard.
+func (h *Hub) prepareSubscribe(s *shard, c *conn, topics []goalcast.Topic, id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
+	defer cancel()
+	refuse := func(code string, err error) {
+		m := newFrame(classControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: err.Error()})
+		s.inbox.post(op{kind: opSubscribe, conn: c, arg: &join{frames: []*message{m}}})
+	}
+	if h.cfg.Authorize != nil {
+		if err := h.cfg.Authorize(c.origin.request, topics); err != nil {
+			refuse(codeForbidden, err)
+			return
+		}
+	}
+	if err := h.hold(ctx, topics); err != nil {
+		h.log.Warn("subscribe", "err", err)
+		refuse(codeUnavailable, errUnavailable)
+		return
+	}
+	err := h.withSnapshots(ctx, topics, func(j *join) bool {
+		return s.inbox.post(op{kind: opSubscribe, conn: c, arg: j})
+	})
+	if err != nil {
+		h.release(topics)
+		h.log.Warn("subscribe", "err", err)
+		refuse(codeUnavailable, errUnavailable)
+	}
+}
+
+// subscribed ends what subscribe began: the topics are the connection's from here on, and the snapshots are what came before.
+func (s *shard) subscribed(c *conn, j *join) {
+	if c.state&(dead|closing|lingering) != 0 {
+		s.hub.release(j.topics)
+		return
+	}
+	c.clear(paused)
+	s.followAll(c, j)
+	s.allow(c, j.frames)
+	s.watch(c)
+	if c.input != nil && !c.is(dead) {
+		s.feed(c, nil)
+	}
+	if c.portable != nil && c.state&(blocked|paused|dead) == 0 {
+		c.portable.resume()
+	}
+}
+
+// followAll subscribes to a join's topics. States that were given out between its snapshots and now are sent once more.
+func (s *shard) followAll(c *conn, j *join) {
+	for _, name := range j.topics {
+		if !s.follow(c, name) {
+			s.hub.release([]goalcast.Topic{name}) // it holds it already
+		}
+		t := s.topics[name]
+		if t.table == nil {
+			t.table = s.hub.states.table(name)
+		}
+		mark, ok := j.marks[name]
+		switch {
+		case t.table == nil || !ok:
+		case len(t.members) == 1:
+			t.flushed, t.round = mark, burst{}
+			if !t.dirty {
+				t.dirty = true
+				s.dirty = append(s.dirty, t) // what changed since the snapshot was made
+			}
+		case mark < t.flushed:
+			s.fallBehind(c, t, mark)
+		}
+	}
+}
+
+// parseTopics reads topics and drops repeated ones.
+func parseTopics(texts []string) ([]goalcast.Topic, error) {
+	topics := make([]goalcast.Topic, 0, len(texts))
+	seen := make(map[goalcast.Topic]struct{}, len(texts))
+	for _, text := range texts {
+		t, err := goalcast.ParseTopic(text)
+		if err != nil {
+			return nil, err
+		}
+		if _, again := seen[t]; !again {
+			seen[t] = struct{}{}
+			topics = append(topics, t)
+		}
+	}
+	return topics, nil
+}

@@ -1,0 +1,87 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"runtime"
+	"time"
+
+	"goalcast"
+)
+
+// Config holds the hub's limits. The zero value is the default of every field; where 0 means "no limit" it says so.
+type Config struct {
+	Shards   int  // goroutines that own connections; default GOMAXPROCS
+	Portable bool // give each connection a goroutine instead of taking its descriptor: what is done anyway for TLS, HTTP/2 and other systems
+
+	// Origins are the patterns (path.Match) of web pages that may connect: "example.com", "*.example.com", "https://example.com". Empty:
+	// any page may, since nothing here depends on cookies.
+	Origins []string
+	// Authorize says who may follow what; nil: everybody everything. It is asked once before the handshake and once for each later
+	// subscription, then with a copy of the request. An error is answered with 403, or an error frame.
+	Authorize func(*http.Request, []goalcast.Topic) error
+	// ClientIP names the address a connection counts for; nil: the peer's. Set it behind a proxy.
+	ClientIP func(*http.Request) string
+
+	Ring      int // events kept for those who come back; default 20,000
+	RingBytes int // and bytes; default 64 MB
+
+	MaxPending    int           // bytes of events that may wait for one connection; default 256 kB; over it: close 4008
+	MaxTopics     int           // topics per connection; default 100
+	MessageRate   float64       // frames per second from one client; default 20; over it: close 1008
+	MessageBurst  int           // default 40, at most 600
+	MaxConns      int           // connections of this process; 0: no limit; over it: 503
+	MaxConnsPerIP int           // connections per address; 0: no limit (mobile carriers put thousands behind one); over it: 503
+	HandshakeRate float64       // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
+	HandshakeMax  int           // burst of that; default one second's worth
+	JoinTimeout   time.Duration // how long a viewer waits for a match to be read from the database; default 5 s; over it: 503
+	MaxWait       time.Duration // longest long poll; default 55 s, below the 60 s at which many proxies give up
+
+	PingInterval  time.Duration // something is sent to each connection at least this often; default 25 s
+	MaxUnanswered int           // WebSocket pings without any answer before a peer is taken for dead; default 3
+	WriteTimeout  time.Duration // how long a socket may take nothing; default 10 s; over it: cut
+	SendBuffer    int           // SO_SNDBUF in bytes, which bounds the kernel's memory for a slow viewer; 0: the kernel decides
+
+	StateInterval time.Duration // a topic's new states are sent at most this often; default 100 ms
+	MaxStates     int           // keys of one topic; default 2,000; more are dropped
+	FollowLinger  time.Duration // how long an odds topic without viewers is still listened to; default 5 s
+
+	DrainTime   time.Duration // over which Drain spreads its goodbyes if its context has no deadline; default 20 s
+	RetrySpread time.Duration // how far the retry delays of goodbyes are spread; default 10 s
+}
+
+func (c Config) withDefaults() Config {
+	c.Shards = cmp.Or(max(c.Shards, 0), runtime.GOMAXPROCS(0))
+	c.Ring = cmp.Or(max(c.Ring, 0), 20_000)
+	c.RingBytes = cmp.Or(max(c.RingBytes, 0), 64<<20)
+	c.MaxPending = cmp.Or(max(c.MaxPending, 0), 256<<10)
+	c.MaxTopics = cmp.Or(max(c.MaxTopics, 0), 100)
+	c.MessageRate = cmp.Or(max(c.MessageRate, 0), 20)
+	c.MessageBurst = min(cmp.Or(max(c.MessageBurst, 0), 40), 600)
+	c.HandshakeMax = cmp.Or(max(c.HandshakeMax, 0), int(c.HandshakeRate)+1)
+	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)
+	c.MaxWait = cmp.Or(max(c.MaxWait, 0), 55*time.Second)
+	c.PingInterval = cmp.Or(max(c.PingInterval, 0), 25*time.Second)
+	c.MaxUnanswered = min(cmp.Or(max(c.MaxUnanswered, 0), 3), 200)
+	c.WriteTimeout = cmp.Or(max(c.WriteTimeout, 0), 10*time.Second)
+	c.StateInterval = cmp.Or(max(c.StateInterval, 0), 100*time.Millisecond)
+	c.MaxStates = cmp.Or(max(c.MaxStates, 0), 2000)
+	c.FollowLinger = cmp.Or(max(c.FollowLinger, 0), 5*time.Second)
+	c.DrainTime = cmp.Or(max(c.DrainTime, 0), 20*time.Second)
+	c.RetrySpread = cmp.Or(max(c.RetrySpread, 0), 10*time.Second)
+	return c
+}
+
+// tick is the hub's own clock's step: keep-alive, stall and linger times are counted in it.
+func (c Config) tick() time.Duration {
+	return max(min(time.Second, c.PingInterval/4, c.WriteTimeout/4), 5*time.Millisecond)
+}
+
+// Bus is what the hub needs of the bus beyond what it hears as a goalcast.Listener.
+type Bus interface {
+	// Follow makes the bus deliver the topic's states from now on and returns those known.
+	Follow(context.Context, goalcast.Topic) ([]goalcast.State, error)
+	// Unfollow ends it.
+	Unfollow(goalcast.Topic)
+}

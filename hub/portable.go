@@ -1,0 +1,214 @@
+package hub
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"goalcast"
+)
+
+// portable is a connection whose descriptor cannot be had: TLS, HTTP/2, other systems, long polls. The shard does with it what it does
+// with the others, but instead of writing it hands a batch over and takes the connection for blocked until the batch is written.
+type portable struct {
+	write   func(batch)   // starts the writing of a batch and does not wait; one at a time
+	end     func()        // starts the end of the connection and does not wait; once
+	ended   chan struct{} // closed by the shard: the connection is over
+	read    chan struct{} // a token: the shard is done with the client's bytes
+	owed    bool          // the shard's: the reader waits for that
+	batches chan batch    // SSE and poll: what their handlers write
+}
+
+// batch is all that waited for a connection. For a poll the cursor says up to where.
+type batch struct {
+	frames [][]byte
+	cursor goalcast.Cursor
+}
+
+func newPortable() *portable {
+	p := &portable{ended: make(chan struct{}), read: make(chan struct{}, 1), batches: make(chan batch, 1)}
+	p.write = func(b batch) { p.batches <- b } // never waits: the shard hands over one at a time
+	p.end = func() { close(p.ended) }
+	return p
+}
+
+// resume lets the reader go on, if it waits.
+func (p *portable) resume() {
+	if p.owed {
+		p.owed = false
+		p.read <- struct{}{}
+	}
+}
+
+// inputBytes are client bytes that a portable connection's goroutine has read.
+type inputBytes struct{ bytes []byte }
+
+// handOver gives all that waits to the connection's goroutine.
+func (s *shard) handOver(c *conn) {
+	b := batch{frames: make([][]byte, 0, len(c.pending)+len(c.behind)), cursor: s.cursor}
+	if s.broken {
+		b.cursor = goalcast.Cursor{}
+	}
+	for _, m := range c.pending {
+		b.frames = append(b.frames, m.bytes(c.encoding))
+		s.stats.bytes += int64(m.size(c.encoding))
+		s.stats.messages[m.class]++
+	}
+	for _, behind := range c.behind {
+		if r := s.burst(behind); c.transport != byPoll && len(r.slots) > 0 {
+			b.frames = append(b.frames, r.bytes(c.encoding))
+			s.countStates(r, r.upto)
+		}
+	}
+	if c.transport == byPoll && !slices.ContainsFunc(c.pending, func(m *message) bool { return m.class == classSnapshot }) {
+		b.frames = append(b.frames, s.allStates(c)...)
+	}
+	s.stats.batchFrames += int64(len(b.frames))
+	s.stats.batches[batchBucket(len(b.frames))]++
+	allowance := c.allowance
+	s.discard(c)
+	c.allowance = min(allowance, int32(s.hub.cfg.MaxPending))
+	c.wrote = s.tick
+	c.set(blocked)
+	c.stalled = s.tick
+	s.stuck[c] = 0
+	c.portable.write(b)
+}
+
+// allStates gives a poll the newest states of all its topics.
+func (s *shard) allStates(c *conn) [][]byte {
+	var frames [][]byte
+	for _, sub := range c.subs {
+		if sub.topic.table == nil {
+			continue
+		}
+		slots, _ := sub.topic.table.since(0)
+		for _, slot := range slots {
+			frames = append(frames, slot.frame.bytes(encJSON))
+			s.stats.messages[classState]++
+		}
+	}
+	return frames
+}
+
+// written is told when a batch is written.
+func (s *shard) written(c *conn) {
+	if c.is(dead) {
+		return
+	}
+	s.unblock(c)
+}
+
+// portableInput takes in what the connection's goroutine has read, and lets it go on unless a subscription is being prepared.
+func (s *shard) portableInput(c *conn, in *inputBytes) {
+	if c.is(dead) {
+		return
+	}
+	c.asked = 0
+	if c.transport == byWebSocket && c.state&(closing|lingering) == 0 {
+		s.feed(c, in.bytes)
+	}
+	c.portable.owed = true
+	if c.state&(paused|blocked) == 0 {
+		c.portable.resume()
+	}
+}
+
+// answerPoll ends a poll whose time is over: with nothing, or with whatever has just come.
+func (s *shard) answerPoll(c *conn) {
+	if c.state&(dead|blocked) == 0 {
+		s.handOver(c)
+	}
+}
+
+// portableWebSocket is a WebSocket on a connection of Go's net: its goroutine reads, and each batch is written by a goroutine that lives
+// only as long as that takes.
+type portableWebSocket struct {
+	conn    *conn
+	net     net.Conn
+	shard   *shard
+	writing sync.WaitGroup
+}
+
+func (p *portableWebSocket) write(b batch) {
+	p.writing.Go(func() {
+		_ = p.net.SetWriteDeadline(time.Now().Add(p.shard.hub.cfg.WriteTimeout))
+		all := b.frames[0]
+		if len(b.frames) > 1 { // one piece: over TLS each Write is a record
+			all = nil
+			for _, f := range b.frames {
+				all = append(all, f...)
+			}
+		}
+		kind := opWritten
+		if _, err := p.net.Write(all); err != nil {
+			kind = opGone
+		}
+		p.shard.inbox.post(op{kind: kind, conn: p.conn})
+	})
+}
+
+// end shuts our side and gives the reader a second to see the peer's end.
+func (p *portableWebSocket) end() {
+	close(p.conn.portable.ended)
+	p.shard.hub.working.Go(func() {
+		p.writing.Wait()
+		_ = p.net.SetReadDeadline(time.Now().Add(time.Second))
+		if half, ok := p.net.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+			_ = p.net.Close()
+		}
+	})
+}
+
+// serve reads until the connection ends.
+func (p *portableWebSocket) serve() {
+	defer p.net.Close()
+	ended := p.conn.portable.ended
+	buffer := make([]byte, maxClientMessage)
+	for {
+		n, err := p.net.Read(buffer)
+		if n > 0 {
+			p.shard.inbox.post(op{kind: opInput, conn: p.conn, arg: &inputBytes{buffer[:n]}})
+			select {
+			case <-p.conn.portable.read:
+			case <-ended:
+			}
+		}
+		if err != nil {
+			p.shard.inbox.post(op{kind: opGone, conn: p.conn})
+			<-ended
+			p.writing.Wait()
+			return
+		}
+	}
+}
+
+// serveSSE writes a portable event stream; it is the request's own goroutine.
+func (h *Hub) serveSSE(ctx context.Context, w http.ResponseWriter, s *shard, c *conn) {
+	out := http.NewResponseController(w)
+	for {
+		select {
+		case b := <-c.portable.batches:
+			_ = out.SetWriteDeadline(time.Now().Add(h.cfg.WriteTimeout))
+			kind := opWritten
+			for _, f := range b.frames {
+				if _, err := w.Write(f); err != nil {
+					kind = opGone
+				}
+			}
+			if out.Flush() != nil {
+				kind = opGone
+			}
+			s.inbox.post(op{kind: kind, conn: c})
+		case <-ctx.Done():
+			s.inbox.post(op{kind: opGone, conn: c})
+			<-c.portable.ended
+			return
+		case <-c.portable.ended:
+			return
+		}
+	}
+}

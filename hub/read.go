@@ -1,0 +1,241 @@
+package hub
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// Limits of what a client may send in one message.
+const (
+	maxClientMessage = 4 << 10
+	maxFragments     = 32 // of one message
+)
+
+// Codes with which the hub closes a WebSocket, beside those of RFC 6455. 4000 to 4999 are for applications.
+const (
+	CloseTooSlow ws.StatusCode = 4008 // more than MaxPending bytes of events waited; come back with the last cursor
+	CloseNoPong  ws.StatusCode = 4009 // MaxUnanswered pings were not answered
+)
+
+// closeError is why a client's bytes end the connection.
+type closeError struct {
+	code   ws.StatusCode
+	reason string
+}
+
+func (e *closeError) Error() string { return e.reason }
+
+// input is what of a client's bytes could not be used yet.
+type input struct {
+	bytes     []byte // of an incomplete frame, or that came while the connection was paused
+	message   []byte // of a fragmented message, so far
+	fragments int
+}
+
+func (in *input) empty() bool { return len(in.bytes) == 0 && in.fragments == 0 }
+
+// frame is a client's frame, unmasked.
+type frame struct {
+	ws.Header
+	payload []byte
+}
+
+// nextFrame reads the frame at the front of b, which it unmasks in place, and says how many bytes it is long: 0 while it is incomplete.
+// fragmented says that a message has begun and not ended.
+func nextFrame(b []byte, fragmented bool) (frame, int, *closeError) {
+	if len(b) < 2 {
+		return frame{}, 0, nil
+	}
+	reader := bytes.NewReader(b)
+	h, err := ws.ReadHeader(reader)
+	if err != nil {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return frame{}, 0, &closeError{ws.StatusProtocolError, err.Error()}
+		}
+		// Incomplete; what can be judged from the first two bytes is judged now, so that nobody waits for the rest of nonsense.
+		h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] & 0x70 >> 4, OpCode: ws.OpCode(b[0] & 0x0f), Masked: b[1]&0x80 != 0}
+		if b[1]&0x7f > 125 {
+			h.Length = 126
+		}
+		return frame{}, 0, checkHeader(h, fragmented)
+	}
+	if bad := checkHeader(h, fragmented); bad != nil {
+		return frame{}, 0, bad
+	}
+	if short := b[1] & 0x7f; short == 126 && h.Length < 126 || short == 127 && h.Length < 1<<16 {
+		return frame{}, 0, &closeError{ws.StatusProtocolError, "length not in its shortest form"}
+	}
+	if h.Length > maxClientMessage {
+		return frame{}, 0, &closeError{ws.StatusMessageTooBig, "message too big"}
+	}
+	begin := len(b) - reader.Len()
+	end := begin + int(h.Length)
+	if end > len(b) {
+		return frame{}, 0, nil
+	}
+	payload := b[begin:end]
+	ws.Cipher(payload, h.Mask, 0)
+	return frame{Header: h, payload: payload}, end, nil
+}
+
+func checkHeader(h ws.Header, fragmented bool) *closeError {
+	state := ws.StateServerSide
+	if fragmented {
+		state = state.Set(ws.StateFragmented)
+	}
+	if err := ws.CheckHeader(h, state); err != nil {
+		return &closeError{ws.StatusProtocolError, err.Error()}
+	}
+	return nil
+}
+
+// assemble adds a data frame to the message and returns it when it is whole; nil before.
+func (in *input) assemble(f frame) ([]byte, *closeError) {
+	if f.OpCode == ws.OpBinary {
+		return nil, &closeError{ws.StatusUnsupportedData, "text only"}
+	}
+	whole := f.payload
+	if !f.Fin || in.fragments > 0 {
+		if in.fragments++; in.fragments > maxFragments || len(in.message)+len(f.payload) > maxClientMessage {
+			return nil, &closeError{ws.StatusMessageTooBig, "message too big or in too many fragments"}
+		}
+		in.message = append(in.message, f.payload...)
+		if !f.Fin {
+			return nil, nil
+		}
+		whole = in.message
+		in.message, in.fragments = nil, 0
+	}
+	if !utf8.Valid(whole) {
+		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not UTF-8"}
+	}
+	if whole == nil {
+		whole = []byte{}
+	}
+	return whole, nil
+}
+
+// closeReply says with which code a client's close frame is answered.
+func closeReply(payload []byte) *closeError {
+	if len(payload) == 0 {
+		return &closeError{code: ws.StatusNormalClosure}
+	}
+	if len(payload) == 1 {
+		return &closeError{ws.StatusProtocolError, "close frame of one byte"}
+	}
+	code := ws.StatusCode(binary.BigEndian.Uint16(payload))
+	switch err := ws.CheckCloseFrameData(code, string(payload[2:])); err {
+	case nil:
+		return &closeError{code: code}
+	case ws.ErrProtocolInvalidUTF8:
+		return &closeError{ws.StatusInvalidFramePayloadData, "reason not UTF-8"}
+	default:
+		return &closeError{ws.StatusProtocolError, "close code not allowed"}
+	}
+}
+
+// readable reads what a raw connection has to say, or that it is gone.
+func (s *shard) readable(c *conn) {
+	for range 4 { // then it is others' turn; the poller reports the rest again
+		n, err := readSocket(int(c.fd), s.buffer)
+		switch {
+		case n > 0:
+			c.asked = 0
+			if c.transport == byWebSocket && c.state&(closing|lingering) == 0 {
+				s.feed(c, s.buffer[:n])
+			}
+			if c.state&(dead|blocked|paused) != 0 || n < len(s.buffer) {
+				return
+			}
+		case err != nil && wouldBlock(err):
+			return
+		default:
+			s.drop(c, "gone")
+			return
+		}
+	}
+}
+
+// feed takes a client's bytes in. They are the caller's: what must be kept is copied.
+func (s *shard) feed(c *conn, b []byte) {
+	if c.input == nil {
+		c.input = &s.scratch
+	}
+	in := c.input
+	if len(in.bytes) > 0 {
+		in.bytes = append(in.bytes, b...)
+		b = in.bytes
+	}
+	for c.state&(dead|closing|paused|blocked) == 0 {
+		f, n, bad := nextFrame(b, in.fragments > 0)
+		if bad != nil {
+			s.closeFor(c, bad)
+			break
+		}
+		if n == 0 {
+			break
+		}
+		b = b[n:]
+		s.frame(c, in, f)
+	}
+	if c.state&(dead|closing) != 0 {
+		b = nil
+		in.message, in.fragments = nil, 0
+	}
+	in.bytes = append([]byte(nil), b...)
+	switch {
+	case in.empty():
+		s.scratch, c.input = input{}, nil
+	case in == &s.scratch:
+		kept := s.scratch
+		s.scratch, c.input = input{}, &kept
+	}
+}
+
+// frame does what a client's frame asks for.
+func (s *shard) frame(c *conn, in *input, f frame) {
+	if !s.mayTalk(c) {
+		s.closeFor(c, &closeError{ws.StatusPolicyViolation, "too many messages"})
+		return
+	}
+	switch f.OpCode {
+	case ws.OpPing:
+		s.stats.heard[heardPing]++
+		s.enqueue(c, newFixed("pong", ws.MustCompileFrame(ws.NewPongFrame(bytes.Clone(f.payload))), nil))
+	case ws.OpPong:
+		s.stats.heard[heardPong]++
+	case ws.OpClose:
+		s.stats.heard[heardClose]++
+		s.closeFor(c, closeReply(f.payload))
+	default:
+		text, bad := in.assemble(f)
+		switch {
+		case bad != nil:
+			s.closeFor(c, bad)
+		case text != nil:
+			s.message(c, text)
+		}
+	}
+}
+
+// mayTalk takes one message from the client's allowance.
+func (s *shard) mayTalk(c *conn) bool {
+	const one = 100 // tokens are hundredths
+	now := s.millis()
+	full := uint64(s.hub.cfg.MessageBurst) * one
+	gained := uint64(float64(now-c.refilled) * s.hub.cfg.MessageRate * one / 1000)
+	if gained > 0 {
+		c.tokens = uint16(min(uint64(c.tokens)+gained, full, 65_000))
+		c.refilled = now
+	}
+	if c.tokens < one {
+		return false
+	}
+	c.tokens -= one
+	return true
+}

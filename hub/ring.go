@@ -1,0 +1,121 @@
+package hub
+
+import (
+	"cmp"
+	"slices"
+
+	"goalcast"
+)
+
+// How a request to resume ends; also the reason of a reset frame and the label of a counter.
+const (
+	resumed     = "ring"    // answered from memory
+	otherEpoch  = "epoch"   // the stream is another one since
+	tooOld      = "too_old" // the events after the cursor are no longer here
+	ahead       = "ahead"   // the cursor points to what this node has not heard of
+	tooMuch     = "too_much"
+	lostEvents  = "gap"        // the bus lost events, or this node did
+	refreshing  = "refresh"    // the bus lost events, and what matches look like is just being read anew
+	badIDHeader = "bad_cursor" // a Last-Event-ID that is none of ours
+)
+
+// ring holds the last events, so that viewers who come back are answered from memory. It is guarded by Hub.mu.
+type ring struct {
+	maxEvents, maxBytes int
+
+	epoch       string
+	first, last uint64 // offsets: the lowest that can be resumed from, and the newest
+	broken      bool   // between a reset and the new snapshots: nobody can resume
+	events      queue
+	topics      map[goalcast.Topic]*queue // the same events by topic: a resume looks at no others
+	bytes       int
+}
+
+// queue is a list that grows at the end and is eaten from the front, both in constant time.
+type queue struct{ list []*message }
+
+func (q *queue) push(m *message) { q.list = append(q.list, m) }
+
+func (q *queue) pop() *message {
+	m := q.list[0]
+	q.list[0] = nil // what lies before the slice must not keep it alive
+	q.list = q.list[1:]
+	return m
+}
+
+// restart empties the ring; what comes next is the event after the cursor.
+func (r *ring) restart(c goalcast.Cursor) {
+	r.epoch, r.first, r.last = c.Epoch, c.Offset, c.Offset
+	r.events, r.bytes = queue{}, 0
+	r.topics = make(map[goalcast.Topic]*queue)
+}
+
+func (r *ring) cursor() goalcast.Cursor { return goalcast.Cursor{Epoch: r.epoch, Offset: r.last} }
+
+// add takes the next event in and drops the oldest ones that are too many.
+func (r *ring) add(m *message) {
+	r.last = m.cursor.Offset
+	r.events.push(m)
+	r.bytes += 2 * m.size(encWS) // with the SSE form that may come to it
+	for _, t := range m.topics {
+		q := r.topics[t]
+		if q == nil {
+			q = &queue{}
+			r.topics[t] = q
+		}
+		if n := len(q.list); n == 0 || q.list[n-1] != m { // an event may name a topic twice
+			q.push(m)
+		}
+	}
+	for len(r.events.list) > r.maxEvents || r.bytes > r.maxBytes && len(r.events.list) > 1 {
+		r.evict()
+	}
+}
+
+func (r *ring) evict() {
+	m := r.events.pop()
+	r.first = max(r.first, m.cursor.Offset) // after a refresh it may be higher
+	r.bytes -= 2 * m.size(encWS)
+	for _, t := range m.topics {
+		q := r.topics[t]
+		if q == nil || q.list[0] != m {
+			continue
+		}
+		if q.pop(); len(q.list) == 0 {
+			delete(r.topics, t)
+		}
+	}
+}
+
+// since collects the events after a cursor that belong to any of the topics, in order, each once, and says how it went. More than
+// limit bytes are not replayed: snapshots are shorter then.
+func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*message, string) {
+	switch {
+	case c.Epoch != r.epoch:
+		return nil, otherEpoch
+	case r.broken:
+		return nil, refreshing
+	case c.Offset > r.last:
+		return nil, ahead
+	case c.Offset < r.first:
+		return nil, tooOld
+	}
+	var found []*message
+	for _, t := range topics {
+		q := r.topics[t]
+		if q == nil {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(q.list, c.Offset+1, func(m *message, o uint64) int { return cmp.Compare(m.cursor.Offset, o) })
+		found = append(found, q.list[i:]...)
+	}
+	slices.SortFunc(found, func(a, b *message) int { return cmp.Compare(a.cursor.Offset, b.cursor.Offset) })
+	found = slices.Compact(found)
+	size := 0
+	for _, m := range found {
+		if size += m.size(encWS); size > limit {
+			return nil, tooMuch
+		}
+	}
+	return found, resumed
+}

@@ -1,0 +1,382 @@
+package hub
+
+import (
+	"sync"
+	"time"
+
+	"goalcast"
+)
+
+// op is something that a shard is told. Ops are done in the order in which they were posted.
+type op struct {
+	kind opKind
+	conn *conn
+	msg  *message
+	arg  any
+}
+
+type opKind uint8
+
+const (
+	opEvent     opKind = iota // msg goes to the followers of its topics
+	opState                   // arg *stateTable has changed
+	opJoin                    // conn is new; arg *join
+	opSubscribe               // a subscription of conn is prepared; arg *join
+	opInput                   // portable: client bytes; arg *inputBytes
+	opWritten                 // portable: what was handed over is written
+	opGone                    // portable: the peer is gone
+	opTimeout                 // long poll: its time is over
+	opAll                     // msg goes to everybody
+	opReset                   // the stream goes on elsewhere; arg goalcast.Cursor; nothing is resumable before opRefresh
+	opRefresh                 // after a reset: msg, then the snapshots of arg map[goalcast.Topic]*message, go to everybody
+	opDrain                   // begin to say goodbye; arg time.Duration
+)
+
+// join is what a connection begins with, or what a later subscription brings.
+type join struct {
+	topics []goalcast.Topic
+	frames []*message
+	marks  map[goalcast.Topic]uint64 // changes of the state tables that are in the frames
+	cursor goalcast.Cursor           // up to which the events are in the frames
+	input  []byte                    // bytes that came right behind the handshake
+}
+
+// shard owns a share of the connections. All fields below inbox belong to its goroutine.
+type shard struct {
+	hub   *Hub
+	index int
+	inbox inbox
+
+	began   time.Time
+	topics  map[goalcast.Topic]*topic
+	conns   map[*conn]struct{}
+	sockets []*conn // by descriptor
+	gen     int32
+	poller  *poller
+	buffer  []byte // for reading
+	pieces  []iovec
+	ops     []op
+
+	scratch input // of whoever is read from now
+
+	walking  bool    // through a topic's members: nobody may leave it now
+	removals []*conn // who will leave after that
+	rounds   []*burst
+
+	events, states fifo            // connections with something to send; with only states to send
+	dirty          []*topic        // with states that were not given out
+	statesAt       time.Time       // when states were given out last
+	spare          [][]*message    // memory for pending lists
+	stuck          map[*conn]uint8 // blocked connections
+	leaving        []leaver        // lingering ones, in order of their time
+	wheel          [][]*conn       // by tick: whose keep-alive is due
+	tick           uint32
+	cursor         goalcast.Cursor // of the newest event given to the lists
+	broken         bool            // that cursor must not be told, since a refresh is due
+	beat           *message        // keep-alive of this tick
+	flying         []flying        // events not yet written to all
+	farewell       farewell
+
+	stats     shardStats
+	published published
+}
+
+// inbox takes ops from any goroutine.
+type inbox struct {
+	wake chan struct{} // holds one token while there may be something
+
+	mu     sync.Mutex // guards the rest
+	ops    []op
+	closed bool
+}
+
+// post puts an op into the inbox; false if the shard has ended.
+func (b *inbox) post(o op) bool {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return false
+	}
+	b.ops = append(b.ops, o)
+	first := len(b.ops) == 1
+	b.mu.Unlock()
+	if first {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// take empties the inbox into spare memory.
+func (b *inbox) take(spare []op) []op {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ops := b.ops
+	b.ops = spare[:0]
+	return ops
+}
+
+// fifo is a queue of connections that is eaten from the front. pushed and popped count for ever.
+type fifo struct {
+	list           []*conn
+	head           int
+	pushed, popped uint64
+}
+
+func (f *fifo) push(c *conn) { f.list = append(f.list, c); f.pushed++ }
+func (f *fifo) empty() bool  { return f.head == len(f.list) }
+
+func (f *fifo) pop() *conn {
+	c := f.list[f.head]
+	f.list[f.head] = nil
+	f.head++
+	f.popped++
+	switch {
+	case f.head == len(f.list):
+		f.list, f.head = f.list[:0], 0
+	case f.head >= 4096 && f.head > len(f.list)/2:
+		n := copy(f.list, f.list[f.head:])
+		clear(f.list[n:])
+		f.list, f.head = f.list[:n], 0
+	}
+	return c
+}
+
+// flying is an event on its way: it is written to all once the queue has passed the mark.
+type flying struct {
+	msg  *message
+	mark uint64
+}
+
+const (
+	readBuffer = 16 << 10
+	maxPieces  = 1024 // IOV_MAX: pieces of one writev
+	group      = 64   // connections written between two looks into the inbox: half a millisecond
+)
+
+func newShard(h *Hub, index int) *shard {
+	return &shard{
+		hub: h, index: index, began: time.Now(),
+		inbox:  inbox{wake: make(chan struct{}, 1)},
+		topics: make(map[goalcast.Topic]*topic),
+		conns:  make(map[*conn]struct{}),
+		buffer: make([]byte, readBuffer),
+		stuck:  make(map[*conn]uint8),
+		wheel:  make([][]*conn, h.cfg.PingInterval/h.cfg.tick()+1),
+	}
+}
+
+// run is the shard's goroutine. It ends when stop is closed, and leaves no connection.
+func (s *shard) run(stop <-chan struct{}) {
+	ticker := time.NewTicker(s.hub.cfg.tick())
+	defer ticker.Stop()
+	states := time.NewTimer(time.Hour)
+	defer states.Stop()
+	io := s.poller.events
+	defer s.farewell.end()
+	for {
+		s.handleInbox()
+		busy := s.step()
+		if len(s.dirty) > 0 {
+			if wait := s.hub.cfg.StateInterval - time.Since(s.statesAt); wait > 0 {
+				states.Reset(wait)
+			} else {
+				s.giveStates()
+				busy = true
+			}
+		}
+		if busy {
+			select {
+			case batch, ok := <-io:
+				io = s.handleIO(batch, ok, io)
+			case <-ticker.C:
+				s.handleTick()
+			case <-s.farewell.next:
+				s.farewell.some(s)
+			case <-stop:
+				s.end()
+				return
+			default:
+			}
+			continue
+		}
+		s.landed()
+		s.publishStats()
+		select {
+		case <-s.inbox.wake:
+		case batch, ok := <-io:
+			io = s.handleIO(batch, ok, io)
+		case <-ticker.C:
+			s.handleTick()
+		case <-states.C:
+		case <-s.farewell.next:
+			s.farewell.some(s)
+		case <-stop:
+			s.end()
+			return
+		}
+	}
+}
+
+// step writes to one group of connections and says whether there was one. Those with events come first, so that a goal overtakes
+// prices also in the middle of a round.
+func (s *shard) step() bool {
+	if s.events.empty() && s.states.empty() {
+		return false
+	}
+	for range group {
+		switch {
+		case !s.events.empty():
+			c := s.events.pop()
+			c.clear(inEvents)
+			s.flush(c)
+		case !s.states.empty():
+			c := s.states.pop()
+			c.clear(inStates)
+			s.flush(c)
+		default:
+			s.landed()
+			return true
+		}
+	}
+	s.landed()
+	return true
+}
+
+// landed notes the events that were by now written to all that can be written to.
+func (s *shard) landed() {
+	n := 0
+	for n < len(s.flying) && s.flying[n].mark <= s.events.popped {
+		if m := s.flying[n].msg; m.shards.Add(-1) == 0 {
+			s.hub.metrics.written(m, time.Now())
+		}
+		n++
+	}
+	if n > 0 {
+		rest := copy(s.flying, s.flying[n:])
+		clear(s.flying[rest:])
+		s.flying = s.flying[:rest]
+	}
+}
+
+func (s *shard) handleInbox() {
+	s.ops = s.inbox.take(s.ops)
+	for i := range s.ops {
+		s.handle(&s.ops[i])
+		s.ops[i] = op{}
+	}
+	if cap(s.ops) > 4096 {
+		s.ops = nil // after a storm of joins
+	}
+}
+
+func (s *shard) handle(o *op) {
+	switch o.kind {
+	case opEvent:
+		s.fanOut(o.msg)
+	case opState:
+		s.stateChanged(o.arg.(*stateTable))
+	case opJoin:
+		s.join(o.conn, o.arg.(*join))
+	case opSubscribe:
+		s.subscribed(o.conn, o.arg.(*join))
+	case opInput:
+		s.portableInput(o.conn, o.arg.(*inputBytes))
+	case opWritten:
+		s.written(o.conn)
+	case opGone:
+		if o.conn.transport == byPoll {
+			s.drop(o.conn, "answered")
+		} else {
+			s.drop(o.conn, "gone")
+		}
+	case opTimeout:
+		s.answerPoll(o.conn)
+	case opAll:
+		for c := range s.conns {
+			s.enqueue(c, o.msg)
+		}
+	case opReset:
+		s.cursor, s.broken = o.arg.(goalcast.Cursor), true
+	case opRefresh:
+		s.refresh(o.msg, o.arg.(map[goalcast.Topic]*message))
+	case opDrain:
+		s.farewell.begin(s, o.arg.(time.Duration))
+	}
+}
+
+// fanOut puts an event into the lists of its followers, each once.
+func (s *shard) fanOut(m *message) {
+	s.cursor = m.cursor
+	for _, name := range m.topics {
+		t := s.topics[name]
+		if t == nil {
+			continue
+		}
+		n := len(t.members)
+		t.start = (t.start + 7919) % n // a prime: each round begins elsewhere
+		s.walking = true               // who is cut off meanwhile leaves the list afterwards
+		for i := range n {
+			j := i + t.start
+			if j >= n {
+				j -= n
+			}
+			if c := t.members[j].conn; c.last < m.seq {
+				c.last = m.seq
+				s.enqueue(c, m)
+			}
+		}
+		s.walking = false
+		for i, c := range s.removals {
+			s.leaveAll(c)
+			s.removals[i] = nil
+		}
+		s.removals = s.removals[:0]
+	}
+	s.flying = append(s.flying, flying{msg: m, mark: s.events.pushed})
+}
+
+// enqueue lets a message wait for a connection and cuts it off if too much does.
+func (s *shard) enqueue(c *conn, m *message) {
+	if c.state&(dead|closing|lingering) != 0 {
+		return
+	}
+	size := m.size(c.encoding)
+	if size == 0 {
+		return
+	}
+	if int(c.waiting)+size > int(c.allowance) {
+		if s.flush(c); c.state&(dead|closing|lingering) != 0 {
+			return
+		}
+		if int(c.waiting)+size > int(c.allowance) && c.is(blocked) {
+			s.tooSlow(c)
+			return
+		}
+	}
+	s.append(c, m)
+}
+
+// append puts a message into the list, whatever is there.
+func (s *shard) append(c *conn, m *message) {
+	size := int32(m.size(c.encoding))
+	if c.pending == nil {
+		if n := len(s.spare); n > 0 {
+			c.pending, s.spare = s.spare[n-1], s.spare[:n-1]
+		}
+	}
+	c.pending = append(c.pending, m)
+	c.waiting += size
+	s.stats.pending += int64(size)
+	s.wantWrite(c)
+}
+
+// wantWrite puts a connection into the queue of those with something to send, unless it stands there or cannot be written to.
+func (s *shard) wantWrite(c *conn) {
+	if c.state&(inEvents|blocked|dead) == 0 {
+		c.set(inEvents)
+		s.events.push(c)
+	}
+}

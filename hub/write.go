@@ -1,0 +1,281 @@
+package hub
+
+import (
+	"slices"
+	"time"
+
+	"goalcast"
+)
+
+// flush writes all that waits for a connection, in one system call where it fits into one.
+func (s *shard) flush(c *conn) {
+	for c.state&(blocked|dead|lingering) == 0 {
+		pieces, rounds, total := s.gather(c)
+		if total == 0 {
+			break
+		}
+		if c.portable != nil {
+			s.handOver(c)
+			return
+		}
+		n, err := writeSocket(int(c.fd), pieces)
+		switch {
+		case err == nil:
+		case wouldBlock(err):
+			n = 0
+		default:
+			s.drop(c, "gone")
+			return
+		}
+		s.stats.bytes += int64(n)
+		s.stats.batches[batchBucket(len(pieces))]++
+		s.stats.batchFrames += int64(len(pieces))
+		if n > 0 {
+			c.wrote = s.tick
+			s.consume(c, n, rounds)
+		}
+		if n < total {
+			s.block(c)
+			return
+		}
+	}
+	if c.is(closing) && len(c.pending) == 0 && c.rest == nil && c.state&(blocked|dead|lingering) == 0 {
+		s.linger(c)
+	}
+}
+
+// gather lists what is to be written: the rest of a frame, then events and whatever else is pending, then states; at most maxPieces.
+func (s *shard) gather(c *conn) (pieces []iovec, rounds []*burst, total int) {
+	pieces, rounds = s.pieces[:0], s.rounds[:0]
+	add := func(b []byte) {
+		if len(b) > 0 {
+			pieces = append(pieces, iovecOf(b))
+			total += len(b)
+		}
+	}
+	add(c.rest)
+	for _, m := range c.pending {
+		if len(pieces) == maxPieces-1 {
+			break
+		}
+		add(m.bytes(c.encoding))
+	}
+	if !c.is(closing) && len(pieces)+len(c.behind) < maxPieces {
+		for _, b := range c.behind {
+			r := s.burst(b)
+			rounds = append(rounds, r)
+			add(r.bytes(c.encoding))
+		}
+	}
+	s.pieces, s.rounds = pieces, rounds
+	return pieces, rounds, total
+}
+
+// burst gives the state frames that a connection lacks of a topic. Nearly all need the round that was just given out.
+func (s *shard) burst(b behind) *burst {
+	if b.topic.round.since == b.since && b.topic.round.upto == b.topic.flushed {
+		return &b.topic.round
+	}
+	slots, upto := b.topic.table.since(b.since)
+	return &burst{since: b.since, upto: upto, slots: slots}
+}
+
+// consume takes n written bytes off what waits. What a frame was cut in stays as the connection's rest.
+func (s *shard) consume(c *conn, n int, rounds []*burst) {
+	if k := min(n, len(c.rest)); k > 0 {
+		n -= k
+		if c.rest = c.rest[k:]; len(c.rest) > 0 {
+			return
+		}
+		c.rest = nil
+	}
+	done := 0
+	for n > 0 && done < len(c.pending) {
+		m := c.pending[done]
+		b := m.bytes(c.encoding)
+		s.stats.messages[m.class]++
+		c.waiting -= int32(len(b))
+		s.stats.pending -= int64(len(b))
+		done++
+		if n < len(b) {
+			c.rest = b[n:]
+			n = 0
+			break
+		}
+		n -= len(b)
+	}
+	s.sent(c, done)
+	for i, r := range rounds { // n is 0 unless all of pending was written
+		b := r.bytes(c.encoding)
+		if n < len(b) {
+			upto, rest := r.cut(c.encoding, n)
+			s.countStates(r, upto)
+			c.rest = rest
+			c.behind = slices.Delete(c.behind, 0, i)
+			if upto > 0 {
+				c.behind[0].since = upto
+			}
+			return
+		}
+		n -= len(b)
+		s.countStates(r, r.upto)
+	}
+	if len(rounds) > 0 {
+		c.behind = c.behind[:0]
+		if cap(c.behind) > 4 {
+			c.behind = nil
+		}
+	}
+}
+
+func (s *shard) countStates(r *burst, upto uint64) {
+	for _, slot := range r.slots {
+		if slot.change <= upto {
+			s.stats.messages[classState]++
+		}
+	}
+}
+
+// sent removes the first n messages from the list and, if none is left, takes its memory back.
+func (s *shard) sent(c *conn, n int) {
+	if n == 0 {
+		return
+	}
+	k := copy(c.pending, c.pending[n:])
+	clear(c.pending[k:])
+	c.pending = c.pending[:k]
+	if k > 0 {
+		return
+	}
+	c.allowance = int32(s.hub.cfg.MaxPending)
+	s.takeBack(c)
+}
+
+// takeBack takes the memory of an empty list back for others.
+func (s *shard) takeBack(c *conn) {
+	const keep, longest = 4096, 256 // lists, and entries of one
+	if cap(c.pending) > 0 && cap(c.pending) <= longest && len(s.spare) < keep {
+		s.spare = append(s.spare, c.pending[:0])
+	}
+	c.pending = nil
+}
+
+// block waits until the socket takes something again. Nothing is read from the peer meanwhile.
+func (s *shard) block(c *conn) {
+	c.set(blocked)
+	c.stalled = s.tick
+	s.stuck[c] = 0
+	s.watch(c)
+}
+
+// unblock goes on with a connection that can be written to again.
+func (s *shard) unblock(c *conn) {
+	c.clear(blocked)
+	delete(s.stuck, c)
+	s.flush(c)
+	if c.state&(blocked|paused) == 0 && c.input != nil {
+		s.feed(c, nil) // what could not be answered while nothing could be sent
+	}
+	if c.portable != nil && c.state&(blocked|paused|dead) == 0 {
+		c.portable.resume()
+	}
+	s.watch(c)
+}
+
+// watch tells the poller what the connection waits for, if that has changed.
+func (s *shard) watch(c *conn) {
+	if c.portable != nil || c.is(dead) {
+		return
+	}
+	want := uint32(ioIn)
+	switch {
+	case c.is(blocked):
+		want = ioOut
+	case c.is(paused):
+		want = 0
+	}
+	if want == c.want {
+		return
+	}
+	c.want = want
+	if err := s.poller.change(c.fd, c.gen, want); err != nil {
+		s.hub.log.Error("epoll", "err", err)
+		s.drop(c, "error")
+	}
+}
+
+// stateChanged notes that a topic has states to give out, if anybody here follows it.
+func (s *shard) stateChanged(table *stateTable) {
+	table.hinted[s.index].Store(false)
+	t := s.topics[table.topic]
+	if t == nil {
+		return
+	}
+	t.table = table
+	if !t.dirty {
+		t.dirty = true
+		s.dirty = append(s.dirty, t)
+	}
+}
+
+// giveStates begins a round: who follows a topic with new states is behind from here on, and stands in the queue for states.
+func (s *shard) giveStates() {
+	s.statesAt = time.Now()
+	for i, t := range s.dirty {
+		s.dirty[i], t.dirty = nil, false
+		slots, upto := t.table.since(t.flushed)
+		if upto == t.flushed || len(t.members) == 0 {
+			continue
+		}
+		t.round = burst{since: t.flushed, upto: upto, slots: slots}
+		t.flushed = upto
+		t.start = (t.start + 7919) % len(t.members)
+		for j := range t.members {
+			s.fallBehind(t.members[(j+t.start)%len(t.members)].conn, t, t.round.since)
+		}
+	}
+	s.dirty = s.dirty[:0]
+}
+
+// fallBehind notes that a connection lacks a topic's states after a change.
+func (s *shard) fallBehind(c *conn, t *topic, since uint64) {
+	if c.state&(dead|closing|lingering) != 0 {
+		return
+	}
+	if !slices.ContainsFunc(c.behind, func(b behind) bool { return b.topic == t }) {
+		c.behind = append(c.behind, behind{topic: t, since: since})
+	}
+	if c.state&(inEvents|inStates|blocked) == 0 {
+		c.set(inStates)
+		s.states.push(c)
+	}
+}
+
+// refresh sends everybody the reset and, of the topics each follows, the new snapshots.
+func (s *shard) refresh(reset *message, frames map[goalcast.Topic]*message) {
+	s.broken = false
+	for c := range s.conns {
+		if c.state&(dead|closing|lingering) != 0 {
+			continue
+		}
+		list := []*message{reset}
+		for _, sub := range c.subs {
+			if m := frames[sub.topic.name]; m != nil {
+				list = append(list, m)
+			}
+		}
+		s.allow(c, list)
+	}
+}
+
+// allow appends messages that may exceed the limit, since the viewer could not do without them.
+func (s *shard) allow(c *conn, list []*message) {
+	for _, m := range list {
+		size := m.size(c.encoding)
+		if size == 0 {
+			continue
+		}
+		c.allowance += int32(size)
+		s.append(c, m)
+	}
+}
