@@ -279,15 +279,21 @@ func keys(kind string, e goalcast.Event) (tag, collapse string) {
 	return tag, collapse
 }
 
-// scoreAt is the score that the text shows: for a goal the score right after it in match order, so that a corrected scorer of the first goal
-// does not show the score of the third; otherwise the score as it stands.
+// scoreAt is the score that the text shows: the score right after the event in match order, so that a corrected scorer of the first goal
+// does not show the score of the third. Where something is taken back, it is the score as it stands.
 func scoreAt(kind string, e goalcast.Event, match goalcast.Snapshot) goalcast.Score {
-	if kind != kindGoal {
+	if kind == kindGoalOff || kind == kindRedOff {
 		return match.Score
+	}
+	upTo := func(g goalcast.Event) bool {
+		if e.Kind == goalcast.KindPeriod {
+			return g.Period.Order() < e.Period.Order()
+		}
+		return g.ID == e.ID || goalcast.InMatchOrder(g, e) <= 0
 	}
 	var s goalcast.Score
 	for _, g := range match.Timeline {
-		if g.Kind != goalcast.KindGoal || !g.Counts() || g.ID != e.ID && goalcast.InMatchOrder(g, e) > 0 {
+		if g.Kind != goalcast.KindGoal || !g.Counts() || !upTo(g) {
 			continue
 		}
 		switch g.Team {

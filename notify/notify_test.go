@@ -1,0 +1,487 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+	"goalcast/notify"
+	"goalcast/notify/fcm/fcmtest"
+)
+
+func TestGoalReachesEveryFollowerOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.user("match", "android", "nl", goalcast.ForMatch(900))
+		w.user("all", "ios", "fr", goalcast.ForMatch(900), goalcast.ForTeam(1), goalcast.ForTeam(2), goalcast.ForCompetition(5))
+		w.user("team", "web", "de", goalcast.ForTeam(2), goalcast.ForMatch(901))
+		w.user("league", "android", "tlh", goalcast.ForCompetition(5))
+		w.user("other", "android", "nl", goalcast.ForMatch(901), goalcast.ForTeam(3), goalcast.ForOdds(900))
+		w.user("nobody", "android", "nl")
+		n := w.run(notify.Config{Poll: time.Hour}, nil, nil)
+		e := w.goal("opta:1")
+		n.Wake()
+		w.eventually("four pushes", func() bool { return len(w.fcm.Deliveries()) >= 4 })
+		w.idle()
+		want := []string{
+			"all: BUT ! 27' Noordzand 1-0 Val-Rouge", "league: GOAL! 27' Noordzand 1-0 Val-Rouge",
+			"match: GOAL! 27' Noordzand 1-0 Val-Rouge", "team: TOR! 27' Noordzand 1-0 Val-Rouge",
+		}
+		if got := slices.Sorted(slices.Values(w.texts())); !reflect.DeepEqual(got, want) {
+			t.Errorf("delivered %q, want %q", got, want)
+		}
+		for _, d := range w.fcm.Deliveries() {
+			wantData := map[string]string{"event": "opta:1", "revision": "1", "match": "900", "kind": "goal", "score": "1-0", "silent": "false",
+				"time": fmt.Sprint(e.Times.Received)}
+			if !reflect.DeepEqual(d.Data, wantData) || !d.High || d.Silent || d.TTL > 2*time.Minute || d.TTL < 110*time.Second {
+				t.Errorf("%+v", d)
+			}
+		}
+		if got := n.value(t, "goalcast_notify_sent_total", ""); got != 4 {
+			t.Errorf("counted %v sent", got)
+		}
+		if got := n.value(t, "goalcast_notify_goal_to_request_seconds", ""); got != 1 {
+			t.Errorf("measured %v goals", got)
+		}
+	})
+}
+
+func TestSeveralNotifiersSendOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const fans, goals = 40, 12
+		w.fans(fans)
+		cfg := notify.Config{BatchSize: 7, Backlog: 3, Workers: 2} // small: most batches go through the queue
+		var all []*running
+		for range 3 {
+			all = append(all, w.run(cfg, nil, nil))
+		}
+		for i := range goals {
+			w.goal(fmt.Sprint("opta:", i))
+			for _, n := range all {
+				n.Wake()
+			}
+		}
+		w.eventually("all pushes", func() bool { return len(w.fcm.Deliveries()) >= fans*goals })
+		w.idle()
+		got := w.perDevice()
+		for token, n := range got {
+			if n != goals {
+				t.Errorf("%s got %d", token, n)
+			}
+		}
+		if len(got) != fans || w.fcm.Requests() != fans*goals {
+			t.Errorf("%d devices, %d requests", len(got), w.fcm.Requests())
+		}
+		var queued, planned float64
+		for _, n := range all {
+			queued += n.value(t, "goalcast_notify_enqueued_total", "")
+			planned += n.value(t, "goalcast_notify_batches_planned_total", "")
+		}
+		if planned != goals*6 || queued == 0 {
+			t.Errorf("%v batches planned, %v through the queue", planned, queued)
+		}
+	})
+}
+
+// dying is a store whose process dies: from then on, what it is asked fails.
+type dying struct {
+	notify.Store
+	beforeClaim, beforeFinish bool
+	died                      atomic.Bool
+}
+
+var errDead = errors.New("this process is dead")
+
+func (d *dying) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (notify.PushClaim, bool, error) {
+	if d.beforeClaim || d.died.Load() {
+		d.died.Store(true)
+		return notify.PushClaim{}, false, errDead
+	}
+	return d.Store.ClaimBatch(ctx, id, now, lease)
+}
+
+func (d *dying) FinishBatch(ctx context.Context, id string, attempt int, r notify.PushResult) (bool, error) {
+	if d.beforeFinish {
+		d.died.Store(true)
+		return false, errDead
+	}
+	return d.Store.FinishBatch(ctx, id, attempt, r)
+}
+
+// noQueue is a queue that cannot be reached.
+type noQueue struct{}
+
+func (noQueue) Enqueue(context.Context, goalcast.Task) error { return goalcast.ErrUnavailable }
+
+func TestCrashBetweenPlanningAndSending(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(10)
+		dead := &dying{Store: w.store, beforeClaim: true}
+		first := w.run(notify.Config{BatchSize: 4}, dead, noQueue{})
+		w.goal("opta:1")
+		w.eventually("planned by who dies then", dead.died.Load)
+		first.stop()
+		if n := w.fcm.Requests(); n != 0 {
+			t.Fatalf("%d sent by the dead", n)
+		}
+		w.run(notify.Config{}, nil, nil)
+		w.idle()
+		if got := w.perDevice(); len(got) != 10 || w.fcm.Requests() != 10 {
+			t.Errorf("delivered %v", got)
+		}
+	})
+}
+
+func TestCrashBetweenSendingAndWritingItDown(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(3)
+		dead := &dying{Store: w.store, beforeFinish: true}
+		first := w.run(notify.Config{Lease: time.Second}, dead, noQueue{})
+		e := w.goal("opta:1")
+		w.eventually("sent by who dies then", dead.died.Load)
+		first.stop()
+		w.run(notify.Config{}, nil, nil)
+		w.idle()
+		for token, n := range w.perDevice() {
+			shown := w.fcm.Phone(token)
+			if n != 2 || len(shown) != 1 {
+				t.Errorf("%s got %d and shows %+v", token, n, shown)
+			}
+		}
+		w.revise(e, cancelled)
+		w.idle()
+		for token := range w.perDevice() {
+			if shown := w.fcm.Phone(token); len(shown) != 1 || !strings.HasPrefix(shown[0].Title, "Goal afgekeurd") {
+				t.Errorf("%s shows %+v", token, shown)
+			}
+		}
+	})
+}
+
+func TestRestart(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(2)
+		first := w.run(notify.Config{}, nil, nil)
+		w.goal("opta:1")
+		w.idle()
+		first.stop()
+		w.goal("opta:2")
+		w.run(notify.Config{}, nil, nil)
+		w.idle()
+		if got := w.perDevice(); got["fan0"] != 2 || got["fan1"] != 2 {
+			t.Errorf("delivered %v", got)
+		}
+	})
+}
+
+func TestCancelledGoalIsWithdrawnFromThoseWhoGotIt(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(9)
+		w.fcm.Fail("fan4", fcmtest.InvalidArgument()) // never got it
+		w.run(notify.Config{BatchSize: 4}, nil, nil)
+		e := w.goal("opta:1")
+		w.idle()
+		w.user("late", "android", "en", goalcast.ForMatch(900)) // follows since the goal
+		if err := w.store.Unfollow(t.Context(), "user of fan2", goalcast.ForMatch(900)); err != nil {
+			t.Fatal(err) // got it, and must hear that it does not count
+		}
+		w.revise(e, cancelled)
+		w.idle()
+		got := w.perDevice()
+		for i := range 9 {
+			token, want := fmt.Sprint("fan", i), 2
+			if i == 4 {
+				want = 0
+			}
+			shown := w.fcm.Phone(token)
+			if got[token] != want || want > 0 && (len(shown) != 1 || shown[0].Title != "Goal afgekeurd: Noordzand 0-0 Val-Rouge" || shown[0].Silent) {
+				t.Errorf("%s got %d, shows %+v", token, got[token], shown)
+			}
+		}
+		if got["late"] != 0 {
+			t.Error("a goal was withdrawn from somebody who never heard of it")
+		}
+	})
+}
+
+func TestGoalCancelledBeforeItWasTold(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(3)
+		e := w.goal("opta:1")
+		w.revise(e, cancelled)
+		w.run(notify.Config{}, nil, nil)
+		w.idle()
+		if n := w.fcm.Requests(); n != 0 {
+			t.Errorf("%d sent: %v", n, w.texts())
+		}
+	})
+}
+
+// gate is a limiter that holds messages back until it is opened.
+type gate struct {
+	waiting chan int
+	open    chan struct{}
+}
+
+func (g gate) Wait(ctx context.Context, n int) error {
+	select {
+	case g.waiting <- n:
+	case <-g.open:
+	}
+	select {
+	case <-g.open:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestNoGoalAfterItsCancellation(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(3)
+		g := gate{make(chan int), make(chan struct{})}
+		n := w.run(notify.Config{Limiter: g}, nil, nil)
+		e := w.goal("opta:1")
+		<-g.waiting // claimed, decided, and about to be sent
+		w.revise(e, cancelled)
+		n.Wake()
+		w.eventually("cancellation is planned", func() bool {
+			r, err := w.store.PushRecord(t.Context(), "opta:1")
+			return err == nil && r.Revision == 2
+		})
+		close(g.open)
+		w.idle()
+		if got := w.texts(); len(got) != 0 {
+			t.Errorf("delivered %v", got)
+		}
+		if got := n.value(t, "goalcast_notify_dropped_total", "cancelled"); got == 0 {
+			t.Error("not counted")
+		}
+	})
+}
+
+func TestCancellationOvertakesNoGoalUnderWay(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(6)
+		w.fcm.Delay = 300 * time.Millisecond
+		n := w.run(notify.Config{BatchSize: 3}, nil, nil)
+		e := w.goal("opta:1")
+		n.Wake()
+		w.eventually("a goal under way", func() bool {
+			return w.fcm.Requests() > 0 || n.value(t, "goalcast_notify_goal_to_request_seconds", "") > 0
+		})
+		w.revise(e, cancelled)
+		n.Wake()
+		w.idle()
+		for i := range 6 {
+			token := fmt.Sprint("fan", i)
+			shown := w.fcm.Phone(token)
+			if len(shown) > 0 && (len(shown) != 1 || shown[0].Data["kind"] != "goal_cancelled") {
+				t.Errorf("%s shows %+v", token, shown)
+			}
+		}
+		last := map[string]string{}
+		for _, d := range w.fcm.Deliveries() {
+			if d.Data["kind"] == "goal" && last[d.Token] != "" {
+				t.Errorf("%s: a goal after %s", d.Token, last[d.Token])
+			}
+			last[d.Token] = d.Data["kind"]
+		}
+		if len(last) == 0 {
+			t.Error("nothing was under way: the test shows nothing")
+		}
+	})
+}
+
+func TestRetryMeetsCancellation(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(3)
+		w.fcm.Fail("fan1", fcmtest.QuotaExceeded(time.Second))
+		w.run(notify.Config{}, nil, nil)
+		e := w.goal("opta:1")
+		w.eventually("two have it", func() bool { return len(w.fcm.Deliveries()) == 2 })
+		w.revise(e, cancelled)
+		w.idle()
+		got := w.perDevice()
+		if got["fan0"] != 2 || got["fan1"] != 0 || got["fan2"] != 2 {
+			t.Errorf("delivered %v", w.texts())
+		}
+	})
+}
+
+func TestScorerIsCorrectedWithoutASound(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(5)
+		w.run(notify.Config{BatchSize: 2}, nil, nil)
+		e := w.goal("opta:1")
+		w.idle()
+		e = w.revise(e, func(e *goalcast.Event) { e.Player = &goalcast.Player{ID: 12, Name: "Bram Okel"} })
+		w.idle()
+		w.revise(e, func(e *goalcast.Event) { e.Second = 12 }) // nothing that a phone shows
+		w.idle()
+		for i := range 5 {
+			shown := w.fcm.Phone(fmt.Sprint("fan", i))
+			if len(shown) != 1 || shown[0].Body != "Bram Okel" || shown[0].Sounds != 1 || shown[0].Replaced != 1 || shown[0].High || shown[0].Data["silent"] != "true" {
+				t.Errorf("fan%d shows %+v", i, shown)
+			}
+		}
+	})
+}
+
+func TestLateDocumentsPushNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(2)
+		n := w.run(notify.Config{}, nil, nil)
+		old := w.commit(goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 3, At: time.Now().Add(-2 * time.Minute),
+			Goal: &goalcast.Goal{Type: goalcast.OpenPlay}})[0]
+		w.commit(goalcast.Event{ID: "match:900:period:half_time", Kind: goalcast.KindPeriod, Period: goalcast.HalfTime,
+			Times: goalcast.Times{Provider: time.Now().Add(-time.Hour).UnixMilli(), Received: time.Now().UnixMilli()}})
+		w.idle()
+		w.revise(old, func(e *goalcast.Event) { e.Player = &goalcast.Player{ID: 12, Name: "Bram Okel"} })
+		w.idle()
+		w.revise(old, func(e *goalcast.Event) { e.Revision, e.Status = 3, goalcast.Cancelled })
+		w.commit(goalcast.Event{ID: "opta:9", Kind: goalcast.KindSubstitution, Team: 1, Period: goalcast.FirstHalf, Minute: 3, At: time.Now(),
+			Substitution: &goalcast.Substitution{}})
+		w.idle()
+		if n := w.fcm.Requests(); n != 0 {
+			t.Errorf("%d sent: %v", n, w.texts())
+		}
+		if got := n.value(t, "goalcast_notify_dropped_total", "expired"); got != 2 {
+			t.Errorf("counted %v as expired", got)
+		}
+	})
+}
+
+func TestExpiredBatchesAreNotSent(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(4)
+		dead := &dying{Store: w.store, beforeClaim: true}
+		first := w.run(notify.Config{GoalTTL: time.Second}, dead, noQueue{})
+		w.goal("opta:1")
+		w.eventually("planned", dead.died.Load)
+		first.stop()
+		time.Sleep(time.Second) // its life, to the end
+		n := w.run(notify.Config{}, nil, nil)
+		w.idle()
+		if got := w.fcm.Requests(); got != 0 || n.value(t, "goalcast_notify_dropped_total", "expired") != 1 {
+			t.Errorf("%d sent", got)
+		}
+	})
+}
+
+func TestRetriesEndWithTheTimeToLive(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(1)
+		for range 100 {
+			w.fcm.Fail("fan0", fcmtest.Internal())
+		}
+		n := w.run(notify.Config{GoalTTL: 2 * time.Second, RetryFault: 200 * time.Millisecond, RetryMost: 300 * time.Millisecond}, nil, nil)
+		w.goal("opta:1")
+		w.eventually("given up", func() bool { return n.value(t, "goalcast_notify_failed_total", "expired") == 1 })
+		w.idle()
+		if got := w.fcm.Requests(); got < 2 || got > 12 {
+			t.Errorf("%d tries", got)
+		}
+	})
+}
+
+func TestFailuresOfSingleDevices(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(8)
+		var mu sync.Mutex
+		at := map[string]time.Time{}
+		w.fcm.Deliver = func(d fcmtest.Delivery) {
+			mu.Lock()
+			defer mu.Unlock()
+			at[d.Token] = time.Now()
+		}
+		w.fcm.Fail("fan0", fcmtest.Unregistered())
+		w.fcm.Fail("fan1", fcmtest.SenderIDMismatch())
+		w.fcm.Fail("fan2", fcmtest.QuotaExceeded(2*time.Second))
+		w.fcm.Fail("fan3", fcmtest.Internal(), fcmtest.Unavailable(0))
+		w.fcm.Fail("fan4", fcmtest.InvalidArgument())
+		w.fcm.Fail("fan5", fcmtest.ThirdPartyAuth())
+		n := w.run(notify.Config{RetryFault: 100 * time.Millisecond}, nil, nil)
+		w.goal("opta:1")
+		w.idle()
+		got := w.perDevice()
+		for token, want := range map[string]int{"fan0": 0, "fan1": 0, "fan2": 1, "fan3": 1, "fan4": 0, "fan5": 0, "fan6": 1, "fan7": 1} {
+			if got[token] != want {
+				t.Errorf("%s got %d, want %d", token, got[token], want)
+			}
+		}
+		mu.Lock()
+		if d := at["fan2"].Sub(at["fan7"]); d < 1900*time.Millisecond || d > 10*time.Second {
+			t.Errorf("tried again after %v, Retry-After was 2 s", d)
+		}
+		mu.Unlock()
+		for i := range 8 {
+			devices, err := w.store.Devices(t.Context(), goalcast.UserID(fmt.Sprint("user of fan", i)))
+			if gone := i < 2; err != nil || (len(devices) == 0) != gone {
+				t.Errorf("fan%d has %d devices, %v", i, len(devices), err)
+			}
+		}
+		if got := w.fcm.Requests(); got != 8+2+1 { // fan2 and fan3 together, fan3 once more
+			t.Errorf("%d requests", got)
+		}
+		for name, want := range map[[2]string]float64{
+			{"goalcast_notify_tokens_removed_total", ""}: 2, {"goalcast_notify_sent_total", ""}: 4,
+			{"goalcast_notify_failed_total", "invalid_argument"}: 1, {"goalcast_notify_failed_total", "third_party_auth_error"}: 1,
+			{"goalcast_notify_retried_total", "quota_exceeded"}: 1, {"goalcast_notify_retried_total", "internal"}: 1,
+		} {
+			if got := n.value(t, name[0], name[1]); got != want {
+				t.Errorf("%v is %v, want %v", name, got, want)
+			}
+		}
+	})
+}
+
+func TestRedisAway(t *testing.T) {
+	server := testservers.NewRedis(t)
+	w := newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"), server.URL)
+	w.fans(30)
+	w.fcm.Fail("fan7", fcmtest.Unavailable(time.Second)) // to be tried again, without a queue
+	w.run(notify.Config{BatchSize: 4, Backlog: 2, Workers: 1}, nil, nil)
+	server.Stop()
+	w.goal("opta:1")
+	w.idle()
+	if got := w.perDevice(); len(got) != 30 || w.fcm.Requests() != 31 {
+		t.Errorf("%d devices, %d requests", len(got), w.fcm.Requests())
+	}
+	server.Start()
+}
+
+// TestGoalToFirstRequest measures what a fan waits for us: from commit to the push service's door.
+func TestGoalToFirstRequest(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const goals = 30
+		w.fans(20)
+		first := make(chan time.Time, goals*20)
+		w.fcm.Deliver = func(fcmtest.Delivery) { first <- time.Now() }
+		n := w.run(notify.Config{Poll: time.Hour}, nil, nil)
+		var waits []time.Duration
+		for i := range goals {
+			started := time.Now()
+			w.goal(fmt.Sprint("opta:", i))
+			n.Wake()
+			waits = append(waits, (<-first).Sub(started))
+			for range 19 {
+				<-first
+			}
+		}
+		slices.Sort(waits)
+		t.Logf("commit to first request taken: median %v, worst of %d %v", waits[goals/2], goals, waits[goals-1])
+		if waits[goals/2] > 250*time.Millisecond {
+			t.Errorf("median %v", waits[goals/2])
+		}
+	})
+}
