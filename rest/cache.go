@@ -73,7 +73,6 @@ func (p page) serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Cache-Control", p.policy)
 	if have, ok := matching(r.Header.Values("If-None-Match"), p.tag); ok {
 		h.Set("ETag", have)
-		h.Add("Vary", "Accept-Encoding") // a 304 says what the 200 would have said; there, the compressor adds it
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
+
+	"goalcast/docs"
 )
 
 func mustJSON(text []byte) any {
@@ -90,6 +93,10 @@ func TestDescriptionCheckCanFail(t *testing.T) {
 func TestEveryOperation(t *testing.T) {
 	h := open(t)
 	h.documents[7] = document(7)
+	asyncapi := http.StatusOK
+	if _, err := fs.Stat(docs.Files, "asyncapi.yaml"); err != nil {
+		asyncapi = http.StatusNotFound
+	}
 	for _, tt := range []struct {
 		method, path, body, auth string
 		status                   int
@@ -99,6 +106,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/teams/174", "", "", 200},
 		{"GET", "/v1/competitions/23?date=2026-05-17&tz=Europe/Brussels", "", "", 200},
 		{"GET", "/v1/openapi.yaml", "", "", 200},
+		{"GET", "/v1/asyncapi.yaml", "", "", asyncapi},
 		{"PUT", "/v1/me/devices/" + phone, `{"platform":"android","language":"nl-BE"}`, anna, 204},
 		{"GET", "/v1/me/devices", "", anna, 200},
 		{"DELETE", "/v1/me/devices/" + phone, "", anna, 204},

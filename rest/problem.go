@@ -46,6 +46,9 @@ func badParameter(name, format string, args ...any) error {
 // retryUnavailable is how long a client waits when something we depend on is away.
 const retryUnavailable = 2 * time.Second
 
+// statusClientGone is in metrics and logs only.
+const statusClientGone = 499
+
 // refusalOf is the one place where errors become statuses. Only a refusal's own words and the fixed ones here reach the client: texts of
 // other errors may hold addresses, SQL or secrets.
 func refusalOf(err error) refusal {
@@ -78,8 +81,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	ref := refusalOf(err)
 	id := requestID(r.Context())
 	switch {
-	case r.Context().Err() == context.Canceled:
-		s.log.Debug("client went away", "request", id)
+	case r.Context().Err() != nil: // nobody hears the answer; the status keeps it apart from our own faults
+		ref = refusal{status: statusClientGone, code: "client_gone"}
 	case ref.status >= 500 && ref.status != http.StatusNotImplemented:
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("method", r.Method), slog.String("route", route(r)), slog.String("request", id), slog.String("error", err.Error()))

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -56,6 +57,26 @@ func TestTimeout(t *testing.T) {
 	h := open(t, func(c *rest.Config, _ *rest.Deps) { c.Timeout = 20 * time.Millisecond })
 	h.with(func() { h.hang = true })
 	h.get(t, "/v1/matches/1009316").problem(t, http.StatusServiceUnavailable, "unavailable")
+}
+
+// Someone who did not wait is not our fault.
+func TestClientGone(t *testing.T) {
+	h := open(t)
+	h.with(func() { h.hang = true })
+	ctx, leave := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer leave()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.public.URL+"/v1/matches/1009316", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req); err == nil {
+		_ = resp.Body.Close()
+		t.Fatal(resp.Status)
+	}
+	h.public.Close() // waits for the handler
+	if lines := h.metricLines(t); !strings.Contains(lines, "route=/v1/matches/{id},status=499} 1\n") || strings.Contains(h.log.String(), "level=ERROR") {
+		t.Errorf("%s\n%s", lines, h.log)
+	}
 }
 
 func TestUnknownRoutes(t *testing.T) {

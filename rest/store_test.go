@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
+	"goalcast/hub"
 	"goalcast/rest"
 	"goalcast/store"
 )
@@ -41,36 +42,15 @@ func tooMany(err error) error {
 	return err
 }
 
-// listener is what the bus tells, and a board: matches from the database, the cursor from the bus.
+// listener is the board, and hears what it hears.
 type listener struct {
-	*store.Store
+	*hub.Board
 	heard chan goalcast.Published
-
-	mu     sync.Mutex
-	cursor goalcast.Cursor
 }
 
 func (l *listener) Event(p goalcast.Published) {
-	l.mu.Lock()
-	l.cursor = p.Cursor
-	l.mu.Unlock()
+	l.Board.Event(p)
 	l.heard <- p
-}
-
-func (l *listener) Reset(c goalcast.Cursor) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cursor = c
-}
-func (l *listener) State(goalcast.State) {}
-func (l *listener) Stale(bool)           {}
-
-func (l *listener) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error) {
-	l.mu.Lock()
-	cursor := l.cursor // before the match is read: never newer than it
-	l.mu.Unlock()
-	m, err := l.Store.Match(ctx, id)
-	return m, cursor, err
 }
 
 // next is the next event on the bus.
@@ -104,7 +84,7 @@ func realParts(t *testing.T) (*store.Store, *listener, *store.Relay) {
 	}
 	t.Cleanup(func() { _ = redis.Close() })
 	bus := store.NewBus(redis, store.BusOptions{}, log, reg)
-	l := &listener{Store: db, heard: make(chan goalcast.Published, 100)}
+	l := &listener{Board: hub.NewBoard(db, log, reg), heard: make(chan goalcast.Published, 100)}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = bus.Listen(ctx, l) })

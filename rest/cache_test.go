@@ -1,0 +1,136 @@
+package rest_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"goalcast"
+)
+
+// The tag stays while nothing is new of the match, whatever happens elsewhere; it goes with the minute and with an event.
+func TestETag(t *testing.T) {
+	h := open(t)
+	const path = "/v1/matches/1009316"
+	tag := h.get(t, path).header.Get("ETag")
+	if !strings.HasPrefix(tag, `"`) || len(tag) < 20 {
+		t.Fatalf("tag %s is not a strong one", tag)
+	}
+	h.with(func() { h.cursor.Offset = 77 })
+	h.clock.add(30 * time.Second)
+	for _, inm := range []string{tag, "W/" + tag, `"other", ` + tag, "*"} {
+		a := h.get(t, path, "If-None-Match: "+inm)
+		if a.status != http.StatusNotModified || len(a.body) != 0 {
+			t.Errorf("If-None-Match %s: %d %s", inm, a.status, a.body)
+		}
+		if a.header.Get("Goalcast-Cursor") != "k3x9-77" || a.header.Get("Cache-Control") == "" || a.header.Get("ETag") == "" {
+			t.Errorf("304 without its headers: %v", a.header)
+		}
+	}
+	if a := h.get(t, path, `If-None-Match: "other"`); a.status != http.StatusOK || a.header.Get("ETag") != tag {
+		t.Errorf("%d, tag %s; want 200, %s", a.status, a.header.Get("ETag"), tag)
+	}
+	h.clock.add(30 * time.Second)
+	a := h.get(t, path, "If-None-Match: "+tag)
+	if a.status != http.StatusOK || a.header.Get("ETag") == tag || decode[matchAnswer](t, a.body).Minute != 20 {
+		t.Errorf("a minute later: %d, tag %s", a.status, a.header.Get("ETag"))
+	}
+	tag = a.header.Get("ETag")
+	h.with(func() {
+		m := h.matches[1009316]
+		e, _ := m.Event("opta:1")
+		e.Revision, e.Seq, e.Status = 2, m.Seq+1, goalcast.Cancelled
+		h.matches[1009316] = goalcast.Apply(m, e)
+	})
+	a = h.get(t, path, "If-None-Match: "+tag)
+	if a.status != http.StatusOK || decode[matchAnswer](t, a.body).Score != (goalcast.Score{}) {
+		t.Errorf("after the goal was taken back: %d %s", a.status, a.body)
+	}
+}
+
+// Bytes that differ have tags that differ: the compressed answer has its own, and it is known when it comes back.
+func TestCompression(t *testing.T) {
+	h := open(t)
+	const path = "/v1/matches/1009316"
+	plain := h.get(t, path)
+	zipped := h.get(t, path, "Accept-Encoding: gzip")
+	if zipped.header.Get("Content-Encoding") != "gzip" || !strings.Contains(zipped.header.Get("Vary"), "Accept-Encoding") {
+		t.Fatalf("headers %v", zipped.header)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(zipped.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(text, plain.body) {
+		t.Errorf("unpacked %s, %v; want %s", text, err, plain.body)
+	}
+	tag := zipped.header.Get("ETag")
+	if tag == plain.header.Get("ETag") || tag == "" {
+		t.Errorf("tags %s and %s", tag, plain.header.Get("ETag"))
+	}
+	a := h.get(t, path, "Accept-Encoding: gzip", "If-None-Match: "+tag)
+	for _, h := range []http.Header{plain.header, zipped.header, a.header} {
+		if vary := strings.Join(h.Values("Vary"), ", "); vary != "Accept-Encoding" {
+			t.Errorf("Vary %q", vary)
+		}
+	}
+	if a.status != http.StatusNotModified || a.header.Get("ETag") != tag {
+		t.Errorf("%d, tag %s; want 304, %s", a.status, a.header.Get("ETag"), tag)
+	}
+}
+
+func TestHead(t *testing.T) {
+	h := open(t)
+	get := h.get(t, "/v1/matches/1009316")
+	a := h.ask(t, http.MethodHead, "/v1/matches/1009316", "")
+	if a.status != http.StatusOK || len(a.body) != 0 || a.header.Get("ETag") != get.header.Get("ETag") {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+	if a := h.ask(t, http.MethodHead, "/v1/matches/5", ""); a.status != http.StatusNotFound {
+		t.Errorf("%d", a.status)
+	}
+}
+
+func TestCacheControl(t *testing.T) {
+	const (
+		live     = "public, max-age=1, s-maxage=1, stale-while-revalidate=5"
+		finished = "public, max-age=60, s-maxage=60, stale-while-revalidate=600"
+		later    = "public, max-age=10, s-maxage=10, stale-while-revalidate=30"
+	)
+	h := open(t)
+	now := h.clock.now()
+	done := planned(3, now.Add(-3*time.Hour), 1, 2, 5)
+	done = goalcast.Apply(done, goalcast.Event{ID: "p", Revision: 1, Match: 3, Topics: done.Topics(3), Kind: goalcast.KindPeriod, Period: goalcast.FullTime, Status: goalcast.Confirmed})
+	off := planned(6, now.Add(-3*time.Hour), 1, 2, 5)
+	off.State = goalcast.Abandoned
+	h.with(func() {
+		h.matches[2] = planned(2, now.Add(24*time.Hour), 1, 2, 5)
+		h.matches[3] = done
+		h.matches[4] = planned(4, now.Add(time.Hour), 1, 2, 4)
+		h.matches[6] = off
+	})
+	for path, want := range map[string]string{
+		"/v1/matches/1009316":         live,
+		"/v1/matches/2":               later,
+		"/v1/matches/3":               finished,
+		"/v1/matches/4":               live, // line-ups come before it starts
+		"/v1/matches/6":               finished,
+		"/v1/matches?competition=5":   finished,
+		"/v1/matches?competition=23":  live,
+		"/v1/matches?competition=99":  later,
+		"/v1/teams/174":               live,
+		"/v1/openapi.yaml":            "public, max-age=300, s-maxage=300",
+		"/v1/matches/999":             "no-store",
+		"/v1/matches?date=2026-05-18": later,
+		"/v1/competitions/4":          live,
+	} {
+		if a := h.get(t, path); a.header.Get("Cache-Control") != want {
+			t.Errorf("%s: %q, want %q", path, a.header.Get("Cache-Control"), want)
+		}
+	}
+}
