@@ -38,7 +38,8 @@ func (c *clock) add(d time.Duration) { c.set(c.now().Add(d)) }
 type fake struct {
 	mu        sync.Mutex
 	err       error
-	hang      bool // Match waits for its context to end
+	hang      bool          // Match waits for its context to end
+	hangs     chan struct{} // gets one when it does
 	panics    bool
 	cursor    goalcast.Cursor
 	matches   map[goalcast.MatchID]goalcast.Snapshot
@@ -55,7 +56,7 @@ type fake struct {
 
 func newFake() *fake {
 	return &fake{cursor: goalcast.Cursor{Epoch: "k3x9", Offset: 41}, matches: map[goalcast.MatchID]goalcast.Snapshot{},
-		follows: map[goalcast.UserID][]goalcast.Topic{}, documents: map[goalcast.DocumentID]goalcast.Document{}}
+		follows: map[goalcast.UserID][]goalcast.Topic{}, documents: map[goalcast.DocumentID]goalcast.Document{}, hangs: make(chan struct{}, 1)}
 }
 
 // with changes the fake under its lock.
@@ -72,6 +73,7 @@ func (f *fake) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsho
 		panic("a secret of ours")
 	}
 	if f.hang {
+		f.hangs <- struct{}{}
 		<-ctx.Done()
 		return goalcast.Snapshot{}, goalcast.Cursor{}, ctx.Err()
 	}

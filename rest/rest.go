@@ -7,7 +7,6 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -58,18 +57,10 @@ type Replayer interface {
 }
 
 // ErrTooMany is what a Store returns when a user has as many devices or follows as he may have.
-var ErrTooMany = errors.New("too many")
+var ErrTooMany = goalcast.ErrTooMany
 
-// DocumentFilter chooses documents; zero fields choose all. It has the fields of the store's, so that cmd can convert one to the other.
-type DocumentFilter struct {
-	Provider string
-	Feed     string
-	Match    goalcast.MatchID
-	State    goalcast.DocumentState
-	From, To time.Time           // From <= received < To
-	Before   goalcast.DocumentID // only lower numbers: the next page
-	Limit    int
-}
+// DocumentFilter is the root's.
+type DocumentFilter = goalcast.DocumentFilter
 
 // Deps are the parts that a Server leans on.
 type Deps struct {
