@@ -38,7 +38,7 @@ type BusOptions struct {
 	StreamLength int
 	// History is how many of them Listen hands to its listener at the start; 20,000. More than the listener keeps is of no use.
 	History int
-	// Remember is for how long the same revision is not published twice; 24 h.
+	// Remember is for how long, at least, the same message is not published twice; 24 h. For events of a match it is 7 days after the last one.
 	Remember time.Duration
 	// Beat is how often the bus says that it is alive; 1 s.
 	Beat time.Duration
@@ -132,15 +132,16 @@ const (
 func (b *Bus) publishAll(ctx context.Context, events []goalcast.Event, mode string) ([]int64, error) {
 	var answers []int64
 	for chunk := range slices.Chunk(events, eventsPerCall) {
-		keys := b.headKeys()
-		args := b.scriptArgs(b.options.StreamLength, seconds(b.options.Remember), seconds(seqMemory))
+		period := time.Now().UnixMilli() / b.options.Remember.Milliseconds()
+		keys := b.headKeys(b.key("seen:"+strconv.FormatInt(period, 10)), b.key("seen:"+strconv.FormatInt(period-1, 10)))
+		args := b.scriptArgs(b.options.StreamLength, 2*seconds(b.options.Remember), seconds(seqMemory))
 		for _, e := range chunk {
 			body, err := jsonText(e)
 			if err != nil {
 				return answers, fmt.Errorf("publish event %s: %w", e.Key(), err)
 			}
-			keys = append(keys, b.key("seen:"+e.Key()), b.key("seq:"+strconv.FormatInt(int64(e.Match), 10)))
-			args = append(args, e.Seq, mode, body)
+			keys = append(keys, b.key("seq:"+strconv.FormatInt(int64(e.Match), 10)))
+			args = append(args, e.Key(), e.Seq, mode, body)
 		}
 		got, err := b.scripts.publish.Run(ctx, b.redis.client, keys, args...).Int64Slice()
 		if err != nil {
@@ -170,7 +171,7 @@ func (b *Bus) roll(ctx context.Context, seen goalcast.Cursor, always bool) error
 
 // beat tells all listeners that the bus is alive, unless another process has just done so.
 func (b *Bus) beat(ctx context.Context) error {
-	quiet := b.options.Beat - b.options.Beat/10
+	quiet := b.options.Beat * 3 / 4 // less than a whole one: the next attempt must not come too early
 	err := b.scripts.beat.Run(ctx, b.redis.client, b.headKeys(b.key("beat")), b.scriptArgs(quiet.Milliseconds())...).Err()
 	return wrapRedis("beat", err)
 }

@@ -30,7 +30,11 @@ type Redis struct {
 	client   redis.UniversalClient
 	cluster  bool
 	embedded *miniredis.Miniredis // nil but for "embedded"
+	stop     func()               // ends and waits for what makes time pass in the embedded server
 }
+
+// embeddedTick is how exact the times are after which keys of the embedded server expire. Its own clock would look at every key for every command.
+const embeddedTick = 200 * time.Millisecond
 
 // OpenRedis reads the URL and makes a client; nothing is connected yet, so that goalcast starts while Redis is away. The URLs:
 //
@@ -79,14 +83,39 @@ func prepare(dial, read, write *time.Duration, dials *int, obeyContext, noIdenti
 
 func (r *Redis) openEmbedded() error {
 	m := miniredis.NewMiniRedis()
-	m.ClockTTL(true) // else keys would never expire
 	if err := m.StartAddr("127.0.0.1:0"); err != nil {
 		return err
 	}
 	o := &redis.Options{Addr: m.Addr(), MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}}
 	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
 	r.embedded, r.client = m, redis.NewClient(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	r.stop = func() {
+		cancel()
+		<-done
+	}
+	go func() {
+		defer close(done)
+		passTime(ctx, m)
+	}()
 	return nil
+}
+
+// passTime makes keys expire until ctx ends.
+func passTime(ctx context.Context, m *miniredis.Miniredis) {
+	t := time.NewTicker(embeddedTick)
+	defer t.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			m.FastForward(now.Sub(last))
+			last = now
+		}
+	}
 }
 
 func (r *Redis) openSentinel(rawURL string) error {
@@ -173,6 +202,7 @@ func (r *Redis) Ping(ctx context.Context) error {
 func (r *Redis) Close() error {
 	err := r.client.Close()
 	if r.embedded != nil {
+		r.stop()
 		r.embedded.Close()
 	}
 	return err

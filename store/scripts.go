@@ -6,7 +6,7 @@ import "github.com/redis/go-redis/v9"
 //
 //	{prefix}:head        hash: epoch, and offset, the place of the newest event
 //	{prefix}:stream      the newest events, as entries <offset>-0 with one field e, the event's JSON
-//	{prefix}:seen:<key>  there while the revision of that key counts as published
+//	{prefix}:seen:<n>    set: revisions of messages that were published in the n-th period of Remember
 //	{prefix}:seq:<match> the highest Event.Seq of the match that was published
 //	{prefix}:beat        held for a second by the process that beats
 //	{prefix}:events      channel: "e <epoch> <offset> <event>" and, as a beat, "b <epoch> <offset>"
@@ -26,17 +26,24 @@ end
 local offset = tonumber(redis.call('HGET', KEYS[1], 'offset'))
 `
 
-// publishScript publishes events in order. KEYS from 3: seen and seq of each event. ARGV: 2 channel, 3 PUBLISH or SPUBLISH, 4 length of the
-// stream, 5 and 6 how long seen and seq are kept, s; from 7 for each event: Seq, mode, JSON. The answers, one per event: its offset,
-// 0 for one that was published before, -1 for a hole: an earlier one of its match has to come first. mode "any" takes the first event of a match
-// that nothing is known of, "strict" calls that a hole, since after a wipe the earlier ones may not have been published; "force" takes every event.
+// publishScript publishes events in order. KEYS: 3 and 4 seen in this and in the last period; from 5 the seq of each event's match. ARGV: 2 channel,
+// 3 PUBLISH or SPUBLISH, 4 length of the stream, 5 and 6 how long seen and seq are kept, s; from 7 for each event: key, Seq, mode, JSON. The answers, one
+// per event: its offset, 0 for one that was published before, -1 for a hole: an earlier one of its match has to come first. mode "any" takes the first
+// event of a match that nothing is known of, "strict" calls that a hole, since after a wipe the earlier ones may not have been published; "force"
+// takes every event. Revisions of a match are told apart by their Seq alone: published is what is not above the last one.
 const publishScript = ensureEpoch + `
 local answers = {}
-for i = 1, (#ARGV - 6) / 3 do
-	local seen, last = KEYS[1 + 2 * i], KEYS[2 + 2 * i]
-	local seq, mode, body = tonumber(ARGV[4 + 3 * i]), ARGV[5 + 3 * i], ARGV[6 + 3 * i]
-	local known = seq > 0 and tonumber(redis.call('GET', last) or nil)
-	if redis.call('EXISTS', seen) == 1 or known and seq <= known then
+for i = 1, (#ARGV - 6) / 4 do
+	local last = KEYS[4 + i]
+	local key, seq, mode, body = ARGV[3 + 4 * i], tonumber(ARGV[4 + 4 * i]), ARGV[5 + 4 * i], ARGV[6 + 4 * i]
+	local known, repeated
+	if seq > 0 then
+		known = tonumber(redis.call('GET', last) or nil)
+		repeated = known and seq <= known
+	else
+		repeated = redis.call('SISMEMBER', KEYS[3], key) == 1 or redis.call('SISMEMBER', KEYS[4], key) == 1
+	end
+	if repeated then
 		answers[i] = 0
 	elseif mode ~= 'force' and (known and seq > known + 1 or mode == 'strict' and not known and seq > 1) then
 		answers[i] = -1
@@ -45,9 +52,11 @@ for i = 1, (#ARGV - 6) / 3 do
 		local place = string.format('%.0f', offset)
 		redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], place .. '-0', 'e', body)
 		redis.call('HSET', KEYS[1], 'offset', place)
-		redis.call('SET', seen, '1', 'EX', ARGV[5])
 		if seq > 0 then
 			redis.call('SET', last, string.format('%.0f', seq), 'EX', ARGV[6])
+		else
+			redis.call('SADD', KEYS[3], key)
+			redis.call('EXPIRE', KEYS[3], ARGV[5])
 		end
 		redis.call(ARGV[3], ARGV[2], 'e ' .. epoch .. ' ' .. place .. ' ' .. body)
 		answers[i] = offset
