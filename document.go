@@ -32,6 +32,17 @@ const (
 	DocumentFailed   DocumentState = "failed"   // cannot be understood; can be replayed after a fix
 )
 
+// DocumentFilter chooses documents; zero fields choose all.
+type DocumentFilter struct {
+	Provider string
+	Feed     string
+	Match    MatchID
+	State    DocumentState
+	From, To time.Time  // From <= received < To
+	Before   DocumentID // only lower numbers: the next page
+	Limit    int        // at most so many; 0 is the store's limit
+}
+
 // MatchRecord is a match as the store keeps it and ingest changes it, under the match's lock.
 type MatchRecord struct {
 	Snapshot Snapshot

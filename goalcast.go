@@ -25,6 +25,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrUnavailable says that a server goalcast depends on (PostgreSQL, Redis, a push service) does not answer now.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrTooMany says that somebody has as many of something as he may have.
+	ErrTooMany = errors.New("too many")
 	// ErrPermanent marks an error that trying again cannot mend; a queue gives up on it at once.
 	ErrPermanent = errors.New("permanent")
 )

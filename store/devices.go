@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,7 +18,7 @@ const (
 )
 
 // ErrTooMany says that the user has as many devices or follows as he may have.
-var ErrTooMany = errors.New("too many")
+var ErrTooMany = goalcast.ErrTooMany
 
 const deviceColumns = `d.id, d.token, d.user_id, d.platform, d.language, d.created`
 
@@ -94,27 +93,14 @@ func (s *Store) Unfollow(ctx context.Context, user goalcast.UserID, topic goalca
 
 // Follows lists the topics that a user follows, by kind and id.
 func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.Topic, error) {
-	const doing = "read follows"
 	rows, err := s.query(ctx, `SELECT kind, topic FROM follows WHERE user_id = $1 ORDER BY kind, topic`, string(user))
-	if err != nil {
-		return nil, s.wrap(doing, err)
-	}
-	defer rows.Close()
-	var topics []goalcast.Topic
-	for rows.Next() {
-		var t goalcast.Topic
-		if err := rows.Scan(&t.Kind, &t.ID); err != nil {
-			return nil, s.wrap(doing, err)
-		}
-		topics = append(topics, t)
-	}
-	return topics, s.wrap(doing, rows.Err())
+	topics, err := collect(rows, err, func(row scanner) (t goalcast.Topic, err error) { return t, row.Scan(&t.Kind, &t.ID) })
+	return topics, s.wrap("read follows", err)
 }
 
 // BatchBounds cuts the devices of all users who follow any of the topics, each device once, into ranges of ids (first, last) with at most
 // size devices each.
 func (s *Store) BatchBounds(ctx context.Context, topics []goalcast.Topic, size int) ([][2]int64, error) {
-	const doing = "cut audience into batches"
 	if len(topics) == 0 {
 		return nil, nil
 	}
@@ -123,19 +109,8 @@ func (s *Store) BatchBounds(ctx context.Context, topics []goalcast.Topic, size i
 			SELECT id, (ROW_NUMBER() OVER (ORDER BY id) - 1) / $1 AS part FROM (
 				SELECT DISTINCT d.id FROM follows f JOIN devices d ON d.user_id = f.user_id WHERE `+where+`) AS audience) AS parts
 		GROUP BY part ORDER BY part`, append([]any{size}, args...)...)
-	if err != nil {
-		return nil, s.wrap(doing, err)
-	}
-	defer rows.Close()
-	var bounds [][2]int64
-	for rows.Next() {
-		var b [2]int64
-		if err := rows.Scan(&b[0], &b[1]); err != nil {
-			return nil, s.wrap(doing, err)
-		}
-		bounds = append(bounds, b)
-	}
-	return bounds, s.wrap(doing, rows.Err())
+	bounds, err := collect(rows, err, func(row scanner) (b [2]int64, err error) { return b, row.Scan(&b[0], &b[1]) })
+	return bounds, s.wrap("cut audience into batches", err)
 }
 
 // BatchDevices lists the devices with an id from first to last whose users follow any of the topics.
@@ -169,21 +144,13 @@ func (s *Store) DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device
 
 func (s *Store) devices(ctx context.Context, doing, query string, args ...any) ([]goalcast.Device, error) {
 	rows, err := s.query(ctx, query, args...)
-	if err != nil {
-		return nil, s.wrap(doing, err)
-	}
-	defer rows.Close()
-	var devices []goalcast.Device
-	for rows.Next() {
-		var d goalcast.Device
+	devices, err := collect(rows, err, func(row scanner) (d goalcast.Device, err error) {
 		var created int64
-		if err := rows.Scan(&d.ID, &d.Token, &d.User, &d.Platform, &d.Language, &created); err != nil {
-			return nil, s.wrap(doing, err)
-		}
+		err = row.Scan(&d.ID, &d.Token, &d.User, &d.Platform, &d.Language, &created)
 		d.Created = fromMillis(created)
-		devices = append(devices, d)
-	}
-	return devices, s.wrap(doing, rows.Err())
+		return d, err
+	})
+	return devices, s.wrap(doing, err)
 }
 
 // followed is a condition on follows f, with placeholders from the given number on.

@@ -95,18 +95,10 @@ func (s *Store) UnfinishedDocuments(ctx context.Context, olderThan time.Time, li
 
 func scanDocumentID(row scanner) (id goalcast.DocumentID, err error) { return id, row.Scan(&id) }
 
-// DocumentFilter chooses documents; zero fields choose all.
-type DocumentFilter struct {
-	Provider string
-	Feed     string
-	Match    goalcast.MatchID
-	State    goalcast.DocumentState
-	From, To time.Time           // From <= received < To
-	Before   goalcast.DocumentID // only lower numbers: the next page begins before the last one of this
-	Limit    int                 // 0: 100; at most 1000
-}
+// DocumentFilter is the root's.
+type DocumentFilter = goalcast.DocumentFilter
 
-func (f DocumentFilter) where() (string, []any) {
+func documentsWhere(f goalcast.DocumentFilter) (string, []any) {
 	w := where{}
 	w.when(f.Provider != "", "provider = ", f.Provider)
 	w.when(f.Feed != "", "feed = ", f.Feed)
@@ -125,7 +117,7 @@ func (f DocumentFilter) where() (string, []any) {
 
 // Documents lists documents without their bodies, newest first.
 func (s *Store) Documents(ctx context.Context, f DocumentFilter) ([]goalcast.Document, error) {
-	chosen, args := f.where()
+	chosen, args := documentsWhere(f)
 	rows, err := s.query(ctx, `SELECT `+documentColumns+` FROM documents`+chosen, args...)
 	list, err := collect(rows, err, func(row scanner) (goalcast.Document, error) { return scanDocument(row) })
 	return list, s.wrap("list documents", err)
@@ -139,7 +131,7 @@ func (s *Store) ResetDocuments(ctx context.Context, f DocumentFilter) ([]goalcas
 	}
 	var ids []goalcast.DocumentID
 	err := s.tx(ctx, "reset documents", func(tx *tx) error {
-		chosen, args := f.where()
+		chosen, args := documentsWhere(f)
 		rows, err := tx.query(ctx, `SELECT id FROM documents`+chosen+s.dialect.forUpdate, args...)
 		if ids, err = collect(rows, err, scanDocumentID); err != nil || len(ids) == 0 {
 			return err

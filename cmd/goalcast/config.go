@@ -31,6 +31,14 @@ type stores struct {
 	RedisURL    string `name:"redis-url" env:"GOALCAST_REDIS_URL" default:"embedded" secret:"" placeholder:"URL" help:"Redis: embedded (in this process, nothing shared), redis://host:6379/0, rediss://, redis+sentinel://host:26379,host:26379/master, redis+cluster://host:6379,host:6379."`
 }
 
+// config is what a node is made from.
+type config struct {
+	serving
+	stores
+	roles   []string
+	migrate bool // bring the database to this version's schema first
+}
+
 // logging says what is logged and how.
 type logging struct {
 	LogLevel  string `name:"log-level" env:"GOALCAST_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Lowest level that is logged: debug, info, warn, error."`
@@ -46,8 +54,8 @@ type serving struct {
 	AdminTokens map[string]string `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" mapsep:"," placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Without: /admin answers 403."`
 
 	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" default:"16777216" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
-	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" default:"0" placeholder:"N" help:"Documents worked on at once; 0 is twice the cores."`
-	IngestIn time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" default:"10s" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
+	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
+	SweepAge time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" default:"10s" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
 
 	DrainTime     time.Duration `name:"drain-time" env:"GOALCAST_DRAIN_TIME" default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
 	PingInterval  time.Duration `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" default:"25s" help:"A viewer hears something at least this often."`
@@ -59,11 +67,11 @@ type serving struct {
 	HandshakeRate float64       `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
 	Origins       []string      `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
 
-	FCM fcm `embed:"" prefix:"fcm-"`
+	FCM fcmConfig `embed:"" prefix:"fcm-"`
 }
 
-// fcm says how pushes reach Firebase Cloud Messaging.
-type fcm struct {
+// fcmConfig says how pushes reach Firebase Cloud Messaging.
+type fcmConfig struct {
 	Project     string `env:"GOALCAST_FCM_PROJECT" placeholder:"ID" help:"Firebase project that pushes go out from. Empty: no pushes."`
 	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
 	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
@@ -192,7 +200,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_ADMIN_TOKENS", secrets(c.AdminTokens, []string{"editor", "operator"})},
 		{"GOALCAST_FEED_MAX_BODY", positive(c.MaxBody > 0)},
 		{"GOALCAST_FEED_WORKERS", positive(c.Workers >= 0)},
-		{"GOALCAST_FEED_SWEEP_AFTER", positive(c.IngestIn > 0)},
+		{"GOALCAST_FEED_SWEEP_AFTER", positive(c.SweepAge > 0)},
 		{"GOALCAST_DRAIN_TIME", positive(c.DrainTime >= 0)},
 		{"GOALCAST_PING_INTERVAL", positive(c.PingInterval >= time.Second)},
 		{"GOALCAST_RING", positive(c.Ring > 0)},
@@ -249,7 +257,7 @@ func (c *demoCmd) Validate() error {
 	return c.serving.Validate()
 }
 
-func (f fcm) check() error {
+func (f fcmConfig) check() error {
 	if f.Project != "" && f.Endpoint == "" && f.Credentials == "" {
 		return errors.New("not set, though GOALCAST_FCM_PROJECT is")
 	}

@@ -12,23 +12,25 @@ import (
 	"syscall"
 )
 
-func main() {
+func main() { os.Exit(run(os.Args[1:], options{})) }
+
+// run runs one command to its end and returns the exit status: 2 for a wrong command line or setting, 1 for any other error.
+func run(args []string, o options) int {
 	var cli commands
-	kctx, err := parse(os.Args[1:], &cli)
+	command, err := parse(args, &cli)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "goalcast: %v\n", err)
-		os.Exit(2)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-ctx.Done()
-		stop() // from here a second signal ends the process at once
-	}()
-	kctx.BindTo(ctx, (*context.Context)(nil))
-	if err := kctx.Run(); err != nil {
+	defer stop()
+	context.AfterFunc(ctx, stop) // from the first signal on, a second one ends the process at once
+	command.BindTo(ctx, (*context.Context)(nil))
+	if err := command.Run(o); err != nil {
 		fmt.Fprintf(os.Stderr, "goalcast: %v\n", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // logger writes to standard error.

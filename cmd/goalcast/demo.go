@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"goalcast/clients/js"
+	"goalcast/loadtest/simulator"
+	"goalcast/notify/fcm/fcmtest"
+	"goalcast/store"
+)
+
+// demoProject is the Firebase project of the demo; there is no such one.
+const demoProject = "goalcast-demo"
+
+// Run serves a simulated match day until ctx ends: everything that serve does, with a Firebase of its own and the day's documents posted to the real endpoint.
+func (c *demoCmd) Run(ctx context.Context, o options) error {
+	log := c.logger()
+	store.LogRedisTo(log)
+	phone := newPhone()
+	firebase, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for the demo's Firebase: %w", err)
+	}
+	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
+	n, err := newNode(ctx, config{
+		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded"}, roles: allRoles, migrate: true,
+	}, o, log)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+
+	page := http.NewServeMux()
+	page.Handle("/", clientjs.Handler(clientjs.Page{Speed: c.Speed, Pushes: true}))
+	page.Handle("GET /demo/pushes", phone)
+
+	g, ctx := errgroup.WithContext(ctx)
+	context.AfterFunc(ctx, phone.hangUp) // else the server would wait for them
+	fake := newServer(&fcmtest.Server{Project: demoProject, Deliver: phone.deliver})
+	g.Go(func() error { return serveUntilClosed(fake, firebase) })
+	g.Go(func() error {
+		defer fake.Close()
+		return n.run(ctx, page, func(public, _ string) {
+			fmt.Printf("goalcast demo: open http://%s/\n", public)
+			g.Go(func() error { return c.play(ctx, "http://"+public+"/feeds/opta", log) })
+		})
+	})
+	return g.Wait()
+}
+
+// play posts one match day after the other.
+func (c *demoCmd) play(ctx context.Context, url string, log *slog.Logger) error {
+	day := simulator.New(simulator.Config{Seed: c.Seed, Matches: c.Matches, Speed: c.Speed, Start: time.Now(), Repeat: true})
+	return day.Run(ctx, simulator.Poster(url, c.FeedSecrets["opta"], nil, log))
+}
+
+// phone shows the demo's pushes to the pages that listen.
+type phone struct {
+	mu     sync.Mutex
+	pages  map[chan []byte]string // and the token that each shows; empty for all
+	shown  map[[2]string]bool     // token and key: what a new message replaces
+	closed bool
+}
+
+func newPhone() *phone { return &phone{pages: map[chan []byte]string{}, shown: map[[2]string]bool{}} }
+
+// deliver is called by the fake Firebase for each message that it took.
+func (p *phone) deliver(d fcmtest.Delivery) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := [2]string{d.Token, d.Key}
+	text, err := json.Marshal(map[string]any{
+		"tag": d.Key, "title": d.Title, "body": d.Body, "at": d.At.UnixMilli(), "silent": d.Silent, "replaced": p.shown[key], "match": d.Data["match"],
+	})
+	if err != nil {
+		return // strings and numbers always encode
+	}
+	if len(p.shown) > 100_000 {
+		clear(p.shown) // a demo that ran for weeks
+	}
+	p.shown[key] = true
+	for page, token := range p.pages {
+		if token == "" || token == d.Token {
+			select {
+			case page <- text:
+			default: // the page reads too slowly; a demo's phone may miss one
+			}
+		}
+	}
+}
+
+// hangUp ends all streams and takes no more.
+func (p *phone) hangUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for page := range p.pages {
+		close(page)
+	}
+	clear(p.pages)
+}
+
+// ServeHTTP is GET /demo/pushes?token=: an SSE stream of what a phone with that token would get.
+func (p *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	page := make(chan []byte, 64)
+	p.mu.Lock()
+	if p.closed || len(p.pages) >= 1000 {
+		p.mu.Unlock()
+		http.Error(w, "no more phones", http.StatusServiceUnavailable)
+		return
+	}
+	p.pages[page] = r.URL.Query().Get("token")
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		delete(p.pages, page)
+		p.mu.Unlock()
+	}()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w)
+	alive := time.NewTicker(20 * time.Second)
+	defer alive.Stop()
+	text := []byte(": phone is on\n\n")
+	for {
+		if _, err := w.Write(text); err != nil {
+			return
+		}
+		if err := control.Flush(); err != nil {
+			return
+		}
+		select {
+		case push, ok := <-page:
+			if !ok {
+				return
+			}
+			text = slices.Concat([]byte("data: "), push, []byte("\n\n"))
+		case <-alive.C:
+			text = []byte(": still here\n\n")
+		case <-r.Context().Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // for the floor
+	"github.com/redis/go-redis/v9"
+
+	"goalcast"
+	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/testservers"
+)
+
+// BenchmarkGoal measures a goal's way from the first byte of the POST to the frame on a viewer's WebSocket, with PostgreSQL that syncs to disk and Redis, both on
+// loopback, everything else idle. It reports the median, the 99th percentile, and as the floor what the same machine needs in the same run for the bare minimum: two commits (one
+// with the document's bytes) and a message over Redis.
+func BenchmarkGoal(b *testing.B) {
+	for _, feed := range []struct {
+		name          string
+		before, after func(match int) []byte
+	}{goalInF9(b), goalInF24(b)} {
+		b.Run(feed.name, func(b *testing.B) {
+			postgres, redisURL := testservers.DurablePostgres(b), testservers.Redis(b)
+			p := start(b, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+postgres, "GOALCAST_REDIS_URL="+redisURL), "serve")
+			floor := newFloor(b, postgres, redisURL)
+			var goals, floors []time.Duration
+			match := 0
+			for b.Loop() {
+				b.StopTimer()
+				match++
+				goal := prepareGoal(b, p, 7_000_000+match, feed.before(7_000_000+match))
+				body := feed.after(7_000_000 + match)
+				header := optatest.Headers(feed.name, body, time.Now())
+				floors = append(floors, floor.measure(b, body))
+				b.StartTimer()
+				started := time.Now()
+				if _, err := p.post(header, body); err != nil {
+					b.Fatal(err)
+				}
+				arrived := <-goal
+				goals = append(goals, arrived.Sub(started))
+			}
+			report(b, "goal", goals)
+			report(b, "floor", floors)
+		})
+	}
+}
+
+// prepareGoal makes the match known as it was before the goal, joins a viewer, and returns where the arrival of the next goal will be told.
+func prepareGoal(b *testing.B, p *process, match int, before []byte) <-chan time.Time {
+	document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
+	if bytes.Contains(before, []byte("<Games")) {
+		document, err = p.post(optatest.Headers("F24", before, time.Now()), before)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	p.applied(document)
+	known, err := p.snapshot(goalcast.MatchID(match))
+	if err != nil {
+		b.Fatal(err)
+	}
+	arrival := make(chan time.Time, 1)
+	var once sync.Once
+	v := newViewer(b, p.public, func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+		return overWebSocket(ctx, base, topics, since, func(id string, text []byte) {
+			if bytes.Contains(text, []byte(`"type":"event"`)) && bytes.Contains(text, []byte(`"kind":"goal"`)) {
+				now := time.Now()
+				once.Do(func() { arrival <- now })
+			}
+			frame(id, text)
+		})
+	}, goalcast.ForMatch(goalcast.MatchID(match)))
+	v.join()
+	v.waitSeq(known.Seq)
+	return arrival
+}
+
+// goalInF9 is the real F9 of about 90 kB without and with one more goal.
+func goalInF9(b *testing.B) (feed struct {
+	name          string
+	before, after func(match int) []byte
+}) {
+	full := optatest.Sample(b, "opta/f9/f9-790722-live-48min.xml")
+	goal := regexp.MustCompile(`(?s)<Goal EventID="629124152".*?</Goal>`)
+	feed.name = "F9"
+	with := func(match int, body []byte, at string) []byte {
+		body = bytes.Replace(body, []byte(`uID="f790722"`), fmt.Appendf(nil, `uID="f%d"`, match), 1)
+		return bytes.Replace(body, []byte(`TimeStamp="20150415T000723+0100"`), fmt.Appendf(nil, `TimeStamp="%s"`, at), 1)
+	}
+	feed.before = func(match int) []byte { return with(match, goal.ReplaceAll(full, nil), "20150415T000722+0100") }
+	feed.after = func(match int) []byte { return with(match, full, "20150415T000723+0100") }
+	return feed
+}
+
+// goalInF24 is a real F24 of about 0.9 MB at full time, before and after its last goal.
+func goalInF24(b *testing.B) (feed struct {
+	name          string
+	before, after func(match int) []byte
+}) {
+	full := optatest.Sample(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
+	parsed := optatest.ParseF24(full)
+	moments := parsed.Moments()
+	end := optatest.CountF24(full)
+	last := slices.IndexFunc(moments, func(at time.Time) bool {
+		c := parsed.CountAt(at)
+		return c.Home == end.Home && c.Away == end.Away
+	})
+	before, after := parsed.Cut(moments[last-1]), parsed.Cut(moments[last])
+	id := []byte(`<Game id="1009316"`)
+	feed.name = "F24"
+	feed.before = func(match int) []byte { return bytes.Replace(before, id, fmt.Appendf(nil, `<Game id="%d"`, match), 1) }
+	feed.after = func(match int) []byte { return bytes.Replace(after, id, fmt.Appendf(nil, `<Game id="%d"`, match), 1) }
+	return feed
+}
+
+// floor is the least that "kept, applied, published" can cost on the machine.
+type floor struct {
+	db       *sql.DB
+	redis    *redis.Client
+	messages <-chan *redis.Message
+}
+
+func newFloor(b *testing.B, postgres, redisURL string) *floor {
+	db, err := sql.Open("pgx", postgres)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := db.Exec(`CREATE TABLE bench_floor (body bytea)`); err != nil {
+		b.Fatal(err)
+	}
+	options, err := redis.ParseURL(redisURL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	listening := client.Subscribe(context.Background(), "bench_floor")
+	if _, err := listening.Receive(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = listening.Close(); _ = client.Close(); _ = db.Close() })
+	return &floor{db, client, listening.Channel()}
+}
+
+func (f *floor) measure(b *testing.B, body []byte) time.Duration {
+	started := time.Now()
+	for _, bytes := range [][]byte{body, body[:500]} {
+		if _, err := f.db.Exec(`INSERT INTO bench_floor VALUES ($1)`, bytes); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := f.redis.Publish(context.Background(), "bench_floor", body[:500]).Err(); err != nil {
+		b.Fatal(err)
+	}
+	<-f.messages
+	return time.Since(started)
+}
+
+func report(b *testing.B, name string, times []time.Duration) {
+	slices.Sort(times)
+	ms := func(q float64) float64 { return times[int(q*float64(len(times)-1))].Seconds() * 1000 }
+	b.ReportMetric(ms(0.5), name+"-p50-ms")
+	b.ReportMetric(ms(0.99), name+"-p99-ms")
+}

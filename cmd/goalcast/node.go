@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"goalcast"
+	"goalcast/hub"
+	"goalcast/ingest"
+	"goalcast/ingest/opta"
+	"goalcast/notify"
+	"goalcast/notify/fcm"
+	"goalcast/rest"
+	"goalcast/store"
+)
+
+// node is one goalcast process: the parts that its roles need, made and joined. newNode makes them and run.go runs them.
+type node struct {
+	cfg config
+	log *slog.Logger
+	reg *prometheus.Registry
+
+	db    *store.Store
+	redis *store.Redis
+	bus   *store.Bus
+	relay *store.Relay
+	queue *store.Queue
+
+	board    *hub.Board
+	hub      *hub.Hub         // nil without role hub
+	ingest   *ingest.Ingest   // nil without role ingest
+	notifier *notify.Notifier // nil without role notify, or without a push service
+	rest     *rest.Server     // nil without role rest
+}
+
+// options are what a command or a test adds to the configuration.
+type options struct {
+	fault func(point string) // see ingest.Config.Fault; nil but in the crash test
+}
+
+func (n *node) has(role string) bool { return slices.Contains(n.cfg.roles, role) }
+
+// newNode opens the stores and makes the parts; it starts nothing. The caller closes the node.
+func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *node, err error) {
+	n := &node{cfg: cfg, log: log, reg: prometheus.NewRegistry()}
+	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	if n.db, err = store.Open(ctx, cfg.DatabaseURL, log); err != nil {
+		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
+	}
+	if cfg.migrate {
+		if err := n.db.Migrate(ctx); err != nil {
+			return nil, fmt.Errorf("GOALCAST_DATABASE_URL: migrate: %w", err)
+		}
+	}
+	if n.redis, err = store.OpenRedis(ctx, cfg.RedisURL, log); err != nil {
+		return nil, fmt.Errorf("GOALCAST_REDIS_URL: %w", err)
+	}
+	n.bus = store.NewBus(n.redis, store.BusOptions{History: cfg.Ring}, log, n.reg)
+	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
+	n.queue = store.NewQueue(n.redis, store.QueueOptions{}, log, n.reg)
+	n.board = hub.NewBoard(n.db, log, n.reg)
+	return n, n.makeParts(ctx, o)
+}
+
+// makeParts makes what the roles ask for.
+func (n *node) makeParts(ctx context.Context, o options) error {
+	if n.has(roleHub) {
+		n.hub = hub.New(hub.Config{
+			Ring: n.cfg.Ring, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.cfg.MaxConns, MaxConnsPerIP: n.cfg.MaxConnsPerIP,
+			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval, DrainTime: n.cfg.DrainTime,
+		}, n.board, n.bus, n.log, n.reg)
+	}
+	if n.has(roleIngest) {
+		n.ingest = ingest.New(ingest.Config{
+			Secrets: n.cfg.FeedSecrets, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers, SweepAge: n.cfg.SweepAge, Fault: o.fault,
+		}, n.db, n.relay, n.queue, []ingest.Provider{opta.New()}, n.log, n.reg)
+		n.queue.Handle(ingest.TaskKind, n.ingest.ProcessTask)
+	}
+	if n.has(roleNotify) {
+		if err := n.makeNotifier(ctx); err != nil {
+			return err
+		}
+	}
+	if n.has(roleREST) {
+		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay}
+		if n.ingest != nil {
+			deps.Replayer = n.ingest
+		}
+		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens}, deps, n.log, n.reg)
+	}
+	return nil
+}
+
+func (n *node) makeNotifier(ctx context.Context) error {
+	if n.cfg.FCM.Project == "" {
+		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
+		return nil
+	}
+	sender, err := fcm.New(ctx, fcm.Config{
+		ProjectID: n.cfg.FCM.Project, Credentials: []byte(n.cfg.FCM.Credentials), Endpoint: n.cfg.FCM.Endpoint,
+	}, n.log, n.reg)
+	if err != nil {
+		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
+	}
+	n.notifier = notify.New(notify.Config{RateLimit: n.cfg.FCM.Rate}, n.db, n.queue, sender, n.log, n.reg)
+	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
+	return nil
+}
+
+// close frees what newNode opened; after run has returned.
+func (n *node) close() {
+	if n.redis != nil {
+		if err := n.redis.Close(); err != nil {
+			n.log.Warn("close redis", "error", err)
+		}
+	}
+	if n.db != nil {
+		if err := n.db.Close(); err != nil {
+			n.log.Warn("close database", "error", err)
+		}
+	}
+}
+
+// listener hears the bus for all parts of the process.
+func (n *node) listener() goalcast.Listener {
+	var all listeners
+	if n.hub != nil {
+		all = append(all, n.hub) // which tells the board
+	} else {
+		all = append(all, n.board)
+	}
+	if n.notifier != nil {
+		all = append(all, waker{n.notifier})
+	}
+	return all
+}
+
+// listeners passes everything on to each, in order.
+type listeners []goalcast.Listener
+
+func (l listeners) Event(p goalcast.Published) {
+	for _, one := range l {
+		one.Event(p)
+	}
+}
+
+func (l listeners) State(s goalcast.State) {
+	for _, one := range l {
+		one.State(s)
+	}
+}
+
+func (l listeners) Reset(c goalcast.Cursor) {
+	for _, one := range l {
+		one.Reset(c)
+	}
+}
+
+func (l listeners) Stale(stale bool) {
+	for _, one := range l {
+		one.Stale(stale)
+	}
+}
+
+// waker takes an event on the bus as a hint that the outbox has work for the notifier.
+type waker struct{ notifier *notify.Notifier }
+
+func (w waker) Event(goalcast.Published) { w.notifier.Wake() }
+func (waker) State(goalcast.State)       {}
+func (waker) Reset(goalcast.Cursor)      {}
+func (waker) Stale(bool)                 {}

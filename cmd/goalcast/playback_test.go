@@ -1,0 +1,325 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/ingest/opta/optatest"
+)
+
+// realMatch is a match of which both feeds are there.
+type realMatch struct {
+	id      goalcast.MatchID
+	f24, f7 string
+	topics  []goalcast.Topic
+}
+
+var realMatches = map[string]realMatch{
+	"Bolton": {
+		id: 360481, f24: "opta/f24/Bolton_ManCityF24.xml", f7: "opta/f7/Bolton_ManCityF7.xml",
+		topics: []goalcast.Topic{goalcast.ForMatch(360481), goalcast.ForTeam(30), goalcast.ForTeam(43), goalcast.ForCompetition(8)},
+	},
+	"Athletic": {
+		id: 1009316, f24: "opta/f24/f24-23-2018-1009316-eventdetails.xml", f7: "opta/f7/f7-23-2018-1009316-matchresults.xml",
+		topics: []goalcast.Topic{goalcast.ForMatch(1009316), goalcast.ForTeam(174), goalcast.ForTeam(957), goalcast.ForCompetition(23)},
+	},
+}
+
+// delivery is a document as it is posted.
+type delivery struct {
+	header http.Header
+	body   []byte
+	at     time.Time
+}
+
+// deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they were then; at the end both as they are today.
+func (m realMatch) deliveries(t *testing.T) []delivery {
+	f24, f7 := optatest.Sample(t, m.f24), optatest.Sample(t, m.f7)
+	parsed := optatest.ParseF24(f24)
+	var out []delivery
+	for _, at := range parsed.Moments() {
+		a, b := parsed.Cut(at), optatest.CutF7(f7, at)
+		out = append(out, delivery{optatest.Headers("F24", a, at), a, at}, delivery{optatest.Headers("F7", b, at), b, at})
+	}
+	now := time.Now()
+	return append(out, delivery{optatest.Headers("F24", f24, now), f24, now}, delivery{optatest.Headers("F7", f7, now), f7, now})
+}
+
+// TestMatchesAsTheyWereLive plays real matches to a running goalcast and looks at them as viewers do.
+func TestMatchesAsTheyWereLive(t *testing.T) {
+	for name, m := range realMatches {
+		t.Run(name, func(t *testing.T) {
+			inOrder := map[string][]goalcast.Event{}
+			for mode, start := range map[string]func(*testing.T) system{"embedded": startEmbedded, "clustered": startClustered} {
+				t.Run(mode, func(t *testing.T) { inOrder[mode] = playInOrder(t, start(t), m) })
+			}
+			sameEvents(t, "embedded and clustered", inOrder["embedded"], inOrder["clustered"])
+			t.Run("disorder", func(t *testing.T) {
+				sameEvents(t, "order and disorder", inOrder["embedded"], playInDisorder(t, startEmbedded(t), m))
+			})
+		})
+	}
+}
+
+// playInOrder posts one document after the other, holds the score against the count after each pair, cuts viewers off in mid-match, and returns the events.
+func playInOrder(t *testing.T, s system, m realMatch) []goalcast.Event {
+	full := optatest.ParseF24(optatest.Sample(t, m.f24))
+	viewers := map[string]*viewer{}
+	for name, transport := range transports {
+		viewers[name] = newViewer(t, s.hub.public, transport, m.topics...)
+		viewers[name].join()
+	}
+	docs := m.deliveries(t)
+	away := map[string][2]int{ // each viewer is away for a part of the match, by document
+		"websocket": {len(docs) / 4, len(docs) / 3}, "sse": {len(docs) / 3, len(docs) / 2}, "poll": {len(docs) / 2, len(docs) * 3 / 4},
+	}
+	for i, d := range docs {
+		for name, v := range viewers {
+			switch i {
+			case away[name][0]:
+				v.cut()
+			case away[name][1]:
+				v.join()
+			}
+		}
+		document, err := s.ingest.post(d.header, d.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ingest.applied(document)
+		want := full.CountAt(d.at)
+		waitFor(t, 20*time.Second, fmt.Sprintf("the score after document %d", i), func() error {
+			got, err := s.hub.snapshot(m.id)
+			if err != nil || got.Score != (goalcast.Score{Home: want.Home, Away: want.Away}) {
+				return fmt.Errorf("%v, want %d-%d: %w", got.Score, want.Home, want.Away, err)
+			}
+			return nil
+		})
+	}
+	final, err := s.ingest.snapshot(m.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+	var events []goalcast.Event
+	for name, v := range viewers {
+		v.waitSeq(final.Seq)
+		seen, own, problem := v.state()
+		if problem != nil {
+			t.Errorf("%s: %v", name, problem)
+		}
+		if v.resets > 0 {
+			t.Errorf("%s: reset %d times", name, v.resets)
+		}
+		for i, e := range seen {
+			if e.Seq != int64(i+1) {
+				t.Fatalf("%s: event %d has seq %d", name, i+1, e.Seq)
+			}
+		}
+		if len(seen) != int(final.Seq) || own.Score != final.Score || own.State != final.State || len(own.Timeline) != len(final.Timeline) {
+			t.Errorf("%s: %d events, %v %s with %d in the timeline; REST says %d, %v %s with %d", name, len(seen), own.Score, own.State, len(own.Timeline),
+				final.Seq, final.Score, final.State, len(final.Timeline))
+		}
+		events = seen
+	}
+	return events
+}
+
+// playInDisorder posts every document twice, neighbours swapped, and an old one at the end; it returns the events that a viewer saw.
+func playInDisorder(t *testing.T, s system, m realMatch) []goalcast.Event {
+	v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
+	v.join()
+	docs := m.deliveries(t)
+	for i := 0; i+3 < len(docs); i += 4 { // neighbours of the same feed are two apart
+		docs[i], docs[i+1], docs[i+2], docs[i+3] = docs[i+2], docs[i+3], docs[i], docs[i+1]
+	}
+	docs = append(docs, docs[len(docs)/2])
+	var last int64
+	for _, d := range docs {
+		for range 2 {
+			document, err := s.ingest.post(d.header, d.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = document
+		}
+		s.ingest.applied(last)
+	}
+	for document := range last {
+		s.ingest.applied(document + 1)
+	}
+	final, err := s.ingest.snapshot(m.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+	v.waitSeq(final.Seq)
+	events, _, problem := v.state()
+	if problem != nil {
+		t.Error(problem)
+	}
+	return events
+}
+
+// checkFinal holds the final snapshot against the independent count.
+func checkFinal(t *testing.T, s goalcast.Snapshot, want optatest.Count) {
+	t.Helper()
+	var got struct{ goals, cards, substitutions, left int }
+	for _, e := range s.Timeline {
+		if !e.Counts() {
+			continue
+		}
+		switch e.Kind {
+		case goalcast.KindGoal:
+			got.goals++
+		case goalcast.KindCard:
+			got.cards++
+		case goalcast.KindSubstitution:
+			if e.Substitution.On != nil {
+				got.substitutions++
+			} else {
+				got.left++
+			}
+		}
+	}
+	if s.Score != (goalcast.Score{Home: want.Home, Away: want.Away}) || got.goals != want.Home+want.Away || got.cards != want.Cards() ||
+		got.substitutions != want.Substitutions || got.left != want.Left {
+		t.Errorf("final: %v and %+v; want %+v", s.Score, got, want)
+	}
+	if s.State != goalcast.Finished || s.Period != goalcast.FullTime || len(s.Lineups) != 2 || s.Home.Name == "" || s.Kickoff.IsZero() {
+		t.Errorf("final: %s, %s, %d line-ups, %q, kick-off %s", s.State, s.Period, len(s.Lineups), s.Home.Name, s.Kickoff)
+	}
+}
+
+// sameEvents compares the newest revisions of two runs: the same ids with the same content.
+func sameEvents(t *testing.T, what string, a, b []goalcast.Event) {
+	t.Helper()
+	newest := func(events []goalcast.Event) map[string]goalcast.Event {
+		out := map[string]goalcast.Event{}
+		for _, e := range events {
+			out[e.ID] = e
+		}
+		return out
+	}
+	left, right := newest(a), newest(b)
+	if len(left) == 0 {
+		t.Error("no events")
+	}
+	for id, e := range left {
+		if other, ok := right[id]; !ok {
+			t.Errorf("%s: %s %s is missing", what, e.Kind, id)
+		} else if !e.SameContent(other) {
+			t.Errorf("%s: %s differs:\n%+v\n%+v", what, id, e, other)
+		}
+	}
+	for id, e := range right {
+		if _, ok := left[id]; !ok {
+			t.Errorf("%s: %s %s is only in the second", what, e.Kind, id)
+		}
+	}
+}
+
+// TestRedisRestartsEmptyInMidMatch: viewers stay connected and get the next goal.
+func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
+	s, m := startClustered(t), realMatches["Athletic"]
+	docs := m.deliveries(t)
+	var viewers []*viewer
+	for _, transport := range []transport{overWebSocket, overSSE} {
+		v := newViewer(t, s.hub.public, transport, m.topics...)
+		v.join()
+		viewers = append(viewers, v)
+	}
+	post := func(docs []delivery) {
+		for _, d := range docs {
+			document, err := s.ingest.post(d.header, d.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.ingest.applied(document)
+		}
+	}
+	half := len(docs) / 2
+	post(docs[:half])
+	before, err := s.ingest.snapshot(m.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range viewers {
+		v.waitSeq(before.Seq)
+	}
+	s.redis.RestartEmpty()
+	post(docs[half:])
+	final, err := s.ingest.snapshot(m.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+	for _, v := range viewers {
+		v.waitSeq(final.Seq)
+		_, own, _ := v.state()
+		if own.Score != final.Score || len(own.Timeline) != len(final.Timeline) {
+			t.Errorf("viewer has %v and %d events, want %v and %d", own.Score, len(own.Timeline), final.Score, len(final.Timeline))
+		}
+		if v.hellos != 1 || v.resets == 0 {
+			t.Errorf("%d hellos, %d resets: want one connection and a reset", v.hellos, v.resets)
+		}
+	}
+}
+
+// TestKilledBetweenKeepingAndPublishing kills the ingest process at each point of a document's way; the one started after it finishes the work, and the viewers of another
+// process see every event once.
+func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
+	for _, point := range []string{"kept", "parsed", "committed", "published"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			s, m := startClustered(t), realMatches["Athletic"]
+			v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
+			v.join()
+			docs := m.deliveries(t)
+			docs = slices.Concat(docs[:4], docs[len(docs)/2:len(docs)/2+4], docs[len(docs)-2:])
+			s.ingest.kill()
+			s.ingest = start(t, append(slices.Clone(s.env), "GOALCAST_TEST_FAULT="+point+":3", "GOALCAST_FEED_SWEEP_AFTER=100ms"), "serve", "--roles=ingest,rest")
+			for _, d := range docs {
+				for {
+					_, err := s.ingest.post(d.header, d.body)
+					if err == nil {
+						break
+					}
+					select {
+					case <-s.ingest.done: // killed itself: the provider repeats the document to the next
+						s.ingest = start(t, append(slices.Clone(s.env), "GOALCAST_FEED_SWEEP_AFTER=100ms"), "serve", "--roles=ingest,rest")
+					case <-time.After(20 * time.Second):
+						t.Fatal(err)
+					}
+				}
+			}
+			waitFor(t, 60*time.Second, "all documents to be applied", func() error {
+				select {
+				case <-s.ingest.done:
+					s.ingest = start(t, append(slices.Clone(s.env), "GOALCAST_FEED_SWEEP_AFTER=100ms"), "serve", "--roles=ingest,rest")
+				default:
+				}
+				left, err := s.ingest.unfinished()
+				if err == nil && left > 0 {
+					err = fmt.Errorf("%d left", left)
+				}
+				return err
+			})
+			final, err := s.ingest.snapshot(m.id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+			v.waitSeq(final.Seq)
+			events, _, problem := v.state()
+			if problem != nil || len(events) != int(final.Seq) || v.resets > 0 {
+				t.Error(errors.Join(problem, fmt.Errorf("%d events of %d, %d resets", len(events), final.Seq, v.resets)))
+			}
+		})
+	}
+}

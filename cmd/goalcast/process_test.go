@@ -1,0 +1,312 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+// The test binary is goalcast itself when it is started with this variable: so tests have real processes to kill, built with the race detector.
+const asGoalcast = "GOALCAST_TEST_PROCESS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asGoalcast) != "" {
+		os.Exit(run(os.Args[1:], options{fault: faultFromEnvironment()}))
+	}
+	os.Exit(m.Run())
+}
+
+// faultFromEnvironment reads "committed:3": the process kills itself when it passes the point for the third time. The test asks for it, nobody else can.
+func faultFromEnvironment() func(string) {
+	point, count, _ := strings.Cut(os.Getenv("GOALCAST_TEST_FAULT"), ":")
+	left, _ := strconv.Atoi(count)
+	if point == "" {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(at string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at == point {
+			if left--; left == 0 {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+	}
+}
+
+// process is a running goalcast.
+type process struct {
+	t             testing.TB
+	cmd           *exec.Cmd
+	public, admin string // base URLs
+	log           *logBuffer
+	done          chan struct{}
+	err           error // after done
+}
+
+// logBuffer keeps what the process logs and finds the addresses in it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// start runs goalcast with the arguments and waits until it is ready. It is killed at the end of the test if it still runs.
+func start(t testing.TB, env []string, args ...string) *process {
+	t.Helper()
+	p := launch(t, env, args...)
+	p.waitReady()
+	return p
+}
+
+// launch is start without waiting for readiness; the addresses are known when it returns.
+func launch(t testing.TB, env []string, args ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, log: &logBuffer{}, done: make(chan struct{})}
+	if len(args) > 0 && (args[0] == "serve" || args[0] == "demo") {
+		args = append(args, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0")
+	}
+	p.cmd = exec.Command(self, args...)
+	p.cmd.Env = append(append(os.Environ(), asGoalcast+"=1", "GORACE=halt_on_error=1"), env...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	addresses := make(chan [2]string, 1)
+	go func() {
+		defer close(p.done)
+		lines := bufio.NewScanner(io.TeeReader(out, p.log))
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			var line struct{ Msg, Public, Admin string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+				addresses <- [2]string{line.Public, line.Admin}
+			}
+		}
+		p.err = p.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("log of %v:\n%s", args, tail(p.log.String(), 6000))
+		}
+		if strings.Contains(p.log.String(), "DATA RACE") {
+			t.Errorf("data race in the process:\n%s", tail(p.log.String(), 12000))
+		}
+	})
+	select {
+	case a := <-addresses:
+		p.public, p.admin = "http://"+a[0], "http://"+a[1]
+	case <-p.done:
+		t.Fatalf("goalcast ended at once: %v\n%s", p.err, p.log)
+	case <-time.After(60 * time.Second):
+		t.Fatalf("goalcast does not listen:\n%s", p.log)
+	}
+	return p
+}
+
+func tail(text string, most int) string {
+	if len(text) > most {
+		return "..." + text[len(text)-most:]
+	}
+	return text
+}
+
+func (p *process) waitReady() {
+	p.t.Helper()
+	waitFor(p.t, 60*time.Second, "goalcast to be ready", func() error {
+		answer, err := http.Get(p.admin + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(answer.Body)
+			return fmt.Errorf("%s: %s", answer.Status, text)
+		}
+		return nil
+	})
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// stop asks the process to end and fails the test if it does not within the time or ends with an error.
+func (p *process) stop(within time.Duration) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+		if p.err != nil {
+			p.t.Fatalf("goalcast ended with %v\n%s", p.err, tail(p.log.String(), 6000))
+		}
+	case <-time.After(within):
+		p.t.Fatalf("goalcast did not end within %s\n%s", within, tail(p.log.String(), 6000))
+	}
+}
+
+// waitFor asks again and again until there is no error, at most for the time given.
+func waitFor(t testing.TB, within time.Duration, what string, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s: %v", within, what, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// post posts a document to the opta feed and returns what the answer says of it.
+func (p *process) post(header http.Header, body []byte) (document int64, err error) {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.public+"/feeds/opta", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	request.Header = header.Clone()
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
+	var kept struct{ Document int64 }
+	if answer.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%s: %s", answer.Status, text)
+	}
+	return kept.Document, json.Unmarshal(text, &kept)
+}
+
+// snapshot asks REST for a match.
+func (p *process) snapshot(match goalcast.MatchID) (goalcast.Snapshot, error) {
+	var s goalcast.Snapshot
+	answer, err := http.Get(fmt.Sprintf("%s/v1/matches/%d", p.public, match))
+	if err != nil {
+		return s, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("match %d: %s", match, answer.Status)
+	}
+	return s, json.NewDecoder(answer.Body).Decode(&s)
+}
+
+// applied waits until the document was worked on.
+func (p *process) applied(document int64) {
+	p.t.Helper()
+	waitFor(p.t, 60*time.Second, fmt.Sprintf("document %d to be applied", document), func() error {
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("%s/admin/documents/%d", p.admin, document), nil)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Authorization", "Bearer "+operatorToken)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		var d struct{ State, Error string }
+		if err := json.NewDecoder(answer.Body).Decode(&d); err != nil || d.State != string(goalcast.DocumentApplied) {
+			return fmt.Errorf("%s, state %q %s: %w", answer.Status, d.State, d.Error, err)
+		}
+		return nil
+	})
+}
+
+// operatorToken is the token of the role operator in all tests.
+const operatorToken = "operator-token-of-the-tests"
+
+// system is goalcast as a test runs it: one embedded process, or one that takes feeds in and one that serves viewers, on PostgreSQL and Redis.
+type system struct {
+	ingest, hub *process
+	redis       *testservers.RedisServer // nil when embedded
+	env         []string
+}
+
+var adminEnv = []string{"GOALCAST_ADMIN_TOKENS=operator=" + operatorToken, "GOALCAST_DRAIN_TIME=100ms"}
+
+func startEmbedded(t *testing.T) system {
+	t.Helper()
+	env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"))
+	p := start(t, env, "serve")
+	return system{ingest: p, hub: p, env: env}
+}
+
+func startClustered(t *testing.T) system {
+	t.Helper()
+	s := system{redis: testservers.NewRedis(t)}
+	s.env = append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+s.redis.URL)
+	s.ingest = start(t, s.env, "serve", "--roles=ingest,rest")
+	s.hub = start(t, s.env, "serve", "--roles=hub,rest")
+	return s
+}
+
+// unfinished counts the documents that are kept and not worked on, of all processes.
+func (p *process) unfinished() (int, error) {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.admin+"/admin/documents?state=received", nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+operatorToken)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	var list struct{ Documents []json.RawMessage }
+	if answer.StatusCode != http.StatusOK {
+		return 0, errors.New(answer.Status)
+	}
+	err = json.NewDecoder(answer.Body).Decode(&list)
+	return len(list.Documents), err
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+)
+
+// housekeeping is how often rows that are of no more use are deleted, and keepOutbox how long they are kept.
+const (
+	housekeeping = time.Hour
+	keepOutbox   = 48 * time.Hour
+)
+
+// run serves until ctx ends, then leaves in order: not ready, viewers said goodbye, requests in hand finished, work in hand finished. The first part to fail
+// ends the others; its error is the one returned. started is called with the addresses once both listen.
+func (n *node) run(ctx context.Context, page http.Handler, started func(public, admin string)) error {
+	publicListener, err := net.Listen("tcp", n.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("GOALCAST_LISTEN: %w", err)
+	}
+	adminListener, err := net.Listen("tcp", n.cfg.AdminListen)
+	if err != nil {
+		_ = publicListener.Close()
+		return fmt.Errorf("GOALCAST_ADMIN_LISTEN: %w", err)
+	}
+	var leaving atomic.Bool
+	public, admin := newServer(n.publicRoutes(page)), newServer(n.adminRoutes(&leaving))
+
+	// Parts outlive ctx: viewers are to get what still comes while they are said goodbye to, and requests in hand need the stores.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, work := errgroup.WithContext(work)
+	for name, part := range n.parts() {
+		g.Go(func() error {
+			if err := part(work); err != nil && work.Err() == nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	g.Go(func() error { return serveUntilClosed(public, publicListener) })
+	g.Go(func() error { return serveUntilClosed(admin, adminListener) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-work.Done():
+		}
+		leaving.Store(true)
+		n.leave(public)
+		stop()
+		_ = admin.Close()
+		return nil
+	})
+	n.log.Info("listening", "public", publicListener.Addr().String(), "admin", adminListener.Addr().String(), "roles", n.cfg.roles)
+	if started != nil {
+		started(publicListener.Addr().String(), adminListener.Addr().String())
+	}
+	return g.Wait()
+}
+
+// parts are what runs besides the HTTP servers, by name.
+func (n *node) parts() map[string]func(context.Context) error {
+	listener := n.listener()
+	parts := map[string]func(context.Context) error{
+		"bus":          func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
+		"relay":        n.relay.Run,
+		"housekeeping": n.keepHouse,
+	}
+	if n.hub != nil {
+		parts["hub"] = n.hub.Run
+	}
+	if n.ingest != nil {
+		parts["ingest"] = n.ingest.Run
+	}
+	if n.notifier != nil {
+		parts["notify"] = n.notifier.Run
+	}
+	if n.ingest != nil || n.notifier != nil {
+		parts["queue"] = n.queue.Run
+	}
+	return parts
+}
+
+// leave says goodbye to viewers and lets requests in hand finish.
+func (n *node) leave(public *http.Server) {
+	n.log.Info("leaving", "drain_time", n.cfg.DrainTime)
+	// A context of their own: the one that ended is over.
+	if n.hub != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), n.cfg.DrainTime)
+		n.hub.Drain(ctx)
+		cancel()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := public.Shutdown(ctx); err != nil {
+		n.log.Warn("requests were cut off", "error", err)
+		_ = public.Close()
+	}
+}
+
+// keepHouse deletes outbox rows that everybody is done with.
+func (n *node) keepHouse(ctx context.Context) error {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for {
+		if deleted, err := n.db.PruneOutbox(ctx, time.Now().Add(-keepOutbox)); err != nil && ctx.Err() == nil {
+			n.log.Error("prune outbox", "error", err)
+		} else if deleted > 0 {
+			n.log.Info("pruned outbox", "rows", deleted)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *node) publicRoutes(page http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	if n.hub != nil {
+		mux.Handle("/v1/live", n.hub)
+	}
+	if n.rest != nil {
+		mux.Handle("/v1/", n.rest.Public())
+	}
+	if n.ingest != nil {
+		mux.Handle("/feeds/", n.ingest.Handler())
+	}
+	if page != nil {
+		mux.Handle("/", page)
+	}
+	return mux
+}
+
+func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		err := n.ready(r.Context())
+		if leaving.Load() {
+			err = errors.New("leaving")
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(n.reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	if n.rest != nil {
+		mux.Handle("/admin/", n.rest.Admin())
+	}
+	return mux
+}
+
+// ready says why the process should get no new work, or nil. A hub without its bus is not ready; without the database it is, since it serves from
+// memory. A process that only takes feeds in is of no use without the database.
+func (n *node) ready(ctx context.Context) error {
+	if n.hub != nil {
+		if err := n.hub.Ready(); err != nil {
+			return fmt.Errorf("hub: %w", err)
+		}
+	}
+	if n.ingest != nil && n.hub == nil {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		if err := n.db.Ping(ctx); err != nil {
+			return fmt.Errorf("database: %w", err)
+		}
+	}
+	return nil
+}
+
+// newServer sets the limits of a server. There is no write timeout: live connections are written to for hours, by the hub, which has its own.
+func newServer(h http.Handler) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, Protocols: &protocols}
+}
+
+func serveUntilClosed(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"goalcast"
+)
+
+// viewer follows topics over one transport, records every event it gets and can be cut off and come back with its cursor.
+type viewer struct {
+	t         testing.TB
+	transport transport
+	topics    string
+
+	mu       sync.Mutex
+	base     string // of the node it connects to next
+	cursor   string
+	events   []goalcast.Event
+	seen     map[string]int // by Event.Key
+	resets   int
+	hellos   int
+	snapshot goalcast.Snapshot // of the match topic, by the frames alone: snapshot frames, then events
+	problem  error             // what a viewer must never see
+
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// transport connects, calls frame for each frame with its SSE id (empty elsewhere), and returns when the connection is over.
+type transport func(ctx context.Context, base, topics, since string, frame func(id string, text []byte)) error
+
+var transports = map[string]transport{"websocket": overWebSocket, "sse": overSSE, "poll": overPoll}
+
+func newViewer(t testing.TB, base string, over transport, topics ...goalcast.Topic) *viewer {
+	names := make([]string, len(topics))
+	for i, topic := range topics {
+		names[i] = topic.String()
+	}
+	v := &viewer{t: t, transport: over, base: base, topics: strings.Join(names, ","), seen: map[string]int{}}
+	t.Cleanup(v.cut)
+	return v
+}
+
+// join connects and stays connected, whatever happens to the server, until cut; it returns when the hub has said hello once more.
+func (v *viewer) join() {
+	v.t.Helper()
+	before := v.count(func() int { return v.hellos })
+	v.joinLater()
+	waitFor(v.t, 20*time.Second, "hello", func() error {
+		if v.count(func() int { return v.hellos }) == before {
+			return errors.New("no hello")
+		}
+		return nil
+	})
+}
+
+func (v *viewer) joinLater() {
+	ctx, cancel := context.WithCancel(context.Background())
+	v.cancel, v.ended = cancel, make(chan struct{})
+	go func() {
+		defer close(v.ended)
+		for ctx.Err() == nil {
+			v.mu.Lock()
+			base, since := v.base, v.cursor
+			v.mu.Unlock()
+			_ = v.transport(ctx, base, v.topics, since, v.frame) // however it ended: come back
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+}
+
+// cut ends the connection; the cursor stays.
+func (v *viewer) cut() {
+	if v.cancel != nil {
+		v.cancel()
+		<-v.ended
+		v.cancel = nil
+	}
+}
+
+func (v *viewer) count(what func() int) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return what()
+}
+
+func (v *viewer) frame(id string, text []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var f goalcast.Frame
+	if err := json.Unmarshal(text, &f); err != nil {
+		v.problem = errors.Join(v.problem, fmt.Errorf("frame %.200s: %w", text, err))
+		return
+	}
+	if f.Cursor != nil {
+		v.cursor = f.Cursor.String()
+	}
+	switch f.Type {
+	case goalcast.FrameHello:
+		v.hellos++
+	case goalcast.FrameReset:
+		v.resets++
+	case goalcast.FrameSnapshot:
+		if f.Topic.Kind == goalcast.MatchTopic && len(f.Matches) == 1 {
+			v.snapshot = f.Matches[0]
+		}
+	case goalcast.FrameEvent:
+		if id != "" && id != f.Cursor.String() {
+			v.problem = errors.Join(v.problem, fmt.Errorf("SSE id %q, cursor %s", id, f.Cursor))
+		}
+		if v.seen[f.Event.Key()]++; v.seen[f.Event.Key()] > 1 {
+			v.problem = errors.Join(v.problem, fmt.Errorf("%s came %d times", f.Event.Key(), v.seen[f.Event.Key()]))
+		}
+		if n := len(v.events); n > 0 && f.Event.Seq > 0 && v.events[n-1].Match == f.Event.Match && f.Event.Seq <= v.events[n-1].Seq {
+			v.problem = errors.Join(v.problem, fmt.Errorf("seq %d after %d", f.Event.Seq, v.events[n-1].Seq))
+		}
+		v.events = append(v.events, *f.Event)
+		if f.Event.Match == v.snapshot.ID || v.snapshot.ID == 0 {
+			v.snapshot = goalcast.Apply(v.snapshot, *f.Event)
+		}
+	}
+}
+
+// state gives copies of what the viewer holds.
+func (v *viewer) state() ([]goalcast.Event, goalcast.Snapshot, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return append([]goalcast.Event(nil), v.events...), v.snapshot, v.problem
+}
+
+// waitSeq waits until the viewer knows the match up to that sequence number.
+func (v *viewer) waitSeq(seq int64) {
+	v.t.Helper()
+	waitFor(v.t, 20*time.Second, fmt.Sprintf("event %d of the match", seq), func() error {
+		events, s, problem := v.state()
+		if problem != nil {
+			v.t.Fatal(problem)
+		}
+		if s.Seq < seq {
+			return fmt.Errorf("at %d after %d events", s.Seq, len(events))
+		}
+		return nil
+	})
+}
+
+func overWebSocket(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+	c, _, err := websocket.Dial(ctx, fmt.Sprintf("ws%s/v1/live?topics=%s&since=%s", strings.TrimPrefix(base, "http"), topics, since), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.CloseNow() }()
+	c.SetReadLimit(4 << 20)
+	for {
+		_, text, err := c.Read(ctx)
+		if err != nil {
+			return err
+		}
+		frame("", text)
+	}
+}
+
+func overSSE(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/live?topics="+topics, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "text/event-stream")
+	if since != "" {
+		request.Header.Set("Last-Event-ID", since)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return errors.New(answer.Status)
+	}
+	lines := bufio.NewReader(answer.Body)
+	var id, data string
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":"); name {
+		case "id":
+			id = strings.TrimPrefix(value, " ")
+		case "data":
+			data += strings.TrimPrefix(value, " ")
+		case "":
+			if line == "\n" && data != "" {
+				frame(id, []byte(data))
+				id, data = "", ""
+			}
+		}
+	}
+}
+
+func overPoll(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for ctx.Err() == nil {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/v1/live?topics=%s&since=%s&wait=5s", base, topics, since), nil)
+		if err != nil {
+			return err
+		}
+		answer, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %w", answer.Status, err)
+		}
+		var polled struct {
+			Cursor string
+			Frames []json.RawMessage
+		}
+		if err := json.Unmarshal(text, &polled); err != nil {
+			return err
+		}
+		for _, f := range polled.Frames {
+			frame("", f)
+		}
+		since = polled.Cursor
+	}
+	return ctx.Err()
+}
