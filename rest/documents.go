@@ -39,7 +39,7 @@ func itemOf(d goalcast.Document) documentItem {
 // getDocuments lists kept documents, newest first.
 func (s *Server) getDocuments(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r, "provider", "feed", "match", "state", "from", "to", "before", "limit")
-	f := DocumentFilter{
+	f := goalcast.DocumentFilter{
 		Provider: q.label("provider"), Feed: strings.ToUpper(q.label("feed")), Match: goalcast.MatchID(q.id("match")),
 		State: goalcast.DocumentState(q.word("state", string(goalcast.DocumentReceived), string(goalcast.DocumentApplied),
 			string(goalcast.DocumentIgnored), string(goalcast.DocumentFailed))),

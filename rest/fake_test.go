@@ -50,7 +50,7 @@ type fake struct {
 	published []goalcast.Event
 	pubErr    error
 	documents map[goalcast.DocumentID]goalcast.Document
-	docFilter rest.DocumentFilter
+	docFilter goalcast.DocumentFilter
 	process   func(*goalcast.Document) error
 }
 
@@ -198,7 +198,7 @@ func (f *fake) Document(_ context.Context, id goalcast.DocumentID) (goalcast.Doc
 	return d, f.err
 }
 
-func (f *fake) Documents(_ context.Context, q rest.DocumentFilter) ([]goalcast.Document, error) {
+func (f *fake) Documents(_ context.Context, q goalcast.DocumentFilter) ([]goalcast.Document, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.docFilter = q

@@ -184,7 +184,7 @@ func TestFollows(t *testing.T) {
 
 func TestTooMany(t *testing.T) {
 	h := open(t)
-	h.with(func() { h.err = fmt.Errorf("%w follows: 500", rest.ErrTooMany) })
+	h.with(func() { h.err = fmt.Errorf("%w follows: 500", goalcast.ErrTooMany) })
 	h.ask(t, http.MethodPut, "/v1/me/follows/team:174", "", as(anna)).problem(t, http.StatusConflict, "too_many")
 	h.ask(t, http.MethodPut, "/v1/me/devices/"+phone, `{"platform":"ios","language":"nl"}`, as(anna)).problem(t, http.StatusConflict, "too_many")
 }

@@ -68,7 +68,7 @@ func refusalOf(err error) refusal {
 	case errors.Is(err, ErrUnauthorized):
 		return refusal{status: http.StatusUnauthorized, code: "unauthorized", challenge: true,
 			detail: "want Authorization: Bearer and a random token of 32 to 512 characters (A-Z a-z 0-9 - _)"}
-	case errors.Is(err, ErrTooMany):
+	case errors.Is(err, goalcast.ErrTooMany):
 		return refusal{status: http.StatusConflict, code: "too_many", detail: "this user has as many of these as a user may have; remove one first"}
 	case errors.Is(err, goalcast.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refusal{status: http.StatusServiceUnavailable, code: "unavailable", retry: retryUnavailable, detail: "try again in a moment"}

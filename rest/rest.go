@@ -42,8 +42,8 @@ type Store interface {
 	// SaveMessage keeps an event of kind message and its outbox row. The same id again changes nothing.
 	SaveMessage(context.Context, goalcast.Event) error
 
-	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error) // ErrNotFound
-	Documents(context.Context, DocumentFilter) ([]goalcast.Document, error)   // newest first; Body may be left out
+	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)        // ErrNotFound
+	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // newest first; Body may be left out
 }
 
 // Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
@@ -55,12 +55,6 @@ type Publisher interface {
 type Replayer interface {
 	Process(context.Context, goalcast.DocumentID) error
 }
-
-// ErrTooMany is what a Store returns when a user has as many devices or follows as he may have.
-var ErrTooMany = goalcast.ErrTooMany
-
-// DocumentFilter is the root's.
-type DocumentFilter = goalcast.DocumentFilter
 
 // Deps are the parts that a Server leans on.
 type Deps struct {

@@ -2,7 +2,6 @@ package rest_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -19,28 +18,6 @@ import (
 	"goalcast/rest"
 	"goalcast/store"
 )
-
-// realStore is the store with what cmd/goalcast puts around it.
-type realStore struct{ *store.Store }
-
-func (s realStore) Documents(ctx context.Context, f rest.DocumentFilter) ([]goalcast.Document, error) {
-	return s.Store.Documents(ctx, store.DocumentFilter(f))
-}
-
-func (s realStore) SaveDevice(ctx context.Context, d goalcast.Device) error {
-	return tooMany(s.Store.SaveDevice(ctx, d))
-}
-
-func (s realStore) Follow(ctx context.Context, user goalcast.UserID, t goalcast.Topic) error {
-	return tooMany(s.Store.Follow(ctx, user, t))
-}
-
-func tooMany(err error) error {
-	if errors.Is(err, store.ErrTooMany) {
-		return fmt.Errorf("%w: %w", rest.ErrTooMany, err)
-	}
-	return err
-}
 
 // listener is the board, and hears what it hears.
 type listener struct {
@@ -119,7 +96,7 @@ func commit(t *testing.T, db *store.Store, relay *store.Relay, id goalcast.Match
 func TestOnRealStore(t *testing.T) {
 	db, l, relay := realParts(t)
 	h := open(t, func(_ *rest.Config, d *rest.Deps) {
-		d.Board, d.Store, d.Publisher, d.Replayer = l, realStore{db}, relay, replayer{db}
+		d.Board, d.Store, d.Publisher, d.Replayer = l, db, relay, replayer{db}
 	})
 	full := fullMatch()
 	commit(t, db, relay, 1009316, goalcast.Event{ID: "fixture", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture, Fixture: &full.Fixture})
