@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/rest"
 )
 
 // clock is a time that tests set.
