@@ -232,16 +232,11 @@ func countSummer(r ingest.Reading) (n int) {
 // A whole match as it was live: at every moment that matters the score is what the whole file says for that moment, and a goal, once told, has one id for good.
 func TestScoreAfterEveryCut(t *testing.T) {
 	for _, pair := range append(slices.Clone(pairs), struct{ f7, f24 string }{"", f24Alone}) {
-		full := optatest.Sample(t, pair.f24)
-		moments := optatest.Moments(full)
-		if testing.Short() {
-			moments = moments[:3]
-		}
+		full := optatest.ParseF24(optatest.Sample(t, pair.f24))
 		var before ingest.Version
-		for _, at := range moments {
-			cut := optatest.CutF24(full, at)
-			r, m := mustRead(t, "F24", string(cut))
-			want := optatest.CountF24(cut)
+		for _, at := range full.Moments() {
+			r, m := mustRead(t, "F24", string(full.Cut(at)))
+			want := full.CountAt(at)
 			if got := scoreOf(m); got.Home != want.Home || got.Away != want.Away {
 				t.Errorf("%s at %v: %v, want %+v", pair.f24, at, got, want)
 			}

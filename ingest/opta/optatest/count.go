@@ -36,28 +36,35 @@ type document struct {
 				ID    int    `xml:"qualifier_id,attr"`
 				Value string `xml:"value,attr"`
 			} `xml:"Q"`
+			happened, edited time.Time
 		} `xml:"Event"`
 	} `xml:"Game"`
 }
 
-// CountF24 counts a whole F24 by the reference rule: goals are type 16 in periods 1 to 4, turned round with Q28; cards are type 17 by Q31, Q32, Q33; substitutions
-// are type 19. Nothing of the parser under test is used.
+// CountF24 counts a whole F24 by the reference rule: goals are type 16 in periods 1 to 4, turned round with Q28; cards are type 17 by Q31, Q32,
+// Q33; substitutions are type 19. Nothing of the parser under test is used.
 func CountF24(full []byte) Count { return parse(full).count(nil) }
 
-// CountF24At counts what an F24 said at a moment, from the whole document and without cutting it: events that happened later do not count, and those that were deleted later do,
-// under their old type.
-func CountF24At(full []byte, at time.Time) Count { return parse(full).count(&at) }
+// CountAt counts what the F24 said at a moment, from the whole document and without cutting it: events that happened later do not count, and those
+// that were deleted later do, under their old type.
+func (f *F24) CountAt(at time.Time) Count { return f.count.count(&at) }
 
 func parse(full []byte) *document {
 	var d document
 	if err := xml.Unmarshal(full, &d); err != nil {
 		panic(fmt.Sprintf("optatest: no F24: %v", err))
 	}
+	london := London()
+	for i := range d.Game.Events {
+		e := &d.Game.Events[i]
+		if e.happened = local(e.Timestamp, london); e.Modified != "" {
+			e.edited = local(e.Modified, london)
+		}
+	}
 	return &d
 }
 
 func (d *document) count(at *time.Time) Count {
-	london := London()
 	c := Count{Match: d.Game.ID, HomeTeam: d.Game.Home, AwayTeam: d.Game.Away}
 	for _, e := range d.Game.Events {
 		has := map[int]bool{}
@@ -70,10 +77,10 @@ func (d *document) count(at *time.Time) Count {
 		}
 		kind := e.Type
 		if at != nil {
-			if local(e.Timestamp, london).After(*at) {
+			if e.happened.After(*at) {
 				continue
 			}
-			if kind == 43 && local(e.Modified, london).After(*at) {
+			if kind == 43 && e.edited.After(*at) {
 				kind = former
 			}
 		}

@@ -8,8 +8,16 @@ import (
 	"time"
 )
 
+// F24 is a whole F24, taken apart once so that cutting it at many moments is cheap.
+type F24 struct {
+	head, tail string // before the first Event and after the last
+	events     []event
+	count      *document
+}
+
 // event is one Event element of an F24, as text.
 type event struct {
+	before       string // what stands between the event before and this one
 	tag, inside  string // inside is empty where the element is void
 	kind         string // type_id
 	former       string // Q144 of a deleted event
@@ -17,29 +25,33 @@ type event struct {
 	lastModified time.Time
 }
 
-// eachEvent walks through a document: it calls between with what stands before, between and after the Event elements, and visit with each element, its
-// indentation and line end with it. An element is either void or ends with its end tag; attributes hold no ">".
-func eachEvent(document string, between func(string), visit func(string)) {
+// ParseF24 takes a document apart. An Event is either void or ends with its end tag, and its attributes hold no ">": so it is in all real files.
+func ParseF24(full []byte) *F24 {
+	london := London()
+	f := &F24{count: parse(full)}
+	rest := string(full)
 	for {
-		start := strings.Index(document, "<Event ")
+		start := strings.Index(rest, "<Event ")
 		if start < 0 {
-			between(document)
-			return
+			f.tail = rest
+			return f
 		}
-		end := start + strings.Index(document[start:], ">") + 1
-		if document[end-2] != '/' {
-			end += strings.Index(document[end:], "</Event>") + len("</Event>")
+		end := start + strings.Index(rest[start:], ">") + 1
+		if rest[end-2] != '/' {
+			end += strings.Index(rest[end:], "</Event>") + len("</Event>")
 		}
-		if strings.HasPrefix(document[end:], "\r") {
-			end++
+		for _, c := range []string{"\r", "\n"} {
+			if strings.HasPrefix(rest[end:], c) {
+				end++
+			}
 		}
-		if strings.HasPrefix(document[end:], "\n") {
-			end++
+		start = len(strings.TrimRight(rest[:start], " \t"))
+		e := parseEvent(rest[start:end], london)
+		if e.before = rest[:start]; len(f.events) == 0 {
+			f.head, e.before = e.before, ""
 		}
-		start = len(strings.TrimRight(document[:start], " \t"))
-		between(document[:start])
-		visit(document[start:end])
-		document = document[end:]
+		f.events = append(f.events, e)
+		rest = rest[end:]
 	}
 }
 
@@ -69,30 +81,38 @@ func (e event) deletedAt() time.Time {
 	return e.lastModified
 }
 
-// CutF24 gives the F24 as it was at a moment: events that happened later are not in it; a deleted event stands under its old type until it was deleted; edits that were made later
-// do not show in last_modified and version (what they changed is not known, so the values are the final ones). Games@timestamp and the production header are the
-// moment; home_score and away_score are left out, as in older documents.
-func CutF24(full []byte, at time.Time) []byte {
-	london := London()
+// CutF24 is Cut for one moment only.
+func CutF24(full []byte, at time.Time) []byte { return ParseF24(full).Cut(at) }
+
+// Cut gives the F24 as it was at a moment: events that happened later are not in it; a deleted event stands under its old type until it was
+// deleted; edits that were made later do not show in last_modified and version (what they changed is not known, so the values are the final
+// ones). Games@timestamp and the production header are the moment; home_score and away_score are left out, as in older documents.
+func (f *F24) Cut(at time.Time) []byte {
 	var out strings.Builder
-	keep := func(text string) { out.WriteString(text) }
-	eachEvent(string(full), keep, func(text string) {
-		e := parseEvent(text, london)
+	out.WriteString(cutHead(f.head, at))
+	for _, e := range f.events {
+		out.WriteString(e.before)
 		switch {
 		case e.happened.After(at):
 		case e.kind == "43" && e.former != "" && e.deletedAt().After(at):
-			keep(undeleted(e))
+			out.WriteString(undeleted(e))
 		case e.kind != "43" && e.lastModified.After(at):
-			keep(unedited(e.tag, e.happened) + e.inside)
+			out.WriteString(unedited(e.tag, e.happened) + e.inside)
 		default:
-			keep(text)
+			out.WriteString(e.tag + e.inside)
 		}
-	})
-	document := out.String()
-	document = first(document, regexp.MustCompile(`<Games [^>]*>`), func(tag string) string {
+	}
+	out.WriteString(f.tail)
+	return []byte(out.String())
+}
+
+// cutHead sets what stands before the events to the moment.
+func cutHead(head string, at time.Time) string {
+	london := London()
+	head = first(head, regexp.MustCompile(`<Games [^>]*>`), func(tag string) string {
 		return withAttribute(tag, "timestamp", at.In(london).Format("2006-01-02T15:04:05"))
 	})
-	document = first(document, regexp.MustCompile(`<Game [^>]*>`), func(tag string) string {
+	head = first(head, regexp.MustCompile(`<Game [^>]*>`), func(tag string) string {
 		for _, name := range []string{"home_score", "away_score"} {
 			tag = withoutAttribute(tag, name)
 		}
@@ -103,7 +123,7 @@ func CutF24(full []byte, at time.Time) []byte {
 		}
 		return tag
 	})
-	return []byte(produced(document, at))
+	return produced(head, at)
 }
 
 // undeleted gives a deleted event its old type back.
@@ -123,32 +143,37 @@ func unedited(tag string, happened time.Time) string {
 	return withAttribute(tag, "version", fmt.Sprint(happened.UnixMilli()))
 }
 
-// Moments gives the moments worth cutting an F24 at, in order: whenever a goal, an attempt from the penalty spot, a card, a substitution, the start or end of a period, a line-up,
-// a review or added time was entered, and whenever one of them was deleted.
-func Moments(full []byte) []time.Time {
-	london := London()
+// Moments is F24.Moments for a document that is not taken apart yet.
+func Moments(full []byte) []time.Time { return ParseF24(full).Moments() }
+
+// Moments gives the moments worth cutting at, in order: whenever a goal, an attempt from the penalty spot, a card, a substitution, the start or
+// end of a period, a line-up, a review or added time was entered, and whenever one of them was deleted.
+func (f *F24) Moments() []time.Time {
 	var out []time.Time
-	eachEvent(string(full), func(string) {}, func(text string) {
-		e := parseEvent(text, london)
-		kind := e.kind
-		if kind == "43" {
-			kind = e.former
-		}
-		switch kind {
-		case "16", "17", "18", "19", "20", "30", "32", "34", "65", "70":
-		case "13", "14", "15":
-			period, _ := attribute(e.tag, "period_id")
-			if period != "5" && !strings.Contains(e.inside, `qualifier_id="9"`) {
-				return
-			}
-		default:
-			return
+	for _, e := range f.events {
+		if !e.matters() {
+			continue
 		}
 		out = append(out, e.happened.UTC())
 		if e.kind == "43" {
 			out = append(out, e.deletedAt().UTC())
 		}
-	})
+	}
 	slices.SortFunc(out, time.Time.Compare)
 	return slices.CompactFunc(out, time.Time.Equal)
+}
+
+func (e event) matters() bool {
+	kind := e.kind
+	if kind == "43" {
+		kind = e.former
+	}
+	switch kind {
+	case "16", "17", "18", "19", "20", "30", "32", "34", "65", "70":
+		return true
+	case "13", "14", "15":
+		period, _ := attribute(e.tag, "period_id")
+		return period == "5" || strings.Contains(e.inside, `qualifier_id="9"`)
+	}
+	return false
 }
