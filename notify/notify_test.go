@@ -460,6 +460,24 @@ func TestRedisAway(t *testing.T) {
 	server.Start()
 }
 
+func TestGoalBeforeTheTeamsHaveNames(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(1)
+		w.commit(fixture(2, "", ""))
+		n := w.run(notify.Config{}, nil, nil)
+		w.goal("opta:1")
+		w.eventually("looked at", func() bool { return n.value(t, "goalcast_notify_errors_total", "no_names") > 0 })
+		if got := w.fcm.Requests(); got != 0 {
+			t.Fatalf("delivered %v", w.texts())
+		}
+		w.commit(fixture(3, "Noordzand", "Val-Rouge"))
+		w.idle()
+		if got := w.texts(); !reflect.DeepEqual(got, []string{"fan0: GOAL! 27' Noordzand 1-0 Val-Rouge"}) {
+			t.Errorf("delivered %v", got)
+		}
+	})
+}
+
 // TestGoalToFirstRequest measures what a fan waits for us: from commit to the push service's door.
 func TestGoalToFirstRequest(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {

@@ -63,7 +63,7 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 // is needed, which is a long query; and under the record's lock, where it counts.
 func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
 	match, err := n.store.Match(ctx, e.Match)
-	if err != nil && !errors.Is(err, goalcast.ErrNotFound) {
+	if err != nil {
 		return err
 	}
 	for {
@@ -82,6 +82,11 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	first, err := n.decide(rec, e, match, n.now())
 	if err != nil {
 		return err
+	}
+	if first.kind != "" && (match.Home.Name == "" || match.Away.Name == "") {
+		// A feed was faster than the fixture. The revision stays in the outbox: its time to live decides who is first.
+		n.metrics.errors.WithLabelValues("no_names").Inc()
+		return nil
 	}
 	var bounds [][2]int64
 	if first.fresh {

@@ -89,10 +89,14 @@ func newWorld(t *testing.T, url, redisURL string) *world {
 			t.Errorf("Firebase says: %v", v)
 		}
 	})
-	w.commit(goalcast.Event{ID: "match:900:fixture", Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{
-		Competition: goalcast.Competition{ID: 5, Name: "Harbour League"}, Home: goalcast.Team{ID: 1, Name: "Noordzand"}, Away: goalcast.Team{ID: 2, Name: "Val-Rouge"},
-		Kickoff: time.Now().Add(-30 * time.Minute)}})
+	w.commit(fixture(1, "Noordzand", "Val-Rouge"))
 	return w
+}
+
+func fixture(revision int, home, away string) goalcast.Event {
+	return goalcast.Event{ID: "match:900:fixture", Revision: revision, Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{
+		Competition: goalcast.Competition{ID: 5, Name: "Harbour League"}, Home: goalcast.Team{ID: 1, Name: home}, Away: goalcast.Team{ID: 2, Name: away},
+		Kickoff: time.Now().Add(-30 * time.Minute)}}
 }
 
 // running is a notifier and its queue, in a process of their own as it were.

@@ -94,7 +94,10 @@ func (s *Store) Unfollow(ctx context.Context, user goalcast.UserID, topic goalca
 // Follows lists the topics that a user follows, by kind and id.
 func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.Topic, error) {
 	rows, err := s.query(ctx, `SELECT kind, topic FROM follows WHERE user_id = $1 ORDER BY kind, topic`, string(user))
-	topics, err := collect(rows, err, func(row scanner) (t goalcast.Topic, err error) { return t, row.Scan(&t.Kind, &t.ID) })
+	topics, err := collect(rows, err, func(row scanner) (t goalcast.Topic, err error) {
+		err = row.Scan(&t.Kind, &t.ID)
+		return t, err
+	})
 	return topics, s.wrap("read follows", err)
 }
 
@@ -109,7 +112,10 @@ func (s *Store) BatchBounds(ctx context.Context, topics []goalcast.Topic, size i
 			SELECT id, (ROW_NUMBER() OVER (ORDER BY id) - 1) / $1 AS part FROM (
 				SELECT DISTINCT d.id FROM follows f JOIN devices d ON d.user_id = f.user_id WHERE `+where+`) AS audience) AS parts
 		GROUP BY part ORDER BY part`, append([]any{size}, args...)...)
-	bounds, err := collect(rows, err, func(row scanner) (b [2]int64, err error) { return b, row.Scan(&b[0], &b[1]) })
+	bounds, err := collect(rows, err, func(row scanner) (b [2]int64, err error) {
+		err = row.Scan(&b[0], &b[1])
+		return b, err
+	})
 	return bounds, s.wrap("cut audience into batches", err)
 }
 

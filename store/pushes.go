@@ -69,25 +69,15 @@ type PushResult = struct {
 
 // UnplannedEvents returns events of the outbox that no notifier has planned, oldest first.
 func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error) {
-	const doing = "read unplanned events"
 	rows, err := s.query(ctx, `SELECT body FROM outbox WHERE planned_at IS NULL ORDER BY id LIMIT $1`, limit)
-	if err != nil {
-		return nil, s.wrap(doing, err)
-	}
-	defer rows.Close()
-	var events []goalcast.Event
-	for rows.Next() {
+	events, err := collect(rows, err, func(row scanner) (e goalcast.Event, err error) {
 		var body []byte
-		if err := rows.Scan(&body); err != nil {
-			return nil, s.wrap(doing, err)
+		if err = row.Scan(&body); err == nil {
+			err = json.Unmarshal(body, &e)
 		}
-		var e goalcast.Event
-		if err := json.Unmarshal(body, &e); err != nil {
-			return nil, s.wrap(doing, err)
-		}
-		events = append(events, e)
-	}
-	return events, s.wrap(doing, rows.Err())
+		return e, err
+	})
+	return events, s.wrap("read unplanned events", err)
 }
 
 // MarkPlanned says that the revisions with these keys (Event.Key) ask for no push.
@@ -290,22 +280,13 @@ func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r PushR
 
 // DueBatches returns ids of batches that can be claimed now, oldest first.
 func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	const doing = "read due batches"
 	rows, err := s.query(ctx, `SELECT id FROM push_batches WHERE state IN ('planned', 'claimed')
 		AND (state = 'planned' AND not_before <= $1 OR state = 'claimed' AND lease_until <= $1) ORDER BY created LIMIT $2`, toMillis(now), limit)
-	if err != nil {
-		return nil, s.wrap(doing, err)
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, s.wrap(doing, err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, s.wrap(doing, rows.Err())
+	ids, err := collect(rows, err, func(row scanner) (id string, err error) {
+		err = row.Scan(&id)
+		return id, err
+	})
+	return ids, s.wrap("read due batches", err)
 }
 
 // PrunePushes deletes records that were planned before, with their batches, and counts them.
