@@ -1,11 +1,12 @@
-// Package opta reads the XML documents that Opta (Stats Perform) pushes: F1 (fixtures and results of a season), F7 (a match), F9 (F7 with statistics) and
-// F24 (every touch of a match). It turns each into an ingest.Reading: what the document says, in our words, compared with nothing.
+// Package opta reads the XML documents that Opta (Stats Perform) pushes: F1 (fixtures and results of a season), F7 (a match), F9 (F7 with
+// statistics) and F24 (every touch of a match). It turns each into an ingest.Reading: what the document says, in our words, compared with
+// nothing.
 //
 // ingest calls it through ingest.Provider; nobody else does. There is no I/O and no state: the same document always gives the same reading.
 //
-// F7, F9 and F24 of one match tell of the same goals, cards and substitutions, and name them by the same number (Goal@EventID in one is Event@id in the
-// other), so their facts carry the same Event.ID: "opta:<that number>". What has no number of its own is named after what it is:
-// "match:<id>:period:half_time", "match:<id>:lineup:<team>".
+// F7, F9 and F24 of one match tell of the same goals, cards and substitutions, and name them by the same number (Goal@EventID in one is
+// Event@id in the other), so their facts carry the same Event.ID: "opta:<that number>". What has no number of its own is named after what
+// it is: "match:<id>:period:half_time", "match:<id>:lineup:<team>".
 //
 // Subpackage optatest cuts real documents back to what they were at a moment of the match, for tests that play a match live.
 package opta

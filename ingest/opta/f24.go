@@ -52,6 +52,14 @@ const (
 	qualifierPenalties    = 309 // the game goes to penalties
 )
 
+// Limits of an F24, so that what is compared with one another stays cheap whatever is sent. A match has some 2,500 events, 150 of which facts can
+// be made of, with up to 60 qualifiers each.
+const (
+	maxTouches    = 2000
+	maxActors     = 20000
+	maxQualifiers = 256
+)
+
 // touch is one Event of F24 that facts are made of.
 type touch struct {
 	id, number   int64 // number is event_id: a counter per team and game, by which events refer to one another
@@ -176,6 +184,10 @@ func (g *game) event(r *reader) {
 	g.lastModified = larger(g.lastModified, r.attr("last_modified"))
 	g.lastVersion = larger(g.lastVersion, r.attr("version"))
 	t := touch{number: number(r.attr("event_id")), team: id(r.attr("team_id")), player: id(r.attr("player_id"))}
+	if len(g.actors) == maxActors || len(g.touches) == maxTouches {
+		r.fail("element Game has more than %d events, or %d of goals, cards and the like", maxActors, maxTouches)
+		return
+	}
 	if t.player != 0 {
 		g.actors = append(g.actors, actor{t.team, t.number, t.player})
 	}
@@ -188,7 +200,9 @@ func (g *game) event(r *reader) {
 	t.minute, t.second = int(number(r.attr("min"))%1000), int(number(r.attr("sec"))%60)
 	t.timestamp = string(r.attr("timestamp"))
 	r.each(func() {
-		if r.name() == "Q" {
+		if len(t.qualifiers) == maxQualifiers {
+			r.fail("element Event has more than %d qualifiers", maxQualifiers)
+		} else if r.name() == "Q" {
 			t.qualifiers = append(t.qualifiers, qualifier{number(r.attr("qualifier_id")), strings.TrimSpace(string(r.attr("value")))})
 		}
 	})
@@ -201,7 +215,8 @@ func (g *game) event(r *reader) {
 	g.touches = append(g.touches, t)
 }
 
-// larger returns the later of two times, or the larger of two numbers, as they are written in F24: of equal form, so their letters compare as they do.
+// larger returns the later of two times, or the larger of two numbers, as they are written in F24: of equal form, so their letters
+// compare as they do.
 func larger(a, b []byte) []byte {
 	if len(b) > len(a) || len(b) == len(a) && bytes.Compare(b, a) > 0 {
 		return b

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"goalcast"
 )
@@ -145,7 +146,8 @@ func TestTrapReviewIsNoCard(t *testing.T) {
 	}
 }
 
-// A substitution is two events, joined by Q55 of both, or of the one who comes on alone (older files), or by team and minute. It has the id of the one who comes on.
+// A substitution is two events, joined by Q55 of both, or of the one who comes on alone (older files), or by team and minute. It has the
+// id of the one who comes on.
 func TestTrapSubstitutionIsTwoEvents(t *testing.T) {
 	at := func(sec, player int) string {
 		return fmt.Sprintf(`period_id="2" min="45" sec="%d" player_id="%d" team_id="1" timestamp="2020-07-05T19:02:00.0"`, sec, player)
@@ -184,7 +186,8 @@ func TestTrapSubstitutionIsTwoEvents(t *testing.T) {
 	}
 }
 
-// Minutes agree with F7: elapsed + 1, but as written when the second is 0; and 45 for a substitution at half time, as in the live F9 of the samples.
+// Minutes agree with F7: elapsed + 1, but as written when the second is 0; and 45 for a substitution at half time, as in the live F9 of
+// the samples.
 func TestTrapMinuteOfF24(t *testing.T) {
 	for _, tt := range []struct{ min, sec, want int }{{0, 0, 1}, {0, 1, 1}, {26, 57, 27}, {78, 0, 78}, {45, 0, 45}, {45, 1, 46}, {92, 11, 93}} {
 		if got := minuteShown(tt.min, tt.sec); got != tt.want {
@@ -267,7 +270,8 @@ func TestTrapDeletedEventIsCancelled(t *testing.T) {
 	}
 }
 
-// Of a substitution that was entered anew, only the old one is cancelled; a player who came on stays even when who went off is deleted and not told again yet.
+// Of a substitution that was entered anew, only the old one is cancelled; a player who came on stays even when who went off is deleted
+// and not told again yet.
 func TestTrapDeletedPartOfASubstitution(t *testing.T) {
 	at := func(player int) string { return strings.Replace(second, `"11"`, fmt.Sprintf(`"%d"`, player), 1) }
 	_, m := mustRead(t, "F24", f24(ev(1, 43, at(11), "144=18", "55=2")+ev(2, 43, at(13), "144=19", "55=1")+ev(3, 18, at(12), "55=4")+ev(4, 19, at(13), "55=3")))
@@ -362,6 +366,38 @@ func TestUnknownThingsInF24AreSkipped(t *testing.T) {
 	}
 	if e := fact(t, m, "opta:4"); e.Team != 2 {
 		t.Errorf("the later of two with one id: %+v", e)
+	}
+}
+
+// 20 MB of substitutions or qualifiers are refused, and soon: joining them all would take hours.
+func TestHostileF24IsRefusedSoon(t *testing.T) {
+	for name, events := range map[string]string{
+		"substitutions": strings.Repeat(`<Event id="1" type_id="18" period_id="2" team_id="1"/><Event id="2" type_id="19" period_id="2" team_id="1"/>`, 150_000),
+		"passes":        strings.Repeat(`<Event id="1" type_id="1" period_id="2" team_id="1" player_id="5"/>`, 250_000),
+		"qualifiers":    `<Event id="1" type_id="16" period_id="2" team_id="1">` + strings.Repeat(`<Q qualifier_id="55" value="1"/>`, 500_000) + `</Event>`,
+		"deep":          strings.Repeat("<a>", 5_000_000),
+		"attributes":    "<Event " + strings.Repeat(` a="1"`, 3_000_000) + "/>",
+	} {
+		began := time.Now()
+		_, err := New().Read(document("F24", f24(events)))
+		if err == nil || !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "deeper") && !strings.Contains(err.Error(), "twice") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+	}
+}
+
+// As many events as are let through are still joined in a moment.
+func TestFullF24IsReadSoon(t *testing.T) {
+	began := time.Now()
+	events := strings.Repeat(ev(1, 18, second, "42")+ev(2, 19, second, "55=999"), maxTouches/2-1)
+	if _, err := New().Read(document("F24", f24(events))); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

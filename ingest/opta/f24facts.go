@@ -3,7 +3,6 @@ package opta
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"goalcast"
 )
@@ -125,8 +124,8 @@ func (g *game) card(t *touch) (goalcast.Event, bool) {
 	return e, true
 }
 
-// swaps makes one substitution of two events: the player who comes on (19) gives it its id, as in F7; the one who goes off (18) is joined to it. A player off whose
-// counterpart has not come yet makes nothing: the next document has it.
+// swaps makes one substitution of two events: the player who comes on (19) gives it its id, as in F7; the one who goes off (18) is joined
+// to it. A player off whose counterpart has not come yet makes nothing: the next document has it.
 func (g *game) swaps() []goalcast.Event {
 	var on, off []*touch
 	for i := range g.touches {
@@ -156,8 +155,8 @@ func (g *game) swaps() []goalcast.Event {
 	return out
 }
 
-// joined finds for each player who came on the one who went off: by Q55 of either, else (older files, where only one has it or neither) one of the same team and
-// minute that nobody else has. Deleted events are joined last and never to live ones in preference to live ones.
+// joined finds for each player who came on the one who went off: by Q55 of either, else (older files, where only one has it or neither)
+// one of the same team and minute that nobody else has. Deleted events are joined last and never to live ones in preference to live ones.
 func joined(on, off []*touch) map[*touch]*touch {
 	partner := make(map[*touch]*touch, len(on))
 	taken := make(map[*touch]bool, len(off))
@@ -193,63 +192,6 @@ func swapReason(t *touch) string {
 		return "tactical"
 	}
 	return ""
-}
-
-// lineups makes one line-up per team. Of several live ones the newest holds; a deleted one counts only where there is no live one.
-func (g *game) lineups() []goalcast.Event {
-	newest := map[int64]*touch{}
-	for i := range g.touches {
-		t := &g.touches[i]
-		if t.kind != typeLineup || t.team == 0 {
-			continue
-		}
-		old := newest[t.team]
-		if old == nil || old.deleted && !t.deleted || old.deleted == t.deleted && g.at(t).After(g.at(old)) {
-			newest[t.team] = t
-		}
-	}
-	var out []goalcast.Event
-	for _, t := range newest {
-		e := lineupFact(g.id, lineupOf(t))
-		e.At = g.at(t)
-		if t.deleted {
-			e.Status = goalcast.Cancelled
-		}
-		if t.deleted || len(e.Lineup.Players) > 0 {
-			out = append(out, e)
-		}
-	}
-	return byID(out)
-}
-
-// lineupOf reads the lists of a team set-up, which have one entry per player, in the same order.
-func lineupOf(t *touch) *goalcast.Lineup {
-	list := func(id int64) []int64 {
-		var out []int64
-		for text := range strings.SplitSeq(t.value(id), ",") {
-			out = append(out, number([]byte(strings.TrimSpace(text))))
-		}
-		return out
-	}
-	entry := func(list []int64, i int) int64 {
-		if i < len(list) {
-			return list[i]
-		}
-		return 0
-	}
-	positions, shirts, places := list(qualifierPositions), list(qualifierShirts), list(qualifierPlaces)
-	captain := number([]byte(t.value(qualifierCaptain)))
-	l := &goalcast.Lineup{Team: goalcast.TeamID(t.team), Formation: formation(number([]byte(t.value(qualifierFormation))))}
-	for i, who := range list(qualifierPlayers) {
-		if who == 0 {
-			continue
-		}
-		place := entry(places, i)
-		starts := place >= 1 && place <= 11 || len(places) < 11 && entry(positions, i) != benchPosition
-		l.Players = append(l.Players, goalcast.LineupPlayer{Player: goalcast.Player{ID: goalcast.PlayerID(who)}, Shirt: int(entry(shirts, i)),
-			Position: positionNumber(entry(positions, i)), Place: int(min(place, 99)), Start: starts, Captain: who == captain})
-	}
-	return l
 }
 
 // addedTimes makes one fact of each number of minutes shown in a period; the event can stand once for each team.

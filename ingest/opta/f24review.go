@@ -2,8 +2,8 @@ package opta
 
 import "goalcast"
 
-// review makes a VAR event of a contentious decision (type 65). It may carry the qualifier of a red card and is a review all the same, not a card. One that says neither
-// what is reviewed nor what came of it makes nothing: the type is older than video referees.
+// review makes a VAR event of a contentious decision (type 65). It may carry the qualifier of a red card and is a review all the same,
+// not a card. One that says neither what is reviewed nor what came of it makes nothing: the type is older than video referees.
 func (g *game) review(t *touch) (goalcast.Event, bool) {
 	v := goalcast.VAR{}
 	told := false
@@ -62,8 +62,8 @@ func reviewWords(qualifier int64) (subject, outcome string) {
 	return "", ""
 }
 
-// weight says which of two outcomes to show: the referee's last word (confirmed, cancelled) tells more than that a review goes on, and that more than the decision that
-// is reviewed.
+// weight says which of two outcomes to show: the referee's last word (confirmed, cancelled) tells more than that a review goes on, and
+// that more than the decision that is reviewed.
 func weight(outcome string) int {
 	switch outcome {
 	case "":

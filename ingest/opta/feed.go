@@ -24,7 +24,8 @@ func normalFeed(name string) string {
 	return "F" + digits
 }
 
-// family joins the feeds that are one kind of document: F7, F8 and F9 are whole match documents and differ only in how many statistics they carry.
+// family joins the feeds that are one kind of document: F7, F8 and F9 are whole match documents and differ only in how many statistics
+// they carry.
 func family(feed string) string {
 	switch feed {
 	case "F8", "F9":

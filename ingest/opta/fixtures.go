@@ -148,8 +148,8 @@ func readSide(r *reader) side {
 	return s
 }
 
-// reported makes a result of the scores, where there is one: before a match some competitions write "" and others "0", so only the period tells whether 0-0 is a
-// result.
+// reported makes a result of the scores, where there is one: before a match some competitions write "" and others "0", so only the period
+// tells whether 0-0 is a result.
 func reported(p goalcast.Period, home, away side) *goalcast.Result {
 	if p.Order() <= goalcast.PreMatch.Order() || !home.hasScore || !away.hasScore {
 		return nil

@@ -10,7 +10,8 @@ import (
 	"goalcast/ingest"
 )
 
-// FuzzRead hands any bytes to Read as any feed. It must end soon, never panic, leave the body alone, and say either what the document tells or what is wrong.
+// FuzzRead hands any bytes to Read as any feed. It must end soon, never panic, leave the body alone, and say either what the document
+// tells or what is wrong.
 func FuzzRead(f *testing.F) {
 	seeds := map[string]string{
 		"F24": f24(ev(5010, 1, second) + ev(5016, 16, second, "29", "55=10") + ev(6, 43, second, "144=17", "31=0") + ev(1, 18, second, "55=3") + ev(3, 19, second, "55=1") +

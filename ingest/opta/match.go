@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -212,7 +211,8 @@ func (m *matchDocument) keep(e goalcast.Event, ok bool) {
 	}
 }
 
-// fact reads what goals, cards, substitutions and penalties have in common. ok is false in a period that is not known: then it cannot be placed.
+// fact reads what goals, cards, substitutions and penalties have in common. ok is false in a period that is not known: then it cannot be
+// placed.
 func (m *matchDocument) fact(r *reader, team goalcast.TeamID, kind goalcast.Kind) (e goalcast.Event, ok bool) {
 	e = goalcast.Event{Status: goalcast.Confirmed, Kind: kind, Match: m.id, Team: team, Player: player(id(r.attr("PlayerRef"))),
 		At: m.clock.srml(string(r.attr("TimeStamp")), m.fixture.Kickoff)}
@@ -302,60 +302,6 @@ func (m *matchDocument) shot(r *reader, team goalcast.TeamID) (goalcast.Event, b
 	e.Period, e.Minute, e.Second = goalcast.Shootout, 0, 0
 	e.Kick = &goalcast.Kick{Scored: bytes.Equal(outcome, []byte("Scored"))}
 	return e, true
-}
-
-func (m *matchDocument) lineup(r *reader, l *goalcast.Lineup) {
-	r.each(func() {
-		who := goalcast.PlayerID(id(r.attr("PlayerRef")))
-		if r.name() != "MatchPlayer" || who == 0 {
-			return
-		}
-		p := goalcast.LineupPlayer{Player: goalcast.Player{ID: who}, Shirt: int(number(r.attr("ShirtNumber"))), Position: position(string(r.attr("Position"))),
-			Place: int(number(r.attr("Formation_Place"))), Start: string(r.attr("Status")) == "Start", Captain: string(r.attr("Captain")) == "1"}
-		if p.Position == "" {
-			p.Position = position(string(r.attr("SubPosition")))
-		}
-		if p.Place == 0 {
-			p.Place = placeInStats(r)
-		}
-		l.Players = append(l.Players, p)
-	})
-	if len(l.Players) > 0 {
-		m.facts = append(m.facts, lineupFact(m.id, l))
-	}
-}
-
-// placeInStats reads the place in the formation from the statistics of an F9 that does not write it as an attribute.
-func placeInStats(r *reader) (place int) {
-	r.each(func() {
-		if string(r.attr("Type")) == "formation_place" {
-			place = count(r.text())
-		}
-	})
-	return place
-}
-
-// lineupFact makes the event of a line-up and puts its players in order: those who start by place, then the bench by shirt. Places outside of 1 to 11 and places on
-// the bench are none.
-func lineupFact(match goalcast.MatchID, l *goalcast.Lineup) goalcast.Event {
-	for i, p := range l.Players {
-		if !p.Start || p.Place > 11 {
-			l.Players[i].Place = 0
-		}
-	}
-	slices.SortStableFunc(l.Players, func(a, b goalcast.LineupPlayer) int {
-		switch {
-		case a.Start != b.Start && a.Start:
-			return -1
-		case a.Start != b.Start:
-			return 1
-		case a.Start:
-			return cmp.Compare(a.Place, b.Place)
-		}
-		return cmp.Compare(a.Shirt, b.Shirt)
-	})
-	return goalcast.Event{ID: lineupID(match, l.Team), Status: goalcast.Confirmed, Kind: goalcast.KindLineup, Match: match, Team: l.Team,
-		Period: goalcast.PreMatch, Lineup: l}
 }
 
 // finished joins what stood in different places of the document.

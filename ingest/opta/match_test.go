@@ -120,7 +120,8 @@ func TestTrapShootoutIsNotInTheScore(t *testing.T) {
 	}
 }
 
-// EventNumber and uID are places in a list and change; without EventID a fact is named after what it is, and stays so when an earlier one is taken away.
+// EventNumber and uID are places in a list and change; without EventID a fact is named after what it is, and stays so when an earlier one
+// is taken away.
 func TestTrapIdsWithoutEventID(t *testing.T) {
 	first := `<Goal EventNumber="1276" uID="g1-1" Period="FirstHalf" PlayerRef="p11" Time="27" Type="Goal"/>`
 	second := `<Goal EventNumber="%" uID="g1-%" Period="SecondHalf" PlayerRef="p12" Time="60" Type="Goal"/>`

@@ -8,8 +8,9 @@ import (
 	"goalcast"
 )
 
-// periods tells which parts of the match have begun, by F7 and F9. MatchInfo@Period names only the newest, and with it all before it that the match must have
-// gone through. FullTime does not say whether there was extra time or a shoot-out: facts in them, the result's type or their times do.
+// periods tells which parts of the match have begun, by F7 and F9. MatchInfo@Period names only the newest, and with it all before it that
+// the match must have gone through. FullTime does not say whether there was extra time or a shoot-out: facts in them, the result's type
+// or their times do.
 func (m *matchDocument) periods() []goalcast.Event {
 	shootout := m.result == "PenaltyShootout"
 	extra := m.result == "AfterExtraTime" || m.result == "GoldenGoal"
@@ -59,7 +60,8 @@ func (m *matchDocument) periods() []goalcast.Event {
 	return out
 }
 
-// began says when a period began: by the statistics, which tell it of each, else by MatchInfo@TimeStamp, which tells it of the newest. Zero if neither does.
+// began says when a period began: by the statistics, which tell it of each, else by MatchInfo@TimeStamp, which tells it of the newest.
+// Zero if neither does.
 func (m *matchDocument) began(p, now goalcast.Period, extra, shootout bool) time.Time {
 	var stats []string // the names of F7 where it is sure, and both spellings that extra time may have
 	after := 0         // minutes from planned kick-off, roughly: tells the day, which live documents get wrong

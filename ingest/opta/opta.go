@@ -35,8 +35,8 @@ func New() Provider { return Provider{clock: newClock()} }
 // Name is "opta": documents come to /feeds/opta.
 func (Provider) Name() string { return "opta" }
 
-// Describe says which feed and match a document is of: by X-Meta-Feed-Type and X-Meta-Game-Id, else by the default file name, else by the first bytes of
-// the body. headers have names in lower case. What none of them tells stays empty.
+// Describe says which feed and match a document is of: by X-Meta-Feed-Type and X-Meta-Game-Id, else by the default file name, else by the
+// first bytes of the body. headers have names in lower case. What none of them tells stays empty.
 func (Provider) Describe(headers map[string]string, body []byte) (feed string, match goalcast.MatchID) {
 	feed = normalFeed(headers["x-meta-feed-type"])
 	match = goalcast.MatchID(id([]byte(headers["x-meta-game-id"])))

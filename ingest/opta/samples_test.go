@@ -43,7 +43,8 @@ func countKinds(facts []goalcast.Event, into map[goalcast.Kind]int) {
 	}
 }
 
-// Every goal, card, substitution, period and line-up of a match has the same id in F7 and in F24 and tells the same, so that ingest makes one event of the two.
+// Every goal, card, substitution, period and line-up of a match has the same id in F7 and in F24 and tells the same, so that ingest makes
+// one event of the two.
 func TestF7AndF24TellTheSame(t *testing.T) {
 	for _, pair := range pairs {
 		a, b := readSample(t, "F7", pair.f7).Matches[0], readSample(t, "F24", pair.f24).Matches[0]
@@ -119,16 +120,17 @@ func sameLineup(t *testing.T, a, b *goalcast.Lineup) {
 	}
 }
 
-// The match documents and the one F24 without a pair together have 16 goals in F7 and F24 each as counted by hand from the files; none may be lost.
+// The match documents and the one F24 without a pair together have 16 goals in F7 and F24 each as counted by hand from the files; none
+// may be lost.
 func TestRealDocumentsAreReadWhole(t *testing.T) {
-	sixteen := map[goalcast.Kind]int{}
+	got7 := map[goalcast.Kind]int{}
 	for _, name := range []string{pairs[0].f7, pairs[1].f7, f7Alone} {
-		countKinds(readSample(t, "F7", name).Matches[0].Facts, sixteen)
+		countKinds(readSample(t, "F7", name).Matches[0].Facts, got7)
 	}
 	// 5 + 3 + 8 goals, 2 + 9 + 4 cards, 5 + 6 + 6 substitutions, and for each match 2 line-ups and 4 periods.
 	for kind, want := range map[goalcast.Kind]int{goalcast.KindGoal: 16, goalcast.KindCard: 15, goalcast.KindSubstitution: 17, goalcast.KindLineup: 6, goalcast.KindPeriod: 12} {
-		if sixteen[kind] != want {
-			t.Errorf("F7: %d of kind %s, want %d", sixteen[kind], kind, want)
+		if got7[kind] != want {
+			t.Errorf("F7: %d of kind %s, want %d", got7[kind], kind, want)
 		}
 	}
 	for _, name := range []string{pairs[0].f24, pairs[1].f24, f24Alone} {
@@ -229,7 +231,8 @@ func countSummer(r ingest.Reading) (n int) {
 	return n
 }
 
-// A whole match as it was live: at every moment that matters the score is what the whole file says for that moment, and a goal, once told, has one id for good.
+// A whole match as it was live: at every moment that matters the score is what the whole file says for that moment, and a goal, once
+// told, has one id for good.
 func TestScoreAfterEveryCut(t *testing.T) {
 	for _, pair := range append(slices.Clone(pairs), struct{ f7, f24 string }{"", f24Alone}) {
 		full := optatest.ParseF24(optatest.Sample(t, pair.f24))

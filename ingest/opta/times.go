@@ -7,8 +7,8 @@ import (
 	_ "time/tzdata" // a bare container has no time zones
 )
 
-// Opta writes times in many forms. Those without a zone are UK local time: F24 and F1 throughout, and the *_start and *_stop of a live F7. Whoever takes them
-// for UTC is an hour wrong from March to October.
+// Opta writes times in many forms. Those without a zone are UK local time: F24 and F1 throughout, and the *_start and *_stop of a live
+// F7. Whoever takes them for UTC is an hour wrong from March to October.
 
 // clock reads UK local times.
 type clock struct{ london *time.Location }
@@ -52,7 +52,8 @@ func (c clock) f24(text string, near time.Time) time.Time {
 	return c.local(wall.Add(time.Duration(ms)*time.Millisecond), near)
 }
 
-// f1 reads "2011-12-10 18:00:00" and the document's own "2011-10-26 09-00-38", UK local. zone is the text of TZ, which newer files write: GMT or BST.
+// f1 reads "2011-12-10 18:00:00" and the document's own "2011-10-26 09-00-38", UK local. zone is the text of TZ, which newer files write:
+// GMT or BST.
 func (c clock) f1(text, zone string, near time.Time) time.Time {
 	for _, layout := range [...]string{"2006-01-02 15:04:05", "2006-01-02 15-04-05", "2006-01-02 15:04"} {
 		wall, err := time.Parse(layout, text)
@@ -83,8 +84,9 @@ func (c clock) srml(text string, near time.Time) time.Time {
 	return time.Time{}
 }
 
-// moment reads a *_start or *_stop statistic of F7 and F9. Final documents write it with its offset. Live ones write "20151504T230039": no offset, day and
-// month swapped, and the day can be one too high. So of those only the time of day is believed; the day is the one nearest to when it must have been.
+// moment reads a *_start or *_stop statistic of F7 and F9. Final documents write it with its offset. Live ones write "20151504T230039":
+// no offset, day and month swapped, and the day can be one too high. So of those only the time of day is believed; the day is the one
+// nearest to when it must have been.
 func (c clock) moment(text string, near time.Time) time.Time {
 	date, hours, ok := strings.Cut(text, "T")
 	if !ok || len(date) != 8 {

@@ -31,7 +31,8 @@ func TestTrapF24MillisecondsAreNotPadded(t *testing.T) {
 	}
 }
 
-// In the night of the last Sunday of October the clocks of the UK show 01:00 to 02:00 twice. Which is meant follows from what is known around it.
+// In the night of the last Sunday of October the clocks of the UK show 01:00 to 02:00 twice. Which is meant follows from what is known
+// around it.
 func TestTrapHourThatComesTwice(t *testing.T) {
 	c := newClock()
 	first, second := utc("2020-10-25T00:30:00"), utc("2020-10-25T01:30:00")

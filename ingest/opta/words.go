@@ -2,8 +2,8 @@ package opta
 
 import "goalcast"
 
-// periodNamed gives the period for the words of F1, F7 and F9 and for the numbers of F24 (and of Substitution@Period in F7). Postponed and abandoned are no
-// periods; see halted.
+// periodNamed gives the period for the words of F1, F7 and F9 and for the numbers of F24 (and of Substitution@Period in F7). Postponed
+// and abandoned are no periods; see halted.
 func periodNamed(text string) goalcast.Period {
 	switch text {
 	case "PreMatch", "16":
@@ -86,7 +86,8 @@ func formation(n int64) string {
 	return formations[n]
 }
 
-// cardReason gives the words of F7's Booking@Reason for F24's qualifiers, so that both feeds tell the same; "" where a qualifier is no reason.
+// cardReason gives the words of F7's Booking@Reason for F24's qualifiers, so that both feeds tell the same; "" where a qualifier is no
+// reason.
 func cardReason(qualifier int64) string {
 	switch qualifier {
 	case 10:

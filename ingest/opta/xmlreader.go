@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -20,8 +19,9 @@ const (
 	maxText       = 64 << 10 // bytes of one element's text that is asked for
 )
 
-// reader walks through an XML document from start to end: a lexer does the letters, reader the grammar. It gives slices of the document and allocates next
-// to nothing. Errors stick: after the first one it behaves as if the document had ended, and close tells what was wrong.
+// reader walks through an XML document from start to end: a lexer does the letters, reader the grammar. It gives slices of the document
+// and allocates next to nothing. Errors stick: after the first one it behaves as if the document had ended, and close tells what was
+// wrong.
 //
 // A visitor sees one element at a time. Attributes and name hold until the next element is read, so read them before going into children.
 type reader struct {
@@ -317,61 +317,6 @@ func (r *reader) skipInstruction() {
 			return
 		}
 	}
-}
-
-// decoded replaces entities; text without any is returned as it is.
-func (r *reader) decoded(text []byte) []byte {
-	at := bytes.IndexByte(text, '&')
-	if at < 0 {
-		return text
-	}
-	out := make([]byte, 0, len(text))
-	for at >= 0 {
-		out = append(out, text[:at]...)
-		text = text[at+1:]
-		end := bytes.IndexByte(text, ';')
-		c, ok := entity(text[:max(end, 0)])
-		if !ok {
-			r.fail("unknown entity &%.20s", text)
-			return nil
-		}
-		out = utf8.AppendRune(out, c)
-		text = text[end+1:]
-		at = bytes.IndexByte(text, '&')
-	}
-	return append(out, text...)
-}
-
-// checked says whether all entities in text are known, and fails if not. Attributes are checked even when nobody asks for them.
-func (r *reader) checked(text []byte) bool {
-	r.decoded(text)
-	return r.err == nil
-}
-
-func entity(name []byte) (rune, bool) {
-	switch string(name) {
-	case "lt":
-		return '<', true
-	case "gt":
-		return '>', true
-	case "amp":
-		return '&', true
-	case "quot":
-		return '"', true
-	case "apos":
-		return '\'', true
-	}
-	digits, numeric := bytes.CutPrefix(name, []byte("#"))
-	digits, hexadecimal := bytes.CutPrefix(digits, []byte("x"))
-	base := 10
-	if hexadecimal {
-		base = 16
-	}
-	n, err := strconv.ParseUint(string(digits), base, 32)
-	if !numeric || err != nil || n == 0 || n > utf8.MaxRune || !utf8.ValidRune(rune(n)) {
-		return 0, false
-	}
-	return rune(n), true
 }
 
 func startsName(c byte) bool {

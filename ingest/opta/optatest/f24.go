@@ -25,7 +25,8 @@ type event struct {
 	lastModified time.Time
 }
 
-// ParseF24 takes a document apart. An Event is either void or ends with its end tag, and its attributes hold no ">": so it is in all real files.
+// ParseF24 takes a document apart. An Event is either void or ends with its end tag, and its attributes hold no ">": so it is in all real
+// files.
 func ParseF24(full []byte) *F24 {
 	london := London()
 	f := &F24{count: parse(full)}
@@ -146,8 +147,8 @@ func unedited(tag string, happened time.Time) string {
 // Moments is F24.Moments for a document that is not taken apart yet.
 func Moments(full []byte) []time.Time { return ParseF24(full).Moments() }
 
-// Moments gives the moments worth cutting at, in order: whenever a goal, an attempt from the penalty spot, a card, a substitution, the start or
-// end of a period, a line-up, a review or added time was entered, and whenever one of them was deleted.
+// Moments gives the moments worth cutting at, in order: whenever a goal, an attempt from the penalty spot, a card, a substitution, the
+// start or end of a period, a line-up, a review or added time was entered, and whenever one of them was deleted.
 func (f *F24) Moments() []time.Time {
 	var out []time.Time
 	for _, e := range f.events {

@@ -9,12 +9,14 @@ import (
 
 const srmlTime = "20060102T150405-0700"
 
-// CutF7 gives the F7 or F9 as it was at a moment: goals, cards and substitutions that happened later are not in it, Score counts the goals that are left, MatchInfo@Period is
-// the part of the match that had begun, Type is Latest until the end, and result, attendance and match_time are not there until then. Line-ups are there from an hour
-// before kick-off. SoccerFeed@TimeStamp and the production header are the moment.
+// CutF7 gives the F7 or F9 as it was at a moment: goals, cards and substitutions that happened later are not in it, Score counts the
+// goals that are left, MatchInfo@Period is the part of the match that had begun, Type is Latest until the end, and result, attendance and
+// match_time are not there until then. Line-ups are there from an hour before kick-off. SoccerFeed@TimeStamp and the production header
+// are the moment.
 //
-// When a part of the match began is told by the statistics first_half_start and so on. Documents without them (2011) tell only the kick-off that was planned and the end: half
-// time cannot be seen in their cuts, and the second half begins with the first thing that happened in it.
+// When a part of the match began is told by the statistics first_half_start and so on. Documents without them (2011) tell only the
+// kick-off that was planned and the end: half time cannot be seen in their cuts, and the second half begins with the first thing that
+// happened in it.
 func CutF7(full []byte, at time.Time) []byte {
 	document := string(full)
 	period, began := periodAt(document, at)

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Headers makes the X-Meta headers that a document of a feed ("F1", "F7", "F9", "F24") is pushed with. The ids are taken from the document, and at is when it was made.
+// Headers makes the X-Meta headers that a document of a feed ("F1", "F7", "F9", "F24") is pushed with. The ids are taken from the
+// document, and at is when it was made.
 func Headers(feed string, body []byte, at time.Time) http.Header {
 	find := func(pattern string) string {
 		m := regexp.MustCompile(pattern).FindSubmatch(body)
