@@ -72,6 +72,7 @@ func playInOrder(t *testing.T, s system, m realMatch) []goalcast.Event {
 	viewers := map[string]*viewer{}
 	for name, transport := range transports {
 		viewers[name] = newViewer(t, s.hub.public, transport, m.topics...)
+		viewers[name].polls = name == "poll"
 		viewers[name].join()
 	}
 	docs := m.deliveries(t)
