@@ -83,7 +83,7 @@ func (q *Queue) Handle(kind string, run func(ctx context.Context, payload []byte
 }
 
 // Enqueue adds a task; one whose ID is waiting or running already is not added again, and that is no error. A task with the ID of one that was
-// given up takes its place. ErrUnavailable: it may or may not have been added; trying again is safe if it has an ID.
+// given up takes its place. A Delay is kept to the second, rounded up. ErrUnavailable: it may or may not have been added; trying again is safe if it has an ID.
 func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
 	queue := queueDefault
 	if t.Urgent {
@@ -94,7 +94,8 @@ func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
 		options = append(options, asynq.TaskID(t.ID))
 	}
 	if t.Delay > 0 {
-		options = append(options, asynq.ProcessIn(t.Delay))
+		// asynq keeps whole seconds and drops the rest: a second more, so that it is never too early.
+		options = append(options, asynq.ProcessAt(time.Now().Add(t.Delay+time.Second)))
 	}
 	_, err := q.client.EnqueueContext(ctx, asynq.NewTask(t.Kind, t.Payload), options...)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {

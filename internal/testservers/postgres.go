@@ -58,7 +58,7 @@ func NewPostgres(tb testing.TB) *PostgresServer {
 	return p
 }
 
-// Stop ends the server as a crash would; what was committed is there after Start.
+// Stop ends the server as a crash would, by its immediate shutdown; what was committed is there after Start.
 func (p *PostgresServer) Stop() {
 	if p.proc != nil {
 		os.WriteFile(filepath.Join(p.folder, "keep"), nil, 0o600) // tells the guard not to delete what Start needs
@@ -144,7 +144,7 @@ func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 		port := strconv.Itoa(freePort(tb))
 		p.URL = "postgres://goalcast@" + net.JoinHostPort("127.0.0.1", port) + "/postgres?sslmode=disable"
 		p.args = []string{postgres, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-			"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=" + flush, "-c", "synchronous_commit=" + flush,
+			"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=" + flush, "-c", "synchronous_commit=on",
 			"-c", "full_page_writes=" + flush}
 		if err = p.start(); err == nil {
 			return p

@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+// quiet is for tests that provoke errors which are logged.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// crew counts the runs of tasks by payload.
+type crew struct {
+	t    testing.TB
+	mu   sync.Mutex
+	runs map[string]int
+}
+
+func (c *crew) until(payload string, n int) {
+	c.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		c.mu.Lock()
+		got := c.runs[payload]
+		c.mu.Unlock()
+		if got >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("task %q ran %d times, want %d", payload, got, n)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (c *crew) count(payload string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.runs[payload]
+}
+
+// newQueue runs a queue whose tasks of kind "test" succeed, unless their payload says otherwise: "twice" fails the first two times, "never" always,
+// "permanent" for good.
+func newQueue(t testing.TB, url string) (*Queue, *crew) {
+	t.Helper()
+	r, err := OpenRedis(t.Context(), url, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := NewQueue(r, QueueOptions{CheckInterval: 20 * time.Millisecond, DelayedInterval: 50 * time.Millisecond, StopTimeout: 5 * time.Second,
+		RetryPause: func(int) time.Duration { return 50 * time.Millisecond }}, quiet(), prometheus.NewRegistry())
+	c := &crew{t: t, runs: map[string]int{}}
+	q.Handle("test", func(_ context.Context, payload []byte) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		name := string(payload)
+		c.runs[name]++
+		switch {
+		case name == "twice" && c.runs[name] <= 2, name == "never":
+			return errors.New("not yet")
+		case name == "permanent":
+			return fmt.Errorf("broken: %w", goalcast.ErrPermanent)
+		}
+		return nil
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- q.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run = %v", err)
+		}
+		r.Close()
+	})
+	return q, c
+}
+
+func (c *crew) add(q *Queue, tasks ...goalcast.Task) {
+	c.t.Helper()
+	deadline := time.Now().Add(patience)
+	for _, task := range tasks {
+		for err := q.Enqueue(c.t.Context(), task); err != nil; err = q.Enqueue(c.t.Context(), task) {
+			if !errors.Is(err, goalcast.ErrUnavailable) || time.Now().After(deadline) { // Redis may be coming back
+				c.t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+func task(payload string) goalcast.Task {
+	return goalcast.Task{Kind: "test", ID: "test:" + payload, Payload: []byte(payload), Retries: 5}
+}
+
+func TestQueue(t *testing.T) {
+	onRedises(t, func(t *testing.T, url string) {
+		q, c := newQueue(t, url)
+		urgent, later := task("urgent"), task("later")
+		urgent.Urgent = true
+		later.Delay = 300 * time.Millisecond
+		start := time.Now()
+		c.add(q, task("plain"), urgent, later, later, task("twice"), task("permanent"))
+		c.until("plain", 1)
+		c.until("urgent", 1)
+		c.until("later", 1)
+		if d := time.Since(start); d < later.Delay {
+			t.Errorf("the delayed task ran after %v", d)
+		}
+		c.until("twice", 3)
+		c.until("permanent", 1)
+		if got := testutil.ToFloat64(q.done.WithLabelValues("test", "retry")); got != 2 {
+			t.Errorf("retries counted: %v, want 2", got)
+		}
+		// The mark is made after the run; nothing else runs meanwhile.
+		c.add(q, task("last"))
+		c.until("last", 1)
+		if c.count("permanent") != 1 || c.count("later") != 1 {
+			t.Errorf("runs: %v", c.runs)
+		}
+	})
+}
+
+func TestQueueTakesAnIDOnce(t *testing.T) {
+	q, c := newQueue(t, testservers.Redis(t))
+	waiting := task("waiting")
+	waiting.Delay = 200 * time.Millisecond
+	for range 5 {
+		c.add(q, waiting)
+	}
+	c.until("waiting", 1)
+	// Done: the same ID is a new task.
+	deadline := time.Now().Add(patience)
+	for c.count("waiting") < 2 {
+		c.add(q, waiting)
+		if time.Now().After(deadline) {
+			t.Fatal("the ID is never free again")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// A task that was given up keeps its ID in Redis for months; a replay of it must run all the same.
+func TestQueueRunsADeadTaskAgain(t *testing.T) {
+	q, c := newQueue(t, testservers.Redis(t))
+	once := task("never")
+	once.Retries = 1
+	c.add(q, once)
+	c.until("never", 2)
+	deadline := time.Now().Add(patience)
+	for c.count("never") < 3 {
+		c.add(q, once)
+		if time.Now().After(deadline) {
+			t.Fatal("the replay never ran")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func TestQueueOutlivesRedis(t *testing.T) {
+	server := testservers.NewRedis(t)
+	server.Stop()
+	q, c := newQueue(t, server.URL)
+	if err := q.Enqueue(t.Context(), task("early")); !errors.Is(err, goalcast.ErrUnavailable) {
+		t.Errorf("enqueue = %v, want ErrUnavailable", err)
+	}
+	server.Start()
+	c.add(q, task("first"))
+	c.until("first", 1)
+	server.RestartEmpty()
+	c.add(q, task("second"))
+	c.until("second", 1)
+}
+
+func TestQueueWaitsForTasksAtTheEnd(t *testing.T) {
+	r, err := OpenRedis(t.Context(), testservers.Redis(t), testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	q := NewQueue(r, QueueOptions{CheckInterval: 20 * time.Millisecond}, quiet(), nil)
+	started, finish := make(chan struct{}), make(chan struct{})
+	var finished bool
+	q.Handle("test", func(context.Context, []byte) error {
+		close(started)
+		<-finish
+		finished = true
+		return nil
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- q.Run(ctx) }()
+	if err := q.Enqueue(ctx, task("slow")); err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	cancel()
+	select {
+	case <-done:
+		t.Fatal("Run returned before the task ended")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(finish)
+	if err := <-done; !errors.Is(err, context.Canceled) || !finished {
+		t.Errorf("Run = %v, task finished: %v", err, finished)
+	}
+}

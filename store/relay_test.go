@@ -1,0 +1,215 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+func (r *rig) relay(s *Store) *Relay {
+	return NewRelay(s, r.bus, testLog(r.t), prometheus.NewRegistry())
+}
+
+// sweeping runs relays, as so many processes would.
+func (r *rig) sweeping(relays ...*Relay) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for _, relay := range relays {
+		wg.Go(func() {
+			if err := relay.Run(ctx); !errors.Is(err, context.Canceled) {
+				r.t.Errorf("Run = %v", err)
+			}
+		})
+	}
+	r.t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+	})
+}
+
+// unpublishedLeft waits until every row of the outbox is marked.
+func unpublishedLeft(t testing.TB, s *Store) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		rows, err := s.unpublished(t.Context(), time.Now().Add(time.Minute), 10)
+		if err == nil && len(rows) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still unpublished: %d rows, %v", len(rows), err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func TestRelayPublishesAndMarks(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		r := newRig(t, testservers.Redis(t), BusOptions{})
+		relay := r.relay(s)
+		e := r.listen()
+		before := time.Now().UnixMilli()
+		made := score(t, s, 5, 150)
+		if err := relay.Publish(t.Context(), made); err != nil {
+			t.Fatal(err)
+		}
+		if err := relay.Publish(t.Context(), made[:10]); err != nil {
+			t.Errorf("published again: %v", err)
+		}
+		e.until("all events", func() bool { return len(e.events) == 151 })
+		if got := e.seqs(5); !slices.Equal(got, sequence(1, 151)) {
+			t.Errorf("heard %v", got)
+		}
+		if p := e.events[0].Times.Published; p < before || p > time.Now().UnixMilli() {
+			t.Errorf("published at %d, want now", p)
+		}
+		if made[0].Times.Published != 0 {
+			t.Error("the caller's event was changed")
+		}
+		unpublishedLeft(t, s)
+	})
+}
+
+// Two processes commit in turn and publish in any order: the later one finds a hole and fills it from the outbox.
+func TestRelaysRace(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		url := testservers.Redis(t)
+		one, two := newRig(t, url, BusOptions{}), newRig(t, url, BusOptions{})
+		relays := []*Relay{one.relay(s), two.relay(s)}
+		e := one.listen()
+		first := score(t, s, 5, 1)
+		second := score(t, s, 5, 1)
+		if err := relays[1].Publish(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		e.until("all in order", func() bool { return len(e.events) == 3 })
+		if err := relays[0].Publish(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		const writers, each = 4, 10
+		for w := range writers {
+			wg.Go(func() {
+				for i := range each {
+					made := score(t, s, goalcast.MatchID(5+i%2), 1)
+					if err := relays[w%2].Publish(t.Context(), made); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		e.until("every event once", func() bool { return len(e.events) == 3+writers*each+1 })
+		if got, want := e.seqs(5), sequence(1, 3+writers*each/2); !slices.Equal(got, want) {
+			t.Errorf("match 5: %v, want %v", got, want)
+		}
+		if got, want := e.seqs(6), sequence(1, 1+writers*each/2); !slices.Equal(got, want) {
+			t.Errorf("match 6: %v, want %v", got, want)
+		}
+		unpublishedLeft(t, s)
+	})
+}
+
+// A process dies between its commit and its publication, or Redis is away: the rows stay, and every process that sweeps finds them; each event
+// goes out once.
+func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		url := testservers.Redis(t)
+		one, two := newRig(t, url, BusOptions{}), newRig(t, url, BusOptions{})
+		e := one.listen()
+		score(t, s, 5, 20)
+		if err := s.SaveMessage(t.Context(), message("message:1", `"x"`)); err != nil {
+			t.Fatal(err)
+		}
+		a, b := one.relay(s), two.relay(s)
+		one.sweeping(a, b)
+		e.until("all events", func() bool { return len(e.events) == 22 })
+		unpublishedLeft(t, s)
+		if got := e.seqs(5); !slices.Equal(got, sequence(1, 21)) || len(e.events) != 22 {
+			t.Errorf("heard %v", e.all)
+		}
+		// Counted once all is marked, each event by the one that was first.
+		e.until("22 swept", func() bool { return testutil.ToFloat64(a.swept)+testutil.ToFloat64(b.swept) == 22 })
+	})
+}
+
+// Redis dies in mid-match and returns empty: what was committed meanwhile goes out at once, what was published before does not go out again,
+// and the order holds though the bus has forgotten where the match was.
+func TestRelayAfterAWipe(t *testing.T) {
+	s := openTest(t, "sqlite::memory:")
+	server := testservers.NewRedis(t)
+	r := newRig(t, server.URL, BusOptions{})
+	relay := r.relay(s)
+	r.sweeping(relay)
+	e := r.listen()
+	if err := relay.Publish(t.Context(), score(t, s, 5, 5)); err != nil {
+		t.Fatal(err)
+	}
+	e.until("the first half", func() bool { return len(e.events) == 6 })
+	server.Stop()
+	for range 4 {
+		if err := relay.Publish(t.Context(), score(t, s, 5, 1)); !errors.Is(err, goalcast.ErrUnavailable) {
+			t.Errorf("publish without Redis = %v, want ErrUnavailable", err)
+		}
+	}
+	server.Start()
+	back := time.Now()
+	e.until("what was missed", func() bool { return len(e.resets) == 2 && len(e.events) == 4 })
+	t.Logf("%v after Redis was back", time.Since(back))
+	if got := e.seqs(5); !slices.Equal(got, sequence(7, 10)) {
+		t.Errorf("heard %v, want 7 to 10", got)
+	}
+	unpublishedLeft(t, s)
+
+	// Wiped without anybody noticing: the later of two events comes first, of a match that the bus no longer knows.
+	server.FlushAll()
+	older, newer := score(t, s, 5, 1), score(t, s, 5, 1)
+	if err := errors.Join(relay.Publish(t.Context(), newer), relay.Publish(t.Context(), older)); err != nil {
+		t.Fatal(err)
+	}
+	e.until("both", func() bool { return len(e.resets) == 3 && len(e.events) == 2 })
+	if got := e.seqs(5); !slices.Equal(got, sequence(11, 12)) {
+		t.Errorf("heard %v, want 11 and 12", got)
+	}
+}
+
+// The bus knows less than the outbox says (a failover): there is nothing to wait for.
+func TestRelayBehindAHoleThatNobodyFills(t *testing.T) {
+	s := openTest(t, "sqlite::memory:")
+	r := newRig(t, testservers.Redis(t), BusOptions{})
+	relay := r.relay(s)
+	e := r.listen()
+	made := score(t, s, 5, 3)
+	r.publish(made[0])
+	if err := s.markPublished(t.Context(), made, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := relay.Publish(t.Context(), score(t, s, 5, 1)); err != nil {
+		t.Fatal(err)
+	}
+	e.until("the new event", func() bool { return len(e.events) == 2 && e.events[1].Seq == 5 })
+}
+
+func TestSweepPassesOverUnreadableRows(t *testing.T) {
+	s := openTest(t, "sqlite::memory:")
+	r := newRig(t, testservers.Redis(t), BusOptions{})
+	e := r.listen()
+	score(t, s, 5, 1)
+	score(t, s, 6, 1)
+	if _, err := s.write.Exec(`UPDATE outbox SET body = 'broken', created = 0 WHERE match_id = 5 AND seq = 2`); err != nil {
+		t.Fatal(err)
+	}
+	relay := NewRelay(s, r.bus, quiet(), nil)
+	r.sweeping(relay)
+	e.until("the readable ones", func() bool { return len(e.events) == 3 })
+	unpublishedLeft(t, s)
+}
