@@ -111,7 +111,7 @@ func (d *difference) revision(e goalcast.Event) int {
 	return known.Revision
 }
 
-// knowsLineup says whether the snapshot has that line-up. It keeps neither status nor time of one: cancelled is one without players.
+// knowsLineup says whether the snapshot has that line-up. It keeps no status: a cancelled one has no players.
 func (d *difference) knowsLineup(e goalcast.Event) bool {
 	for _, l := range d.snapshot.Lineups {
 		if l.Team == e.Team {

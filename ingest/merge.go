@@ -93,7 +93,8 @@ func mergeEvent(said []telling) goalcast.Event {
 	case goalcast.KindSubstitution:
 		e.Substitution = mergeSubstitution(same)
 	case goalcast.KindLineup:
-		e.Lineup = mergeLineup(same, e)
+		// Nothing but who plays: a snapshot remembers no more of it, so that more could change without anyone seeing it.
+		e = goalcast.Event{Kind: kind, Status: e.Status, Team: e.Team, Lineup: mergeLineup(same, e)}
 	}
 	return e
 }
