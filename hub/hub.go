@@ -178,7 +178,7 @@ func (h *Hub) Stale(stale bool) {
 	}
 	h.stale = stale
 	if h.heard || stale {
-		h.postAll(op{kind: opAll, msg: staleMessage(stale)})
+		h.postAll(op{kind: opStale, msg: staleMessage(stale), arg: stale})
 	}
 }
 
@@ -197,7 +197,7 @@ func (h *Hub) resetLocked(c goalcast.Cursor) {
 	if !h.heard {
 		h.heard = true
 		if !h.stale {
-			h.postAll(op{kind: opAll, msg: staleMessage(false)}) // to those who came before the bus did
+			h.postAll(op{kind: opStale, msg: staleMessage(false), arg: false}) // to those who came before the bus did
 		}
 	}
 	h.resetFor = lostEvents

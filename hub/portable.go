@@ -63,8 +63,8 @@ func (s *shard) handOver(c *conn) {
 			s.countStates(r, r.upto)
 		}
 	}
-	if c.transport == byPoll && !slices.ContainsFunc(c.pending, func(m *message) bool { return m.class == classSnapshot }) {
-		b.frames = append(b.frames, s.allStates(c)...)
+	if c.transport == byPoll {
+		b.frames = append(b.frames, s.answerToPoll(c)...)
 	}
 	s.stats.batchFrames += int64(len(b.frames))
 	s.stats.batches[batchBucket(len(b.frames))]++
@@ -78,9 +78,19 @@ func (s *shard) handOver(c *conn) {
 	c.portable.write(b)
 }
 
-// allStates gives a poll the newest states of all its topics.
-func (s *shard) allStates(c *conn) [][]byte {
+// answerToPoll is what a poll's answer says beside what came: that the bus is silent, as long as it is, and the newest states of all
+// topics. Its cursor does not tell what of both it has been told before.
+func (s *shard) answerToPoll(c *conn) [][]byte {
+	has := func(kind string) bool {
+		return slices.ContainsFunc(c.pending, func(m *message) bool { return m.kind == kind })
+	}
 	var frames [][]byte
+	if s.stale && !has(goalcast.FrameStale) {
+		frames = append(frames, staleMessage(true).bytes(encJSON))
+	}
+	if has(goalcast.FrameSnapshot) { // the states are in it
+		return frames
+	}
 	for _, sub := range c.subs {
 		if sub.topic.table == nil {
 			continue

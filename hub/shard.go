@@ -26,7 +26,7 @@ const (
 	opWritten                 // portable: what was handed over is written
 	opGone                    // portable: the peer is gone
 	opTimeout                 // long poll: its time is over
-	opAll                     // msg goes to everybody
+	opStale                   // msg goes to everybody; arg bool
 	opReset                   // the stream goes on elsewhere; arg goalcast.Cursor; nothing is resumable before opRefresh
 	opRefresh                 // after a reset: msg, then the snapshots of arg map[goalcast.Topic]*message, go to everybody
 	opDrain                   // begin to say goodbye; arg time.Duration
@@ -73,6 +73,7 @@ type shard struct {
 	tick           uint32
 	cursor         goalcast.Cursor // of the newest event given to the lists
 	broken         bool            // that cursor must not be told, since a refresh is due
+	stale          bool            // the bus is silent
 	beat           *message        // keep-alive of this tick
 	flying         []flying        // events not yet written to all
 	farewell       farewell
@@ -294,7 +295,8 @@ func (s *shard) handle(o *op) {
 		}
 	case opTimeout:
 		s.answerPoll(o.conn)
-	case opAll:
+	case opStale:
+		s.stale = o.arg.(bool)
 		for c := range s.conns {
 			s.enqueue(c, o.msg)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -86,6 +87,8 @@ type poller struct {
 	file   *os.File
 	events chan []ready
 	next   chan struct{} // the shard is done with the last batch
+
+	closing atomic.Bool
 }
 
 const pollBatch = 512
@@ -118,7 +121,7 @@ func (p *poller) run() error {
 			n, waitErr = unix.EpollWait(int(fd), seen[:], 0)
 			return n > 0 || waitErr != nil && waitErr != unix.EINTR
 		})
-		if errors.Is(err, os.ErrClosed) {
+		if p.closing.Load() {
 			return nil
 		}
 		if err = errors.Join(err, waitErr); err != nil {
@@ -145,6 +148,7 @@ func (p *poller) change(fd, gen int32, events uint32) error {
 
 // close ends run, which may be waiting for sockets or for the shard.
 func (p *poller) close() {
+	p.closing.Store(true)
 	_ = p.file.Close()
 	close(p.next)
 	for range p.events {
