@@ -38,13 +38,15 @@ func plots(rng *rand.Rand, i, n int) []plot {
 	var out []plot
 	for range poisson(rng, 2.2) {
 		p := plainGoal
-		switch rng.IntN(20) {
+		switch rng.IntN(24) {
 		case 0, 1:
 			p = penaltyGoal
 		case 2:
 			p = ownGoal
 		case 3:
-			p = takenBack
+			if !slices.Contains(out, takenBack) && i > 0 { // the first match has its own
+				p = takenBack
+			}
 		}
 		out = append(out, p)
 	}

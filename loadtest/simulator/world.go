@@ -81,7 +81,7 @@ func newSquad(n int) *squad {
 			p.position, p.shirt = bench[i-11], i+2+rng.IntN(3)*10
 		}
 		if rng.IntN(9) == 0 {
-			p.known = p.first
+			p.known = p.last
 		}
 		s.players[i] = p
 	}

@@ -140,7 +140,7 @@ class Card {
 
   #showMarks() {
     const marks = this.match.timeline.filter((e) => e.kind === 'goal' || (e.kind === 'card' && e.card?.type !== 'yellow')).map((e) => {
-      const mark = h('i', { class: `mark ${e.kind} ${e.team === this.match.home.id ? 'home' : 'away'} ${isCancelled(e) ? 'void' : ''}` });
+      const mark = h('i', { class: `mark is-${e.kind} ${e.team === this.match.home.id ? 'home' : 'away'} ${isCancelled(e) ? 'void' : ''}` });
       mark.style.setProperty('--at', place(e, this.match).toFixed(3));
       return mark;
     });

@@ -23,9 +23,9 @@ export class Detail {
     this.#rows.clear();
     this.#match = undefined;
     this.sides = ['home', 'away'].map((side) => {
-      const s = { side, crest: h('span', { class: 'hero-crest' }), name: h('h2', {}), scorers: h('ul', { class: 'scorers' }) };
+      const s = { side, crest: h('span', { class: 'crest-place' }), name: h('h2', {}), scorers: h('ul', { class: 'scorers' }) };
       s.star = this.#page.follows && h('button', { type: 'button', class: 'star', onclick: () => this.#page.follows.toggleTeam(this.#match[side]) }, star());
-      s.root = h('div', { class: `hero-side ${side}` }, s.crest, h('div', { class: 'hero-name' }, s.name, s.star), s.scorers);
+      s.root = h('div', { class: `hero-side ${side}` }, h('div', { class: 'hero-crest' }, s.crest, s.star), s.name, s.scorers);
       return s;
     });
     this.clock = h('span', { class: 'clock' });
@@ -40,8 +40,8 @@ export class Detail {
       h('div', { class: 'hero' }, this.sides[0].root, h('div', { class: 'hero-middle' }, this.clock, this.score, this.extra), this.sides[1].root, this.place),
       h('div', { class: 'tabs', role: 'tablist' }, ...this.tabs), this.timeline, this.lineups]);
     this.#show(this.#tab);
+    setText(this.back, `‹ ${t('back')}`);
     if (match) this.show(match);
-    else this.retell();
   }
 
   show(match) {
@@ -76,7 +76,7 @@ export class Detail {
   retell() {
     if (!this.tabs) return;
     for (const tab of this.tabs) setText(tab, t(tab.dataset.tab));
-    this.back.replaceChildren(`‹ ${t('back')}`);
+    setText(this.back, `‹ ${t('back')}`);
     this.#rows.clear();
     if (this.#match) this.show(this.#match);
   }
@@ -140,7 +140,7 @@ export class Detail {
     }
     const { title, text } = tell(event);
     const side = event.team === this.#match.away.id ? 'away' : event.team === this.#match.home.id ? 'home' : 'both';
-    root.className = `event ${event.kind} ${side} ${event.status}`;
+    root.className = `event is-${event.kind} ${side} ${event.status}`;
     const badge = isCancelled(event) ? (event.kind === 'goal' ? `${t('var')} · ${t('cancelled')}` : t('cancelled'))
       : event.status === 'provisional' ? t('possible') : event.kind === 'goal' && event.revision > 1 ? t('corrected') : '';
     const name = isCancelled(event) ? h('s', {}, title) : h('b', {}, title);
@@ -168,7 +168,7 @@ export class Detail {
 
   #dot(p) {
     const last = (p.name ?? '').split(' ');
-    return h('div', { class: 'player', title: p.name ?? '' }, h('span', { class: 'shirt' }, p.shirt ?? ''), h('span', { class: 'player-name' }, last.length > 1 ? last.slice(1).join(' ') : last[0], p.captain ? ' (C)' : ''),
+    return h('div', { class: p.captain ? 'player captain' : 'player', title: p.name ?? '' }, h('span', { class: 'shirt' }, p.shirt ?? ''), h('span', { class: 'player-name' }, last.length > 1 ? last.slice(1).join(' ') : last[0]),
       h('span', { class: 'player-signs' }, ...this.#signs(p)));
   }
 

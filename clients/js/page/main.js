@@ -4,6 +4,7 @@ import { Goalcast } from '../goalcast.js';
 import { List } from './cards.js';
 import { Detail } from './detail.js';
 import { h, setText } from './dom.js';
+import { Feed } from './feed.js';
 import { Follows } from './follows.js';
 import { Phone } from './phone.js';
 import { currentLanguage, languages, setLanguage, t } from './words.js';
@@ -20,6 +21,7 @@ async function main() {
   page.follows = config.pushes ? new Follows() : undefined;
   page.select = (id) => { location.hash = `m${id}`; };
   page.list = new List(page, byId('groups'));
+  page.feed = new Feed(page, byId('feed'));
   page.detail = new Detail(page, byId('detail'));
   page.phone = config.pushes ? new Phone(page, byId('side')) : undefined;
   document.documentElement.classList.toggle('with-phone', config.pushes);
@@ -80,6 +82,7 @@ function told(page, { event, match, previous, latency }) {
   if (!match) return;
   const before = previous?.timeline?.find((e) => e.id === event.id);
   page.list.told(event, match, before);
+  page.feed.told(event, match, before);
   if (page.selected === match.id) page.detail.told(event, before);
   const words = announcement(event, match, before);
   if (words) setText(byId('announcer'), words);
@@ -133,6 +136,7 @@ function speak(page, code) {
   showStatus({ status: page.live.status === 'closed' ? 'connecting' : page.live.status });
   showNumbers();
   page.list.retell();
+  page.feed.retell();
   page.detail.retell();
   page.phone?.retell();
   page.follows?.speak(code);

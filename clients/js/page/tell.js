@@ -48,7 +48,7 @@ export function tell(event) {
     case 'substitution': return { title: event.substitution?.on?.name ?? t('substitution'), text: event.substitution?.off?.name ?? '' };
     case 'missed_penalty': return { title: name || t('missed'), text: t('missed') };
     case 'shootout_kick': return { title: name, text: t(event.kick?.scored ? 'kickIn' : 'kickOut') };
-    case 'var': return { title: t('review'), text: [t(`s_${event.var?.subject}`), t(event.var?.outcome)].join(': ') };
+    case 'var': return { title: t('review'), text: `${t(`s_${event.var?.subject}`)}: ${t(event.var?.outcome).toLowerCase()}` };
     case 'added_time': return { title: `+${event.added_time ?? 0}`, text: t('added') };
     case 'clip': return { title: event.clip?.title ?? t('clip'), text: t('clip') };
     case 'period': return { title: t(`p_${event.period}`), text: '' };
