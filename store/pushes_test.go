@@ -237,6 +237,16 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 		if !ok || !off.Unsure || off.From != 11 || off.To != 20 || off.Sent != 0 {
 			t.Errorf("claim %v %+v", ok, off)
 		}
+		finish(t, s, off, PushResult{State: "planned"})
+		// Also if somebody has seen meanwhile that the older one must not be sent again.
+		again, ok := claim(t, s, id(1, 1), now.Add(2*time.Minute))
+		if !ok || again.Attempt != 2 {
+			t.Fatalf("claim %v %+v", ok, again)
+		}
+		finish(t, s, again, PushResult{State: "dropped", Reason: "cancelled"})
+		if off, ok = claim(t, s, id(2, 1), now.Add(2*time.Minute)); !ok || !off.Unsure {
+			t.Errorf("claim %v %+v", ok, off)
+		}
 	})
 }
 

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// Failure is an answer other than success.
+// Failure is an answer other than success, or one that takes its time.
 type Failure struct {
-	Status     int    // HTTP
+	Status     int    // HTTP; 0 is success
 	Code       string // errorCode of the FcmError; empty: the answer has none, as those of Google's front end
 	Message    string
 	RetryAfter time.Duration // in the header, in seconds; 0 for no header
 	Field      string        // what is wrong, as "message.data: why"; the part before the colon goes into a BadRequest detail
 	Deliver    bool          // the message is delivered all the same
 	Drop       bool          // the connection is closed without an answer
+	Wait       time.Duration // before anything else
 }
 
 // The failures that Firebase documents.
@@ -36,6 +37,9 @@ func QuotaExceeded(d time.Duration) Failure {
 func Unavailable(d time.Duration) Failure {
 	return Failure{Status: 503, Code: "UNAVAILABLE", RetryAfter: d}
 }
+
+// Slow is a success that takes its time.
+func Slow(d time.Duration) Failure { return Failure{Wait: d} }
 
 // Fail makes the next messages to the token fail, one after the other, and later ones succeed again. An empty token stands for
 // every message of any device.

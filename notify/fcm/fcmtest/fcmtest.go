@@ -111,15 +111,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f, scripted := s.nextFailure(m.Token)
-	if !scripted || f.Deliver {
-		if !validateOnly {
-			s.take(m.delivery(s.now()))
+	if f.Wait > 0 {
+		select {
+		case <-time.After(f.Wait):
+		case <-r.Context().Done():
+			return
 		}
 	}
+	fails := scripted && (f.Drop || f.Status != 0)
+	if !validateOnly && (!fails || f.Deliver) {
+		s.take(m.delivery(s.now()))
+	}
 	switch {
-	case scripted && f.Drop:
+	case f.Drop:
 		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
-	case scripted:
+	case fails:
 		fail(w, f)
 		return
 	}
