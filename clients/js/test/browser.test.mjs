@@ -1,0 +1,215 @@
+// The live page in a real browser before the real demo: what a customer would see. Needs GOALCAST_BIN, and Chromium (CHROMIUM, else /usr/bin/chromium).
+// Screenshots go to $GOALCAST_SCREENSHOTS, else to goalcast-screens in the machine's folder for temporary files.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { Wire, startDemo } from './demo.mjs';
+
+const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
+const speed = 60;
+let demo;
+let wire;
+let browser;
+let page; // a desktop, from the first second of the day
+let problems = []; // what browsers complained about: scripts that failed, the content security policy
+
+before(async () => {
+  await mkdir(screens, { recursive: true });
+  [demo, browser] = await Promise.all([
+    startDemo(['--speed', String(speed), '--seed', '7', '--matches', '8']),
+    chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'] }),
+  ]);
+  wire = await new Wire().open(demo.port);
+  page = await open({ viewport: { width: 1440, height: 900 } }, wire.url);
+});
+
+after(async () => {
+  await browser?.close();
+  await wire?.close();
+  await demo?.stop();
+});
+
+async function open(options, url) {
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  const one = await context.newPage();
+  one.on('pageerror', (err) => problems.push(err.message));
+  one.on('console', (m) => /Content Security Policy|Uncaught/i.test(m.text()) && problems.push(m.text()));
+  await one.addInitScript(() => { // what was seen on the way: scores by match, how much moved
+    window.seen = { scores: {}, shift: 0 };
+    new PerformanceObserver((list) => { for (const e of list.getEntries()) window.seen.shift += e.value; }).observe({ type: 'layout-shift', buffered: true });
+    const look = () => {
+      for (const card of document.querySelectorAll('.card')) {
+        const score = [...card.querySelectorAll('.score')].map((s) => s.textContent).join('-');
+        const list = window.seen.scores[card.dataset.id] ??= [];
+        if (list.at(-1) !== score) list.push(score);
+      }
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+  await one.goto(url);
+  return one;
+}
+
+const status = (one) => one.getAttribute('#status', 'data-status');
+const wait = { timeout: 60_000 };
+
+// waitFor waits until a function in the page gives something.
+const waitFor = async (one, fn, arg) => (await one.waitForFunction(fn, arg, wait)).jsonValue();
+
+test('the matches of the day appear, in order, and are live', async () => {
+  await page.waitForSelector('.card', wait);
+  await waitFor(page, () => document.querySelectorAll('.card').length === 8);
+  await page.waitForSelector('#status[data-status=live]', wait);
+  const { matches } = await fetch(`${demo.url}/v1/matches`).then((r) => r.json());
+  assert.deepEqual(await page.$$eval('.card', (cards) => cards.map((c) => Number(c.dataset.id))), matches.map((m) => m.id));
+  assert.deepEqual(await page.$$eval('.card .name', (names) => names.map((n) => n.textContent)), matches.flatMap((m) => [m.home.name, m.away.name]));
+  await page.waitForSelector('#side:not([hidden]) .phone', wait);
+});
+
+test('a score changes by itself; a goal taken back is shown so, and the score falls', async () => {
+  await page.waitForSelector('.card[data-shout=goal]', wait);
+  await page.screenshot({ path: join(screens, 'goal-1440x900.png') });
+  const id = await (await page.waitForSelector('.card[data-shout=void]', wait)).getAttribute('data-id');
+  await page.screenshot({ path: join(screens, 'taken-back-1440x900.png') });
+  await page.click(`.card[data-id="${id}"] .open`);
+  const row = await page.waitForSelector('.detail .event.is-goal.cancelled', wait);
+  assert.match(await row.textContent(), /VAR · Cancelled/);
+  assert.ok(await row.$('s'), 'the scorer is not struck through');
+  const total = (score) => score.split('-').reduce((sum, n) => sum + (Number(n) || 0), 0);
+  const scores = await page.evaluate((id) => window.seen.scores[id], id);
+  assert.ok(scores.some((s, i) => i > 0 && total(s) === total(scores[i - 1]) + 1), `no goal in ${scores}`);
+  assert.ok(scores.some((s, i) => i > 0 && total(s) === total(scores[i - 1]) - 1), `no goal taken back in ${scores}`);
+  assert.match(await page.textContent('#announcer'), /[–]/);
+});
+
+test('the phone shows the push of a goal and its withdrawal in the same place', async () => {
+  const tag = await waitFor(page, () => document.querySelector('.push.replaced')?.dataset.tag);
+  assert.equal(await page.locator(`.push[data-tag="${tag}"]`).count(), 1);
+  const cancelled = await waitFor(page, () => [...document.querySelectorAll('.push.replaced b')].map((b) => b.textContent).find((text) => /cancel/i.test(text)));
+  assert.ok(cancelled);
+});
+
+test('a star follows a match, the hub knows it, and the star lets go', async () => {
+  const free = page.locator('.card .star[aria-pressed=false]').first();
+  const id = await free.evaluate((el) => el.closest('.card').dataset.id);
+  const button = page.locator(`.card[data-id="${id}"] .star`);
+  const follows = async () => {
+    const identity = await page.evaluate(() => localStorage.getItem('goalcast.identity'));
+    return (await fetch(`${demo.url}/v1/me/follows`, { headers: { authorization: `Bearer ${identity}` } }).then((r) => r.json())).topics;
+  };
+  const until = async (has) => {
+    for (const end = Date.now() + 10_000; (await follows()).includes(`match:${id}`) !== has;) assert.ok(Date.now() < end, `the hub's follows: ${await follows()}`);
+  };
+  await button.click();
+  assert.equal(await button.getAttribute('aria-pressed'), 'true');
+  await until(true);
+  await button.click();
+  await until(false);
+  assert.equal(await button.getAttribute('aria-pressed'), 'false');
+});
+
+test("the browser's own EventSource and the SDK's WebSocket get the same events with the same ids", async () => {
+  const got = await page.evaluate(async () => {
+    const { Goalcast } = await import('/goalcast.js');
+    const topic = `competition:${(await (await fetch('/v1/matches')).json()).matches[0].competition.id}`;
+    const sdk = [];
+    const own = [];
+    const live = new Goalcast({ topics: [topic] });
+    live.on('event', ({ event, cursor }) => sdk.push(`${cursor} ${event.id}#${event.revision}`));
+    const source = new EventSource(`/v1/live?topics=${topic}`);
+    source.addEventListener('event', (e) => {
+      const frame = JSON.parse(e.data);
+      own.push(`${e.lastEventId} ${frame.event.id}#${frame.event.revision}`);
+    });
+    live.start();
+    for (const end = Date.now() + 40_000; (sdk.length < 8 || own.length < 8) && Date.now() < end;) await new Promise((done) => setTimeout(done, 100));
+    live.stop();
+    source.close();
+    return { sdk, own };
+  });
+  const offset = (line) => Number(/-(\d+) /.exec(line)[1]);
+  const from = Math.max(offset(got.sdk[0]), offset(got.own[0]));
+  const to = Math.min(offset(got.sdk.at(-1)), offset(got.own.at(-1)));
+  const both = (list) => list.filter((line) => offset(line) >= from && offset(line) <= to);
+  assert.ok(both(got.own).length >= 5, `${both(got.own).length} events to compare`);
+  assert.deepEqual(both(got.own), both(got.sdk));
+});
+
+// agrees waits until the page shows the score that REST tells, for every match.
+async function agrees(one) {
+  let shown;
+  let told;
+  for (const end = Date.now() + 20_000; Date.now() < end;) {
+    const { matches } = await fetch(`${demo.url}/v1/matches`).then((r) => r.json());
+    told = Object.fromEntries(matches.filter((m) => m.state !== 'scheduled').map((m) => [m.id, `${m.score.home}-${m.score.away}`]));
+    shown = await one.evaluate((ids) => Object.fromEntries(ids.map((id) => [id, [...document.querySelectorAll(`.card[data-id="${id}"] .score`)].map((s) => s.textContent).join('-')])),
+      Object.keys(told));
+    if (JSON.stringify(shown) === JSON.stringify(told)) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.deepEqual(shown, told);
+}
+
+test('a cut connection is shown; after it the page is right again', async () => {
+  wire.cut();
+  await page.waitForSelector('#status[data-status=reconnecting]', wait);
+  await page.screenshot({ path: join(screens, 'reconnecting-1440x900.png') });
+  await new Promise((done) => setTimeout(done, 3000)); // three minutes of eight matches pass unseen
+  wire.mend();
+  await page.waitForSelector('#status[data-status=live]', wait);
+  await agrees(page);
+});
+
+test('no network is shown; when it returns the page is back at once', async () => {
+  await page.context().setOffline(true);
+  await page.waitForSelector('#status[data-status=offline]', wait);
+  await page.context().setOffline(false);
+  await page.waitForSelector('#status[data-status=live]', { timeout: 5000 });
+  await agrees(page);
+});
+
+test('on a phone: one column, nothing wider than the screen, a match and back', async () => {
+  const phone = await open({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, locale: 'nl-BE' }, wire.url);
+  await phone.waitForSelector('.card[data-state=live]', wait);
+  await phone.waitForSelector('#status[data-status=live]', wait);
+  const fits = () => phone.evaluate(() => document.scrollingElement.scrollWidth <= innerWidth);
+  assert.ok(await fits(), 'the list is wider than the screen');
+  await phone.screenshot({ path: join(screens, 'list-390x844.png') });
+  await phone.tap('.card .open');
+  await phone.waitForSelector('.detail .hero', { state: 'visible' });
+  assert.ok(await fits(), 'a match is wider than the screen');
+  assert.equal(await phone.isVisible('.list'), false);
+  await phone.screenshot({ path: join(screens, 'match-390x844.png') });
+  await phone.tap('[data-tab=lineups]');
+  await phone.waitForSelector('.pitch .player', wait);
+  assert.equal(await phone.locator('.pitch .player').count(), 22);
+  assert.ok(await fits(), 'the line-ups are wider than the screen');
+  await phone.screenshot({ path: join(screens, 'lineups-390x844.png') });
+  await phone.tap('.back');
+  await phone.waitForSelector('.list', { state: 'visible' });
+  assert.equal(await phone.isVisible('.detail'), false);
+  assert.equal(await phone.textContent('#status-text'), 'Live');
+  await phone.tap('#languages [lang=fr]');
+  assert.equal(await phone.textContent('#status-text'), 'En direct');
+  await phone.context().close();
+});
+
+test('who wants no motion gets none, and sees the same', async () => {
+  const calm = await open({ viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce' }, wire.url);
+  await calm.waitForSelector('.card[data-state=live]', wait);
+  assert.equal(await calm.evaluate(() => getComputedStyle(document.querySelector('.status i')).animationIterationCount), '1');
+  await calm.context().close();
+});
+
+test('nothing jumped, nothing was refused', async () => {
+  await page.screenshot({ path: join(screens, 'page-1440x900.png') });
+  const { shift } = await page.evaluate(() => window.seen);
+  assert.ok(shift < 0.1, `layout shift ${shift}`);
+  assert.deepEqual(problems, []);
+  assert.equal(await status(page), 'live');
+});

@@ -1,0 +1,79 @@
+// What the browser test runs against: the real `goalcast demo`, and a wire to it that can be cut.
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const listen = (server, port = 0) => new Promise((done, fail) => server.once('error', fail).listen(port, '127.0.0.1', () => done(server.address().port)));
+
+async function freePort() {
+  const server = net.createServer();
+  const port = await listen(server);
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Starts the demo of $GOALCAST_BIN and waits until it answers. */
+export async function startDemo(flags = []) {
+  const bin = process.env.GOALCAST_BIN;
+  if (!bin) throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
+  const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
+  const child = spawn(bin, ['demo', '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`, '--database-url', `sqlite:${join(dir, 'demo.db')}`, ...flags],
+    { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output = (output + data).slice(-20_000); });
+  const ended = new Promise((done) => child.once('exit', done));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    const hurry = setTimeout(() => child.kill('SIGKILL'), 5000);
+    await ended;
+    clearTimeout(hurry);
+    await rm(dir, { recursive: true, force: true });
+  };
+  for (const end = Date.now() + 30_000; ;) {
+    const ready = await fetch(`http://127.0.0.1:${admin}/readyz`).then((r) => r.ok, () => false);
+    if (ready) break;
+    if (Date.now() > end || child.exitCode !== null) {
+      await stop();
+      throw new Error(`the demo does not start:\n${output}`);
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  return { port, url: `http://127.0.0.1:${port}`, stop, output: () => output };
+}
+
+/** A wire to a port: cut breaks every connection and takes no new ones until mend. */
+export class Wire {
+  #sockets = new Set();
+  #isCut = false;
+
+  async open(port) {
+    this.server = net.createServer((near) => {
+      if (this.#isCut) {
+        near.destroy();
+        return;
+      }
+      const far = net.connect(port, '127.0.0.1');
+      for (const [from, to] of [[near, far], [far, near]]) {
+        this.#sockets.add(from);
+        from.on('error', () => {}).on('close', () => { this.#sockets.delete(from); to.destroy(); });
+        from.pipe(to);
+      }
+    });
+    this.url = `http://127.0.0.1:${await listen(this.server)}`;
+    return this;
+  }
+
+  cut() {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend() { this.#isCut = false; }
+
+  async close() {
+    this.cut();
+    await new Promise((done) => this.server.close(done));
+  }
+}
