@@ -91,9 +91,12 @@ func postgresUnavailable(err error) bool {
 		}
 		return false
 	}
+	if errors.Is(err, context.Canceled) {
+		return false // by the caller
+	}
 	var network net.Error
 	var connect *pgconn.ConnectError
-	return errors.As(err, &connect) || errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) ||
+	return errors.As(err, &connect) || errors.As(err, &network) ||
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, net.ErrClosed) || isEOF(err) || pgconn.SafeToRetry(err)
 }

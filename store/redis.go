@@ -209,10 +209,13 @@ func (r *Redis) Close() error {
 }
 
 // wrapRedis says what was being done. An error that is no answer of the server is ErrUnavailable, and so are the answers of a server that
-// is loading, a replica, or without its master.
+// is loading, a replica, or without its master; not the caller's own giving up.
 func wrapRedis(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	var answer redis.Error
 	if errors.As(err, &answer) && !redis.HasErrorPrefix(err, "LOADING") && !redis.HasErrorPrefix(err, "READONLY") &&

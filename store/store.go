@@ -50,7 +50,7 @@ type hooks struct {
 }
 
 // Open connects to the database named by the URL: "sqlite:<path>", "sqlite::memory:" (gone with Close) or "postgres://...", whose parameters are
-// pgx's own (search_path, sslmode, pool_max_conns is not one: PoolSize is). It asks the server once, so that a wrong URL is told at the
+// pgx's own (search_path, sslmode, target_session_attrs; several hosts may be named). It asks the server once, so that a wrong URL is told at the
 // start: ErrUnavailable when nobody answers. It creates no tables: Migrate does.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s := &Store{log: log}
@@ -100,14 +100,15 @@ func (s *Store) queryRow(ctx context.Context, query string, args ...any) *sql.Ro
 	return s.read.QueryRowContext(ctx, s.dialect.sql(query), args...)
 }
 
-// wrap says what was being done and sorts the error: nil stays nil, a missing row is ErrNotFound, a silent server ErrUnavailable.
+// wrap says what was being done and sorts the error: nil stays nil, a missing row is ErrNotFound, a server that is silent, or did not answer
+// before the caller's deadline, ErrUnavailable.
 func (s *Store) wrap(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", doing, goalcast.ErrNotFound)
-	case s.dialect.unavailable(err):
+	case errors.Is(err, context.DeadlineExceeded), s.dialect.unavailable(err):
 		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)

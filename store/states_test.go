@@ -1,0 +1,99 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+func oddsOf(match goalcast.MatchID, key string, version int64) goalcast.State {
+	return goalcast.State{Topic: goalcast.ForOdds(match), Key: key, Version: version, Value: fmt.Appendf(nil, "{\"price\":\n%d}", version)}
+}
+
+func (r *rig) set(states ...goalcast.State) {
+	r.t.Helper()
+	if err := r.bus.SetState(r.t.Context(), states); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestStatesOfFollowedTopics(t *testing.T) {
+	onRedises(t, func(t *testing.T, url string) {
+		r := newRig(t, url, BusOptions{})
+		e := r.listen()
+		r.set(oddsOf(1, "home", 10), oddsOf(1, "away", 10), oddsOf(2, "home", 10))
+		r.set(oddsOf(1, "home", 9)) // late: nothing
+		topic := goalcast.ForOdds(1)
+		got, err := r.bus.Follow(t.Context(), topic)
+		if err != nil || len(got) != 2 || got[0].Key != "away" || got[1].Version != 10 {
+			t.Errorf("follow = %+v, %v", got, err)
+		}
+		if err := r.bus.SetState(t.Context(), []goalcast.State{oddsOf(1, "x", -1)}); !errors.Is(err, goalcast.ErrPermanent) {
+			t.Errorf("negative version: %v", err)
+		}
+		big := int64(1)<<62 + 1
+		r.set(oddsOf(1, "home", big), oddsOf(1, "draw", 11), oddsOf(2, "home", 11))
+		r.set(oddsOf(1, "home", big-1))
+		e.until("new values", func() bool {
+			return e.states["odds:1/home"].Version == big && e.states["odds:1/draw"].Version == 11 && e.states["odds:1/away"].Version == 10
+		})
+		e.mu.Lock()
+		if _, ok := e.states["odds:2/home"]; ok {
+			t.Error("a state of a topic that nobody follows")
+		}
+		e.mu.Unlock()
+		if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
+			t.Fatal(err)
+		}
+		r.bus.Unfollow(topic)
+		r.set(oddsOf(1, "home", big+1))
+		r.set(oddsOf(2, "home", 12)) // on the same way, after it
+		e.until("the other topic", func() bool { return e.states["odds:2/home"].Version == 12 })
+		e.mu.Lock()
+		if v := e.states["odds:1/home"].Version; v != big {
+			t.Errorf("version %d after Unfollow", v)
+		}
+		e.mu.Unlock()
+	})
+}
+
+func TestStatesSurviveLostConnections(t *testing.T) {
+	server := testservers.NewRedis(t)
+	r := newRig(t, server.URL, BusOptions{})
+	e := r.listen()
+	for match := goalcast.MatchID(1); match <= 20; match++ {
+		if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(match)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := func(version int64) func() bool {
+		return func() bool {
+			for match := 1; match <= 20; match++ {
+				if e.states[fmt.Sprintf("odds:%d/home", match)].Version < version {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	var version int64
+	set := func() {
+		version++
+		for match := goalcast.MatchID(1); match <= 20; match++ {
+			r.set(oddsOf(match, "home", version))
+		}
+	}
+	for range 5 {
+		set()
+		server.KillSubscribers()
+		set()
+		e.until("the newest values", all(version))
+	}
+	server.RestartEmpty()
+	e.until("a reset", func() bool { return len(e.resets) == 2 })
+	set()
+	e.until("values after the wipe", all(version))
+}
