@@ -94,6 +94,7 @@ func goalInF9(b *testing.B) (feed struct {
 	feed.name = "F9"
 	with := func(match int, body []byte, at string) []byte {
 		body = bytes.Replace(body, []byte(`uID="f790722"`), fmt.Appendf(nil, `uID="f%d"`, match), 1)
+		body = bytes.ReplaceAll(body, []byte(` EventID="`), fmt.Appendf(nil, ` EventID="%d`, match)) // unique everywhere
 		return bytes.Replace(body, []byte(`TimeStamp="20150415T000723+0100"`), fmt.Appendf(nil, `TimeStamp="%s"`, at), 1)
 	}
 	feed.before = func(match int) []byte { return with(match, goal.ReplaceAll(full, nil), "20150415T000722+0100") }
@@ -115,10 +116,13 @@ func goalInF24(b *testing.B) (feed struct {
 		return c.Home == end.Home && c.Away == end.Away
 	})
 	before, after := parsed.Cut(moments[last-1]), parsed.Cut(moments[last])
-	id := []byte(`<Game id="1009316"`)
-	feed.name = "F24"
-	feed.before = func(match int) []byte { return bytes.Replace(before, id, fmt.Appendf(nil, `<Game id="%d"`, match), 1) }
-	feed.after = func(match int) []byte { return bytes.Replace(after, id, fmt.Appendf(nil, `<Game id="%d"`, match), 1) }
+	of := func(body []byte) func(match int) []byte {
+		return func(match int) []byte {
+			body := bytes.Replace(body, []byte(`<Game id="1009316"`), fmt.Appendf(nil, `<Game id="%d"`, match), 1)
+			return bytes.ReplaceAll(body, []byte(`<Event id="`), fmt.Appendf(nil, `<Event id="%d`, match)) // unique everywhere
+		}
+	}
+	feed.name, feed.before, feed.after = "F24", of(before), of(after)
 	return feed
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -272,49 +273,20 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 	}
 }
 
-// TestKilledBetweenKeepingAndPublishing kills the ingest process at each point of a document's way; the one started after it finishes the work, and the viewers of another
-// process see every event once.
+// TestKilledBetweenKeepingAndPublishing kills the process that takes feeds in, at each point of a document's way. The one started after it finishes the work: viewers of another
+// process see every event once; those of an embedded one, whose bus died with it, are told to start over and miss nothing.
 func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
+	m := realMatches["Athletic"]
+	docs := m.deliveries(t)
+	docs = slices.Concat(docs[:4], docs[len(docs)/2:len(docs)/2+4], docs[len(docs)-2:])
 	for _, point := range []string{"kept", "parsed", "committed", "published"} {
-		t.Run(point, func(t *testing.T) {
+		t.Run("clustered/"+point, func(t *testing.T) {
 			t.Parallel()
-			s, m := startClustered(t), realMatches["Athletic"]
+			s := startClustered(t)
 			v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
 			v.join()
-			docs := m.deliveries(t)
-			docs = slices.Concat(docs[:4], docs[len(docs)/2:len(docs)/2+4], docs[len(docs)-2:])
 			s.ingest.kill()
-			s.ingest = start(t, append(slices.Clone(s.env), "GOALCAST_TEST_FAULT="+point+":3", "GOALCAST_FEED_SWEEP_AFTER=100ms"), "serve", "--roles=ingest,rest")
-			for _, d := range docs {
-				for {
-					_, err := s.ingest.post(d.header, d.body)
-					if err == nil {
-						break
-					}
-					select {
-					case <-s.ingest.done: // killed itself: the provider repeats the document to the next
-						s.ingest = start(t, append(slices.Clone(s.env), "GOALCAST_FEED_SWEEP_AFTER=100ms"), "serve", "--roles=ingest,rest")
-					case <-time.After(20 * time.Second):
-						t.Fatal(err)
-					}
-				}
-			}
-			waitFor(t, 60*time.Second, "all documents to be applied", func() error {
-				select {
-				case <-s.ingest.done:
-					s.ingest = start(t, append(slices.Clone(s.env), "GOALCAST_FEED_SWEEP_AFTER=100ms"), "serve", "--roles=ingest,rest")
-				default:
-				}
-				left, err := s.ingest.unfinished()
-				if err == nil && left > 0 {
-					err = fmt.Errorf("%d left", left)
-				}
-				return err
-			})
-			final, err := s.ingest.snapshot(m.id)
-			if err != nil {
-				t.Fatal(err)
-			}
+			final := s.playAndDie(t, docs, point, "--roles=ingest,rest")
 			checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
 			v.waitSeq(final.Seq)
 			events, _, problem := v.state()
@@ -322,5 +294,59 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 				t.Error(errors.Join(problem, fmt.Errorf("%d events of %d, %d resets", len(events), final.Seq, v.resets)))
 			}
 		})
+		t.Run("embedded/"+point, func(t *testing.T) {
+			t.Parallel()
+			s := startEmbedded(t)
+			v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
+			v.join()
+			s.ingest.kill()
+			final := s.playAndDie(t, docs, point, "--listen="+strings.TrimPrefix(s.hub.public, "http://"))
+			checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+			v.waitSeq(final.Seq)
+			if _, own, _ := v.state(); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) || v.resets == 0 {
+				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.resets, final.Score, len(final.Timeline))
+			}
+		})
 	}
+}
+
+// playAndDie posts the documents to a process that kills itself when it passes the point for the third time, and then to those started after it, as a provider does that repeats what
+// was not acknowledged. It returns the match when all documents are worked on.
+func (s system) playAndDie(t *testing.T, docs []delivery, point string, args ...string) goalcast.Snapshot {
+	env := append(slices.Clone(s.env), "GOALCAST_FEED_SWEEP_AFTER=100ms")
+	p := start(t, append(slices.Clone(env), "GOALCAST_TEST_FAULT="+point+":3"), append([]string{"serve"}, args...)...)
+	deaths := 0
+	alive := func() {
+		select {
+		case <-p.done:
+			deaths++
+			p = start(t, env, append([]string{"serve"}, args...)...)
+		default:
+		}
+	}
+	for i, d := range docs {
+		waitFor(t, 60*time.Second, fmt.Sprintf("document %d to be kept", i), func() error {
+			_, err := p.post(d.header, d.body)
+			if err != nil {
+				alive()
+			}
+			return err
+		})
+	}
+	waitFor(t, 60*time.Second, "all documents to be applied", func() error {
+		alive()
+		left, err := p.unfinished()
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d left", left)
+		}
+		return err
+	})
+	if deaths != 1 {
+		t.Fatalf("the process died %d times", deaths)
+	}
+	final, err := p.snapshot(realMatches["Athletic"].id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return final
 }

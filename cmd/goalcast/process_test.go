@@ -99,7 +99,7 @@ func launch(t testing.TB, env []string, args ...string) *process {
 	}
 	p := &process{t: t, log: &logBuffer{}, done: make(chan struct{})}
 	if len(args) > 0 && (args[0] == "serve" || args[0] == "demo") {
-		args = append(args, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0")
+		args = slices.Concat(args[:1], []string{"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, args[1:])
 	}
 	p.cmd = exec.Command(self, args...)
 	p.cmd.Env = append(append(os.Environ(), asGoalcast+"=1", "GORACE=halt_on_error=1"), env...)

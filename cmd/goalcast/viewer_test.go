@@ -120,6 +120,8 @@ func (v *viewer) frame(id string, text []byte) {
 		v.hellos++
 	case goalcast.FrameReset:
 		v.resets++
+		clear(v.seen) // the viewer starts over: what follows is of another epoch
+		v.events = nil
 	case goalcast.FrameSnapshot:
 		if f.Topic.Kind == goalcast.MatchTopic && len(f.Matches) == 1 {
 			v.snapshot = f.Matches[0]
