@@ -79,9 +79,12 @@ func (m *Memory) With(f func()) {
 	m.tellLocked()
 }
 
-func (m *Memory) KeepDocument(_ context.Context, d *goalcast.Document) error {
+func (m *Memory) KeepDocument(ctx context.Context, d *goalcast.Document) error {
 	if m.Keeping != nil {
 		m.Keeping()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -163,6 +163,12 @@ func TestFixtureByWhoKnowsItBest(t *testing.T) {
 			t.Errorf("list is newer: %+v", f)
 		}
 	}
+	claims := fixture()
+	claims.Reported = &goalcast.Result{Score: goalcast.Score{Away: 9}}
+	rec, _ = through(t, []heard{says(sourceF24, 10, claims)})
+	if f := rec.Snapshot.Fixture; f.Reported != nil {
+		t.Errorf("a result from elsewhere than a list: %+v", f.Reported)
+	}
 	rec, _ = through(t, []heard{says(sourceF1, 10, list), says(sourceMatch, 15, own), says(sourceF24, 20, fixture())})
 	if f := rec.Snapshot.Fixture; f.Halted != "" || f.Reason != "" || !f.Kickoff.Equal(kickoff) {
 		t.Errorf("the match's own feed is newer: %+v", f)

@@ -1,9 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -214,7 +217,7 @@ func TestSweeperLeavesWhatAWorkerHas(t *testing.T) {
 	}
 }
 
-// TestAnswerDoesNotWaitForTheMatch posts while the match is locked, and the client goes away.
+// TestAnswerDoesNotWaitForTheMatch answers while the match is locked.
 func TestAnswerDoesNotWaitForTheMatch(t *testing.T) {
 	b := newBench(t, Config{})
 	let := make(chan struct{})
@@ -223,14 +226,35 @@ func TestAnswerDoesNotWaitForTheMatch(t *testing.T) {
 			<-let
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	res, _ := b.send(t, b.url, body(oneGoal))
-	cancel()
-	<-ctx.Done()
-	b.client.CloseIdleConnections()
+	if d, _ := b.memory.Document(t.Context(), 1); res.StatusCode != 200 || d.State != goalcast.DocumentReceived {
+		t.Errorf("%s, %s", res.Status, d.State)
+	}
 	close(let)
-	if res.StatusCode != 200 {
-		t.Fatal(res.Status)
+	b.await(t, "the document", applied(1))
+}
+
+// TestSenderGoesAwayTooSoon hangs up when the document has arrived and is not kept yet.
+func TestSenderGoesAwayTooSoon(t *testing.T) {
+	b := newBench(t, Config{})
+	gone := make(chan (<-chan struct{}), 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		gone <- r.Context().Done()
+		b.Handler().ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	ctx, hangUp := context.WithCancel(t.Context())
+	b.memory.Keeping = func() {
+		hangUp()
+		<-<-gone
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/feeds/plain", bytes.NewReader(body(oneGoal)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := server.Client().Do(r); err == nil {
+		res.Body.Close()
+		t.Errorf("answered %s", res.Status)
 	}
 	b.await(t, "the document", applied(1))
 }
