@@ -287,6 +287,13 @@ func TestListCostsOnlyWhatIsNewInIt(t *testing.T) {
 			f.Kickoff = kickoff.Add(time.Hour)
 		}
 	}
+	own := fixture()
+	own.Kickoff, own.Home.Name = kickoff.Add(time.Hour), "Harbour"
+	renamed := func(id goalcast.MatchID, f *goalcast.Fixture) {
+		if moved(id, f); id == 7 {
+			f.Home.Name = "Harbour (list)"
+		}
+	}
 	for _, step := range []struct {
 		name    string
 		r       Reading
@@ -299,6 +306,8 @@ func TestListCostsOnlyWhatIsNewInIt(t *testing.T) {
 		{"one match moved", list(50, 3, moved), "changed", 1},
 		{"an older one, late", list(50, 1, nil), "unchanged", 0},
 		{"one match more", list(51, 4, moved), "changed", 1},
+		{"the match's own feed", Reading{Source: sourceMatch, Version: version(5), Matches: []MatchReading{{Match: 7, Fixture: own}}}, "changed", 1},
+		{"another name, which nobody sees and is remembered", list(51, 6, renamed), "unchanged", 1},
 	} {
 		if outcome, updates := apply(step.r); outcome != step.outcome || updates != step.updates {
 			t.Errorf("%s: %s, %d transactions", step.name, outcome, updates)
