@@ -274,8 +274,10 @@ func (s *shard) bye(reason string, cursor goalcast.Cursor) *message {
 type farewell struct {
 	ticker *time.Ticker
 	next   <-chan time.Time
-	until  time.Time
-	step   time.Duration
+	began  time.Time
+	span   time.Duration
+	total  int // who was there when it began
+	gone   int // who was said goodbye to
 }
 
 // begin starts it; it is over after the span.
@@ -283,29 +285,24 @@ func (f *farewell) begin(s *shard, span time.Duration) {
 	if f.ticker != nil {
 		return
 	}
-	f.step = max(span/100, time.Millisecond)
-	f.until = time.Now().Add(span)
-	f.ticker = time.NewTicker(f.step)
+	f.began, f.span, f.total = time.Now(), span, len(s.conns)
+	f.ticker = time.NewTicker(max(span/100, time.Millisecond))
 	f.next = f.ticker.C
-	f.some(s)
 }
 
-// some says goodbye to as many as the time left asks for. The order is that of Go's maps: any.
+// some says goodbye to as many as the time asks for. The order is that of Go's maps: any.
 func (f *farewell) some(s *shard) {
-	steps := max(int(time.Until(f.until)/f.step), 1)
-	staying := 0
-	for c := range s.conns {
-		if c.state&(closing|lingering) == 0 {
-			staying++
-		}
+	n := len(s.conns) // in the end to all, those who came through the door as it closed included
+	if passed := time.Since(f.began); passed < f.span {
+		n = int(int64(f.total)*int64(passed)/int64(f.span)) - f.gone
+		f.gone += max(n, 0)
 	}
-	n := (staying + steps - 1) / steps
 	cursor := s.cursor
 	if s.broken {
 		cursor = goalcast.Cursor{}
 	}
 	for c := range s.conns {
-		if n == 0 {
+		if n <= 0 {
 			return
 		}
 		if c.state&(closing|lingering) != 0 {

@@ -61,7 +61,7 @@ func (f *follower) expect(topics []goalcast.Topic) {
 
 // TestCutAndResume cuts viewers again and again at any moment while events are played, on two nodes; each event must come once, in order.
 func TestCutAndResume(t *testing.T) {
-	const events = 1500
+	const events = 600
 	for _, e := range engines {
 		for kind, dial := range kinds {
 			t.Run(e.name+"/"+kind, func(t *testing.T) {
