@@ -1,0 +1,90 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+func TestWrongSettingsNameTheirVariable(t *testing.T) {
+	for _, tt := range []struct {
+		env, want string
+		args      []string
+	}{
+		{env: "GOALCAST_LISTEN=nonsense", want: "GOALCAST_LISTEN"},
+		{env: "GOALCAST_LISTEN=127.0.0.1:99999", want: "GOALCAST_LISTEN"},
+		{env: "GOALCAST_ADMIN_LISTEN=:", want: "GOALCAST_ADMIN_LISTEN"},
+		{env: "GOALCAST_DATABASE_URL=mysql://x", want: "GOALCAST_DATABASE_URL"},
+		{env: "GOALCAST_REDIS_URL=localhost:6379", want: "GOALCAST_REDIS_URL"},
+		{env: "GOALCAST_ROLES=hub,cook", want: "GOALCAST_ROLES"},
+		{env: "GOALCAST_FEED_SECRETS=opta=short", want: "GOALCAST_FEED_SECRETS"},
+		{env: "GOALCAST_ADMIN_TOKENS=boss=0123456789abcdef", want: "GOALCAST_ADMIN_TOKENS"},
+		{env: "GOALCAST_RING=many", want: "GOALCAST_RING"},
+		{env: "GOALCAST_RING=-1", want: "GOALCAST_RING"},
+		{env: "GOALCAST_DRAIN_TIME=soon", want: "GOALCAST_DRAIN_TIME"},
+		{env: "GOALCAST_PING_INTERVAL=1ms", want: "GOALCAST_PING_INTERVAL"},
+		{env: "GOALCAST_LOG_LEVEL=loud", want: "GOALCAST_LOG_LEVEL"},
+		{env: "GOALCAST_FCM_PROJECT=bank", want: "GOALCAST_FCM_CREDENTIALS"},
+		{env: "GOALCAST_DATABASE_URL_FILE=/does/not/exist", want: "GOALCAST_DATABASE_URL_FILE"},
+		{env: "GOALCAST_SPEED=0", want: "GOALCAST_SPEED", args: []string{"demo"}},
+	} {
+		t.Run(tt.env, func(t *testing.T) {
+			name, value, _ := strings.Cut(tt.env, "=")
+			t.Setenv(name, value)
+			if tt.args == nil {
+				tt.args = []string{"serve"}
+			}
+			_, err := parse(tt.args, &commands{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %s", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "0123456789abcdef") {
+				t.Errorf("the secret is shown: %v", err)
+			}
+		})
+	}
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "feed-secrets")
+	if err := os.WriteFile(file, []byte("opta=0123456789abcdef,wsc=fedcba9876543210\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOALCAST_FEED_SECRETS_FILE", file)
+	var cli commands
+	if _, err := parse([]string{"serve"}, &cli); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"opta": "0123456789abcdef", "wsc": "fedcba9876543210"}
+	if !reflect.DeepEqual(cli.Serve.FeedSecrets, want) {
+		t.Errorf("got %d secrets, want %d", len(cli.Serve.FeedSecrets), len(want))
+	}
+	t.Setenv("GOALCAST_FEED_SECRETS", "opta=0123456789abcdef")
+	if _, err := parse([]string{"serve"}, &commands{}); err == nil || !strings.Contains(err.Error(), "both set") {
+		t.Errorf("both set: %v", err)
+	}
+}
+
+// TestEverySettingIsExplained: each flag has a help text and a variable, and what has a unit says so.
+func TestEverySettingIsExplained(t *testing.T) {
+	parser, err := kong.New(&commands{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range parser.Model.Children {
+		for _, group := range command.AllFlags(true) {
+			for _, f := range group {
+				if f.Help == "" {
+					t.Errorf("%s --%s is not explained", command.Name, f.Name)
+				}
+				if len(f.Envs) == 0 && command.Name != "replay" && f.Name != "help" {
+					t.Errorf("%s --%s has no variable", command.Name, f.Name)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/loadtest/simulator"
+	"goalcast/notify/fcm/fcmtest"
+)
+
+// app is a phone's app: it registers a device and follows topics, by HTTP.
+type app struct {
+	t     testing.TB
+	base  string
+	token string // of the device
+	user  string // bearer token
+}
+
+func (a app) put(path, body string) {
+	a.t.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPut, a.base+path, strings.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+a.user)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode/100 != 2 {
+		text, _ := io.ReadAll(answer.Body)
+		a.t.Fatalf("PUT %s: %s: %s", path, answer.Status, text)
+	}
+}
+
+// TestGoalsReachPhones plays a simulated match to a running goalcast and looks at what phones show.
+func TestGoalsReachPhones(t *testing.T) {
+	fake := &fcmtest.Server{Project: "test"}
+	firebase := httptest.NewServer(fake)
+	t.Cleanup(firebase.Close)
+	s := startEmbedded(t)
+	s.ingest.stop(20 * time.Second)
+	p := start(t, append(slices.Clone(s.env), "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
+
+	day := simulator.New(simulator.Config{Seed: 7, Matches: 1, Speed: 600, Start: time.Now()})
+	truth := day.Matches()[0]
+	var cancelled int
+	for _, g := range truth.Goals {
+		if g.Cancelled {
+			cancelled++
+		}
+	}
+	if cancelled == 0 || len(truth.Goals) == cancelled {
+		t.Fatalf("the day has %d goals, %d of them taken back: no test", len(truth.Goals), cancelled)
+	}
+	// One follows the match and both teams, one the home team only, one another team.
+	follows := [][]goalcast.Topic{
+		{goalcast.ForMatch(goalcast.MatchID(truth.ID)), goalcast.ForTeam(goalcast.TeamID(truth.Home.ID)), goalcast.ForTeam(goalcast.TeamID(truth.Away.ID))},
+		{goalcast.ForTeam(goalcast.TeamID(truth.Home.ID))},
+		{goalcast.ForTeam(1)},
+	}
+	for i, topics := range follows {
+		a := app{t, p.public, fmt.Sprintf("a-device-token-%d", i), rand.Text() + rand.Text()}
+		a.put("/v1/me/devices/"+a.token, `{"platform":"android","language":"en"}`)
+		for _, topic := range topics {
+			a.put("/v1/me/follows/"+topic.String(), "")
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if err := day.Run(ctx, simulator.Poster(p.public+"/feeds/opta", "", nil, slog.New(slog.DiscardHandler))); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 30*time.Second, "the full-time push", func() error {
+		for _, d := range fake.Deliveries() {
+			if d.Token == "a-device-token-1" && d.Data["kind"] == "period" && strings.Contains(strings.ToLower(d.Title+d.Body), "full") {
+				return nil
+			}
+		}
+		return fmt.Errorf("%d deliveries", len(fake.Deliveries()))
+	})
+	if v := fake.Violations(); len(v) > 0 {
+		t.Errorf("Firebase would refuse: %v", v)
+	}
+	checkPhones(t, fake.Deliveries(), truth)
+}
+
+// checkPhones holds what was delivered against what happened: each goal once per phone and revision, a goal that was taken back withdrawn under the same key, nothing to who
+// follows neither team.
+func checkPhones(t *testing.T, deliveries []fcmtest.Delivery, truth simulator.Match) {
+	t.Helper()
+	type push struct{ token, event, revision string }
+	times := map[push]int{}
+	keys, last := map[string]map[string]bool{}, map[[2]string]fcmtest.Delivery{}
+	for _, d := range deliveries {
+		if d.Token == "a-device-token-2" {
+			t.Errorf("a push for somebody else's match: %+v", d)
+		}
+		times[push{d.Token, d.Data["event"], d.Data["revision"]}]++
+		if keys[d.Data["event"]] == nil {
+			keys[d.Data["event"]] = map[string]bool{}
+		}
+		keys[d.Data["event"]][d.Key] = true
+		last[[2]string{d.Token, d.Data["event"]}] = d
+	}
+	for p, n := range times {
+		if n > 1 {
+			t.Errorf("%+v was sent %d times", p, n)
+		}
+	}
+	for _, g := range truth.Goals {
+		event := fmt.Sprintf("opta:%d", g.EventID)
+		if len(keys[event]) != 1 {
+			t.Errorf("goal %s has the keys %v", event, keys[event])
+		}
+		for _, token := range []string{"a-device-token-0", "a-device-token-1"} {
+			d, ok := last[[2]string{token, event}]
+			if withdrawn := d.Data["kind"] == "goal_cancelled"; !ok || withdrawn != g.Cancelled {
+				t.Errorf("%s, goal %s: last push %+v, want one, withdrawn %v", token, event, d, g.Cancelled)
+			}
+		}
+	}
+}
