@@ -52,6 +52,9 @@ func Handler(p Page) http.Handler {
 			return err
 		}
 		body, err := files.ReadFile(name)
+		if name == "index.html" && p.Pushes { // so that the page has its columns from the first paint
+			body = bytes.Replace(body, []byte("<html"), []byte(`<html class="with-phone"`), 1)
+		}
 		add("/"+name, body)
 		return err
 	})

@@ -10,7 +10,7 @@
 // (`import WebSocket from 'ws'`).
 
 import { openEventSource, openSocket } from './links.js';
-import { apply, emptySnapshot } from './reducer.js';
+import { apply, emptySnapshot, inMatchOrder } from './reducer.js';
 
 export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder } from './reducer.js';
 
@@ -46,7 +46,8 @@ export class Goalcast {
   #listeners = new Map();
   #topics = new Set();
   #unjoined = new Set(); // topics whose snapshot has not come: until then a cursor would leave them out
-  #outdated = false; // after a reset: the next snapshots count whatever they say
+  #outdated = new Set(); // ids of matches known before a reset: their next snapshots count whatever they say
+  #outdatedStates = false; // and so do all values until every snapshot has come
   #revisions = new Map(); // event id -> newest revision told
   #link; // the connection of now: {send, close}; undefined between two
   #timers = new Map();
@@ -212,19 +213,22 @@ export class Goalcast {
   }
 
   #snapshot(frame) {
-    for (const incoming of frame.matches ?? []) this.#replace(incoming);
+    for (const incoming of frame.matches ?? []) this.#replace(incoming, frame.topic ?? '');
     for (const state of frame.states ?? []) this.#state(state);
     if (frame.topic) this.#unjoined.delete(frame.topic);
-    if (this.#unjoined.size === 0) this.#outdated = false;
+    if (this.#unjoined.size === 0) this.#outdatedStates = false;
     if (frame.cursor) this.cursor = frame.cursor;
   }
 
-  // replace takes a snapshot, unless the match is known newer. A team's or competition's comes without line-ups; those that are known stay.
-  #replace(incoming) {
+  // replace takes a snapshot, unless the match is known newer. A team's or competition's has no line-ups and only the main events: what else is known
+  // of the match stays.
+  #replace(incoming, topic) {
     const previous = this.matches.get(incoming.id);
-    if (previous && incoming.seq < previous.seq && !this.#outdated) return;
-    const match = { ...incoming, timeline: incoming.timeline ?? [] };
-    if (!match.lineups && previous?.lineups) match.lineups = previous.lineups;
+    let match = { ...incoming, timeline: incoming.timeline ?? [] };
+    if (previous && !this.#outdated.delete(incoming.id)) {
+      if (incoming.seq < previous.seq) return;
+      if (!topic.startsWith('match:')) match = withMore(match, previous);
+    }
     this.matches.set(match.id, match);
     this.#emit('match', { match, previous });
   }
@@ -263,14 +267,15 @@ export class Goalcast {
     if (!state) return;
     const key = `${state.topic} ${state.key}`;
     const old = this.states.get(key);
-    if (old && old.version >= state.version && !this.#outdated) return;
+    if (old && old.version >= state.version && !this.#outdatedStates) return;
     this.states.set(key, state);
     this.#emit('state', state);
   }
 
   #reset(frame) {
     this.cursor = undefined;
-    this.#outdated = true;
+    this.#outdated = new Set(this.matches.keys());
+    this.#outdatedStates = true;
     this.#revisions.clear();
     for (const topic of this.#topics) this.#unjoined.add(topic);
     this.#emit('reset', { reason: frame.reason });
@@ -365,4 +370,11 @@ export class Goalcast {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
+}
+
+// withMore adds to a shortened snapshot what an older, longer one knows: line-ups, and events that it leaves out.
+function withMore(short, long) {
+  const newest = new Map(long.timeline.map((e) => [e.id, e]));
+  for (const e of short.timeline) if (!(newest.get(e.id)?.revision > e.revision)) newest.set(e.id, e);
+  return { ...short, timeline: [...newest.values()].sort(inMatchOrder), ...(long.lineups && !short.lineups && { lineups: long.lineups }) };
 }

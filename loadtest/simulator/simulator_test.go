@@ -29,9 +29,9 @@ func day(t *testing.T, cfg simulator.Config) (*simulator.Day, []simulator.Docume
 }
 
 func TestSameSeedSameBytes(t *testing.T) {
-	_, a := day(t, simulator.Config{Seed: 7, Matches: 2, Noise: simulator.Noise{Double: 0.1, Swap: 0.1, Late: 0.1}})
-	_, b := day(t, simulator.Config{Seed: 7, Matches: 2, Noise: simulator.Noise{Double: 0.1, Swap: 0.1, Late: 0.1}})
-	_, other := day(t, simulator.Config{Seed: 8, Matches: 2})
+	_, a := day(t, simulator.Config{Seed: 7, Matches: 2, TouchesPerMinute: 2, Noise: simulator.Noise{Double: 0.1, Swap: 0.1, Late: 0.1}})
+	_, b := day(t, simulator.Config{Seed: 7, Matches: 2, TouchesPerMinute: 2, Noise: simulator.Noise{Double: 0.1, Swap: 0.1, Late: 0.1}})
+	_, other := day(t, simulator.Config{Seed: 8, Matches: 2, TouchesPerMinute: 2})
 	if len(a) != len(b) {
 		t.Fatalf("%d and %d documents of one seed", len(a), len(b))
 	}
@@ -46,7 +46,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 }
 
 func TestDocumentsComeInOrderAndBelongTogether(t *testing.T) {
-	d, docs := day(t, simulator.Config{Seed: 3})
+	d, docs := day(t, simulator.Config{Seed: 3, Matches: 2})
 	var last time.Duration
 	size, feeds := map[string]int{}, map[string]int{}
 	for i, doc := range docs {
@@ -249,7 +249,8 @@ func countF9(t *testing.T, body []byte) counted {
 }
 
 func TestTruthIsWhatTheDocumentsSay(t *testing.T) {
-	for _, cfg := range []simulator.Config{{Seed: 1, TouchesPerMinute: -1}, {Seed: 2, Matches: 3}, {Seed: 3, Matches: 1, TouchesPerMinute: -1}, {Seed: 4, Speed: 1, Matches: 2}} {
+	for _, cfg := range []simulator.Config{{Seed: 1, TouchesPerMinute: -1}, {Seed: 2, Matches: 1},
+		{Seed: 3, Matches: 1, TouchesPerMinute: -1}, {Seed: 4, Speed: 1, Matches: 2, TouchesPerMinute: 1}} {
 		d, docs := day(t, cfg)
 		final := map[string]map[int64][]byte{"F9": {}, "F24": {}, "F7": {}, "F1": {}}
 		for _, doc := range docs {
@@ -336,7 +337,7 @@ func TestEveryDayHasItsStories(t *testing.T) {
 
 // A goal that is taken back is in the documents as a goal first, in both feeds, and about 100 seconds of the match clock later no more.
 func TestTakenBackGoalComesAndGoes(t *testing.T) {
-	d, docs := day(t, simulator.Config{Seed: 7, Matches: 1})
+	d, docs := day(t, simulator.Config{Seed: 7, Matches: 1, TouchesPerMinute: 1})
 	var id string
 	for _, g := range d.Matches()[0].Goals {
 		if g.Cancelled {

@@ -24,7 +24,6 @@ async function main() {
   page.feed = new Feed(page, byId('feed'));
   page.detail = new Detail(page, byId('detail'));
   page.phone = config.pushes ? new Phone(page, byId('side')) : undefined;
-  document.documentElement.classList.toggle('with-phone', config.pushes);
 
   live.on('status', (s) => showStatus(s));
   live.on('event', (e) => told(page, e));

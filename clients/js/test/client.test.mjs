@@ -189,10 +189,20 @@ test('what a competition snapshot leaves out stays', async () => {
   listen();
   const visit = await hub.visit(0);
   visit.send(hello());
-  visit.send(snapshot('e1-1', 'match:1', { lineups: [{ team: 11, players: [], event: 'x', revision: 1 }] }));
-  visit.send(snapshot('e1-2', 'competition:9', { seq: 4 }));
-  await until(() => live.matches.get(1)?.seq === 4);
-  assert.equal(live.matches.get(1).lineups.length, 1);
+  const [early, late] = [goal(2).event, goal(3, 2, 'cancelled').event];
+  const review = { ...goal(4).event, kind: 'var', minute: 13 };
+  visit.send(snapshot('e1-1', 'match:1', { seq: 4, timeline: [early, { ...late, revision: 1, status: 'confirmed' }, review], lineups: [{ team: 11, players: [], event: 'x', revision: 1 }] }));
+  visit.send(snapshot('e1-2', 'competition:9', { seq: 5, timeline: [early, late] }));
+  await until(() => live.matches.get(1)?.seq === 5);
+  const match = live.matches.get(1);
+  assert.equal(match.lineups.length, 1);
+  assert.deepEqual(match.timeline.map((e) => `${e.id}#${e.revision}`), ['opta:2#1', 'opta:3#2', 'opta:4#1']);
+  // After a reset the long snapshot must survive the short one that follows it.
+  visit.send({ type: 'reset', reason: 'epoch' });
+  visit.send(snapshot('x1-1', 'match:1', { seq: 2, timeline: [review] }));
+  visit.send(snapshot('x1-1', 'competition:9', { seq: 2, timeline: [early] }));
+  await until(() => live.matches.get(1).timeline.length === 2);
+  assert.deepEqual(live.matches.get(1).timeline.map((e) => e.id), ['opta:2', 'opta:4']);
 });
 
 test('newest state per key', async () => {

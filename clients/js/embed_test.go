@@ -1,0 +1,106 @@
+package clientjs_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	clientjs "goalcast/clients/js"
+)
+
+func get(t *testing.T, h http.Handler, path string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// Everything that the page and its parts name is served, and nothing stands inside the page that the policy forbids.
+func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
+	h := clientjs.Handler(clientjs.Page{})
+	seen := map[string]bool{}
+	link := regexp.MustCompile(`(?:src|href)="(/[^"]*)"|from '([^']+)'|url\((/[^)]+)\)`)
+	var walk func(path string)
+	walk = func(path string) {
+		if seen[path] {
+			return
+		}
+		seen[path] = true
+		w := get(t, h, path)
+		if w.Code != http.StatusOK || w.Header().Get("Content-Security-Policy") == "" || w.Header().Get("ETag") == "" {
+			t.Errorf("%s: %d, %v", path, w.Code, w.Header())
+		}
+		for _, m := range link.FindAllStringSubmatch(w.Body.String(), -1) {
+			next := m[1] + m[2] + m[3]
+			switch {
+			case strings.HasPrefix(next, "./"):
+				next = path[:strings.LastIndex(path, "/")+1] + next[2:]
+			case strings.HasPrefix(next, "../"):
+				next = "/" + next[3:]
+			case !strings.HasPrefix(next, "/"): // an example in a comment
+				continue
+			}
+			walk(next)
+		}
+	}
+	walk("/")
+	for _, must := range []string{"/goalcast.js", "/reducer.js", "/links.js", "/page/main.js", "/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
+		if !seen[must] {
+			t.Errorf("%s is not reached from /", must)
+		}
+	}
+	page := get(t, h, "/").Body.String()
+	if regexp.MustCompile(`<script>|<style|\sstyle=|\son[a-z]+=|https?://`).MatchString(page) {
+		t.Error("the page holds an inline script or style, or an address elsewhere")
+	}
+}
+
+func TestPageConfig(t *testing.T) {
+	for _, tt := range []struct {
+		page clientjs.Page
+		want string
+	}{
+		{clientjs.Page{}, `{"pushes":false,"speed":1}`},
+		{clientjs.Page{Speed: 60, Pushes: true}, `{"pushes":true,"speed":60}`},
+	} {
+		h := clientjs.Handler(tt.page)
+		if got := get(t, h, "/page/config.json").Body.String(); got != tt.want {
+			t.Errorf("config %s, want %s", got, tt.want)
+		}
+		if phone := strings.Contains(get(t, h, "/").Body.String(), `class="with-phone"`); phone != tt.page.Pushes {
+			t.Errorf("a column for the phone: %v, want %v", phone, tt.page.Pushes)
+		}
+	}
+}
+
+func TestUnchangedFilesAreNotSentAgain(t *testing.T) {
+	h := clientjs.Handler(clientjs.Page{})
+	first := get(t, h, "/goalcast.js")
+	if first.Header().Get("Content-Type") != "text/javascript; charset=utf-8" {
+		t.Errorf("content type %q", first.Header().Get("Content-Type"))
+	}
+	again := get(t, h, "/goalcast.js", "If-None-Match", first.Header().Get("ETag"))
+	if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
+		t.Errorf("%d with %d bytes, want 304 without", again.Code, again.Body.Len())
+	}
+}
+
+func TestWhatIsNotThere(t *testing.T) {
+	h := clientjs.Handler(clientjs.Page{})
+	for _, path := range []string{"/page/", "/embed.go", "/test/hub.mjs", "/package.json", "/../embed.go", "/v1/matches"} {
+		if w := get(t, h, path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d, want 404", path, w.Code)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
+		t.Errorf("POST: %d", w.Code)
+	}
+}

@@ -1,0 +1,64 @@
+// Every frame that the hub's golden files show is understood. The files are written by a test of the hub.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { Goalcast } from '../goalcast.js';
+
+const dir = new URL('../../../testdata/wire/', import.meta.url);
+const there = existsSync(dir);
+const files = there ? readdirSync(dir).filter((name) => name.endsWith('.json')).sort() : [];
+const fromClient = new Set(['subscribe', 'unsubscribe', 'ping']);
+const fromServer = ['bye', 'error', 'event', 'hello', 'pong', 'reset', 'snapshot', 'stale', 'state'];
+
+// A socket that a test opens by hand; it hands the SDK frames as they stand in the files.
+class HandSocket extends EventTarget {
+  static last;
+  readyState = 1;
+  sent = [];
+  constructor(url) { super(); this.url = url; HandSocket.last = this; }
+  send(text) { this.sent.push(JSON.parse(text)); }
+  close() { this.readyState = 3; }
+  receive(text) { this.dispatchEvent(new MessageEvent('message', { data: text })); }
+}
+
+test('the files show a frame of each type that a hub sends', { skip: !there && !process.env.CI && 'no testdata/wire here' }, () => {
+  const types = new Set(files.map((name) => JSON.parse(readFileSync(new URL(name, dir))).type));
+  for (const type of fromServer) assert.ok(types.has(type), `none of type ${type} among ${files}`);
+});
+
+for (const name of files) {
+  test(`wire: ${name}`, () => {
+    const text = readFileSync(new URL(name, dir), 'utf8').trim();
+    const frame = JSON.parse(text);
+    const live = new Goalcast({ url: 'http://hub.test', topics: ['match:1'], WebSocket: HandSocket, random: () => 0.5 });
+    const heard = [];
+    for (const what of ['status', 'event', 'match', 'state', 'reset', 'problem']) live.on(what, (detail) => heard.push([what, detail]));
+    live.start();
+    const socket = HandSocket.last;
+    if (frame.type !== 'hello') socket.receive('{"type":"hello","version":1,"ping":25000}');
+    heard.length = 0;
+    socket.receive(text);
+    live.stop();
+    const told = (what) => heard.filter(([w]) => w === what).map(([, detail]) => detail);
+    switch (frame.type) {
+      case 'hello': assert.equal(told('status')[0].status, 'live'); break;
+      case 'snapshot':
+        assert.deepEqual(told('match').map((m) => m.match.id), (frame.matches ?? []).map((m) => m.id));
+        assert.equal(told('state').length, (frame.states ?? []).length);
+        if (frame.cursor) assert.equal(live.cursor, frame.cursor);
+        break;
+      case 'event':
+        assert.equal(told('event')[0].event.id, frame.event.id);
+        assert.equal(live.cursor, frame.cursor);
+        if (frame.event.kind !== 'message') assert.equal(told('match')[0].match.id, frame.event.match);
+        break;
+      case 'state': assert.deepEqual(told('state')[0].value, frame.state.value); break;
+      case 'reset': assert.equal(told('reset')[0].reason, frame.reason); break;
+      case 'stale': assert.equal(live.status === 'closed' && told('status')[0]?.status, frame.stale ? 'stale' : 'closed'); break;
+      case 'error': assert.equal(told('problem')[0].code, frame.code); break;
+      case 'bye': assert.equal(told('status')[0].retry, frame.retry ?? 250); break;
+      case 'pong': assert.ok(Number.isFinite(live.clockOffset ?? 0)); break;
+      default: assert.ok(fromClient.has(frame.type), `type ${frame.type} is unknown here`);
+    }
+  });
+}
