@@ -111,7 +111,7 @@ func postgresUnavailable(err error) bool {
 // databases have no WAL, so that a reader would make the writer fail.
 func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if path == "" {
-		return errors.New("database URL: sqlite: wants a path, or :memory:")
+		return errors.New("database URL: neither a path nor :memory: after sqlite")
 	}
 	s.dialect = dialect{
 		name:        "sqlite",
