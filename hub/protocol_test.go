@@ -132,11 +132,13 @@ func TestMisbehaviour(t *testing.T) {
 						t.Errorf("%s: closed with %d %q, want %d", how, code, reason, tt.want)
 					}
 				}
-				_, in := shake(t, n, "", tt.send)
+				c, in := shake(t, n, "", tt.send)
 				check("behind the handshake", in)
-				c, in := shake(t, n, "", nil)
+				c.Close()
+				c, in = shake(t, n, "", nil)
 				c.Write(tt.send)
 				check("whole", in)
+				c.Close()
 				c, in = shake(t, n, "", nil)
 				for i := range tt.send {
 					if _, err := c.Write(tt.send[i : i+1]); err != nil {
@@ -144,6 +146,7 @@ func TestMisbehaviour(t *testing.T) {
 					}
 				}
 				check("byte by byte", in)
+				c.Close()
 				wait(t, "gone", func() bool { return n.metric(t, "goalcast_hub_connections", "") == 0 })
 			})
 		}
@@ -282,15 +285,13 @@ func TestSubscribeWhilePlaying(t *testing.T) {
 		defer close(done)
 		for i := 1; ctx.Err() == nil; i++ {
 			w.goal(goalcast.MatchID(1+i%4), i)
-			if i%5 == 0 {
-				time.Sleep(time.Millisecond)
-			}
+			time.Sleep(time.Millisecond / 2) // the pace of the stream
 		}
 	}()
 	c := coder(t, n, query("match:1", goalcast.Cursor{}))
 	v := coderViewer{c}
 	seq := make(map[goalcast.MatchID]int64)
-	for i := range 200 {
+	for i := range 60 {
 		id := goalcast.MatchID(2 + i%3)
 		if err := c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"subscribe","topics":["match:%d"]}`, id)); err != nil {
 			t.Fatal(err)

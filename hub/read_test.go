@@ -1,0 +1,68 @@
+package hub
+
+import (
+	"bytes"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// run feeds bytes in pieces, as feed does, and returns the messages and how it ended.
+func run(b []byte, step int) (messages []string, end ws.StatusCode) {
+	var in input
+	var kept []byte
+	for len(b) > 0 {
+		n := min(step, len(b))
+		kept = append(kept, b[:n]...)
+		b = b[n:]
+		for {
+			f, used, bad := nextFrame(kept, in.fragments > 0)
+			if bad != nil {
+				return messages, bad.code
+			}
+			if used == 0 {
+				break
+			}
+			kept = kept[used:]
+			switch f.OpCode {
+			case ws.OpClose:
+				return messages, closeReply(f.payload).code
+			case ws.OpPing, ws.OpPong:
+				continue
+			}
+			text, bad := in.assemble(f)
+			if bad != nil {
+				return messages, bad.code
+			}
+			if text != nil {
+				messages = append(messages, string(text))
+			}
+		}
+	}
+	return messages, 0
+}
+
+// FuzzClientFrames feeds anything, whole and byte by byte: both must tell the same, nothing may crash, and every message is short UTF-8.
+func FuzzClientFrames(f *testing.F) {
+	frame := func(op ws.OpCode, fin bool, p string) []byte {
+		return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewFrame(op, fin, []byte(p)), [4]byte{1, 2, 3, 4}))
+	}
+	f.Add(frame(ws.OpText, true, `{"type":"ping"}`))
+	f.Add(append(frame(ws.OpText, false, "a"), frame(ws.OpContinuation, true, "b")...))
+	f.Add(frame(ws.OpClose, true, "\x03\xe8bye"))
+	f.Add(frame(ws.OpText, true, string(bytes.Repeat([]byte("x"), 200))))
+	f.Add([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		whole, wholeEnd := run(bytes.Clone(b), len(b)+1)
+		bits, bitsEnd := run(bytes.Clone(b), 1)
+		if wholeEnd != bitsEnd || len(whole) != len(bits) {
+			t.Fatalf("whole: %q %d, byte by byte: %q %d", whole, wholeEnd, bits, bitsEnd)
+		}
+		for i, m := range whole {
+			if m != bits[i] || !utf8.ValidString(m) || len(m) > maxClientMessage {
+				t.Fatalf("message %q, byte by byte %q", m, bits[i])
+			}
+		}
+	})
+}
