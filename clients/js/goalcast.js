@@ -27,6 +27,7 @@ const defaults = {
   maxBackoff: 30_000, // ... and at most this
   helloTimeout: 10_000, // ms until the hub must have said hello
   pongTimeout: 10_000, // ms until it must have answered a ping
+  clockPings: 1, // pings after each hello to learn the hub's clock; the quickest counts. More make latencies truer
   remember: 5000, // revisions of so many events are kept, to tell repeats
 };
 
@@ -59,7 +60,8 @@ export class Goalcast {
   #lastHeard = 0;
   #pings = new Map();
   #pingCount = 0;
-  #roundTrip = Infinity;
+  #roundTrip = Infinity; // ms, of the ping that told the clock
+  #clockPings = 0; // still to send
   #unsubscribeWindow;
 
   /** The snapshots of the matches followed, by id. */
@@ -208,6 +210,7 @@ export class Goalcast {
     const gone = asked.filter((topic) => !this.#topics.has(topic));
     if (added.length > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: added }));
     if (gone.length > 0) this.#link.send(JSON.stringify({ type: 'unsubscribe', topics: gone }));
+    this.#clockPings = this.#options.clockPings - 1;
     this.#ping();
     this.#listenForSilence();
   }
@@ -293,6 +296,7 @@ export class Goalcast {
     this.#cancel('pong');
     if (sent === undefined || !frame.time) return;
     const roundTrip = Date.now() - sent;
+    if (this.#clockPings-- > 0) this.#after('clock', 300, () => this.#ping());
     this.#measureClock(frame.time + roundTrip / 2, roundTrip);
   }
 

@@ -16,7 +16,7 @@ let eventCount = 0;
 async function main() {
   setLanguage(localStorage.getItem('goalcast.language') ?? navigator.language.slice(0, 2));
   const config = await fetch('/page/config.json').then((r) => r.json());
-  const live = new Goalcast();
+  const live = new Goalcast({ clockPings: 6 });
   const page = { live, speed: config.speed, now: () => live.now(), selected: undefined };
   page.follows = config.pushes ? new Follows() : undefined;
   page.select = (id) => { location.hash = `m${id}`; };

@@ -114,6 +114,6 @@ export class Phone {
 }
 
 function battery() {
-  return h('svg', { viewBox: '0 0 46 14' }, h('path', { class: 'bars', d: 'M1 13V9h3v4zM6 13V6h3v7zM11 13V3h3v10z' }), h('rect', { x: 21, y: 2.500, width: 20, height: 10, rx: 3, class: 'case' }),
-    h('rect', { x: 23, y: 4.500, width: 14, height: 6, rx: 1.500, class: 'bars' }), h('path', { class: 'bars', d: 'M43 6v3a1.600 1.600 0 0 0 0-3z' }));
+  return h('svg', { viewBox: '0 0 46 14' }, h('path', { class: 'bars', d: 'M1 13V9h3v4zM6 13V6h3v7zM11 13V3h3v10z' }), h('rect', { x: 21, y: 2.5, width: 20, height: 10, rx: 3, class: 'case' }),
+    h('rect', { x: 23, y: 4.5, width: 14, height: 6, rx: 1.5, class: 'bars' }), h('path', { class: 'bars', d: 'M43 6v3a1.6 1.6 0 0 0 0-3z' }));
 }

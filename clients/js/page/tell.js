@@ -61,19 +61,19 @@ export function sign(event) {
   const icon = (kind, ...children) => h('svg', { class: `sign ${kind}`, viewBox: '0 0 24 24', 'aria-hidden': 'true' }, ...children);
   switch (event.kind) {
     case 'goal':
-      return icon(event.goal?.type === 'own' ? 'ball own' : 'ball', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 8l3.800 2.800-1.450 4.400h-4.700L8.200 10.800z' }),
-        h('path', { class: 'seam', d: 'M12 8V3.500M15.800 10.800l4.300-1.500M14.350 15.200l2.700 3.700M9.650 15.200l-2.700 3.700M8.200 10.800L3.900 9.300' }));
+      return icon(event.goal?.type === 'own' ? 'ball own' : 'ball', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 8l3.8 2.8-1.450 4.400h-4.700L8.2 10.800z' }),
+        h('path', { class: 'seam', d: 'M12 8V3.500M15.8 10.800l4.3-1.500M14.350 15.200l2.7 3.700M9.650 15.200l-2.7 3.700M8.2 10.800L3.9 9.3' }));
     case 'shootout_kick':
     case 'missed_penalty':
       return event.kick?.scored ? icon('ball', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M8 12l3 3 5-6', class: 'tick' }))
-        : icon('miss', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M8.500 8.500l7 7M15.500 8.500l-7 7' }));
+        : icon('miss', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M8.5 8.500l7 7M15.5 8.500l-7 7' }));
     case 'card':
       return icon('card-sign', event.card?.type === 'second_yellow' && h('rect', { x: 4, y: 4, width: 10, height: 14, rx: 2, class: 'yellow' }),
         h('rect', { x: event.card?.type === 'second_yellow' ? 9 : 7, y: event.card?.type === 'second_yellow' ? 7 : 5, width: 10, height: 14, rx: 2,
           class: event.card?.type === 'yellow' ? 'yellow' : 'red' }));
-    case 'substitution': return icon('swap', h('path', { class: 'on', d: 'M8 19V6M4 10l4-4.500 4 4.500' }), h('path', { class: 'off', d: 'M16 5v13M12 14l4 4.500 4-4.500' }));
+    case 'substitution': return icon('swap', h('path', { class: 'on', d: 'M8 19V6M4 10l4-4.5 4 4.5' }), h('path', { class: 'off', d: 'M16 5v13M12 14l4 4.5 4-4.5' }));
     case 'var': return icon('var', h('rect', { x: 2.5, y: 5, width: 19, height: 14, rx: 2.5 }), h('text', { x: 12, y: 15, 'text-anchor': 'middle' }, 'VAR'));
-    case 'added_time': return icon('watch', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 7v5l3.500 2' }));
+    case 'added_time': return icon('watch', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 7v5l3.5 2' }));
   }
   return icon('other', h('circle', { cx: 12, cy: 12, r: 4 }));
 }

@@ -270,3 +270,11 @@ test('a later session goes on with cursor and snapshots of an earlier one', asyn
   await until(() => heard.events.length === 1);
   assert.equal(live.matches.get(1).score.home, 1);
 });
+
+test('the clock is learnt from as many pings as asked for', async () => {
+  listen({ clockPings: 3 });
+  const visit = await hub.visit(0);
+  visit.send(hello({ time: Date.now() - 5000 })); // a hello that took long: pings know better
+  await until(() => visit.pings === 3);
+  await until(() => Math.abs(live.clockOffset) < 200);
+});
