@@ -84,16 +84,16 @@ func TestDocumentStatesAndLists(t *testing.T) {
 		}
 		for _, tt := range []struct {
 			name   string
-			filter DocumentFilter
+			filter goalcast.DocumentFilter
 			want   []int // places in ids
 		}{
-			{"all", DocumentFilter{}, []int{4, 3, 2, 1, 0}},
-			{"feed", DocumentFilter{Feed: "F24"}, []int{3, 1}},
-			{"provider", DocumentFilter{Provider: "wsc"}, nil},
-			{"match", DocumentFilter{Match: 1}, []int{3, 0}},
-			{"state", DocumentFilter{State: goalcast.DocumentFailed}, []int{1}},
-			{"times", DocumentFilter{From: kickoff.Add(time.Minute), To: kickoff.Add(3 * time.Minute)}, []int{2, 1}},
-			{"page", DocumentFilter{Before: ids[3], Limit: 2}, []int{2, 1}},
+			{"all", goalcast.DocumentFilter{}, []int{4, 3, 2, 1, 0}},
+			{"feed", goalcast.DocumentFilter{Feed: "F24"}, []int{3, 1}},
+			{"provider", goalcast.DocumentFilter{Provider: "wsc"}, nil},
+			{"match", goalcast.DocumentFilter{Match: 1}, []int{3, 0}},
+			{"state", goalcast.DocumentFilter{State: goalcast.DocumentFailed}, []int{1}},
+			{"times", goalcast.DocumentFilter{From: kickoff.Add(time.Minute), To: kickoff.Add(3 * time.Minute)}, []int{2, 1}},
+			{"page", goalcast.DocumentFilter{Before: ids[3], Limit: 2}, []int{2, 1}},
 		} {
 			list, err := s.Documents(ctx, tt.filter)
 			var got, want []goalcast.DocumentID
@@ -111,7 +111,7 @@ func TestDocumentStatesAndLists(t *testing.T) {
 		if err != nil || failed.State != goalcast.DocumentFailed || failed.Error != "truncated \uFFFD" || failed.Attempts != 2 {
 			t.Errorf("failed document: %+v, %v", failed, err)
 		}
-		if got, err := s.ResetDocuments(ctx, DocumentFilter{Feed: "F24"}); err != nil || !slices.Equal(got, ids[1:2]) {
+		if got, err := s.ResetDocuments(ctx, goalcast.DocumentFilter{Feed: "F24"}); err != nil || !slices.Equal(got, ids[1:2]) {
 			t.Errorf("reset = %v, %v; want %v", got, err, ids[1:2])
 		}
 		if d, err := s.Document(ctx, ids[1]); err != nil || d.State != goalcast.DocumentReceived || d.Error != "" || d.Attempts != 2 {

@@ -53,7 +53,7 @@ func TestKilledProcessLosesNoDocument(t *testing.T) {
 			if acknowledged < 50 {
 				t.Fatalf("only %d documents were kept", acknowledged)
 			}
-			list, err := s.Documents(t.Context(), DocumentFilter{Limit: maxDocuments})
+			list, err := s.Documents(t.Context(), goalcast.DocumentFilter{Limit: maxDocuments})
 			if err != nil || len(list) < acknowledged {
 				t.Fatalf("%d documents after the kill, %v; %d were acknowledged", len(list), err, acknowledged)
 			}

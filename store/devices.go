@@ -17,9 +17,6 @@ const (
 	MaxFollows = 500
 )
 
-// ErrTooMany says that the user has as many devices or follows as he may have.
-var ErrTooMany = goalcast.ErrTooMany
-
 const deviceColumns = `d.id, d.token, d.user_id, d.platform, d.language, d.created`
 
 // SaveDevice registers a device, or changes the one with that token: platform, language, and whose it is, since a phone that changes hands
@@ -34,7 +31,7 @@ func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 			return err
 		}
 		if others >= MaxDevices {
-			return fmt.Errorf("%w devices: %d", ErrTooMany, MaxDevices)
+			return fmt.Errorf("%w devices: %d", goalcast.ErrTooMany, MaxDevices)
 		}
 		_, err := tx.exec(ctx, `INSERT INTO devices (token, user_id, platform, language, created) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (token) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language`,
@@ -75,7 +72,7 @@ func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast
 			return err
 		}
 		if others >= MaxFollows {
-			return fmt.Errorf("%w follows: %d", ErrTooMany, MaxFollows)
+			return fmt.Errorf("%w follows: %d", goalcast.ErrTooMany, MaxFollows)
 		}
 		_, err := tx.exec(ctx, `INSERT INTO follows (user_id, kind, topic, created) VALUES ($1, $2, $3, $4) ON CONFLICT (user_id, kind, topic) DO NOTHING`,
 			string(user), int(topic.Kind), topic.ID, toMillis(time.Now()))

@@ -81,7 +81,7 @@ func TestLimitsOfAUser(t *testing.T) {
 		for i := range MaxDevices + 5 {
 			wg.Go(func() {
 				err := s.SaveDevice(t.Context(), goalcast.Device{Token: fmt.Sprint("t", i), User: "ann", Platform: "android", Language: "nl"})
-				if errors.Is(err, ErrTooMany) {
+				if errors.Is(err, goalcast.ErrTooMany) {
 					mu.Lock()
 					refused++
 					mu.Unlock()
@@ -106,7 +106,7 @@ func TestLimitsOfAUser(t *testing.T) {
 		if err := s.Follow(t.Context(), "ann", goalcast.ForMatch(1)); err != nil {
 			t.Errorf("follow again at the limit: %v", err)
 		}
-		if err := s.Follow(t.Context(), "ann", goalcast.ForTeam(1)); !errors.Is(err, ErrTooMany) {
+		if err := s.Follow(t.Context(), "ann", goalcast.ForTeam(1)); !errors.Is(err, goalcast.ErrTooMany) {
 			t.Errorf("follow beyond the limit: %v", err)
 		}
 	})

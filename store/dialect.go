@@ -42,6 +42,8 @@ type dialect struct {
 	retry func(error) bool
 	// unavailable says that the database does not answer, as opposed to answering with an error.
 	unavailable func(error) bool
+	// refused says that the data itself is not acceptable (a number that another row has, a value out of range): it will be refused again.
+	refused func(error) bool
 	// maxArgs is how many parameters a statement may have.
 	maxArgs int
 }
@@ -70,6 +72,7 @@ func (s *Store) openPostgres(url string) error {
 		sql:         func(q string) string { return q },
 		retry:       postgresRetry,
 		unavailable: postgresUnavailable,
+		refused:     postgresRefused,
 		maxArgs:     60000, // the protocol counts them in 16 bits
 	}
 	return nil
@@ -101,6 +104,12 @@ func postgresUnavailable(err error) bool {
 		errors.Is(err, net.ErrClosed) || isEOF(err) || pgconn.SafeToRetry(err)
 }
 
+// postgresRefused: data exceptions and broken constraints.
+func postgresRefused(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code[:2] == "22" || pg.Code[:2] == "23")
+}
+
 // openSQLite makes one connection that writes and some that read.
 //
 // The file is in WAL mode with synchronous=FULL: the log is flushed at every commit. NORMAL would survive a kill -9 too, since the
@@ -118,6 +127,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 		sql:         questionMarks(),
 		retry:       sqliteRetry,
 		unavailable: sqliteUnavailable,
+		refused:     func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT },
 		maxArgs:     30000, // SQLITE_MAX_VARIABLE_NUMBER is 32766
 	}
 	pragmas := url.Values{"_txlock": {"immediate"}, "_pragma": {

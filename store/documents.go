@@ -95,9 +95,6 @@ func (s *Store) UnfinishedDocuments(ctx context.Context, olderThan time.Time, li
 
 func scanDocumentID(row scanner) (id goalcast.DocumentID, err error) { return id, row.Scan(&id) }
 
-// DocumentFilter is the root's.
-type DocumentFilter = goalcast.DocumentFilter
-
 func documentsWhere(f goalcast.DocumentFilter) (string, []any) {
 	w := where{}
 	w.when(f.Provider != "", "provider = ", f.Provider)
@@ -116,7 +113,7 @@ func documentsWhere(f goalcast.DocumentFilter) (string, []any) {
 }
 
 // Documents lists documents without their bodies, newest first.
-func (s *Store) Documents(ctx context.Context, f DocumentFilter) ([]goalcast.Document, error) {
+func (s *Store) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.Document, error) {
 	chosen, args := documentsWhere(f)
 	rows, err := s.query(ctx, `SELECT `+documentColumns+` FROM documents`+chosen, args...)
 	list, err := collect(rows, err, func(row scanner) (goalcast.Document, error) { return scanDocument(row) })
@@ -125,7 +122,7 @@ func (s *Store) Documents(ctx context.Context, f DocumentFilter) ([]goalcast.Doc
 
 // ResetDocuments marks documents as received again, so that they are worked on anew (a replay after a fix), and returns their numbers,
 // newest first. Without a State in the filter it takes the failed ones. Attempts go on counting.
-func (s *Store) ResetDocuments(ctx context.Context, f DocumentFilter) ([]goalcast.DocumentID, error) {
+func (s *Store) ResetDocuments(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.DocumentID, error) {
 	if f.State == "" {
 		f.State = goalcast.DocumentFailed
 	}

@@ -70,9 +70,10 @@ func (s *Store) markBroken(ctx context.Context, id int64) error {
 	return s.wrap("mark outbox row", err)
 }
 
-// PruneOutbox deletes rows from before a time that are done: on the bus and planned for phones. It returns how many. The events stay.
+// PruneOutbox deletes rows from before a time that are on the bus, planned for phones or not: no push waits as long as rows are kept, and there may be no
+// notifier at all. It returns how many. The events stay.
 func (s *Store) PruneOutbox(ctx context.Context, before time.Time) (int64, error) {
-	result, err := s.write.ExecContext(ctx, s.dialect.sql(`DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL AND planned_at IS NOT NULL`),
+	result, err := s.write.ExecContext(ctx, s.dialect.sql(`DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL`),
 		before.UnixMilli())
 	if err != nil {
 		return 0, s.wrap("prune outbox", err)

@@ -230,8 +230,10 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 		return err
 	}
 	var reached []byte
-	if err := t.queryRow(ctx, `SELECT first_device, last_device, reached, sent, CASE WHEN unsure = 1 OR state = 'claimed' THEN 1 ELSE 0 END
-		FROM push_batches WHERE id = $1`, b.Source).Scan(&c.From, &c.To, &reached, &c.Sent, &c.Unsure); err != nil {
+	// A claim of the source that is alive here was made after the update above, and so after this revision was planned: it tells nothing older.
+	if err := t.queryRow(ctx, `SELECT first_device, last_device, reached, sent,
+			CASE WHEN unsure = 1 OR state = 'claimed' AND lease_until <= $2 THEN 1 ELSE 0 END
+		FROM push_batches WHERE id = $1`, b.Source, toMillis(now)).Scan(&c.From, &c.To, &reached, &c.Sent, &c.Unsure); err != nil {
 		return err
 	}
 	c.Reached, err = unpackIDs(reached)

@@ -110,6 +110,8 @@ func (s *Store) wrap(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, goalcast.ErrNotFound)
 	case errors.Is(err, context.DeadlineExceeded), s.dialect.unavailable(err):
 		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, err)
+	case s.dialect.refused(err):
+		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrPermanent, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -133,7 +133,7 @@ func (n *node) close() {
 
 // listener hears the bus for all parts of the process.
 func (n *node) listener() goalcast.Listener {
-	var all listeners
+	var all []goalcast.Listener
 	if n.hub != nil {
 		all = append(all, n.hub) // which tells the board
 	} else {
@@ -142,34 +142,7 @@ func (n *node) listener() goalcast.Listener {
 	if n.notifier != nil {
 		all = append(all, waker{n.notifier})
 	}
-	return all
-}
-
-// listeners passes everything on to each, in order.
-type listeners []goalcast.Listener
-
-func (l listeners) Event(p goalcast.Published) {
-	for _, one := range l {
-		one.Event(p)
-	}
-}
-
-func (l listeners) State(s goalcast.State) {
-	for _, one := range l {
-		one.State(s)
-	}
-}
-
-func (l listeners) Reset(c goalcast.Cursor) {
-	for _, one := range l {
-		one.Reset(c)
-	}
-}
-
-func (l listeners) Stale(stale bool) {
-	for _, one := range l {
-		one.Stale(stale)
-	}
+	return store.Listeners(all...)
 }
 
 // waker takes an event on the bus as a hint that the outbox has work for the notifier.
