@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -57,15 +59,17 @@ type serving struct {
 	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
 	SweepAge time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" default:"10s" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
 
-	DrainTime     time.Duration `name:"drain-time" env:"GOALCAST_DRAIN_TIME" default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
-	PingInterval  time.Duration `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" default:"25s" help:"A viewer hears something at least this often."`
-	Ring          int           `name:"ring" env:"GOALCAST_RING" default:"20000" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
-	MaxPending    int           `name:"max-pending" env:"GOALCAST_MAX_PENDING" default:"262144" placeholder:"BYTES" help:"Events that may wait for one slow viewer before it is cut with code 4008."`
-	MaxTopics     int           `name:"max-topics" env:"GOALCAST_MAX_TOPICS" default:"100" placeholder:"N" help:"Topics of one connection."`
-	MaxConns      int           `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is no limit."`
-	MaxConnsPerIP int           `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
-	HandshakeRate float64       `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
-	Origins       []string      `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
+	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
+	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" default:"25s" help:"A viewer hears something at least this often."`
+	Ring          int            `name:"ring" env:"GOALCAST_RING" default:"20000" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
+	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" default:"262144" placeholder:"BYTES" help:"Events that may wait for one slow viewer before it is cut with code 4008."`
+	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" default:"100" placeholder:"N" help:"Topics of one connection."`
+	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is no limit."`
+	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
+	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
+	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address."`
+	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
+	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
 
 	FCM fcmConfig `embed:"" prefix:"fcm-"`
 }
@@ -169,23 +173,27 @@ func secretFile(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 
 var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
-// named adds the environment variable to an error that names only the flag: whoever set the variable looks for that.
+// named puts the environment variable in front of an error that names only the flag: whoever set the variable looks for that. What a secret's value was is never shown.
 func named(model *kong.Application, err error) error {
-	m := flagName.FindStringSubmatch(err.Error())
+	text, _, _ := strings.Cut(err.Error(), " (from envar")
+	m := flagName.FindStringSubmatch(text)
 	if m == nil {
 		return err
 	}
-	var variable string
+	var flag *kong.Flag
 	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
 		if f, ok := node.(*kong.Flag); ok && f.Name == m[1] && len(f.Envs) > 0 {
-			variable = f.Envs[0]
+			flag = f
 		}
 		return next(nil)
 	})
-	if variable == "" || strings.Contains(err.Error(), variable) {
+	switch {
+	case flag == nil:
 		return err
+	case flag.Tag.Has("secret"):
+		return fmt.Errorf("%s: want %s", flag.Envs[0], cmp.Or(flag.PlaceHolder, "a value"))
 	}
-	return fmt.Errorf("%s: %w", variable, err)
+	return fmt.Errorf("%s: %s", flag.Envs[0], text)
 }
 
 // Validate is called by kong; the messages name the variable.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -78,6 +80,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		n.hub = hub.New(hub.Config{
 			Ring: n.cfg.Ring, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.cfg.MaxConns, MaxConnsPerIP: n.cfg.MaxConnsPerIP,
 			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval, DrainTime: n.cfg.DrainTime,
+			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}
 	if n.has(roleIngest) {
@@ -96,7 +99,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		if n.ingest != nil {
 			deps.Replayer = n.ingest
 		}
-		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens}, deps, n.log, n.reg)
+		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies, MeOrigins: n.cfg.MeOrigins}, deps, n.log, n.reg)
 	}
 	return nil
 }
