@@ -190,6 +190,8 @@ func named(model *kong.Application, err error) error {
 	switch {
 	case flag == nil:
 		return err
+	case strings.Contains(text, flag.Envs[0]+"_FILE"): // by secretFile
+		return errors.New(strings.TrimPrefix(text, "--"+flag.Name+": "))
 	case flag.Tag.Has("secret"):
 		return fmt.Errorf("%s: want %s", flag.Envs[0], cmp.Or(flag.PlaceHolder, "a value"))
 	}
