@@ -180,9 +180,8 @@ class Card {
     clearTimeout(this.#timer);
     this.shout.replaceChildren(h('b', {}, big), h('span', {}, small));
     this.root.dataset.shout = kind;
-    flash(this.root, 'shouting');
+    flash(this.shout, 'plays');
     this.#timer = setTimeout(() => {
-      this.root.classList.remove('shouting');
       delete this.root.dataset.shout;
     }, shoutTime);
   }

@@ -30,11 +30,17 @@ export function setChildren(parent, children) {
   }
 }
 
-/** Plays a CSS animation that a class starts, from its beginning. */
+/** Plays a CSS animation that a class starts, from its beginning. The class goes when it ends, else it would play again whenever the element is moved. */
 export function flash(el, name) {
   el.classList.remove(name);
   void el.offsetWidth; // the browser must see it gone
   el.classList.add(name);
+  const done = (e) => {
+    if (e.target !== el) return; // a child's animation
+    el.classList.remove(name);
+    el.removeEventListener('animationend', done);
+  };
+  el.addEventListener('animationend', done);
 }
 
 /** Two colours of a club, made of its id: always the same, and told apart from its neighbours. */

@@ -65,7 +65,7 @@ async function findMatches(page) {
 function changed(page, match) {
   setText(byId('empty'), '');
   page.list.show(match);
-  if (page.selected === undefined && !location.hash) choose(page);
+  if (!location.hash && (page.selected === undefined || page.list.match(page.selected)?.state === 'finished')) choose(page); // nobody chose: go where the ball rolls
   if (page.selected === match.id) page.detail.show(match);
   page.phone?.known(match);
 }
