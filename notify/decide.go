@@ -107,7 +107,7 @@ func happened(e goalcast.Event, now time.Time) time.Time {
 
 // verdict is what one revision leads to.
 type verdict struct {
-	record  PushRecord
+	record  goalcast.PushRecord
 	kind    string // pushed; "" if nothing is
 	fresh   bool   // to all followers; else to those who got the base
 	expires time.Time
@@ -115,7 +115,7 @@ type verdict struct {
 }
 
 // decide says what revision e changes, given where its pushes stand and the match as it is now. It reads no clock but now and calls nothing.
-func (n *Notifier) decide(rec PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
+func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
 	if e.Revision <= rec.Revision {
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
@@ -125,7 +125,7 @@ func (n *Notifier) decide(rec PushRecord, e goalcast.Event, match goalcast.Snaps
 		return n.decideUnwanted(rec, e, match, now)
 	}
 	since := happened(e, now)
-	if rec.State == RecordWithdrawn {
+	if rec.State == goalcast.RecordWithdrawn {
 		since = told(e, now) // it was taken back and stands after all: that is the news, not the goal of minutes ago
 	}
 	if rec.Since.IsZero() {
@@ -141,27 +141,27 @@ func (n *Notifier) decide(rec PushRecord, e goalcast.Event, match goalcast.Snaps
 		return verdict{}, err
 	}
 	switch {
-	case rec.State == RecordMuted:
+	case rec.State == goalcast.RecordMuted:
 		return verdict{record: rec, reason: "muted"}, nil
-	case rec.State == RecordShown:
+	case rec.State == goalcast.RecordShown:
 		return n.decideCorrection(rec, e, want, content, print, now), nil
 	}
 	expires := since.Add(n.cfg.ttl(want, e.Period))
 	switch {
 	case want == kindStatus && e.Revision == 1: // known as halted from the first: no news, just a list that was read
-		rec.State = RecordMuted
+		rec.State = goalcast.RecordMuted
 		return verdict{record: rec, reason: "not_new"}, nil
 	case !now.Before(expires), n.tooLate(match, now):
-		rec.State = RecordMuted
+		rec.State = goalcast.RecordMuted
 		return verdict{record: rec, reason: "expired"}, nil
 	}
-	rec.State, rec.Shown, rec.Base, rec.Told = RecordShown, now, e.Revision, e.Revision
+	rec.State, rec.Shown, rec.Base, rec.Told = goalcast.RecordShown, now, e.Revision, e.Revision
 	rec.Print, rec.Content, rec.Topics = print, content, e.Topics
 	return verdict{record: rec, kind: want, fresh: true, expires: expires}, nil
 }
 
 // decideCorrection is for what is on phones already and stands: another scorer or minute replaces it without a sound.
-func (n *Notifier) decideCorrection(rec PushRecord, e goalcast.Event, want string, content []byte, print string, now time.Time) verdict {
+func (n *Notifier) decideCorrection(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, print string, now time.Time) verdict {
 	if print == rec.Print {
 		return verdict{record: rec}
 	}
@@ -174,23 +174,23 @@ func (n *Notifier) decideCorrection(rec PushRecord, e goalcast.Event, want strin
 }
 
 // decideUnwanted is for a revision that asks for nothing: if an older one was pushed, it is taken back.
-func (n *Notifier) decideUnwanted(rec PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
-	shown := rec.State == RecordShown
+func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
+	shown := rec.State == goalcast.RecordShown
 	rec.Since = time.Time{}
 	if shown && newer(match, e) {
 		// Batches of the base that have not gone yet stay where they are: the claim looks at the newest revision.
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
 	if !shown {
-		if rec.State != RecordWithdrawn {
-			rec.State = RecordNone
+		if rec.State != goalcast.RecordWithdrawn {
+			rec.State = goalcast.RecordNone
 		}
 		return verdict{record: rec}, nil
 	}
 	off := withdrawal(e)
 	late := now.Sub(rec.Shown) > n.cfg.CorrectionAge
 	if off == "" || late {
-		rec.State, rec.Content = RecordNone, nil
+		rec.State, rec.Content = goalcast.RecordNone, nil
 		reason := "late_correction"
 		if !late {
 			reason = "withdrawn_unseen"
@@ -201,7 +201,7 @@ func (n *Notifier) decideUnwanted(rec PushRecord, e goalcast.Event, match goalca
 	if err != nil {
 		return verdict{}, err
 	}
-	rec.State, rec.Told, rec.Content, rec.Print = RecordWithdrawn, e.Revision, content, print
+	rec.State, rec.Told, rec.Content, rec.Print = goalcast.RecordWithdrawn, e.Revision, content, print
 	return verdict{record: rec, kind: off, expires: told(e, now).Add(n.cfg.ttl(off, e.Period))}, nil
 }
 

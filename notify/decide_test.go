@@ -187,50 +187,50 @@ func TestDecide(t *testing.T) {
 		event goalcast.Event
 		steps []step
 	}{
-		"goal": {goal, []step{{after: 20 * time.Second, change: same, kind: kindGoal, fresh: true, state: RecordShown}}},
-		"goal told too late": {goal, []step{{after: 2 * time.Minute, change: same, state: RecordMuted, reason: "expired"},
-			{after: 3 * time.Minute, change: scorer, state: RecordMuted, reason: "muted"},
-			{after: 4 * time.Minute, change: cancelled, state: RecordNone}}},
+		"goal": {goal, []step{{after: 20 * time.Second, change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
+		"goal told too late": {goal, []step{{after: 2 * time.Minute, change: same, state: goalcast.RecordMuted, reason: "expired"},
+			{after: 3 * time.Minute, change: scorer, state: goalcast.RecordMuted, reason: "muted"},
+			{after: 4 * time.Minute, change: cancelled, state: goalcast.RecordNone}}},
 		"goal without a time, in a document of days ago": {goal, []step{{change: func(e *goalcast.Event) {
 			e.At, e.Times.Provider, e.Times.Received = time.Time{}, noon.Add(-72*time.Hour).UnixMilli(), noon.UnixMilli()
-		}, state: RecordMuted, reason: "expired"}}},
-		"goal without a time, received now":         {goal, []step{{change: untimed, kind: kindGoal, fresh: true, state: RecordShown}}},
-		"goal without a time, of a match long over": {goal, []step{{after: 4 * time.Hour, change: untimed, state: RecordMuted, reason: "expired"}}},
+		}, state: goalcast.RecordMuted, reason: "expired"}}},
+		"goal without a time, received now":         {goal, []step{{change: untimed, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
+		"goal without a time, of a match long over": {goal, []step{{after: 4 * time.Hour, change: untimed, state: goalcast.RecordMuted, reason: "expired"}}},
 		"goal in the future (a wrong zone)": {goal, []step{{change: func(e *goalcast.Event) { e.At = noon.Add(time.Hour) }, kind: kindGoal, fresh: true,
-			state: RecordShown}}},
-		"goal cancelled": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: RecordShown},
-			{after: 4 * time.Minute, change: cancelled, kind: kindGoalOff, state: RecordWithdrawn},
-			{after: 5 * time.Minute, change: func(e *goalcast.Event) { e.Status = goalcast.Cancelled; e.Minute = 28 }, state: RecordWithdrawn}}},
-		"goal cancelled, and given after all": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: RecordShown},
-			{after: time.Minute, change: cancelled, kind: kindGoalOff, state: RecordWithdrawn},
-			{after: 4 * time.Minute, change: confirmed, kind: kindGoal, fresh: true, state: RecordShown}}},
-		"goal cancelled long after": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: RecordShown},
-			{after: 48 * time.Hour, change: cancelled, state: RecordNone, reason: "late_correction"},
-			{after: 49 * time.Hour, change: confirmed, state: RecordMuted, reason: "expired"}}},
-		"goal that was never told, cancelled": {goal, []step{{change: cancelled, state: RecordNone}}},
-		"scorer corrected": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: RecordShown},
-			{after: 5 * time.Minute, change: scorer, kind: kindGoal, state: RecordShown}}},
-		"scorer corrected days later": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: RecordShown},
-			{after: 72 * time.Hour, change: scorer, state: RecordShown, reason: "late_correction"}}},
-		"assist corrected": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: RecordShown},
-			{after: time.Minute, change: quality, state: RecordShown}}},
-		"possible goal, confirmed": {goal, []step{{change: func(e *goalcast.Event) { e.Status = goalcast.Provisional }, kind: kindGoal, fresh: true, state: RecordShown},
-			{after: time.Minute, change: confirmed, state: RecordShown}}},
-		"yellow card": {card, []step{{change: same, state: RecordNone}}},
-		"yellow that becomes red": {card, []step{{change: same, state: RecordNone},
-			{after: 2 * time.Minute, change: red, kind: kindRed, fresh: true, state: RecordShown},
-			{after: 4 * time.Minute, change: func(e *goalcast.Event) { e.Card = card.Card }, kind: kindRedOff, state: RecordWithdrawn}}},
-		"half time": {half, []step{{after: 9 * time.Minute, change: same, kind: kindPeriod, fresh: true, state: RecordShown},
-			{after: 9*time.Minute + time.Second, change: func(e *goalcast.Event) { e.At = noon.Add(time.Second) }, state: RecordShown}}},
-		"half time too late": {half, []step{{after: 10 * time.Minute, change: same, state: RecordMuted, reason: "expired"}}},
-		"half time cancelled": {half, []step{{change: same, kind: kindPeriod, fresh: true, state: RecordShown},
-			{after: time.Minute, change: cancelled, state: RecordNone, reason: "withdrawn_unseen"}}},
-		"extra time's pause": {goalcast.Event{ID: "p", Kind: goalcast.KindPeriod, Period: goalcast.ExtraHalfTime, At: noon}, []step{{change: same, state: RecordNone}}},
+			state: goalcast.RecordShown}}},
+		"goal cancelled": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
+			{after: 4 * time.Minute, change: cancelled, kind: kindGoalOff, state: goalcast.RecordWithdrawn},
+			{after: 5 * time.Minute, change: func(e *goalcast.Event) { e.Status = goalcast.Cancelled; e.Minute = 28 }, state: goalcast.RecordWithdrawn}}},
+		"goal cancelled, and given after all": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
+			{after: time.Minute, change: cancelled, kind: kindGoalOff, state: goalcast.RecordWithdrawn},
+			{after: 4 * time.Minute, change: confirmed, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
+		"goal cancelled long after": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
+			{after: 48 * time.Hour, change: cancelled, state: goalcast.RecordNone, reason: "late_correction"},
+			{after: 49 * time.Hour, change: confirmed, state: goalcast.RecordMuted, reason: "expired"}}},
+		"goal that was never told, cancelled": {goal, []step{{change: cancelled, state: goalcast.RecordNone}}},
+		"scorer corrected": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
+			{after: 5 * time.Minute, change: scorer, kind: kindGoal, state: goalcast.RecordShown}}},
+		"scorer corrected days later": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
+			{after: 72 * time.Hour, change: scorer, state: goalcast.RecordShown, reason: "late_correction"}}},
+		"assist corrected": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
+			{after: time.Minute, change: quality, state: goalcast.RecordShown}}},
+		"possible goal, confirmed": {goal, []step{{change: func(e *goalcast.Event) { e.Status = goalcast.Provisional }, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
+			{after: time.Minute, change: confirmed, state: goalcast.RecordShown}}},
+		"yellow card": {card, []step{{change: same, state: goalcast.RecordNone}}},
+		"yellow that becomes red": {card, []step{{change: same, state: goalcast.RecordNone},
+			{after: 2 * time.Minute, change: red, kind: kindRed, fresh: true, state: goalcast.RecordShown},
+			{after: 4 * time.Minute, change: func(e *goalcast.Event) { e.Card = card.Card }, kind: kindRedOff, state: goalcast.RecordWithdrawn}}},
+		"half time": {half, []step{{after: 9 * time.Minute, change: same, kind: kindPeriod, fresh: true, state: goalcast.RecordShown},
+			{after: 9*time.Minute + time.Second, change: func(e *goalcast.Event) { e.At = noon.Add(time.Second) }, state: goalcast.RecordShown}}},
+		"half time too late": {half, []step{{after: 10 * time.Minute, change: same, state: goalcast.RecordMuted, reason: "expired"}}},
+		"half time cancelled": {half, []step{{change: same, kind: kindPeriod, fresh: true, state: goalcast.RecordShown},
+			{after: time.Minute, change: cancelled, state: goalcast.RecordNone, reason: "withdrawn_unseen"}}},
+		"extra time's pause": {goalcast.Event{ID: "p", Kind: goalcast.KindPeriod, Period: goalcast.ExtraHalfTime, At: noon}, []step{{change: same, state: goalcast.RecordNone}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := testNotifier(Config{})
 			g := newGame()
-			var rec PushRecord
+			var rec goalcast.PushRecord
 			for i, s := range tt.steps {
 				e := tt.event
 				e.Revision, e.Times.Received = i+1, noon.Add(s.after).UnixMilli()
@@ -262,7 +262,7 @@ func TestRevisionsThatWereCommittedTogether(t *testing.T) {
 	second := goalEvent("opta:1", 1, 27, "Joris Wuyts")
 	second.Revision = 2
 	second = g.apply(second)
-	v1, err := n.decide(PushRecord{}, first, g.Snapshot, noon)
+	v1, err := n.decide(goalcast.PushRecord{}, first, g.Snapshot, noon)
 	if err != nil || v1.kind != "" || v1.reason != "superseded" {
 		t.Fatalf("the older one: %+v, %v", v1, err)
 	}
@@ -277,7 +277,7 @@ func TestRevisionsThatWereCommittedTogether(t *testing.T) {
 
 func TestStatusOfAMatch(t *testing.T) {
 	n, g := testNotifier(Config{}), newGame()
-	revision := func(rev int, halted goalcast.MatchState, rec PushRecord) verdict {
+	revision := func(rev int, halted goalcast.MatchState, rec goalcast.PushRecord) verdict {
 		t.Helper()
 		f := g.Fixture
 		f.Halted, f.Kickoff = halted, noon.Add(time.Hour)
@@ -288,12 +288,12 @@ func TestStatusOfAMatch(t *testing.T) {
 		}
 		return v
 	}
-	v := revision(2, "", PushRecord{})
+	v := revision(2, "", goalcast.PushRecord{})
 	v = revision(3, goalcast.Postponed, v.record)
 	if v.kind != kindStatus || !v.fresh || v.expires.Sub(noon) != 6*time.Hour {
 		t.Errorf("postponed: %+v", v)
 	}
-	if v = revision(4, "", v.record); v.kind != "" || v.record.State != RecordNone {
+	if v = revision(4, "", v.record); v.kind != "" || v.record.State != goalcast.RecordNone {
 		t.Errorf("a new date: %+v", v)
 	}
 	if v = revision(5, goalcast.Abandoned, v.record); v.kind != kindStatus || !v.fresh {
@@ -302,7 +302,7 @@ func TestStatusOfAMatch(t *testing.T) {
 	// A list that is read for the first time tells of what everybody knows.
 	g = newGame()
 	g.FixtureRevision = 0
-	if v = revision(1, goalcast.Postponed, PushRecord{}); v.kind != "" || v.reason != "not_new" {
+	if v = revision(1, goalcast.Postponed, goalcast.PushRecord{}); v.kind != "" || v.reason != "not_new" {
 		t.Errorf("postponed in the first list: %+v", v)
 	}
 	if v = revision(2, goalcast.Postponed, v.record); v.kind != "" {

@@ -36,20 +36,20 @@ type Store interface {
 	// Match returns the match as it stands, or ErrNotFound.
 	Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error)
 	// PushRecord returns where an event's pushes stand; Revision 0 if there is nothing yet.
-	PushRecord(ctx context.Context, event string) (PushRecord, error)
+	PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error)
 	// BatchBounds cuts the devices of all users who follow any of the topics into ranges of ids (first, last) with at most size devices.
 	BatchBounds(ctx context.Context, topics []goalcast.Topic, size int) ([][2]int64, error)
 	// PlanPush plans one revision in one transaction: it locks the event's record, calls plan, and writes the record and the batches it
 	// returns together with the outbox row's planned_at. false: somebody else has planned the revision, and nothing was written.
 	// plan may be called more than once; its error ends the transaction and comes back.
-	PlanPush(ctx context.Context, e goalcast.Event, plan func(PushRecord) (PushRecord, []PushBatch, error)) (bool, error)
+	PlanPush(ctx context.Context, e goalcast.Event, plan func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) (bool, error)
 	// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, or has to wait for a
 	// batch of an older revision of the same event that somebody is sending right now.
-	ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (PushClaim, bool, error)
+	ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error)
 	// BatchCurrent says whether the revision of the record is still the newest that the store knows and the claim still stands.
 	BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error)
 	// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile.
-	FinishBatch(ctx context.Context, id string, attempt int, result PushResult) (bool, error)
+	FinishBatch(ctx context.Context, id string, attempt int, result goalcast.PushResult) (bool, error)
 	// DueBatches returns ids of batches that can be claimed now, oldest first.
 	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// BatchDevices returns the devices with an id in the range whose users follow any of the topics.

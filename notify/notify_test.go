@@ -101,15 +101,15 @@ type dying struct {
 
 var errDead = errors.New("this process is dead")
 
-func (d *dying) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (notify.PushClaim, bool, error) {
+func (d *dying) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error) {
 	if d.beforeClaim || d.died.Load() {
 		d.died.Store(true)
-		return notify.PushClaim{}, false, errDead
+		return goalcast.PushClaim{}, false, errDead
 	}
 	return d.Store.ClaimBatch(ctx, id, now, lease)
 }
 
-func (d *dying) FinishBatch(ctx context.Context, id string, attempt int, r notify.PushResult) (bool, error) {
+func (d *dying) FinishBatch(ctx context.Context, id string, attempt int, r goalcast.PushResult) (bool, error) {
 	if d.beforeFinish {
 		d.died.Store(true)
 		return false, errDead

@@ -95,8 +95,8 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		}
 	}
 	var v verdict
-	var batches []PushBatch
-	planned, err := n.store.PlanPush(ctx, e, func(rec PushRecord) (PushRecord, []PushBatch, error) {
+	var batches []goalcast.PushBatch
+	planned, err := n.store.PlanPush(ctx, e, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
 		now := n.now()
 		if v, err = n.decide(rec, e, match, now); err != nil {
 			return rec, nil, err
@@ -115,7 +115,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 }
 
 // batchesOf cuts a push into batches: ranges of all followers' devices, or one batch for each batch of the base. It counts them in the record.
-func batchesOf(v *verdict, e goalcast.Event, bounds [][2]int64, now time.Time) []PushBatch {
+func batchesOf(v *verdict, e goalcast.Event, bounds [][2]int64, now time.Time) []goalcast.PushBatch {
 	if v.kind == "" {
 		return nil
 	}
@@ -124,9 +124,9 @@ func batchesOf(v *verdict, e goalcast.Event, bounds [][2]int64, now time.Time) [
 		count = len(bounds)
 		v.record.Batches = count
 	}
-	batches := make([]PushBatch, count)
+	batches := make([]goalcast.PushBatch, count)
 	for i := range batches {
-		b := PushBatch{ID: batchID(e.ID, e.Revision, i), Event: e.ID, Revision: e.Revision, Number: i, Created: now, Expires: v.expires}
+		b := goalcast.PushBatch{ID: batchID(e.ID, e.Revision, i), Event: e.ID, Revision: e.Revision, Number: i, Created: now, Expires: v.expires}
 		if v.fresh {
 			b.From, b.To = bounds[i][0], bounds[i][1]
 		} else {
@@ -142,7 +142,7 @@ func batchID(event string, revision, number int) string {
 }
 
 // planned counts what was written and puts the batches into the hands of this process's workers, the rest into the queue.
-func (n *Notifier) planned(ctx context.Context, v verdict, batches []PushBatch) {
+func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.PushBatch) {
 	if v.reason != "" {
 		n.metrics.dropped.WithLabelValues(v.reason).Inc()
 	}

@@ -77,15 +77,15 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 	defer poke(n.sweep) // newer batches of the event may have waited for this one
 	if c.Newest > c.Record.Revision {
 		n.Wake()
-		return n.finish(ctx, c, PushResult{State: BatchPlanned, Remaining: c.Devices}) // until the newer revision is planned
+		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices}) // until the newer revision is planned
 	}
 	if reason := refusal(c, n.now()); reason != "" {
 		n.metrics.dropped.WithLabelValues(reason).Inc()
-		return n.finish(ctx, c, PushResult{State: BatchDropped, Reason: reason})
+		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchDropped, Reason: reason})
 	}
 	var content Content
 	if err := json.Unmarshal(c.Record.Content, &content); err != nil {
-		return n.finish(ctx, c, PushResult{State: BatchFailed, Reason: "content: " + err.Error()})
+		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchFailed, Reason: "content: " + err.Error()})
 	}
 	devices, err := n.audience(ctx, c)
 	if err != nil {
@@ -99,14 +99,14 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 }
 
 // refusal says why a claimed batch must not be sent; "" if it may.
-func refusal(c PushClaim, now time.Time) string {
+func refusal(c goalcast.PushClaim, now time.Time) string {
 	rec, b := c.Record, c.Batch
-	current := rec.State == RecordShown && b.Revision == rec.Base
+	current := rec.State == goalcast.RecordShown && b.Revision == rec.Base
 	if b.Source != "" {
-		current = b.Revision == rec.Told && (rec.State == RecordShown || rec.State == RecordWithdrawn)
+		current = b.Revision == rec.Told && (rec.State == goalcast.RecordShown || rec.State == goalcast.RecordWithdrawn)
 	}
 	switch {
-	case !current && (rec.State == RecordWithdrawn || rec.State == RecordNone):
+	case !current && (rec.State == goalcast.RecordWithdrawn || rec.State == goalcast.RecordNone):
 		return "cancelled"
 	case !current:
 		return "superseded"
@@ -119,7 +119,7 @@ func refusal(c PushClaim, now time.Time) string {
 }
 
 // audience reads the devices that get the batch, as they are now.
-func (n *Notifier) audience(ctx context.Context, c PushClaim) ([]goalcast.Device, error) {
+func (n *Notifier) audience(ctx context.Context, c goalcast.PushClaim) ([]goalcast.Device, error) {
 	switch {
 	case c.Devices != nil:
 		return n.store.DevicesByID(ctx, c.Devices)
@@ -144,8 +144,8 @@ func (n *Notifier) audience(ctx context.Context, c PushClaim) ([]goalcast.Device
 }
 
 // send sends to the devices and says what became of it. An error leaves the claim as it is.
-func (n *Notifier) send(ctx context.Context, c PushClaim, content Content, devices []goalcast.Device) (PushResult, error) {
-	done := PushResult{State: BatchSent, Revision: c.Record.Told}
+func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Content, devices []goalcast.Device) (goalcast.PushResult, error) {
+	done := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
 	if len(devices) == 0 {
 		return done, nil
 	}
@@ -155,7 +155,7 @@ func (n *Notifier) send(ctx context.Context, c PushClaim, content Content, devic
 			n.metrics.errors.WithLabelValues("rate").Inc()
 			n.log.Warn("wait for the rate limit", "batch", c.Batch.ID, "error", err)
 		}
-		return PushResult{State: BatchPlanned, Remaining: c.Devices, NotBefore: started.Add(n.cfg.RetryFault)}, nil
+		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices, NotBefore: started.Add(n.cfg.RetryFault)}, nil
 	}
 	n.metrics.waiting.Add(n.now().Sub(started).Seconds())
 	// The last look before the first request: the wait may have been long.
@@ -165,7 +165,7 @@ func (n *Notifier) send(ctx context.Context, c PushClaim, content Content, devic
 	}
 	started = n.now()
 	if !current || !started.Before(c.Batch.Expires) {
-		return PushResult{State: BatchPlanned, Remaining: c.Devices}, nil // the next claim says why not
+		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices}, nil // the next claim says why not
 	}
 	if c.Batch.Number == 0 && c.Batch.Source == "" && c.Attempt == 1 && content.Received > 0 {
 		n.metrics.first.Observe(started.Sub(time.UnixMilli(content.Received)).Seconds())
@@ -211,8 +211,8 @@ func (n *Notifier) sending(ctx context.Context, limit time.Duration) (context.Co
 }
 
 // outcome sorts the answers: dead tokens are deleted, what may be tried again is put off, the rest is counted.
-func (n *Notifier) outcome(ctx context.Context, c PushClaim, devices []goalcast.Device, results []Result) PushResult {
-	out := PushResult{State: BatchSent, Revision: c.Record.Told}
+func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []goalcast.Device, results []Result) goalcast.PushResult {
+	out := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
 	var wait time.Duration
 	again := map[string]int{}
 	for i, r := range results {
@@ -252,7 +252,7 @@ func (n *Notifier) outcome(ctx context.Context, c PushClaim, devices []goalcast.
 	for reason, count := range again {
 		n.metrics.retried.WithLabelValues(reason).Add(float64(count))
 	}
-	out.State = BatchPlanned
+	out.State = goalcast.BatchPlanned
 	return out
 }
 
@@ -275,7 +275,7 @@ func (n *Notifier) pause(r Result, attempt int) time.Duration {
 }
 
 // finish writes down what became of the batch, and asks the queue to come back to it if it was put off.
-func (n *Notifier) finish(ctx context.Context, c PushClaim, result PushResult) error {
+func (n *Notifier) finish(ctx context.Context, c goalcast.PushClaim, result goalcast.PushResult) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	kept, err := n.store.FinishBatch(ctx, c.Batch.ID, c.Attempt, result)
@@ -287,15 +287,15 @@ func (n *Notifier) finish(ctx context.Context, c PushClaim, result PushResult) e
 		n.log.Warn("claim of batch was lost while it was sent", "batch", c.Batch.ID, "attempt", c.Attempt)
 		return nil
 	}
-	if result.State == BatchPlanned && !result.NotBefore.IsZero() {
+	if result.State == goalcast.BatchPlanned && !result.NotBefore.IsZero() {
 		n.enqueue(ctx, c.Batch.ID, c.Attempt, result.NotBefore.Sub(n.now()))
 	}
 	return nil
 }
 
 // compose writes one message per device, in its language.
-func compose(c PushClaim, content Content, devices []goalcast.Device) []Message {
-	silent := c.Batch.Source != "" && c.Record.State == RecordShown
+func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) []Message {
+	silent := c.Batch.Source != "" && c.Record.State == goalcast.RecordShown
 	data := make(map[string]string, len(content.Data)+1)
 	for k, v := range content.Data {
 		data[k] = v

@@ -12,61 +12,6 @@ import (
 	"goalcast"
 )
 
-// The types below are aliases of unnamed structs: package notify, which is the only one that uses them, has the same ones with all their
-// comments, word for word, and neither package imports the other. The compiler holds the two together where a *Store is passed to notify.
-
-// PushRecord is where the pushes of one event stand.
-type PushRecord = struct {
-	Event    string
-	Match    goalcast.MatchID
-	Revision int
-	State    string
-	Since    time.Time
-	Shown    time.Time
-	Base     int
-	Told     int
-	Batches  int
-	Print    string
-	Topics   []goalcast.Topic
-	Content  []byte
-}
-
-// PushBatch is a part of the devices that get a push.
-type PushBatch = struct {
-	ID       string
-	Event    string
-	Revision int
-	Number   int
-	From, To int64
-	Source   string
-	Created  time.Time
-	Expires  time.Time
-}
-
-// PushClaim is a batch that somebody may send until the lease ends.
-type PushClaim = struct {
-	Batch   PushBatch
-	Record  PushRecord
-	Attempt int
-	Devices []int64
-	Newest  int
-	Reached []int64
-	Unsure  bool
-	Sent    int
-	From    int64
-	To      int64
-}
-
-// PushResult says what became of a claimed batch.
-type PushResult = struct {
-	State     string
-	Reason    string
-	Revision  int
-	Reached   []int64
-	Remaining []int64
-	NotBefore time.Time
-}
-
 // UnplannedEvents returns events of the outbox that no notifier has planned, oldest first.
 func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error) {
 	rows, err := s.query(ctx, `SELECT body FROM outbox WHERE planned_at IS NULL ORDER BY id LIMIT $1`, limit)
@@ -101,8 +46,8 @@ func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 
 const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content`
 
-func scanPush(row scanner) (PushRecord, error) {
-	var r PushRecord
+func scanPush(row scanner) (goalcast.PushRecord, error) {
+	var r goalcast.PushRecord
 	var since, shown int64
 	var topics []byte
 	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print, &topics, &r.Content)
@@ -114,17 +59,17 @@ func scanPush(row scanner) (PushRecord, error) {
 }
 
 // PushRecord returns where an event's pushes stand; Revision 0 if there is nothing yet.
-func (s *Store) PushRecord(ctx context.Context, event string) (PushRecord, error) {
+func (s *Store) PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error) {
 	r, err := scanPush(s.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`, event))
 	if err = s.wrap("read push record", err); errors.Is(err, goalcast.ErrNotFound) {
-		return PushRecord{}, nil
+		return goalcast.PushRecord{}, nil
 	}
 	return r, err
 }
 
 // PlanPush plans one revision in one transaction: it marks the outbox row, locks the event's record, calls plan and writes the record and
 // the batches that it returns. false: the revision was planned before, and nothing was written.
-func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(PushRecord) (PushRecord, []PushBatch, error)) (planned bool, err error) {
+func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) (planned bool, err error) {
 	err = s.tx(ctx, "plan push", func(tx *tx) error {
 		planned = false
 		now := toMillis(time.Now())
@@ -156,7 +101,7 @@ func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(PushRe
 	return planned && err == nil, err
 }
 
-func (t *tx) writePlan(ctx context.Context, r PushRecord, batches []PushBatch, now int64) error {
+func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goalcast.PushBatch, now int64) error {
 	topics, err := json.Marshal(append([]goalcast.Topic{}, r.Topics...))
 	if err != nil {
 		return err
@@ -183,9 +128,9 @@ func (t *tx) writePlan(ctx context.Context, r PushRecord, batches []PushBatch, n
 
 // ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, or has to wait for a
 // batch of an older revision of the same event that somebody is sending right now.
-func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (claim PushClaim, ok bool, err error) {
+func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (claim goalcast.PushClaim, ok bool, err error) {
 	err = s.tx(ctx, "claim batch", func(tx *tx) error {
-		claim, ok = PushClaim{}, false
+		claim, ok = goalcast.PushClaim{}, false
 		share := ""
 		if tx.dialect.forUpdate != "" {
 			share = " FOR SHARE" // many claims of one push go on side by side, but none while it is planned
@@ -202,12 +147,12 @@ func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease 
 		return nil
 	})
 	if errors.Is(err, goalcast.ErrNotFound) { // no such batch (any more), or it is not to be had
-		return PushClaim{}, false, nil
+		return goalcast.PushClaim{}, false, nil
 	}
 	return claim, ok && err == nil, err
 }
 
-func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Duration, c *PushClaim) error {
+func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Duration, c *goalcast.PushClaim) error {
 	b := &c.Batch
 	var created, expires int64
 	var remaining []byte
@@ -251,7 +196,7 @@ func (s *Store) BatchCurrent(ctx context.Context, id string, attempt, revision i
 
 // FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile, and then nothing is written. Reached is added to
 // what earlier attempts reached.
-func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r PushResult) (kept bool, err error) {
+func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r goalcast.PushResult) (kept bool, err error) {
 	err = s.tx(ctx, "finish batch", func(tx *tx) error {
 		kept = false
 		var packed []byte

@@ -15,12 +15,12 @@ import (
 func push(t *testing.T, s *Store, revision, base, batches int, now time.Time) {
 	t.Helper()
 	e := commitRevision(t, s, revision)
-	planned, err := s.PlanPush(t.Context(), e, func(r PushRecord) (PushRecord, []PushBatch, error) {
+	planned, err := s.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
 		r.Event, r.Match, r.Revision, r.State, r.Base, r.Told, r.Topics = e.ID, e.Match, revision, "shown", revision, revision, e.Topics
 		r.Batches, r.Content, r.Print, r.Since, r.Shown = batches, []byte(`{"kind":"goal"}`), "x", now, now
-		var out []PushBatch
+		var out []goalcast.PushBatch
 		for i := range batches {
-			b := PushBatch{ID: id(revision, i), Event: e.ID, Revision: revision, Number: i, From: int64(i*10 + 1), To: int64(i*10 + 10), Created: now,
+			b := goalcast.PushBatch{ID: id(revision, i), Event: e.ID, Revision: revision, Number: i, From: int64(i*10 + 1), To: int64(i*10 + 10), Created: now,
 				Expires: now.Add(time.Minute)}
 			if base > 0 {
 				b.From, b.To, b.Source = 0, 0, id(base, i)
@@ -54,7 +54,7 @@ func commitRevision(t *testing.T, s *Store, revision int) goalcast.Event {
 	return e
 }
 
-func claim(t *testing.T, s *Store, id string, now time.Time) (PushClaim, bool) {
+func claim(t *testing.T, s *Store, id string, now time.Time) (goalcast.PushClaim, bool) {
 	t.Helper()
 	c, ok, err := s.ClaimBatch(t.Context(), id, now, 30*time.Second)
 	if err != nil {
@@ -63,7 +63,7 @@ func claim(t *testing.T, s *Store, id string, now time.Time) (PushClaim, bool) {
 	return c, ok
 }
 
-func finish(t *testing.T, s *Store, c PushClaim, r PushResult) bool {
+func finish(t *testing.T, s *Store, c goalcast.PushClaim, r goalcast.PushResult) bool {
 	t.Helper()
 	kept, err := s.FinishBatch(t.Context(), c.Batch.ID, c.Attempt, r)
 	if err != nil {
@@ -81,9 +81,9 @@ func TestPushIsPlannedOnce(t *testing.T) {
 		won := 0
 		for range 8 {
 			wg.Go(func() {
-				planned, err := s.PlanPush(t.Context(), e, func(r PushRecord) (PushRecord, []PushBatch, error) {
+				planned, err := s.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
 					r.Event, r.Revision = e.ID, r.Revision+1
-					return r, []PushBatch{{ID: id(1, 0), Event: e.ID, Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}}, nil
+					return r, []goalcast.PushBatch{{ID: id(1, 0), Event: e.ID, Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}}, nil
 				})
 				if err != nil {
 					t.Error(err)
@@ -131,7 +131,7 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 			t.Fatalf("due %v, %v", due, err)
 		}
 		var wg sync.WaitGroup
-		claims := make(chan PushClaim, 8)
+		claims := make(chan goalcast.PushClaim, 8)
 		for range 8 {
 			wg.Go(func() {
 				if c, ok, err := s.ClaimBatch(t.Context(), id(1, 0), now, 30*time.Second); err != nil {
@@ -147,12 +147,12 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 			t.Fatalf("%d claims", len(claims))
 		}
 		first := <-claims
-		want := PushBatch{ID: id(1, 0), Event: "opta:1", Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}
+		want := goalcast.PushBatch{ID: id(1, 0), Event: "opta:1", Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}
 		if first.Batch != want || first.Attempt != 1 || first.Newest != 1 || first.Devices != nil || first.Record.Told != 1 ||
 			!first.Record.Shown.Equal(now) || !reflect.DeepEqual(first.Record.Topics, []goalcast.Topic{goalcast.ForMatch(9)}) {
 			t.Errorf("claim %+v", first)
 		}
-		current := func(c PushClaim, revision int) bool {
+		current := func(c goalcast.PushClaim, revision int) bool {
 			ok, err := s.BatchCurrent(t.Context(), c.Batch.ID, c.Attempt, revision)
 			if err != nil {
 				t.Fatal(err)
@@ -169,10 +169,10 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 		if !ok || second.Attempt != 2 {
 			t.Fatalf("after the lease: %v, %+v", ok, second)
 		}
-		if current(first, 1) || finish(t, s, first, PushResult{State: "sent"}) {
+		if current(first, 1) || finish(t, s, first, goalcast.PushResult{State: "sent"}) {
 			t.Error("who lost his claim still has a say")
 		}
-		if !finish(t, s, second, PushResult{State: "sent", Reached: []int64{3, 1}, Revision: 1}) {
+		if !finish(t, s, second, goalcast.PushResult{State: "sent", Reached: []int64{3, 1}, Revision: 1}) {
 			t.Error("who has the claim has no say")
 		}
 		if _, ok := claim(t, s, id(1, 0), now.Add(time.Hour)); ok {
@@ -192,7 +192,7 @@ func TestBatchPutOff(t *testing.T) {
 		now := time.UnixMilli(1_700_000_000_000).UTC()
 		push(t, s, 1, 0, 1, now)
 		c, _ := claim(t, s, id(1, 0), now)
-		finish(t, s, c, PushResult{State: "planned", Reached: []int64{1, 5}, Remaining: []int64{9, 2}, NotBefore: now.Add(10 * time.Second), Revision: 1})
+		finish(t, s, c, goalcast.PushResult{State: "planned", Reached: []int64{1, 5}, Remaining: []int64{9, 2}, NotBefore: now.Add(10 * time.Second), Revision: 1})
 		if _, ok := claim(t, s, id(1, 0), now.Add(9*time.Second)); ok {
 			t.Error("claimed before its time")
 		}
@@ -200,7 +200,7 @@ func TestBatchPutOff(t *testing.T) {
 		if !ok || !slices.Equal(c.Devices, []int64{2, 9}) || c.Attempt != 2 {
 			t.Fatalf("claim %v %+v", ok, c)
 		}
-		finish(t, s, c, PushResult{State: "sent", Reached: []int64{9}, Revision: 1})
+		finish(t, s, c, goalcast.PushResult{State: "sent", Reached: []int64{9}, Revision: 1})
 		push(t, s, 2, 1, 1, now)
 		c, ok = claim(t, s, id(2, 0), now.Add(time.Minute))
 		if !ok || !slices.Equal(c.Reached, []int64{1, 5, 9}) || c.Unsure || c.Sent != 1 || c.From != 1 || c.To != 10 || c.Newest != 2 {
@@ -223,7 +223,7 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 				t.Error("overtook a push under way")
 			}
 		}
-		finish(t, s, goal, PushResult{State: "sent", Reached: []int64{4}, Revision: 1})
+		finish(t, s, goal, goalcast.PushResult{State: "sent", Reached: []int64{4}, Revision: 1})
 		off, ok := claim(t, s, id(2, 0), now.Add(2*time.Second))
 		if !ok || !slices.Equal(off.Reached, []int64{4}) || off.Unsure {
 			t.Errorf("claim %v %+v", ok, off)
@@ -237,13 +237,13 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 		if !ok || !off.Unsure || off.From != 11 || off.To != 20 || off.Sent != 0 {
 			t.Errorf("claim %v %+v", ok, off)
 		}
-		finish(t, s, off, PushResult{State: "planned"})
+		finish(t, s, off, goalcast.PushResult{State: "planned"})
 		// Also if somebody has seen meanwhile that the older one must not be sent again.
 		again, ok := claim(t, s, id(1, 1), now.Add(2*time.Minute))
 		if !ok || again.Attempt != 2 {
 			t.Fatalf("claim %v %+v", ok, again)
 		}
-		finish(t, s, again, PushResult{State: "dropped", Reason: "cancelled"})
+		finish(t, s, again, goalcast.PushResult{State: "dropped", Reason: "cancelled"})
 		if off, ok = claim(t, s, id(2, 1), now.Add(2*time.Minute)); !ok || !off.Unsure {
 			t.Errorf("claim %v %+v", ok, off)
 		}

@@ -1,0 +1,72 @@
+package goalcast
+
+import "time"
+
+// PushRecord is where the pushes of one event stand. There is one for every event that ever had something to push.
+type PushRecord struct {
+	Event    string    // Event.ID
+	Match    MatchID   // of the event
+	Revision int       // the newest revision that was planned; 0 if none was
+	State    string    // one of RecordNone, ...
+	Since    time.Time // when what is to be told became true, by the first revision that told it; zero if nothing is to be told
+	Shown    time.Time // when revision Base was planned
+	Base     int       // the revision whose batches went to all followers
+	Told     int       // the newest revision that has batches: Base, or one that corrects it or takes it back
+	Batches  int       // how many batches Base has
+	Print    string    // fingerprint of what is shown: the same text is not sent again
+	Topics   []Topic   // whose followers were told
+	Content  []byte    // JSON of Content, of revision Revision; empty if nothing is to be told
+}
+
+// PushBatch is a part of the devices that get a push: at most a batch's size (notify.Config) of them when it was planned.
+type PushBatch struct {
+	ID       string // "<event key>/<number>": the same plan made twice is the same batch
+	Event    string
+	Revision int
+	Number   int
+	From, To int64     // ids of devices, both included; 0, 0 if Source is set
+	Source   string    // the batch whose devices get this one, and nobody else; empty for a batch to all followers
+	Created  time.Time // when it was planned
+	Expires  time.Time // it is not sent at or after this time
+}
+
+// PushClaim is a batch that somebody may send until the lease ends, with all that he must know to decide whether it still should be.
+type PushClaim struct {
+	Batch   PushBatch
+	Record  PushRecord
+	Attempt int     // counts claims of this batch from 1; FinishBatch wants it back, so that who lost his lease changes nothing
+	Devices []int64 // what an earlier attempt left over; nil is all devices of the batch
+	Newest  int     // newest revision of the event that the store knows, planned or not
+	Reached []int64 // with Source: devices that got or may have got the source
+	Unsure  bool    // with Source: somebody claimed the source and never said what became of it: all its devices may have got it
+	Sent    int     // with Source: the revision that the source showed; 0 if it was not sent
+	From    int64   // with Source: its first device
+	To      int64   // with Source: its last device
+}
+
+// PushResult says what became of a claimed batch.
+type PushResult struct {
+	State     string // one of BatchPlanned, ..., but claimed
+	Reason    string // why it was dropped or failed
+	Revision  int    // what was shown, if anything was sent
+	Reached   []int64
+	Remaining []int64   // with BatchPlanned: the devices to try again; nil is all
+	NotBefore time.Time // with BatchPlanned
+}
+
+// The states of a PushRecord.
+const (
+	RecordNone      = ""          // nothing to tell, or not yet looked at
+	RecordShown     = "shown"     // told, and it stands
+	RecordWithdrawn = "withdrawn" // told, and taken back
+	RecordMuted     = "muted"     // true, and never told: too old when it became known. It stays untold whatever is corrected in it
+)
+
+// The states of a batch.
+const (
+	BatchPlanned = "planned" // to be sent, again if NotBefore is set
+	BatchClaimed = "claimed" // somebody is at it until the lease ends
+	BatchSent    = "sent"    // done: all devices were tried, and what can be tried no more was counted
+	BatchFailed  = "failed"  // given up as a whole
+	BatchDropped = "dropped" // not sent, and rightly so
+)
