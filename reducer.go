@@ -84,6 +84,9 @@ func InMatchOrder(a, b Event) int {
 // derived fills the fields that follow from the fixture, the line-ups and the timeline.
 func derived(s Snapshot) Snapshot {
 	s.Score, s.Shootout, s.HalfTime = Score{}, nil, nil
+	if s.Timeline == nil {
+		s.Timeline = []Event{} // viewers get a list, also an empty one
+	}
 	s.Period, s.Started = PreMatch, time.Time{}
 	var firstHalf Score
 	detailed := len(s.Lineups) > 0 // a feed of the match itself is known

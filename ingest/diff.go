@@ -30,9 +30,6 @@ func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, 
 	rec.Snapshot.ID = m.Match
 	d := difference{snapshot: rec.Snapshot, times: goalcast.Times{Provider: v.milliseconds(), Received: received}}
 	d.make(memory.merge(m.Match))
-	if d.snapshot.Timeline == nil {
-		d.snapshot.Timeline = []goalcast.Event{} // viewers get a list, also an empty one
-	}
 	rec.Snapshot = d.snapshot
 	return revised{rec, d.events, v.Compare(memory[source].newest) < 0}, nil
 }
