@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/testservers"
+	"goalcast/notify/fcm/fcmtest"
+)
+
+// BenchmarkPush measures a goal's way from the first byte of the POST of a 90 kB F9 to the first request at Firebase, with PostgreSQL that syncs to disk and Redis on loopback and
+// a few followers; the goal's way to a socket in the same run is BenchmarkGoal's.
+func BenchmarkPush(b *testing.B) {
+	arrivals := make(chan time.Time, 100)
+	fake := &fcmtest.Server{Project: "bench", Deliver: func(d fcmtest.Delivery) {
+		if d.Data["kind"] == "goal" {
+			arrivals <- time.Now()
+		}
+	}}
+	firebase := httptest.NewServer(fake)
+	b.Cleanup(firebase.Close)
+	p := start(b, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+testservers.DurablePostgres(b), "GOALCAST_REDIS_URL="+testservers.Redis(b),
+		"GOALCAST_FCM_PROJECT=bench", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
+	const followers = 10
+	apps := make([]app, followers)
+	for i := range apps {
+		apps[i] = app{b, p.public, fmt.Sprintf("a-device-token-%d", i), rand.Text() + rand.Text()}
+		apps[i].put("/v1/me/devices/"+apps[i].token, `{"platform":"android","language":"en"}`)
+		apps[i].put("/v1/me/follows/team:2578", "") // who scores
+	}
+	feed := goalInF9(b)
+	goals := regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
+	var times []time.Duration
+	match := 8_000_000
+	for b.Loop() {
+		b.StopTimer()
+		match++
+		before := lately(goals.ReplaceAll(feed.before(match), nil), -time.Second)
+		document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.applied(document)
+		after := lately(feed.after(match), 0)
+		told := len(goals.FindAll(after, -1)) * followers
+		header := optatest.Headers("F9", after, time.Now())
+		b.StartTimer()
+		started := time.Now()
+		if _, err := p.post(header, after); err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, (<-arrivals).Sub(started))
+		b.StopTimer()
+		for range told - 1 {
+			<-arrivals
+		}
+		b.StartTimer()
+	}
+	report(b, "first-push", times)
+	if v := fake.Violations(); len(v) > 0 {
+		b.Error(v)
+	}
+}
+
+// lately moves a document of 2015 to this moment: kick-off half an hour ago, goals now. Pushes are for what is new.
+func lately(body []byte, since time.Duration) []byte {
+	now := time.Now().Add(since)
+	stamp := func(t time.Time) []byte { return []byte(t.UTC().Format("20060102T150405-0700")) }
+	body = bytes.Replace(body, []byte(`<Date>20150414T230000+0100</Date>`), slices.Concat([]byte(`<Date>`), stamp(now.Add(-30*time.Minute)), []byte(`</Date>`)), 1)
+	return regexp.MustCompile(`TimeStamp="201504\d\dT\d{6}\+0100"`).ReplaceAll(body, slices.Concat([]byte(`TimeStamp="`), stamp(now), []byte(`"`)))
+}
