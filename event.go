@@ -167,7 +167,14 @@ type Clip struct {
 	Video     string `json:"video,omitempty"` // id at the player (Brightcove), to be resolved when it is watched
 	URL       string `json:"url,omitempty"`   // where it can be played now, if there is no Video
 	Thumbnail string `json:"thumbnail,omitempty"`
+	Poster    string `json:"poster,omitempty"` // a picture as large as the video, for the player before it plays
 	Seconds   int    `json:"seconds,omitempty"`
+	Summary   bool   `json:"summary,omitempty"` // of the whole match; there is one at a time
+
+	// Include and Exclude are the countries that may and may not see it, as two-letter codes in upper case: with Include nobody else may. Whoever shows
+	// the clip keeps to them; the rights are the provider's.
+	Include []string `json:"include_countries,omitempty"`
+	Exclude []string `json:"exclude_countries,omitempty"`
 }
 
 // SetClock fills Clock from Period and Minute.
