@@ -105,10 +105,3 @@ func startPositions(formation string) []string {
 	}
 	return out
 }
-
-func (p player) name() string {
-	if p.known != "" {
-		return p.known
-	}
-	return p.first + " " + p.last
-}
