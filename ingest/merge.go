@@ -40,6 +40,7 @@ func (f feeds) merge(match goalcast.MatchID) truth {
 		e.SetClock()
 		out.events[id] = e
 	}
+	f.settleClips(out.events)
 	return out
 }
 
@@ -76,7 +77,6 @@ func mergeEvent(said []telling) goalcast.Event {
 		AddedTime: best(fieldOther, same, func(e goalcast.Event) int { return e.AddedTime }),
 		Kick:      best(fieldOther, same, func(e goalcast.Event) *goalcast.Kick { return e.Kick }),
 		VAR:       best(fieldOther, same, func(e goalcast.Event) *goalcast.VAR { return e.VAR }),
-		Clip:      best(fieldOther, same, func(e goalcast.Event) *goalcast.Clip { return e.Clip }),
 	}
 	e.Period = best(fieldMinute, same, func(e goalcast.Event) goalcast.Period { return e.Period })
 	e.Minute = best(fieldMinute, same, func(o goalcast.Event) int {
@@ -92,6 +92,8 @@ func mergeEvent(said []telling) goalcast.Event {
 		e.Card = mergeCard(same)
 	case goalcast.KindSubstitution:
 		e.Substitution = mergeSubstitution(same)
+	case goalcast.KindClip:
+		e.Clip, e.Goal = mergeClip(same), clipOfGoal(same)
 	case goalcast.KindLineup:
 		// Nothing but who plays: a snapshot remembers no more of it, so that more could change without anyone seeing it.
 		e = goalcast.Event{Kind: kind, Status: e.Status, Team: e.Team, Lineup: mergeLineup(same, e)}

@@ -138,7 +138,9 @@ func joined(a, b MatchReading) MatchReading {
 func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading Reading, readErr error) error {
 	outcome, err := "", readErr
 	if readErr == nil {
-		outcome, err = in.apply(ctx, doc, reading)
+		if reading, err = in.complete(ctx, doc, reading); err == nil {
+			outcome, err = in.apply(ctx, doc, reading)
+		}
 		if err != nil && !errors.Is(err, goalcast.ErrPermanent) {
 			in.metrics.trouble.WithLabelValues("store").Inc()
 			return fmt.Errorf("document %d: %w", doc.ID, err)

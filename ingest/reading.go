@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"goalcast"
@@ -16,6 +17,13 @@ type Provider interface {
 	Describe(headers map[string]string, body []byte) (feed string, match goalcast.MatchID)
 	// Read says what a document tells. Errors: ErrUnread for a feed that is not read, else why the document cannot be understood.
 	Read(goalcast.Document) (Reading, error)
+}
+
+// Completer is a Provider whose documents do not tell by themselves all that it takes to apply them: of which match they are, or what became of
+// something they name. Complete is called with what Read made of a document, before it is applied, also when it is applied again. It may keep things of its own. Its errors
+// are passing trouble, after which the document is tried again, unless they are ErrPermanent.
+type Completer interface {
+	Complete(context.Context, goalcast.Document, Reading) (Reading, error)
 }
 
 // Reading is what one document says, in our words, before it is compared with anything.
@@ -34,6 +42,8 @@ type MatchReading struct {
 	// Facts are the events that hold by this document, in no order: of each goalcast.Event all but Revision, Seq, Topics, Score, Times and Clock.
 	// An event that the document itself calls deleted stands here with Status Cancelled. One that stood in an earlier document of the source
 	// and is missing here was taken back.
+	//
+	// A clip's Team, Period and Minute are those of what it shows, as far as the provider tells; with Goal set it shows a goal, and merging finds out which.
 	Facts []goalcast.Event
 	// Players are the names that the document tells, for facts of any source that have only an id.
 	Players map[goalcast.PlayerID]string

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // The sources whose word is weighed. Others may exist; they come after these, by name.
@@ -10,6 +11,9 @@ const (
 	sourceMatch = "opta:match" // F7 and F9
 	sourceF24   = "opta:f24"
 	sourceF1    = "opta:f1"
+	// Each clip is a source of its own: "wsc:<content>" for what was cut, "brightcove:<content>" for where it plays.
+	sourcePlayer = "brightcove:"
+	sourceCutter = "wsc:"
 )
 
 // field is something that several sources tell of an event, line-up or fixture.
@@ -35,13 +39,13 @@ const (
 // trusted lists, for each field, whose word counts first; what it leaves out is filled from the next.
 //
 // F7 and F9 come first in what editors look after: who scored, when as fans say it, how. F24 is made by those who watch every touch and has the exact
-// second and the time of day, which F7 mostly lacks.
+// second and the time of day, which F7 mostly lacks. A name that ends with a colon stands for all sources that begin with it.
 func (f field) trusted() []string {
 	switch f {
 	case fieldSecond, fieldAt:
-		return []string{sourceF24, sourceMatch, sourceF1}
+		return []string{sourceF24, sourceMatch, sourceF1, sourcePlayer, sourceCutter}
 	default:
-		return []string{sourceMatch, sourceF24, sourceF1}
+		return []string{sourceMatch, sourceF24, sourceF1, sourcePlayer, sourceCutter}
 	}
 }
 
@@ -49,10 +53,11 @@ func (f field) trusted() []string {
 func (f field) compare(a, b string) int {
 	order := f.trusted()
 	rank := func(source string) int {
-		if i := slices.Index(order, source); i >= 0 {
-			return i
+		i := slices.IndexFunc(order, func(o string) bool { return o == source || strings.HasSuffix(o, ":") && strings.HasPrefix(source, o) })
+		if i < 0 {
+			return len(order)
 		}
-		return len(order)
+		return i
 	}
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
 }

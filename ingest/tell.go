@@ -1,0 +1,59 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"goalcast"
+)
+
+// complete lets a provider that is a Completer fill a reading in; what comes back is checked as what was read is.
+func (in *Ingest) complete(ctx context.Context, doc goalcast.Document, r Reading) (_ Reading, err error) {
+	c, ok := in.providers[doc.Provider].(Completer)
+	if !ok {
+		return r, nil
+	}
+	defer in.recovered(doc, &err)
+	if r, err = c.Complete(ctx, doc, r); err != nil {
+		return Reading{}, err
+	}
+	if r, err = in.checked(doc, r); err != nil {
+		return Reading{}, permanent(err)
+	}
+	return r, nil
+}
+
+// Tell applies a reading that was not made of a document: what a provider learns by asking. It must carry a version with a time. Errors are passing trouble unless
+// they are ErrPermanent; telling the same again changes nothing.
+func (in *Ingest) Tell(ctx context.Context, provider string, r Reading) error {
+	doc := goalcast.Document{Provider: provider, Received: time.Now().UTC()}
+	r, err := in.checked(doc, r)
+	if err != nil {
+		return fmt.Errorf("tell of %s: %w", provider, permanent(err))
+	}
+	if _, err := in.apply(ctx, doc, r); err != nil {
+		return fmt.Errorf("tell of %s: %w", provider, err)
+	}
+	return nil
+}
+
+// Accept keeps a document that was fetched rather than posted, and applies it. An error that is not ErrPermanent means that it was not kept, or will be tried again
+// if it was: then its number is not 0.
+func (in *Ingest) Accept(ctx context.Context, provider string, headers map[string]string, body []byte) (goalcast.DocumentID, error) {
+	p, known := in.providers[provider]
+	if !known {
+		return 0, fmt.Errorf("%w: no provider %q", goalcast.ErrPermanent, provider)
+	}
+	doc := goalcast.Document{Provider: provider, Headers: headers, Body: body, Digest: sha256.Sum256(body), Received: time.Now().UTC()}
+	in.describe(p, &doc)
+	if err := in.store.KeepDocument(ctx, &doc); err != nil {
+		return 0, fmt.Errorf("keep a document of %s: %w", provider, err)
+	}
+	if !in.take(doc.ID) {
+		return doc.ID, nil // the sweeper was faster
+	}
+	defer in.release(doc.ID)
+	return doc.ID, in.Process(ctx, doc.ID)
+}
