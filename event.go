@@ -20,6 +20,8 @@ const (
 	KindShootoutKick  Kind = "shootout_kick"  // Kick; never part of the score
 	KindVAR           Kind = "var"            // VAR: a review
 	KindAddedTime     Kind = "added_time"     // AddedTime
+	KindPenalty       Kind = "penalty"        // a penalty was given to Event.Team; Event.Player was fouled. Cancelled if it is taken back
+	KindDelay         Kind = "delay"          // Delay: play is held up, or goes on after that
 	KindLineup        Kind = "lineup"         // Lineup of Event.Team
 	KindFixture       Kind = "fixture"        // Fixture: who plays, when, where; postponed, abandoned
 	KindClip          Kind = "clip"           // Clip
@@ -71,6 +73,7 @@ type Event struct {
 	Kick         *Kick           `json:"kick,omitempty"`
 	VAR          *VAR            `json:"var,omitempty"`
 	AddedTime    int             `json:"added_time,omitempty"` // minutes shown on the board
+	Delay        *Delay          `json:"delay,omitempty"`
 	Lineup       *Lineup         `json:"lineup,omitempty"`
 	Fixture      *Fixture        `json:"fixture,omitempty"`
 	Clip         *Clip           `json:"clip,omitempty"`
@@ -128,7 +131,26 @@ type Card struct {
 type Substitution struct {
 	Off    *Player `json:"off,omitempty"`
 	On     *Player `json:"on,omitempty"`
-	Reason string  `json:"reason,omitempty"` // "tactical", "injury"
+	Reason string  `json:"reason,omitempty"` // "tactical", "injury", "concussion"
+}
+
+// DelayType says how a match is held up.
+type DelayType string
+
+// The types of delay. The reducer shows what holds a match up in Snapshot.Delay; the announcement of an abandonment makes it Abandoned.
+const (
+	LateStart   DelayType = "late_start"  // it will kick off later than planned
+	Stopped     DelayType = "stopped"     // play stands still for long, and for more than an injury
+	Suspended   DelayType = "suspended"   // the teams have left the pitch; it may go on
+	Resumed     DelayType = "resumed"     // it goes on
+	EarlyEnd    DelayType = "early_end"   // it ended before its time
+	Abandonment DelayType = "abandonment" // it will not go on; the fixture says so later
+)
+
+// Delay is the detail of KindDelay.
+type Delay struct {
+	Type   DelayType `json:"type"`
+	Reason string    `json:"reason,omitempty"` // "weather", "crowd", "fire", "object", "spectator", "referee", "injury"; empty if not told
 }
 
 // Kick is the detail of KindShootoutKick.

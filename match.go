@@ -100,8 +100,20 @@ type Fixture struct {
 	Halted MatchState `json:"halted,omitempty"`
 	Reason string     `json:"reason,omitempty"` // why it was halted, in the provider's words
 
-	// Reported is the result as a fixture list tells it (F1). It counts only while no feed of the match itself is known.
+	// Reported is the result as a fixture list (F1) or a ticker (F26) tells it. It counts only while no feed of the match itself is known.
 	Reported *Result `json:"reported,omitempty"`
+
+	// Awarded is a result that was decided off the pitch: it is the score, whatever was played. nil for a match whose goals count.
+	Awarded *Score `json:"awarded,omitempty"`
+
+	Officials []Official `json:"officials,omitempty"` // the referee first
+}
+
+// Official is a referee or one of those who help him. Role is a word of ours: "referee", "assistant", "fourth", "var", "avar"; or the provider's.
+type Official struct {
+	ID   int64  `json:"id,omitempty"`
+	Name string `json:"name"`
+	Role string `json:"role"`
 }
 
 // Result is what a list says of a match.
@@ -136,6 +148,9 @@ type Snapshot struct {
 	Score    Score      `json:"score"`
 	Shootout *Score     `json:"shootout,omitempty"`
 	HalfTime *Score     `json:"half_time,omitempty"` // once the first half is over
+
+	// Delay is what holds the match up now: a late start, a suspension, a long stop. nil while it goes its way.
+	Delay *Delay `json:"delay,omitempty"`
 
 	// Timeline holds the newest revision of every event but line-ups and the fixture, cancelled ones too, in match order.
 	Timeline []Event         `json:"timeline"`

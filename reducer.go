@@ -83,12 +83,13 @@ func InMatchOrder(a, b Event) int {
 
 // derived fills the fields that follow from the fixture, the line-ups and the timeline.
 func derived(s Snapshot) Snapshot {
-	s.Score, s.Shootout, s.HalfTime = Score{}, nil, nil
+	s.Score, s.Shootout, s.HalfTime, s.Delay = Score{}, nil, nil, nil
 	if s.Timeline == nil {
 		s.Timeline = []Event{} // viewers get a list, also an empty one
 	}
 	s.Period, s.Started = PreMatch, time.Time{}
 	var firstHalf Score
+	abandoned := false
 	detailed := len(s.Lineups) > 0 // a feed of the match itself is known
 	for _, e := range s.Timeline {
 		detailed = detailed || e.Kind != KindClip
@@ -112,6 +113,10 @@ func derived(s Snapshot) Snapshot {
 			if e.Period.Order() >= s.Period.Order() {
 				s.Period, s.Started = e.Period, e.At
 			}
+			s.Delay = nil // whatever held the match up is over when its next part begins
+		case KindDelay:
+			s.Delay = e.Delay
+			abandoned = abandoned || e.Delay != nil && e.Delay.Type == Abandonment
 		}
 	}
 	if r := s.Reported; r != nil && !detailed {
@@ -120,9 +125,17 @@ func derived(s Snapshot) Snapshot {
 	if detailed && s.Period.Order() > FirstHalf.Order() {
 		s.HalfTime = &firstHalf
 	}
+	s.Delay = s.heldUp(s.Delay)
+	if s.Awarded != nil {
+		s.Score = *s.Awarded
+	}
 	switch {
+	case s.Awarded != nil:
+		s.State = Finished
 	case s.Halted != "":
 		s.State = s.Halted
+	case abandoned:
+		s.State = Abandoned
 	case s.Period == FullTime:
 		s.State = Finished
 	case s.Period.Order() > PreMatch.Order():
@@ -132,6 +145,17 @@ func derived(s Snapshot) Snapshot {
 	}
 	s.Lineups = homeFirst(s.Lineups, s.Home.ID)
 	return s
+}
+
+// heldUp returns the delay that the timeline ends with, if it still holds the match up: a late start only until kick-off.
+func (s *Snapshot) heldUp(d *Delay) *Delay {
+	switch {
+	case d == nil, s.Period == FullTime:
+		return nil
+	case d.Type == LateStart && s.Period == PreMatch, d.Type == Stopped, d.Type == Suspended:
+		return d
+	}
+	return nil
 }
 
 // count adds a goal for the team; one of neither side counts for nobody.

@@ -64,7 +64,14 @@ func reducerCases() map[string]reducerCase {
 		"same-moment": {About: "what happens in the same minute is ordered by second, time of day and id; a period opens its minute",
 			Events: events(fixture, at(first, "opta:9", 30, 123456789), at(first, "opta:8", 30, 123456788), at(first, "opta:10", 30, 123456789), at(first, "opta:7", 12, 0), pause, begin)},
 		"not-ours": {About: "messages, other matches and unknown kinds: only the last has a place", Events: events(fixture, message(), other(first), unknown())},
-		"no-side":  {About: "a goal for neither side counts for nobody", Events: events(fixture, begin, goalAt("opta:105", 33, goalcast.FirstHalf, 5, goalcast.OpenPlay))},
+		"delayed": {About: "a late start holds a match up until it begins; a suspension until it is resumed or the next part begins",
+			Events: events(fixture, delay("opta:401", goalcast.PreMatch, 0, goalcast.LateStart), begin, delay("opta:402", goalcast.FirstHalf, 20, goalcast.Suspended),
+				delay("opta:403", goalcast.FirstHalf, 21, goalcast.Resumed), delay("opta:404", goalcast.FirstHalf, 44, goalcast.Stopped), pause)},
+		"suspended": {About: "an abandonment that is announced makes a match abandoned; taken back it is suspended still",
+			Events: events(fixture, begin, first, delay("opta:402", goalcast.FirstHalf, 20, goalcast.Suspended), delay("opta:405", goalcast.FirstHalf, 21, goalcast.Abandonment),
+				as(delay("opta:405", goalcast.FirstHalf, 21, goalcast.Abandonment), 2, goalcast.Cancelled))},
+		"awarded": {About: "an awarded result is the score, and ends the match, whatever was played", Events: events(fixture, begin, first, pause, awarded(fixture, 2, 0, 3))},
+		"no-side": {About: "a goal for neither side counts for nobody", Events: events(fixture, begin, goalAt("opta:105", 33, goalcast.FirstHalf, 5, goalcast.OpenPlay))},
 	}
 }
 
@@ -137,6 +144,18 @@ func halted(e goalcast.Event, revision int, s goalcast.MatchState) goalcast.Even
 	return e
 }
 
+func delay(id string, p goalcast.Period, minute int, kind goalcast.DelayType) goalcast.Event {
+	return revised(goalcast.Event{ID: id, Kind: goalcast.KindDelay, Period: p, Minute: minute, Delay: &goalcast.Delay{Type: kind, Reason: "weather"}})
+}
+
+func awarded(e goalcast.Event, revision, h, a int) goalcast.Event {
+	f := *e.Fixture
+	f.Halted, f.Reason, f.Awarded = goalcast.Abandoned, "fog", &goalcast.Score{Home: h, Away: a}
+	f.Officials = []goalcast.Official{{ID: 44, Name: "Anke Roelandts", Role: "referee"}}
+	e.Revision, e.Fixture = revision, &f
+	return e
+}
+
 func lineup(team goalcast.TeamID, revision int, formation string) goalcast.Event {
 	return revised(goalcast.Event{ID: "match:1:lineup:" + goalcast.ForTeam(team).String(), Revision: revision, Kind: goalcast.KindLineup, Team: team,
 		Lineup: &goalcast.Lineup{Team: team, Formation: formation, Players: []goalcast.LineupPlayer{
@@ -176,6 +195,8 @@ func everyKind(fixture, begin, pause, again, end, first, penalty goalcast.Event)
 			Substitution: &goalcast.Substitution{Off: &goalcast.Player{ID: 5, Name: "Wout Pypaertsz"}, On: &goalcast.Player{ID: 6}, Reason: "injury"}}),
 		revised(goalcast.Event{ID: "opta:207", Kind: goalcast.KindVAR, Team: home.ID, Period: goalcast.SecondHalf, Minute: 92,
 			VAR: &goalcast.VAR{Subject: "penalty", Outcome: "awarded"}}),
+		revised(goalcast.Event{ID: "opta:208", Kind: goalcast.KindPenalty, Team: home.ID, Period: goalcast.SecondHalf, Minute: 91, Player: &goalcast.Player{ID: 6}}),
+		delay("opta:209", goalcast.SecondHalf, 85, goalcast.Stopped), delay("opta:210", goalcast.SecondHalf, 87, goalcast.Resumed),
 		penalty, message(), end)
 }
 
@@ -262,8 +283,11 @@ func TestReducerResults(t *testing.T) {
 		"lineups":      {state: goalcast.Scheduled},
 		"same-moment": {score: goalcast.Score{Home: 4}, half: &goalcast.Score{Home: 4}, state: goalcast.Live,
 			timeline: "opta:7 opta:8 opta:10 opta:9"},
-		"not-ours": {state: goalcast.Scheduled},
-		"no-side":  {state: goalcast.Live},
+		"delayed":   {half: &goalcast.Score{}, state: goalcast.Live},
+		"suspended": {score: goalcast.Score{Home: 1}, state: goalcast.Live, timeline: "opta:101 opta:402 opta:405"},
+		"awarded":   {score: goalcast.Score{Away: 3}, half: &goalcast.Score{Home: 1}, state: goalcast.Finished},
+		"not-ours":  {state: goalcast.Scheduled},
+		"no-side":   {state: goalcast.Live},
 	} {
 		all := apply(reducerCases()[name].Events)
 		s := all[len(all)-1]
@@ -280,8 +304,8 @@ func TestReducerResults(t *testing.T) {
 			t.Errorf("%s: timeline %s, want %s", name, got, want.timeline)
 		}
 	}
-	if cases := reducerCases(); len(cases) != 16 {
-		t.Errorf("%d cases, 16 are checked here", len(cases))
+	if cases := reducerCases(); len(cases) != 19 {
+		t.Errorf("%d cases, 19 are checked here", len(cases))
 	}
 }
 

@@ -7,7 +7,8 @@ const periods = ['pre_match', 'first_half', 'half_time', 'second_half', 'full_ti
 
 const clocks = { first_half: [0, 45], second_half: [45, 90], extra_first_half: [90, 105], extra_second_half: [105, 120] };
 
-const fixtureFields = ['competition', 'season', 'matchday', 'home', 'away', 'kickoff', 'venue', 'city', 'halted', 'reason', 'reported'];
+const fixtureFields = ['competition', 'season', 'matchday', 'home', 'away', 'kickoff', 'venue', 'city', 'halted', 'reason', 'reported',
+  'awarded', 'officials'];
 
 /** The snapshot of a match of which nothing is known. */
 export function emptySnapshot() {
@@ -98,6 +99,8 @@ function derived(s) {
   let shootout;
   let period = 'pre_match';
   let started;
+  let delay;
+  let abandoned = false;
   let detailed = (s.lineups ?? []).length > 0; // a feed of the match itself is known
   const count = (to, team) => {
     if (team === s.home.id) to.home++;
@@ -112,21 +115,34 @@ function derived(s) {
     } else if (e.kind === 'shootout_kick') {
       shootout ??= { home: 0, away: 0 };
       if (e.kick?.scored) count(shootout, e.team ?? 0);
-    } else if (e.kind === 'period' && periodOrder(e.period) >= periodOrder(period)) {
-      period = e.period;
-      started = e.at;
+    } else if (e.kind === 'period') {
+      if (periodOrder(e.period) >= periodOrder(period)) {
+        period = e.period;
+        started = e.at;
+      }
+      delay = undefined; // whatever held the match up is over when its next part begins
+    } else if (e.kind === 'delay') {
+      delay = e.delay;
+      abandoned ||= e.delay?.type === 'abandonment';
     }
   }
   const r = s.reported;
   const listed = r && !detailed;
-  s.score = listed ? r.score : score;
+  s.score = s.awarded ?? (listed ? r.score : score);
   s.period = listed ? r.period : period;
   set(s, 'shootout', listed ? r.shootout : shootout);
   set(s, 'period_started', started);
   set(s, 'half_time', detailed && periodOrder(s.period) > periodOrder('first_half') ? firstHalf : undefined);
-  s.state = s.halted || (s.period === 'full_time' ? 'finished' : periodOrder(s.period) > 0 ? 'live' : 'scheduled');
+  set(s, 'delay', heldUp(s.period, delay));
+  s.state = s.awarded ? 'finished' : s.halted || (abandoned && 'abandoned') || (s.period === 'full_time' ? 'finished' : periodOrder(s.period) > 0 ? 'live' : 'scheduled');
   if (s.lineups) s.lineups = homeFirst(s.lineups, s.home.id);
   return s;
+}
+
+// heldUp returns the delay that a timeline ends with, if it still holds the match up: a late start only until kick-off.
+function heldUp(period, delay) {
+  if (!delay || period === 'full_time') return undefined;
+  return (delay.type === 'late_start' && period === 'pre_match') || delay.type === 'stopped' || delay.type === 'suspended' ? delay : undefined;
 }
 
 function set(s, field, value) {
