@@ -1,0 +1,52 @@
+package ingest_test
+
+import (
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/ingest"
+	"goalcast/ingest/opta"
+	"goalcast/ingest/opta/optatest"
+)
+
+// BenchmarkApplyF24 reads the F24 of a whole match and holds it against a record that knows the match from F7 and from the F24 before: what each of the
+// hundreds of F24s of a match costs, but for the database. "goal" has a goal in it that the record does not know, "same" nothing new.
+func BenchmarkApplyF24(b *testing.B) {
+	p := opta.New()
+	at := time.Date(2018, 8, 21, 13, 0, 0, 0, time.UTC)
+	read := func(feed string, body []byte) ingest.Reading {
+		r, err := p.Read(goalcast.Document{Provider: "opta", Feed: feed, Body: body, Digest: sha256.Sum256(body), Received: at})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return r
+	}
+	whole := optatest.Sample(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
+	later := withDeletedGoal(b, whole)
+	known := goalcast.MatchRecord{}
+	for _, r := range []ingest.Reading{read("F7", optatest.Sample(b, "opta/f7/f7-23-2018-1009316-matchresults.xml")), read("F24", whole)} {
+		var err error
+		if known, _, err = ingest.Revise(known, r, r.Matches[0], at.UnixMilli()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, bench := range []struct {
+		name   string
+		body   []byte
+		events int
+	}{{"same", whole, 0}, {"goal", later, 1}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.SetBytes(int64(len(bench.body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				r := read("F24", bench.body)
+				_, events, err := ingest.Revise(known, r, r.Matches[0], at.UnixMilli())
+				if err != nil || len(events) != bench.events {
+					b.Fatal(len(events), err)
+				}
+			}
+		})
+	}
+}
