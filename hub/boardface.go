@@ -106,7 +106,7 @@ func (b *Board) faceLocked(t goalcast.Topic) *face {
 func essential(timeline []goalcast.Event) []goalcast.Event {
 	return slices.DeleteFunc(slices.Clone(timeline), func(e goalcast.Event) bool {
 		switch e.Kind {
-		case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindShootoutKick:
+		case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindShootoutKick, goalcast.KindDelay:
 			return false
 		}
 		return true

@@ -67,6 +67,7 @@ type shard struct {
 	dirty          []*topic        // with states that were not given out
 	statesAt       time.Time       // when states were given out last
 	spare          [][]*message    // memory for pending lists
+	spareSize      int             // of all of them, in entries
 	stuck          map[*conn]uint8 // blocked connections
 	leaving        []leaver        // lingering ones, in order of their time
 	wheel          [][]*conn       // by tick: whose keep-alive is due
@@ -367,6 +368,7 @@ func (s *shard) append(c *conn, m *message) {
 	if c.pending == nil {
 		if n := len(s.spare); n > 0 {
 			c.pending, s.spare = s.spare[n-1], s.spare[:n-1]
+			s.spareSize -= cap(c.pending)
 		}
 	}
 	c.pending = append(c.pending, m)

@@ -153,8 +153,9 @@ func (s *shard) sent(c *conn, n int) {
 
 // takeBack takes the memory of an empty list back for others.
 func (s *shard) takeBack(c *conn) {
-	const keep, longest = 4096, 256 // lists, and entries of one
-	if cap(c.pending) > 0 && cap(c.pending) <= longest && len(s.spare) < keep {
+	const most = 256 << 10 // entries of 8 bytes that a shard keeps for the next burst
+	if n := cap(c.pending); n > 0 && s.spareSize+n <= most {
+		s.spareSize += n
 		s.spare = append(s.spare, c.pending[:0])
 	}
 	c.pending = nil
