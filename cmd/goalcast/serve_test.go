@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"goalcast"
+)
+
+// TestEditorsReachViewers: a message goes to who follows its topic, once, over every transport, and only with a token.
+func TestEditorsReachViewers(t *testing.T) {
+	const editorToken = "editor-token-of-the-tests"
+	s := startEmbedded(t)
+	s.ingest.stop(20 * time.Second)
+	p := start(t, append(slices.Clone(s.env), "GOALCAST_ADMIN_TOKENS=editor="+editorToken+",operator="+operatorToken), "serve")
+	viewers := map[string]*viewer{}
+	for name, over := range transports {
+		viewers[name] = newViewer(t, p.public, over, goalcast.ForTeam(7), goalcast.ForMatch(8))
+		viewers[name].join()
+	}
+	post := func(token, body string) (int, string) {
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.admin+"/admin/messages", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, _ := io.ReadAll(answer.Body)
+		return answer.StatusCode, string(text)
+	}
+	for _, token := range []string{"", "wrong-token-of-nobody"} {
+		if status, text := post(token, `{"topic":"team:7","body":"x"}`); status != http.StatusUnauthorized {
+			t.Errorf("token %q: %d %s", token, status, text)
+		}
+	}
+	for _, body := range []string{`{"topic":"team:9","body":{"not":"ours"}}`, `{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`,
+		`{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`, `{"topic":"match:8","body":[1,"two"]}`} {
+		if status, text := post(editorToken, body); status != http.StatusAccepted {
+			t.Fatalf("%s: %d %s", body, status, text)
+		}
+	}
+	want := []string{`{"text":"Doors open"}`, `[1,"two"]`}
+	for name, v := range viewers {
+		waitFor(t, 20*time.Second, "the messages over "+name, func() error {
+			events, _, problem := v.state()
+			if problem != nil {
+				t.Fatal(problem)
+			}
+			var got []string
+			for _, e := range events {
+				if e.Kind != goalcast.KindMessage || e.Score != nil {
+					t.Fatalf("got %+v", e)
+				}
+				got = append(got, string(e.Message))
+			}
+			if !slices.Equal(got, want) {
+				return fmt.Errorf("got %v", got)
+			}
+			return nil
+		})
+	}
+}
+
+// TestLeaving: on SIGTERM viewers get a goodbye with cursor and delay, and the process ends by itself.
+func TestLeaving(t *testing.T) {
+	s := startEmbedded(t)
+	byes := make(chan goalcast.Frame, 10)
+	for _, over := range []transport{overWebSocket, overSSE} {
+		v := newViewer(t, s.hub.public, func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+			return over(ctx, base, topics, since, func(id string, text []byte) {
+				var f goalcast.Frame
+				if err := json.Unmarshal(text, &f); err == nil && f.Type == goalcast.FrameBye {
+					byes <- f
+				}
+				frame(id, text)
+			})
+		}, goalcast.ForMatch(1))
+		v.join()
+	}
+	s.hub.stop(20 * time.Second)
+	for range 2 {
+		select {
+		case f := <-byes:
+			if f.Retry <= 0 {
+				t.Errorf("bye without a delay: %+v", f)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("no bye")
+		}
+	}
+	if !strings.Contains(s.hub.log.String(), `"leaving"`) {
+		t.Error("the log does not say that the process is leaving")
+	}
+}
