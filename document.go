@@ -15,7 +15,10 @@ type Document struct {
 	Headers  map[string]string // names in lower case; none that holds a secret
 	Body     []byte
 	Digest   [32]byte  // SHA-256 of Body
+	Size     int       // bytes of Body, also where Body was left out
 	Received time.Time // UTC, last byte
+	Repeats  int       // how often the same bytes came again from the same provider, feed and match; they are kept once
+	Seen     time.Time // UTC, when they came last
 	State    DocumentState
 	Error    string // why it failed, for State DocumentFailed
 	Attempts int    // how often it was tried

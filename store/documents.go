@@ -18,8 +18,11 @@ const (
 	defaultDocuments = 100
 )
 
-// KeepDocument commits what a provider sent, and sets ID, State (received) and, if it is zero, Digest. Once it returned nil the document
+// KeepDocument commits what a provider sent, and sets ID, State (received), Size and, if it is zero, Digest. Once it returned nil the document
 // survives a crash. ErrUnavailable: it may or may not be kept, and the provider has to repeat it.
+//
+// Bytes that the same provider sent before for the same feed and match are not kept again but counted: ID, State, Error, Attempts and Repeats (above 0) are
+// then those of the document that is there already. Whether it still has to be worked on is told by State.
 func (s *Store) KeepDocument(ctx context.Context, d *goalcast.Document) error {
 	headers, err := json.Marshal(d.Headers)
 	if err != nil {
@@ -28,43 +31,103 @@ func (s *Store) KeepDocument(ctx context.Context, d *goalcast.Document) error {
 	if d.Digest == [32]byte{} {
 		d.Digest = sha256.Sum256(d.Body)
 	}
-	body := d.Body
-	if body == nil {
-		body = []byte{}
+	d.Size = len(d.Body)
+	packing, body := s.packer.pack(d.Body)
+	known := []any{clean(d.Provider), clean(d.Feed), d.Match, string(headers), d.Size, d.Digest[:], toMillis(d.Received)}
+	var row scanner
+	if s.dialect.name == "postgres" {
+		row, err = s.keepOnPostgres(ctx, known, packing, body)
+	} else {
+		row, err = s.keepOnSQLite(ctx, known, packing, body)
 	}
-	// Not through tx: one statement is a transaction by itself, and one way to the server instead of three.
-	row := s.write.QueryRowContext(ctx, s.dialect.sql(`INSERT INTO documents (provider, feed, match_id, headers, body, digest, received, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`),
-		clean(d.Provider), clean(d.Feed), d.Match, string(headers), body, d.Digest[:], toMillis(d.Received), goalcast.DocumentReceived)
-	var id int64
-	if err := row.Scan(&id); err != nil {
-		return s.wrap("keep document", err)
+	if err == nil {
+		err = row.Scan(&d.ID, &d.State, &d.Error, &d.Attempts, &d.Repeats)
 	}
-	d.ID, d.State = goalcast.DocumentID(id), goalcast.DocumentReceived
+	return s.wrap("keep document", err)
+}
+
+// insertDocument counts a document that is there, and inserts one that is not: then repeats is 0.
+const insertDocument = `INSERT INTO documents (provider, feed, match_id, headers, size, digest, received, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+	ON CONFLICT (digest, provider, feed, match_id) DO UPDATE SET repeats = documents.repeats + 1, seen = excluded.seen
+	RETURNING id, state, error, attempts, repeats`
+
+// keptRow is the row that insertDocument returns, read already.
+type keptRow struct {
+	id                int64
+	state, text       string
+	attempts, repeats int
+}
+
+func (k keptRow) Scan(to ...any) error {
+	*to[0].(*goalcast.DocumentID), *to[1].(*goalcast.DocumentState), *to[2].(*string) = goalcast.DocumentID(k.id), goalcast.DocumentState(k.state), k.text
+	*to[3].(*int), *to[4].(*int) = k.attempts, k.repeats
 	return nil
 }
 
-const documentColumns = `id, provider, feed, match_id, headers, digest, received, state, error, attempts`
+func scanKept(row scanner) (k keptRow, err error) {
+	return k, row.Scan(&k.id, &k.state, &k.text, &k.attempts, &k.repeats)
+}
+
+// keepOnPostgres does it in one statement, which is a transaction by itself: one way to the server instead of four. The day's partition is made when
+// it is missing.
+func (s *Store) keepOnPostgres(ctx context.Context, known []any, packing int, body []byte) (scanner, error) {
+	const query = `WITH d AS (` + insertDocument + `),
+		b AS (INSERT INTO document_bodies (document, received, packing, body) SELECT id, $7, $8, $9 FROM d WHERE repeats = 0)
+		SELECT id, state, error, attempts, repeats FROM d`
+	args := append(known, packing, body)
+	kept, err := scanKept(s.write.QueryRowContext(ctx, query, args...))
+	if noPartition(err) {
+		if err := s.makePartition(ctx, dayOf(known[6].(int64))); err != nil {
+			return nil, err
+		}
+		kept, err = scanKept(s.write.QueryRowContext(ctx, query, args...))
+	}
+	return kept, err
+}
+
+func (s *Store) keepOnSQLite(ctx context.Context, known []any, packing int, body []byte) (scanner, error) {
+	var kept keptRow
+	err := s.tx(ctx, "insert", func(tx *tx) (err error) {
+		if kept, err = scanKept(tx.queryRow(ctx, insertDocument, known...)); err != nil || kept.repeats > 0 {
+			return err
+		}
+		_, err = tx.exec(ctx, `INSERT INTO document_bodies (document, received, packing, body) VALUES ($1, $2, $3, $4)`, kept.id, known[6], packing, body)
+		return err
+	})
+	return kept, err
+}
+
+const documentColumns = `id, provider, feed, match_id, headers, size, digest, received, repeats, seen, state, error, attempts`
 
 // Document returns a document with its body; ErrNotFound.
 func (s *Store) Document(ctx context.Context, id goalcast.DocumentID) (goalcast.Document, error) {
+	doing := fmt.Sprintf("document %d", id)
+	d, err := scanDocument(s.queryRow(ctx, `SELECT `+documentColumns+` FROM documents WHERE id = $1`, id))
+	if err != nil {
+		return d, s.wrap(doing, err)
+	}
+	// A second question instead of a join: with the time as a plain value PostgreSQL looks into one partition and not into hundreds.
+	var packing int
 	var body []byte
-	d, err := scanDocument(s.queryRow(ctx, `SELECT `+documentColumns+`, body FROM documents WHERE id = $1`, id), &body)
-	d.Body = body
-	return d, s.wrap(fmt.Sprintf("document %d", id), err)
+	err = s.queryRow(ctx, `SELECT packing, body FROM document_bodies WHERE received = $1 AND document = $2`, toMillis(d.Received), id).Scan(&packing, &body)
+	if err != nil {
+		return d, s.wrap(doing+": body", err)
+	}
+	d.Body, err = s.packer.unpack(packing, body, d.Size)
+	return d, s.wrap(doing, err)
 }
 
-func scanDocument(row interface{ Scan(...any) error }, more ...any) (goalcast.Document, error) {
+func scanDocument(row scanner) (goalcast.Document, error) {
 	var d goalcast.Document
 	var headers string
 	var digest []byte
-	var received int64
-	err := row.Scan(append([]any{&d.ID, &d.Provider, &d.Feed, &d.Match, &headers, &digest, &received, &d.State, &d.Error, &d.Attempts}, more...)...)
+	var received, seen int64
+	err := row.Scan(&d.ID, &d.Provider, &d.Feed, &d.Match, &headers, &d.Size, &digest, &received, &d.Repeats, &seen, &d.State, &d.Error, &d.Attempts)
 	if err != nil {
 		return goalcast.Document{}, err
 	}
 	copy(d.Digest[:], digest)
-	d.Received = fromMillis(received)
+	d.Received, d.Seen = fromMillis(received), fromMillis(seen)
 	if err := json.Unmarshal([]byte(headers), &d.Headers); err != nil {
 		return d, fmt.Errorf("headers: %w", err)
 	}
@@ -116,7 +179,7 @@ func documentsWhere(f goalcast.DocumentFilter) (string, []any) {
 func (s *Store) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.Document, error) {
 	chosen, args := documentsWhere(f)
 	rows, err := s.query(ctx, `SELECT `+documentColumns+` FROM documents`+chosen, args...)
-	list, err := collect(rows, err, func(row scanner) (goalcast.Document, error) { return scanDocument(row) })
+	list, err := collect(rows, err, scanDocument)
 	return list, s.wrap("list documents", err)
 }
 

@@ -41,6 +41,7 @@ type Store struct {
 	write   *sql.DB // transactions; one connection for SQLite
 	read    *sql.DB // single statements that change nothing; the same as write for PostgreSQL and for SQLite in memory
 	keep    *sql.DB // an idle connection that keeps a database in memory from vanishing; else nil
+	packer  *packer
 	hooks   hooks
 }
 
@@ -55,6 +56,9 @@ type hooks struct {
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s := &Store{log: log}
 	var err error
+	if s.packer, err = newPacker(); err != nil {
+		return nil, err
+	}
 	switch scheme, rest, _ := strings.Cut(url, ":"); scheme {
 	case "sqlite":
 		err = s.openSQLite(ctx, rest)
