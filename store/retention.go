@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -43,8 +44,8 @@ func parseSpan(text string) (time.Duration, error) {
 		return 0, nil
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n int
-		if _, err := fmt.Sscanf(days+"\n", "%d\n", &n); err != nil || n < 1 || n > 36500 {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 1 || n > 36500 {
 			return 0, fmt.Errorf("%q is not a number of days (30d)", text)
 		}
 		return time.Duration(n) * 24 * time.Hour, nil
