@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -123,6 +124,11 @@ func (c Config) numbers(viewer int) []int64 {
 		}
 	}
 	return list
+}
+
+// slow says whether a viewer never reads: of every hundred at 0.01 it is the first, so that it is known what they follow.
+func (c Config) slow(viewer int) bool {
+	return c.Slow > 0 && viewer%int(math.Round(1/c.Slow)) == 0
 }
 
 // topics lists what a viewer with these numbers follows.

@@ -54,11 +54,10 @@ func newLoop(cfg Config, worker int) (*loop, error) {
 	var count int
 	l.first, count = cfg.share(worker)
 	l.viewers = make([]viewer, count)
-	rng := rand.New(rand.NewPCG(cfg.Seed, uint64(worker)))
 	for i := range l.viewers {
 		l.viewers[i] = l.newViewer(l.first + i)
 		l.viewers[i].place = int32(i)
-		l.viewers[i].slow = rng.Float64() < cfg.Slow
+		l.viewers[i].slow = cfg.slow(l.first + i)
 	}
 	l.stats.Conns = int64(count)
 	l.next = count

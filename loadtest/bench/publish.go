@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"goalcast"
+	"goalcast/loadtest/swarm"
+	"goalcast/store"
+)
+
+// publisherVariable holds the plan, as JSON, of a process that publishes.
+const publisherVariable = "GOALCAST_BENCH_PUBLISHER"
+
+// plan is what a publisher puts where.
+type plan struct {
+	Redis string // goalcast's bus
+	Nchan string // or Nchan's base URL
+	Admin string // or goalcast's /admin/messages
+
+	Done swarm.Expected // what was published before
+
+	Streams []int64       // events go to these in turn
+	Topic   string        // kind of topic of a stream: "match"
+	Count   int           // events; 0: until Duration is over
+	Rate    float64       // events per second; 0: as fast as they go
+	Size    int           // bytes of an event's frame, about
+	NoTime  bool          // leave the latency of these events out
+	Matches int           // with odds
+	Keys    int           // of each match
+	Prices  float64       // changes per second
+	For     time.Duration // how long
+}
+
+// published is what became of it.
+type published struct {
+	Done         swarm.Expected
+	First, Last  int64 // micros
+	Events       int64
+	States       int64
+	LateMax      time.Duration // the longest an event came after its time
+	OddsTimeLate time.Duration
+}
+
+// startPublisher runs a plan in a process of its own; wait gives its result.
+func startPublisher(ctx context.Context, p plan) (wait func() (published, error), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), publisherVariable+"="+string(text))
+	cmd.Stderr = os.Stderr
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() (result published, err error) {
+		if err := cmd.Wait(); err != nil {
+			return result, fmt.Errorf("publisher: %w", err)
+		}
+		return result, json.Unmarshal(out.Bytes(), &result)
+	}, nil
+}
+
+func publish(ctx context.Context, p plan) (published, error) {
+	wait, err := startPublisher(ctx, p)
+	if err != nil {
+		return published{}, err
+	}
+	return wait()
+}
+
+// sender puts messages somewhere, in order.
+type sender interface {
+	send(ctx context.Context, list []message) error
+	prices(ctx context.Context, states []goalcast.State) error
+}
+
+// message is one event to be.
+type message struct {
+	stream, n int64
+	micros    int64
+	size      int
+	kind      string
+}
+
+// text is the message's body: its mark and filling.
+func (m message) text(overhead int) []byte {
+	b := fmt.Appendf(nil, `{"swarm":[%d,%d,%d],"text":"`, m.stream, m.n, m.micros)
+	for i := len(b) + 2 + overhead; i < m.size; i++ {
+		b = append(b, "a goal is a goal "[i%17])
+	}
+	return append(b, '"', '}')
+}
+
+// runPublisher is the process.
+func runPublisher(text string) error {
+	var p plan
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	to, err := newSender(ctx, p)
+	if err != nil {
+		return err
+	}
+	result := published{Done: p.Done}
+	if result.Done.Streams == nil {
+		result.Done.Streams = map[int64]int64{}
+	}
+	if result.Done.Odds == nil {
+		result.Done.Odds = map[int64][]int64{}
+	}
+	var g errgroup.Group
+	g.Go(func() error { return events(ctx, p, to, &result) })
+	if p.Prices > 0 {
+		g.Go(func() error { return odds(ctx, p, to, &result) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+// events publishes them at their times, or all at once.
+func events(ctx context.Context, p plan, to sender, result *published) error {
+	if len(p.Streams) == 0 {
+		return nil
+	}
+	begin := time.Now()
+	result.First = begin.UnixMicro()
+	next := func() message {
+		stream := p.Streams[result.Events%int64(len(p.Streams))]
+		result.Events++
+		result.Done.Streams[stream]++
+		m := message{stream: stream, n: result.Done.Streams[stream], micros: time.Now().UnixMicro(), size: p.Size, kind: p.Topic}
+		if p.NoTime {
+			m.micros = 0
+		}
+		return m
+	}
+	if p.Rate == 0 {
+		var list []message
+		for range p.Count {
+			list = append(list, next())
+		}
+		err := to.send(ctx, list)
+		result.Last = time.Now().UnixMicro()
+		return err
+	}
+	for i := 0; p.Count == 0 || i < p.Count; i++ {
+		due := begin.Add(time.Duration(float64(i+1) / p.Rate * float64(time.Second)))
+		if p.For > 0 && due.Sub(begin) > p.For {
+			break
+		}
+		time.Sleep(time.Until(due))
+		result.LateMax = max(result.LateMax, time.Since(due))
+		if err := to.send(ctx, []message{next()}); err != nil {
+			return err
+		}
+		result.Last = time.Now().UnixMicro()
+	}
+	return nil
+}
+
+// odds changes prices, at random, in steps of 20 ms.
+func odds(ctx context.Context, p plan, to sender, result *published) error {
+	begin := time.Now()
+	version := begin.UnixMicro() // above those of earlier runs
+	rng := rand.New(rand.NewPCG(1, 2))
+	for m := range p.Matches {
+		if result.Done.Odds[int64(m+1)] == nil {
+			result.Done.Odds[int64(m+1)] = make([]int64, p.Keys)
+		}
+	}
+	const step = 20 * time.Millisecond
+	for i := 1; time.Since(begin) < p.For; i++ {
+		due := begin.Add(time.Duration(i) * step)
+		time.Sleep(time.Until(due))
+		result.OddsTimeLate = max(result.OddsTimeLate, time.Since(due))
+		want := int64(p.Prices * due.Sub(begin).Seconds())
+		var states []goalcast.State
+		for ; result.States < want; result.States++ {
+			match, key := int64(1+rng.IntN(p.Matches)), rng.IntN(p.Keys)
+			n := &result.Done.Odds[match][key]
+			*n++
+			version++
+			now := time.Now()
+			states = append(states, goalcast.State{
+				Topic: goalcast.ForOdds(goalcast.MatchID(match)), Key: "market/" + strconv.Itoa(key), Version: version, At: now.UnixMilli(),
+				Value: fmt.Appendf(nil, `{"odds":[%d,%d,%d,%d],"price":%d}`, match, key, *n, now.UnixMicro(), 1000+rng.IntN(9000)),
+			})
+		}
+		if err := to.prices(ctx, states); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newSender(ctx context.Context, p plan) (sender, error) {
+	switch {
+	case p.Redis != "":
+		log := slog.New(slog.DiscardHandler)
+		r, err := store.OpenRedis(ctx, p.Redis, log)
+		if err != nil {
+			return nil, err
+		}
+		return busSender{store.NewBus(r, store.BusOptions{}, log, prometheus.NewRegistry()), strconv.FormatInt(time.Now().UnixNano(), 36)}, nil
+	case p.Nchan != "":
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.Nchan, "http://"))
+		return &nchanSender{conn, bufio.NewReader(conn)}, err
+	default:
+		return adminSender{p.Admin}, nil
+	}
+}
+
+// busSender is goalcast's own way: what ingest does after its commit.
+type busSender struct {
+	bus *store.Bus
+	run string // makes ids unique
+}
+
+func (s busSender) send(ctx context.Context, list []message) error {
+	var events []goalcast.Event
+	for _, m := range list {
+		topic, err := goalcast.ParseTopic(m.kind + ":" + strconv.FormatInt(m.stream, 10))
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		e := goalcast.Event{ID: fmt.Sprintf("%s-%d-%d", s.run, m.stream, m.n), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
+			Topics: []goalcast.Topic{topic}, Times: goalcast.Times{Published: now.UnixMilli()}}
+		bare, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		const frame = 85 // what the hub and the field's name add
+		e.Message = m.text(len(bare) + frame)
+		events = append(events, e)
+	}
+	return s.bus.Publish(ctx, events)
+}
+
+func (s busSender) prices(ctx context.Context, states []goalcast.State) error {
+	return s.bus.SetState(ctx, states)
+}
+
+// nchanSender posts all messages of a call down one connection before it reads the answers: they are as fast as they go, and in order.
+type nchanSender struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (s *nchanSender) send(_ context.Context, list []message) error {
+	var b bytes.Buffer
+	for _, m := range list {
+		text := m.text(0)
+		fmt.Fprintf(&b, "POST /pub/%d HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", m.stream, len(text))
+		b.Write(text)
+	}
+	written := make(chan error, 1)
+	go func() { _, err := s.conn.Write(b.Bytes()); written <- err }()
+	for range list {
+		resp, err := http.ReadResponse(s.in, &http.Request{Method: http.MethodPost})
+		if err != nil {
+			return fmt.Errorf("nchan: %w", err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode/100 != 2 {
+			return fmt.Errorf("nchan: %s, %w", resp.Status, err)
+		}
+	}
+	return <-written
+}
+
+func (s *nchanSender) prices(context.Context, []goalcast.State) error { return nil }
+
+// adminSender posts messages as an editor's tool would, one after the other over kept-alive connections.
+type adminSender struct{ base string }
+
+func (s adminSender) send(ctx context.Context, list []message) error {
+	for _, m := range list {
+		body, err := json.Marshal(map[string]any{"topic": fmt.Sprintf("%s:%d", m.kind, m.stream), "body": json.RawMessage(m.text(200))})
+		if err != nil {
+			return err
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+"/admin/messages", bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+editorToken)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode/100 != 2 {
+			return fmt.Errorf("post message: %s: %s", resp.Status, text)
+		}
+	}
+	return nil
+}
+
+func (s adminSender) prices(context.Context, []goalcast.State) error { return nil }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// reads is the row's outcome in a word.
+func (r *row) reads() string {
+	switch {
+	case r.verdict != "":
+		return r.verdict
+	case r.reached:
+		return "reached"
+	}
+	return "**missed**"
+}
+
+func (r *row) print(out io.Writer) {
+	fmt.Fprintf(out, "%s: %s (%s)\n    to reach: %s: %s\n", r.name, strings.Join(r.figures, "; "), r.what, r.target, r.reads())
+	for _, n := range r.notes {
+		fmt.Fprintf(out, "    note: %s\n", n)
+	}
+}
+
+// write makes the report. Text of the file behind its marker is kept: findings are written by people.
+func (b *bench) write(path string) error {
+	const marker = "<!-- what is below this line is written by hand and stays -->"
+	old, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	_, kept, _ := strings.Cut(string(old), marker)
+	var t strings.Builder
+	t.WriteString("# Benchmarks\n\nWritten by `make bench` (loadtest/bench); `make million` is the last row's. All processes share the machine: Redis, the server that is measured, the publisher\n" +
+		"and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine on that day.\n\n")
+	for _, line := range machine() {
+		t.WriteString("- " + line + "\n")
+	}
+	fmt.Fprintf(&t, "- viewers x %g, %s per measurement, median of %d, servers taking turns: `go run ./loadtest/bench -rows %s -scale %g -hold %s -repeat %d`\n\n",
+		b.scale, b.hold, b.repeat, strings.Join(b.rows, ","), b.scale, b.hold, b.repeat)
+	t.WriteString("| row | what | to reach | measured | |\n|---|---|---|---|---|\n")
+	for _, r := range b.results {
+		fmt.Fprintf(&t, "| %s | %s | %s | %s | %s |\n", r.name, r.what, r.target, strings.Join(r.figures, "; "), r.reads())
+	}
+	t.WriteString("\n")
+	for _, r := range b.results {
+		for _, n := range r.notes {
+			fmt.Fprintf(&t, "- %s: %s\n", r.name, n)
+		}
+	}
+	t.WriteString("\n" + marker + kept)
+	if kept == "" {
+		t.WriteString("\n")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(t.String()), 0o644)
+}
+
+// machine says what was measured on.
+func machine() []string {
+	var uts syscall.Utsname
+	_ = syscall.Uname(&uts)
+	var kernel []byte
+	for _, c := range uts.Release {
+		if c == 0 {
+			break
+		}
+		kernel = append(kernel, byte(c))
+	}
+	var limit syscall.Rlimit
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	lines := []string{
+		fmt.Sprintf("%s; %d cores, %s of memory, Linux %s, %d open files per process", time.Now().UTC().Format("2 January 2006"), runtime.NumCPU(),
+			field("/proc/meminfo", "MemTotal"), kernel, limit.Cur),
+		"processor: " + field("/proc/cpuinfo", "model name"),
+		runtime.Version(),
+	}
+	for _, command := range [][]string{{"redis-server", "--version"}, {"nginx", "-v"}, {"dpkg-query", "-W", "libnginx-mod-nchan"}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err == nil {
+			lines = append(lines, strings.Join(strings.Fields(string(out)), " "))
+		}
+	}
+	return lines
+}
+
+// field reads a line "name : value" of a file in /proc.
+func field(path, name string) string {
+	text, _ := os.ReadFile(path)
+	for line := range strings.Lines(string(text)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == name {
+			return strings.TrimSpace(v)
+		}
+	}
+	return "unknown"
+}

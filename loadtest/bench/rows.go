@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"goalcast/loadtest/swarm"
+)
+
+// row is a line of the report.
+type row struct {
+	name, what, target string
+	figures            []string // "goalcast 1.7 kB"
+	reached            bool
+	verdict            string // instead of reached: "not measured"
+	notes              []string
+}
+
+// measurement is a row that can be run.
+type measurement struct {
+	name, what, target string
+	run                func(*bench, context.Context, *row) error
+}
+
+func measurements() []measurement {
+	return []measurement{
+		{"memory", "15,000 idle viewers with 3 topics each; growth of the server's RSS for each", "<= 2.0 kB", (*bench).memory},
+		{"steady", "15,000 viewers of one match, 2 events/s; server CPU per delivery", "<= 0.90 x Nchan", (*bench).steady},
+		{"saturated", "10,000 viewers of one match, 300 events as fast as they go; deliveries/s", ">= 6 x Nchan, none lost", (*bench).saturated},
+		{"topics", "15,000 viewers over 300 matches, 300 events/s in all; server CPU per delivery", "<= 0.85 x Nchan", (*bench).topics},
+		{"odds", "10,000 viewers, 5,000 price changes/s over 50 matches x 40 prices; every viewer's last prices", "all right", (*bench).oddsStorm},
+		{"goal", "one goal to all 10,000 every 2 s during that; p99 latency", "<= 1.5 x without odds", (*bench).goalInStorm},
+		{"slow", "10,000 viewers of whom 1 % never read; p99 latency of the others", "<= 1.1 x without; cut with 4008, resumable", (*bench).slow},
+		{"returns", "15,000 viewers cut at once come back with a cursor; handshakes and resumes/s", ">= 8,000/s, nothing missed or repeated, no call to Redis or database", (*bench).returns},
+		{"deflate", "10,000 viewers of one match with permessage-deflate, 4 events/s; CPU per delivery, bytes", "<= 1.2 x plain; <= 50 % of the bytes", (*bench).deflated},
+	}
+}
+
+func rowNames() []string {
+	var names []string
+	for _, m := range measurements() {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+func (b *bench) row(ctx context.Context, name string) (row, error) {
+	list := append(measurements(), measurement{"million", "1,000,000 real connections on one machine; all get one goal", "all get it", (*bench).million})
+	i := slices.IndexFunc(list, func(m measurement) bool { return m.name == name })
+	if i < 0 {
+		return row{name: name}, fmt.Errorf("no row %q", name)
+	}
+	m := list[i]
+	r := row{name: m.name, what: m.what, target: m.target}
+	return r, m.run(b, ctx, &r)
+}
+
+func (r *row) add(format string, values ...any) {
+	r.figures = append(r.figures, fmt.Sprintf(format, values...))
+}
+func (r *row) note(format string, values ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, values...))
+}
+
+// memory is what an idle viewer costs.
+func (b *bench) memory(ctx context.Context, r *row) error {
+	r.reached = true
+	for _, a := range []arm{{name: "goalcast WebSocket"}, {name: "goalcast SSE", transport: swarm.SSE}, {name: "Nchan WebSocket", nchan: true},
+		{name: "Nchan SSE", nchan: true, transport: swarm.SSE}} {
+		if a.nchan && b.nchan != "" {
+			r.note("Nchan skipped: %s", b.nchan)
+			break
+		}
+		var perViewer []float64
+		for range b.repeat {
+			s, err := b.set(ctx, a, crowd{viewers: b.scaled(15_000), numbers: 300, topics: "match:{n},team:{n}", also: "competition:1"})
+			if err != nil {
+				return err
+			}
+			time.Sleep(4 * time.Second) // what handshakes leave behind is collected
+			now, err := s.server.use()
+			if err := s.close(); err != nil {
+				return err
+			}
+			if err != nil {
+				return err
+			}
+			perViewer = append(perViewer, float64(now.RSS-s.empty.RSS)/float64(s.joined.Conns)/1024)
+		}
+		r.add("%s %.2f kB", a.name, middle(perViewer))
+		if !a.nchan && middle(perViewer) > 2.0 {
+			r.reached = false
+		}
+	}
+	r.note("growth since the server was empty, 4 s after the last one joined; garbage of the handshakes is in it. Nchan's viewers have one channel each")
+	return nil
+}
+
+// fan measures arms at one plan and gives the median CPU per delivery of both.
+func (b *bench) fan(ctx context.Context, r *row, arms []arm, c crowd, p plan, each int64) (map[string][]figures, error) {
+	all, notes, err := b.compare(ctx, arms, func(a arm, n int) (figures, error) {
+		s, err := b.set(ctx, a, c)
+		if err != nil {
+			return figures{}, err
+		}
+		f, err := b.play(ctx, s, fmt.Sprintf("%s-%s-%d", r.name, a.name, n), p, func(p published) int64 { return p.Events * each })
+		if closing := s.close(); err == nil {
+			err = closing
+		}
+		return f, err
+	})
+	r.notes = append(r.notes, notes...)
+	return all, err
+}
+
+func (b *bench) cpuRow(r *row, all map[string][]figures, limit float64) {
+	ours, theirs := median(all["goalcast"], figures.cpu), median(all["nchan"], figures.cpu)
+	r.add("goalcast %.2f us (user %.2f)", ours, median(all["goalcast"], figures.user))
+	if theirs == 0 {
+		r.verdict = "no peer"
+		return
+	}
+	r.add("Nchan %.2f us (user %.2f)", theirs, median(all["nchan"], figures.user))
+	r.add("ratio %.2f", ours/theirs)
+	r.add("p99 %.1f and %.1f ms", median(all["goalcast"], func(f figures) float64 { return f.p(.99) }), median(all["nchan"], func(f figures) float64 { return f.p(.99) }))
+	r.reached = ours <= limit*theirs && clean(all["goalcast"])
+}
+
+func clean(list []figures) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(f figures) bool { return f.wrong() != "" })
+}
+
+func (b *bench) steady(ctx context.Context, r *row) error {
+	viewers := b.scaled(15_000)
+	all, err := b.fan(ctx, r, []arm{goalcastWS, nchanWS}, crowd{viewers: viewers, numbers: 1, topics: "match:{n}"},
+		plan{Streams: []int64{1}, Rate: 2, For: b.hold}, int64(viewers))
+	b.cpuRow(r, all, 0.90)
+	return err
+}
+
+func (b *bench) topics(ctx context.Context, r *row) error {
+	const matches = 300
+	viewers := b.scaled(15_000) / matches * matches
+	viewers = max(viewers, matches)
+	var streams []int64
+	for n := range int64(matches) {
+		streams = append(streams, n+1)
+	}
+	all, err := b.fan(ctx, r, []arm{goalcastWS, nchanWS}, crowd{viewers: viewers, numbers: matches, topics: "match:{n}"},
+		plan{Streams: streams, Rate: 300, For: b.hold}, int64(viewers/matches))
+	b.cpuRow(r, all, 0.85)
+	return err
+}
+
+func (b *bench) saturated(ctx context.Context, r *row) error {
+	viewers := b.scaled(10_000)
+	arms := []arm{goalcastWS, nchanWS, {name: "one process", roles: "hub,ingest,notify,rest", byAdmin: true}}
+	all, err := b.fan(ctx, r, arms, crowd{viewers: viewers, numbers: 1, topics: "match:{n}"}, plan{Streams: []int64{1}, Count: 300}, int64(viewers))
+	ours, theirs, alone := median(all["goalcast"], figures.rate), median(all["nchan"], figures.rate), median(all["one process"], figures.rate)
+	r.add("goalcast %.0f/s", ours)
+	r.add("all roles in one process, events by POST /admin/messages %.0f/s", alone)
+	if theirs == 0 {
+		r.verdict = "no peer"
+		return err
+	}
+	r.add("Nchan %.0f/s", theirs)
+	r.add("ratio %.1f", ours/theirs)
+	r.reached = ours >= 6*theirs && clean(all["goalcast"])
+	return err
+}
+
+func (b *bench) deflated(ctx context.Context, r *row) error {
+	viewers := b.scaled(10_000)
+	c := crowd{viewers: viewers, numbers: 1, topics: "match:{n}"}
+	probe, err := b.set(ctx, arm{name: "goalcast", deflate: true}, crowd{viewers: 20, numbers: 1, topics: "match:{n}"})
+	if err != nil {
+		return err
+	}
+	refused := probe.joined.Errors["deflate was not granted"] > 0
+	if err := probe.close(); err != nil {
+		return err
+	}
+	if refused {
+		r.verdict = "not yet"
+		r.note("the hub does not negotiate permessage-deflate")
+		return nil
+	}
+	all, err := b.fan(ctx, r, []arm{{name: "plain"}, {name: "deflate", deflate: true}}, c, plan{Streams: []int64{1}, Rate: 4, For: b.hold}, int64(viewers))
+	plain, packed := median(all["plain"], figures.cpu), median(all["deflate"], figures.cpu)
+	bytes := median(all["deflate"], figures.bytes) / median(all["plain"], figures.bytes)
+	r.add("plain %.2f us, deflate %.2f us, ratio %.2f", plain, packed, packed/plain)
+	r.add("bytes %.0f %%", 100*bytes)
+	r.reached = packed <= 1.2*plain && bytes <= 0.5 && clean(all["deflate"])
+	return err
+}
