@@ -33,6 +33,11 @@ type Reading struct {
 	Source  string
 	Version Version
 	Matches []MatchReading
+
+	// What goes to the Library; a document of such a feed has no matches.
+	Standings  []goalcast.Standings
+	Squads     []goalcast.SquadList
+	Commentary []goalcast.Commentary
 }
 
 // MatchReading is what a document says of one match.
@@ -47,6 +52,27 @@ type MatchReading struct {
 	Facts []goalcast.Event
 	// Players are the names that the document tells, for facts of any source that have only an id.
 	Players map[goalcast.PlayerID]string
+	// Claims are what the document says in sum; nil if nothing.
+	Claims *Claims
+	// Stats are what is counted of each side ("shots": 7); nil if the document counts nothing.
+	Stats *Stats
+
+	known map[goalcast.PlayerID]string // names from the Library; ingest fills them in
+}
+
+// Claims are what a document says of a match in sum. They make no event: they are held against what all sources together tell one by one, see Disagreements.
+type Claims struct {
+	Period goalcast.Period `json:"period,omitempty"`
+	Score  *goalcast.Score `json:"score,omitempty"` // without kicks of a shoot-out
+	// Events are what the document tells without naming it by an id, so that it can only be matched by what it is: of each Kind, Team, Player, Period and Minute,
+	// for cards Card and for substitutions Substitution.
+	Events []goalcast.Event `json:"events,omitempty"`
+}
+
+// Stats are counts by side, by words of ours.
+type Stats struct {
+	Home map[string]float64 `json:"home"`
+	Away map[string]float64 `json:"away"`
 }
 
 // Version orders the documents of one source and match: the time the provider wrote into the document, then the time it was produced, then the

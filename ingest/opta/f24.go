@@ -12,6 +12,7 @@ import (
 
 // The types of event that facts are made of. Some 1,700 of 1,800 events of a match are none of them.
 const (
+	typeFoul        = 4 // a penalty was given, if it has the qualifier
 	typeMiss        = 13
 	typePost        = 14
 	typeSaved       = 15
@@ -20,12 +21,16 @@ const (
 	typeOff         = 18
 	typeOn          = 19
 	typeLeft        = 20 // and nobody came on
+	typeStop        = 27 // of play; once for each team
+	typeGoesOn      = 28
 	typePeriodEnd   = 30
 	typePeriodStart = 32
 	typeLineup      = 34
 	typeDeleted     = 43
 	typeDecision    = 65 // of the referee, contentious: a review
 	typeAddedTime   = 70
+	typeLateStart   = 75
+	typeEarlyEnd    = 76
 )
 
 // The qualifiers that facts are made of; cardReason and reviewWords have more.
@@ -45,11 +50,16 @@ const (
 	qualifierFormation    = 130
 	qualifierPlaces       = 131
 	qualifierFormerType   = 144
+	qualifierRescinded    = 171 // a card that was taken back later
 	qualifierCaptain      = 194
 	qualifierGameOver     = 209
+	qualifierSuspended    = 226
+	qualifierResumed      = 227
 	qualifierMinutes      = 277
 	qualifierExtraTime    = 308 // the game goes to extra time
 	qualifierPenalties    = 309 // the game goes to penalties
+	qualifierAbandonment  = 325 // will follow
+	qualifierUnderReview  = 343
 )
 
 // Limits of an F24, so that what is compared with one another stays cheap whatever is sent. A match has some 2,500 events, 150 of which facts can
@@ -70,6 +80,7 @@ type touch struct {
 	minute       int // elapsed, as written
 	second       int
 	team, player int64
+	fouled       bool // outcome 1: of a foul the player who suffered it
 	timestamp    string
 	qualifiers   []qualifier
 }
@@ -106,6 +117,7 @@ type game struct {
 	clock        clock
 	id           goalcast.MatchID
 	fixture      goalcast.Fixture
+	claims       *ingest.Claims // home_score and away_score, which newer documents have
 	touches      []touch
 	actors       []actor
 	lastModified []byte // newest of all events
@@ -152,7 +164,7 @@ func readF24(r *reader, doc goalcast.Document, c clock) (ingest.Reading, error) 
 	reading.Version.Time = made
 	for _, g := range games {
 		reading.Version.Edited = latest(reading.Version.Edited, g.edited(made))
-		reading.Matches = append(reading.Matches, ingest.MatchReading{Match: g.id, Fixture: &g.fixture, Facts: g.facts()})
+		reading.Matches = append(reading.Matches, ingest.MatchReading{Match: g.id, Fixture: &g.fixture, Facts: g.facts(), Claims: g.claims})
 	}
 	return reading, nil
 }
@@ -167,12 +179,19 @@ func (g *game) describe(r *reader) {
 		Away:        goalcast.Team{ID: goalcast.TeamID(id(r.attr("away_team_id"))), Name: text("away_team_name")},
 		Kickoff:     g.clock.f24(text("game_date"), time.Time{}),
 	}
+	home, away := text("home_score"), text("away_score")
+	if digits(home) && digits(away) {
+		g.claims = &ingest.Claims{Score: &goalcast.Score{Home: count(home), Away: count(away)}}
+	}
 }
+
+func digits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 // matters says whether facts can be made of a type of event.
 func matters(kind int64) bool {
 	switch kind {
-	case typeMiss, typePost, typeSaved, typeGoal, typeCard, typeOff, typeOn, typeLeft, typePeriodEnd, typePeriodStart, typeLineup, typeDecision, typeAddedTime:
+	case typeMiss, typePost, typeSaved, typeGoal, typeCard, typeOff, typeOn, typeLeft, typePeriodEnd, typePeriodStart, typeLineup, typeDecision, typeAddedTime,
+		typeFoul, typeStop, typeGoesOn, typeLateStart, typeEarlyEnd:
 		return true
 	}
 	return false
@@ -198,7 +217,7 @@ func (g *game) event(r *reader) {
 	t.periodNumber = number(r.attr("period_id"))
 	t.period = periodNamed(string(r.attr("period_id")))
 	t.minute, t.second = int(number(r.attr("min"))%1000), int(number(r.attr("sec"))%60)
-	t.timestamp = string(r.attr("timestamp"))
+	t.timestamp, t.fouled = string(r.attr("timestamp")), string(r.attr("outcome")) == "1"
 	r.each(func() {
 		if len(t.qualifiers) == maxQualifiers {
 			r.fail("element Event has more than %d qualifiers", maxQualifiers)
@@ -209,7 +228,7 @@ func (g *game) event(r *reader) {
 	if kind == typeDeleted {
 		t.deleted, t.kind = true, number([]byte(t.value(qualifierFormerType)))
 	}
-	if t.id == 0 || t.period == "" || !matters(t.kind) {
+	if t.id == 0 || t.period == "" || !matters(t.kind) || t.kind == typeFoul && !t.has(qualifierPenalty) {
 		return
 	}
 	g.touches = append(g.touches, t)

@@ -34,7 +34,7 @@ func TestFixtureOfF24(t *testing.T) {
 	_, m := mustRead(t, "F24", f24(""))
 	want := goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Example League"}, Season: "2019", Matchday: 31,
 		Home: goalcast.Team{ID: 1, Name: "Northbridge"}, Away: goalcast.Team{ID: 2, Name: "Southwold Rovers"}, Kickoff: utc("2020-07-05T17:00:00")}
-	if m.Match != 7 || *m.Fixture != want || len(m.Facts) != 0 {
+	if m.Match != 7 || !reflect.DeepEqual(*m.Fixture, want) || len(m.Facts) != 0 {
 		t.Errorf("%d %+v %v, want %+v", m.Match, *m.Fixture, ids(m), want)
 	}
 }

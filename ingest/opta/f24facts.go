@@ -35,7 +35,9 @@ func (g *game) facts() []goalcast.Event {
 	out = append(out, g.lineups()...)
 	out = append(out, g.periods()...)
 	out = append(out, g.addedTimes()...)
-	return unique(out)
+	out = append(out, g.penalties()...)
+	out = append(out, g.delays()...)
+	return unique(g.underReview(out))
 }
 
 // fact is what all facts of one event have in common.
@@ -117,6 +119,9 @@ func (g *game) card(t *touch) (goalcast.Event, bool) {
 		e.Card.Type = goalcast.Yellow
 	case !t.deleted:
 		return e, false
+	}
+	if t.has(qualifierRescinded) {
+		e.Status = goalcast.Cancelled
 	}
 	for _, q := range t.qualifiers {
 		e.Card.Reason = cmp.Or(e.Card.Reason, cardReason(q.id))

@@ -72,14 +72,14 @@ func (l *fixtureList) match(r *reader) {
 	}
 	l.edited = latest(l.edited, l.clock.f24(string(r.attr("last_modified")), l.made))
 	f := &goalcast.Fixture{Competition: l.competition, Season: l.season}
-	var period string
+	var period, result string
 	var home, away side
 	r.each(func() {
 		switch r.name() {
 		case "MatchInfo":
-			period = string(r.attr("Period"))
+			period, result = string(r.attr("Period")), string(r.attr("GameWinnerType"))
 			f.Matchday = int(number(r.attr("MatchDay")))
-			f.Kickoff = l.kickoff(r)
+			f.Kickoff = l.kickoff(r, &result)
 		case "Stat":
 			switch string(r.attr("Type")) {
 			case "Venue":
@@ -103,10 +103,14 @@ func (l *fixtureList) match(r *reader) {
 		f.Reason = "" // it is played after all, on a new date
 	}
 	f.Reported = reported(periodNamed(period), home, away)
+	if (period == resultAwarded || result == resultAwarded) && home.hasScore && away.hasScore {
+		f.Awarded, f.Reported = &goalcast.Score{Home: home.score, Away: away.score}, nil
+	}
 	l.matches = append(l.matches, ingest.MatchReading{Match: match, Fixture: f})
 }
 
-func (l *fixtureList) kickoff(r *reader) time.Time {
+// kickoff reads the children of MatchInfo; a Result among them says what kind of result it is.
+func (l *fixtureList) kickoff(r *reader, result *string) time.Time {
 	var date, zone string
 	r.each(func() {
 		switch r.name() {
@@ -114,6 +118,8 @@ func (l *fixtureList) kickoff(r *reader) time.Time {
 			date = r.text()
 		case "TZ":
 			zone = r.text()
+		case "Result":
+			*result = string(r.attr("Type"))
 		}
 	})
 	return l.clock.f1(date, zone, time.Time{})

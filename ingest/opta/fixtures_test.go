@@ -1,6 +1,7 @@
 package opta
 
 import (
+	"reflect"
 	"testing"
 
 	"goalcast"
@@ -34,7 +35,7 @@ func TestFixtureOfF1(t *testing.T) {
 		<Stat Type="Venue">The Green</Stat><Stat Type="City">Northbridge</Stat>`+sides+`</MatchData><MatchData><MatchInfo Period="FullTime"/></MatchData>`)
 	want := goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Example League"}, Season: "2019", Matchday: 31, Home: goalcast.Team{ID: 1, Name: "Northbridge"},
 		Away: goalcast.Team{ID: 2, Name: "Southwold & Sons"}, Kickoff: utc("2020-07-12T17:00:00"), Venue: "The Green", City: "Northbridge"}
-	if len(f) != 1 || f[7] != want {
+	if len(f) != 1 || !reflect.DeepEqual(f[7], want) {
 		t.Errorf("%+v, want %+v", f, want)
 	}
 }

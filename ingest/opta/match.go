@@ -24,6 +24,10 @@ type matchDocument struct {
 	since   time.Time         // MatchInfo@TimeStamp: in play and at the end, when the period began
 	result  string            // Result@Type
 	moments map[string]string // MatchData/Stat *_start and *_stop, as written
+
+	home, away side // Score attributes
+	stats      map[goalcast.TeamID]map[string]float64
+	officials  []goalcast.Official
 }
 
 // readMatch reads F7 and F9. F9 is F7 with some two thousand statistics; they are passed by.
@@ -38,7 +42,7 @@ func readMatch(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) 
 		}
 		uID = string(r.attr("uID"))
 		m := &matchDocument{clock: c, id: goalcast.MatchID(id(r.attr("uID"))), players: map[goalcast.PlayerID]string{}, teams: map[goalcast.TeamID]string{},
-			moments: map[string]string{}}
+			moments: map[string]string{}, stats: map[goalcast.TeamID]map[string]float64{}}
 		m.read(r)
 		if m.id != 0 {
 			documents = append(documents, m)
@@ -109,6 +113,8 @@ func (m *matchDocument) matchData(r *reader) {
 					m.result = string(r.attr("Type"))
 				}
 			})
+		case "MatchOfficial", "AssistantOfficials":
+			m.official(r)
 		case "Stat":
 			if kind := string(r.attr("Type")); strings.HasSuffix(kind, "_start") || strings.HasSuffix(kind, "_stop") {
 				m.moments[kind] = r.text()
@@ -162,11 +168,13 @@ func (m *matchDocument) teamData(r *reader) {
 	if team == 0 {
 		return
 	}
+	score := string(r.attr("Score"))
+	told := side{team: team, score: count(score), hasScore: strings.Trim(score, "0123456789") == "" && score != ""}
 	switch string(r.attr("Side")) {
 	case "Home":
-		m.fixture.Home.ID = team
+		m.fixture.Home.ID, m.home = team, told
 	case "Away":
-		m.fixture.Away.ID = team
+		m.fixture.Away.ID, m.away = team, told
 	}
 	lineup := &goalcast.Lineup{Team: team, Formation: string(r.attr("Formation"))}
 	var kicks, shots []goalcast.Event // of a shoot-out: goals in it, and all kicks
@@ -194,8 +202,11 @@ func (m *matchDocument) teamData(r *reader) {
 		case "PlayerLineUp":
 			m.lineup(r, lineup)
 		case "Stat":
-			if lineup.Formation == "" && string(r.attr("Type")) == "formation_used" {
+			kind := string(r.attr("Type"))
+			if lineup.Formation == "" && kind == "formation_used" {
 				lineup.Formation = r.text() // F9 that does not write it as an attribute
+			} else {
+				m.stat(r, team, kind)
 			}
 		}
 	})
@@ -309,11 +320,15 @@ func (m *matchDocument) finished() ingest.MatchReading {
 	f := &m.fixture
 	f.Home.Name, f.Away.Name = m.teams[f.Home.ID], m.teams[f.Away.ID]
 	f.Halted = cmp.Or(halted(m.period), halted(m.result))
+	f.Officials = m.officials
+	if m.result == resultAwarded && m.home.hasScore && m.away.hasScore {
+		f.Awarded = &goalcast.Score{Home: m.home.score, Away: m.away.score}
+	}
 	facts := append(m.facts, m.periods()...)
 	for i := range facts {
 		m.name(&facts[i])
 	}
-	return ingest.MatchReading{Match: m.id, Fixture: f, Facts: unique(facts), Players: m.players}
+	return ingest.MatchReading{Match: m.id, Fixture: f, Facts: unique(facts), Players: m.players, Claims: m.claims(), Stats: m.counted()}
 }
 
 // name fills in the names of an event's players.

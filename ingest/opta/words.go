@@ -143,6 +143,90 @@ func substitutionReason(text string) string {
 		return "tactical"
 	case "Injury":
 		return "injury"
+	case "Concussion", "Concussion substitute", "Concussion Substitute":
+		return "concussion"
+	}
+	return ""
+}
+
+// resultAwarded is the Result@Type and MatchInfo@Period of a match whose result was decided off the pitch.
+const resultAwarded = "Awarded"
+
+// officialRole gives our word for OfficialRef@Type and AssistantOfficial@Type; others stay as they are.
+func officialRole(text string) string {
+	switch text {
+	case "Main", "Referee":
+		return "referee"
+	case "Lineman 1", "Lineman 2", "Assistant Referee 1", "Assistant Referee 2":
+		return "assistant"
+	case "Fourth official", "Fourth Official":
+		return "fourth"
+	case "Video Assistant Referee":
+		return "var"
+	case "Assistant VAR Official", "Assistant Video Assistant Referee":
+		return "avar"
+	}
+	return text
+}
+
+// statWord gives our word for a team's Stat@Type; "" for the many that are not passed on.
+func statWord(text string) string {
+	switch text {
+	case "possession_percentage":
+		return "possession"
+	case "total_scoring_att":
+		return "shots"
+	case "ontarget_scoring_att":
+		return "shots_on_target"
+	case "shot_off_target":
+		return "shots_off_target"
+	case "blocked_scoring_att":
+		return "shots_blocked"
+	case "won_corners":
+		return "corners"
+	case "fk_foul_lost":
+		return "fouls"
+	case "total_offside":
+		return "offsides"
+	case "saves":
+		return "saves"
+	case "total_pass":
+		return "passes"
+	case "accurate_pass":
+		return "passes_accurate"
+	case "total_cross":
+		return "crosses"
+	case "total_tackle":
+		return "tackles"
+	case "interception":
+		return "interceptions"
+	case "total_clearance":
+		return "clearances"
+	case "touches":
+		return "touches"
+	}
+	return ""
+}
+
+// statWords are the counts that are 0 where a document that counts leaves them out. Possession is no count: it is told or not known.
+var statWords = [...]string{"shots", "shots_on_target", "shots_off_target", "shots_blocked", "corners", "fouls", "offsides", "saves", "passes", "passes_accurate",
+	"crosses", "tackles", "interceptions", "clearances", "touches"}
+
+// delayReason gives our word for the qualifiers of a stop of play; "" for others.
+func delayReason(qualifier int64) string {
+	switch qualifier {
+	case 200, 201, 207, 208: // stopped or delayed by the referee, awaiting officials, injured referee
+		return "referee"
+	case 202:
+		return "weather"
+	case 203:
+		return "crowd"
+	case 204:
+		return "fire"
+	case 205:
+		return "object"
+	case 206:
+		return "spectator"
 	}
 	return ""
 }
