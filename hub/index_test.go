@@ -144,3 +144,29 @@ func TestCutInBurst(t *testing.T) {
 		}
 	}
 }
+
+// TestStatesBetweenSnapshotAndJoin joins with a snapshot from before a round of states that the shard has given out already: the
+// viewer must be behind from its snapshot on.
+func TestStatesBetweenSnapshotAndJoin(t *testing.T) {
+	s := testShard()
+	name := goalcast.ForOdds(1)
+	table := newStateTable(name, 1)
+	s.hub.states.tables = map[goalcast.Topic]*tableEntry{name: {table: table}}
+	first, late := &conn{}, &conn{}
+	s.followAll(first, &join{topics: []goalcast.Topic{name}, marks: map[goalcast.Topic]uint64{name: 0}})
+	for i := range 5 {
+		table.set(goalcast.State{Topic: name, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100)
+	}
+	s.stateChanged(table)
+	s.giveStates()
+	s.followAll(late, &join{topics: []goalcast.Topic{name}, marks: map[goalcast.Topic]uint64{name: 3}})
+	if len(late.behind) != 1 || late.behind[0].since != 3 || !late.is(inStates) {
+		t.Fatalf("behind %+v", late.behind)
+	}
+	if b := s.burst(late.behind[0]); len(b.slots) != 2 || b.slots[0].change != 4 {
+		t.Errorf("%d slots", len(b.slots))
+	}
+	if b := s.burst(first.behind[0]); len(b.slots) != 5 {
+		t.Errorf("%d slots for the first", len(b.slots))
+	}
+}

@@ -105,7 +105,10 @@ func (s *shard) consume(c *conn, n int, rounds []*burst) {
 		n -= len(b)
 	}
 	s.sent(c, done)
-	for i, r := range rounds { // n is 0 unless all of pending was written
+	if c.rest != nil || len(c.pending) > 0 {
+		return // it ended before the states
+	}
+	for i, r := range rounds {
 		b := r.bytes(c.encoding)
 		if n < len(b) {
 			upto, rest := r.cut(c.encoding, n)
