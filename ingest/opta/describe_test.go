@@ -68,9 +68,15 @@ func TestReadRefuses(t *testing.T) {
 		want       string
 	}{
 		"empty":                        {"F24", "", ErrEmpty, ""},
-		"a feed that is not read":      {"F40", strings.Replace(f1, "RESULTS", "SQUADS", 1), ingest.ErrUnread, "F40"},
-		"standings by their body":      {"", strings.Replace(f1, "RESULTS", "STANDINGS", 1), ingest.ErrUnread, "F3"},
-		"an unread feed, broken":       {"F26", "<feed", ingest.ErrUnread, ""},
+		"a feed that is not read":      {"F42", strings.Replace(f1, "RESULTS", "PREVIEW", 1), ingest.ErrUnread, "F42"},
+		"an unread feed, broken":       {"F2", "<preview", ingest.ErrUnread, ""},
+		"F40 without competition":      {"F40", strings.Replace(f1, "RESULTS", "SQUADS", 1), nil, "competition_id"},
+		"standings by their body":      {"", strings.Replace(f1, "RESULTS", "STANDINGS", 1), nil, "opta F3: element SoccerDocument, attribute competition_id"},
+		"a broken ticker":              {"F26", "<feed", nil, "not closed"},
+		"a ticker without a time":      {"F26", "<feed></feed>", nil, "element result, attribute timestamp"},
+		"commentary of no match":       {"F13", `<Commentary><message id="1" comment="x"/></Commentary>`, nil, "attribute game_id"},
+		"commentary without a time":    {"F13M", `<Commentary game_id="7"><message id="1" comment="x"/></Commentary>`, nil, "last_modified"},
+		"squads without a time":        {"F40", strings.Replace(strings.Replace(f1, "RESULTS", `SQUADS Latest" competition_id="3`, 1), "timestamp", "stamp", 1), nil, "is no time"},
 		"an F24 called F9":             {"F9", f24(""), ErrWrongFeed, "the headers say F9, the body is F24"},
 		"an F7 called F24":             {"F24", match, ErrWrongFeed, "the headers say F24, the body is F7"},
 		"an F7 called F1":              {"F1", match, ErrWrongFeed, ""},

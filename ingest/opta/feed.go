@@ -39,8 +39,12 @@ func family(feed string) string {
 // rootOf names the root element of a family that is read; "" for others.
 func rootOf(family string) string {
 	switch family {
-	case "F1", "F7":
+	case "F1", "F3", "F7", "F40":
 		return "SoccerFeed"
+	case "F13":
+		return "Commentary"
+	case "F26":
+		return "feed"
 	case "F24":
 		return "Games"
 	}

@@ -22,9 +22,11 @@ func FuzzRead(f *testing.F) {
 		"F9": `<?xml version="1.0" encoding="ISO-8859-1"?>` + f7(`Period="FullTime"><Result Type="AfterExtraTime"/>`, "", "")[38:],
 		"F1": `<SoccerFeed><SoccerDocument Type="RESULTS Latest" timestamp="2011-10-26 09-00-38"><MatchData uID="g1"><MatchInfo Period="FullTime"><Date>2011-10-01 18:00:00</Date><TZ>BST</TZ>
 			</MatchInfo><TeamData Score="1" Side="Home" TeamRef="t1"><Goal Period="ShootOut"/></TeamData></MatchData></SoccerDocument></SoccerFeed>`,
-		"":    `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;&#65;<![CDATA[x]]></a>`,
-		"F3":  "<",
-		"F40": "\xef\xbb\xbf<a b='&amp;'><b/></a><!-- -->",
+		"":   `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;&#65;<![CDATA[x]]></a>`,
+		"F3": f3Doc, "F13": f13Doc, "F26": f26Doc,
+		"F13M": "<",
+		"F40":  f40Doc,
+		"F2":   "\xef\xbb\xbf<a b='&amp;'><b/></a><!-- -->",
 	}
 	for feed, body := range seeds {
 		f.Add(feed, []byte(body))
@@ -62,6 +64,23 @@ func checkReading(t *testing.T, r ingest.Reading) {
 	t.Helper()
 	if r.Source == "" || r.Version.Time.IsZero() || r.Version.Time.Location() != time.UTC || r.Version.Digest == "" {
 		t.Fatalf("reading without source or version: %+v", r)
+	}
+	for _, s := range r.Standings {
+		if s.Competition.ID <= 0 || s.Groups == nil || s.Updated.IsZero() {
+			t.Fatalf("%+v", s)
+		}
+	}
+	for _, l := range r.Squads {
+		for _, s := range l.Squads {
+			if s.Team.ID <= 0 || s.Players == nil || s.Competition.ID <= 0 || s.Updated.IsZero() {
+				t.Fatalf("%+v", s)
+			}
+		}
+	}
+	for _, c := range r.Commentary {
+		if c.Match <= 0 || c.Language == "" || c.Made.IsZero() || len(c.Lines) > maxLines {
+			t.Fatalf("%+v", c)
+		}
 	}
 	for _, m := range r.Matches {
 		if m.Match <= 0 || m.Fixture == nil {

@@ -14,6 +14,11 @@ const (
 	sourceMatch = "opta:match"
 	sourceF24   = "opta:f24"
 	sourceF1    = "opta:f1"
+	sourceF3    = "opta:f3"
+	sourceF13   = "opta:f13"
+	sourceF40   = "opta:f40"
+	// sourceTicker is F26: it counts only while nothing better is known, see trust.go of ingest.
+	sourceTicker = "opta:ticker"
 )
 
 // Errors of Read that a caller may want to tell apart. Others say what is wrong with the XML, or which attribute of which element is missing.
@@ -108,6 +113,14 @@ func (p Provider) read(feed string, doc goalcast.Document) (ingest.Reading, erro
 		reading, err = readMatch(r, doc, p.clock)
 	case "F24":
 		reading, err = readF24(r, doc, p.clock)
+	case "F3":
+		reading, err = readF3(r, doc, p.clock)
+	case "F13":
+		reading, err = readF13(r, doc, p.clock)
+	case "F26":
+		reading, err = readF26(r, doc, p.clock)
+	case "F40":
+		reading, err = readF40(r, doc, p.clock)
 	}
 	if err != nil {
 		return ingest.Reading{}, err
