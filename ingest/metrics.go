@@ -40,7 +40,7 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 	}
 	fast := prometheus.ExponentialBuckets(0.0005, 2, 14) // 0.5 ms to 4 s
 	m := &metrics{
-		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, failed, retried.", "provider", "feed", "outcome"),
+		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, failed, retried; repeated: known, nothing to do.", "provider", "feed", "outcome"),
 		refused:   counter("refused_total", "Requests that left no document, by reason.", "provider", "reason"),
 		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest.", "provider", "kind"),
 		events:    counter("events_total", "Event revisions made, by kind and what happened to the event: new, changed, cancelled, restored.", "kind", "change"),

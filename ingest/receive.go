@@ -58,7 +58,7 @@ func (in *Ingest) receive(w http.ResponseWriter, r *http.Request) {
 		in.refuse(w, name, &refusal{http.StatusServiceUnavailable, "unavailable", "the document could not be kept; send it again"})
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"document": doc.ID, "state": goalcast.DocumentReceived})
+	answer(w, http.StatusOK, map[string]any{"document": doc.ID, "state": goalcast.DocumentReceived}) // the same for what came before
 }
 
 // describe asks the provider what it is; a provider that stumbles over it leaves it unknown, and Read will tell why.
@@ -90,9 +90,15 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 	}
 	in.cfg.Fault("kept")
 	in.metrics.last.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Set(float64(doc.Received.UnixMilli()) / 1000)
+	if doc.State == goalcast.DocumentApplied {
+		// The same bytes came before, and what they say is known. One that failed or was not read then is tried again: goalcast may have learned it since.
+		in.metrics.document(*doc, "repeated")
+		return nil
+	}
 	if taken {
-		in.take(doc.ID)
-		kept <- doc.ID
+		if in.take(doc.ID) {
+			kept <- doc.ID
+		} // else it came twice at once, and a worker has it
 		return nil
 	}
 	in.metrics.left.Inc()
