@@ -30,10 +30,12 @@ func (c *Client) videos(parts ...string) string {
 	return address
 }
 
-// CreateVideo makes a video and returns its id. One with that reference may be there already: by an attempt that ended before it was noted; then that is the one.
-func (c *Client) CreateVideo(ctx context.Context, v Video) (id string, err error) {
+// CreateVideo makes a video and returns its id. One with that reference may be there already: by an attempt that ended before it was noted; then that is the one, and it may
+// not be active.
+func (c *Client) CreateVideo(ctx context.Context, v Video) (id string, active bool, err error) {
 	var made struct {
-		ID string `json:"id"`
+		ID    string `json:"id"`
+		State string `json:"state"`
 	}
 	name := []rune(cmp.Or(strings.TrimSpace(v.Name), v.Reference))
 	body := map[string]any{"name": string(name[:min(len(name), maxName)]), "reference_id": v.Reference, "state": "ACTIVE"}
@@ -48,7 +50,7 @@ func (c *Client) CreateVideo(ctx context.Context, v Video) (id string, err error
 	if err == nil && made.ID == "" {
 		err = &Error{Status: http.StatusOK, Message: "a video without an id"}
 	}
-	return made.ID, err
+	return made.ID, made.State != "INACTIVE", err
 }
 
 // SetActive lets a video be watched, or no more.
