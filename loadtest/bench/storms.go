@@ -96,7 +96,7 @@ func (b *bench) slow(ctx context.Context, r *row) error {
 	var cut, others, resumed, reset float64
 	for n := range b.repeat {
 		for i, share := range []float64{0, 0.01} {
-			s, err := b.set(ctx, goalcastWS, crowd{viewers: b.scaled(10_000), numbers: 100, topics: "match:{n}", also: "competition:1", slow: share})
+			s, err := b.set(ctx, goalcastWS, crowd{viewers: b.scaled(10_000), numbers: 100, topics: "match:{n}", also: "competition:500", slow: share})
 			if err != nil {
 				return err
 			}
