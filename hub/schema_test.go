@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,22 +38,29 @@ func TestServedFramesFitTheSchema(t *testing.T) {
 	missing := map[string]bool{"hello": true, "snapshot": true, "event": true, "state": true, "reset": true, "stale": true, "error": true, "bye": true, "pong": true}
 
 	w := newWorld()
-	n := start(t, w, hub.Config{PingInterval: 50 * time.Millisecond, StateInterval: time.Millisecond}, false)
+	n := start(t, w, hub.Config{PingInterval: 50 * time.Millisecond, StateInterval: time.Millisecond, DrainTime: 100 * time.Millisecond}, false)
 	w.fixture(1)
 	w.state(1, "1x2/home", 1)
 	conn := coder(t, n, query("match:1,team:10,competition:5,odds:1,match:77", goalcast.Cursor{Epoch: "gone", Offset: 1}))
-	n.Stale(true)
-	w.goal(1, 1)
-	w.play(message(1, 1, 10))
-	w.state(1, "1x2/home", 2)
-	if err := conn.Write(context.Background(), websocket.MessageText, []byte(`{"type":"dance","id":"x"}`)); err != nil {
-		t.Fatal(err)
+	live := func() { // once it is in
+		n.Stale(true)
+		w.goal(1, 1)
+		w.play(message(1, 1, 10))
+		w.state(1, "1x2/home", 2)
+		if err := conn.Write(context.Background(), websocket.MessageText, []byte(`{"type":"dance","id":"x"}`)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	snapshots := 0
+	drain := func() {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
-		_ = n.Drain(ctx)
-	}()
+		if err := n.Drain(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	var draining sync.WaitGroup
+	leaving := false
 	for {
 		r, err := coderViewer{conn}.next(t)
 		if err != nil {
@@ -70,7 +78,17 @@ func TestServedFramesFitTheSchema(t *testing.T) {
 			t.Errorf("%s: %v", r.raw, err)
 		}
 		delete(missing, r.Type)
+		if r.Type == goalcast.FrameSnapshot {
+			if snapshots++; snapshots == 5 {
+				live()
+			}
+		}
+		if len(missing) == 1 && missing["bye"] && !leaving { // all else was seen
+			leaving = true
+			draining.Go(drain)
+		}
 	}
+	draining.Wait()
 	if len(missing) > 0 {
 		t.Errorf("never seen: %v", missing)
 	}
