@@ -281,12 +281,15 @@ func (c clip) version(digest string) ingest.Version {
 	return ingest.Version{Time: c.At, Edited: time.UnixMilli(c.Version).UTC(), Digest: digest}
 }
 
-func eventID(content string) string { return "wsc:" + content }
+// eventID names the clip's event in a match. Ids are unique among all matches' events, and a clip may turn out to be of another one.
+func eventID(content string, match goalcast.MatchID) string {
+	return fmt.Sprintf("wsc:%s:%d", content, match)
+}
 
-// fact is what the clip's document says, as an event; the video is the player's word.
-func (c clip) fact(showRendition bool) goalcast.Event {
+// fact is what the clip's document says, as an event of a match; the video is the player's word.
+func (c clip) fact(match goalcast.MatchID, showRendition bool) goalcast.Event {
 	e := goalcast.Event{
-		ID: eventID(c.ID), Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: c.Team, Period: c.Period, Minute: c.Minute, At: c.Made,
+		ID: eventID(c.ID, match), Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: c.Team, Period: c.Period, Minute: c.Minute, At: c.Made,
 		Clip: &goalcast.Clip{Title: c.Title, Seconds: c.Seconds, Thumbnail: c.Thumbnail, Poster: c.Poster, Summary: c.Summary, Include: c.Include, Exclude: c.Exclude},
 	}
 	if showRendition {

@@ -88,7 +88,7 @@ func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading ing
 		m := ingest.MatchReading{Match: now.Match}
 		if k.Shown {
 			k.Team = team
-			m.Facts = []goalcast.Event{k.fact(c.cfg.ShowRendition || c.player == nil)}
+			m.Facts = []goalcast.Event{k.fact(now.Match, c.cfg.ShowRendition || c.player == nil)}
 		}
 		reading.Matches = append(reading.Matches, m)
 	}
@@ -101,7 +101,7 @@ func (c *Clips) note(r *record, k clip, doc goalcast.Document, match goalcast.Ma
 	if r.First == 0 {
 		r.First = doc.Received.UnixMilli()
 	}
-	r.Event, r.Document, r.At, r.Version, r.Digest = eventID(k.ID), doc.ID, k.At.UnixMilli(), k.Version, digestOf(doc)
+	r.Event, r.Document, r.At, r.Version, r.Digest = eventID(k.ID, match), doc.ID, k.At.UnixMilli(), k.Version, digestOf(doc)
 	r.Title, r.Match = cmp.Or(k.Title, r.Title), match
 	if k.Shown {
 		r.Master = k.Master // a deletion tells none, and what plays may come back

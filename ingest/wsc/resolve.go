@@ -82,7 +82,7 @@ func matchOf(matches []goalcast.Snapshot, k clip, made time.Time) (goalcast.Snap
 }
 
 func hasGoal(m goalcast.Snapshot, k clip) bool {
-	clipEvent := k.fact(false)
+	clipEvent := k.fact(m.ID, false)
 	clipEvent.Team = teamOf(m, k)
 	clipEvent.SetClock()
 	goals := slices.DeleteFunc(slices.Clone(m.Timeline), func(e goalcast.Event) bool { return e.Kind != goalcast.KindGoal })

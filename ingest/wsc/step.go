@@ -328,7 +328,7 @@ func (c *Clips) pictures(ctx context.Context, id string, r record) (record, erro
 // reading is what the player has of the clip, as a word to ingest.
 func (r record) reading(id string) ingest.Reading {
 	return ingest.Reading{Source: "brightcove:" + id, Version: ingest.Version{Time: fromMillis(r.Changed), Digest: r.Video}, Matches: []ingest.MatchReading{{
-		Match: r.Match, Facts: []goalcast.Event{{ID: eventID(id), Kind: goalcast.KindClip, Status: goalcast.Confirmed,
+		Match: r.Match, Facts: []goalcast.Event{{ID: eventID(id, r.Match), Kind: goalcast.KindClip, Status: goalcast.Confirmed,
 			Clip: &goalcast.Clip{Video: r.Video, Poster: r.Poster, Thumbnail: r.Thumbnail}}},
 	}}}
 }
