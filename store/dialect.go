@@ -36,6 +36,7 @@ const (
 // dialect is what differs between the two databases.
 type dialect struct {
 	name      string // of the migrations' folder
+	now       string // an expression: the database's clock, ms since 1970
 	forUpdate string // ends a SELECT whose rows are about to be changed; SQLite's writer is alone anyway
 	sql       func(string) string
 	// retry says that the transaction lost against another one and may be run again.
@@ -68,6 +69,7 @@ func (s *Store) openPostgres(url string) error {
 	s.read, s.write = db, db
 	s.dialect = dialect{
 		name:        "postgres",
+		now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 		forUpdate:   " FOR UPDATE",
 		sql:         func(q string) string { return q },
 		retry:       postgresRetry,
@@ -124,6 +126,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	}
 	s.dialect = dialect{
 		name:        "sqlite",
+		now:         "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
 		sql:         questionMarks(),
 		retry:       sqliteRetry,
 		unavailable: sqliteUnavailable,

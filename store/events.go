@@ -31,11 +31,26 @@ func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.T
 		if _, err := t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created) VALUES `+values, args...); err != nil {
 			return fmt.Errorf("events from %s: %w", chunk[0].Key(), err)
 		}
-		if _, err := t.exec(ctx, `INSERT INTO outbox (event_id, revision, match_id, seq, body, created) VALUES `+values, args...); err != nil {
+		if err := t.saveOutbox(ctx, len(chunk), args, now); err != nil {
 			return fmt.Errorf("outbox from %s: %w", chunk[0].Key(), err)
 		}
 	}
 	return nil
+}
+
+// saveOutbox writes the rows of saveEvents to the outbox, under Quiet as already planned for phones.
+func (t *tx) saveOutbox(ctx context.Context, rows int, args []any, now time.Time) error {
+	columns, width := `event_id, revision, match_id, seq, body, created`, 6
+	if isQuiet(ctx) {
+		columns, width = columns+`, planned_at`, 7
+		all := make([]any, 0, rows*width)
+		for row := range slices.Chunk(args, 6) {
+			all = append(append(all, row...), toMillis(now))
+		}
+		args = all
+	}
+	_, err := t.exec(ctx, `INSERT INTO outbox (`+columns+`) VALUES `+valuesList(rows, width, 1), args...)
+	return err
 }
 
 // Events returns the revisions of a match's events with a Seq above afterSeq, in order; at most limit.

@@ -20,7 +20,7 @@ const maxMatches = 1000
 // their outbox rows and the teams and competition of a fixture. Nothing is written when fn returns an error, which is then returned as
 // it is, nor when there are no events and the same Feeds; the snapshot is written only with events, since it follows from them.
 //
-// Others who update the same match wait. fn may be called more than once, so it changes nothing outside.
+// Others who update the same match wait. fn may be called more than once, so it changes nothing outside. Under Quiet no push follows.
 func (s *Store) UpdateMatch(ctx context.Context, id goalcast.MatchID,
 	fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
 	var refused error // by fn; kept apart so that it is never taken for one of the database

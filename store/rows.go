@@ -2,12 +2,15 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"strconv"
 	"strings"
 )
 
 // scanner is a row, alone or one of many.
 type scanner interface{ Scan(...any) error }
+
+func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
 // collect reads all rows and closes them. It takes the query's error too, so that a query and its reading are two lines.
 func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {

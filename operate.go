@@ -1,0 +1,80 @@
+package goalcast
+
+import "time"
+
+// AlarmKind says what an alarm is about.
+type AlarmKind string
+
+// The kinds of alarm.
+const (
+	AlarmNotStarted AlarmKind = "not_started"  // a match, some time after its planned kick-off
+	AlarmSilent     AlarmKind = "feed_silent"  // no document of a match in play for some time
+	AlarmNoClip     AlarmKind = "no_clip"      // of a goal, some time after it
+	AlarmNoSummary  AlarmKind = "no_summary"   // video of a match, some time after its end
+	AlarmUnreadable AlarmKind = "unreadable"   // documents of a feed that cannot be understood
+	AlarmDisagree   AlarmKind = "disagreement" // feeds tell different things of a match for some time
+	AlarmQueueLag   AlarmKind = "queue_lag"    // work waits too long
+	AlarmClockSkew  AlarmKind = "clock_skew"   // a provider's clock and ours differ, or its documents are long on their way
+)
+
+// AlarmKinds are all of them.
+var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew}
+
+// Alarm is something that an operator should know. It opens once, and closes by itself when its reason is gone; the same reason later is another alarm.
+type Alarm struct {
+	ID      int64     `json:"id"`
+	Name    string    `json:"name"` // what it is about, one open alarm each: "feed_silent:1009316"
+	Kind    AlarmKind `json:"kind"`
+	Match   MatchID   `json:"match,omitempty"`
+	Text    string    `json:"text"`
+	Opened  time.Time `json:"opened"`
+	Closed  time.Time `json:"closed,omitzero"`
+	Acked   time.Time `json:"acked,omitzero"` // somebody said that he takes care of it
+	AckedBy string    `json:"acked_by,omitempty"`
+}
+
+// AlarmFilter chooses alarms; zero fields choose all.
+type AlarmFilter struct {
+	Open  bool // only those that are not closed
+	Kind  AlarmKind
+	Match MatchID
+	Limit int // at most so many; 0 is the store's limit
+}
+
+// FailedFeed is a feed of which documents could not be understood.
+type FailedFeed struct {
+	Provider, Feed string
+	Documents      int
+	Newest         DocumentID
+}
+
+// QueueState is one queue of work for later.
+type QueueState struct {
+	Name    string        `json:"name"`
+	Waiting int           `json:"waiting"` // may start now
+	Delayed int           `json:"delayed"` // not before a time; retries too
+	Running int           `json:"running"`
+	Dead    int           `json:"dead"` // given up: see DeadTask
+	Oldest  time.Duration `json:"-"`    // how long the oldest of Waiting has waited
+}
+
+// DeadTask is work that was given up after its retries. It can be revived.
+type DeadTask struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	Payload string    `json:"payload"`
+	Error   string    `json:"error"`
+	Tries   int       `json:"tries"`
+	Died    time.Time `json:"died"`
+}
+
+// JobState is work that one of all processes does again and again.
+type JobState struct {
+	Name     string    `json:"name"`
+	Owner    string    `json:"owner,omitempty"` // who is at it now
+	Began    time.Time `json:"began,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Runs     int64     `json:"runs"`
+	Failures int64     `json:"failures"`
+	Error    string    `json:"error,omitempty"` // of the last run
+}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hibiken/asynq"
+
+	"goalcast"
+)
+
+// Queues tells how the queues stand. A queue that never had a task is empty.
+func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
+	known, err := q.inspector.Queues()
+	if err != nil {
+		return nil, fmt.Errorf("queues: %w: %w", goalcast.ErrUnavailable, err)
+	}
+	var out []goalcast.QueueState
+	for _, name := range []string{queueUrgent, queueDefault} {
+		if !slices.Contains(known, name) {
+			out = append(out, goalcast.QueueState{Name: name})
+			continue
+		}
+		info, err := q.inspector.GetQueueInfo(name)
+		if err != nil {
+			return nil, fmt.Errorf("queue %s: %w: %w", name, goalcast.ErrUnavailable, err)
+		}
+		out = append(out, goalcast.QueueState{Name: name, Waiting: info.Pending, Delayed: info.Scheduled + info.Retry, Running: info.Active,
+			Dead: info.Archived, Oldest: info.Latency})
+	}
+	return out, nil
+}
+
+// DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that does not exist. Redis keeps the last 10,000 for 90 days.
+func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
+	if queue != queueUrgent && queue != queueDefault {
+		return nil, fmt.Errorf("queue %q: %w", queue, goalcast.ErrNotFound)
+	}
+	tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(limit))
+	if errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dead tasks of %s: %w: %w", queue, goalcast.ErrUnavailable, err)
+	}
+	var out []goalcast.DeadTask
+	for _, t := range tasks {
+		out = append(out, goalcast.DeadTask{ID: t.ID, Kind: t.Type, Payload: clean(string(t.Payload)), Error: t.LastErr, Tries: t.Retried + 1, Died: t.LastFailedAt.UTC()})
+	}
+	return out, nil
+}
+
+// ReviveTask lets a task that was given up run again, at once; ErrNotFound, also for one that is not dead.
+func (q *Queue) ReviveTask(_ context.Context, queue, id string) error {
+	doing := fmt.Sprintf("revive task %s of %s", id, queue)
+	info, err := q.inspector.GetTaskInfo(queue, id)
+	if err == nil && info.State != asynq.TaskStateArchived {
+		return fmt.Errorf("%s: it is %s: %w", doing, info.State, goalcast.ErrNotFound)
+	}
+	if err == nil {
+		err = q.inspector.RunTask(queue, id)
+	}
+	switch {
+	case errors.Is(err, asynq.ErrQueueNotFound), errors.Is(err, asynq.ErrTaskNotFound):
+		return fmt.Errorf("%s: %w", doing, goalcast.ErrNotFound)
+	case err != nil:
+		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, err)
+	}
+	return nil
+}

@@ -1,0 +1,310 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+// onShared runs a test on databases that several processes can have open.
+func onShared(t *testing.T, test func(t *testing.T, open func() *Store)) {
+	for name, url := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "x.db") },
+		"postgres": func(t *testing.T) string { return testservers.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			same := url(t)
+			test(t, func() *Store { return openTest(t, same) })
+		})
+	}
+}
+
+// workforce is several processes with the same jobs.
+type workforce struct {
+	mu   sync.Mutex
+	ran  []string // "process job"
+	wake chan struct{}
+}
+
+func (w *workforce) note(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ran = append(w.ran, what)
+	close(w.wake)
+	w.wake = make(chan struct{})
+}
+
+// until waits for so many runs.
+func (w *workforce) until(t *testing.T, n int) []string {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		w.mu.Lock()
+		ran, wake := append([]string(nil), w.ran...), w.wake
+		w.mu.Unlock()
+		if len(ran) >= n {
+			return ran
+		}
+		select {
+		case <-wake:
+		case <-deadline:
+			t.Fatalf("%d runs, want %d: %v", len(ran), n, ran)
+		}
+	}
+}
+
+// start runs a process until stop is called.
+func start(t *testing.T, j *Jobs) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- j.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func TestJobRunsOncePerPeriod(t *testing.T) {
+	onShared(t, func(t *testing.T, open func() *Store) {
+		const every = 200 * time.Millisecond
+		w := &workforce{wake: make(chan struct{})}
+		var mu sync.Mutex
+		slots := map[string]map[int64]int{"a": {}, "b": {}}
+		running := map[string]int{}
+		for i := range 3 {
+			s := open()
+			j := NewJobs(s, JobOptions{Lease: 5 * time.Second}, testLog(t), prometheus.NewRegistry())
+			for name := range slots {
+				j.Add(name, every, func(ctx context.Context) error {
+					var slot int64
+					if err := s.queryRow(ctx, `SELECT slot FROM jobs WHERE name = $1`, name).Scan(&slot); err != nil {
+						return err
+					}
+					mu.Lock()
+					slots[name][slot]++
+					if running[name]++; running[name] > 1 {
+						t.Errorf("job %s runs twice at once", name)
+					}
+					mu.Unlock()
+					w.note(fmt.Sprint(i, name))
+					mu.Lock()
+					running[name]--
+					mu.Unlock()
+					return nil
+				})
+			}
+			defer start(t, j)()
+		}
+		w.until(t, 20)
+		mu.Lock()
+		defer mu.Unlock()
+		for name, of := range slots {
+			for slot, n := range of {
+				if n != 1 {
+					t.Errorf("job %s ran %d times in period %d", name, n, slot)
+				}
+			}
+		}
+	})
+}
+
+// The runner is killed in the middle: nothing is written down, and its lease runs out.
+func TestKilledRunnerIsReplaced(t *testing.T) {
+	onShared(t, func(t *testing.T, open func() *Store) {
+		const lease = 900 * time.Millisecond
+		w := &workforce{wake: make(chan struct{})}
+		first, second := open(), open()
+		dead := NewJobs(first, JobOptions{Lease: lease}, testLog(t), prometheus.NewRegistry())
+		hourly := job{name: "hourly", every: time.Hour}
+		slot, mine, err := dead.claim(t.Context(), hourly)
+		if err != nil || !mine {
+			t.Fatalf("claim = %v, %v", mine, err)
+		}
+		died := time.Now()
+		other := NewJobs(second, JobOptions{Lease: lease, Look: 10 * time.Millisecond}, testLog(t), prometheus.NewRegistry())
+		other.Add("hourly", time.Hour, func(context.Context) error { w.note("other"); return nil })
+		stop := start(t, other)
+		w.until(t, 1)
+		if waited := time.Since(died); waited < lease-100*time.Millisecond {
+			t.Errorf("taken over after %v, within the lease", waited)
+		}
+		stop()
+		// The dead one comes back to life: what it does counts for nothing.
+		if again, mine, err := dead.claim(t.Context(), hourly); err != nil || mine {
+			t.Errorf("the period's work is done, and period %d of %d can be claimed, %v", again, slot, err)
+		}
+		list, err := second.Jobs(t.Context())
+		if err != nil || len(list) != 1 || list[0].Runs != 1 || list[0].Owner != "" || list[0].Ended.IsZero() {
+			t.Errorf("jobs %+v, %v", list, err)
+		}
+	})
+}
+
+// A run that takes longer than the lease keeps it; one that lost it is told.
+func TestLongRunKeepsItsLease(t *testing.T) {
+	onShared(t, func(t *testing.T, open func() *Store) {
+		const lease = 300 * time.Millisecond
+		s, w := open(), &workforce{wake: make(chan struct{})}
+		begun := make(chan struct{}, 1)
+		j := NewJobs(s, JobOptions{Lease: lease}, testLog(t), prometheus.NewRegistry())
+		j.Add("long", time.Hour, func(ctx context.Context) error {
+			begun <- struct{}{}
+			<-ctx.Done()
+			w.note("told")
+			return ctx.Err()
+		})
+		stop := start(t, j)
+		<-begun
+		rival := NewJobs(open(), JobOptions{Lease: lease}, testLog(t), prometheus.NewRegistry())
+		for end := time.Now().Add(4 * lease); time.Now().Before(end); time.Sleep(lease / 10) {
+			if _, mine, err := rival.claim(t.Context(), job{name: "long", every: time.Hour}); err != nil || mine {
+				t.Fatalf("claimed: %v, %v", mine, err)
+			}
+		}
+		if _, err := s.write.Exec(`UPDATE jobs SET owner = 'rival'`); err != nil {
+			t.Fatal(err)
+		}
+		w.until(t, 1)
+		stop()
+	})
+}
+
+func TestFailingJob(t *testing.T) {
+	s := openTest(t, "sqlite::memory:")
+	w := &workforce{wake: make(chan struct{})}
+	j := NewJobs(s, JobOptions{}, quiet(), prometheus.NewRegistry())
+	n := 0
+	j.Add("fails", 50*time.Millisecond, func(context.Context) error {
+		n++
+		defer w.note("ran")
+		switch n {
+		case 1:
+			return errors.New("disk\x00full")
+		case 2:
+			panic("ouch")
+		}
+		return nil
+	})
+	stop := start(t, j)
+	w.until(t, 3)
+	stop()
+	list, err := s.Jobs(t.Context())
+	if err != nil || len(list) != 1 || list[0].Failures != 2 || list[0].Runs < 3 || list[0].Error != "" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if got := testutil.ToFloat64(j.failures.WithLabelValues("fails")); got != 2 {
+		t.Errorf("failures counted: %v", got)
+	}
+	if got := testutil.ToFloat64(j.last.WithLabelValues("fails")); time.Since(time.Unix(int64(got), 0)) > time.Minute {
+		t.Errorf("last success at %v", got)
+	}
+}
+
+func TestQuietEventsAreNotPlanned(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		update := func(ctx context.Context, seq int64) {
+			t.Helper()
+			err := s.UpdateMatch(ctx, 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				e := matchEvent(5, seq, goalcast.KindGoal)
+				r.Snapshot = goalcast.Apply(r.Snapshot, e)
+				return r, []goalcast.Event{e}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		update(t.Context(), 1)
+		update(Quiet(t.Context()), 2)
+		update(t.Context(), 3)
+		planned, err := s.UnplannedEvents(t.Context(), 10)
+		if err != nil || len(planned) != 2 || planned[0].Seq != 1 || planned[1].Seq != 3 {
+			t.Errorf("for phones: %+v, %v", planned, err)
+		}
+		if rows, err := s.unpublished(t.Context(), time.Now().Add(time.Minute), 10); err != nil || len(rows) != 3 {
+			t.Errorf("for the bus: %d, %v", len(rows), err)
+		}
+	})
+}
+
+func TestDeadTasksAreRevived(t *testing.T) {
+	onRedises(t, func(t *testing.T, url string) {
+		r, err := OpenRedis(t.Context(), url, testLog(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		q := NewQueue(r, QueueOptions{CheckInterval: 10 * time.Millisecond}, quiet(), prometheus.NewRegistry())
+		w := &workforce{wake: make(chan struct{})}
+		var mu sync.Mutex
+		broken := true
+		q.Handle("test:work", func(_ context.Context, payload []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			defer w.note(string(payload))
+			if broken {
+				return fmt.Errorf("%w: no such match", goalcast.ErrPermanent)
+			}
+			return nil
+		})
+		if states, err := q.Queues(t.Context()); err != nil || len(states) != 2 || states[0] != (goalcast.QueueState{Name: "urgent"}) {
+			t.Errorf("queues of an empty Redis: %+v, %v", states, err)
+		}
+		if dead, err := q.DeadTasks(t.Context(), "urgent", 10); err != nil || len(dead) != 0 {
+			t.Errorf("dead tasks of an empty Redis: %+v, %v", dead, err)
+		}
+		if err := q.ReviveTask(t.Context(), "urgent", "work:1"); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("revive of nothing: %v", err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { defer close(ended); q.Run(ctx) }()
+		defer func() { cancel(); <-ended }()
+		if err := q.Enqueue(t.Context(), goalcast.Task{Kind: "test:work", ID: "work:1", Payload: []byte("7"), Urgent: true, Retries: 3}); err != nil {
+			t.Fatal(err)
+		}
+		w.until(t, 1)
+		var dead []goalcast.DeadTask
+		for end := time.Now().Add(patience); len(dead) == 0; time.Sleep(5 * time.Millisecond) {
+			if dead, err = q.DeadTasks(t.Context(), "urgent", 10); err != nil || time.Now().After(end) {
+				t.Fatal("not dead", err)
+			}
+		}
+		if d := dead[0]; d.ID != "work:1" || d.Kind != "test:work" || d.Payload != "7" || d.Tries != 1 || d.Error == "" || time.Since(d.Died) > time.Minute {
+			t.Errorf("dead: %+v", d)
+		}
+		if states, err := q.Queues(t.Context()); err != nil || states[0].Dead != 1 {
+			t.Errorf("queues: %+v, %v", states, err)
+		}
+		if err := q.ReviveTask(t.Context(), "default", "work:1"); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("revive in another queue: %v", err)
+		}
+		mu.Lock()
+		broken = false
+		mu.Unlock()
+		if err := q.ReviveTask(t.Context(), "urgent", "work:1"); err != nil {
+			t.Fatal(err)
+		}
+		w.until(t, 2)
+		if dead, err := q.DeadTasks(t.Context(), "urgent", 10); err != nil || len(dead) != 0 {
+			t.Errorf("after its revival: %+v, %v", dead, err)
+		}
+		if _, err := q.DeadTasks(t.Context(), "slow", 10); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("no such queue: %v", err)
+		}
+	})
+}
