@@ -28,8 +28,8 @@ type settings struct {
 	out      string
 	folder   string // for binaries, logs and databases
 	profiles string
-	viewers  int // of the million
-	keep     bool
+	viewers  int    // of the million
+	binary   string // goalcast that was built already
 }
 
 func main() {
@@ -49,6 +49,7 @@ func main() {
 	flag.StringVar(&s.out, "out", "", "file to write the report to, in Markdown")
 	flag.StringVar(&s.folder, "folder", "tmp/bench", "where binaries, logs and databases go")
 	flag.StringVar(&s.profiles, "profiles", "", "folder for CPU profiles of goalcast, one for each measurement")
+	flag.StringVar(&s.binary, "goalcast", "", "measure this binary instead of building one: to compare versions")
 	flag.IntVar(&s.viewers, "viewers", 1_000_000, "viewers of the million")
 	flag.Parse()
 	s.rows = strings.Split(*rows, ",")

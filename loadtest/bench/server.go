@@ -31,11 +31,13 @@ type bench struct {
 
 // build makes the goalcast that is measured and looks for what else is needed.
 func (b *bench) build(ctx context.Context) error {
-	b.goalcast = filepath.Join(b.folder, "goalcast")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", b.goalcast, "./cmd/goalcast")
-	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build goalcast, from the repository's root: %w", err)
+	if b.goalcast = b.binary; b.goalcast == "" {
+		b.goalcast = filepath.Join(b.folder, "goalcast")
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", b.goalcast, "./cmd/goalcast")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("build goalcast, from the repository's root: %w", err)
+		}
 	}
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return fmt.Errorf("redis-server: %w; make deps installs it", err)
