@@ -378,3 +378,8 @@ func (r *rig) playing(n int) {
 	r.vendor.SetJob(r.vendor.Jobs()[n-1].ID, "finished")
 	r.until("the video", func() bool { return r.field("state") == "playable" })
 }
+
+// dead is ingest in a process that was killed: nothing comes of what it is told, and nobody hears of it.
+type dead struct{ *ingest.Ingest }
+
+func (dead) Tell(context.Context, string, ingest.Reading) error { return goalcast.ErrUnavailable }
