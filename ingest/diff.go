@@ -14,6 +14,7 @@ type revised struct {
 	record goalcast.MatchRecord
 	events []goalcast.Event // the revisions that make the difference, in the order in which they are to be seen
 	late   bool             // a newer document of the source was heard before
+	fresh  []Disagreement   // that were not there before
 }
 
 // revise applies one document's word on a match to its record. It is pure. An error means that the memory in the record cannot be read.
@@ -24,14 +25,16 @@ func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, 
 		return revised{}, fmt.Errorf("match %d: %w: %w", m.Match, goalcast.ErrPermanent, err)
 	}
 	memory.hear(source, v, m)
+	truth := memory.merge(m.Match)
+	fresh := memory.remember(memory.disagreements(m.Match, truth), received)
 	if rec.Feeds, err = memory.encode(); err != nil {
 		return revised{}, fmt.Errorf("match %d: %w: %w", m.Match, goalcast.ErrPermanent, err)
 	}
 	rec.Snapshot.ID = m.Match
 	d := difference{snapshot: rec.Snapshot, times: goalcast.Times{Provider: v.milliseconds(), Received: received}}
-	d.make(memory.merge(m.Match))
+	d.make(truth)
 	rec.Snapshot = d.snapshot
-	return revised{rec, d.events, v.Compare(memory[source].newest) < 0}, nil
+	return revised{rec, d.events, v.Compare(memory[source].newest) < 0, fresh}, nil
 }
 
 // milliseconds is when the provider made the document; 0 if it does not say.

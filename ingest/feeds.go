@@ -21,6 +21,8 @@ type feed struct {
 	facts   map[string]toldFact                     // by event id; also those that are gone from the newest document
 	fixture *toldFixture                            // nil while none was told
 	names   map[goalcast.PlayerID]versioned[string] // never empty names
+	claims  *versioned[Claims]                      // nil while none were made
+	since   map[string]int64                        // of sourceOurs alone: when each open disagreement was first seen, ms; see remember
 }
 
 type (
@@ -54,10 +56,29 @@ func (f feeds) hear(source string, v Version, m MatchReading) {
 	if m.Fixture != nil && (mem.fixture == nil || v.Compare(mem.fixture.at) >= 0) {
 		mem.fixture = &toldFixture{v, cleanFixture(*m.Fixture)}
 	}
+	if m.Claims != nil && (mem.claims == nil || v.Compare(mem.claims.at) >= 0) {
+		mem.claims = &versioned[Claims]{v, *m.Claims}
+	}
+	f.learn(m.known)
 	for id, name := range m.Players {
 		if old, known := mem.names[id]; name != "" && (!known || v.Compare(old.at) >= 0) {
 			mem.names[id] = versioned[string]{v, name}
 		}
+	}
+}
+
+// learn remembers names from the library. They have no version: the library knows which is newest.
+func (f feeds) learn(known map[goalcast.PlayerID]string) {
+	if len(known) == 0 {
+		return
+	}
+	mem := f[sourceSquads]
+	if mem == nil {
+		mem = &feed{facts: map[string]toldFact{}, names: map[goalcast.PlayerID]versioned[string]{}}
+		f[sourceSquads] = mem
+	}
+	for id, name := range known {
+		mem.names[id] = versioned[string]{said: name}
 	}
 }
 
@@ -96,6 +117,9 @@ func cleanFact(e goalcast.Event, match goalcast.MatchID) goalcast.Event {
 
 func cleanFixture(f goalcast.Fixture) goalcast.Fixture {
 	f.Kickoff = cleanTime(f.Kickoff)
+	if len(f.Officials) == 0 {
+		f.Officials = nil
+	}
 	return f
 }
 
@@ -108,6 +132,12 @@ type (
 		Facts    map[string]factJSON            `json:"facts,omitempty"`
 		Fixture  *fixtureJSON                   `json:"fixture,omitempty"`
 		Names    map[goalcast.PlayerID]nameJSON `json:"names,omitempty"`
+		Claims   *claimsJSON                    `json:"claims,omitempty"`
+		Since    map[string]int64               `json:"since,omitempty"`
+	}
+	claimsJSON struct {
+		Version int    `json:"v,omitempty"`
+		Claims  Claims `json:"claims"`
 	}
 	factJSON struct {
 		Version int            `json:"v,omitempty"`
@@ -147,6 +177,9 @@ func (m *feed) json() feedJSON {
 	if m.fixture != nil {
 		versions = append(versions, m.fixture.at)
 	}
+	if m.claims != nil {
+		versions = append(versions, m.claims.at)
+	}
 	newestFirst := func(a, b Version) int { return b.Compare(a) }
 	slices.SortFunc(versions, newestFirst)
 	versions = slices.CompactFunc(versions, func(a, b Version) bool { return a.Compare(b) == 0 })
@@ -162,6 +195,10 @@ func (m *feed) json() feedJSON {
 	if m.fixture != nil {
 		out.Fixture = &fixtureJSON{place(m.fixture.at), m.fixture.said}
 	}
+	if m.claims != nil {
+		out.Claims = &claimsJSON{place(m.claims.at), m.claims.said}
+	}
+	out.Since = m.since
 	return out
 }
 
@@ -211,5 +248,9 @@ func (j feedJSON) feed() (*feed, error) {
 	if j.Fixture != nil {
 		m.fixture = &toldFixture{version(j.Fixture.Version), j.Fixture.Fixture}
 	}
+	if j.Claims != nil {
+		m.claims = &versioned[Claims]{version(j.Claims.Version), j.Claims.Claims}
+	}
+	m.since = j.Since
 	return m, err
 }

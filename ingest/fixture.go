@@ -26,10 +26,15 @@ func (f feeds) mergeFixture() *goalcast.Fixture {
 	slices.SortFunc(said, func(a, b fixtureTelling) int { return fieldFixture.compare(a.source, b.source) })
 
 	var out goalcast.Fixture
+	var reported Version
 	for _, t := range said {
 		fillFixture(&out, t.told.said)
-		if reportsResult(t.source) {
-			out.Reported = t.told.said.Reported
+		result := t.told.said.Reported
+		if result == nil || !reportsResult(t.source) || t.source == sourceTicker && f.detailed() {
+			continue
+		}
+		if out.Reported == nil || t.told.at.Compare(reported) > 0 {
+			out.Reported, reported = result, t.told.at
 		}
 	}
 	// Dates: the newest word of those who know first; it is no word if it leaves the kick-off out, but "not halted" is one.
@@ -57,6 +62,10 @@ func fillFixture(out *goalcast.Fixture, from goalcast.Fixture) {
 	orElse(&out.Kickoff, from.Kickoff)
 	orElse(&out.Venue, from.Venue)
 	orElse(&out.City, from.City)
+	orElse(&out.Awarded, from.Awarded)
+	if len(out.Officials) == 0 {
+		out.Officials = from.Officials
+	}
 	orElse(&out.Halted, from.Halted)
 	orElse(&out.Reason, from.Reason)
 }

@@ -78,6 +78,12 @@ type Config struct {
 	RetryDelay time.Duration // before the first retry after passing trouble; default 1 s
 	Retries    int           // how often the queue tries again; the sweeper does after that; default 10
 
+	// Library keeps tables, squads and commentary; without one their feeds are not read. States takes live statistics; without one they are dropped.
+	Library Library
+	States  StatePublisher
+	NameAge time.Duration // how long a player's name from the library is believed, and that there is none; default 10 min
+	Names   int           // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
+
 	// Fault is called at "kept", "parsed", "committed" and "published". It is nil but in tests that kill the process there.
 	Fault func(point string)
 }
@@ -111,6 +117,8 @@ func (c Config) withDefaults() Config {
 	orTime(&c.SweepEvery, 5*time.Second)
 	orTime(&c.SweepAge, 10*time.Second)
 	orTime(&c.RetryDelay, time.Second)
+	orTime(&c.NameAge, 10*time.Minute)
+	orInt(&c.Names, 50_000)
 	if c.Fault == nil {
 		c.Fault = func(string) {}
 	}
@@ -129,6 +137,9 @@ type Ingest struct {
 
 	receiving chan struct{} // holds a token per document being received
 	work      *workers
+	names     *nameCache
+
+	disagreements *prometheus.CounterVec // that began, by what they are about
 
 	mu     sync.Mutex
 	inHand map[goalcast.DocumentID]bool // being worked on in this process; guarded by mu
@@ -143,6 +154,9 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 	}
 	in.work = newWorkers(cfg.Workers, cfg.QueueBytes)
 	in.metrics = newMetrics(reg, in.work)
+	in.names = newNameCache(cfg.NameAge, cfg.Names)
+	in.disagreements = register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_disagreements_total",
+		Help: "Disagreements between the sources of a match that began, by what they are about. Most end within seconds."}, []string{"what"}))
 	for _, p := range providers {
 		in.providers[p.Name()] = p
 		if cfg.Secrets[p.Name()] == "" {

@@ -75,6 +75,7 @@ func mergeEvent(said []telling) goalcast.Event {
 		Second:    best(fieldSecond, same, func(e goalcast.Event) int { return e.Second }),
 		At:        best(fieldAt, same, func(e goalcast.Event) time.Time { return e.At }),
 		AddedTime: best(fieldOther, same, func(e goalcast.Event) int { return e.AddedTime }),
+		Delay:     best(fieldOther, same, func(e goalcast.Event) *goalcast.Delay { return e.Delay }),
 		Kick:      best(fieldOther, same, func(e goalcast.Event) *goalcast.Kick { return e.Kick }),
 		VAR:       best(fieldOther, same, func(e goalcast.Event) *goalcast.VAR { return e.VAR }),
 	}

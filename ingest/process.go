@@ -141,7 +141,7 @@ func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading Rea
 		if reading, err = in.complete(ctx, doc, reading); err == nil {
 			outcome, err = in.apply(ctx, doc, reading)
 		}
-		if err != nil && !errors.Is(err, goalcast.ErrPermanent) {
+		if err != nil && !errors.Is(err, goalcast.ErrPermanent) && !errors.Is(err, ErrUnread) {
 			in.metrics.trouble.WithLabelValues("store").Inc()
 			return fmt.Errorf("document %d: %w", doc.ID, err)
 		}
@@ -180,6 +180,9 @@ func errorText(err error) string {
 // apply brings the reading's matches up to date, each in its own transaction, and publishes. It says what that came to: "changed", "unchanged" or "late".
 func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (outcome string, err error) {
 	defer in.recovered(doc, &err)
+	if r.shelves() {
+		return in.shelve(ctx, r)
+	}
 	matches := r.Matches
 	if len(matches) > 1 {
 		if matches, err = in.withNews(ctx, doc, r); err != nil {
@@ -207,6 +210,7 @@ func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (
 func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Reading, m MatchReading) (revised, error) {
 	var before goalcast.Snapshot
 	var done revised
+	m = in.withNames(ctx, m)
 	err := in.store.UpdateMatch(ctx, m.Match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
 		defer in.recovered(doc, &err) // within the store's transaction, so that it is rolled back
 		before = rec.Snapshot
@@ -215,6 +219,12 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Readi
 	})
 	if err != nil {
 		return revised{}, fmt.Errorf("match %d: %w", m.Match, err)
+	}
+	for _, d := range done.fresh {
+		in.disagreements.WithLabelValues(d.What).Inc()
+	}
+	if !done.late {
+		defer in.setState(ctx, statsState(r, m)...)
 	}
 	if len(done.events) == 0 {
 		return done, nil

@@ -11,6 +11,12 @@ const (
 	sourceMatch = "opta:match" // F7 and F9
 	sourceF24   = "opta:f24"
 	sourceF1    = "opta:f1"
+	// sourceTicker is F26, which names no event by an id that others know. It makes no event: its score stands in while no feed of the match itself is known, and
+	// what else it tells is only held against what the others tell.
+	sourceTicker = "opta:ticker"
+	// sourceSquads are the names of players from the library (F40); sourceOurs is what ingest itself remembers of a match.
+	sourceSquads = "opta:f40"
+	sourceOurs   = ""
 	// Each clip is a source of its own: "wsc:<content>" for what was cut, "brightcove:<content>" for where it plays.
 	sourcePlayer = "brightcove:"
 	sourceCutter = "wsc:"
@@ -43,9 +49,9 @@ const (
 func (f field) trusted() []string {
 	switch f {
 	case fieldSecond, fieldAt:
-		return []string{sourceF24, sourceMatch, sourceF1, sourcePlayer, sourceCutter}
+		return []string{sourceF24, sourceMatch, sourceF1, sourceTicker, sourceSquads, sourcePlayer, sourceCutter}
 	default:
-		return []string{sourceMatch, sourceF24, sourceF1, sourcePlayer, sourceCutter}
+		return []string{sourceMatch, sourceF24, sourceF1, sourceTicker, sourceSquads, sourcePlayer, sourceCutter}
 	}
 }
 
@@ -66,5 +72,5 @@ func (f field) compare(a, b string) int {
 // first to know of a new date, the match's own feed the first to know of an abandonment.
 func datesFixture(source string) bool { return source == sourceMatch || source == sourceF1 }
 
-// reportsResult says whether the source's result stands in for a match of which nothing else is known.
-func reportsResult(source string) bool { return source == sourceF1 }
+// reportsResult says whether the source's result stands in for a match of which nothing else is known. Of two the newer one's.
+func reportsResult(source string) bool { return source == sourceF1 || source == sourceTicker }

@@ -1,0 +1,226 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"goalcast"
+)
+
+// Library keeps what is told around matches: tables, squads, commentary. The store is one. Each Save reports whether anything changed; what is older than, or the
+// same as, what is kept changes nothing. Errors are passing trouble unless they are ErrPermanent.
+type Library interface {
+	SaveStandings(context.Context, goalcast.Standings) (changed bool, err error)
+	SaveSquads(context.Context, goalcast.SquadList) (changed bool, err error)
+	SaveCommentary(context.Context, goalcast.Commentary) (changed bool, err error)
+	// PlayerNames gives the names of those players that are known from squads.
+	PlayerNames(context.Context, []goalcast.PlayerID) (map[goalcast.PlayerID]string, error)
+}
+
+// StatePublisher takes the newest values of what is counted in a match to the bus. The bus is one.
+type StatePublisher interface {
+	SetState(context.Context, []goalcast.State) error
+}
+
+// The keys of states on a match's topic; a language follows the second.
+const (
+	StatsKey      = "stats"
+	CommentaryKey = "commentary/"
+)
+
+// edition is the version as text that sorts as Compare does.
+func (v Version) edition() goalcast.Edition {
+	ms := func(t time.Time) int64 {
+		if t.IsZero() {
+			return 0
+		}
+		return max(0, t.UnixMilli()) + 1
+	}
+	return goalcast.Edition(fmt.Sprintf("%013d.%013d.%013d.%s", ms(v.Time), ms(v.Produced), ms(v.Edited), v.Digest))
+}
+
+// shelves says whether the reading is for the library.
+func (r Reading) shelves() bool { return len(r.Standings)+len(r.Squads)+len(r.Commentary) > 0 }
+
+// shelve keeps a reading in the library; without one its feed is not read.
+func (in *Ingest) shelve(ctx context.Context, r Reading) (outcome string, err error) {
+	library := in.cfg.Library
+	if library == nil {
+		return "", fmt.Errorf("%w: no library to keep %s in", ErrUnread, r.Source)
+	}
+	changed := false
+	keep := func(one bool, err error) error {
+		changed = changed || one
+		return err
+	}
+	edition := r.Version.edition()
+	for _, s := range r.Standings {
+		s.Edition = edition
+		if err := keep(library.SaveStandings(ctx, s)); err != nil {
+			return "", fmt.Errorf("tables of competition %d: %w", s.Competition.ID, err)
+		}
+	}
+	for _, s := range r.Squads {
+		s.Edition = edition
+		if err := keep(library.SaveSquads(ctx, s)); err != nil {
+			return "", fmt.Errorf("squads of competition %d: %w", s.Competition.ID, err)
+		}
+		in.names.forget()
+	}
+	for _, c := range r.Commentary {
+		if err := keep(library.SaveCommentary(ctx, c)); err != nil {
+			return "", fmt.Errorf("commentary of match %d: %w", c.Match, err)
+		}
+		in.setState(ctx, commentaryState(c)...)
+	}
+	if changed {
+		return "changed", nil
+	}
+	return "unchanged", nil
+}
+
+// commentaryState is the newest line of a commentary, so that whoever shows it knows that there is more to read.
+func commentaryState(c goalcast.Commentary) []goalcast.State {
+	if len(c.Lines) == 0 {
+		return nil
+	}
+	return stateOf(c.Match, CommentaryKey+c.Language, c.Made.UnixMilli(), c.Lines[0])
+}
+
+// statsState is what is counted of a match.
+func statsState(r Reading, m MatchReading) []goalcast.State {
+	if m.Stats == nil {
+		return nil
+	}
+	return stateOf(m.Match, StatsKey, r.Version.milliseconds(), m.Stats)
+}
+
+func stateOf(match goalcast.MatchID, key string, version int64, value any) []goalcast.State {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic("state " + key + ": " + err.Error()) // of numbers and strings
+	}
+	return []goalcast.State{{Topic: goalcast.ForMatch(match), Key: key, Version: version, Value: text, At: version}}
+}
+
+// setState publishes states, where somebody takes them. What is lost comes with the next document.
+func (in *Ingest) setState(ctx context.Context, states ...goalcast.State) {
+	if in.cfg.States == nil || len(states) == 0 {
+		return
+	}
+	if err := in.cfg.States.SetState(ctx, states); err != nil {
+		in.metrics.trouble.WithLabelValues("bus").Inc()
+		in.log.Warn("state not published, the next document brings a newer one", "topic", states[0].Topic, "key", states[0].Key, "error", err)
+	}
+}
+
+// withNames fills in the names that the library knows, for players of whom the document has only the id. Without them viewers see a match without some names:
+// trouble with the library is no reason to hold a goal back.
+func (in *Ingest) withNames(ctx context.Context, m MatchReading) MatchReading {
+	if in.cfg.Library == nil {
+		return m
+	}
+	wanted := map[goalcast.PlayerID]bool{}
+	for _, e := range m.Facts {
+		eachPlayer(e, func(p goalcast.Player) {
+			if p.Name == "" && p.ID != 0 && m.Players[p.ID] == "" {
+				wanted[p.ID] = true
+			}
+		})
+	}
+	if len(wanted) == 0 {
+		return m
+	}
+	known, err := in.names.of(ctx, wanted, in.cfg.Library.PlayerNames)
+	if err != nil {
+		in.metrics.trouble.WithLabelValues("store").Inc()
+		in.log.Warn("names of players not read", "match", m.Match, "error", err)
+	}
+	m.known = known
+	return m
+}
+
+// eachPlayer calls f for all players of an event.
+func eachPlayer(e goalcast.Event, f func(goalcast.Player)) {
+	call := func(p *goalcast.Player) {
+		if p != nil {
+			f(*p)
+		}
+	}
+	call(e.Player)
+	if e.Goal != nil {
+		call(e.Goal.Assist)
+	}
+	if e.Substitution != nil {
+		call(e.Substitution.Off)
+		call(e.Substitution.On)
+	}
+	if e.Lineup != nil {
+		for i := range e.Lineup.Players {
+			f(e.Lineup.Players[i].Player)
+		}
+	}
+}
+
+// nameCache remembers players' names from the library, and that there is none: an F24 a second asks for the same forty.
+type nameCache struct {
+	age time.Duration
+	max int
+
+	mu    sync.Mutex
+	names map[goalcast.PlayerID]cachedName
+}
+
+type cachedName struct {
+	name  string // empty: the library has none
+	until time.Time
+}
+
+func newNameCache(age time.Duration, limit int) *nameCache {
+	return &nameCache{age: age, max: limit, names: map[goalcast.PlayerID]cachedName{}}
+}
+
+// of returns the names that are known of the wanted players; with an error those from memory.
+func (c *nameCache) of(ctx context.Context, wanted map[goalcast.PlayerID]bool,
+	read func(context.Context, []goalcast.PlayerID) (map[goalcast.PlayerID]string, error)) (map[goalcast.PlayerID]string, error) {
+	now := time.Now()
+	out := map[goalcast.PlayerID]string{}
+	var missing []goalcast.PlayerID
+	c.mu.Lock()
+	for id := range wanted {
+		if n, ok := c.names[id]; !ok || now.After(n.until) {
+			missing = append(missing, id)
+		} else if n.name != "" {
+			out[id] = n.name
+		}
+	}
+	c.mu.Unlock()
+	if len(missing) == 0 {
+		return out, nil
+	}
+	found, err := read(ctx, missing)
+	if err != nil {
+		return out, err
+	}
+	maps.Copy(out, found)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.names)+len(missing) > c.max {
+		clear(c.names)
+	}
+	for _, id := range missing {
+		c.names[id] = cachedName{found[id], now.Add(c.age)}
+	}
+	return out, nil
+}
+
+// forget empties the cache: squads have changed.
+func (c *nameCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.names)
+}
