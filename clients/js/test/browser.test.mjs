@@ -1,11 +1,13 @@
 // The live page in a real browser before the real demo: what a customer would see. Needs GOALCAST_BIN, and Chromium (CHROMIUM, else /usr/bin/chromium).
 // Screenshots go to $GOALCAST_SCREENSHOTS, else to goalcast-screens in the machine's folder for temporary files.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { WebSocket } from 'ws';
 import { Wire, startDemo } from './demo.mjs';
 
 const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
@@ -143,6 +145,70 @@ test("the browser's own EventSource and the SDK's WebSocket get the same events 
   const both = (list) => list.filter((line) => offset(line) >= from && offset(line) <= to);
   assert.ok(both(got.own).length >= 5, `${both(got.own).length} events to compare`);
   assert.deepEqual(both(got.own), both(got.sdk));
+});
+
+test('cut off in mid-match, an EventSource, a WebSocket and curl go on with their cursor and miss nothing', async () => {
+  const topic = `competition:${(await fetch(`${demo.url}/v1/matches`).then((r) => r.json())).matches[0].competition.id}`;
+  const line = ({ cursor, event }) => `${cursor} ${event.id}#${event.revision}`;
+  const got = { all: [], websocket: [], curl: [], eventsource: [] };
+  let ended = false;
+  // follow connects, again and again, with the cursor of what it has.
+  const follow = async (base, list) => {
+    for (let since = ''; !ended;) {
+      await new Promise((done) => {
+        const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/live?topics=${topic}&since=${since}`);
+        const timer = setInterval(() => ended && socket.terminate(), 20);
+        socket.on('message', (text) => {
+          const frame = JSON.parse(text);
+          since = frame.cursor ?? since;
+          if (frame.type === 'event') list.push(line(frame));
+        });
+        socket.on('error', () => {});
+        socket.on('close', () => { clearInterval(timer); setTimeout(done, 50); });
+      });
+    }
+  };
+  const poll = async () => {
+    for (let since = ''; !ended;) {
+      const text = await new Promise((done) => execFile('curl', ['-s', '-f', `${wire.url}/v1/live?topics=${topic}&since=${since}&wait=2s`],
+        { maxBuffer: 16 << 20 }, (err, out) => done(err ? '' : out)));
+      if (!text) { await new Promise((done) => setTimeout(done, 50)); continue; }
+      const answer = JSON.parse(text);
+      since = answer.cursor;
+      got.curl.push(...answer.frames.filter((frame) => frame.type === 'event').map(line));
+    }
+  };
+  const plain = await open({}, wire.url);
+  await plain.evaluate((name) => {
+    window.own = [];
+    window.source = new EventSource(`/v1/live?topics=${name}`);
+    window.source.addEventListener('event', (e) => {
+      const { event } = JSON.parse(e.data);
+      window.own.push(`${e.lastEventId} ${event.id}#${event.revision}`);
+    });
+    return new Promise((done) => { window.source.onopen = done; });
+  }, topic);
+  const running = [follow(demo.url, got.all), follow(wire.url, got.websocket), poll()];
+  const more = async (n) => {
+    const want = got.all.length + n;
+    for (const end = Date.now() + 60_000; got.all.length < want; await new Promise((done) => setTimeout(done, 50))) assert.ok(Date.now() < end, 'no events');
+  };
+  await more(4);
+  wire.cut();
+  await more(4); // what those who are cut off miss
+  wire.mend();
+  await more(6);
+  const last = got.all.at(-1);
+  const caughtUp = async (list) => { for (const end = Date.now() + 30_000; !list().includes(last) && Date.now() < end;) await new Promise((done) => setTimeout(done, 50)); };
+  await Promise.all([caughtUp(() => got.websocket), caughtUp(() => got.curl), plain.waitForFunction((text) => window.own.includes(text), last, wait)]);
+  got.eventsource = await plain.evaluate(() => { window.source.close(); return window.own; });
+  ended = true;
+  await Promise.all(running);
+  await plain.context().close();
+  const begin = Math.max(...Object.values(got).map((list) => got.all.indexOf(list.find((text) => got.all.includes(text)))));
+  const want = got.all.slice(begin, got.all.indexOf(last) + 1);
+  assert.ok(want.length >= 10, `${want.length} events to compare`);
+  for (const [name, list] of Object.entries(got)) assert.deepEqual(list.slice(list.indexOf(want[0]), list.indexOf(last) + 1), want, name);
 });
 
 // agrees waits until the page shows the score that REST tells, for every match.
