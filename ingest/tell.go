@@ -51,8 +51,8 @@ func (in *Ingest) Accept(ctx context.Context, provider string, headers map[strin
 	if err := in.store.KeepDocument(ctx, &doc); err != nil {
 		return 0, fmt.Errorf("keep a document of %s: %w", provider, err)
 	}
-	if !in.take(doc.ID) {
-		return doc.ID, nil // the sweeper was faster
+	if doc.State == goalcast.DocumentApplied || !in.take(doc.ID) {
+		return doc.ID, nil // it came before; or the sweeper was faster
 	}
 	defer in.release(doc.ID)
 	return doc.ID, in.Process(ctx, doc.ID)
