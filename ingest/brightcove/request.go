@@ -90,27 +90,25 @@ func (c *Client) send(r *http.Request, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("brightcove: %w: %w", goalcast.ErrUnavailable, err)
 	}
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		c.mu.Lock()
-		c.limits = 0
-		c.mu.Unlock()
-		return body, nil
-	}
 	told := readError(res.StatusCode, res.Header, body)
-	if res.StatusCode == http.StatusTooManyRequests {
-		c.hold(told)
+	if c.hold(told); res.StatusCode >= 200 && res.StatusCode < 300 {
+		return body, nil
 	}
 	return nil, told
 }
 
-// hold stops all calls for as long as Brightcove asks, or for a growing pause where it does not say.
+// hold stops all calls after "too many requests", for as long as Brightcove asks, or for a growing pause where it does not say.
 func (c *Client) hold(e *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if e.Status != http.StatusTooManyRequests {
+		c.limits = 0
+		return
+	}
 	if e.Wait == 0 {
 		e.Wait = min(c.cfg.Pause<<min(c.limits, 10), maxPause)
+		c.limits++
 	}
-	c.limits++
 	if until := time.Now().Add(e.Wait); until.After(c.until) {
 		c.until = until
 	}

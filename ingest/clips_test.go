@@ -1,0 +1,202 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"goalcast"
+)
+
+// clipHeard is one word on a clip: by who cut it or by who plays it.
+func clipHeard(source string, second int, facts ...goalcast.Event) heard {
+	return heard{source, Version{Time: time.Date(2021, 3, 6, 16, 0, second, 0, time.UTC), Digest: source}, MatchReading{Match: testMatch, Facts: facts}}
+}
+
+func cutClip(id string, minute int, c goalcast.Clip) goalcast.Event {
+	return goalcast.Event{ID: "wsc:" + id, Kind: goalcast.KindClip, Status: goalcast.Confirmed, Minute: minute, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}, Clip: &c}
+}
+
+func playedClip(id, video string) goalcast.Event {
+	return goalcast.Event{ID: "wsc:" + id, Kind: goalcast.KindClip, Status: goalcast.Confirmed, Clip: &goalcast.Clip{Video: video, Thumbnail: "player's", Poster: "large"}}
+}
+
+// mergedClips hears the documents in an order of chance, twice over, and gives the clips that come of them.
+func mergedClips(t *testing.T, all []heard) map[string]goalcast.Event {
+	t.Helper()
+	var first map[string]goalcast.Event
+	for seed := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		rec := goalcast.MatchRecord{}
+		for range 2 {
+			for _, i := range r.Perm(len(all)) {
+				done, err := revise(rec, all[i].source, all[i].v, all[i].m, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rec = done.record
+			}
+		}
+		memory, err := decodeFeeds(rec.Feeds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clips := map[string]goalcast.Event{}
+		for id, e := range memory.merge(testMatch).events {
+			if e.Kind == goalcast.KindClip {
+				clips[id] = e
+				if known, _ := rec.Snapshot.Event(id); !known.SameContent(e) {
+					t.Errorf("the snapshot has %+v, the truth is %+v", known, e)
+				}
+			}
+		}
+		if first == nil {
+			first = clips
+		} else if !reflect.DeepEqual(first, clips) {
+			t.Errorf("another order, another truth:\n%+v\n%+v", first, clips)
+		}
+	}
+	return first
+}
+
+func TestClipIsMergedFromWhoCutAndWhoPlaysIt(t *testing.T) {
+	clips := mergedClips(t, []heard{
+		says(sourceF24, 27, fixture(), goal(1, home, 27, 5)),
+		clipHeard("wsc:a", 1, cutClip("a", 26, goalcast.Clip{Title: "old", URL: "https://old.example"})),
+		clipHeard("wsc:a", 2, cutClip("a", 26, goalcast.Clip{Title: "new", URL: "https://new.example", Thumbnail: "cutter's", Seconds: 9, Include: []string{"BE"}})),
+		clipHeard("brightcove:a", 1, playedClip("a", "v1")),
+		clipHeard("wsc:b", 1, cutClip("b", 0, goalcast.Clip{URL: "https://b.example", Thumbnail: "cutter's"})),
+		clipHeard("wsc:c", 1, cutClip("c", 26, goalcast.Clip{Title: "cannot be played"})),
+		clipHeard("wsc:d", 1, cutClip("d", 26, goalcast.Clip{Title: "gone", Video: "v9"})),
+		clipHeard("wsc:d", 2),
+	})
+	a := clips["wsc:a"]
+	if want := (goalcast.Clip{Of: goal(1, home, 27, 5).ID, Title: "new", Video: "v1", Thumbnail: "player's", Poster: "large", Seconds: 9, Include: []string{"BE"}}); !reflect.DeepEqual(*a.Clip, want) {
+		t.Errorf("clip %+v\nwant %+v", *a.Clip, want)
+	}
+	if a.Minute != 27 || a.Team != home || a.Goal != nil || !a.Counts() {
+		t.Errorf("event %+v", a)
+	}
+	if b := clips["wsc:b"]; b.Clip.Of != "" || b.Clip.URL == "" || b.Clip.Thumbnail != "cutter's" || !b.Counts() {
+		t.Errorf("a clip without a minute: %+v", b.Clip)
+	}
+	if _, told := clips["wsc:c"]; told {
+		t.Error("a clip that cannot be played is told of")
+	}
+	if d, told := clips["wsc:d"]; !told || d.Counts() {
+		t.Errorf("a clip that was taken back: %v %+v", told, d)
+	}
+}
+
+func TestGoalOfClip(t *testing.T) {
+	g := func(id string, minute int, team goalcast.TeamID, player goalcast.PlayerID, period goalcast.Period, status goalcast.Status) goalcast.Event {
+		return goalcast.Event{ID: id, Kind: goalcast.KindGoal, Minute: minute, Team: team, Period: period, Status: status, Player: &goalcast.Player{ID: player}}
+	}
+	first, second, live, gone := goalcast.FirstHalf, goalcast.SecondHalf, goalcast.Confirmed, goalcast.Cancelled
+	clip := func(minute int, team goalcast.TeamID, player goalcast.PlayerID, period goalcast.Period) goalcast.Event {
+		e := goalcast.Event{Minute: minute, Team: team, Period: period}
+		if player != 0 {
+			e.Player = &goalcast.Player{ID: player}
+		}
+		e.SetClock()
+		return e
+	}
+	for name, tt := range map[string]struct {
+		clip  goalcast.Event
+		goals []goalcast.Event
+		want  string
+	}{
+		"two minutes off":            {clip(29, 0, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, live)}, "a"},
+		"three minutes off":          {clip(30, 0, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, live)}, ""},
+		"other team":                 {clip(27, 2, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, live)}, ""},
+		"one of each team":           {clip(27, 2, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, live), g("b", 28, 2, 6, first, live)}, "b"},
+		"two of one team":            {clip(27, 1, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, live), g("b", 28, 1, 6, first, live)}, ""},
+		"told apart by the scorer":   {clip(27, 1, 6, first), []goalcast.Event{g("a", 27, 1, 5, first, live), g("b", 28, 1, 6, first, live)}, "b"},
+		"a scorer nobody knows":      {clip(27, 1, 9, first), []goalcast.Event{g("a", 27, 1, 5, first, live)}, "a"},
+		"only one that was annulled": {clip(27, 1, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, gone)}, "a"},
+		"annulled and entered anew":  {clip(27, 1, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, gone), g("b", 27, 1, 5, first, live)}, "b"},
+		"added time is of its half":  {clip(47, 1, 0, first), []goalcast.Event{g("a", 46, 1, 5, second, live), g("b", 47, 1, 5, first, live)}, "b"},
+		"a bare minute is of either": {clip(46, 1, 0, second), []goalcast.Event{g("a", 47, 1, 5, first, live)}, "a"},
+		"no minute":                  {clip(0, 1, 5, ""), []goalcast.Event{g("a", 1, 1, 5, first, live)}, ""},
+	} {
+		got, ok := GoalOfClip(tt.clip, tt.goals)
+		if got.ID != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s: %q, %v; want %q", name, got.ID, ok, tt.want)
+		}
+	}
+}
+
+// asking is a provider that has to ask before its documents can be applied.
+type asking struct {
+	plain
+	answer func(Reading) (Reading, error)
+}
+
+func (a asking) Complete(_ context.Context, _ goalcast.Document, r Reading) (Reading, error) {
+	return a.answer(r)
+}
+
+func TestCompleterHasTheLastWord(t *testing.T) {
+	b := newBench(t, Config{})
+	var answer func(Reading) (Reading, error)
+	b.providers["plain"] = asking{answer: func(r Reading) (Reading, error) { return answer(r) }}
+	answer = func(Reading) (Reading, error) { return Reading{}, goalcast.ErrUnavailable }
+	b.send(t, b.url, body(oneGoal))
+	b.await(t, "a task", func(m *Memory) bool { return len(m.Tasks) == 1 })
+	if b.memory.StatesNow()[goalcast.DocumentReceived] != 1 {
+		t.Errorf("passing trouble: %v", b.memory.StatesNow())
+	}
+	answer = func(r Reading) (Reading, error) { r.Matches = nil; return r, nil }
+	if err := b.Process(t.Context(), 1); err != nil || b.memory.StatesNow()[goalcast.DocumentApplied] != 1 || len(b.memory.Log) != 0 {
+		t.Errorf("nothing to apply: %v, %v", err, b.memory.StatesNow())
+	}
+	for name, wrong := range map[string]func(Reading) (Reading, error){
+		"bad match": func(r Reading) (Reading, error) { r.Matches[0].Match = -1; return r, nil },
+		"permanent": func(r Reading) (Reading, error) { return r, goalcast.ErrPermanent },
+		"panic":     func(r Reading) (Reading, error) { panic("oops") },
+	} {
+		answer = wrong
+		if err := b.Process(t.Context(), 1); !errors.Is(err, goalcast.ErrPermanent) || b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
+			t.Errorf("%s: %v, %v", name, err, b.memory.StatesNow())
+		}
+	}
+	answer = func(r Reading) (Reading, error) { return r, nil }
+	if err := b.Process(t.Context(), 1); err != nil || len(b.memory.Log) != 2 {
+		t.Errorf("at last: %v, %v", err, keys(b.memory.Log))
+	}
+}
+
+func TestTellAndAccept(t *testing.T) {
+	b := newBench(t, Config{})
+	if _, err := b.Accept(t.Context(), "plain", map[string]string{"x": "y"}, body(oneGoal)); err != nil || b.memory.StatesNow()[goalcast.DocumentApplied] != 1 {
+		t.Fatalf("accept: %v, %v", err, b.memory.StatesNow())
+	}
+	if d, err := b.memory.Document(t.Context(), 1); err != nil || d.Headers["x"] != "y" || len(d.Body) == 0 {
+		t.Errorf("kept %+v, %v", d, err)
+	}
+	if _, err := b.Accept(t.Context(), "nobody", nil, nil); !errors.Is(err, goalcast.ErrPermanent) {
+		t.Errorf("accept of nobody: %v", err)
+	}
+	if _, err := b.Accept(t.Context(), "plain", nil, []byte("x")); !errors.Is(err, goalcast.ErrPermanent) || b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
+		t.Errorf("accept of nonsense: %v", err)
+	}
+	told := clipHeard("brightcove:a", 1, playedClip("a", "v1"))
+	for range 2 {
+		if err := b.Tell(t.Context(), "plain", Reading{Source: told.source, Version: told.v, Matches: []MatchReading{told.m}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(b.memory.Published) != 3 {
+		t.Errorf("published %v", keys(b.memory.Published))
+	}
+	if err := b.Tell(t.Context(), "plain", Reading{}); !errors.Is(err, goalcast.ErrPermanent) {
+		t.Errorf("tell nothing: %v", err)
+	}
+	b.memory.With(func() { b.memory.UpdateErr = goalcast.ErrUnavailable })
+	if err := b.Tell(t.Context(), "plain", Reading{Source: "x", Matches: []MatchReading{told.m}}); !errors.Is(err, goalcast.ErrUnavailable) {
+		t.Errorf("tell while the store is away: %v", err)
+	}
+}
