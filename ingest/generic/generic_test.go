@@ -1,0 +1,212 @@
+package generic_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+	"goalcast/ingest"
+	"goalcast/ingest/generic"
+	"goalcast/store"
+)
+
+// example is the document in docs/providers.md, so that what people copy from there works.
+func example(t testing.TB) []byte {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(text)
+	if found == nil {
+		t.Fatal("no example in docs/providers.md")
+	}
+	return found[1]
+}
+
+func read(body string) (ingest.Reading, error) {
+	return generic.New().Read(goalcast.Document{Provider: generic.Name, Body: []byte(body)})
+}
+
+func TestExampleInTheDocumentation(t *testing.T) {
+	body := example(t)
+	feed, match := generic.New().Describe(nil, body)
+	r, err := read(string(body))
+	if err != nil || feed != "MATCH" || match != 9000000001 || len(r.Matches) != 1 || r.Matches[0].Match != match || r.Source != "json" || r.Version.Time.IsZero() {
+		t.Fatalf("%s %d %+v, %v", feed, match, r, err)
+	}
+	kinds := map[goalcast.Kind]int{}
+	for _, e := range r.Matches[0].Facts {
+		kinds[e.Kind]++
+		if !strings.HasPrefix(e.ID, "json:") || e.Status == "" {
+			t.Errorf("%+v", e)
+		}
+	}
+	if kinds[goalcast.KindGoal] != 1 || kinds[goalcast.KindPeriod] != 1 || kinds[goalcast.KindCard] != 1 {
+		t.Errorf("kinds %v", kinds)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	const fixture = `"fixture":{"home":{"id":1},"away":{"id":2}}`
+	with := func(events string) string {
+		return `{"time":"2026-05-17T14:30:00Z","match":7,` + fixture + `,"events":[` + events + `]}`
+	}
+	for _, tt := range []struct{ body, want string }{
+		{with(""), ""},
+		{with(`{"id":"g","kind":"goal","team":1}`), ""},
+		{with(`{"id":"g","kind":"goal","team":1}`) + " \n", ""},
+		{"", "not a match"},
+		{"[]", "not a match"},
+		{with("") + "{}", "behind"},
+		{`{"match":7,` + fixture + `}`, "time:"},
+		{`{"time":"yesterday","match":7}`, "not a match"},
+		{`{"time":"2026-05-17T14:30:00Z",` + fixture + `}`, "match:"},
+		{`{"time":"2026-05-17T14:30:00Z","match":-7,` + fixture + `}`, "match:"},
+		{`{"time":"2026-05-17T14:30:00Z","match":7}`, "fixture:"},
+		{`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":1}}}`, "fixture:"},
+		{`{"time":"2026-05-17T14:30:00Z","match":7,"evnets":[],` + fixture + `}`, "evnets"},
+		{with(`{"id":"g","kind":"goal"}`), "needs team"},
+		{with(`{"id":"","kind":"goal","team":1}`), "id"},
+		{with(`{"id":"a b","kind":"goal","team":1}`), "id"},
+		{with(`{"id":"g","kind":"clip","team":1}`), "no kind"},
+		{with(`{"id":"g","kind":"card","team":1}`), "card.type"},
+		{with(`{"id":"g","kind":"goal","team":1,"status":"maybe"}`), "status"},
+		{with(`{"id":"g","kind":"goal","team":1,"minute":-1}`), "minute"},
+		{with(`{"id":"g","kind":"goal","team":1,"period":"third"}`), "no period"},
+		{with(`{"id":"g","kind":"goal","team":1},{"id":"g","kind":"goal","team":1}`), "events[1]"},
+	} {
+		_, err := read(tt.body)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", tt.body, err, tt.want)
+		}
+	}
+}
+
+// The way of someone who tries it with curl: a match, a goal, a second thought; at each step the snapshot is looked at.
+func TestFromPostToSnapshot(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db, err := store.Open(t.Context(), "sqlite::memory:", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in := ingest.New(ingest.Config{}, db, bus{}, nil, []ingest.Provider{generic.New()}, log, prometheus.NewRegistry())
+	server := httptest.NewServer(in.Handler())
+	defer server.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- in.Run(ctx) }()
+	defer func() { stop(); <-ended }()
+
+	post := func(change func(doc map[string]any)) {
+		t.Helper()
+		var doc map[string]any
+		if err := json.Unmarshal(example(t), &doc); err != nil {
+			t.Fatal(err)
+		}
+		change(doc)
+		body, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.Post(server.URL+"/feeds/json", "application/json", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", res.Status, text)
+		}
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	until := func(what string, holds func(goalcast.Snapshot) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+			m, err := db.Match(t.Context(), 9000000001)
+			if err == nil && holds(m) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %+v, %v", what, m, err)
+			}
+		}
+	}
+	post(func(map[string]any) {})
+	until("a goal", func(m goalcast.Snapshot) bool {
+		return m.Score == goalcast.Score{Home: 1} && m.State == goalcast.Live && m.Period == goalcast.FirstHalf && m.Home.Name != "" && !m.Kickoff.IsZero()
+	})
+	post(func(doc map[string]any) { // the goal is not told any more: it was taken back
+		doc["time"] = "2026-05-17T15:00:00Z"
+		doc["events"] = doc["events"].([]any)[:1]
+	})
+	until("no goal", func(m goalcast.Snapshot) bool {
+		e, ok := m.Event("json:goal-1")
+		return m.Score == goalcast.Score{} && ok && e.Status == goalcast.Cancelled && e.Revision == 2
+	})
+	post(func(doc map[string]any) { // older than the newest: late, whatever it says
+		doc["time"] = "2026-05-17T14:59:00Z"
+		doc["fixture"].(map[string]any)["venue"] = "late"
+	})
+	post(func(doc map[string]any) {
+		doc["time"] = "2026-05-17T15:01:00Z"
+		doc["fixture"].(map[string]any)["halted"] = "abandoned"
+		doc["events"] = doc["events"].([]any)[:1]
+	})
+	until("abandoned", func(m goalcast.Snapshot) bool {
+		return m.State == goalcast.Abandoned && m.Score == goalcast.Score{} && m.Venue != "late"
+	})
+}
+
+type bus struct{}
+
+func (bus) Publish(context.Context, []goalcast.Event) error { return nil }
+
+// FuzzRead: no document ends the process, and what is read is fit to be applied.
+func FuzzRead(f *testing.F) {
+	f.Add(example(f))
+	f.Add([]byte(`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"events":[{"id":"v","kind":"var","var":{"subject":"goal","outcome":"cancelled"}}]}`))
+	f.Add([]byte(`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"lineups":[{"team":1,"players":[{"id":4,"name":"A"}]}]}`))
+	f.Add([]byte(`{"match":1e400}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p := generic.New()
+		_, match := p.Describe(nil, body)
+		r, err := p.Read(goalcast.Document{Body: body})
+		if err != nil {
+			return
+		}
+		m := r.Matches[0]
+		if m.Match != match || m.Match <= 0 || r.Version.Time.IsZero() || m.Fixture == nil {
+			t.Fatalf("match %d, described %d, %+v", m.Match, match, r.Version)
+		}
+		s := goalcast.Snapshot{}
+		seen := map[string]bool{}
+		for i, e := range m.Facts {
+			if e.ID == "" || len(e.ID) > 120 || seen[e.ID] || e.Kind == "" || e.Status == "" || e.Team < 0 {
+				t.Fatalf("%+v", e)
+			}
+			seen[e.ID] = true
+			e.Match, e.Revision, e.Seq = m.Match, 1, int64(i+1)
+			s = goalcast.Apply(s, e)
+		}
+		if _, err := json.Marshal(s); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
