@@ -51,11 +51,13 @@ type fake struct {
 	documents map[goalcast.DocumentID]goalcast.Document
 	docFilter goalcast.DocumentFilter
 	process   func(*goalcast.Document) error
+	languages []string // of the commentary on match 1009316
+	asked     []string // of the library
 }
 
 func newFake() *fake {
 	return &fake{cursor: goalcast.Cursor{Epoch: "k3x9", Offset: 41}, matches: map[goalcast.MatchID]goalcast.Snapshot{},
-		follows: map[goalcast.UserID][]goalcast.Topic{}, documents: map[goalcast.DocumentID]goalcast.Document{}, hangs: make(chan struct{}, 1)}
+		follows: map[goalcast.UserID][]goalcast.Topic{}, documents: map[goalcast.DocumentID]goalcast.Document{}, hangs: make(chan struct{}, 1), languages: []string{"nl"}}
 }
 
 // with changes the fake under its lock.

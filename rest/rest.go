@@ -31,6 +31,13 @@ type Store interface {
 	Team(context.Context, goalcast.TeamID) (goalcast.Team, error)                      // ErrNotFound
 	Competition(context.Context, goalcast.CompetitionID) (goalcast.Competition, error) // ErrNotFound
 
+	// What is told around matches. An empty season, and competition 0, choose the newest. ErrNotFound.
+	Standings(ctx context.Context, competition goalcast.CompetitionID, season string) (goalcast.Standings, error)
+	Squad(ctx context.Context, team goalcast.TeamID, competition goalcast.CompetitionID, season string) (goalcast.Squad, error)
+	// Commentary lists lines, newest first; CommentaryLanguages in which languages there are any.
+	Commentary(ctx context.Context, match goalcast.MatchID, language string, limit int) ([]goalcast.CommentaryLine, error)
+	CommentaryLanguages(context.Context, goalcast.MatchID) ([]string, error)
+
 	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.
 	SaveDevice(context.Context, goalcast.Device) error
 	DeleteDevice(ctx context.Context, user goalcast.UserID, token string) error // ErrNotFound, also for another user's
@@ -94,6 +101,7 @@ type Config struct {
 	Lists                   int           // such answers that are kept, up to 250 kB each. Default 200
 	NameAge                 time.Duration // how long the name of a team or competition is kept; that there is none: a sixth. Default 1 min
 	Names                   int           // teams and as many competitions whose names are kept. Default 5,000
+	CommentaryAge           time.Duration // how old commentary may be that is served. Default 2 s
 	Readings                int           // readings of these from the database at one time; others wait, at most Timeout. Default 8
 
 	MeBody      int64 // bytes of a body under /v1/me; more: 413. Default 4,096
@@ -133,6 +141,7 @@ func (c Config) withDefaults() Config {
 	span(&c.MemoryAhead, 48*time.Hour)
 	span(&c.ListAge, 10*time.Second)
 	span(&c.NameAge, time.Minute)
+	span(&c.CommentaryAge, 2*time.Second)
 	def(&c.Lists, 200)
 	def(&c.Names, 5000)
 	def(&c.Readings, 8)
@@ -169,6 +178,9 @@ type Server struct {
 	far          *memo[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
 	teams        *memo[goalcast.TeamID, goalcast.Team]
 	competitions *memo[goalcast.CompetitionID, goalcast.Competition]
+	standings    *memo[standingsOf, goalcast.Standings]
+	squads       *memo[squadOf, goalcast.Squad]
+	commentaries *memo[commentaryOf, commentaryPage]
 
 	zonesMu sync.Mutex
 	zones   map[string]*time.Location // time zones asked for so far; as many as there are names
@@ -190,6 +202,9 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.far = newMemo[goalcast.MatchFilter, []goalcast.Snapshot](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
 	s.teams = newMemo[goalcast.TeamID, goalcast.Team](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)
 	s.competitions = newMemo[goalcast.CompetitionID, goalcast.Competition](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)
+	s.standings = newMemo[standingsOf, goalcast.Standings](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
+	s.squads = newMemo[squadOf, goalcast.Squad](s.cfg, slots, s.cfg.NameAge, s.cfg.Lists)
+	s.commentaries = newMemo[commentaryOf, commentaryPage](s.cfg, slots, s.cfg.CommentaryAge, s.cfg.Lists)
 	s.admins = adminTokens(s.cfg.AdminTokens)
 	if len(s.admins) == 0 {
 		log.Warn("no admin tokens: /admin answers 403")

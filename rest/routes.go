@@ -23,8 +23,11 @@ func (s *Server) publicRoutes() *chi.Mux {
 	get := func(pattern string, h handler) { r.Get(pattern, s.wrap(s.cfg.Timeout, h)) }
 	get("/v1/matches", s.getMatches)
 	get("/v1/matches/{id}", s.getMatch)
+	get("/v1/matches/{id}/commentary", s.getCommentary)
 	get("/v1/teams/{id}", s.getTeam)
+	get("/v1/teams/{id}/squad", s.getSquad)
 	get("/v1/competitions/{id}", s.getCompetition)
+	get("/v1/competitions/{id}/standings", s.getStandings)
 	get("/v1/openapi.yaml", s.getDescription("openapi.yaml"))
 	get("/v1/asyncapi.yaml", s.getDescription("asyncapi.yaml"))
 

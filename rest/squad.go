@@ -1,0 +1,40 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"goalcast"
+)
+
+// squadOf names a squad; an empty season and competition 0 are the newest.
+type squadOf struct {
+	team        goalcast.TeamID
+	competition goalcast.CompetitionID
+	season      string
+}
+
+// getSquad serves who plays for a team.
+func (s *Server) getSquad(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	q := newQuery(r, "competition", "season")
+	key := squadOf{goalcast.TeamID(id), goalcast.CompetitionID(q.id("competition")), q.label("season")}
+	if q.err != nil {
+		return q.err
+	}
+	squad, err := s.squads.get(r.Context(), key, func(ctx context.Context) (goalcast.Squad, error) {
+		return s.store.Squad(ctx, key.team, key.competition, key.season)
+	})
+	if err != nil {
+		return fmt.Errorf("squad of team %d: %w", id, err)
+	}
+	p, err := jsonPage(squad, cacheFinished)
+	if err != nil {
+		return err
+	}
+	return p.serve(w, r)
+}

@@ -1,0 +1,39 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"goalcast"
+)
+
+// standingsOf names tables; an empty season is the newest.
+type standingsOf struct {
+	competition goalcast.CompetitionID
+	season      string
+}
+
+// getStandings serves the tables of a competition as the provider tells them.
+func (s *Server) getStandings(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	q := newQuery(r, "season")
+	key := standingsOf{goalcast.CompetitionID(id), q.label("season")}
+	if q.err != nil {
+		return q.err
+	}
+	tables, err := s.standings.get(r.Context(), key, func(ctx context.Context) (goalcast.Standings, error) {
+		return s.store.Standings(ctx, key.competition, key.season)
+	})
+	if err != nil {
+		return fmt.Errorf("standings of competition %d: %w", id, err)
+	}
+	p, err := jsonPage(tables, cachePlanned)
+	if err != nil {
+		return err
+	}
+	return p.serve(w, r)
+}
