@@ -136,7 +136,6 @@ func (c content) clip() clip {
 		}
 	}
 	out.Period, out.Minute = minuteOf(minute.clean(20))
-	out.Summary = out.PostGame && out.Minute == 0
 	out.URL, out.Master = playable(renditions)
 	out.Thumbnail, out.Poster = pictures(c.Thumbnails)
 	if meta != nil {
@@ -144,6 +143,7 @@ func (c content) clip() clip {
 		out.Team = goalcast.TeamID(meta.Team.opta())
 		out.Player = goalcast.PlayerID(meta.Player.opta())
 	}
+	out.Summary = out.PostGame && out.Minute == 0 && (meta == nil || meta.Player == nil) // else of one goal, or of one player's evening
 	for _, l := range c.Labels {
 		out.hints = append(out.hints, l.Title.clean(100), strings.ReplaceAll(l.Identifier.clean(100), "_", " "))
 	}
