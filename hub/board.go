@@ -58,6 +58,8 @@ type Board struct {
 	now     func() time.Time // time.Now; tests set it
 	slots   chan struct{}    // one in it per reading under way
 
+	deflater *deflater // of the hub that sends what the board shows; nil: none does, or it does not compress
+
 	mu      sync.Mutex // guards the rest
 	cursor  goalcast.Cursor
 	reset   int // counts resets: a reading begun before one is worth nothing

@@ -48,6 +48,7 @@ func (b *Board) frame(t goalcast.Topic, states *stateTable) (*message, bool) {
 	if f.frame == nil || f.cursor != b.cursor || f.states != version {
 		matches, cursor := f.matches, b.cursor.String()
 		f.frame = newMessage(goalcast.FrameSnapshot, classSnapshot, func() []byte { return snapshotFrame(t, cursor, matches.json(), text) })
+		f.frame.deflater = b.deflater
 		f.cursor, f.states = b.cursor, version
 	}
 	return f.frame, true

@@ -116,7 +116,7 @@ func (h *Hub) prepareSubscribe(s *shard, c *conn, topics []goalcast.Topic, id st
 		refuse(codeUnavailable, errUnavailable)
 		return
 	}
-	err := h.withSnapshots(ctx, topics, func(j *join) bool {
+	err := h.withSnapshots(ctx, topics, c.encoding, func(j *join) bool {
 		return s.inbox.post(op{kind: opSubscribe, conn: c, arg: j})
 	})
 	if err != nil {

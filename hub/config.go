@@ -43,6 +43,9 @@ type Config struct {
 	WriteTimeout  time.Duration // how long a socket may take nothing; default 10 s; over it: cut
 	SendBuffer    int           // SO_SNDBUF in bytes, which bounds the kernel's memory for a slow viewer; 0: the kernel decides
 
+	NoDeflate  bool // decline permessage-deflate; it is accepted otherwise, since it costs little CPU and no memory per connection
+	DeflateMin int  // bytes of a frame from which on it is compressed; default 128: of less, little can be saved
+
 	StateInterval time.Duration // a topic's new states are sent at most this often; default 100 ms
 	MaxStates     int           // keys of one topic; default 2,000; more are dropped
 	FollowLinger  time.Duration // how long an odds topic without viewers is still listened to; default 5 s
@@ -65,6 +68,7 @@ func (c Config) withDefaults() Config {
 	c.PingInterval = cmp.Or(max(c.PingInterval, 0), 25*time.Second)
 	c.MaxUnanswered = min(cmp.Or(max(c.MaxUnanswered, 0), 3), 200)
 	c.WriteTimeout = cmp.Or(max(c.WriteTimeout, 0), 10*time.Second)
+	c.DeflateMin = cmp.Or(max(c.DeflateMin, 0), 128)
 	c.StateInterval = cmp.Or(max(c.StateInterval, 0), 100*time.Millisecond)
 	c.MaxStates = cmp.Or(max(c.MaxStates, 0), 2000)
 	c.FollowLinger = cmp.Or(max(c.FollowLinger, 0), 5*time.Second)

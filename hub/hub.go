@@ -23,6 +23,7 @@ type Hub struct {
 	metrics  *metrics
 	limits   *limits
 	states   *states
+	deflater *deflater // nil: permessage-deflate is off
 	interest interest
 	shards   []*shard
 
@@ -53,6 +54,10 @@ func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Reg
 		states:   &states{bus: bus, cfg: cfg, log: log, tables: make(map[goalcast.Topic]*tableEntry)},
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
 		refreshs: make(chan struct{}, 1),
+	}
+	if !cfg.NoDeflate {
+		h.deflater = newDeflater(cfg.DeflateMin)
+		h.states.deflater, board.deflater = h.deflater, h.deflater
 	}
 	h.ring.restart(goalcast.Cursor{})
 	for i := range cfg.Shards {
@@ -139,7 +144,7 @@ func (h *Hub) Ready() error {
 // Event sends an event to those who follow one of its topics; part of goalcast.Listener.
 func (h *Hub) Event(p goalcast.Published) {
 	now := time.Now()
-	m := newEvent(p, 0, now)
+	m := newEvent(p, 0, now, h.deflater)
 	m.shards.Store(int32(len(h.shards)))
 	h.mu.Lock()
 	defer h.mu.Unlock()

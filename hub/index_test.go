@@ -81,7 +81,7 @@ func TestRing(t *testing.T) {
 	for i := range uint64(400) {
 		topics := []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(1 + rand.IntN(5))), goalcast.ForTeam(goalcast.TeamID(1 + rand.IntN(5))), goalcast.ForTeam(3)}
 		p := goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 6 + i}, Event: goalcast.Event{Topics: topics}, Raw: []byte(`{}`)}
-		m := newEvent(p, i, testTime)
+		m := newEvent(p, i, testTime, nil)
 		all = append(all, m)
 		r.add(m)
 		if len(r.events.list) > 100 {
@@ -116,7 +116,7 @@ func TestRing(t *testing.T) {
 	small := ring{maxEvents: 100, maxBytes: 2000}
 	small.restart(goalcast.Cursor{Epoch: "e"})
 	for i := range uint64(100) {
-		small.add(newEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 1 + i}, Raw: fmt.Appendf(nil, `{"n":%d}`, i)}, i, testTime))
+		small.add(newEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 1 + i}, Raw: fmt.Appendf(nil, `{"n":%d}`, i)}, i, testTime, nil))
 	}
 	if small.bytes > 2000 || len(small.events.list) == 0 {
 		t.Errorf("%d bytes in %d events", small.bytes, len(small.events.list))
@@ -127,7 +127,7 @@ func TestRing(t *testing.T) {
 func TestCutInBurst(t *testing.T) {
 	table := newStateTable(goalcast.ForOdds(1), 1)
 	for i := range 6 {
-		table.set(goalcast.State{Topic: table.topic, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100)
+		table.set(goalcast.State{Topic: table.topic, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100, nil)
 	}
 	slots, upto := table.since(0)
 	b := &burst{slots: slots, upto: upto}
@@ -155,7 +155,7 @@ func TestStatesBetweenSnapshotAndJoin(t *testing.T) {
 	first, late := &conn{}, &conn{}
 	s.followAll(first, &join{topics: []goalcast.Topic{name}, marks: map[goalcast.Topic]uint64{name: 0}})
 	for i := range 5 {
-		table.set(goalcast.State{Topic: name, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100)
+		table.set(goalcast.State{Topic: name, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100, nil)
 	}
 	s.stateChanged(table)
 	s.giveStates()

@@ -80,7 +80,7 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 			return err
 		}
 	}
-	err := h.withSnapshots(ctx, v.topics, func(j *join) bool {
+	err := h.withSnapshots(ctx, v.topics, c.encoding, func(j *join) bool {
 		var first []*message
 		first = append(first, h.hello(v.topics, h.ring.cursor()))
 		if v.resume {
@@ -140,12 +140,15 @@ func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, e
 }
 
 // withSnapshots calls post, under the lock that orders all, with the snapshots of topics; it reads what is missing before.
-func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, post func(*join) bool) error {
+func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e encoding, post func(*join) bool) error {
 	for range 5 {
 		if err := h.board.ensure(ctx, topics); err != nil {
 			return err
 		}
 		h.board.warm(topics)
+		if e == encDeflate {
+			h.squeeze(topics)
+		}
 		h.mu.RLock()
 		j, ok := h.snapshotsLocked(topics)
 		posted := ok && post(j)
@@ -158,6 +161,21 @@ func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, post f
 		}
 	}
 	return errBusy
+}
+
+// squeeze compresses the snapshots of topics here rather than in the shard. They are those that will be sent unless an event comes first.
+func (h *Hub) squeeze(topics []goalcast.Topic) {
+	for _, t := range topics {
+		if t.Kind == goalcast.OddsTopic {
+			continue // made for each viewer, and short
+		}
+		h.mu.RLock()
+		m, ok := h.frameOf(t)
+		h.mu.RUnlock()
+		if ok {
+			m.bytes(encDeflate)
+		}
+	}
 }
 
 // snapshotsLocked collects the snapshots of topics as of now; false if one is not on the board.

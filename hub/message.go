@@ -11,13 +11,14 @@ import (
 	"goalcast"
 )
 
-// encoding is a form in which a message goes over a wire. It is an index, so that more can be added (WebSocket with deflate).
+// encoding is a form in which a message goes over a wire. The first three are those of the transports, in their order.
 type encoding uint8
 
 const (
-	encWS   encoding = iota // a whole WebSocket text frame
-	encSSE                  // a server-sent event, with its empty line
-	encJSON                 // bare, for long polls
+	encWS      encoding = iota // a whole WebSocket text frame
+	encSSE                     // a server-sent event, with its empty line
+	encJSON                    // bare, for long polls
+	encDeflate                 // encWS compressed, where both sides agreed on that and it is worth it
 	encodings
 )
 
@@ -47,10 +48,12 @@ type message struct {
 	times  goalcast.Times
 	shards atomic.Int32 // those that have not yet written it
 
-	once   sync.Once
-	encode func() []byte // JSON; gone once it was called
-	text   []byte        // JSON: the tail of the WebSocket frame
-	forms  [encodings]atomic.Pointer[[]byte]
+	deflater *deflater // nil for what one viewer alone gets, and for short control messages: they are never compressed
+
+	once, deflating sync.Once
+	encode          func() []byte // JSON; gone once it was called
+	text            []byte        // JSON: the tail of the WebSocket frame
+	forms           [encodings]atomic.Pointer[[]byte]
 }
 
 // newMessage makes a message whose JSON is produced when the first viewer needs it.
@@ -66,6 +69,7 @@ func newFixed(kind string, websocket, sse []byte) *message {
 	m := &message{kind: kind, class: classControl}
 	m.once.Do(func() {})
 	m.forms[encWS].Store(&websocket)
+	m.forms[encDeflate].Store(&websocket)
 	m.forms[encSSE].Store(&sse)
 	none := []byte{}
 	m.forms[encJSON].Store(&none)
@@ -73,9 +77,10 @@ func newFixed(kind string, websocket, sse []byte) *message {
 }
 
 // newEvent makes the message of a published event. It is encoded at once: every shard is about to need it.
-func newEvent(p goalcast.Published, seq uint64, now time.Time) *message {
+func newEvent(p goalcast.Published, seq uint64, now time.Time, d *deflater) *message {
 	m := newMessage(goalcast.FrameEvent, classEvent, func() []byte { return goalcast.EventFrame(p, now.UnixMilli()) })
 	m.id, m.topics, m.seq, m.cursor, m.at, m.times = p.Cursor.String(), p.Event.Topics, seq, p.Cursor, now, p.Event.Times
+	m.deflater = d
 	m.bytes(encWS)
 	return m
 }
@@ -95,8 +100,12 @@ func (m *message) bytes(e encoding) []byte {
 		return *b
 	}
 	b := m.text
-	if e == encSSE {
+	switch e {
+	case encSSE:
 		b = m.sse()
+	case encDeflate:
+		m.deflating.Do(m.deflate)
+		return *m.forms[e].Load()
 	}
 	m.forms[e].CompareAndSwap(nil, &b)
 	return *m.forms[e].Load()
@@ -115,6 +124,15 @@ func (m *message) encodeText() {
 		}
 	}
 	m.forms[encWS].Store(&frame)
+}
+
+// deflate makes the compressed form: whichever shard needs it first, while the others wait for it.
+func (m *message) deflate() {
+	frame := m.deflater.frame(m.text)
+	if frame == nil {
+		frame = *m.forms[encWS].Load()
+	}
+	m.forms[encDeflate].Store(&frame)
 }
 
 // sse writes the message as the HTML standard wants it. JSON text has line breaks only where somebody's own JSON was passed on as it was.

@@ -63,10 +63,11 @@ type metrics struct {
 	handshakes [transports]prometheus.Counter
 	refused    *prometheus.CounterVec
 	resumes    *prometheus.CounterVec
+	deflate    prometheus.Counter
 	write      prometheus.Histogram
 	age        [3]prometheus.Observer
 
-	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates *prometheus.Desc
+	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated *prometheus.Desc
 }
 
 func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
@@ -84,6 +85,8 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 			Help: "Requests that were refused."}, []string{"reason"}),
 		resumes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_resumes_total",
 			Help: "Returns with a cursor: ring was answered from memory, all else with a reset."}, []string{"outcome"}),
+		deflate: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_deflate_handshakes_total",
+			Help: "WebSockets whose client agreed to permessage-deflate."}),
 		write: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_event_write_seconds",
 			Help:    "From the moment the hub got an event to its last viewer's write; those whose socket was full are left out.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}}),
@@ -102,11 +105,12 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		ringEvents:    desc("ring_events", "Events kept for those who come back."),
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
 		droppedStates: desc("states_dropped_total", "Values of keys over the limit of a topic."),
+		deflated:      desc("deflated_bytes_total", "What was compressed, each frame once: before (in) and after (out).", "side"),
 	}
 	for i := range m.handshakes {
 		m.handshakes[i] = handshakes.WithLabelValues(transportNames[i])
 	}
-	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.write, m)
+	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.deflate, m.write, m)
 	return m
 }
 
@@ -123,7 +127,7 @@ func (m *metrics) written(msg *message, now time.Time) {
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages, m.heard, m.closed, m.batches,
-		m.stale, m.ringEvents, m.ringBytes, m.droppedStates} {
+		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated} {
 		ch <- d
 	}
 }
@@ -198,6 +202,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	put(m.ringEvents, prometheus.GaugeValue, int64(events))
 	put(m.ringBytes, prometheus.GaugeValue, int64(bytes))
 	put(m.droppedStates, prometheus.CounterValue, m.hub.states.dropped.Load())
+	if d := m.hub.deflater; d != nil {
+		put(m.deflated, prometheus.CounterValue, d.in.Load(), "in")
+		put(m.deflated, prometheus.CounterValue, d.out.Load(), "out")
+	}
 }
 
 // boardMetrics are the board's figures.

@@ -35,6 +35,7 @@ type input struct {
 	bytes     []byte // of an incomplete frame, or that came while the connection was paused
 	message   []byte // of a fragmented message, so far
 	fragments int
+	deflated  bool // that message is
 }
 
 func (in *input) empty() bool { return len(in.bytes) == 0 && in.fragments == 0 }
@@ -46,8 +47,8 @@ type frame struct {
 }
 
 // nextFrame reads the frame at the front of b, which it unmasks in place, and says how many bytes it is long: 0 while it is incomplete.
-// fragmented says that a message has begun and not ended.
-func nextFrame(b []byte, fragmented bool) (frame, int, *closeError) {
+// fragmented says that a message has begun and not ended; deflate, that messages may be compressed.
+func nextFrame(b []byte, fragmented, deflate bool) (frame, int, *closeError) {
 	if len(b) < 2 {
 		return frame{}, 0, nil
 	}
@@ -62,9 +63,9 @@ func nextFrame(b []byte, fragmented bool) (frame, int, *closeError) {
 		if b[1]&0x7f > 125 {
 			h.Length = 126
 		}
-		return frame{}, 0, checkHeader(h, fragmented)
+		return frame{}, 0, checkHeader(h, fragmented, deflate)
 	}
-	if bad := checkHeader(h, fragmented); bad != nil {
+	if bad := checkHeader(h, fragmented, deflate); bad != nil {
 		return frame{}, 0, bad
 	}
 	if short := b[1] & 0x7f; short == 126 && h.Length < 126 || short == 127 && h.Length < 1<<16 {
@@ -83,8 +84,11 @@ func nextFrame(b []byte, fragmented bool) (frame, int, *closeError) {
 	return frame{Header: h, payload: payload}, end, nil
 }
 
-func checkHeader(h ws.Header, fragmented bool) *closeError {
+func checkHeader(h ws.Header, fragmented, deflate bool) *closeError {
 	state := ws.StateServerSide
+	if deflate && h.Rsv == rsv1 && h.OpCode.IsData() && h.OpCode != ws.OpContinuation { // a message's first frame, and no other bit
+		state = state.Set(ws.StateExtended)
+	}
 	if fragmented {
 		state = state.Set(ws.StateFragmented)
 	}
@@ -95,11 +99,14 @@ func checkHeader(h ws.Header, fragmented bool) *closeError {
 }
 
 // assemble adds a data frame to the message and returns it when it is whole; nil before.
-func (in *input) assemble(f frame) ([]byte, *closeError) {
+func (in *input) assemble(f frame, unpack *inflater) ([]byte, *closeError) {
 	if f.OpCode == ws.OpBinary {
 		return nil, &closeError{ws.StatusUnsupportedData, "text only"}
 	}
 	whole := f.payload
+	if f.OpCode != ws.OpContinuation {
+		in.deflated = f.Rsv != 0
+	}
 	if !f.Fin || in.fragments > 0 {
 		if in.fragments++; in.fragments > maxFragments || len(in.message)+len(f.payload) > maxClientMessage {
 			return nil, &closeError{ws.StatusMessageTooBig, "message too big or in too many fragments"}
@@ -110,6 +117,12 @@ func (in *input) assemble(f frame) ([]byte, *closeError) {
 		}
 		whole = in.message
 		in.message, in.fragments = nil, 0
+	}
+	if in.deflated {
+		var bad *closeError
+		if whole, bad = unpack.inflate(whole); bad != nil {
+			return nil, bad
+		}
 	}
 	if !utf8.Valid(whole) {
 		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not UTF-8"}
@@ -172,7 +185,7 @@ func (s *shard) feed(c *conn, b []byte) {
 		b = in.bytes
 	}
 	for c.state&(dead|closing|paused|blocked) == 0 {
-		f, n, bad := nextFrame(b, in.fragments > 0)
+		f, n, bad := nextFrame(b, in.fragments > 0, c.encoding == encDeflate)
 		if bad != nil {
 			s.closeFor(c, bad)
 			break
@@ -213,7 +226,7 @@ func (s *shard) frame(c *conn, in *input, f frame) {
 		s.stats.heard[heardClose]++
 		s.closeFor(c, closeReply(f.payload))
 	default:
-		text, bad := in.assemble(f)
+		text, bad := in.assemble(f, &s.inflater)
 		switch {
 		case bad != nil:
 			s.closeFor(c, bad)

@@ -9,15 +9,16 @@ import (
 )
 
 // run feeds bytes in pieces, as feed does, and returns the messages and how it ended.
-func run(b []byte, step int) (messages []string, end ws.StatusCode) {
+func run(b []byte, step int, deflate bool) (messages []string, end ws.StatusCode) {
 	var in input
+	var unpack inflater
 	var kept []byte
 	for len(b) > 0 {
 		n := min(step, len(b))
 		kept = append(kept, b[:n]...)
 		b = b[n:]
 		for {
-			f, used, bad := nextFrame(kept, in.fragments > 0)
+			f, used, bad := nextFrame(kept, in.fragments > 0, deflate)
 			if bad != nil {
 				return messages, bad.code
 			}
@@ -31,7 +32,7 @@ func run(b []byte, step int) (messages []string, end ws.StatusCode) {
 			case ws.OpPing, ws.OpPong:
 				continue
 			}
-			text, bad := in.assemble(f)
+			text, bad := in.assemble(f, &unpack)
 			if bad != nil {
 				return messages, bad.code
 			}
@@ -52,17 +53,26 @@ func FuzzClientFrames(f *testing.F) {
 	f.Add(append(frame(ws.OpText, false, "a"), frame(ws.OpContinuation, true, "b")...))
 	f.Add(frame(ws.OpClose, true, "\x03\xe8bye"))
 	f.Add(frame(ws.OpText, true, string(bytes.Repeat([]byte("x"), 200))))
+	packed := ws.NewTextFrame([]byte{0xca, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00}) // "Hello" of RFC 7692, 7.2.3.1
+	packed.Header.Rsv = rsv1
+	f.Add(ws.MustCompileFrame(ws.MaskFrame(packed)))
 	f.Add([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		whole, wholeEnd := run(bytes.Clone(b), len(b)+1)
-		bits, bitsEnd := run(bytes.Clone(b), 1)
-		if wholeEnd != bitsEnd || len(whole) != len(bits) {
-			t.Fatalf("whole: %q %d, byte by byte: %q %d", whole, wholeEnd, bits, bitsEnd)
-		}
-		for i, m := range whole {
-			if m != bits[i] || !utf8.ValidString(m) || len(m) > maxClientMessage {
-				t.Fatalf("message %q, byte by byte %q", m, bits[i])
-			}
+		for _, deflate := range []bool{false, true} {
+			compare(t, b, deflate)
 		}
 	})
+}
+
+func compare(t *testing.T, b []byte, deflate bool) {
+	whole, wholeEnd := run(bytes.Clone(b), len(b)+1, deflate)
+	bits, bitsEnd := run(bytes.Clone(b), 1, deflate)
+	if wholeEnd != bitsEnd || len(whole) != len(bits) {
+		t.Fatalf("whole: %q %d, byte by byte: %q %d", whole, wholeEnd, bits, bitsEnd)
+	}
+	for i, m := range whole {
+		if m != bits[i] || !utf8.ValidString(m) || len(m) > maxClientMessage {
+			t.Fatalf("message %q, byte by byte %q", m, bits[i])
+		}
+	}
 }

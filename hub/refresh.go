@@ -142,5 +142,6 @@ func (h *Hub) frameOf(t goalcast.Topic) (*message, bool) {
 	}
 	cursor := h.ring.cursor().String()
 	m := newMessage(goalcast.FrameSnapshot, classSnapshot, func() []byte { return snapshotFrame(t, cursor, nil, text) })
+	m.deflater = h.deflater
 	return m, true
 }

@@ -31,6 +31,9 @@ type ring struct {
 	bytes       int
 }
 
+// ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form and the compressed one may come to it.
+const ringForms = 3
+
 // queue is a list that grows at the end and is eaten from the front, both in constant time.
 type queue struct{ list []*message }
 
@@ -56,7 +59,7 @@ func (r *ring) cursor() goalcast.Cursor { return goalcast.Cursor{Epoch: r.epoch,
 func (r *ring) add(m *message) {
 	r.last = m.cursor.Offset
 	r.events.push(m)
-	r.bytes += 2 * m.size(encWS) // with the SSE form that may come to it
+	r.bytes += ringForms * m.size(encWS)
 	for _, t := range m.topics {
 		q := r.topics[t]
 		if q == nil {
@@ -75,7 +78,7 @@ func (r *ring) add(m *message) {
 func (r *ring) evict() {
 	m := r.events.pop()
 	r.first = max(r.first, m.cursor.Offset) // after a refresh it may be higher
-	r.bytes -= 2 * m.size(encWS)
+	r.bytes -= ringForms * m.size(encWS)
 	for _, t := range m.topics {
 		q := r.topics[t]
 		if q == nil || q.list[0] != m {

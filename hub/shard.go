@@ -22,6 +22,8 @@ type shard struct {
 	pieces  []iovec
 	ops     []op
 
+	inflater inflater
+
 	scratch input // of whoever is read from now
 
 	walking  bool    // through a topic's members: nobody may leave it now

@@ -38,7 +38,7 @@ func newStateTable(t goalcast.Topic, shards int) *stateTable {
 }
 
 // set takes a value in and says whether it is news; more than maxKeys keys and older versions are not.
-func (t *stateTable) set(st goalcast.State, now time.Time, maxKeys int) (news, full bool) {
+func (t *stateTable) set(st goalcast.State, now time.Time, maxKeys int, d *deflater) (news, full bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.slots[st.Key]
@@ -50,6 +50,7 @@ func (t *stateTable) set(st goalcast.State, now time.Time, maxKeys int) (news, f
 	}
 	t.changes++
 	frame := newMessage(goalcast.FrameState, classState, goalcast.Frame{Type: goalcast.FrameState, State: &st, Sent: now.UnixMilli()}.Encode)
+	frame.deflater = d
 	s := &slot{state: st, change: t.changes, frame: frame}
 	if e == nil {
 		t.slots[st.Key] = t.order.PushBack(s)
@@ -103,9 +104,11 @@ func (t *stateTable) snapshot() ([]byte, uint64) {
 
 // states holds the tables, and has the bus follow the odds topics that somebody looks at.
 type states struct {
-	bus     Bus
-	cfg     Config
-	log     *slog.Logger
+	bus      Bus
+	cfg      Config
+	log      *slog.Logger
+	deflater *deflater
+
 	mu      sync.Mutex
 	tables  map[goalcast.Topic]*tableEntry
 	wait    sync.WaitGroup
@@ -172,7 +175,7 @@ func (s *states) follow(e *tableEntry) {
 	known, err := s.bus.Follow(ctx, e.table.topic)
 	now := time.Now()
 	for _, st := range known {
-		e.table.set(st, now, s.cfg.MaxStates)
+		e.table.set(st, now, s.cfg.MaxStates, s.deflater)
 	}
 	s.mu.Lock()
 	e.ready, e.err, e.idle = err == nil, err, now
@@ -216,7 +219,7 @@ func (s *states) set(st goalcast.State, now time.Time) *stateTable {
 		e.idle = now
 	}
 	s.mu.Unlock()
-	news, full := e.table.set(st, now, s.cfg.MaxStates)
+	news, full := e.table.set(st, now, s.cfg.MaxStates, s.deflater)
 	if full {
 		s.dropped.Add(1)
 	}

@@ -22,6 +22,16 @@ type hijacked struct {
 	http.ResponseWriter
 	conn  net.Conn
 	input []byte // what the client sent right behind its handshake
+
+	extensions string // that the answer agrees to
+}
+
+// WriteHeader is called by the library when the handshake is right.
+func (h *hijacked) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols && h.extensions != "" {
+		h.Header().Set("Sec-WebSocket-Extensions", h.extensions)
+	}
+	h.ResponseWriter.WriteHeader(status)
 }
 
 // Hijack is called by the library when the handshake is answered.
@@ -58,7 +68,10 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer) 
 		return
 	}
 	taken := &hijacked{ResponseWriter: w}
-	// Origins were checked already. No compression: it will be an encoding of its own, made once per message.
+	if h.deflater != nil {
+		taken.extensions = negotiateDeflate(r.Header)
+	}
+	// Origins were checked already. The library does not compress: that is an encoding of ours, made once per message.
 	accepted, err := websocket.Accept(taken, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
 	if err != nil { // the library has answered
 		h.metrics.refused.WithLabelValues("handshake").Inc()
@@ -68,6 +81,10 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer) 
 	}
 	_ = accepted.CloseNow() // or its goroutine and buffers would stay; the shell keeps the socket from it
 	c, s := h.newConn(r, v)
+	if taken.extensions != "" {
+		c.encoding = encDeflate
+		h.metrics.deflate.Inc()
+	}
 	if tcp, ok := taken.conn.(*net.TCPConn); ok && rawSockets && !h.cfg.Portable {
 		h.launch(tcp, s, c, v, taken.input)
 		return
