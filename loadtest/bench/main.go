@@ -89,11 +89,14 @@ func run(ctx context.Context, s settings) (err error) {
 		if err != nil {
 			row.verdict, row.notes = "not measured", append(row.notes, err.Error())
 		}
+		row.how = fmt.Sprintf("%s, viewers x %g, %s, %d times", time.Now().UTC().Format("2006-01-02 15:04"), b.scale, b.hold, b.repeat)
 		row.print(os.Stdout)
-		b.results = append(b.results, row)
+		if s.out == "" {
+			continue
+		}
+		if err := write(s.out, row); err != nil {
+			return err
+		}
 	}
-	if s.out == "" {
-		return nil
-	}
-	return b.write(s.out)
+	return nil
 }

@@ -174,7 +174,7 @@ func (b *bench) play(ctx context.Context, s *stage, name string, p plan, deliver
 	}
 	s.done = f.published.Done
 	want := deliveries(f.published)
-	_, late := s.swarm.Await(ctx, 10*time.Second, func(c swarm.Stats) bool { return c.Events >= want })
+	_, late := s.swarm.Await(ctx, 60*time.Second, func(c swarm.Stats) bool { return c.Events >= want })
 	if p.Prices > 0 { // prices may be on their way longer
 		if err := settled(ctx, s.swarm); err != nil {
 			return f, err

@@ -30,31 +30,42 @@ func (r *row) print(out io.Writer) {
 	}
 }
 
-// write makes the report. Text of the file behind its marker is kept: findings are written by people.
-func (b *bench) write(path string) error {
-	const marker = "<!-- what is below this line is written by hand and stays -->"
+const (
+	tableHead = "| row | what | to reach | measured | |\n|---|---|---|---|---|\n"
+	notesHead = "\nHow and with what remarks:\n\n"
+	marker    = "<!-- what is below this line is written by hand and stays -->"
+)
+
+// write puts a row into the report, in place of what was measured of it before. The other rows and what people wrote below the marker stay.
+func write(path string, r row) error {
 	old, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	_, kept, _ := strings.Cut(string(old), marker)
-	var t strings.Builder
-	t.WriteString("# Benchmarks\n\nWritten by `make bench` (loadtest/bench); `make million` is the last row's. All processes share the machine: Redis, the server that is measured, the publisher\n" +
-		"and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine on that day.\n\n")
-	for _, line := range machine() {
-		t.WriteString("- " + line + "\n")
-	}
-	fmt.Fprintf(&t, "- viewers x %g, %s per measurement, median of %d, servers taking turns: `go run ./loadtest/bench -rows %s -scale %g -hold %s -repeat %d`\n\n",
-		b.scale, b.hold, b.repeat, strings.Join(b.rows, ","), b.scale, b.hold, b.repeat)
-	t.WriteString("| row | what | to reach | measured | |\n|---|---|---|---|---|\n")
-	for _, r := range b.results {
-		fmt.Fprintf(&t, "| %s | %s | %s | %s | %s |\n", r.name, r.what, r.target, strings.Join(r.figures, "; "), r.reads())
-	}
-	t.WriteString("\n")
-	for _, r := range b.results {
-		for _, n := range r.notes {
-			fmt.Fprintf(&t, "- %s: %s\n", r.name, n)
+	generated, kept, _ := strings.Cut(string(old), marker)
+	lines, notes := map[string]string{}, map[string]string{}
+	for line := range strings.Lines(generated) {
+		if name, ok := nameOf(line, "| "); ok {
+			lines[name] = line
+		} else if name, ok := nameOf(line, "- "); ok {
+			notes[name] = line
 		}
+	}
+	lines[r.name] = fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.name, r.what, r.target, strings.Join(r.figures, "; "), r.reads())
+	notes[r.name] = fmt.Sprintf("- %s: %s\n", r.name, strings.Join(append([]string{r.how}, r.notes...), "; "))
+	var t strings.Builder
+	t.WriteString("# Benchmarks\n\nWritten by `make bench` (loadtest/bench); the last row is `make million`'s. All processes share the machine: Redis, the server that is measured,\n" +
+		"the publisher and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine on that day.\n\n")
+	for _, line := range machine() {
+		t.WriteString("- *" + line + "*\n")
+	}
+	t.WriteString("\nOne row alone: `go run ./loadtest/bench -rows steady -out docs/benchmarks.md`; `-h` lists the rest.\n\n" + tableHead)
+	for _, name := range append(rowNames(), "million") {
+		t.WriteString(lines[name])
+	}
+	t.WriteString(notesHead)
+	for _, name := range append(rowNames(), "million") {
+		t.WriteString(notes[name])
 	}
 	t.WriteString("\n" + marker + kept)
 	if kept == "" {
@@ -64,6 +75,20 @@ func (b *bench) write(path string) error {
 		return err
 	}
 	return os.WriteFile(path, []byte(t.String()), 0o644)
+}
+
+// nameOf is the name of the row that a line of the report is about.
+func nameOf(line, begin string) (string, bool) {
+	rest, ok := strings.CutPrefix(line, begin)
+	if !ok {
+		return "", false
+	}
+	for _, name := range append(rowNames(), "million") {
+		if strings.HasPrefix(rest, name+" |") || strings.HasPrefix(rest, name+": ") {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // machine says what was measured on.

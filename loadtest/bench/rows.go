@@ -16,6 +16,7 @@ type row struct {
 	reached            bool
 	verdict            string // instead of reached: "not measured"
 	notes              []string
+	how                string // when and with which settings it was measured
 }
 
 // measurement is a row that can be run.

@@ -25,8 +25,7 @@ type bench struct {
 	settings
 	goalcast string // binary
 	nchan    string // why there is no Nchan; empty if there is
-	results  []row
-	serial   int // for names of files
+	serial   int    // for names of files
 }
 
 // build makes the goalcast that is measured and looks for what else is needed.
@@ -43,7 +42,7 @@ func (b *bench) build(ctx context.Context) error {
 		return fmt.Errorf("redis-server: %w; make deps installs it", err)
 	}
 	if _, err := exec.LookPath("nginx"); err != nil {
-		b.nchan = "nginx is not installed; scripts/install-bench-peers.sh does that on Debian"
+		b.nchan = "nginx is not installed; loadtest/bench/peers.sh does that on Debian"
 	} else if nchanModule() == "" {
 		b.nchan = "nginx has no Nchan module; it is libnginx-mod-nchan in Debian"
 	}

@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"bytes"
-	"errors"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -182,7 +181,7 @@ func (l *loop) dial(v *viewer) {
 	}
 	v.fd, v.phase = int32(fd), connected
 	v.use++
-	v.chunked, v.left, v.rest, v.retry = false, 0, nil, 0
+	v.chunked, v.left, v.head, v.rest, v.retry = false, 0, nil, nil, 0
 	l.stats.Dialing++
 	l.writeRequest(v) // on loopback the connection often is there already
 }
@@ -388,15 +387,16 @@ func (l *loop) takeFrames(v *viewer, b []byte, now int64) ([]byte, error) {
 func (l *loop) takeEvents(v *viewer, b []byte, n int, now int64) ([]byte, error) {
 	if v.chunked {
 		left := int(v.left)
-		old := len(b) - n
-		body, rest, err := dechunk(b[old:], &left)
+		old, fresh := b[:len(b)-n], b[len(b)-n:]
+		if len(v.head) > 0 {
+			fresh = append(v.head, fresh...)
+		}
+		body, head, err := dechunk(fresh, &left)
 		if err != nil {
 			return nil, err
 		}
-		if v.left = int32(left); len(rest) > 0 {
-			return nil, errors.New("a chunk's header cut in two") // nginx writes it with the first bytes of the chunk
-		}
-		b = b[:old+len(body)]
+		v.left, v.head = int32(left), bytes.Clone(head)
+		b = append(old, body...)
 	}
 	for {
 		id, data, size := nextEvent(b)

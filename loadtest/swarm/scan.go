@@ -102,7 +102,8 @@ func dechunk(b []byte, left *int) (body, rest []byte, err error) {
 			return body, b, nil
 		}
 		n := 0
-		for _, c := range bytes.TrimSpace(head[:i]) {
+		size, _, _ := bytes.Cut(head[:i], []byte(";")) // what follows are extensions
+		for _, c := range bytes.TrimSpace(size) {
 			switch {
 			case c >= '0' && c <= '9':
 				n = n<<4 | int(c-'0')

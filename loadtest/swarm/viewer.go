@@ -32,6 +32,7 @@ type viewer struct {
 	began   int64  // dialing, micros
 	retry   int64  // ms that a goodbye asked for
 	rest    []byte // an incomplete frame
+	head    []byte // an incomplete header of a chunk
 	streams []stream
 	odds    []oddsTrack
 }

@@ -69,9 +69,12 @@ func work(worker int, in io.Reader, out io.Writer) error {
 		if err := decoder.Decode(&o); err != nil {
 			return nil // the swarm is closed, or dead
 		}
-		var a answer
-		l.ask(func() { a = l.obey(o) })
-		if err := encoder.Encode(a); err != nil {
+		var text []byte
+		l.ask(func() { text, err = json.Marshal(l.obey(o)) }) // in the loop: the figures are its own
+		if err == nil {
+			_, err = out.Write(append(text, '\n'))
+		}
+		if err != nil {
 			return err
 		}
 	}

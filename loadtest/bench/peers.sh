@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs what goalcast is measured beside: nginx with Nchan, from Debian or Ubuntu. Elsewhere it says so and the bench leaves those rows' peers out.
+set -eu
+
+if command -v nginx >/dev/null 2>&1 && ls /usr/lib*/nginx/modules/ngx_nchan_module.so >/dev/null 2>&1; then
+	exit 0
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "Nchan is skipped: it is only installed on Debian and Ubuntu (nginx-light, libnginx-mod-nchan)." >&2
+	exit 0
+fi
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null 2>&1 || { echo "Nchan is skipped: installing nginx-light and libnginx-mod-nchan needs root." >&2; exit 0; }
+	root=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${root[@]}" apt-get update -qq
+if ! "${root[@]}" apt-get install -y -qq --no-install-recommends nginx-light libnginx-mod-nchan >/dev/null; then
+	echo "Nchan is skipped: nginx-light and libnginx-mod-nchan could not be installed." >&2
+fi
