@@ -67,9 +67,15 @@ func (f feeds) settleClips(events map[string]goalcast.Event) {
 		}
 	}
 	for id, e := range events {
-		if e.Kind == goalcast.KindClip && e.Clip.Summary && e.Counts() && id != summary {
+		if e.Kind != goalcast.KindClip {
+			continue
+		}
+		if e.Clip.Summary && e.Counts() && id != summary {
 			e.Status = goalcast.Cancelled
 			events[id] = e
+		}
+		if !e.Counts() {
+			e.Clip.Video, e.Clip.URL = "", "" // nobody is to play it
 		}
 	}
 }

@@ -151,6 +151,9 @@ func TestWithdrawnAndBack(t *testing.T) {
 	if r.shown() {
 		t.Error("shown though its rights are gone")
 	}
+	if e := r.clip(); e == nil || e.Clip.Video != "" || e.Clip.URL != "" {
+		t.Errorf("what is withdrawn can still be played: %+v", e)
+	}
 	r.until("the video hidden", func() bool { return r.vendor.Videos()[0].State == "INACTIVE" })
 	r.post("wsc", webhook("update", 1, nil))
 	if r.shown() {
