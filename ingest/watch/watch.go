@@ -1,0 +1,240 @@
+// Package watch raises alarms: about matches that do not start, feeds that fall silent, clips that do not come, documents that nobody understands, feeds that
+// disagree, work that waits and clocks that differ. cmd/goalcast makes a Watch in every process that ingests or answers operators, and calls Check as a periodic job,
+// which one process at a time does.
+//
+// An alarm is a row in the database, a log line, a metric, and a call to a webhook if one is configured. It opens once, and closes by itself when its reason is
+// gone. What is looked at is in the database, so that it does not matter which process looks.
+package watch
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+)
+
+// Store is what a Watch needs of the database.
+type Store interface {
+	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
+	MatchRecords(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error)
+	LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error) // when the last one of each match came
+	FailedFeeds(ctx context.Context, since time.Time) ([]goalcast.FailedFeed, error)
+	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // newest first, without bodies
+	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)
+	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
+
+	SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time) (opened, closed []goalcast.Alarm, err error)
+	AckAlarm(ctx context.Context, id int64, by string, now time.Time) (alarm goalcast.Alarm, first bool, err error)
+	Alarms(context.Context, goalcast.AlarmFilter) ([]goalcast.Alarm, error)
+	OpenAlarms(context.Context) (map[goalcast.AlarmKind]int, error)
+}
+
+// Queue carries calls of the webhook, with retries, and is itself watched.
+type Queue interface {
+	Enqueue(context.Context, goalcast.Task) error
+	Queues(context.Context) ([]goalcast.QueueState, error)
+}
+
+// Disagreement is something that the feeds of a match tell differently.
+type Disagreement struct {
+	Name  string // what it is about, the same as long as it lasts: "score", "opta:1232921226 scorer"
+	Text  string // who says what
+	Since time.Time
+}
+
+// Config says when to raise an alarm. Zero fields take the defaults; a negative time switches the alarm off.
+type Config struct {
+	NotStarted time.Duration // after the planned kick-off; 10 min
+	Silent     time.Duration // without a document of a match in play; 3 min
+	NoClip     time.Duration // after a goal; 20 min. Only with Clips
+	NoSummary  time.Duration // after the end; 90 min. Only with Clips
+	Disagree   time.Duration // since feeds began to disagree; 2 min. Only with Disagreements
+	QueueLag   time.Duration // that a task, or a document that was kept, waits; 30 s
+	ClockSkew  time.Duration // between the provider's time and ours; 30 s if theirs is behind (or the way is long), 2 s if it is ahead
+
+	Unreadable time.Duration // how long a document that nobody understands alarms, unless it is replayed; 24 h
+	Back       time.Duration // matches with a kick-off so long ago are not looked at any more; 12 h
+
+	// Clips says that there is a provider of clips, so that their absence means something.
+	Clips bool
+	// Disagreements tells what the feeds of a match disagree on, by its record; nil if nobody knows. It is pure.
+	Disagreements func(goalcast.MatchRecord) []Disagreement
+
+	// Webhook is called with every alarm that opens, closes or is acknowledged: a POST of JSON, see notice. Empty: none.
+	Webhook string
+	// Secret signs the webhook's calls; empty: they are not signed.
+	Secret string
+	// WebhookTimeout is how long a call may take; 10 s. Retries is how often one that failed is made again; 12, over about an hour.
+	WebhookTimeout time.Duration
+	Retries        int
+
+	// Now is the clock; time.Now. Tests set it.
+	Now func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.NotStarted, 10*time.Minute)
+	def(&c.Silent, 3*time.Minute)
+	def(&c.NoClip, 20*time.Minute)
+	def(&c.NoSummary, 90*time.Minute)
+	def(&c.Disagree, 2*time.Minute)
+	def(&c.QueueLag, 30*time.Second)
+	def(&c.ClockSkew, 30*time.Second)
+	def(&c.Unreadable, 24*time.Hour)
+	def(&c.Back, 12*time.Hour)
+	def(&c.WebhookTimeout, 10*time.Second)
+	if c.Retries == 0 {
+		c.Retries = 12
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Watch looks after the matches. Make it with New; it starts nothing.
+type Watch struct {
+	cfg    Config
+	store  Store
+	queue  Queue
+	log    *slog.Logger
+	opened *prometheus.CounterVec
+	told   *prometheus.CounterVec
+}
+
+// New makes a Watch. Give the queue WebhookTask as the handler of TaskWebhook.
+func New(cfg Config, store Store, queue Queue, log *slog.Logger, reg prometheus.Registerer) *Watch {
+	counter := func(name, help, label string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "watch", Name: name, Help: help}, []string{label})
+		reg.MustRegister(c)
+		return c
+	}
+	w := &Watch{cfg: cfg.withDefaults(), store: store, queue: queue, log: log,
+		opened: counter("alarms_total", "Alarms that this process opened, by kind.", "kind"),
+		told:   counter("webhook_total", "Calls of the alarm webhook by result: done, failed, unqueued (made at once since the queue was away).", "result")}
+	reg.MustRegister(openAlarms{store, log, prometheus.NewDesc("goalcast_watch_alarms_open", "Alarms that are open now, of all processes, by kind.", []string{"kind"}, nil)})
+	return w
+}
+
+// check is one watchdog: the alarms that have a reason now.
+type check struct {
+	kind  goalcast.AlarmKind
+	limit time.Duration
+	look  func(context.Context, *round) ([]goalcast.Alarm, error)
+}
+
+// round is what one Check has read.
+type round struct {
+	now     time.Time
+	matches []goalcast.Snapshot
+}
+
+// Check looks once, and opens and closes alarms. An alarm whose watchdog could not look stays as it is. The error is the first of those; the others are looked at
+// all the same.
+func (w *Watch) Check(ctx context.Context) error {
+	now := w.cfg.Now()
+	matches, failed := w.store.Matches(ctx, goalcast.MatchFilter{From: now.Add(-w.cfg.Back), To: now.Add(time.Minute)})
+	r := &round{now: now, matches: matches}
+	var kinds []goalcast.AlarmKind
+	var firing []goalcast.Alarm
+	for _, c := range []check{
+		{goalcast.AlarmNotStarted, w.cfg.NotStarted, w.notStarted},
+		{goalcast.AlarmSilent, w.cfg.Silent, w.silent},
+		{goalcast.AlarmNoClip, w.cfg.NoClip, w.noClip},
+		{goalcast.AlarmNoSummary, w.cfg.NoSummary, w.noSummary},
+		{goalcast.AlarmDisagree, w.cfg.Disagree, w.disagree},
+		{goalcast.AlarmClockSkew, w.cfg.ClockSkew, w.clockSkew},
+		{goalcast.AlarmUnreadable, w.cfg.Unreadable, w.unreadable},
+		{goalcast.AlarmQueueLag, w.cfg.QueueLag, w.queueLag},
+	} {
+		ofMatches := c.kind != goalcast.AlarmUnreadable && c.kind != goalcast.AlarmQueueLag
+		if matches == nil && failed != nil && ofMatches {
+			continue
+		}
+		var found []goalcast.Alarm
+		var err error
+		if c.limit > 0 { // else it is switched off, and what is open closes
+			found, err = c.look(ctx, r)
+		}
+		if err != nil {
+			w.log.Warn("watchdog cannot look", "kind", c.kind, "error", err)
+			if failed == nil {
+				failed = err
+			}
+			continue
+		}
+		kinds = append(kinds, c.kind)
+		for _, a := range found {
+			a.Kind = c.kind
+			firing = append(firing, a)
+		}
+	}
+	opened, closed, err := w.store.SettleAlarms(ctx, kinds, firing, now)
+	if err != nil {
+		return err
+	}
+	for _, a := range opened {
+		w.opened.WithLabelValues(string(a.Kind)).Inc()
+		w.log.Error("alarm", "kind", a.Kind, "alarm", a.ID, "match", a.Match, "text", a.Text)
+		w.tell(ctx, "opened", a)
+	}
+	for _, a := range closed {
+		w.log.Info("alarm is over", "kind", a.Kind, "alarm", a.ID, "match", a.Match, "after", a.Closed.Sub(a.Opened))
+		w.tell(ctx, "closed", a)
+	}
+	return failed
+}
+
+// Alarms lists alarms, newest first.
+func (w *Watch) Alarms(ctx context.Context, f goalcast.AlarmFilter) ([]goalcast.Alarm, error) {
+	return w.store.Alarms(ctx, f)
+}
+
+// AckAlarm notes that somebody takes care of an alarm; ErrNotFound. Who was first stays.
+func (w *Watch) AckAlarm(ctx context.Context, id int64, by string) (goalcast.Alarm, error) {
+	a, first, err := w.store.AckAlarm(ctx, id, by, w.cfg.Now())
+	if err == nil && first {
+		w.log.Info("alarm acknowledged", "kind", a.Kind, "alarm", a.ID, "match", a.Match, "by", by)
+		w.tell(ctx, "acknowledged", a)
+	}
+	return a, err
+}
+
+// openAlarms is the metric of open alarms. It asks the database when it is read, since any process may have opened them.
+type openAlarms struct {
+	store Store
+	log   *slog.Logger
+	desc  *prometheus.Desc
+}
+
+func (o openAlarms) Describe(to chan<- *prometheus.Desc) { to <- o.desc }
+
+func (o openAlarms) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	open, err := o.store.OpenAlarms(ctx)
+	if err != nil {
+		o.log.Warn("open alarms not counted", "error", err)
+		return // no value is better than a wrong one
+	}
+	for _, kind := range goalcast.AlarmKinds {
+		to <- prometheus.MustNewConstMetric(o.desc, prometheus.GaugeValue, float64(open[kind]), string(kind))
+	}
+}
+
+// live says whether the match is on: the ball rolls.
+func live(m goalcast.Snapshot) bool { return m.State == goalcast.Live && m.Period.InPlay() }
+
+// clips lists the clips of a match that can be watched.
+func clips(m goalcast.Snapshot) []goalcast.Event {
+	return slices.DeleteFunc(slices.Clone(m.Timeline), func(e goalcast.Event) bool { return e.Kind != goalcast.KindClip || !e.Counts() || e.Clip == nil })
+}
