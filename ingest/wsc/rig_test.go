@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -107,7 +108,7 @@ func newRig(t *testing.T, s setup) *rig {
 		r.player = brightcove.New(cfg, log, r.reg)
 		t.Cleanup(r.player.Close)
 	}
-	r.tasks = &tasks{}
+	r.tasks = &tasks{now: r.now, due: map[string]time.Time{}}
 	var queue wsc.Queue = r.tasks
 	var publisher ingest.Publisher = nobody{}
 	if s.queue != nil {
@@ -153,7 +154,8 @@ type tasks struct {
 	list []goalcast.Task
 	lost bool // it takes tasks and forgets them
 	away bool // it takes none
-	ids  map[string]bool
+	now  func() time.Time
+	due  map[string]time.Time // by task id
 }
 
 func (q *tasks) Enqueue(_ context.Context, t goalcast.Task) error {
@@ -165,22 +167,26 @@ func (q *tasks) Enqueue(_ context.Context, t goalcast.Task) error {
 	case q.lost || slices.ContainsFunc(q.list, func(o goalcast.Task) bool { return o.ID == t.ID }):
 	default:
 		q.list = append(q.list, t)
+		q.due[t.ID] = q.now().Add(t.Delay)
 	}
 	return nil
 }
 
+// next takes the task that is due first, with the time until then as its Delay.
 func (q *tasks) next() (goalcast.Task, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.list) == 0 {
 		return goalcast.Task{}, false
 	}
+	slices.SortStableFunc(q.list, func(a, b goalcast.Task) int { return q.due[a.ID].Compare(q.due[b.ID]) })
 	t := q.list[0]
 	q.list = q.list[1:]
+	t.Delay = max(0, q.due[t.ID].Sub(q.now()))
 	return t, true
 }
 
-// step runs the oldest task, when its time has come by the rig's clock; false if there is none.
+// step brings the rig's clock to when the next task is due and runs it; false if there is none.
 func (r *rig) step() bool {
 	r.t.Helper()
 	t, ok := r.tasks.next()
@@ -379,7 +385,10 @@ func (r *rig) playing(n int) {
 	r.until("the video", func() bool { return r.field("state") == "playable" })
 }
 
-// dead is ingest in a process that was killed: nothing comes of what it is told, and nobody hears of it.
+// dead is ingest in a process that is killed as it is told something: the goroutine ends there, and nothing after it happens.
 type dead struct{ *ingest.Ingest }
 
-func (dead) Tell(context.Context, string, ingest.Reading) error { return goalcast.ErrUnavailable }
+func (dead) Tell(context.Context, string, ingest.Reading) error {
+	runtime.Goexit()
+	return nil
+}

@@ -1,6 +1,7 @@
 package wsc_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -285,14 +286,91 @@ func TestDiesBetweenPlayableAndTold(t *testing.T) {
 	r.vendor.SetJob(r.vendor.Jobs()[0].ID, "finished")
 	real := r.ingest
 	r.clips.Attach(dead{real})
-	for r.field("state") != "playable" {
-		r.step()
-	}
+	task, _ := r.tasks.next()
+	r.advance(task.Delay)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = r.clips.Task(context.Background(), task.Payload)
+	}()
+	<-ended
 	r.clips.Attach(real)
+	if r.field("state") != "playable" || r.step() {
+		t.Fatalf("record %s", r.record(goalClip))
+	}
 	if r.shown() {
 		t.Fatal("told")
 	}
 	r.advance(time.Minute)
 	r.clips.Sweep(t.Context())
 	r.until("the clip", r.shown)
+}
+
+// TestCallbackDuringACheck: Brightcove says that the job is processing, finishes it, and calls back before its answer is read.
+func TestCallbackDuringACheck(t *testing.T) {
+	r := known(t, setup{clips: wsc.Config{CheckEvery: time.Hour, MaxJob: 24 * time.Hour}})
+	r.until("a job", func() bool { return len(r.vendor.Jobs()) == 1 })
+	job := r.vendor.Jobs()[0].ID
+	r.vendor.Notify(job, "ASSET", "SUCCESS")
+	r.vendor.During("job", func() {
+		r.vendor.SetJob(job, "finished")
+		r.vendor.Notify(job, "TITLE", "SUCCESS")
+	})
+	before := r.now()
+	r.until("the clip", r.shown)
+	if took := r.now().Sub(before); took > time.Minute {
+		t.Errorf("the callback was forgotten: shown after %v", took)
+	}
+}
+
+// TestNewsDuringAnUpload: while Brightcove is asked for something, the clip is withdrawn or a better cut comes.
+func TestNewsDuringAnUpload(t *testing.T) {
+	for _, call := range []string{"create_video", "ingest"} {
+		r := newRig(t, setup{})
+		r.goals(27)
+		r.vendor.During(call, func() { r.post("wsc", deletion(2)) })
+		r.post("wsc", webhook("create", 1, nil))
+		for r.step() {
+		}
+		if v := r.vendor.Videos(); len(v) != 1 || v[0].State != "INACTIVE" || r.field("state") != "withdrawn" || r.shown() {
+			t.Errorf("%s: withdrawn, and the videos are %v, the record %s", call, v, r.record(goalClip))
+		}
+		r = newRig(t, setup{})
+		r.goals(27)
+		r.vendor.During(call, func() { r.post("wsc", webhook("update", 2, nil)) })
+		r.post("wsc", webhook("create", 1, nil))
+		for r.field("job_cut") == nil || !strings.HasPrefix(r.field("job_cut").(string), "2 ") {
+			if !r.step() {
+				t.Fatalf("%s: the better cut is not uploaded; %s", call, r.record(goalClip))
+			}
+		}
+		jobs := r.vendor.Jobs()
+		last := jobs[len(jobs)-1]
+		if r.field("job") != last.ID || last.Master != "https://cdn.example.org/v2/wide.mp4" {
+			t.Errorf("%s: jobs %+v, record %s", call, jobs, r.record(goalClip))
+		}
+	}
+}
+
+// TestWithdrawnWhileItIsShownAgain: the video is being made active when the clip is withdrawn once more.
+func TestWithdrawnWhileItIsShownAgain(t *testing.T) {
+	r := known(t, setup{})
+	r.playing(1)
+	r.post("wsc", deletion(2))
+	r.until("the video hidden", func() bool { return r.vendor.Videos()[0].State == "INACTIVE" && r.field("hidden") == true })
+	r.vendor.During("set_state", func() { r.post("wsc", deletion(900)) })
+	r.post("wsc", webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(40 * time.Minute).Format(time.RFC3339) }))
+	for r.step() {
+	}
+	if v := r.vendor.Videos(); v[0].State != "INACTIVE" || r.field("due") != nil {
+		t.Errorf("videos %v, record %s", v, r.record(goalClip))
+	}
+	r.vendor.During("set_state", func() {
+		r.post("wsc", webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(70 * time.Minute).Format(time.RFC3339) }))
+	})
+	r.post("wsc", webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(60 * time.Minute).Format(time.RFC3339) }))
+	r.until("the video active", func() bool { return r.vendor.Videos()[0].State == "ACTIVE" && r.field("state") == "playable" })
+	if !r.shown() || len(r.vendor.Jobs()) != 1 {
+		t.Errorf("shown %v, jobs %v", r.shown(), r.vendor.Jobs())
+	}
 }

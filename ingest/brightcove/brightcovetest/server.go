@@ -35,6 +35,7 @@ type Server struct {
 	jobs      map[string]*Job
 	faults    []fault
 	requests  map[string]int // by call
+	during    map[string]func()
 	next      int64
 	auto      bool
 	notifying sync.WaitGroup
@@ -66,7 +67,7 @@ type fault struct {
 
 // Start starts a server that ends with the test.
 func Start(t testing.TB) *Server {
-	s := &Server{t: t, life: 5 * time.Minute, tokens: map[string]time.Time{}, videos: map[string]*Video{}, jobs: map[string]*Job{}, requests: map[string]int{}, next: 5660000000001}
+	s := &Server{t: t, life: 5 * time.Minute, tokens: map[string]time.Time{}, videos: map[string]*Video{}, jobs: map[string]*Job{}, requests: map[string]int{}, during: map[string]func(){}, next: 5660000000001}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v4/access_token", s.handle("token", s.token))
 	const base = "/v1/accounts/" + Account + "/videos"
@@ -96,6 +97,13 @@ func (s *Server) LoseAnswer(call string) {
 	s.fault(fault{call: call, times: 1, status: http.StatusBadGateway, body: "<html>bad gateway</html>", late: true}, nil)
 }
 
+// During calls f once, after the next call of that name is done and before its answer goes out.
+func (s *Server) During(call string, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.during[call] = f
+}
+
 func (s *Server) fault(f fault, headers []string) {
 	f.header = http.Header{}
 	for i := 0; i+1 < len(headers); i += 2 {
@@ -109,30 +117,48 @@ func (s *Server) fault(f fault, headers []string) {
 // handle counts a request, lets a fault answer it, and asks for a token wherever one is needed.
 func (s *Server) handle(call string, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.requests[call]++
-		if call != "token" && !s.authorizedLocked(r) {
-			fail(w, http.StatusUnauthorized, "UNAUTHORIZED", "Permission denied.")
-			return
-		}
-		i := slices.IndexFunc(s.faults, func(f fault) bool { return f.call == call && f.times > 0 })
-		if i < 0 {
-			h(w, r)
-			return
-		}
-		f := &s.faults[i]
-		f.times--
-		if f.late {
-			h(httptest.NewRecorder(), r)
-		}
-		for name, values := range f.header {
+		done := httptest.NewRecorder()
+		meanwhile := s.serve(done, r, call, h)
+		meanwhile()
+		for name, values := range done.Header() {
 			w.Header()[name] = values
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(f.status)
-		fmt.Fprint(w, f.body)
+		w.WriteHeader(done.Code)
+		_, _ = w.Write(done.Body.Bytes()) // an error means that the caller is gone
 	}
+}
+
+// serve makes the answer and returns what has to happen before it is sent.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, call string, h http.HandlerFunc) (meanwhile func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests[call]++
+	meanwhile = func() {}
+	if f := s.during[call]; f != nil {
+		delete(s.during, call)
+		meanwhile = f
+	}
+	if call != "token" && !s.authorizedLocked(r) {
+		fail(w, http.StatusUnauthorized, "UNAUTHORIZED", "Permission denied.")
+		return meanwhile
+	}
+	i := slices.IndexFunc(s.faults, func(f fault) bool { return f.call == call && f.times > 0 })
+	if i < 0 {
+		h(w, r)
+		return meanwhile
+	}
+	f := &s.faults[i]
+	f.times--
+	if f.late {
+		h(httptest.NewRecorder(), r)
+	}
+	for name, values := range f.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.status)
+	fmt.Fprint(w, f.body)
+	return meanwhile
 }
 
 func (s *Server) authorizedLocked(r *http.Request) bool {
