@@ -20,9 +20,11 @@ type documentItem struct {
 	Feed     string                 `json:"feed,omitempty"`
 	Match    goalcast.MatchID       `json:"match,omitempty"`
 	Headers  map[string]string      `json:"headers"`
-	Bytes    int                    `json:"bytes,omitempty"` // not in lists
+	Bytes    int                    `json:"bytes"`
 	SHA256   string                 `json:"sha256"`
 	Received time.Time              `json:"received"`
+	Repeats  int                    `json:"repeats,omitempty"` // how often it came again
+	Seen     time.Time              `json:"seen,omitzero"`     // when it came last, if it came again
 	State    goalcast.DocumentState `json:"state"`
 	Error    string                 `json:"error,omitempty"`
 	Attempts int                    `json:"attempts"`
@@ -32,8 +34,11 @@ func itemOf(d goalcast.Document) documentItem {
 	if d.Headers == nil {
 		d.Headers = map[string]string{}
 	}
-	return documentItem{ID: d.ID, Provider: d.Provider, Feed: d.Feed, Match: d.Match, Headers: d.Headers, Bytes: len(d.Body),
-		SHA256: hex.EncodeToString(d.Digest[:]), Received: d.Received.UTC(), State: d.State, Error: d.Error, Attempts: d.Attempts}
+	if d.Repeats == 0 {
+		d.Seen = time.Time{}
+	}
+	return documentItem{ID: d.ID, Provider: d.Provider, Feed: d.Feed, Match: d.Match, Headers: d.Headers, Bytes: d.Size, SHA256: hex.EncodeToString(d.Digest[:]),
+		Received: d.Received.UTC(), Repeats: d.Repeats, Seen: d.Seen, State: d.State, Error: d.Error, Attempts: d.Attempts}
 }
 
 // getDocuments lists kept documents, newest first.

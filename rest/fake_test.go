@@ -53,6 +53,11 @@ type fake struct {
 	process   func(*goalcast.Document) error
 	languages []string // of the commentary on match 1009316
 	asked     []string // of the library
+	alarms    []goalcast.Alarm
+	alarmsFor goalcast.AlarmFilter
+	queues    []goalcast.QueueState
+	dead      map[string][]goalcast.DeadTask // by queue
+	jobs      []goalcast.JobState
 }
 
 func newFake() *fake {
@@ -221,6 +226,58 @@ func (f *fake) Process(_ context.Context, id goalcast.DocumentID) error {
 	err := f.process(&d)
 	f.documents[id] = d
 	return err
+}
+
+func (f *fake) Alarms(_ context.Context, q goalcast.AlarmFilter) ([]goalcast.Alarm, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.alarmsFor = q
+	return f.alarms, f.err
+}
+
+func (f *fake) AckAlarm(_ context.Context, id int64, by string) (goalcast.Alarm, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, a := range f.alarms {
+		if a.ID == id {
+			f.alarms[i].AckedBy, f.alarms[i].Acked = by, kickoff
+			return f.alarms[i], f.err
+		}
+	}
+	return goalcast.Alarm{}, goalcast.ErrNotFound
+}
+
+func (f *fake) Queues(context.Context) ([]goalcast.QueueState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queues, f.err
+}
+
+func (f *fake) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list, ok := f.dead[queue]
+	if !ok {
+		return nil, goalcast.ErrNotFound
+	}
+	return list[:min(limit, len(list))], f.err
+}
+
+func (f *fake) ReviveTask(_ context.Context, queue, id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.dead[queue], func(d goalcast.DeadTask) bool { return d.ID == id })
+	if i < 0 {
+		return goalcast.ErrNotFound
+	}
+	f.dead[queue] = slices.Delete(f.dead[queue], i, i+1)
+	return f.err
+}
+
+func (f *fake) Jobs(context.Context) ([]goalcast.JobState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.jobs, f.err
 }
 
 // kickoff is that of the match every test starts with.

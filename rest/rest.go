@@ -51,6 +51,7 @@ type Store interface {
 
 	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)        // ErrNotFound
 	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // newest first; Body may be left out
+	Jobs(context.Context) ([]goalcast.JobState, error)                               // periodic ones, of all processes
 }
 
 // Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
@@ -69,6 +70,8 @@ type Deps struct {
 	Store     Store
 	Publisher Publisher
 	Replayer  Replayer // nil in a process without the ingest role: replays are answered 501
+	Alarms    Alarms   // nil: /admin/alarms is answered 501
+	Queues    Queues   // nil: /admin/queues is answered 501
 
 	Authenticator Authenticator // nil: BearerIdentity
 	Limiter       Limiter       // nil: buckets in this process
@@ -167,6 +170,8 @@ type Server struct {
 	store   Store
 	publish Publisher
 	replay  Replayer
+	alarms  Alarms
+	queues  Queues
 	who     Authenticator
 	limiter Limiter
 	admins  []adminToken
@@ -189,7 +194,7 @@ type Server struct {
 // New makes a Server.
 func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Server {
 	s := &Server{
-		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
+		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer, alarms: deps.Alarms, queues: deps.Queues,
 		who: deps.Authenticator, limiter: deps.Limiter, log: log, metrics: newMetrics(reg), zones: map[string]*time.Location{"UTC": time.UTC},
 	}
 	if s.who == nil {

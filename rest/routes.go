@@ -54,5 +54,10 @@ func (s *Server) adminRoutes() *chi.Mux {
 	r.Get("/admin/documents/{id}", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDocument)))
 	r.Get("/admin/documents/{id}/body", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDocumentBody)))
 	r.Post("/admin/documents/{id}/replay", s.wrap(s.cfg.ReplayTimeout, s.asAdmin(operator, s.postReplay)))
+	r.Get("/admin/alarms", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getAlarms)))
+	r.Post("/admin/alarms/{id}/ack", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.postAck)))
+	r.Get("/admin/queues", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getQueues)))
+	r.Get("/admin/queues/{queue}/dead", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDead)))
+	r.Post("/admin/queues/{queue}/dead/{task}/retry", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.postRevive)))
 	return r
 }

@@ -1,0 +1,99 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"goalcast"
+)
+
+// Queues is the work for later. The store's Queue is one.
+type Queues interface {
+	Queues(context.Context) ([]goalcast.QueueState, error)
+	// DeadTasks lists what was given up, newest first; ErrNotFound for a queue that does not exist.
+	DeadTasks(ctx context.Context, queue string, limit int) ([]goalcast.DeadTask, error)
+	// ReviveTask lets one run again, at once; ErrNotFound, also for one that is not dead.
+	ReviveTask(ctx context.Context, queue, id string) error
+}
+
+// queueItem is a queue as operators see it.
+type queueItem struct {
+	goalcast.QueueState
+	Oldest float64 `json:"oldest_seconds"` // how long the oldest of Waiting has waited
+}
+
+// getQueues tells how the queues and the periodic jobs stand.
+func (s *Server) getQueues(w http.ResponseWriter, r *http.Request) error {
+	if s.queues == nil {
+		return errNotHere
+	}
+	if q := newQuery(r); q.err != nil {
+		return q.err
+	}
+	states, err := s.queues.Queues(r.Context())
+	if err != nil {
+		return fmt.Errorf("queues: %w", err)
+	}
+	items := make([]queueItem, len(states))
+	for i, state := range states {
+		items[i] = queueItem{state, state.Oldest.Seconds()}
+	}
+	jobs, err := s.store.Jobs(r.Context())
+	if err != nil {
+		return fmt.Errorf("periodic jobs: %w", err)
+	}
+	if jobs == nil {
+		jobs = []goalcast.JobState{}
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"queues": items, "jobs": jobs})
+}
+
+// getDead lists the tasks of a queue that were given up.
+func (s *Server) getDead(w http.ResponseWriter, r *http.Request) error {
+	if s.queues == nil {
+		return errNotHere
+	}
+	q := newQuery(r, "limit")
+	limit := q.number("limit", 100, 500)
+	if q.err != nil {
+		return q.err
+	}
+	queue, err := pathText(r, "queue")
+	if err != nil {
+		return err
+	}
+	tasks, err := s.queues.DeadTasks(r.Context(), queue, limit)
+	if err != nil {
+		return fmt.Errorf("dead tasks: %w", err)
+	}
+	if tasks == nil {
+		tasks = []goalcast.DeadTask{}
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"tasks": tasks})
+}
+
+// postRevive lets a dead task run again.
+func (s *Server) postRevive(w http.ResponseWriter, r *http.Request) error {
+	if s.queues == nil {
+		return errNotHere
+	}
+	if q := newQuery(r); q.err != nil {
+		return q.err
+	}
+	queue, err := pathText(r, "queue")
+	if err != nil {
+		return err
+	}
+	task, err := pathText(r, "task")
+	if err != nil {
+		return err
+	}
+	if err := s.queues.ReviveTask(r.Context(), queue, task); err != nil {
+		return fmt.Errorf("revive: %w", err)
+	}
+	s.audit(r, "revive", slog.String("queue", queue), slog.String("task", task))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
