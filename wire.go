@@ -18,7 +18,7 @@ const (
 	FrameStale    = "stale"    // the hub hears nothing from the bus (Stale true), or hears it again (false)
 	FrameError    = "error"    // the client asked for something wrong; the connection goes on
 	FrameBye      = "bye"      // the hub is about to close; come back after Retry with Cursor
-	FramePong     = "pong"     // answers a client's ping
+	FramePong     = "pong"     // answers a client's ping; also comes unasked, as keep-alive with the newest cursor
 
 	FrameSubscribe   = "subscribe"   // from a client: Topics
 	FrameUnsubscribe = "unsubscribe" // from a client: Topics
@@ -36,6 +36,8 @@ type Frame struct {
 	Ping    int64   `json:"ping,omitempty"`    // hello: the server sends something at least this often
 	Time    int64   `json:"time,omitempty"`    // hello, pong: the hub's clock
 
+	ConflateMs int64 `json:"conflate_ms,omitempty"` // hello: states come at most this often, as was asked; subscribe: ask for it, for the whole connection
+
 	Topic   *Topic     `json:"topic,omitempty"`   // snapshot: of what
 	Matches []Snapshot `json:"matches,omitempty"` // snapshot: the matches of the topic, by kick-off; a team's or competition's without line-ups
 	States  []State    `json:"states,omitempty"`  // snapshot: the newest values of the topic
@@ -44,7 +46,7 @@ type Frame struct {
 	State *State `json:"state,omitempty"` // state
 	Sent  int64  `json:"sent,omitempty"`  // event, state: when the hub made the frame
 
-	Reason string `json:"reason,omitempty"` // reset, bye: "epoch", "too_old"; "drain", "too_slow", ...
+	Reason string `json:"reason,omitempty"` // reset: "epoch", "too_old", "ahead", "gap", "too_much", "refresh", "bad_cursor"; bye: "drain", "too_slow"; ...
 	Stale  *bool  `json:"stale,omitempty"`  // stale
 	Code   string `json:"code,omitempty"`   // error: "bad_topic", "too_many_topics", "bad_frame", ...
 	Error  string `json:"error,omitempty"`  // error: for a developer's eyes

@@ -66,8 +66,11 @@ func wireFrames() map[string]goalcast.Frame {
 		"pong":            {Type: goalcast.FramePong, ID: "8", Time: ms},
 		"pong-unasked":    {Type: goalcast.FramePong, Cursor: cursor(1237), Time: ms},
 		"subscribe":       {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{matchTopic, oddsTopic}, ID: "7"},
-		"unsubscribe":     {Type: goalcast.FrameUnsubscribe, Topics: []goalcast.Topic{oddsTopic}},
-		"ping":            {Type: goalcast.FramePing, ID: "8"},
+		"hello-conflated": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234), Topics: []goalcast.Topic{oddsTopic}, Ping: 25000,
+			ConflateMs: 1000, Time: ms},
+		"subscribe-conflated": {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{oddsTopic}, ConflateMs: 1000},
+		"unsubscribe":         {Type: goalcast.FrameUnsubscribe, Topics: []goalcast.Topic{oddsTopic}},
+		"ping":                {Type: goalcast.FramePing, ID: "8"},
 	}
 }
 

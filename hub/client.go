@@ -37,6 +37,8 @@ type request struct {
 	Type   string   `json:"type"`
 	Topics []string `json:"topics"`
 	ID     string   `json:"id"`
+
+	ConflateMs *int64 `json:"conflate_ms"`
 }
 
 // message does what a client's text message asks for.
@@ -56,10 +58,15 @@ func (s *shard) message(c *conn, text []byte) {
 		switch {
 		case err != nil:
 			s.refuse(c, r.ID, codeBadTopic, err.Error())
+		case r.ConflateMs != nil && (*r.ConflateMs < 0 || *r.ConflateMs > maxConflateMs):
+			s.refuse(c, r.ID, codeBadFrame, badConflate)
 		case len(topics) == 0:
 			s.refuse(c, r.ID, codeBadFrame, "no topics")
 		case r.Type == goalcast.FrameSubscribe:
 			s.stats.heard[heardSubscribe]++
+			if r.ConflateMs != nil {
+				s.setConflate(c, *r.ConflateMs)
+			}
 			s.subscribe(c, topics, r.ID)
 		default:
 			s.stats.heard[heardUnsubscribe]++

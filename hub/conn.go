@@ -29,6 +29,7 @@ type conn struct {
 	state     connState
 	asked     uint8  // pings that nothing has answered yet
 	tokens    uint16 // of the client's message rate, in hundredths
+	conflate  uint16 // ms between two bursts of states at least; 0: every round. See conflate.go
 	refilled  uint32 // ms of the shard's clock: when tokens was brought up to date
 	wrote     uint32 // tick of the last write
 	stalled   uint32 // tick since which it is blocked
@@ -57,6 +58,7 @@ const (
 	closing                         // the last frame is in pending; nothing may follow
 	lingering                       // all is sent, our side is shut, the peer's end is awaited
 	dead                            // gone
+	held                            // has had states a moment ago and may not have more yet
 )
 
 func (c *conn) is(f connState) bool { return c.state&f != 0 }

@@ -11,7 +11,8 @@ import (
 
 // newConn makes the connection of a viewer, not yet joined.
 func (h *Hub) newConn(r *http.Request, v *viewer) (*conn, *shard) {
-	c := &conn{fd: -1, transport: v.transport, encoding: encoding(v.transport)} // they count alike
+	c := &conn{fd: -1, transport: v.transport, encoding: encoding(v.transport), // they count alike
+		conflate: uint16(v.conflate.Milliseconds())}
 	if h.limits.byIP != nil || h.cfg.Authorize != nil {
 		c.origin = &origin{ip: v.ip}
 		if h.cfg.Authorize != nil && v.transport == byWebSocket {
@@ -82,7 +83,7 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 	}
 	err := h.withSnapshots(ctx, v.topics, c.encoding, func(j *join) bool {
 		var first []*message
-		first = append(first, h.hello(v.topics, h.ring.cursor()))
+		first = append(first, h.hello(v, h.ring.cursor()))
 		if v.resume {
 			_, outcome := h.ring.since(v.since, v.topics, h.cfg.MaxPending)
 			if v.bad != "" {
@@ -117,7 +118,7 @@ func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, e
 	}
 	j := &join{topics: v.topics, cursor: h.ring.cursor(), input: input}
 	if v.transport != byPoll {
-		j.frames = append(j.frames, h.hello(v.topics, v.since))
+		j.frames = append(j.frames, h.hello(v, v.since))
 		if h.stale {
 			j.frames = append(j.frames, staleMessage(true))
 		}
@@ -202,9 +203,10 @@ func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (*join, bool) {
 }
 
 // hello is a connection's first frame. Its cursor is where the frames behind it go on from.
-func (h *Hub) hello(topics []goalcast.Topic, c goalcast.Cursor) *message {
-	f := goalcast.Frame{Type: goalcast.FrameHello, Version: goalcast.WireVersion, Topics: topics,
-		Ping: h.cfg.PingInterval.Milliseconds(), Time: time.Now().UnixMilli()}
+func (h *Hub) hello(v *viewer, c goalcast.Cursor) *message {
+	f := goalcast.Frame{Type: goalcast.FrameHello, Version: goalcast.WireVersion, Topics: v.topics,
+		Ping: h.cfg.PingInterval.Milliseconds(), Time: time.Now().UnixMilli(),
+		ConflateMs: v.conflate.Milliseconds()}
 	if !c.IsZero() {
 		f.Cursor = &c
 	}

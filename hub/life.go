@@ -129,6 +129,7 @@ func (s *shard) drop(c *conn, label string) {
 	c.rest, c.input = nil, nil
 	delete(s.conns, c)
 	delete(s.stuck, c)
+	s.release(c)
 	s.stats.connections[c.transport]--
 	if c.portable != nil {
 		c.portable.end()

@@ -57,11 +57,11 @@ func (s *shard) handOver(c *conn) {
 		s.stats.bytes += int64(m.size(c.encoding))
 		s.stats.messages[m.class]++
 	}
-	for _, behind := range c.behind {
-		if r := s.burst(behind); c.transport != byPoll && len(r.slots) > 0 {
-			b.frames = append(b.frames, r.bytes(c.encoding))
-			s.countStates(r, r.upto)
-		}
+	var later []behind
+	if c.is(held) {
+		later = c.behind
+	} else {
+		b.frames = append(b.frames, s.handOverStates(c)...)
 	}
 	if c.transport == byPoll {
 		b.frames = append(b.frames, s.answerToPoll(c)...)
@@ -70,12 +70,31 @@ func (s *shard) handOver(c *conn) {
 	s.stats.batches[batchBucket(len(b.frames))]++
 	allowance := c.allowance
 	s.discard(c)
+	c.behind = later
 	c.allowance = min(allowance, int32(s.hub.cfg.MaxPending))
 	c.wrote = s.tick
 	c.set(blocked)
 	c.stalled = s.tick
 	s.stuck[c] = 0
 	c.portable.write(b)
+}
+
+// handOverStates gives the states that the connection lacks.
+func (s *shard) handOverStates(c *conn) [][]byte {
+	if c.transport == byPoll {
+		return nil // see answerToPoll
+	}
+	var frames [][]byte
+	for _, behind := range c.behind {
+		if r := s.burst(behind); len(r.slots) > 0 {
+			frames = append(frames, r.bytes(c.encoding))
+			s.countStates(r, r.upto)
+		}
+	}
+	if len(frames) > 0 {
+		s.hold(c)
+	}
+	return frames
 }
 
 // answerToPoll is what a poll's answer says beside what came: that the bus is silent, as long as it is, and the newest states of all

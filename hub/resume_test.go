@@ -158,7 +158,7 @@ func TestJoinWhilePlaying(t *testing.T) {
 	viewers.Wait()
 	cancel()
 	playing.Wait()
-	if got := w.read("match:1"); got != 1 {
+	if got := w.read("match:1"); got > 1 { // none where the list of its team was read first
 		t.Errorf("match read %d times", got)
 	}
 }

@@ -25,6 +25,7 @@ type viewer struct {
 	resume    bool   // it wants to go on from since
 	bad       string // the reason of a reset that is sent whatever since says
 	wait      time.Duration
+	conflate  time.Duration // between two bursts of states
 	ip        netip.Addr
 }
 
@@ -118,8 +119,15 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 		}
 		v.wait = min(v.wait, h.cfg.MaxWait)
 	}
+	if text := q.Get("conflate_ms"); text != "" {
+		ms, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || ms < 0 || ms > maxConflateMs {
+			return nil, &refusal{http.StatusBadRequest, "conflate", badConflate}
+		}
+		v.conflate = h.cfg.conflation(ms)
+	}
 	if v.transport == byPoll && slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }) {
-		v.wait = min(v.wait, time.Second) // a cursor does not say which prices a poll has seen: it gets all, and often
+		v.wait = min(v.wait, max(time.Second, v.conflate)) // a cursor does not say which prices a poll has seen: it gets all, and often
 	}
 	return v, nil
 }

@@ -45,6 +45,7 @@ type shard struct {
 	beat           *message        // keep-alive of this tick
 	flying         []flying        // events not yet written to all
 	farewell       farewell
+	holding        holding
 
 	stats     shardStats
 	published published
@@ -82,6 +83,7 @@ func (s *shard) run(stop <-chan struct{}) {
 	defer states.Stop()
 	io := s.poller.events
 	defer s.farewell.end()
+	defer s.holding.end()
 	for {
 		s.handleInbox()
 		busy := s.step()
@@ -101,6 +103,8 @@ func (s *shard) run(stop <-chan struct{}) {
 				s.handleTick()
 			case <-s.farewell.next:
 				s.farewell.some(s)
+			case <-s.holding.next:
+				s.letGo(time.Now())
 			case <-stop:
 				s.end()
 				return
@@ -119,6 +123,8 @@ func (s *shard) run(stop <-chan struct{}) {
 		case <-states.C:
 		case <-s.farewell.next:
 			s.farewell.some(s)
+		case <-s.holding.next:
+			s.letGo(time.Now())
 		case <-stop:
 			s.end()
 			return

@@ -60,7 +60,7 @@ func (s *shard) gather(c *conn) (pieces []iovec, rounds []*burst, total int) {
 		}
 		add(m.bytes(c.encoding))
 	}
-	if !c.is(closing) && len(pieces)+len(c.behind) < maxPieces {
+	if c.state&(closing|held) == 0 && len(pieces)+len(c.behind) < maxPieces {
 		for _, b := range c.behind {
 			r := s.burst(b)
 			rounds = append(rounds, r)
@@ -107,6 +107,9 @@ func (s *shard) consume(c *conn, n int, rounds []*burst) {
 	s.sent(c, done)
 	if c.rest != nil || len(c.pending) > 0 {
 		return // it ended before the states
+	}
+	if n > 0 && len(rounds) > 0 {
+		s.hold(c)
 	}
 	for i, r := range rounds {
 		b := r.bytes(c.encoding)
@@ -249,7 +252,12 @@ func (s *shard) fallBehind(c *conn, t *topic, since uint64) {
 	if !slices.ContainsFunc(c.behind, func(b behind) bool { return b.topic == t }) {
 		c.behind = append(c.behind, behind{topic: t, since: since})
 	}
-	if c.state&(inEvents|inStates|blocked) == 0 {
+	s.wantStates(c)
+}
+
+// wantStates puts a connection into the queue of those with only states to send, unless it cannot or must not have them now.
+func (s *shard) wantStates(c *conn) {
+	if c.state&(inEvents|inStates|blocked|held|dead) == 0 && len(c.behind) > 0 {
 		c.set(inStates)
 		s.states.push(c)
 	}
