@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,9 +65,12 @@ func (s *story) want(got []string, want ...string) {
 	}
 }
 
+// optaReader is the provider, made once: it reads a time zone.
+var optaReader = sync.OnceValue(opta.New)
+
 func read(t testing.TB, feed, body string) ingest.Reading {
 	t.Helper()
-	r, err := opta.New().Read(goalcast.Document{Provider: "opta", Feed: feed, Body: []byte(body), Digest: sha256.Sum256([]byte(body)), Received: time.Date(2020, 7, 5, 20, 0, 0, 0, time.UTC)})
+	r, err := optaReader().Read(goalcast.Document{Provider: "opta", Feed: feed, Body: []byte(body), Digest: sha256.Sum256([]byte(body)), Received: time.Date(2020, 7, 5, 20, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, body)
 	}
