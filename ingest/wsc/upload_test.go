@@ -365,12 +365,17 @@ func TestWithdrawnWhileItIsShownAgain(t *testing.T) {
 	if v := r.vendor.Videos(); v[0].State != "INACTIVE" || r.field("due") != nil {
 		t.Errorf("videos %v, record %s", v, r.record(goalClip))
 	}
-	r.vendor.During("set_state", func() {
-		r.post("wsc", webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(70 * time.Minute).Format(time.RFC3339) }))
-	})
-	r.post("wsc", webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(60 * time.Minute).Format(time.RFC3339) }))
+	// And the other way round: it comes back while its video is being hidden.
+	back := func(at time.Duration) object {
+		return webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(at).Format(time.RFC3339) })
+	}
+	r.post("wsc", back(60*time.Minute))
 	r.until("the video active", func() bool { return r.vendor.Videos()[0].State == "ACTIVE" && r.field("state") == "playable" })
-	if !r.shown() || len(r.vendor.Jobs()) != 1 {
-		t.Errorf("shown %v, jobs %v", r.shown(), r.vendor.Jobs())
+	r.vendor.During("set_state", func() { r.post("wsc", back(90*time.Minute)) })
+	r.post("wsc", deletion(1800))
+	for r.step() {
+	}
+	if v := r.vendor.Videos(); v[0].State != "ACTIVE" || r.field("state") != "playable" || !r.shown() || len(r.vendor.Jobs()) != 1 {
+		t.Errorf("videos %v, shown %v, jobs %v", v, r.shown(), r.vendor.Jobs())
 	}
 }
