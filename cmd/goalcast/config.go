@@ -19,12 +19,13 @@ import (
 // commands is the command line. Every flag has an environment variable; those marked secret also have one with _FILE behind the name, which names a
 // file that holds the value.
 type commands struct {
-	Serve    serveCmd    `cmd:"" help:"Run goalcast: take feeds in, serve viewers, send pushes. Without settings: one process, an SQLite file, nothing else to install."`
-	Demo     demoCmd     `cmd:"" help:"Run goalcast with a simulated match day in memory and a live page to look at."`
-	Simulate simulateCmd `cmd:"" help:"Post a simulated match day to a running goalcast."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database to this version's schema and end."`
-	Replay   replayCmd   `cmd:"" help:"Work through kept documents again."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run goalcast: take feeds in, serve viewers, send pushes. Without settings: one process, an SQLite file, nothing else to install."`
+	Demo      demoCmd      `cmd:"" help:"Run goalcast with a simulated match day in memory and a live page to look at."`
+	Simulate  simulateCmd  `cmd:"" help:"Post a simulated match day to a running goalcast."`
+	Documents documentsCmd `cmd:"" help:"Look at what providers sent."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database to this version's schema and end."`
+	Replay    replayCmd    `cmd:"" help:"Work through kept documents again. Viewers get what comes out new, phones do not."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // stores says where things are kept.
@@ -70,6 +71,11 @@ type serving struct {
 	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address."`
 	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
+
+	Clips clipsConfig `embed:""`
+
+	Archive archiving `embed:""`
+	Alarm   alarming  `embed:"" prefix:"alarm-"`
 
 	FCM fcmConfig `embed:"" prefix:"fcm-"`
 }
@@ -119,16 +125,6 @@ type simulateCmd struct {
 type migrateCmd struct {
 	logging
 	stores
-}
-
-type replayCmd struct {
-	logging
-	stores
-	Documents []int64   `arg:"" optional:"" help:"Numbers of the documents."`
-	Failed    bool      `help:"All documents that could not be understood."`
-	Match     int64     `help:"All documents of this match."`
-	From      time.Time `help:"Kept at or after this time (RFC 3339)."`
-	To        time.Time `help:"Kept before this time (RFC 3339)."`
 }
 
 type versionCmd struct{}
@@ -219,8 +215,11 @@ func (c *serving) Validate() error {
 		{"GOALCAST_MAX_CONNECTIONS", positive(c.MaxConns >= 0)},
 		{"GOALCAST_MAX_CONNECTIONS_PER_IP", positive(c.MaxConnsPerIP >= 0)},
 		{"GOALCAST_HANDSHAKE_RATE", positive(c.HandshakeRate >= 0)},
+		{"GOALCAST_RETENTION", c.Archive.check()},
+		{"GOALCAST_ALARM_WEBHOOK", c.Alarm.check()},
 		{"GOALCAST_FCM_RATE", positive(c.FCM.Rate > 0)},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
+		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.check()},
 	} {
 		if check.wrong != nil {
 			return fmt.Errorf("%s: %w", check.variable, check.wrong)

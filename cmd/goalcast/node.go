@@ -14,7 +14,9 @@ import (
 	"goalcast"
 	"goalcast/hub"
 	"goalcast/ingest"
-	"goalcast/ingest/opta"
+	"goalcast/ingest/brightcove"
+	"goalcast/ingest/watch"
+	"goalcast/ingest/wsc"
 	"goalcast/notify"
 	"goalcast/notify/fcm"
 	"goalcast/rest"
@@ -32,12 +34,17 @@ type node struct {
 	bus   *store.Bus
 	relay *store.Relay
 	queue *store.Queue
+	jobs  *store.Jobs // done by one process of all
+
+	watch *watch.Watch
 
 	board    *hub.Board
-	hub      *hub.Hub         // nil without role hub
-	ingest   *ingest.Ingest   // nil without role ingest
-	notifier *notify.Notifier // nil without role notify, or without a push service
-	rest     *rest.Server     // nil without role rest
+	hub      *hub.Hub           // nil without role hub
+	ingest   *ingest.Ingest     // nil without role ingest
+	clips    *wsc.Clips         // nil without role ingest
+	player   *brightcove.Client // nil without an account
+	notifier *notify.Notifier   // nil without role notify, or without a push service
+	rest     *rest.Server       // nil without role rest
 }
 
 // options are what a command or a test adds to the configuration.
@@ -70,12 +77,15 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	n.bus = store.NewBus(n.redis, store.BusOptions{History: cfg.Ring}, log, n.reg)
 	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
 	n.queue = store.NewQueue(n.redis, store.QueueOptions{}, log, n.reg)
+	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
 	n.board = hub.NewBoard(n.db, log, n.reg)
+	n.addJobs()
 	return n, n.makeParts(ctx, o)
 }
 
 // makeParts makes what the roles ask for.
 func (n *node) makeParts(ctx context.Context, o options) error {
+	n.makeWatch()
 	if n.has(roleHub) {
 		n.hub = hub.New(hub.Config{
 			Ring: n.cfg.Ring, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.cfg.MaxConns, MaxConnsPerIP: n.cfg.MaxConnsPerIP,
@@ -84,9 +94,12 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}, n.board, n.bus, n.log, n.reg)
 	}
 	if n.has(roleIngest) {
+		n.makeClips()
 		n.ingest = ingest.New(ingest.Config{
 			Secrets: n.cfg.FeedSecrets, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers, SweepAge: n.cfg.SweepAge, Fault: o.fault,
-		}, n.db, n.relay, n.queue, []ingest.Provider{opta.New()}, n.log, n.reg)
+			Library: n.db, States: n.bus,
+		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
+		n.attachClips()
 		n.queue.Handle(ingest.TaskKind, n.ingest.ProcessTask)
 	}
 	if n.has(roleNotify) {
@@ -95,9 +108,9 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 	}
 	if n.has(roleREST) {
-		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay}
+		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue}
 		if n.ingest != nil {
-			deps.Replayer = n.ingest
+			deps.Replayer = quietly{n.ingest}
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies, MeOrigins: n.cfg.MeOrigins}, deps, n.log, n.reg)
 	}
@@ -122,6 +135,9 @@ func (n *node) makeNotifier(ctx context.Context) error {
 
 // close frees what newNode opened; after run has returned.
 func (n *node) close() {
+	if n.player != nil {
+		n.player.Close()
+	}
 	if n.redis != nil {
 		if err := n.redis.Close(); err != nil {
 			n.log.Warn("close redis", "error", err)

@@ -72,15 +72,16 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 func (n *node) parts() map[string]func(context.Context) error {
 	listener := n.listener()
 	parts := map[string]func(context.Context) error{
-		"bus":          func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
-		"relay":        n.relay.Run,
-		"housekeeping": n.keepHouse,
+		"bus":   func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
+		"relay": n.relay.Run,
+		"jobs":  n.jobs.Run,
 	}
 	if n.hub != nil {
 		parts["hub"] = n.hub.Run
 	}
 	if n.ingest != nil {
 		parts["ingest"] = n.ingest.Run
+		parts["clips"] = n.clips.Run
 	}
 	if n.notifier != nil {
 		parts["notify"] = n.notifier.Run
@@ -108,22 +109,15 @@ func (n *node) leave(public *http.Server) {
 	}
 }
 
-// keepHouse deletes outbox rows that everybody is done with.
-func (n *node) keepHouse(ctx context.Context) error {
-	tick := time.NewTicker(housekeeping)
-	defer tick.Stop()
-	for {
-		if deleted, err := n.db.PruneOutbox(ctx, time.Now().Add(-keepOutbox)); err != nil && ctx.Err() == nil {
-			n.log.Error("prune outbox", "error", err)
-		} else if deleted > 0 {
+// addJobs says what one process of all does from time to time.
+func (n *node) addJobs() {
+	n.jobs.Add("prune-outbox", housekeeping, func(ctx context.Context) error {
+		deleted, err := n.db.PruneOutbox(ctx, time.Now().Add(-keepOutbox))
+		if err == nil && deleted > 0 {
 			n.log.Info("pruned outbox", "rows", deleted)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+		return err
+	})
 }
 
 func (n *node) publicRoutes(page http.Handler) http.Handler {
@@ -136,6 +130,9 @@ func (n *node) publicRoutes(page http.Handler) http.Handler {
 	}
 	if n.ingest != nil {
 		mux.Handle("/feeds/", n.ingest.Handler())
+	}
+	if n.player != nil {
+		mux.Handle("/callbacks/brightcove/", n.player.Callbacks(n.clips.Wake))
 	}
 	if page != nil {
 		mux.Handle("/", page)

@@ -3,18 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"slices"
 	"time"
 
 	"goalcast"
 	"goalcast/clients/js"
-	"goalcast/ingest"
-	"goalcast/ingest/opta"
 	"goalcast/loadtest/simulator"
 	"goalcast/store"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Run serves until ctx ends.
@@ -50,70 +44,6 @@ func (c *migrateCmd) Run(ctx context.Context, _ options) error {
 	}
 	log.Info("the database has this version's schema")
 	return nil
-}
-
-// Run works through documents again, oldest first. New event revisions are left in the outbox; a goalcast that serves publishes them within seconds, so that
-// this needs no Redis and works beside an embedded one.
-func (c *replayCmd) Run(ctx context.Context, _ options) error {
-	log := c.logger()
-	db, err := store.Open(ctx, c.DatabaseURL, log)
-	if err != nil {
-		return fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
-	}
-	defer db.Close()
-	ids, err := c.documents(ctx, db)
-	if err != nil {
-		return err
-	}
-	in := ingest.New(ingest.Config{}, db, outboxOnly{}, nil, []ingest.Provider{opta.New()}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	var failed int
-	for _, id := range ids {
-		if err := in.Process(ctx, id); err != nil {
-			failed++
-			log.Error("replay", "document", id, "error", err)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	log.Info("replayed", "documents", len(ids), "failed", failed)
-	if failed > 0 {
-		return fmt.Errorf("%d of %d documents failed", failed, len(ids))
-	}
-	return nil
-}
-
-// documents lists what to replay: the numbers given, or all that fit the filter.
-func (c *replayCmd) documents(ctx context.Context, db *store.Store) ([]goalcast.DocumentID, error) {
-	var ids []goalcast.DocumentID
-	for _, id := range c.Documents {
-		ids = append(ids, goalcast.DocumentID(id))
-	}
-	if len(ids) > 0 {
-		return ids, nil
-	}
-	filter := goalcast.DocumentFilter{Match: goalcast.MatchID(c.Match), From: c.From, To: c.To, Limit: 500}
-	if c.Failed {
-		filter.State = goalcast.DocumentFailed
-	}
-	if !c.Failed && c.Match == 0 && c.From.IsZero() && c.To.IsZero() {
-		return nil, fmt.Errorf("which documents? Give numbers, --failed, --match, --from or --to")
-	}
-	for {
-		page, err := db.Documents(ctx, filter) // newest first
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range page {
-			ids = append(ids, d.ID)
-		}
-		if len(page) < filter.Limit {
-			break
-		}
-		filter.Before = page[len(page)-1].ID
-	}
-	slices.Reverse(ids)
-	return ids, nil
 }
 
 // outboxOnly publishes nothing: the relay of a serving process finds the rows.

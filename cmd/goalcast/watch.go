@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"goalcast"
+	"goalcast/ingest"
+	"goalcast/ingest/watch"
+	"goalcast/store"
+)
+
+// archiving says how long documents are kept.
+type archiving struct {
+	Retention map[string]string `env:"GOALCAST_RETENTION" mapsep:"," placeholder:"FEED=TIME,..." help:"How long documents are kept, by provider/feed or provider: opta/F24=30d,opta=365d,wsc=forever. All others: 400 days."`
+}
+
+// alarming says when somebody is told.
+type alarming struct {
+	Webhook       string        `env:"GOALCAST_ALARM_WEBHOOK" secret:"" placeholder:"URL" help:"Called with every alarm that opens, closes or is acknowledged: a POST of JSON, tried again until it is answered 2xx."`
+	WebhookSecret string        `name:"webhook-secret" env:"GOALCAST_ALARM_WEBHOOK_SECRET" secret:"" help:"Signs the webhook's calls: header Goalcast-Signature, HMAC-SHA256."`
+	NotStarted    time.Duration `name:"not-started" env:"GOALCAST_ALARM_NOT_STARTED" default:"10m" help:"Alarm when a match has not started so long after its planned kick-off. Here and below: 0 is never."`
+	Silent        time.Duration `env:"GOALCAST_ALARM_SILENT" default:"3m" help:"Alarm when no document of a match in play came for so long."`
+	NoClip        time.Duration `name:"no-clip" env:"GOALCAST_ALARM_NO_CLIP" default:"20m" help:"Alarm when a goal has no clip after so long; only where clips come: with a secret for the feed wsc, or a key to pull with."`
+	NoSummary     time.Duration `name:"no-summary" env:"GOALCAST_ALARM_NO_SUMMARY" default:"90m" help:"Alarm when a match has no summary video so long after its end; only where clips come: with a secret for the feed wsc, or a key to pull with."`
+	Disagree      time.Duration `env:"GOALCAST_ALARM_DISAGREE" default:"2m" help:"Alarm when feeds have told different things of a match for so long."`
+	QueueLag      time.Duration `name:"queue-lag" env:"GOALCAST_ALARM_QUEUE_LAG" default:"30s" help:"Alarm when tasks or kept documents have waited so long."`
+	ClockSkew     time.Duration `name:"clock-skew" env:"GOALCAST_ALARM_CLOCK_SKEW" default:"30s" help:"Alarm when all documents of a provider are so old when they come, or dated 2s in our future."`
+}
+
+func (a archiving) check() error {
+	_, err := store.ParseRetention(a.Retention)
+	return err
+}
+
+func (a alarming) check() error {
+	if a.Webhook == "" {
+		return nil
+	}
+	// url.Parse's own error would show the URL, and with it what is secret in it.
+	if u, err := url.Parse(a.Webhook); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("want an http or https URL")
+	}
+	return nil
+}
+
+// The periods of the jobs that one of all processes does, and how long what they delete is kept.
+const (
+	watchEvery      = 15 * time.Second
+	partitionsEvery = time.Hour
+	keepAlarms      = 90 * 24 * time.Hour
+)
+
+// makeWatch makes the watchdogs, and adds the jobs of the archive and theirs. Every process can do those of the archive; those that ingest look after the matches.
+func (n *node) makeWatch() {
+	a := n.cfg.Alarm
+	off := func(d time.Duration) time.Duration { // 0 is never here, and the default there
+		if d <= 0 {
+			return -1
+		}
+		return d
+	}
+	n.watch = watch.New(watch.Config{
+		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary), Disagree: off(a.Disagree),
+		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), Clips: n.cfg.FeedSecrets["wsc"] != "" || n.cfg.Clips.PullKey != "", Disagreements: disagreements,
+		Webhook: a.Webhook, Secret: a.WebhookSecret,
+	}, n.db, n.queue, n.log, n.reg)
+	n.queue.Handle(watch.TaskWebhook, n.watch.WebhookTask)
+
+	n.jobs.Add("partitions", partitionsEvery, func(ctx context.Context) error { return n.db.MakePartitions(ctx, time.Now()) })
+	n.jobs.Add("retention", housekeeping, n.pruneArchive)
+	if n.has(roleIngest) {
+		n.jobs.Add("watch", watchEvery, n.watch.Check)
+	}
+}
+
+// pruneArchive deletes documents by their retention, and old alarms.
+func (n *node) pruneArchive(ctx context.Context) error {
+	retention, err := store.ParseRetention(n.cfg.Archive.Retention)
+	if err != nil {
+		return err
+	}
+	documents, err := n.db.PruneDocuments(ctx, retention, time.Now())
+	if documents > 0 {
+		n.log.Info("pruned archive", "documents", documents)
+	}
+	return errors.Join(err, n.db.PruneAlarms(ctx, time.Now().Add(-keepAlarms)))
+}
+
+// disagreements puts what ingest finds into the watchdog's words.
+func disagreements(rec goalcast.MatchRecord) (out []watch.Disagreement) {
+	for _, d := range ingest.Disagreements(rec) {
+		name := strings.TrimSpace(d.What + " " + d.Event)
+		out = append(out, watch.Disagreement{Name: strings.ReplaceAll(name, " ", ":"), Since: d.Since,
+			Text: fmt.Sprintf("%s: %s (%s)", name, d.Detail, strings.Join(d.Sources, ", "))})
+	}
+	return out
+}
+
+// quietly replays without a word to phones.
+type quietly struct{ *ingest.Ingest }
+
+func (q quietly) Process(ctx context.Context, id goalcast.DocumentID) error {
+	return q.Ingest.Process(store.Quiet(ctx), id)
+}
