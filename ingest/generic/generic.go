@@ -140,14 +140,18 @@ func decode(body []byte) (document, error) {
 
 // needs says what each kind cannot do without; a kind that is not here is not taken.
 var needs = map[goalcast.Kind]func(event) string{
-	goalcast.KindGoal:          func(e event) string { return need(e.Team > 0, "team") },
-	goalcast.KindCard:          func(e event) string { return need(e.Team > 0 && e.Card != nil && e.Card.Type != "", "team and card.type") },
+	goalcast.KindGoal: func(e event) string { return need(e.Team > 0, "team") },
+	goalcast.KindCard: func(e event) string {
+		return need(e.Team > 0 && e.Card != nil && e.Card.Type != "", "team and card.type")
+	},
 	goalcast.KindSubstitution:  func(e event) string { return need(e.Team > 0 && e.Substitution != nil, "team and substitution") },
 	goalcast.KindPeriod:        func(e event) string { return need(e.Period.Order() > 0, "period, after pre_match") },
 	goalcast.KindMissedPenalty: func(e event) string { return need(e.Team > 0, "team") },
 	goalcast.KindShootoutKick:  func(e event) string { return need(e.Team > 0 && e.Kick != nil, "team and kick") },
-	goalcast.KindVAR:           func(e event) string { return need(e.VAR != nil && e.VAR.Subject != "" && e.VAR.Outcome != "", "var.subject and var.outcome") },
-	goalcast.KindAddedTime:     func(e event) string { return need(e.AddedTime > 0 && e.AddedTime <= 60, "added_time, in minutes") },
+	goalcast.KindVAR: func(e event) string {
+		return need(e.VAR != nil && e.VAR.Subject != "" && e.VAR.Outcome != "", "var.subject and var.outcome")
+	},
+	goalcast.KindAddedTime: func(e event) string { return need(e.AddedTime > 0 && e.AddedTime <= 60, "added_time, in minutes") },
 }
 
 func need(there bool, what string) string {
