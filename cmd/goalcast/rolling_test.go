@@ -331,6 +331,7 @@ func (p *process) tell(n int) error {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+operatorToken)
+	request.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
