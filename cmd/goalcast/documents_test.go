@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/store"
+)
+
+// command runs a goalcast command to its end and returns what it printed; wrong says whether it ended with an error.
+func command(t *testing.T, env []string, args ...string) (out, log string, wrong bool) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(append(os.Environ(), asGoalcast+"=1", "GORACE=halt_on_error=1"), env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	return stdout.String(), stderr.String(), err != nil
+}
+
+// jsonMatch is a document of the JSON feed, with goals as many as told.
+func jsonMatch(minute, goals int) string {
+	var events []string
+	for i := range goals {
+		events = append(events, fmt.Sprintf(`{"id":"goal-%d","kind":"goal","team":9000000011,"period":"first_half","minute":%d}`, i+1, 10+i))
+	}
+	return fmt.Sprintf(`{"time":"2026-05-17T14:%02d:00Z","match":9000000001,"fixture":{"home":{"id":9000000011,"name":"Millpond Athletic"},"away":{"id":9000000012,"name":"Quarry Town"}},
+		"events":[{"id":"kick-off","kind":"period","period":"first_half"}%s]}`, minute, strings.Join(append([]string{""}, events...), ","))
+}
+
+// An operator's evening: documents in, one of them broken, one twice; he lists them, looks at one, hears the alarm and acknowledges it, replays and rebuilds.
+func TestDocumentsReplayAndAlarms(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+	env := []string{"GOALCAST_DATABASE_URL=" + url, "GOALCAST_ADMIN_TOKENS=operator=operator-token-0123456789", "GOALCAST_RETENTION=json=30d"}
+	p := start(t, env, "serve")
+	post := func(body string) {
+		t.Helper()
+		res, err := http.Post(p.public+"/feeds/json", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatal(res.Status)
+		}
+	}
+	post(jsonMatch(40, 1))
+	post(jsonMatch(41, 2))
+	post(jsonMatch(41, 2))
+	post(`{"match":9000000001,"oops":true}`)
+
+	admin := func(method, path string) (status int, text string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, p.admin+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer operator-token-0123456789")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	eventually := func(what string, holds func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(40 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: not so\n%s", what, p.log)
+			}
+		}
+	}
+	var list string
+	eventually("three documents, done", func() bool {
+		list, _, _ = command(t, env, "documents", "--provider", "json", "--match=9000000001")
+		return strings.Count(list, "applied") == 2 && strings.Count(list, "failed") == 1
+	})
+	rows := strings.Split(strings.TrimSpace(list), "\n")
+	if len(rows) != 4 || !strings.Contains(rows[1], "oops") || strings.Fields(rows[2])[6] != "1" {
+		t.Errorf("list:\n%s", list)
+	}
+	if out, _, _ := command(t, env, "documents", "list", "--state=failed", "--limit=1"); strings.Count(out, "\n") != 2 {
+		t.Errorf("failed:\n%s", out)
+	}
+	if out, _, _ := command(t, env, "documents", "show", "1"); out != jsonMatch(40, 1) {
+		t.Errorf("shown:\n%s", out)
+	}
+	if _, log, wrong := command(t, env, "documents", "show", "99"); !wrong || !strings.Contains(log, "not found") {
+		t.Errorf("document 99: %s", log)
+	}
+	if _, log, wrong := command(t, env, "replay"); !wrong || !strings.Contains(log, "which documents") {
+		t.Errorf("replay of nothing: %s", log)
+	}
+	if out, log, wrong := command(t, env, "replay", "--match=9000000001", "--dry-run", "--feed=match"); !wrong || out != "" || !strings.Contains(log, "1 documents failed") {
+		t.Errorf("dry run of all that is known: %s\n%s", out, log)
+	}
+	if _, log, wrong := command(t, env, "replay", "--error=oops"); !wrong || strings.Count(log, `"msg":"replay"`) != 1 {
+		t.Errorf("replay by error: %s", log)
+	}
+
+	var alarm int64
+	eventually("an alarm", func() bool {
+		_, text := admin(http.MethodGet, "/admin/alarms?kind=unreadable")
+		var got struct{ Alarms []goalcast.Alarm }
+		if err := json.Unmarshal([]byte(text), &got); err != nil || len(got.Alarms) != 1 {
+			return false
+		}
+		alarm = got.Alarms[0].ID
+		return true
+	})
+	if status, text := admin(http.MethodPost, fmt.Sprintf("/admin/alarms/%d/ack", alarm)); status != http.StatusOK || !strings.Contains(text, `"acked_by":"operator"`) {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, text := admin(http.MethodGet, "/admin/queues"); status != http.StatusOK || !regexp.MustCompile(`"name":"watch","began":"[^"]+","ended":"[^"]+","runs":[1-9]`).MatchString(text) {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, text := admin(http.MethodGet, "/admin/queues/urgent/dead"); status != http.StatusOK || text != `{"tasks":[]}` {
+		t.Errorf("%d %s", status, text)
+	}
+	rebuiltGoal(t, p, url, env, eventually)
+}
+
+// rebuiltGoal loses a goal behind goalcast's back; a rebuild brings it back to viewers, and no phone hears of it.
+func rebuiltGoal(t *testing.T, p *process, url string, env []string, eventually func(string, func() bool)) {
+	t.Helper()
+	db, err := store.Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.UpdateMatch(t.Context(), 9000000001, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		e, ok := rec.Snapshot.Event("json:goal-2")
+		if !ok {
+			t.Fatal("no second goal")
+		}
+		e.Revision, e.Seq, e.Status = e.Revision+1, rec.Snapshot.Seq+1, goalcast.Cancelled
+		rec.Snapshot = goalcast.Apply(rec.Snapshot, e)
+		return rec, []goalcast.Event{e}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	score := func() string {
+		res, err := http.Get(p.public + "/v1/matches/9000000001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var m goalcast.Snapshot
+		if err := json.NewDecoder(res.Body).Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%d-%d", m.Score.Home, m.Score.Away)
+	}
+	eventually("the goal is lost", func() bool { return score() == "1-0" })
+	before, err := db.UnplannedEvents(t.Context(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, log, _ := command(t, env, "replay", "--match=9000000001", "--rebuild", "--dry-run")
+	if !strings.Contains(out, "json:goal-2#3") || strings.Count(out, "\n") != 1 || !strings.Contains(log, `"dry_run":true`) || score() != "1-0" {
+		t.Errorf("dry run:\n%s\n%s", out, log)
+	}
+	if _, log, _ := command(t, env, "replay", "--match=9000000001", "--rebuild"); !strings.Contains(log, `"revisions":1`) {
+		t.Errorf("rebuild:\n%s", log)
+	}
+	eventually("the goal is back", func() bool { return score() == "2-0" })
+	after, err := db.UnplannedEvents(t.Context(), 100)
+	if err != nil || len(after) != len(before) {
+		t.Errorf("phones: %d events to plan before, %d after, %v", len(before), len(after), err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestArchiveAndAlarmSettings(t *testing.T) {
+	for _, tt := range []struct{ env, want string }{
+		{"GOALCAST_RETENTION=opta=long", "GOALCAST_RETENTION"},
+		{"GOALCAST_RETENTION=opta", "GOALCAST_RETENTION"},
+		{"GOALCAST_ALARM_WEBHOOK=ftp://hidden-secret/x", "GOALCAST_ALARM_WEBHOOK"},
+		{"GOALCAST_ALARM_WEBHOOK=hidden-secret", "GOALCAST_ALARM_WEBHOOK"},
+		{"GOALCAST_ALARM_SILENT=soon", "GOALCAST_ALARM_SILENT"},
+	} {
+		t.Run(tt.env, func(t *testing.T) {
+			name, value, _ := strings.Cut(tt.env, "=")
+			t.Setenv(name, value)
+			_, err := parse([]string{"serve"}, &commands{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hidden-secret") {
+				t.Errorf("got %v, want one line with %s", err, tt.want)
+			}
+		})
+	}
+	t.Setenv("GOALCAST_RETENTION", "opta/F24=30d,opta=365d,wsc=forever")
+	t.Setenv("GOALCAST_ALARM_SILENT", "90s")
+	var cli commands
+	if _, err := parse([]string{"serve"}, &cli); err != nil || cli.Serve.Alarm.Silent != 90*time.Second || len(cli.Serve.Archive.Retention) != 3 {
+		t.Errorf("%+v, %v", cli.Serve.Archive, err)
+	}
+}
