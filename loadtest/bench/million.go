@@ -46,7 +46,7 @@ func (b *bench) million(ctx context.Context, r *row) (err error) {
 	if err := s.Connect(); err != nil {
 		return err
 	}
-	if err := b.fill(ctx, s, r, free); err != nil {
+	if err := b.fill(ctx, s, r, available()); err != nil {
 		return err
 	}
 	stats, err := s.Stats()
@@ -72,7 +72,8 @@ func (b *bench) million(ctx context.Context, r *row) (err error) {
 	return nil
 }
 
-// fill waits until all have joined, and gives up as soon as what has joined says that memory will not do.
+// fill waits until all have joined; free is what the machine had when all processes were there and nobody had connected. It gives up as soon as what
+// has joined says that memory will not do.
 func (b *bench) fill(ctx context.Context, s *swarm.Swarm, r *row, free int64) error {
 	begin, asked := time.Now(), false
 	for {
