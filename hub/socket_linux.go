@@ -65,8 +65,12 @@ func readSocket(fd int, b []byte) (int, error) { return unix.Read(fd, b) }
 func closeSocket(fd int)                       { _ = unix.Close(fd) }
 func endWriting(fd int)                        { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 
-// writeSocket writes all pieces in one system call, or as much of them as the socket takes.
+// writeSocket writes all pieces in one system call, or as much of them as the socket takes. One piece, the usual case while nothing is in a hurry, goes by
+// write: the kernel needs a fifth less for it than for writev (loadtest/bench, row steady).
 func writeSocket(fd int, pieces []iovec) (int, error) {
+	if len(pieces) == 1 {
+		return unix.Write(fd, unsafe.Slice(pieces[0].Base, pieces[0].Len))
+	}
 	n, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&pieces[0])), uintptr(len(pieces)))
 	if errno != 0 {
 		return 0, errno

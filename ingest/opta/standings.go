@@ -18,7 +18,6 @@ const (
 type tables struct {
 	standings goalcast.Standings
 	names     map[goalcast.TeamID]string
-	rows      int
 }
 
 // readF3 reads the tables of a season. They are kept as told: points may be deducted, and ties are broken by each competition's own rules.

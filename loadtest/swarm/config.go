@@ -87,7 +87,7 @@ func (c Config) check() error {
 	case c.Zipf != 0 && c.Zipf <= 1:
 		return errors.New("the exponent of Zipf's law has to be over 1")
 	case c.Slow < 0 || c.Slow > 1:
-		return errors.New("Slow is a share, 0 to 1")
+		return errors.New("slow viewers are a share, 0 to 1")
 	}
 	_, err := c.targets()
 	return err
