@@ -82,7 +82,7 @@ func (p Provider) Read(doc goalcast.Document) (ingest.Reading, error) {
 	}
 	seen := look(doc.Body)
 	if feed == "" {
-		return ingest.Reading{}, fmt.Errorf("opta: neither headers nor body tell a feed; the root element is %q", seen.root)
+		return ingest.Reading{}, fmt.Errorf("opta: neither headers nor body tell a feed; the root element is %.40q", seen.root)
 	}
 	if seen.feed != "" && family(seen.feed) != family(feed) {
 		return ingest.Reading{}, fmt.Errorf("opta: %w: the headers say %s, the body is %s", ErrWrongFeed, feed, seen.feed)

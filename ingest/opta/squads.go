@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
 	"goalcast"
 	"goalcast/ingest"
@@ -192,12 +191,4 @@ func squadOfficial(r *reader) (goalcast.SquadOfficial, bool) {
 	})
 	o.Name = cmp.Or(known, strings.TrimSpace(first+" "+last))
 	return o, o.Name != ""
-}
-
-// latestTime is the later of several times.
-func latestTime(all ...time.Time) (out time.Time) {
-	for _, t := range all {
-		out = latest(out, t)
-	}
-	return out
 }

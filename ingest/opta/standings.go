@@ -2,7 +2,6 @@ package opta
 
 import (
 	"fmt"
-	"time"
 
 	"goalcast"
 	"goalcast/ingest"
@@ -178,12 +177,4 @@ func (t *tables) zone(r *reader) {
 	if zone.Name != "" && len(t.standings.Zones) < maxRows {
 		t.standings.Zones = append(t.standings.Zones, zone)
 	}
-}
-
-// srmlOrF1 reads the document time in whichever of its two forms it is written.
-func (c clock) srmlOrF1(text string, near time.Time) time.Time {
-	if at := c.srml(text, near); !at.IsZero() {
-		return at
-	}
-	return c.f1(text, "", near)
 }

@@ -138,3 +138,19 @@ func latest(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// latestTime is the later of several times.
+func latestTime(all ...time.Time) (out time.Time) {
+	for _, t := range all {
+		out = latest(out, t)
+	}
+	return out
+}
+
+// srmlOrF1 reads the document time in whichever of its two forms it is written.
+func (c clock) srmlOrF1(text string, near time.Time) time.Time {
+	if at := c.srml(text, near); !at.IsZero() {
+		return at
+	}
+	return c.f1(text, "", near)
+}
