@@ -15,11 +15,11 @@ import (
 )
 
 // permessage-deflate (RFC 7692) without context: each message is compressed for itself, so that it is compressed once for all and no
-// connection has a window of its own. That costs ratio (a goal shrinks to 60 %, a snapshot to 40 %; with a context it would be a third)
-// and saves 40 kB and more for each viewer.
+// connection has a window of its own. That costs ratio (a goal shrinks to 60 %, a snapshot to 42 %, a price to 71 %) and saves what a window and its
+// tables take, tens of kilobytes, for each viewer. CPU per delivery was the same with and without it, so it is on unless NoDeflate is set.
 
-// deflateLevel was chosen by measurement: a goal of 535 bytes takes 6 µs, once. Higher levels gain 1 % for several times that, lower ones
-// lose 4 % and save nothing that could be seen.
+// deflateLevel was chosen by measurement: a goal of 535 bytes takes about 7 µs, once. Higher levels gain nothing and cost more, lower ones
+// lose up to 4 % of the length and save nothing that could be seen.
 const deflateLevel = 6
 
 // rsv1 marks a compressed message.
