@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures goalcast's hub beside Nchan, the fastest hub in Debian, and writes docs/benchmarks.md. `make bench` and `make million` run it.
 //
 // Everything is real and of its own: redis-server, `goalcast serve --roles hub`, nginx with Nchan, a process that publishes, and the processes of

@@ -162,7 +162,16 @@ func TestPricesThatGoBackAreFound(t *testing.T) {
 	}
 	var verdict Verdict
 	k.check(v, Expected{Odds: map[int64][]int64{1: {6, 1, 9}}}, &verdict)
-	if verdict.Prices != 1 { // key 1 was never seen
+	if verdict.Prices != 1 || verdict.Missing != 0 { // key 1 was never seen
+		t.Errorf("%+v", verdict)
+	}
+	fresh := k.newViewer(1)
+	k.check(&fresh, Expected{Odds: map[int64][]int64{1: {0, 0}}}, &verdict)
+	if verdict.Missing != 0 { // nothing was published
+		t.Errorf("%+v", verdict)
+	}
+	k.check(&fresh, Expected{Odds: map[int64][]int64{1: {0, 1}}}, &verdict)
+	if verdict.Missing != 1 {
 		t.Errorf("%+v", verdict)
 	}
 }
