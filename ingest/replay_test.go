@@ -372,3 +372,38 @@ func BenchmarkRederive(b *testing.B) {
 		}
 	}
 }
+
+// What came before and was applied is only counted; what failed is tried again when it comes again.
+func TestRepeatedDocument(t *testing.T) {
+	g := newGround(t)
+	d := simulated(1)[1]
+	headers := map[string][]string{"X-Meta-Feed-Type": {d.Feed}, "X-Meta-Game-Id": {fmt.Sprint(d.Match)}}
+	is := func(state goalcast.DocumentState, attempts, repeats int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+			got, err := g.store.Document(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.State == state && got.Attempts == attempts && got.Repeats == repeats {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("state %s, %d attempts, %d repeats; want %s, %d, %d", got.State, got.Attempts, got.Repeats, state, attempts, repeats)
+			}
+		}
+	}
+	for n := range 3 {
+		if code := g.post(t, d.Body, headers); code != 200 {
+			t.Fatal(code)
+		}
+		is(goalcast.DocumentApplied, 1, n)
+	}
+	if err := g.store.FinishDocument(t.Context(), 1, goalcast.DocumentFailed, "a reader that has been mended since"); err != nil {
+		t.Fatal(err)
+	}
+	if code := g.post(t, d.Body, headers); code != 200 {
+		t.Fatal(code)
+	}
+	is(goalcast.DocumentApplied, 3, 3)
+}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"goalcast"
 	"goalcast/internal/testservers"
@@ -140,5 +142,38 @@ func BenchmarkPublishToListener(b *testing.B) {
 			cancel()
 			<-done
 		})
+	}
+}
+
+// An archive of 400 days: what a document costs to keep, to read and to finish.
+func BenchmarkOldArchive(b *testing.B) {
+	s := openTest(b, testservers.DurablePostgres(b))
+	today := dayOf(kickoff.UnixMilli())
+	for day := today - 400; day <= today; day++ {
+		if err := s.makePartition(b.Context(), day); err != nil {
+			b.Fatal(err)
+		}
+	}
+	document := documents(90 << 10)
+	var keeps, reads, finishes []time.Duration
+	for b.Loop() {
+		d := goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Body: document(), Received: kickoff}
+		begin := time.Now()
+		if err := s.KeepDocument(context.Background(), &d); err != nil {
+			b.Fatal(err)
+		}
+		kept := time.Now()
+		if _, err := s.Document(context.Background(), d.ID); err != nil {
+			b.Fatal(err)
+		}
+		read := time.Now()
+		if err := s.FinishDocument(context.Background(), d.ID, goalcast.DocumentApplied, ""); err != nil {
+			b.Fatal(err)
+		}
+		keeps, reads, finishes = append(keeps, kept.Sub(begin)), append(reads, read.Sub(kept)), append(finishes, time.Since(read))
+	}
+	for name, all := range map[string][]time.Duration{"keep": keeps, "read": reads, "finish": finishes} {
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-us-"+name)
 	}
 }
