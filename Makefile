@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test deps lint test-go test-js build bench fuzz clean
+.PHONY: test deps lint test-go test-js build bench million bench-go fuzz clean
 
 test: deps lint test-go test-js
 
@@ -27,9 +27,17 @@ test-js: build
 build:
 	$(GO) build -o tmp/goalcast ./cmd/goalcast
 
-# Figures for docs/benchmarks.md: needs the same servers as the tests.
+# The rows of docs/benchmarks.md, beside Nchan; and the one with a million viewers, which takes ten minutes and all memory.
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./hub/... ./cmd/goalcast/...
+	./loadtest/bench/peers.sh
+	$(GO) run ./loadtest/bench -out docs/benchmarks.md
+
+million:
+	$(GO) run ./loadtest/bench -rows million -repeat 1 -out docs/benchmarks.md
+
+# The benchmarks of single packages, among them a goal's way from POST to socket and to the push service.
+bench-go:
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store ./hub ./cmd/goalcast
 
 # A minute on each parser of what strangers send.
 fuzz:

@@ -68,6 +68,8 @@ type serving struct {
 	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is no limit."`
 	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
 	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
+	Deflate       bool           `env:"GOALCAST_DEFLATE" default:"true" negatable:"" help:"Agree to permessage-deflate with viewers who offer it: a third fewer bytes, compressed once for all."`
+	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" default:"0" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet; 0 leaves it to the kernel, which may give a slow one megabytes."`
 	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address."`
 	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
@@ -217,6 +219,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_HANDSHAKE_RATE", positive(c.HandshakeRate >= 0)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_ALARM_WEBHOOK", c.Alarm.check()},
+		{"GOALCAST_SEND_BUFFER", positive(c.SendBuffer >= 0)},
 		{"GOALCAST_FCM_RATE", positive(c.FCM.Rate > 0)},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
 		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.check()},
