@@ -42,8 +42,8 @@ bench-go:
 # A minute on each parser of what strangers send.
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/opta
-	$(GO) test -run '^10591059' -fuzz FuzzRead -fuzztime 60s ./ingest/wsc
-	$(GO) test -run '^10591059' -fuzz FuzzRead -fuzztime 60s ./ingest/generic
+	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/wsc
+	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/generic
 	$(GO) test -run '^$$' -fuzz FuzzClientFrames -fuzztime 60s ./hub
 
 clean:
