@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test deps lint test-go test-js build bench million bench-go fuzz clean
+.PHONY: test deps lint test-go test-js build bench million bench-go soak fuzz clean
 
 test: deps lint test-go test-js
 
@@ -38,6 +38,10 @@ million:
 # The benchmarks of single packages, among them a goal's way from POST to socket and to the push service.
 bench-go:
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store ./hub ./cmd/goalcast
+
+# Ten matches at 20 times their speed while processes are killed and servers restarted: about ten minutes.
+soak:
+	GOALCAST_SOAK=1 $(GO) test -race -run TestSoak -v -timeout 60m ./cmd/goalcast
 
 # A minute on each parser of what strangers send.
 fuzz:

@@ -104,12 +104,19 @@ func (v *viewer) count(what func() int) int {
 	return what()
 }
 
+func decodeFrame(text []byte) (f goalcast.Frame, err error) {
+	if err := json.Unmarshal(text, &f); err != nil {
+		return f, fmt.Errorf("frame %.200s: %w", text, err)
+	}
+	return f, nil
+}
+
 func (v *viewer) frame(id string, text []byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var f goalcast.Frame
-	if err := json.Unmarshal(text, &f); err != nil {
-		v.problem = errors.Join(v.problem, fmt.Errorf("frame %.200s: %w", text, err))
+	f, err := decodeFrame(text)
+	if err != nil {
+		v.problem = errors.Join(v.problem, err)
 		return
 	}
 	if f.Cursor != nil {

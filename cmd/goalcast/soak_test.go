@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+	"goalcast/loadtest/simulator"
+)
+
+// TestSoak plays simulated match days to goalcast while the process that takes feeds in is killed and Redis (empty afterwards) and PostgreSQL are restarted, at random. Viewers
+// over every transport record everything: none may miss an event, get one twice or out of order, and in the end all know what really happened.
+//
+// It is short and fast here; `make soak` plays ten matches at 20 times their speed.
+func TestSoak(t *testing.T) {
+	speed, matches, pause := 300.0, 2, 2*time.Second
+	if os.Getenv("GOALCAST_SOAK") != "" {
+		speed, matches, pause = 20, 5, 12*time.Second
+	}
+	r := newSoakRig(t)
+	var days []*simulator.Day
+	for seed := range uint64(2) {
+		days = append(days, simulator.New(simulator.Config{Seed: 70 + seed, Matches: matches, Speed: speed, Start: time.Now(), Stagger: time.Minute, Lead: 2 * time.Minute}))
+	}
+	recorders := map[string]*recorder{}
+	for name, over := range transports {
+		recorders[name] = newRecorder(t, r.hub.public, over, days)
+	}
+	played := make(chan error, len(days))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, day := range days {
+		go func() {
+			played <- day.Run(ctx, simulator.Poster(r.ingest.public+"/feeds/opta", "", nil, slog.New(slog.DiscardHandler)))
+		}()
+	}
+	harm := r.harm(pause, played, len(days))
+	t.Logf("done to it: %v", harm)
+	if len(harm) < 3 {
+		t.Fatal("too little was done to it: no test")
+	}
+	waitFor(t, 2*time.Minute, "all documents to be applied", func() error {
+		left, err := r.ingest.unfinished()
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d left", left)
+		}
+		return err
+	})
+	for _, day := range days {
+		for _, truth := range day.Matches() {
+			final := r.checkTruth(truth)
+			for name, rec := range recorders {
+				rec.check(name, final)
+			}
+		}
+	}
+}
+
+// soakRig is goalcast on servers that can be stopped: one process for feeds, always at the same address, and one for viewers.
+type soakRig struct {
+	t           *testing.T
+	redis       *testservers.RedisServer
+	postgres    *testservers.PostgresServer
+	env         []string
+	ingest, hub *process
+	ingestAt    string
+}
+
+func newSoakRig(t *testing.T) *soakRig {
+	r := &soakRig{t: t, redis: testservers.NewRedis(t), postgres: testservers.NewPostgres(t)}
+	r.env = append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL, "GOALCAST_FEED_SWEEP_AFTER=500ms")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ingestAt = l.Addr().String()
+	_ = l.Close()
+	r.startIngest()
+	r.hub = start(t, r.env, "serve", "--roles=hub,rest")
+	return r
+}
+
+func (r *soakRig) startIngest() {
+	r.ingest = start(r.t, r.env, "serve", "--roles=ingest,rest", "--listen="+r.ingestAt)
+}
+
+// harm does something to goalcast every now and then until all days are played, and lists what.
+func (r *soakRig) harm(pause time.Duration, played <-chan error, days int) (done []string) {
+	r.t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	ways := []struct {
+		name string
+		do   func()
+	}{
+		{"ingest killed", func() { r.ingest.kill(); r.startIngest() }},
+		{"redis restarted empty", r.redis.RestartEmpty},
+		{"postgres restarted", func() { r.postgres.Stop(); r.postgres.Start(r.t) }},
+	}
+	for n := 0; days > 0; {
+		select {
+		case err := <-played:
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			days--
+		case <-time.After(pause/2 + time.Duration(rng.Int64N(int64(pause)))):
+			way := ways[n%len(ways)] // each comes, in turn at first
+			if n >= len(ways) {
+				way = ways[rng.IntN(len(ways))]
+			}
+			n++
+			way.do()
+			done = append(done, way.name)
+		}
+	}
+	return done
+}
+
+// checkTruth holds a match as the database has it against what really happened.
+func (r *soakRig) checkTruth(truth simulator.Match) goalcast.Snapshot {
+	r.t.Helper()
+	s, err := r.ingest.snapshot(goalcast.MatchID(truth.ID))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if s.Score != (goalcast.Score{Home: truth.Score[0], Away: truth.Score[1]}) || s.State != goalcast.Finished {
+		r.t.Errorf("%s: %v, %s", truth, s.Score, s.State)
+	}
+	for _, g := range truth.Goals {
+		e, ok := s.Event(fmt.Sprintf("opta:%d", g.EventID))
+		if !ok || e.Counts() == g.Cancelled || int64(e.Team) != g.Team || e.Player == nil || int64(e.Player.ID) != g.Scorer {
+			r.t.Errorf("%s: goal %d is %+v, want %+v", truth, g.EventID, e, g)
+		}
+	}
+	return s
+}
+
+// recorder is a viewer of single matches who knows for each up to where he has seen it.
+type recorder struct {
+	*viewer
+	mu      sync.Mutex
+	known   map[goalcast.MatchID]goalcast.Snapshot
+	wrong   error
+	counted map[string]int // events by key, since the last reset
+	resets  int
+}
+
+func newRecorder(t *testing.T, base string, over transport, days []*simulator.Day) *recorder {
+	rec := &recorder{known: map[goalcast.MatchID]goalcast.Snapshot{}, counted: map[string]int{}}
+	var topics []goalcast.Topic
+	for _, day := range days {
+		for _, m := range day.Matches() {
+			topics = append(topics, goalcast.ForMatch(goalcast.MatchID(m.ID)), goalcast.ForTeam(goalcast.TeamID(m.Home.ID)))
+		}
+	}
+	slices.SortFunc(topics, func(a, b goalcast.Topic) int { return strings.Compare(a.String(), b.String()) })
+	rec.viewer = newViewer(t, base, func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+		return over(ctx, base, topics, since, func(id string, text []byte) {
+			rec.record(text)
+			frame(id, text)
+		})
+	}, slices.Compact(topics)...)
+	rec.join()
+	return rec
+}
+
+func (r *recorder) record(text []byte) {
+	f, err := decodeFrame(text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrong = errors.Join(r.wrong, err)
+	switch f.Type {
+	case goalcast.FrameReset:
+		clear(r.known)
+		clear(r.counted)
+		r.resets++
+	case goalcast.FrameSnapshot:
+		for _, s := range f.Matches {
+			if f.Topic.Kind == goalcast.MatchTopic {
+				r.known[s.ID] = s
+			}
+		}
+	case goalcast.FrameEvent:
+		e := *f.Event
+		s := r.known[e.Match]
+		if r.counted[e.Key()]++; r.counted[e.Key()] > 1 {
+			r.wrong = errors.Join(r.wrong, fmt.Errorf("%s came twice", e.Key()))
+		}
+		if e.Seq > s.Seq+1 {
+			r.wrong = errors.Join(r.wrong, fmt.Errorf("match %d: %d after %d: something is missing", e.Match, e.Seq, s.Seq))
+		}
+		r.known[e.Match] = goalcast.Apply(s, e)
+	}
+}
+
+// check waits until the recorder knows the match as it ended, and looks at what he knows.
+func (r *recorder) check(name string, final goalcast.Snapshot) {
+	r.t.Helper()
+	waitFor(r.t, 30*time.Second, fmt.Sprintf("the end of match %d over %s", final.ID, name), func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if s := r.known[final.ID]; s.Seq < final.Seq {
+			return fmt.Errorf("at %d of %d, %w", s.Seq, final.Seq, r.wrong)
+		}
+		return nil
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.known[final.ID]
+	if r.wrong != nil || s.Score != final.Score || len(s.Timeline) != len(final.Timeline) {
+		r.t.Errorf("%s, match %d: %v; %v with %d events, want %v with %d; %d resets", name, final.ID, r.wrong, s.Score, len(s.Timeline), final.Score, len(final.Timeline), r.resets)
+	}
+}
