@@ -11,18 +11,15 @@ import (
 	"goalcast"
 )
 
-// Queues tells how the queues stand. A queue that never had a task is empty.
+// Queues tells how the queues stand, by name. One that never had a task is not among them.
 func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 	known, err := q.inspector.Queues()
 	if err != nil {
 		return nil, fmt.Errorf("queues: %w: %w", goalcast.ErrUnavailable, err)
 	}
+	slices.Sort(known)
 	var out []goalcast.QueueState
-	for _, name := range []string{queueUrgent, queueDefault} {
-		if !slices.Contains(known, name) {
-			out = append(out, goalcast.QueueState{Name: name})
-			continue
-		}
+	for _, name := range known {
 		info, err := q.inspector.GetQueueInfo(name)
 		if err != nil {
 			return nil, fmt.Errorf("queue %s: %w: %w", name, goalcast.ErrUnavailable, err)
@@ -33,14 +30,11 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 	return out, nil
 }
 
-// DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that does not exist. Redis keeps the last 10,000 for 90 days.
+// DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that never had a task. Redis keeps the last 10,000 for 90 days.
 func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
-	if queue != queueUrgent && queue != queueDefault {
-		return nil, fmt.Errorf("queue %q: %w", queue, goalcast.ErrNotFound)
-	}
 	tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(limit))
 	if errors.Is(err, asynq.ErrQueueNotFound) {
-		return nil, nil
+		return nil, fmt.Errorf("queue %q: %w", queue, goalcast.ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dead tasks of %s: %w: %w", queue, goalcast.ErrUnavailable, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,11 +18,15 @@ import (
 	"goalcast"
 )
 
-// The names of the queues in Redis.
-const (
-	queueUrgent  = "urgent"
-	queueDefault = "default"
-)
+// queueName is the queue in Redis that a task waits in: one for what is urgent and one for the rest, of each owner ("ingest" of "ingest:document"). A process takes
+// tasks only from queues of owners that it has a handler of: a process for pushes would otherwise take those that only one for feeds can run.
+func queueName(kind string, urgent bool) string {
+	owner, _, _ := strings.Cut(kind, ":")
+	if urgent {
+		return owner + ".urgent"
+	}
+	return owner + ".default"
+}
 
 // QueueOptions are the limits of the queue; zero fields take the default.
 type QueueOptions struct {
@@ -74,7 +79,7 @@ func retryPause(n int) time.Duration {
 	return d - rand.N(d/4)
 }
 
-// Handle says who runs tasks of a kind; before Run. A handler's error means that the task is tried again, as often as Task.Retries says,
+// Handle says who runs tasks of a kind ("ingest:document": whose it is, and what); before Run, which wants one at least. A handler's error means that the task is tried again, as often as Task.Retries says,
 // unless it is ErrPermanent.
 func (q *Queue) Handle(kind string, run func(ctx context.Context, payload []byte) error) {
 	q.mu.Lock()
@@ -85,10 +90,7 @@ func (q *Queue) Handle(kind string, run func(ctx context.Context, payload []byte
 // Enqueue adds a task; one whose ID is waiting or running already is not added again, and that is no error. A task with the ID of one that was
 // given up takes its place. A Delay is kept to the second, rounded up. ErrUnavailable: it may or may not have been added; trying again is safe if it has an ID.
 func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
-	queue := queueDefault
-	if t.Urgent {
-		queue = queueUrgent
-	}
+	queue := queueName(t.Kind, t.Urgent)
 	options := []asynq.Option{asynq.Queue(queue), asynq.MaxRetry(t.Retries), asynq.Timeout(q.options.TaskLimit)}
 	if t.ID != "" {
 		options = append(options, asynq.TaskID(t.ID))
@@ -134,10 +136,16 @@ func (q *Queue) Run(ctx context.Context) error {
 }
 
 func (q *Queue) config() asynq.Config {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	queues := map[string]int{}
+	for kind := range q.handlers {
+		queues[queueName(kind, true)], queues[queueName(kind, false)] = 9, 1
+	}
 	return asynq.Config{
 		Concurrency: q.options.Workers,
 		// Weights, not strict: a flood of urgent tasks leaves the others one turn in ten.
-		Queues:                   map[string]int{queueUrgent: 9, queueDefault: 1},
+		Queues:                   queues,
 		TaskCheckInterval:        q.options.CheckInterval,
 		DelayedTaskCheckInterval: q.options.DelayedInterval,
 		ShutdownTimeout:          q.options.StopTimeout,

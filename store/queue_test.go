@@ -103,6 +103,22 @@ func task(payload string) goalcast.Task {
 	return goalcast.Task{Kind: "test", ID: "test:" + payload, Payload: []byte(payload), Retries: 5}
 }
 
+// TestTasksOfOthersAreLeftAlone: a process that only sends pushes took the documents of one for feeds, and used up their tries.
+func TestTasksOfOthersAreLeftAlone(t *testing.T) {
+	onRedises(t, func(t *testing.T, url string) {
+		pushes, theirs := newQueue(t, url) // takes "test" only
+		other := goalcast.Task{Kind: "feeds:document", ID: "feeds:1", Payload: []byte("1"), Urgent: true, Retries: 1}
+		theirs.add(pushes, other, task("mine"))
+		theirs.until("mine", 1)
+		if states, err := pushes.Queues(t.Context()); err != nil || len(states) != 2 || states[0].Name != "feeds.urgent" || states[0].Waiting != 1 {
+			t.Errorf("queues: %+v, %v", states, err)
+		}
+		if got := testutil.ToFloat64(pushes.done.WithLabelValues("unknown", "retry")); got != 0 {
+			t.Errorf("%v tasks of others were taken", got)
+		}
+	})
+}
+
 func TestQueue(t *testing.T) {
 	onRedises(t, func(t *testing.T, url string) {
 		q, c := newQueue(t, url)
