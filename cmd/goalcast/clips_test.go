@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/ingest/opta/optatest"
+)
+
+// TestClipsReachViewers: a clip that WSC posts is tied to its goal and goes out to who follows the match; only who knows the key may post one.
+func TestClipsReachViewers(t *testing.T) {
+	const secret = "wsc-secret-of-the-tests"
+	s := startEmbedded(t)
+	s.ingest.stop(20 * time.Second)
+	p := start(t, append(slices.Clone(s.env), "GOALCAST_WSC_SHOW_RENDITION=true", "GOALCAST_FEED_SECRETS=wsc="+secret), "serve")
+	m := realMatches["Athletic"]
+	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(m.id))
+	v.join()
+	f7 := optatest.Sample(t, m.f7)
+	document, err := p.post(optatest.Headers("F7", f7, time.Now()), f7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.applied(document)
+	known, err := p.snapshot(m.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(known.Timeline, func(e goalcast.Event) bool { return e.Kind == goalcast.KindGoal })
+	goal := known.Timeline[i]
+
+	body := fmt.Sprintf(`{"Action":"Create","ActionTime":"2018-08-20T20:40:00Z","ContentId":"65f0c0ffee65f0c0ffee0001","ContentType":"Moment","Content":{
+		"id":"65f0c0ffee65f0c0ffee0001","type":"Moment","title":"The opener","version":1,"status":"Active","createTime":"2018-08-20T20:40:00Z","updateTime":"2018-08-20T20:40:00Z",
+		"executionTimeType":"InGame","duration":14,"videoRenditions":[{"url":"https://cdn.example.org/wide.mp4","fileType":"Mp4","aspectRatio":"16:9"}],
+		"metadata":{"game":{"provider":"Opta","providerId":"%d"},"team":{"provider":"Opta","providerId":"%d"}},
+		"labels":[{"title":"Goal","identifier":"goal"}],"extraInfo":{"eventMinute":"%d"},"geoTargeting":{"includedGeos":["BE"]}}}`, m.id, goal.Team, goal.Minute)
+	post := func(key string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.public+"/feeds/wsc", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Api-Key", key)
+		request.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		_, _ = io.Copy(io.Discard, answer.Body)
+		return answer.StatusCode
+	}
+	if status := post("wrong"); status != http.StatusUnauthorized {
+		t.Errorf("a wrong key: %d", status)
+	}
+	if status := post(secret); status != http.StatusOK {
+		t.Fatalf("webhook: %d", status)
+	}
+	waitFor(t, 20*time.Second, "the clip", func() error {
+		events, _, problem := v.state()
+		if problem != nil {
+			t.Fatal(problem)
+		}
+		for _, e := range events {
+			if e.Kind != goalcast.KindClip {
+				continue
+			}
+			if e.Clip.Of != goal.ID || e.Clip.URL != "https://cdn.example.org/wide.mp4" || !slices.Equal(e.Clip.Include, []string{"BE"}) {
+				t.Fatalf("clip %+v of %s, want one of %s", e.Clip, e.Clip.Of, goal.ID)
+			}
+			return nil
+		}
+		return errors.New("no clip")
+	})
+}
