@@ -78,8 +78,8 @@ func (c Config) withDefaults() Config {
 }
 
 // maxReplay is how many bytes of events a viewer who returns is sent at most; for more, snapshots are shorter. It is more than MaxPending, so that who was cut off for being too
-// slow can go on from where it was: it lacks what waited for
-// it, what the kernel had taken and it never read, and what came since. The events are shared; a replay costs a pointer for each.
+// slow can go on from where it was: it lacks what waited for it, what the kernel had taken and it never read, and what came since. The events are shared; a replay costs a
+// pointer for each.
 func (c Config) maxReplay() int { return 16 * c.MaxPending }
 
 // tick is the hub's own clock's step: keep-alive, stall and linger times are counted in it.
