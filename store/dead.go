@@ -30,10 +30,14 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 	return out, nil
 }
 
-// DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that never had a task. Redis keeps the last 10,000 for 90 days.
+// DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that never had a task, unless this process works on
+// it. Redis keeps the last 10,000 for 90 days.
 func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
 	tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(limit))
 	if errors.Is(err, asynq.ErrQueueNotFound) {
+		if _, ours := q.config().Queues[queue]; ours {
+			return nil, nil
+		}
 		return nil, fmt.Errorf("queue %q: %w", queue, goalcast.ErrNotFound)
 	}
 	if err != nil {

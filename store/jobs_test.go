@@ -264,7 +264,7 @@ func TestDeadTasksAreRevived(t *testing.T) {
 		if states, err := q.Queues(t.Context()); err != nil || len(states) != 0 {
 			t.Errorf("queues of an empty Redis: %+v, %v", states, err)
 		}
-		if dead, err := q.DeadTasks(t.Context(), "test.urgent", 10); !errors.Is(err, goalcast.ErrNotFound) {
+		if dead, err := q.DeadTasks(t.Context(), "test.urgent", 10); err != nil || len(dead) != 0 {
 			t.Errorf("dead tasks of an empty Redis: %+v, %v", dead, err)
 		}
 		if err := q.ReviveTask(t.Context(), "test.urgent", "work:1"); !errors.Is(err, goalcast.ErrNotFound) {

@@ -135,7 +135,7 @@ func TestDocumentsReplayAndAlarms(t *testing.T) {
 	if status, text := admin(http.MethodGet, "/admin/queues"); status != http.StatusOK || !regexp.MustCompile(`"name":"watch","began":"[^"]+","ended":"[^"]+","runs":[1-9]`).MatchString(text) {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, text := admin(http.MethodGet, "/admin/queues/urgent/dead"); status != http.StatusOK || text != `{"tasks":[]}` {
+	if status, text := admin(http.MethodGet, "/admin/queues/ingest.urgent/dead"); status != http.StatusOK || text != `{"tasks":[]}` {
 		t.Errorf("%d %s", status, text)
 	}
 	rebuiltGoal(t, p, url, env, eventually)
