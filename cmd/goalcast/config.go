@@ -222,13 +222,12 @@ func (c *serving) Validate() error {
 		{"GOALCAST_SEND_BUFFER", positive(c.SendBuffer >= 0)},
 		{"GOALCAST_FCM_RATE", positive(c.FCM.Rate > 0)},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
-		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.check()},
 	} {
 		if check.wrong != nil {
 			return fmt.Errorf("%s: %w", check.variable, check.wrong)
 		}
 	}
-	return nil
+	return c.Clips.check()
 }
 
 // Validate is called by kong.

@@ -32,6 +32,17 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_LOG_LEVEL=loud", want: "GOALCAST_LOG_LEVEL"},
 		{env: "GOALCAST_FCM_PROJECT=bank", want: "GOALCAST_FCM_CREDENTIALS"},
 		{env: "GOALCAST_DATABASE_URL_FILE=/does/not/exist", want: "GOALCAST_DATABASE_URL_FILE"},
+		{env: "GOALCAST_BRIGHTCOVE_ACCOUNT=9000001", want: "GOALCAST_BRIGHTCOVE_ACCOUNT"},
+		{env: "GOALCAST_BRIGHTCOVE_CALLBACK_URL=https://feeds.example.org", want: "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET"},
+		{env: "GOALCAST_BRIGHTCOVE_OAUTH_URL=oauth.example.org", want: "GOALCAST_BRIGHTCOVE_OAUTH_URL"},
+		{env: "GOALCAST_BRIGHTCOVE_CMS_URL=http://cms.example.org", want: "GOALCAST_BRIGHTCOVE_CMS_URL: want an https URL"},
+		{env: "GOALCAST_BRIGHTCOVE_CMS_URL=http://127.0.0.1.example.org", want: "GOALCAST_BRIGHTCOVE_CMS_URL"},
+		{env: "GOALCAST_BRIGHTCOVE_INGEST_URL=https://me:0123456789abcdef@example.org", want: "GOALCAST_BRIGHTCOVE_INGEST_URL"},
+		{env: "GOALCAST_BRIGHTCOVE_INGEST_URL=https://example.org/?key=0123456789abcdef", want: "GOALCAST_BRIGHTCOVE_INGEST_URL"},
+		{env: "GOALCAST_BRIGHTCOVE_CHECK_EVERY=0s", want: "GOALCAST_BRIGHTCOVE_CHECK_EVERY"},
+		{env: "GOALCAST_WSC_PULL_URL=ftp://example.org", want: "GOALCAST_WSC_PULL_URL"},
+		{env: "GOALCAST_WSC_PULL_EVERY=-5m", want: "GOALCAST_WSC_PULL_EVERY"},
+		{env: "GOALCAST_WSC_PULL_PAGE=0", want: "GOALCAST_WSC_PULL_PAGE"},
 		{env: "GOALCAST_SPEED=0", want: "GOALCAST_SPEED", args: []string{"demo"}},
 	} {
 		t.Run(tt.env, func(t *testing.T) {
@@ -68,6 +79,17 @@ func TestSecretsFromFiles(t *testing.T) {
 	t.Setenv("GOALCAST_FEED_SECRETS", "opta=0123456789abcdef")
 	if _, err := parse([]string{"serve"}, &commands{}); err == nil || !strings.Contains(err.Error(), "both set") {
 		t.Errorf("both set: %v", err)
+	}
+}
+
+// TestServicesOnThisMachine: plain http is taken for services that are here, for tests and for a proxy beside the process.
+func TestServicesOnThisMachine(t *testing.T) {
+	for _, address := range []string{"http://127.0.0.1:9", "http://[::1]:9/brightcove", "http://localhost", "https://cms.example.org/"} {
+		t.Setenv("GOALCAST_BRIGHTCOVE_CMS_URL", address)
+		var cli commands
+		if _, err := parse([]string{"serve"}, &cli); err != nil || cli.Serve.Clips.CMSURL != address {
+			t.Errorf("%s: %q, %v", address, cli.Serve.Clips.CMSURL, err)
+		}
 	}
 }
 
