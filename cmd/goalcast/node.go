@@ -44,6 +44,7 @@ type node struct {
 	clips    *wsc.Clips         // nil without role ingest
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
+	sender   *fcm.Sender        // the notifier's
 	rest     *rest.Server       // nil without role rest
 }
 
@@ -123,19 +124,23 @@ func (n *node) makeNotifier(ctx context.Context) error {
 		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
 		return nil
 	}
-	sender, err := fcm.New(ctx, fcm.Config{
+	var err error
+	n.sender, err = fcm.New(ctx, fcm.Config{
 		ProjectID: n.cfg.FCM.Project, Credentials: []byte(n.cfg.FCM.Credentials), Endpoint: n.cfg.FCM.Endpoint,
 	}, n.log, n.reg)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
 	}
-	n.notifier = notify.New(notify.Config{RateLimit: n.cfg.FCM.Rate}, n.db, n.queue, sender, n.log, n.reg)
+	n.notifier = notify.New(notify.Config{RateLimit: n.cfg.FCM.Rate}, n.db, n.queue, n.sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil
 }
 
-// close frees what newNode opened; after run has returned.
+// close frees what newNode opened, first what stands on others; after run has returned.
 func (n *node) close() {
+	if n.sender != nil {
+		n.sender.Close()
+	}
 	if n.player != nil {
 		n.player.Close()
 	}
