@@ -184,10 +184,12 @@ type LineupPlayer struct {
 
 // Clip is the detail of KindClip: a video of an event, or of the match.
 type Clip struct {
-	Of        string `json:"of,omitempty"` // id of the event it shows; empty for a summary
+	Of        string `json:"of,omitempty"`      // id of the event it shows; empty for a summary
+	Version   int64  `json:"version,omitempty"` // of the cut that Video or URL plays, by whoever cut it; a better cut has a higher one
 	Title     string `json:"title,omitempty"`
-	Video     string `json:"video,omitempty"` // id at the player (Brightcove), to be resolved when it is watched
-	URL       string `json:"url,omitempty"`   // where it can be played now, if there is no Video
+	Account   string `json:"account,omitempty"` // at the player (Brightcove), that Video is in
+	Video     string `json:"video,omitempty"`   // id at the player, to be resolved when it is watched
+	URL       string `json:"url,omitempty"`     // where it can be played now, if there is no Video
 	Thumbnail string `json:"thumbnail,omitempty"`
 	Poster    string `json:"poster,omitempty"` // a picture as large as the video, for the player before it plays
 	Seconds   int    `json:"seconds,omitempty"`

@@ -71,6 +71,9 @@ func reducerCases() map[string]reducerCase {
 			Events: events(fixture, begin, first, delay("opta:402", goalcast.FirstHalf, 20, goalcast.Suspended), delay("opta:405", goalcast.FirstHalf, 21, goalcast.Abandonment),
 				as(delay("opta:405", goalcast.FirstHalf, 21, goalcast.Abandonment), 2, goalcast.Cancelled))},
 		"awarded": {About: "an awarded result is the score, and ends the match, whatever was played", Events: events(fixture, begin, first, pause, awarded(fixture, 2, 0, 3))},
+		"better-cut": {About: "a better cut of a clip replaces the one before, whichever comes first; one that is withdrawn stays, cancelled, and is not played",
+			Events: events(fixture, begin, first, clip("wsc:1", first.ID), betterCut(clip("wsc:1", first.ID)), betterCut(clip("wsc:2", first.ID)), clip("wsc:2", first.ID),
+				withdrawn(betterCut(clip("wsc:1", first.ID))))},
 		"no-side": {About: "a goal for neither side counts for nobody", Events: events(fixture, begin, goalAt("opta:105", 33, goalcast.FirstHalf, 5, goalcast.OpenPlay))},
 	}
 }
@@ -164,7 +167,22 @@ func lineup(team goalcast.TeamID, revision int, formation string) goalcast.Event
 }
 
 func clip(id, of string) goalcast.Event {
-	return revised(goalcast.Event{ID: id, Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: of, Title: "1-0", Video: "v1", Seconds: 31}})
+	return revised(goalcast.Event{ID: id, Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: of, Version: 1, Title: "1-0", Account: "9000001", Video: "v1", Seconds: 31}})
+}
+
+func withdrawn(e goalcast.Event) goalcast.Event {
+	clip := *e.Clip
+	clip.Account, clip.Video = "", ""
+	e.Revision, e.Status, e.Clip = e.Revision+1, goalcast.Cancelled, &clip
+	return e
+}
+
+// betterCut is the next revision of a clip: nothing but its version is another.
+func betterCut(e goalcast.Event) goalcast.Event {
+	clip := *e.Clip
+	clip.Version++
+	e.Revision, e.Clip = e.Revision+1, &clip
+	return e
 }
 
 func message() goalcast.Event {
@@ -283,11 +301,12 @@ func TestReducerResults(t *testing.T) {
 		"lineups":      {state: goalcast.Scheduled},
 		"same-moment": {score: goalcast.Score{Home: 4}, half: &goalcast.Score{Home: 4}, state: goalcast.Live,
 			timeline: "opta:7 opta:8 opta:10 opta:9"},
-		"delayed":   {half: &goalcast.Score{}, state: goalcast.Live},
-		"suspended": {score: goalcast.Score{Home: 1}, state: goalcast.Live, timeline: "opta:101 opta:402 opta:405"},
-		"awarded":   {score: goalcast.Score{Away: 3}, half: &goalcast.Score{Home: 1}, state: goalcast.Finished},
-		"not-ours":  {state: goalcast.Scheduled},
-		"no-side":   {state: goalcast.Live},
+		"delayed":    {half: &goalcast.Score{}, state: goalcast.Live},
+		"suspended":  {score: goalcast.Score{Home: 1}, state: goalcast.Live, timeline: "opta:101 opta:402 opta:405"},
+		"awarded":    {score: goalcast.Score{Away: 3}, half: &goalcast.Score{Home: 1}, state: goalcast.Finished},
+		"not-ours":   {state: goalcast.Scheduled},
+		"no-side":    {state: goalcast.Live},
+		"better-cut": {score: goalcast.Score{Home: 1}, state: goalcast.Live, timeline: "wsc:1 wsc:2 opta:101"},
 	} {
 		all := apply(reducerCases()[name].Events)
 		s := all[len(all)-1]
@@ -304,8 +323,8 @@ func TestReducerResults(t *testing.T) {
 			t.Errorf("%s: timeline %s, want %s", name, got, want.timeline)
 		}
 	}
-	if cases := reducerCases(); len(cases) != 19 {
-		t.Errorf("%d cases, 19 are checked here", len(cases))
+	if cases := reducerCases(); len(cases) != 20 {
+		t.Errorf("%d cases, 20 are checked here", len(cases))
 	}
 }
 

@@ -48,6 +48,12 @@ func wireFrames() map[string]goalcast.Frame {
 	cancelled.Revision, cancelled.Seq, cancelled.Status, cancelled.Score = 3, 6, goalcast.Cancelled, &goalcast.Score{}
 	message := goalcast.Event{ID: "message:8f2c", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Match: 4711, Topics: topics[:1],
 		Message: json.RawMessage(`{"text":"Rain delays the second half"}`), Times: goalcast.Times{Published: ms}}
+	clip := goalcast.Event{ID: "wsc:6a92fa1ee363eba308515c01:4711", Revision: 2, Seq: 7, Status: goalcast.Confirmed, Kind: goalcast.KindClip, Match: 4711, Topics: topics,
+		Team: 174, Player: goal.Player, Period: goalcast.FirstHalf, Minute: 27, Second: 41, Clock: "27", Score: &goalcast.Score{Home: 1}, At: at.Add(4 * time.Minute),
+		Clip: &goalcast.Clip{Of: goal.ID, Version: 3, Title: "Pike opens the score", Account: "9000001", Video: "5660000000002",
+			Thumbnail: "https://images.example.org/5660000000002-th.jpg", Poster: "https://images.example.org/5660000000002-vs.jpg", Seconds: 14,
+			Include: []string{"BE", "NL"}, Exclude: []string{"GB"}},
+		Times: goalcast.Times{Provider: ms + 250000, Received: ms + 250100, Published: ms + 262000}}
 	price := goalcast.State{Topic: goalcast.ForOdds(4711), Key: "1x2/home", Version: ms, Value: json.RawMessage(`{"price":2350}`), At: ms}
 	matchTopic, oddsTopic, stale := goalcast.ForMatch(4711), goalcast.ForOdds(4711), true
 	return map[string]goalcast.Frame{
@@ -58,6 +64,7 @@ func wireFrames() map[string]goalcast.Frame {
 		"event":           {Type: goalcast.FrameEvent, Cursor: cursor(1235), Event: &goal, Sent: ms + 9407},
 		"event-cancelled": {Type: goalcast.FrameEvent, Cursor: cursor(1236), Event: &cancelled, Sent: ms + 95000},
 		"event-message":   {Type: goalcast.FrameEvent, Cursor: cursor(1237), Event: &message, Sent: ms + 1},
+		"event-clip":      {Type: goalcast.FrameEvent, Cursor: cursor(1238), Event: &clip, Sent: ms + 262002},
 		"state":           {Type: goalcast.FrameState, State: &price, Sent: ms + 3},
 		"reset":           {Type: goalcast.FrameReset, Reason: "too_old"},
 		"stale":           {Type: goalcast.FrameStale, Stale: &stale},

@@ -12,7 +12,7 @@ import (
 const clipMinutes = 2
 
 // mergeClip lays the sources' words over each other, the most trusted last: where it plays is the player's word, all else the cutter's. A clip that the player has is
-// not played from anywhere else.
+// not played from anywhere else, and its version is that of the cut which plays there: a better one has its turn when it can be watched.
 func mergeClip(said []telling) *goalcast.Clip {
 	var out goalcast.Clip
 	said = slices.SortedFunc(slices.Values(said), func(a, b telling) int { return fieldOther.compare(b.source, a.source) })
@@ -21,8 +21,13 @@ func mergeClip(said []telling) *goalcast.Clip {
 		if c == nil {
 			continue
 		}
+		version := cmp.Or(c.Version, out.Version)
+		if c.Video != "" {
+			version = c.Version
+		}
 		out = goalcast.Clip{
-			Of: cmp.Or(c.Of, out.Of), Title: cmp.Or(c.Title, out.Title), Video: cmp.Or(c.Video, out.Video), URL: cmp.Or(c.URL, out.URL),
+			Of: cmp.Or(c.Of, out.Of), Version: version, Title: cmp.Or(c.Title, out.Title),
+			Account: cmp.Or(c.Account, out.Account), Video: cmp.Or(c.Video, out.Video), URL: cmp.Or(c.URL, out.URL),
 			Thumbnail: cmp.Or(c.Thumbnail, out.Thumbnail), Poster: cmp.Or(c.Poster, out.Poster), Seconds: cmp.Or(c.Seconds, out.Seconds),
 			Summary: c.Summary || out.Summary, Include: longer(c.Include, out.Include), Exclude: longer(c.Exclude, out.Exclude),
 		}
@@ -75,7 +80,7 @@ func (f feeds) settleClips(events map[string]goalcast.Event) {
 			events[id] = e
 		}
 		if !e.Counts() {
-			e.Clip.Video, e.Clip.URL = "", "" // nobody is to play it
+			e.Clip.Account, e.Clip.Video, e.Clip.URL = "", "", "" // nobody is to play it
 		}
 	}
 }

@@ -311,7 +311,9 @@ func fullMatch() goalcast.Snapshot {
 		{ID: "opta:6", Kind: goalcast.KindMissedPenalty, Team: 175, Player: other, Period: goalcast.FirstHalf, Minute: 18},
 		{ID: "opta:7", Kind: goalcast.KindAddedTime, Period: goalcast.FirstHalf, Minute: 18, AddedTime: 3},
 		{ID: "opta:8", Kind: goalcast.KindShootoutKick, Team: 174, Period: goalcast.Shootout, Kick: &goalcast.Kick{Scored: true}},
-		{ID: "wsc:1", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: "opta:1", Title: "1-0", Video: "v1", Thumbnail: "https://cdn.example.org/t.jpg", Seconds: 31}},
+		{ID: "wsc:1", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: "opta:1", Version: 2, Title: "1-0", Account: "9000001", Video: "v1",
+			Thumbnail: "https://cdn.example.org/t.jpg", Poster: "https://cdn.example.org/p.jpg", Seconds: 31, Include: []string{"BE"}, Exclude: []string{"GB"}}},
+		{ID: "wsc:2", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Title: "All goals", URL: "https://cdn.example.org/v.mp4", Summary: true}},
 	}
 	var s goalcast.Snapshot
 	for i, e := range details {

@@ -23,7 +23,7 @@ func TestMatch(t *testing.T) {
 	h := open(t)
 	a := h.get(t, "/v1/matches/1009316")
 	m := decode[matchAnswer](t, a.body)
-	if m.Score != (goalcast.Score{Home: 1}) || m.Period != goalcast.FirstHalf || len(m.Lineups) != 1 || len(m.Timeline) != 10 {
+	if m.Score != (goalcast.Score{Home: 1}) || m.Period != goalcast.FirstHalf || len(m.Lineups) != 1 || len(m.Timeline) != 11 {
 		t.Errorf("match %s", a.body)
 	}
 	if m.Minute != 19 || m.Clock != "19" { // kick-off two minutes late, twenty after the planned one

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 
+	"goalcast"
 	"goalcast/docs"
 )
 
@@ -133,5 +135,31 @@ func TestEveryOperation(t *testing.T) {
 		if tt.auth != "" { // and without a token, a 401 that is described
 			h.ask(t, tt.method, tt.path, tt.body).problem(t, http.StatusUnauthorized, "unauthorized")
 		}
+	}
+}
+
+// Clips of both kinds, where a player has them and where only their cutter does, are in the match that answers are checked with, with every field there is: so the
+// description has every field.
+func TestDescriptionHasEveryFieldOfClips(t *testing.T) {
+	h := open(t)
+	unseen := map[string]bool{}
+	clip := reflect.TypeFor[goalcast.Clip]()
+	for i := range clip.NumField() {
+		name, _, _ := strings.Cut(clip.Field(i).Tag.Get("json"), ",")
+		unseen[name] = true
+	}
+	var answer struct {
+		Timeline []struct{ Clip map[string]any }
+	}
+	if err := json.Unmarshal(h.get(t, "/v1/matches/1009316").body, &answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range answer.Timeline {
+		for name := range e.Clip {
+			delete(unseen, name)
+		}
+	}
+	if len(unseen) > 0 {
+		t.Errorf("in no answer: %v", unseen)
 	}
 }

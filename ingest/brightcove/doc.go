@@ -93,6 +93,9 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Client {
 	return c
 }
 
+// Account is the number of the account that videos are in: a player needs it to find one.
+func (c *Client) Account() string { return c.cfg.Account }
+
 // Close waits for the renewal of a token that may be under way, at most the time-out of a request, and lets go of idle connections. Nothing may be called after it.
 func (c *Client) Close() {
 	c.token.running.Wait()

@@ -290,7 +290,8 @@ func eventID(content string, match goalcast.MatchID) string {
 func (c clip) fact(match goalcast.MatchID, showRendition bool) goalcast.Event {
 	e := goalcast.Event{
 		ID: eventID(c.ID, match), Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: c.Team, Period: c.Period, Minute: c.Minute, At: c.Made,
-		Clip: &goalcast.Clip{Title: c.Title, Seconds: c.Seconds, Thumbnail: c.Thumbnail, Poster: c.Poster, Summary: c.Summary, Include: c.Include, Exclude: c.Exclude},
+		Clip: &goalcast.Clip{Version: c.Version, Title: c.Title, Seconds: c.Seconds, Thumbnail: c.Thumbnail, Poster: c.Poster, Summary: c.Summary,
+			Include: c.Include, Exclude: c.Exclude},
 	}
 	if showRendition {
 		e.Clip.URL = c.URL

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/brightcove/brightcovetest"
 	"goalcast/ingest/wsc"
 	"goalcast/internal/testservers"
 )
@@ -35,7 +36,7 @@ func TestClipOfAKnownGoal(t *testing.T) {
 			r.vendor.SetJob(job.ID, "finished")
 			r.vendor.NotifyAll(job.ID)
 			r.until("the clip", r.shown)
-			want := goalcast.Clip{Of: "plain:1", Title: "Peeters opens the score", Video: job.Video, Seconds: 14, Include: []string{"BE", "NL"},
+			want := goalcast.Clip{Of: "plain:1", Version: 1, Title: "Peeters opens the score", Account: brightcovetest.Account, Video: job.Video, Seconds: 14, Include: []string{"BE", "NL"},
 				Poster:    "https://images.example.org/9000001/" + job.ID + "-vs.jpg",
 				Thumbnail: "https://images.example.org/9000001/" + job.ID + "-th.jpg"}
 			got := r.clip()
@@ -139,6 +140,53 @@ func TestBetterCutReplacesTheOldOne(t *testing.T) {
 	}
 	if len(r.vendor.Jobs()) != 2 || r.clip().Clip.Title != "One nil" || r.clip().Clip.Seconds != 14 {
 		t.Errorf("%d jobs, clip %+v", len(r.vendor.Jobs()), r.clip().Clip)
+	}
+}
+
+// TestHigherVersionIsARevision: also where title, length and picture are the same; not before the better cut can be watched, and not where it never can.
+func TestHigherVersionIsARevision(t *testing.T) {
+	r := newRig(t, setup{clips: wsc.Config{Attempts: 1}})
+	r.goals(27)
+	r.post("wsc", webhook("create", 1, nil))
+	r.playing(1)
+	first := *r.clip()
+	if first.Clip.Version != 1 {
+		t.Errorf("clip %+v", first.Clip)
+	}
+	for version := 2; version <= 3; version++ {
+		r.post("wsc", webhook("update", version, nil))
+		r.until("another job", func() bool { return len(r.vendor.Jobs()) == version })
+		if now := r.clip(); now.Revision != first.Revision {
+			t.Errorf("told before it can be watched: %+v", now.Clip)
+		}
+		if version == 3 {
+			r.vendor.SetJob(r.vendor.Jobs()[2].ID, "failed")
+			r.until("given up", func() bool { return r.field("state") == "failed" })
+			break
+		}
+		r.vendor.SetPlain(r.vendor.Jobs()[1].ID, "finished")
+		r.until("the video", func() bool { return r.field("state") == "playable" })
+		now := *r.clip()
+		want := *first.Clip
+		want.Version = 2
+		if now.Revision != first.Revision+1 || !reflect.DeepEqual(*now.Clip, want) {
+			t.Errorf("revision %d of %+v", now.Revision, *now.Clip)
+		}
+		first = now
+	}
+	if now := r.clip(); now.Revision != first.Revision || now.Clip.Version != 2 {
+		t.Errorf("a cut that failed: revision %d of %+v", now.Revision, *now.Clip)
+	}
+	// Of WSC's own file each version is there at once.
+	local := newRig(t, setup{noPlayer: true})
+	local.goals(27)
+	for version := 1; version <= 2; version++ {
+		local.post("wsc", webhook("update", version, func(c object) {
+			c["videoRenditions"] = []any{object{"url": "https://cdn.example.org/same.mp4", "fileType": "Mp4"}}
+		}))
+		if now := local.clip(); now.Revision != version || now.Clip.Version != int64(version) {
+			t.Errorf("version %d: revision %d of %+v", version, now.Revision, *now.Clip)
+		}
 	}
 }
 

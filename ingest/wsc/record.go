@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -61,6 +63,13 @@ type record struct {
 
 // cut names what would be uploaded: another version or another file is another cut.
 func (r record) cut() string { return fmt.Sprintf("%d %s", r.Version, r.Master) }
+
+// cutVersion is the version of a cut by its name; 0 for none.
+func cutVersion(cut string) int64 {
+	text, _, _ := strings.Cut(cut, " ")
+	version, _ := strconv.ParseInt(text, 10, 64)
+	return version
+}
 
 // order compares a document with the record's newest: below 0 if the document is older.
 func (r record) order(k clip, digest string) int {
