@@ -42,7 +42,7 @@ type BusOptions struct {
 	Remember time.Duration
 	// Beat is how often the bus says that it is alive; 1 s.
 	Beat time.Duration
-	// StaleAfter is after how much silence listeners are told, and the connection is made anew; 3 s.
+	// StaleAfter is after how much silence listeners are told, and the connection is made anew; 2.8 s: viewers are promised to know within 3.
 	StaleAfter time.Duration
 }
 
@@ -68,7 +68,7 @@ func NewBus(r *Redis, options BusOptions, log *slog.Logger, reg prometheus.Regis
 	options.History = cmp.Or(options.History, 20_000)
 	options.Remember = cmp.Or(options.Remember, 24*time.Hour)
 	options.Beat = cmp.Or(options.Beat, time.Second)
-	options.StaleAfter = cmp.Or(options.StaleAfter, 3*time.Second)
+	options.StaleAfter = cmp.Or(options.StaleAfter, 2800*time.Millisecond)
 	b := &Bus{redis: r, options: options, log: log, scripts: newScripts(), metrics: newBusMetrics(reg), publish: "PUBLISH"}
 	shards := 1
 	if r.cluster {

@@ -123,8 +123,9 @@ func (r *reader) watch(ctx context.Context) error {
 		case <-t.C:
 		}
 		r.mu.Lock()
-		if time.Since(r.heard) >= r.bus.options.StaleAfter && !r.told {
+		if silence := time.Since(r.heard); silence >= r.bus.options.StaleAfter && !r.told {
 			r.stale, r.told = true, true
+			r.bus.log.Warn("the bus is silent", "for", silence)
 			r.bus.metrics.stale.Set(1)
 			r.listener.Stale(true)
 		}

@@ -129,6 +129,9 @@ func (r *reader) fresh() {
 	defer r.mu.Unlock()
 	r.heard = time.Now()
 	if r.stale {
+		if r.told {
+			r.bus.log.Info("the bus is heard again")
+		}
 		r.stale, r.told = false, false
 		r.bus.metrics.stale.Set(0)
 		r.listener.Stale(false)

@@ -3,6 +3,7 @@ package testservers
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -60,6 +61,11 @@ func (r *RedisServer) start() error {
 		return err
 	}
 	r.proc = proc
+	return r.answers()
+}
+
+// answers waits until the server answers.
+func (r *RedisServer) answers() error {
 	return eventually(startLimit/6, func() error {
 		answer, err := r.command("PING")
 		if err == nil && !strings.HasPrefix(answer, "+PONG") {
@@ -129,7 +135,44 @@ func (r *RedisServer) Do(args ...string) string {
 	return answer
 }
 
+// Calls is how often clients have called a command, "subscribe".
+func (r *RedisServer) Calls(command string) int {
+	r.tb.Helper()
+	text, err := r.ask(func(in *bufio.Reader) (string, error) {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		size, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(line), "$"))
+		if err != nil {
+			return "", fmt.Errorf("answers %q", line)
+		}
+		text := make([]byte, size)
+		_, err = io.ReadFull(in, text)
+		return string(text), err
+	}, "INFO", "commandstats")
+	if err != nil {
+		r.tb.Fatalf("redis info: %v", err)
+	}
+	_, rest, found := strings.Cut(text, "cmdstat_"+command+":calls=")
+	if !found {
+		return 0
+	}
+	count, _, _ := strings.Cut(rest, ",")
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		r.tb.Fatalf("redis info: %v", err)
+	}
+	return n
+}
+
 func (r *RedisServer) command(args ...string) (string, error) {
+	line, err := r.ask(func(in *bufio.Reader) (string, error) { return in.ReadString('\n') }, args...)
+	return strings.TrimRight(line, "\r\n"), err
+}
+
+// ask sends one command and has its answer read.
+func (r *RedisServer) ask(read func(*bufio.Reader) (string, error), args ...string) (string, error) {
 	conn, err := net.DialTimeout("tcp", r.Addr, time.Second)
 	if err != nil {
 		return "", err
@@ -146,6 +189,5 @@ func (r *RedisServer) command(args ...string) (string, error) {
 	if _, err := conn.Write([]byte(b.String())); err != nil {
 		return "", err
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	return strings.TrimRight(line, "\r\n"), err
+	return read(bufio.NewReader(conn))
 }
