@@ -84,7 +84,8 @@ type Config struct {
 	NameAge time.Duration // how long a player's name from the library is believed, and that there is none; default 10 min
 	Names   int           // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
 
-	// Fault is called at "kept", "parsed", "committed" and "published". It is nil but in tests that kill the process there.
+	// Fault is called at "kept", "parsed", "committed" and "published", and at "revising" and "revised", between which a match is locked. It is nil but in
+	// tests, which kill the process there or see who else is there.
 	Fault func(point string)
 }
 

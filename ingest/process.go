@@ -213,6 +213,8 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Readi
 	m = in.withNames(ctx, m)
 	err := in.store.UpdateMatch(ctx, m.Match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
 		defer in.recovered(doc, &err) // within the store's transaction, so that it is rolled back
+		in.cfg.Fault("revising")
+		defer in.cfg.Fault("revised")
 		before = rec.Snapshot
 		done, err = revise(rec, r.Source, r.Version, m, doc.Received.UnixMilli())
 		return done.record, done.events, err

@@ -29,7 +29,11 @@ const asGoalcast = "GOALCAST_TEST_PROCESS"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asGoalcast) != "" {
-		os.Exit(run(os.Args[1:], options{fault: faultFromEnvironment()}))
+		fault := faultFromEnvironment()
+		if path := os.Getenv("GOALCAST_TEST_WITNESS"); path != "" {
+			fault = witnessIn(path)
+		}
+		os.Exit(run(os.Args[1:], options{fault: fault}))
 	}
 	os.Exit(m.Run())
 }
