@@ -10,6 +10,7 @@ const (
 	AlarmNotStarted AlarmKind = "not_started"  // a match, some time after its planned kick-off
 	AlarmSilent     AlarmKind = "feed_silent"  // no document of a match in play for some time
 	AlarmNoClip     AlarmKind = "no_clip"      // of a goal, some time after it
+	AlarmClipFailed AlarmKind = "clip_failed"  // was given up: its upload failed, or its match was not found
 	AlarmNoSummary  AlarmKind = "no_summary"   // video of a match, some time after its end
 	AlarmUnreadable AlarmKind = "unreadable"   // documents of a feed that cannot be understood
 	AlarmDisagree   AlarmKind = "disagreement" // feeds tell different things of a match for some time
@@ -18,7 +19,7 @@ const (
 )
 
 // AlarmKinds are all of them.
-var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew}
+var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew}
 
 // Alarm is something that an operator should know. It opens once, and closes by itself when its reason is gone; the same reason later is another alarm.
 type Alarm struct {
@@ -46,6 +47,14 @@ type FailedFeed struct {
 	Provider, Feed string
 	Documents      int
 	Newest         DocumentID
+}
+
+// FailedClip is a clip that was given up, until a better cut of it comes or its document is replayed.
+type FailedClip struct {
+	ID    string
+	Match MatchID // 0 if it was not found
+	Title string
+	Error string
 }
 
 // QueueState is one queue of work for later.

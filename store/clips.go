@@ -107,6 +107,22 @@ func (s *Store) DueClips(ctx context.Context, before time.Time, limit int) ([]st
 	return ids, s.wrap("due clips", err)
 }
 
+// FailedClips lists the clips that are given up (state "failed") and were not before a time, by id; at most 100.
+func (s *Store) FailedClips(ctx context.Context, since time.Time) ([]goalcast.FailedClip, error) {
+	rows, err := s.query(ctx, `SELECT id, match_id, error, body FROM clips WHERE state = 'failed' AND updated >= $1 ORDER BY id LIMIT 100`, since.UnixMilli())
+	list, err := collect(rows, err, func(row scanner) (clip goalcast.FailedClip, err error) {
+		var record []byte
+		if err := row.Scan(&clip.ID, &clip.Match, &clip.Error, &record); err != nil {
+			return clip, err
+		}
+		var more struct{ Title string }
+		_ = json.Unmarshal(record, &more) // saveClip saw to it that it is JSON; a title of another shape is none
+		clip.Title = more.Title
+		return clip, nil
+	})
+	return list, s.wrap("failed clips", err)
+}
+
 // ClipsOf lists the records of a match's clips by id; those of match 0 are the ones whose match is not known. At most 1000.
 func (s *Store) ClipsOf(ctx context.Context, match goalcast.MatchID) ([][]byte, error) {
 	rows, err := s.query(ctx, `SELECT body FROM clips WHERE match_id = $1 ORDER BY id LIMIT $2`, match, maxMatches)

@@ -30,6 +30,7 @@ type clipsConfig struct {
 	CallbackURL    string        `name:"brightcove-callback-url" env:"GOALCAST_BRIGHTCOVE_CALLBACK_URL" placeholder:"URL" help:"Where Brightcove reaches this goalcast (https://feeds.example.org); /callbacks/brightcove is below. Empty: jobs are polled."`
 	CallbackSecret string        `name:"brightcove-callback-secret" env:"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET" secret:"" placeholder:"SECRET" help:"Makes callback addresses that nobody can guess; the same in all processes."`
 	CheckEvery     time.Duration `name:"brightcove-check-every" env:"GOALCAST_BRIGHTCOVE_CHECK_EVERY" default:"15s" help:"How often to ask for an upload that no callback tells of."`
+	Attempts       int           `name:"brightcove-attempts" env:"GOALCAST_BRIGHTCOVE_ATTEMPTS" default:"3" placeholder:"N" help:"Uploads of a cut that may fail before it is given up, with an alarm."`
 	OAuthURL       string        `name:"brightcove-oauth-url" env:"GOALCAST_BRIGHTCOVE_OAUTH_URL" default:"https://oauth.brightcove.com" placeholder:"URL" help:"Address of Brightcove's OAuth."`
 	CMSURL         string        `name:"brightcove-cms-url" env:"GOALCAST_BRIGHTCOVE_CMS_URL" default:"https://cms.api.brightcove.com" placeholder:"URL" help:"Address of its CMS."`
 	IngestURL      string        `name:"brightcove-ingest-url" env:"GOALCAST_BRIGHTCOVE_INGEST_URL" default:"https://ingest.api.brightcove.com" placeholder:"URL" help:"Address of its Dynamic Ingest."`
@@ -52,6 +53,7 @@ func (c clipsConfig) check() error {
 		{"GOALCAST_WSC_PULL_PAGE", positive(c.PullPage > 0 && c.PullPage <= 1000)},
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_URL", serviceURL(c.CallbackURL)},
 		{"GOALCAST_BRIGHTCOVE_CHECK_EVERY", positive(c.CheckEvery >= 100*time.Millisecond)},
+		{"GOALCAST_BRIGHTCOVE_ATTEMPTS", positive(c.Attempts > 0)},
 		{"GOALCAST_BRIGHTCOVE_OAUTH_URL", serviceURL(c.OAuthURL)},
 		{"GOALCAST_BRIGHTCOVE_CMS_URL", serviceURL(c.CMSURL)},
 		{"GOALCAST_BRIGHTCOVE_INGEST_URL", serviceURL(c.IngestURL)},
@@ -99,7 +101,7 @@ func (n *node) makeClips() {
 			OAuthURL: c.OAuthURL, CMSURL: c.CMSURL, IngestURL: c.IngestURL,
 		}, n.log, n.reg)
 	}
-	n.clips = wsc.New(wsc.Config{ShowRendition: c.ShowRendition, CheckEvery: c.CheckEvery}, n.db, n.queue, n.player, n.log, n.reg)
+	n.clips = wsc.New(wsc.Config{ShowRendition: c.ShowRendition, CheckEvery: c.CheckEvery, Attempts: c.Attempts}, n.db, n.queue, n.player, n.log, n.reg)
 }
 
 func (n *node) attachClips() {

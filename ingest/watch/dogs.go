@@ -107,6 +107,15 @@ func (w *Watch) noClip(_ context.Context, r *round) (out []goalcast.Alarm, _ err
 	return out, nil
 }
 
+// clipFailed: clips that were given up. It closes when a better cut or a replay begins them anew, and after Back.
+func (w *Watch) clipFailed(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
+	failed, err := w.store.FailedClips(ctx, r.now.Add(-w.cfg.Back))
+	for _, c := range failed {
+		out = append(out, goalcast.Alarm{Name: "clip_failed:" + c.ID, Match: c.Match, Text: fmt.Sprintf("clip %s %q was given up: %s", c.ID, c.Title, c.Error)})
+	}
+	return out, err
+}
+
 // happened is when an event happened, or else when we heard of it.
 func happened(e goalcast.Event) time.Time {
 	if e.At.IsZero() && e.Times.Received > 0 {

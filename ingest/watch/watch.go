@@ -25,6 +25,7 @@ type Store interface {
 	FailedFeeds(ctx context.Context, since time.Time) ([]goalcast.FailedFeed, error)
 	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // newest first, without bodies
 	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)
+	FailedClips(ctx context.Context, since time.Time) ([]goalcast.FailedClip, error)
 	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
 
 	SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time) (opened, closed []goalcast.Alarm, err error)
@@ -57,7 +58,7 @@ type Config struct {
 	ClockSkew  time.Duration // between the provider's time and ours; 30 s if theirs is behind (or the way is long), 2 s if it is ahead
 
 	Unreadable time.Duration // how long a document that nobody understands alarms, unless it is replayed; 24 h
-	Back       time.Duration // matches with a kick-off so long ago are not looked at any more; 12 h
+	Back       time.Duration // matches with a kick-off so long ago are not looked at any more, nor clips that were given up; 12 h
 
 	// Clips says that there is a provider of clips, so that their absence means something.
 	Clips bool
@@ -150,13 +151,14 @@ func (w *Watch) Check(ctx context.Context) error {
 		{goalcast.AlarmNotStarted, w.cfg.NotStarted, w.notStarted},
 		{goalcast.AlarmSilent, w.cfg.Silent, w.silent},
 		{goalcast.AlarmNoClip, w.cfg.NoClip, w.noClip},
+		{goalcast.AlarmClipFailed, w.cfg.Back, w.clipFailed},
 		{goalcast.AlarmNoSummary, w.cfg.NoSummary, w.noSummary},
 		{goalcast.AlarmDisagree, w.cfg.Disagree, w.disagree},
 		{goalcast.AlarmClockSkew, w.cfg.ClockSkew, w.clockSkew},
 		{goalcast.AlarmUnreadable, w.cfg.Unreadable, w.unreadable},
 		{goalcast.AlarmQueueLag, w.cfg.QueueLag, w.queueLag},
 	} {
-		ofMatches := c.kind != goalcast.AlarmUnreadable && c.kind != goalcast.AlarmQueueLag
+		ofMatches := c.kind != goalcast.AlarmUnreadable && c.kind != goalcast.AlarmQueueLag && c.kind != goalcast.AlarmClipFailed
 		if matches == nil && failed != nil && ofMatches {
 			continue
 		}

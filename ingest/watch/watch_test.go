@@ -281,6 +281,32 @@ func TestClipsThatDoNotCome(t *testing.T) {
 	})
 }
 
+// TestClipsThatWereGivenUp: one alarm for each, until it begins anew.
+func TestClipsThatWereGivenUp(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.Store) {
+		w := newTower(t, db, watch.Config{Silent: -1, Back: 24 * 365 * 100 * time.Hour}) // the store notes the time by its own clock
+		set := func(id, record string) {
+			t.Helper()
+			if err := db.UpdateClip(t.Context(), id, func([]byte) ([]byte, error) { return []byte(record), nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set("a", `{"state":"failed","match":7,"title":"The opener","error":"DownloadFailed"}`)
+		set("b", `{"state":"failed"}`)
+		set("c", `{"state":"processing","error":"one job failed"}`)
+		w.at(minute, "clip_failed:a", "clip_failed:b")
+		alarms, err := db.Alarms(t.Context(), goalcast.AlarmFilter{Kind: goalcast.AlarmClipFailed, Match: 7})
+		if err != nil || len(alarms) != 1 || alarms[0].Text != `clip a "The opener" was given up: DownloadFailed` {
+			t.Errorf("%+v, %v", alarms, err)
+		}
+		set("a", `{"state":"waiting"}`)
+		w.at(2*minute, "clip_failed:b")
+		if list, err := db.FailedClips(t.Context(), time.Now().Add(time.Hour)); err != nil || len(list) != 0 {
+			t.Errorf("given up in the future: %+v, %v", list, err)
+		}
+	})
+}
+
 func TestUnreadableDocuments(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
 		w := newTower(t, db, watch.Config{})
