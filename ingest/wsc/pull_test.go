@@ -2,58 +2,21 @@ package wsc_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/wsctest"
 )
 
-// feed is WSC's side of the catch-up.
-type feed struct {
-	mu       sync.Mutex
-	contents map[string][]object // by kind
-	refuse   []int               // statuses of the next answers
-	asked    []string
-	from     []string
-}
-
-func (f *feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	q := r.URL.Query()
-	f.asked = append(f.asked, r.URL.Path+"?"+q.Get("PageNum"))
-	f.from = append(f.from, q.Get("UpdateTime.From"))
-	if q.Get("ApiKey") != "key" {
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	if len(f.refuse) > 0 {
-		w.Header().Set("X-RateLimit-Reset", "0")
-		w.WriteHeader(f.refuse[0])
-		f.refuse = f.refuse[1:]
-		return
-	}
-	var page, size int
-	fmt.Sscan(q.Get("PageNum"), &page)
-	fmt.Sscan(q.Get("PageSize"), &size)
-	all := f.contents[strings.TrimPrefix(r.URL.Path, "/v1/")]
-	part := all[min(page*size, len(all)):min((page+1)*size, len(all))]
-	_ = json.NewEncoder(w).Encode(object{"totalItems": len(all), "result": part})
-}
-
-func newPuller(t *testing.T, r *rig, f *feed, cfg wsc.PullConfig, lock wsc.Locker) *wsc.Puller {
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
+func newPuller(t *testing.T, r *rig, f *wsctest.Feed, cfg wsc.PullConfig, lock wsc.Locker) *wsc.Puller {
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
-	cfg.URL = server.URL
+	cfg.URL = f.URL
 	return wsc.NewPuller(cfg, r.clips, lock, slog.New(slog.DiscardHandler))
 }
 
@@ -70,13 +33,15 @@ func TestPullTakesWhatWasMissed(t *testing.T) {
 	r := newRig(t, setup{clips: wsc.Config{ShowRendition: true}})
 	r.goals(27)
 	r.post("wsc", webhook("create", 2, nil))
-	f := &feed{contents: map[string][]object{}, refuse: []int{429, 503, 429}}
+	f := wsctest.Start(t)
+	f.Refuse("stories?0", 429, 503, 429)
+	moments := []object{contentOf(goalClip, 1, nil), {"id": "../x"}}
 	for i := range 5 {
-		f.contents["moments"] = append(f.contents["moments"], contentOf(fmt.Sprint("missed", i), 1, nil))
+		moments = append(moments, contentOf(fmt.Sprint("missed", i), 1, nil))
 	}
-	f.contents["moments"] = append(f.contents["moments"], contentOf(goalClip, 1, nil), object{"id": "../x"})
-	f.contents["videos"] = []object{contentOf(goalClip, 2, nil)}
-	p := newPuller(t, r, f, wsc.PullConfig{Key: "key", PageSize: 3, Pause: time.Millisecond}, nil)
+	f.Set("moments", moments...)
+	f.Set("videos", contentOf(goalClip, 2, nil))
+	p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, PageSize: 3, Pause: time.Millisecond}, nil)
 	if err := p.Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -88,30 +53,59 @@ func TestPullTakesWhatWasMissed(t *testing.T) {
 			t.Errorf("%s: %v, want %v", outcome, got, want)
 		}
 	}
-	want := []string{"/v1/stories?0", "/v1/stories?0", "/v1/stories?0", "/v1/stories?0", "/v1/moments?0", "/v1/moments?1", "/v1/moments?2", "/v1/videos?0"}
-	if !slices.Equal(f.asked, want) {
-		t.Errorf("asked %v\nwant %v", f.asked, want)
+	want := []string{"stories?0", "stories?0", "stories?0", "stories?0", "moments?0", "moments?1", "moments?2", "videos?0"}
+	if got := f.Pages(); !slices.Equal(got, want) {
+		t.Errorf("asked %v\nwant %v", got, want)
 	}
 	// The next time only what is newer is asked for, and a draft takes its clip away.
-	f.contents = map[string][]object{"moments": {contentOf("missed3", 1, func(c object) { c["status"], c["version"] = "Draft", 2 })}}
+	f.Set("moments", contentOf("missed3", 1, func(c object) {
+		c["status"], c["version"], c["updateTime"] = "Draft", 2, time.Now().UTC().Format(time.RFC3339Nano)
+	}))
 	if err := p.Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if e := r.clipsNow()["wsc:missed3:77"]; e.Counts() {
 		t.Error("a draft is shown")
 	}
-	first, err1 := time.Parse(time.RFC3339, f.from[0])
-	second, err2 := time.Parse(time.RFC3339, f.from[len(f.from)-1])
-	if err1 != nil || err2 != nil || second.Sub(first) < 23*time.Hour {
-		t.Errorf("asked from %v and then from %v", first, second)
+	asked := f.Asked()
+	if first, last := asked[0].From, asked[len(asked)-1].From; first.IsZero() || last.Sub(first) < 23*time.Hour {
+		t.Errorf("asked from %v and then from %v", first, last)
+	}
+}
+
+// TestPullThatBreaksOffLosesNothing: what was read stays, and the next time all that was changed since the last whole one is read again.
+func TestPullThatBreaksOffLosesNothing(t *testing.T) {
+	r := newRig(t, setup{clips: wsc.Config{ShowRendition: true}})
+	r.goals(27)
+	f := wsctest.Start(t)
+	var moments []object
+	for i := range 7 {
+		moments = append(moments, contentOf(fmt.Sprint("missed", i), 1, nil))
+	}
+	f.Set("moments", moments...)
+	f.Refuse("moments?1", 403)
+	f.Refuse("moments?2", 500, 500)
+	p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, PageSize: 2, Tries: 2, Pause: time.Millisecond}, nil)
+	for _, want := range []int{2, 4} {
+		if err := p.Pull(t.Context()); err == nil || len(r.clipsNow()) != want {
+			t.Fatalf("%v, %d clips; want an error and %d", err, len(r.clipsNow()), want)
+		}
+	}
+	if err := p.Pull(t.Context()); err != nil || len(r.clipsNow()) != 7 || r.count("goalcast_clips_pulled_total", "new") != 7 {
+		t.Errorf("%v, %d clips", err, len(r.clipsNow()))
+	}
+	asked := f.Asked()
+	if first, last := asked[0].From, asked[len(asked)-1].From; last.Sub(first) > time.Hour {
+		t.Errorf("asked from %v and then, though it had broken off, from %v", first, last)
 	}
 }
 
 func TestPullTellsNoKey(t *testing.T) {
 	r := newRig(t, setup{})
-	f := &feed{refuse: []int{429, 429, 429}}
+	f := wsctest.Start(t)
+	f.Refuse("stories?0", 429, 429, 429)
 	for _, p := range []*wsc.Puller{
-		newPuller(t, r, f, wsc.PullConfig{Key: "key", Tries: 3, Pause: time.Millisecond}, nil),
+		newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, Tries: 3, Pause: time.Millisecond}, nil),
 		newPuller(t, r, f, wsc.PullConfig{Key: "secret"}, nil),
 		wsc.NewPuller(wsc.PullConfig{URL: "http://127.0.0.1:1", Key: "secret", Tries: 1}, r.clips, nil, slog.New(slog.DiscardHandler)),
 	} {
@@ -120,8 +114,8 @@ func TestPullTellsNoKey(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if len(f.asked) != 4 {
-		t.Errorf("asked %v", f.asked)
+	if asked := f.Pages(); len(asked) != 4 {
+		t.Errorf("asked %v", asked)
 	}
 }
 
@@ -142,9 +136,9 @@ func (l held) WithLock(ctx context.Context, name string, run func(context.Contex
 func TestPullRunsUnderItsLock(t *testing.T) {
 	for _, taken := range []bool{true, false} {
 		r := newRig(t, setup{})
-		f := &feed{}
+		f := wsctest.Start(t)
 		lock := held{taken, make(chan string, 99)}
-		p := newPuller(t, r, f, wsc.PullConfig{Key: "key", Every: 5 * time.Millisecond}, lock)
+		p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, Every: 5 * time.Millisecond}, lock)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
@@ -157,8 +151,8 @@ func TestPullRunsUnderItsLock(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if asked := len(f.asked) > 0; asked == taken {
-			t.Errorf("taken %v, asked %v", taken, f.asked)
+		if asked := len(f.Asked()) > 0; asked == taken {
+			t.Errorf("taken %v, asked %v", taken, f.Pages())
 		}
 	}
 }

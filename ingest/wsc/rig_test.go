@@ -25,6 +25,7 @@ import (
 	"goalcast/ingest/brightcove"
 	"goalcast/ingest/brightcove/brightcovetest"
 	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/wsctest"
 	"goalcast/store"
 )
 
@@ -285,34 +286,24 @@ func (r *rig) goals(minutes ...int) {
 
 const goalClip = "6a92fa1ee363eba308515c01"
 
-type object = map[string]any
+type object = wsctest.Object
 
-// webhook is a document of WSC: a clip of a goal in minute 27, version and time 1. edit changes what is in it.
+// webhook is a document of WSC: the clip of a goal in minute 27, version and time 1. edit changes what is in it.
 func webhook(action string, version int, edit func(content object)) object {
-	at := kickoff.Add(35*time.Minute + time.Duration(version)*time.Second)
-	c := object{
-		"id": goalClip, "type": "Moment", "title": "Peeters opens the score", "version": version, "status": "Active", "duration": 14.4,
-		"createTime": kickoff.Add(34 * time.Minute).Format(time.RFC3339Nano), "updateTime": at.Format(time.RFC3339Nano),
-		"videoRenditions": []any{
-			object{"url": fmt.Sprintf("https://cdn.example.org/v%d/tall.mp4", version), "fileType": "Mp4", "aspectRatio": "Vertical", "bitRate": 9000},
-			object{"url": fmt.Sprintf("https://cdn.example.org/v%d/wide.m3u8", version), "fileType": "HLS", "aspectRatio": "Horizontal"},
-			object{"url": fmt.Sprintf("https://cdn.example.org/v%d/wide.mp4", version), "fileType": "Mp4", "aspectRatio": "Horizontal", "bitRate": 5000},
-		},
-		"thumbnails": []any{object{"url": "https://cdn.example.org/small.jpg", "aspectRatio": "Square"}},
-		"metadata":   object{"game": object{"provider": "Opta", "providerId": "77", "wscId": 1}, "team": nil, "player": nil},
-		"labels":     []any{object{"title": "Goals", "identifier": "goals"}, object{"title": "Zeebries", "identifier": "zeebries"}},
-		"extraInfo":  object{"eventMinute": "27", "activeLabels": []any{"goals"}}, "executionTimeType": "InGame",
-		"geoTargeting": object{"includedGeos": []any{"be", "NL"}, "excludedGeos": nil},
-	}
+	c := wsctest.Content(goalClip, match, version, edited(0))
+	c["labels"] = append(c["labels"].([]any), object{"title": "Zeebries", "identifier": "zeebries"})
 	if edit != nil {
 		edit(c)
 	}
-	return object{"Action": action, "ActionTime": at.Format(time.RFC3339), "ContentId": c["id"], "ContentType": "Moment", "Content": c}
+	return wsctest.Webhook(action, c)
 }
 
-func deletion(version int) object {
-	return object{"Action": "DELETE", "ActionTime": kickoff.Add(35*time.Minute + time.Duration(version)*time.Second).Format(time.RFC3339), "ContentId": goalClip, "ContentType": "Moment"}
+// edited is when a version was made.
+func edited(version int) time.Time {
+	return kickoff.Add(35*time.Minute + time.Duration(version)*time.Second)
 }
+
+func deletion(version int) object { return wsctest.Deletion(goalClip, edited(version)) }
 
 // clipsNow are the match's clips as viewers see them, by id.
 func (r *rig) clipsNow() map[string]goalcast.Event {
