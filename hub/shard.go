@@ -1,17 +1,20 @@
 package hub
 
 import (
+	"sync"
 	"time"
 
 	"goalcast"
 )
 
-// shard owns a share of the connections. All fields below inbox belong to its goroutine.
+// shard owns a share of the connections. Its goroutine (loop.go) works while it holds mu and lets go of it to sleep; then whoever publishes an event
+// for a few may write it on the spot (lend.go).
 type shard struct {
 	hub   *Hub
 	index int
 	inbox inbox
 
+	mu      sync.Mutex // guards all below but published
 	began   time.Time
 	topics  map[goalcast.Topic]*topic
 	conns   map[*conn]struct{}
@@ -32,7 +35,7 @@ type shard struct {
 
 	events, states fifo            // connections with something to send; with only states to send
 	dirty          []*topic        // with states that were not given out
-	statesAt       time.Time       // when states were given out last
+	pace           pace            // of the rounds in which states are given out
 	spare          [][]*message    // memory for pending lists
 	spareSize      int             // of all of them, in entries
 	stuck          map[*conn]uint8 // blocked connections
@@ -73,88 +76,6 @@ func newShard(h *Hub, index int) *shard {
 		stuck:  make(map[*conn]uint8),
 		wheel:  make([][]*conn, h.cfg.PingInterval/h.cfg.tick()+1),
 	}
-}
-
-// run is the shard's goroutine. It ends when stop is closed, and leaves no connection.
-func (s *shard) run(stop <-chan struct{}) {
-	ticker := time.NewTicker(s.hub.cfg.tick())
-	defer ticker.Stop()
-	states := time.NewTimer(time.Hour)
-	defer states.Stop()
-	io := s.poller.events
-	defer s.farewell.end()
-	defer s.holding.end()
-	for {
-		s.handleInbox()
-		busy := s.step()
-		if len(s.dirty) > 0 {
-			if wait := s.hub.cfg.StateInterval - time.Since(s.statesAt); wait > 0 {
-				states.Reset(wait)
-			} else {
-				s.giveStates()
-				busy = true
-			}
-		}
-		if busy {
-			select {
-			case batch, ok := <-io:
-				io = s.handleIO(batch, ok, io)
-			case <-ticker.C:
-				s.handleTick()
-			case <-s.farewell.next:
-				s.farewell.some(s)
-			case <-s.holding.next:
-				s.letGo(time.Now())
-			case <-stop:
-				s.end()
-				return
-			default:
-			}
-			continue
-		}
-		s.landed()
-		s.publishStats()
-		select {
-		case <-s.inbox.wake:
-		case batch, ok := <-io:
-			io = s.handleIO(batch, ok, io)
-		case <-ticker.C:
-			s.handleTick()
-		case <-states.C:
-		case <-s.farewell.next:
-			s.farewell.some(s)
-		case <-s.holding.next:
-			s.letGo(time.Now())
-		case <-stop:
-			s.end()
-			return
-		}
-	}
-}
-
-// step writes to one group of connections and says whether there was one. Those with events come first, so that a goal overtakes
-// prices also in the middle of a round.
-func (s *shard) step() bool {
-	if s.events.empty() && s.states.empty() {
-		return false
-	}
-	for range group {
-		switch {
-		case !s.events.empty():
-			c := s.events.pop()
-			c.clear(inEvents)
-			s.flush(c)
-		case !s.states.empty():
-			c := s.states.pop()
-			c.clear(inStates)
-			s.flush(c)
-		default:
-			s.landed()
-			return true
-		}
-	}
-	s.landed()
-	return true
 }
 
 // landed notes the events that were by now written to all that can be written to.

@@ -227,7 +227,7 @@ func (s *shard) stateChanged(table *stateTable) {
 
 // giveStates begins a round: who follows a topic with new states is behind from here on, and stands in the queue for states.
 func (s *shard) giveStates() {
-	s.statesAt = time.Now()
+	s.pace = pace{began: time.Now()}
 	for i, t := range s.dirty {
 		s.dirty[i], t.dirty = nil, false
 		slots, upto := t.table.since(t.flushed)

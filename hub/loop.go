@@ -1,0 +1,129 @@
+package hub
+
+import "time"
+
+// signal is what woke a shard.
+type signal uint8
+
+const (
+	sigWork signal = iota // there is more to write, something in the inbox, or a round of states is due
+	sigIO
+	sigTick
+	sigFarewell
+	sigHeld
+	sigStop
+)
+
+// run is the shard's goroutine. It ends when stop is closed, and leaves no connection.
+func (s *shard) run(stop <-chan struct{}) {
+	ticker := time.NewTicker(s.hub.cfg.tick())
+	defer ticker.Stop()
+	round := time.NewTimer(time.Hour)
+	defer round.Stop()
+	always := make(chan struct{})
+	close(always)
+	io := s.poller.events
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.farewell.end()
+	defer s.holding.end()
+	for {
+		var more <-chan struct{}
+		if s.work(round) {
+			more = always
+		} else {
+			s.landed()
+			s.publishStats()
+		}
+		farewell, held := s.farewell.next, s.holding.next
+		var got signal
+		var batch []ready
+		var open bool
+		s.mu.Unlock()
+		select {
+		case <-more:
+		case <-s.inbox.wake:
+		case <-round.C:
+		case batch, open = <-io:
+			got = sigIO
+		case <-ticker.C:
+			got = sigTick
+		case <-farewell:
+			got = sigFarewell
+		case <-held:
+			got = sigHeld
+		case <-stop:
+			got = sigStop
+		}
+		s.mu.Lock()
+		switch got {
+		case sigIO:
+			io = s.handleIO(batch, open, io)
+		case sigTick:
+			s.handleTick()
+		case sigFarewell:
+			s.farewell.some(s)
+		case sigHeld:
+			s.letGo(time.Now())
+		case sigStop:
+			s.end()
+			return
+		}
+	}
+}
+
+// work does what the inbox asks for, writes to one group of connections and begins a round of states if one is due. It says whether there is more to do at once.
+func (s *shard) work(round *time.Timer) bool {
+	s.handleInbox()
+	busy := s.step()
+	if len(s.dirty) > 0 && s.states.empty() {
+		if wait := s.pace.wait(s.hub.cfg, time.Now()); wait > 0 {
+			round.Reset(wait)
+		} else {
+			s.giveStates()
+			busy = true
+		}
+	}
+	return busy
+}
+
+// step writes to one group of connections and says whether there was one. Those with events come first, so that a goal overtakes
+// prices also in the middle of a round.
+func (s *shard) step() bool {
+	if s.events.empty() && s.states.empty() {
+		return false
+	}
+	began, n := time.Now(), 0
+	for ; n < group && !s.events.empty(); n++ {
+		c := s.events.pop()
+		c.clear(inEvents)
+		s.flush(c)
+	}
+	s.landed()
+	if n == group || s.states.empty() {
+		return true
+	}
+	if n > 0 {
+		began = time.Now()
+	}
+	for ; n < group && s.events.empty() && !s.states.empty(); n++ {
+		c := s.states.pop()
+		c.clear(inStates)
+		s.flush(c)
+	}
+	s.pace.worked += time.Since(began)
+	return true
+}
+
+// pace is how fast rounds of states follow each other: not before StateInterval, and not so fast that they take more than StateShare of the shard's time.
+type pace struct {
+	began  time.Time     // the last round
+	worked time.Duration // spent on it
+}
+
+// wait is the time until the next round may begin.
+func (p *pace) wait(cfg Config, now time.Time) time.Duration {
+	span := max(cfg.StateInterval, time.Duration(float64(p.worked)/cfg.StateShare))
+	return p.began.Add(span).Sub(now)
+}
