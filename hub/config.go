@@ -26,6 +26,7 @@ type Config struct {
 
 	Ring      int // events kept for those who come back; default 20,000
 	RingBytes int // and bytes; default 64 MB
+	MaxReplay int // events that one of them is sent at most; default 5,000; who missed more gets a reset and snapshots, which are shorter
 
 	MaxPending    int           // bytes of events that may wait for one connection; default 256 kB; over it: close 4008
 	MaxTopics     int           // topics per connection; default 100
@@ -59,6 +60,7 @@ func (c Config) withDefaults() Config {
 	c.Shards = cmp.Or(max(c.Shards, 0), runtime.GOMAXPROCS(0))
 	c.Ring = cmp.Or(max(c.Ring, 0), 20_000)
 	c.RingBytes = cmp.Or(max(c.RingBytes, 0), 64<<20)
+	c.MaxReplay = cmp.Or(max(c.MaxReplay, 0), 5000)
 	c.MaxPending = cmp.Or(max(c.MaxPending, 0), 256<<10)
 	c.MaxTopics = cmp.Or(max(c.MaxTopics, 0), 100)
 	c.MessageRate = cmp.Or(max(c.MessageRate, 0), 20)
@@ -80,11 +82,6 @@ func (c Config) withDefaults() Config {
 	c.RetrySpread = cmp.Or(max(c.RetrySpread, 0), 10*time.Second)
 	return c
 }
-
-// maxReplay is how many bytes of events a viewer who returns is sent at most; for more, snapshots are shorter. It is more than MaxPending, so that who was cut off for being too
-// slow can go on from where it was: it lacks what waited for it, what the kernel had taken and it never read, and what came since. The events are shared; a replay costs a
-// pointer for each.
-func (c Config) maxReplay() int { return 16 * c.MaxPending }
 
 // tick is the hub's own clock's step: keep-alive, stall and linger times are counted in it.
 func (c Config) tick() time.Duration {

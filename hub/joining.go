@@ -46,7 +46,7 @@ func (h *Hub) awaitReading(ctx context.Context, v *viewer) error {
 	if v.resume && v.bad == "" {
 		h.awaitCursor(ctx, v.since)
 		h.mu.RLock()
-		_, outcome := h.ring.since(v.since, v.topics, h.cfg.maxReplay())
+		outcome := h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
 		h.mu.RUnlock()
 		if outcome == resumed {
 			return nil
@@ -85,7 +85,7 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 		var first []*message
 		first = append(first, h.hello(v, h.ring.cursor()))
 		if v.resume {
-			_, outcome := h.ring.since(v.since, v.topics, h.cfg.maxReplay())
+			outcome := h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
 			if v.bad != "" {
 				outcome = v.bad
 			}
@@ -112,7 +112,7 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	missed, outcome := h.ring.since(v.since, v.topics, h.cfg.maxReplay())
+	missed, outcome := h.ring.since(v.since, v.topics, h.cfg.MaxReplay)
 	if outcome != resumed || v.bad != "" {
 		return false, nil
 	}

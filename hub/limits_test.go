@@ -34,7 +34,7 @@ func TestSlowViewer(t *testing.T) {
 				t.Parallel()
 				w := newWorld()
 				cfg := e.cfg
-				cfg.MaxPending, cfg.SendBuffer = 64<<10, 16<<10
+				cfg.MaxPending, cfg.SendBuffer = 512<<10, 16<<10 // so much that no goroutine that gets a core late is taken for slow
 				n := start(t, w, cfg, false)
 				w.fixture(1)
 				slow := kinds[kind](t, n, query("match:1", goalcast.Cursor{}))

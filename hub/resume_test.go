@@ -178,7 +178,7 @@ func TestResetOfCursors(t *testing.T) {
 			t.Parallel()
 			for kind, dial := range kinds {
 				w := newWorld()
-				n := start(t, w, hub.Config{Ring: 100, MaxPending: 2000}, false) // 80 events are more than 16 times that
+				n := start(t, w, hub.Config{Ring: 100, MaxReplay: 79}, false)
 				w.fixture(1)
 				for i := range 200 {
 					w.goal(1, i)

@@ -90,35 +90,47 @@ func (r *ring) evict() {
 	}
 }
 
-// since collects the events after a cursor that belong to any of the topics, in order, each once, and says how it went. More than
-// limit bytes are not replayed: snapshots are shorter then.
-func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*message, string) {
+// outcome says how a resume from a cursor ends. More than limit events are not replayed: they would hold memory for each of those who return, and
+// snapshots are shorter. An event of two of the topics counts twice.
+func (r *ring) outcome(c goalcast.Cursor, topics []goalcast.Topic, limit int) string {
 	switch {
 	case c.Epoch != r.epoch:
-		return nil, otherEpoch
+		return otherEpoch
 	case r.broken:
-		return nil, refreshing
+		return refreshing
 	case c.Offset > r.last:
-		return nil, ahead
+		return ahead
 	case c.Offset < r.first:
-		return nil, tooOld
+		return tooOld
+	}
+	n := 0
+	for _, t := range topics {
+		if n += len(r.after(c, t)); n > limit {
+			return tooMuch
+		}
+	}
+	return resumed
+}
+
+// after gives a topic's events after a cursor.
+func (r *ring) after(c goalcast.Cursor, t goalcast.Topic) []*message {
+	q := r.topics[t]
+	if q == nil {
+		return nil
+	}
+	i, _ := slices.BinarySearchFunc(q.list, c.Offset+1, func(m *message, o uint64) int { return cmp.Compare(m.cursor.Offset, o) })
+	return q.list[i:]
+}
+
+// since collects the events after a cursor that belong to any of the topics, in order, each once, and says how it went; none unless the outcome is resumed.
+func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*message, string) {
+	if outcome := r.outcome(c, topics, limit); outcome != resumed {
+		return nil, outcome
 	}
 	var found []*message
 	for _, t := range topics {
-		q := r.topics[t]
-		if q == nil {
-			continue
-		}
-		i, _ := slices.BinarySearchFunc(q.list, c.Offset+1, func(m *message, o uint64) int { return cmp.Compare(m.cursor.Offset, o) })
-		found = append(found, q.list[i:]...)
+		found = append(found, r.after(c, t)...)
 	}
 	slices.SortFunc(found, func(a, b *message) int { return cmp.Compare(a.cursor.Offset, b.cursor.Offset) })
-	found = slices.Compact(found)
-	size := 0
-	for _, m := range found {
-		if size += m.size(encWS); size > limit {
-			return nil, tooMuch
-		}
-	}
-	return found, resumed
+	return slices.Compact(found), resumed
 }

@@ -63,13 +63,14 @@ type serving struct {
 	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
 	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" default:"25s" help:"A viewer hears something at least this often."`
 	Ring          int            `name:"ring" env:"GOALCAST_RING" default:"20000" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
+	MaxReplay     int            `name:"max-replay" env:"GOALCAST_MAX_REPLAY" default:"5000" placeholder:"N" help:"Events that a viewer who comes back is sent at most; who missed more gets reset and snapshots."`
 	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" default:"262144" placeholder:"BYTES" help:"Events that may wait for one slow viewer before it is cut with code 4008."`
 	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" default:"100" placeholder:"N" help:"Topics of one connection."`
 	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is no limit."`
 	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
 	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
 	Deflate       bool           `env:"GOALCAST_DEFLATE" default:"true" negatable:"" help:"Agree to permessage-deflate with viewers who offer it: a third fewer bytes, compressed once for all."`
-	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" default:"0" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet; 0 leaves it to the kernel, which may give a slow one megabytes."`
+	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" default:"131072" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet (SO_SNDBUF); 0 leaves it to the kernel, which may give a slow one megabytes."`
 	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address."`
 	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
@@ -212,6 +213,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_DRAIN_TIME", positive(c.DrainTime >= 0)},
 		{"GOALCAST_PING_INTERVAL", positive(c.PingInterval >= time.Second)},
 		{"GOALCAST_RING", positive(c.Ring > 0)},
+		{"GOALCAST_MAX_REPLAY", positive(c.MaxReplay > 0)},
 		{"GOALCAST_MAX_PENDING", positive(c.MaxPending > 0)},
 		{"GOALCAST_MAX_TOPICS", positive(c.MaxTopics > 0)},
 		{"GOALCAST_MAX_CONNECTIONS", positive(c.MaxConns >= 0)},
