@@ -119,12 +119,11 @@ func TestLender(t *testing.T) {
 // TestPace: rounds of states are an interval apart, and further if they take more than their share of the time.
 func TestPace(t *testing.T) {
 	cfg := Config{StateInterval: 100 * time.Millisecond, StateShare: 0.25}.withDefaults()
-	began := time.Now()
 	for worked, want := range map[time.Duration]time.Duration{
 		0: 100 * time.Millisecond, 25 * time.Millisecond: 100 * time.Millisecond, 50 * time.Millisecond: 200 * time.Millisecond, time.Second: 4 * time.Second,
 	} {
-		p := pace{began: began, worked: worked}
-		if got := p.wait(cfg, began); got != want {
+		p := pace{worked: worked}
+		if got := p.span(cfg); got != want {
 			t.Errorf("after %v of work the next round comes after %v, want %v", worked, got, want)
 		}
 	}

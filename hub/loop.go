@@ -78,9 +78,11 @@ func (s *shard) work(round *time.Timer) bool {
 	s.handleInbox()
 	busy := s.step()
 	if len(s.dirty) > 0 && s.states.empty() {
-		if wait := s.pace.wait(s.hub.cfg, time.Now()); wait > 0 {
+		span := s.pace.span(s.hub.cfg)
+		if wait := time.Until(s.pace.began.Add(span)); wait > 0 {
 			round.Reset(wait)
 		} else {
+			s.stats.pace = span
 			s.giveStates()
 			busy = true
 		}
@@ -122,8 +124,7 @@ type pace struct {
 	worked time.Duration // spent on it
 }
 
-// wait is the time until the next round may begin.
-func (p *pace) wait(cfg Config, now time.Time) time.Duration {
-	span := max(cfg.StateInterval, time.Duration(float64(p.worked)/cfg.StateShare))
-	return p.began.Add(span).Sub(now)
+// span is how long after the last round the next one may begin.
+func (p *pace) span(cfg Config) time.Duration {
+	return max(cfg.StateInterval, time.Duration(float64(p.worked)/cfg.StateShare))
 }

@@ -28,6 +28,7 @@ type shardStats struct {
 	closed        tally
 	batches       [batchBuckets]int64
 	batchFrames   int64
+	pace          time.Duration // least time between the last two rounds of states
 }
 
 // closings are the reasons for which connections end, as labels.
@@ -67,7 +68,7 @@ type metrics struct {
 	write      prometheus.Histogram
 	age        [3]prometheus.Observer
 
-	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated *prometheus.Desc
+	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated, pace *prometheus.Desc
 }
 
 func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
@@ -105,6 +106,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		ringEvents:    desc("ring_events", "Events kept for those who come back."),
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
 		droppedStates: desc("states_dropped_total", "Values of keys over the limit of a topic."),
+		pace:          desc("state_pace_seconds", "How far apart rounds of states have to be now, in the shard with the most to do; the state interval, or more where the share of time is used up."),
 		deflated:      desc("deflated_bytes_total", "What was compressed, each frame once: before (in) and after (out).", "side"),
 	}
 	for i := range m.handshakes {
@@ -127,7 +129,7 @@ func (m *metrics) written(msg *message, now time.Time) {
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages, m.heard, m.closed, m.batches,
-		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated} {
+		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace} {
 		ch <- d
 	}
 }
@@ -143,6 +145,7 @@ func (m *metrics) sum() shardStats {
 		all.topics += one.topics
 		all.pending += one.pending
 		all.bytes += one.bytes
+		all.pace = max(all.pace, one.pace)
 		all.batchFrames += one.batchFrames
 		addAll(all.connections[:], one.connections[:])
 		addAll(all.messages[:], one.messages[:])
@@ -171,6 +174,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	put(m.subscriptions, prometheus.GaugeValue, all.subscriptions)
 	put(m.topics, prometheus.GaugeValue, all.topics)
 	put(m.pending, prometheus.GaugeValue, all.pending)
+	ch <- prometheus.MustNewConstMetric(m.pace, prometheus.GaugeValue, all.pace.Seconds())
 	put(m.bytes, prometheus.CounterValue, all.bytes)
 	for i, v := range all.messages {
 		put(m.messages, prometheus.CounterValue, v, classNames[i])

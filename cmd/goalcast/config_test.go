@@ -26,6 +26,8 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_TRUSTED_PROXIES=10.0.0.0", want: "GOALCAST_TRUSTED_PROXIES"},
 		{env: "GOALCAST_ADMIN_TOKENS=boss=0123456789abcdef", want: "GOALCAST_ADMIN_TOKENS"},
 		{env: "GOALCAST_RING=many", want: "GOALCAST_RING"},
+		{env: "GOALCAST_STATE_SHARE=1.5", want: "GOALCAST_STATE_SHARE: out of range"},
+		{env: "GOALCAST_MAX_REPLAY=0", want: "GOALCAST_MAX_REPLAY: out of range"},
 		{env: "GOALCAST_RING=-1", want: "GOALCAST_RING"},
 		{env: "GOALCAST_DRAIN_TIME=soon", want: "GOALCAST_DRAIN_TIME"},
 		{env: "GOALCAST_PING_INTERVAL=1ms", want: "GOALCAST_PING_INTERVAL"},

@@ -89,7 +89,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
 	if n.has(roleHub) {
 		n.hub = hub.New(hub.Config{
-			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.cfg.MaxConns, MaxConnsPerIP: n.cfg.MaxConnsPerIP,
+			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.cfg.MaxConns, MaxConnsPerIP: n.cfg.MaxConnsPerIP,
 			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval, DrainTime: n.cfg.DrainTime,
 			NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
 			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
