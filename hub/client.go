@@ -96,6 +96,7 @@ func (s *shard) subscribe(c *conn, topics []goalcast.Topic, id string) {
 		}
 	}
 	if count > s.hub.cfg.MaxTopics {
+		s.hub.metrics.refused.WithLabelValues("topics").Inc()
 		s.refuse(c, id, codeTooManyTopics, fmt.Sprintf("at most %d topics", s.hub.cfg.MaxTopics))
 		return
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	MaxTopics     int           // topics per connection; default 100
 	MessageRate   float64       // frames per second from one client; default 20; over it: close 1008
 	MessageBurst  int           // default 40, at most 600
+	MaxMessage    int           // bytes of one message from a client; default 4 kB, at most 1 MB; over it: close 1009
 	MaxConns      int           // connections of this process; 0: no limit; over it: 503
 	MaxConnsPerIP int           // connections per address; 0: no limit (mobile carriers put thousands behind one); over it: 503
 	HandshakeRate float64       // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
@@ -65,6 +66,7 @@ func (c Config) withDefaults() Config {
 	c.MaxTopics = cmp.Or(max(c.MaxTopics, 0), 100)
 	c.MessageRate = cmp.Or(max(c.MessageRate, 0), 20)
 	c.MessageBurst = min(cmp.Or(max(c.MessageBurst, 0), 40), 600)
+	c.MaxMessage = min(cmp.Or(max(c.MaxMessage, 0), 4<<10), 1<<20)
 	c.HandshakeMax = cmp.Or(max(c.HandshakeMax, 0), int(c.HandshakeRate)+1)
 	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)
 	c.MaxWait = cmp.Or(max(c.MaxWait, 0), 55*time.Second)

@@ -78,17 +78,17 @@ type inflater struct {
 // inflateTail is what the sender left away, and an empty last block, at which the reader ends.
 var inflateTail = []byte{0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff}
 
-// inflate gives what a client's message says, up to maxClientMessage bytes of it, however small it came.
-func (i *inflater) inflate(packed []byte) ([]byte, *closeError) {
+// inflate gives what a client's message says, up to that many bytes of it, however small it came.
+func (i *inflater) inflate(packed []byte, most int) ([]byte, *closeError) {
 	i.in.Reset(append(packed[:len(packed):len(packed)], inflateTail...))
 	if i.reader == nil {
 		i.reader = flate.NewReader(&i.in)
 	} else if err := i.reader.(flate.Resetter).Reset(&i.in, nil); err != nil {
 		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not deflated"}
 	}
-	text, err := io.ReadAll(io.LimitReader(i.reader, maxClientMessage+1))
+	text, err := io.ReadAll(io.LimitReader(i.reader, int64(most)+1))
 	switch {
-	case len(text) > maxClientMessage:
+	case len(text) > most:
 		return nil, &closeError{ws.StatusMessageTooBig, "message too big"}
 	case err != nil:
 		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not deflated"}

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -202,7 +203,8 @@ func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (*join, bool) {
 	return j, true
 }
 
-// hello is a connection's first frame. Its cursor is where the frames behind it go on from.
+// hello is a connection's first frame. Its cursor is where the frames behind it go on from. A browser that follows an event stream learns how long to
+// wait before it comes back should the stream break: each another time, since all would come at once after a node's death otherwise.
 func (h *Hub) hello(v *viewer, c goalcast.Cursor) *message {
 	f := goalcast.Frame{Type: goalcast.FrameHello, Version: goalcast.WireVersion, Topics: v.topics,
 		Ping: h.cfg.PingInterval.Milliseconds(), Time: time.Now().UnixMilli(),
@@ -210,5 +212,9 @@ func (h *Hub) hello(v *viewer, c goalcast.Cursor) *message {
 	if !c.IsZero() {
 		f.Cursor = &c
 	}
-	return newFrame(classControl, f)
+	m := newFrame(classControl, f)
+	if v.transport == bySSE {
+		m.tellRetry((500*time.Millisecond + rand.N(h.cfg.RetrySpread/2+1)).Milliseconds())
+	}
+	return m
 }

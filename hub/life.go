@@ -66,6 +66,8 @@ func (s *shard) closeFor(c *conn, why *closeError) {
 		label = "client"
 	case why.code == ws.StatusPolicyViolation:
 		label = "rate"
+	case why.code == ws.StatusMessageTooBig:
+		label = "too_big"
 	}
 	s.close(c, label, newClose(why.code, why.reason))
 }
@@ -265,10 +267,15 @@ func (s *shard) bye(reason string, cursor goalcast.Cursor) *message {
 		f.Cursor = &cursor
 	}
 	m := newFrame(classControl, f)
-	m.bytes(encWS)
-	sse := append([]byte("retry: "+strconv.FormatInt(f.Retry, 10)+"\n"), m.sse()...)
-	m.forms[encSSE].Store(&sse)
+	m.tellRetry(f.Retry)
 	return m
+}
+
+// tellRetry has an event stream's browser wait so many ms before it comes back from now on. Called before the message is shared.
+func (m *message) tellRetry(ms int64) {
+	m.bytes(encWS) // which makes the text
+	sse := append([]byte("retry: "+strconv.FormatInt(ms, 10)+"\n"), m.sse()...)
+	m.forms[encSSE].Store(&sse)
 }
 
 // farewell says goodbye to a shard's connections, some at a time.

@@ -32,7 +32,7 @@ type shardStats struct {
 }
 
 // closings are the reasons for which connections end, as labels.
-var closings = [...]string{"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "answered", "shutdown", "error"}
+var closings = [...]string{"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown", "error"}
 
 // tally counts closings.
 type tally [len(closings)]int64

@@ -196,7 +196,7 @@ func (p *portableWebSocket) end() {
 func (p *portableWebSocket) serve() {
 	defer p.net.Close()
 	ended := p.conn.portable.ended
-	buffer := make([]byte, maxClientMessage)
+	buffer := make([]byte, 4<<10) // a client's messages are short; longer ones come in pieces
 	for {
 		n, err := p.net.Read(buffer)
 		if n > 0 {

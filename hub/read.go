@@ -10,11 +10,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Limits of what a client may send in one message.
-const (
-	maxClientMessage = 4 << 10
-	maxFragments     = 32 // of one message
-)
+// maxFragments is of how many frames a client's message may consist; how long it may be is Config.MaxMessage.
+const maxFragments = 32
 
 // Codes with which the hub closes a WebSocket, beside those of RFC 6455. 4000 to 4999 are for applications.
 const (
@@ -47,8 +44,8 @@ type frame struct {
 }
 
 // nextFrame reads the frame at the front of b, which it unmasks in place, and says how many bytes it is long: 0 while it is incomplete.
-// fragmented says that a message has begun and not ended; deflate, that messages may be compressed.
-func nextFrame(b []byte, fragmented, deflate bool) (frame, int, *closeError) {
+// fragmented says that a message has begun and not ended; deflate, that messages may be compressed; most, how many bytes a message may have.
+func nextFrame(b []byte, most int, fragmented, deflate bool) (frame, int, *closeError) {
 	if len(b) < 2 {
 		return frame{}, 0, nil
 	}
@@ -71,7 +68,7 @@ func nextFrame(b []byte, fragmented, deflate bool) (frame, int, *closeError) {
 	if short := b[1] & 0x7f; short == 126 && h.Length < 126 || short == 127 && h.Length < 1<<16 {
 		return frame{}, 0, &closeError{ws.StatusProtocolError, "length not in its shortest form"}
 	}
-	if h.Length > maxClientMessage {
+	if h.Length > int64(most) {
 		return frame{}, 0, &closeError{ws.StatusMessageTooBig, "message too big"}
 	}
 	begin := len(b) - reader.Len()
@@ -98,8 +95,8 @@ func checkHeader(h ws.Header, fragmented, deflate bool) *closeError {
 	return nil
 }
 
-// assemble adds a data frame to the message and returns it when it is whole; nil before.
-func (in *input) assemble(f frame, unpack *inflater) ([]byte, *closeError) {
+// assemble adds a data frame to the message, of at most that many bytes, and returns it when it is whole; nil before.
+func (in *input) assemble(f frame, most int, unpack *inflater) ([]byte, *closeError) {
 	if f.OpCode == ws.OpBinary {
 		return nil, &closeError{ws.StatusUnsupportedData, "text only"}
 	}
@@ -108,7 +105,7 @@ func (in *input) assemble(f frame, unpack *inflater) ([]byte, *closeError) {
 		in.deflated = f.Rsv != 0
 	}
 	if !f.Fin || in.fragments > 0 {
-		if in.fragments++; in.fragments > maxFragments || len(in.message)+len(f.payload) > maxClientMessage {
+		if in.fragments++; in.fragments > maxFragments || len(in.message)+len(f.payload) > most {
 			return nil, &closeError{ws.StatusMessageTooBig, "message too big or in too many fragments"}
 		}
 		in.message = append(in.message, f.payload...)
@@ -120,7 +117,7 @@ func (in *input) assemble(f frame, unpack *inflater) ([]byte, *closeError) {
 	}
 	if in.deflated {
 		var bad *closeError
-		if whole, bad = unpack.inflate(whole); bad != nil {
+		if whole, bad = unpack.inflate(whole, most); bad != nil {
 			return nil, bad
 		}
 	}
@@ -185,7 +182,7 @@ func (s *shard) feed(c *conn, b []byte) {
 		b = in.bytes
 	}
 	for c.state&(dead|closing|paused|blocked) == 0 {
-		f, n, bad := nextFrame(b, in.fragments > 0, c.encoding == encDeflate)
+		f, n, bad := nextFrame(b, s.hub.cfg.MaxMessage, in.fragments > 0, c.encoding == encDeflate)
 		if bad != nil {
 			s.closeFor(c, bad)
 			break
@@ -226,7 +223,7 @@ func (s *shard) frame(c *conn, in *input, f frame) {
 		s.stats.heard[heardClose]++
 		s.closeFor(c, closeReply(f.payload))
 	default:
-		text, bad := in.assemble(f, &s.inflater)
+		text, bad := in.assemble(f, s.hub.cfg.MaxMessage, &s.inflater)
 		switch {
 		case bad != nil:
 			s.closeFor(c, bad)

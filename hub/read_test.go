@@ -8,6 +8,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
+// testMessage is how many bytes a message may have here.
+const testMessage = 4 << 10
+
 // run feeds bytes in pieces, as feed does, and returns the messages and how it ended.
 func run(b []byte, step int, deflate bool) (messages []string, end ws.StatusCode) {
 	var in input
@@ -18,7 +21,7 @@ func run(b []byte, step int, deflate bool) (messages []string, end ws.StatusCode
 		kept = append(kept, b[:n]...)
 		b = b[n:]
 		for {
-			f, used, bad := nextFrame(kept, in.fragments > 0, deflate)
+			f, used, bad := nextFrame(kept, testMessage, in.fragments > 0, deflate)
 			if bad != nil {
 				return messages, bad.code
 			}
@@ -32,7 +35,7 @@ func run(b []byte, step int, deflate bool) (messages []string, end ws.StatusCode
 			case ws.OpPing, ws.OpPong:
 				continue
 			}
-			text, bad := in.assemble(f, &unpack)
+			text, bad := in.assemble(f, testMessage, &unpack)
 			if bad != nil {
 				return messages, bad.code
 			}
@@ -71,7 +74,7 @@ func compare(t *testing.T, b []byte, deflate bool) {
 		t.Fatalf("whole: %q %d, byte by byte: %q %d", whole, wholeEnd, bits, bitsEnd)
 	}
 	for i, m := range whole {
-		if m != bits[i] || !utf8.ValidString(m) || len(m) > maxClientMessage {
+		if m != bits[i] || !utf8.ValidString(m) || len(m) > testMessage {
 			t.Fatalf("message %q, byte by byte %q", m, bits[i])
 		}
 	}

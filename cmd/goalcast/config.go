@@ -76,7 +76,8 @@ type serving struct {
 	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
 
-	Clips clipsConfig `embed:""`
+	Viewers viewerLimits `embed:""`
+	Clips   clipsConfig  `embed:""`
 
 	Archive archiving `embed:""`
 	Alarm   alarming  `embed:"" prefix:"alarm-"`
@@ -221,6 +222,12 @@ func (c *serving) Validate() error {
 		{"GOALCAST_MAX_CONNECTIONS", positive(c.MaxConns >= 0)},
 		{"GOALCAST_MAX_CONNECTIONS_PER_IP", positive(c.MaxConnsPerIP >= 0)},
 		{"GOALCAST_HANDSHAKE_RATE", positive(c.HandshakeRate >= 0)},
+		{"GOALCAST_MESSAGE_RATE", positive(c.Viewers.MessageRate > 0)},
+		{"GOALCAST_MESSAGE_BURST", positive(c.Viewers.MessageBurst > 0 && c.Viewers.MessageBurst <= 600)},
+		{"GOALCAST_MAX_MESSAGE", positive(c.Viewers.MaxMessage >= 128 && c.Viewers.MaxMessage <= 1<<20)},
+		{"GOALCAST_MAX_UNANSWERED", positive(c.Viewers.MaxUnanswered > 0 && c.Viewers.MaxUnanswered <= 200)},
+		{"GOALCAST_WRITE_TIMEOUT", positive(c.Viewers.WriteTimeout >= 100*time.Millisecond)},
+		{"GOALCAST_STATE_INTERVAL", positive(c.Viewers.StateInterval >= time.Millisecond && c.Viewers.StateInterval <= time.Minute)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_ALARM_WEBHOOK", c.Alarm.check()},
 		{"GOALCAST_SEND_BUFFER", positive(c.SendBuffer >= 0)},

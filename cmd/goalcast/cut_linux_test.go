@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -158,21 +156,6 @@ func pricer(t *testing.T, url string) func(version int64) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// readiness is the answer to /readyz.
-func (p *process) readiness() string {
-	p.t.Helper()
-	answer, err := http.Get(p.admin + "/readyz")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return answer.Status + " " + string(text)
 }
 
 // silence is how long, by the process's own account, the bus was silent when viewers were told.

@@ -324,8 +324,11 @@ func publishing(t *testing.T, p *process) (stop func() int) {
 }
 
 // tell posts an editor's message.
-func (p *process) tell(n int) error {
-	body := fmt.Appendf(nil, `{"topic":"match:1","id":"rolling-%d","body":{"n":%d}}`, n, n)
+func (p *process) tell(n int) error { return p.tellMore(n, "") }
+
+// tellMore posts one with more text in it.
+func (p *process) tellMore(n int, more string) error {
+	body := fmt.Appendf(nil, `{"topic":"match:1","id":"rolling-%d","body":{"n":%d,"more":%q}}`, n, n, more)
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.admin+"/admin/messages", bytes.NewReader(body))
 	if err != nil {
 		return err

@@ -2,10 +2,22 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
 )
 
 // metric sums the process's samples of a metric; of those with labels, the ones that have them all (`reason="rate"`).
@@ -39,4 +51,264 @@ samples:
 		t.Fatal(err)
 	}
 	return sum
+}
+
+// readiness is the answer to /readyz.
+func (p *process) readiness() string {
+	p.t.Helper()
+	answer, err := http.Get(p.admin + "/readyz")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer.Status + " " + string(text)
+}
+
+// startAlone runs an embedded process with settings ("GOALCAST_MAX_TOPICS=2").
+func startAlone(t *testing.T, settings ...string) *process {
+	t.Helper()
+	env := append([]string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "goalcast.db")}, adminEnv...)
+	return start(t, append(env, settings...), "serve")
+}
+
+func (p *process) live(query string) string { return p.public + "/v1/live?" + query }
+
+// enter follows match 1 by a WebSocket that reads nothing before it is asked to, and so answers no pings.
+func enter(t *testing.T, p *process) *websocket.Conn {
+	t.Helper()
+	c, _, err := websocket.Dial(t.Context(), p.live("topics=match:1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadLimit(1 << 20)
+	t.Cleanup(func() { _ = c.CloseNow() })
+	return c
+}
+
+// talk has a viewer say something so many times.
+func talk(text string, times int) func(*testing.T, *process) *websocket.Conn {
+	return func(t *testing.T, p *process) *websocket.Conn {
+		t.Helper()
+		c := enter(t, p)
+		for range times {
+			if err := c.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return c
+	}
+}
+
+// overflow publishes until a viewer who does not read was cut.
+func overflow(t *testing.T, p *process) *websocket.Conn {
+	t.Helper()
+	c := enter(t, p)
+	for n := 0; p.metric(t, "goalcast_hub_closed_total") == 0; n++ {
+		if n > 5000 {
+			t.Fatal("a viewer who reads nothing is kept")
+		}
+		if err := p.tellMore(n, strings.Repeat("x", 8000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// TestLimitsOfViewers: each limit is a setting of the program; who goes over it is told so, and counted.
+func TestLimitsOfViewers(t *testing.T) {
+	for _, tt := range []struct {
+		settings string
+		over     func(*testing.T, *process) *websocket.Conn // a viewer goes over the limit, or up to it:
+		status   int                                        // if not 0, of the next one
+		code     websocket.StatusCode                       // else with which it is closed; -1 without a word
+		reason   string                                     // in the counter
+	}{
+		{"GOALCAST_MAX_CONNECTIONS=1", enter, 503, 0, "connections"},
+		{"GOALCAST_MAX_CONNECTIONS_PER_IP=1", enter, 503, 0, "connections_per_ip"},
+		{"GOALCAST_HANDSHAKE_RATE=0.001", enter, 503, 0, "handshake_rate"},
+		{"GOALCAST_MAX_TOPICS=1", enter, 400, 0, "topics"},
+		{"GOALCAST_MESSAGE_RATE=0.001 GOALCAST_MESSAGE_BURST=3", talk(`{"type":"ping"}`, 4), 0, 1008, "rate"},
+		{"GOALCAST_MAX_MESSAGE=128", talk(strings.Repeat(" ", 129), 1), 0, 1009, "too_big"},
+		{"GOALCAST_PING_INTERVAL=1s GOALCAST_MAX_UNANSWERED=1", enter, 0, 4009, "no_pong"},
+		{"GOALCAST_MAX_PENDING=10000 GOALCAST_SEND_BUFFER=8192", overflow, 0, 4008, "too_slow"},
+		{"GOALCAST_WRITE_TIMEOUT=200ms GOALCAST_SEND_BUFFER=8192 GOALCAST_MAX_PENDING=1000000000", overflow, 0, -1, "stalled"},
+	} {
+		t.Run(tt.settings, func(t *testing.T) {
+			p := startAlone(t, strings.Fields(tt.settings)...)
+			c := tt.over(t, p)
+			if tt.status > 0 {
+				answer, err := http.Get(p.live("topics=match:1,match:2"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = answer.Body.Close()
+				counted := p.metric(t, "goalcast_hub_refused_total", `reason="`+tt.reason+`"`)
+				if again := answer.Header.Get("Retry-After"); answer.StatusCode != tt.status || (again != "") != (tt.status == 503) || counted != 1 {
+					t.Errorf("%s, Retry-After %q, %v counted", answer.Status, again, counted)
+				}
+				return
+			}
+			waitFor(t, 60*time.Second, "the viewer to be counted", func() error {
+				if n := p.metric(t, "goalcast_hub_closed_total", `reason="`+tt.reason+`"`); n != 1 {
+					return fmt.Errorf("%v closed as %s, %v in all", n, tt.reason, p.metric(t, "goalcast_hub_closed_total"))
+				}
+				return nil
+			})
+			var err error
+			for err == nil {
+				_, _, err = c.Read(t.Context())
+			}
+			if got := websocket.CloseStatus(err); got != tt.code {
+				t.Errorf("ends with %v, want code %d", err, tt.code)
+			}
+		})
+	}
+}
+
+// TestStateInterval: nobody gets states more often than the program is set to.
+func TestStateInterval(t *testing.T) {
+	p := startAlone(t, "GOALCAST_STATE_INTERVAL=3s")
+	for asked, want := range map[string]int64{"1": 3000, "4000": 4000} {
+		c, _, err := websocket.Dial(t.Context(), p.live("topics=odds:1&conflate_ms="+asked), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, err := c.Read(t.Context())
+		_ = c.CloseNow()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, err := decodeFrame(text); err != nil || f.ConflateMs != want {
+			t.Errorf("asked for %s ms: %s %v", asked, text, err)
+		}
+	}
+}
+
+// TestEventStreamsOverHTTP2 has a proxy's view: many event streams on one connection without encryption, and curl's.
+func TestEventStreamsOverHTTP2(t *testing.T) {
+	const streams = 20
+	p := startAlone(t, "GOALCAST_PING_INTERVAL=1s")
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	dialed := make(chan struct{}, streams)
+	client := http.Client{Transport: &http.Transport{Protocols: &protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialed <- struct{}{}
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}}
+	t.Cleanup(client.CloseIdleConnections)
+	var bodies []*bufio.Reader
+	for range streams {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.live("topics=match:1"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/event-stream")
+		answer, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = answer.Body.Close() })
+		if answer.ProtoMajor != 2 || answer.Header.Get("Content-Type") != "text/event-stream" || answer.Header.Get("X-Accel-Buffering") != "no" {
+			t.Fatalf("%s %s %v", answer.Proto, answer.Status, answer.Header)
+		}
+		bodies = append(bodies, bufio.NewReader(answer.Body))
+	}
+	if len(dialed) != 1 {
+		t.Errorf("%d connections for %d streams", len(dialed), streams)
+	}
+	bodies = append(bodies, curlEvents(t, p))
+	waits := map[string]bool{}
+	for _, body := range bodies {
+		waits[block(t, body, `^retry: \d+\nevent: hello\ndata: .*\n\n$`)] = true
+		block(t, body, `^event: snapshot\ndata: .*\n\n$`)
+		block(t, body, `^id: \S+-0\n\n$`)
+	}
+	if len(waits) < streams/2 {
+		t.Errorf("%d different waits of %d: all would come back at once", len(waits), streams)
+	}
+	for _, body := range bodies {
+		block(t, body, `^:\nid: \S+-0\n\n$`) // nothing happens: a comment keeps it alive
+	}
+	if err := p.tell(1); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range bodies {
+		text := ":"
+		for strings.HasPrefix(text, ":") {
+			text = block(t, body, `^(:\nid: \S+|event: event\nid: \S+-1\ndata: .*"message:rolling-1".*)\n\n$`)
+		}
+	}
+	p.stop(20 * time.Second) // with a goodbye on each
+	for i, body := range bodies {
+		if rest, err := io.ReadAll(body); err != nil || !strings.Contains(string(rest), "event: bye\n") {
+			t.Errorf("stream %d ends with %q, %v", i, rest, err)
+		}
+	}
+}
+
+// block reads a stream up to the next empty line; the text has to match.
+func block(t *testing.T, body *bufio.Reader, want string) string {
+	t.Helper()
+	text := ""
+	for !strings.HasSuffix(text, "\n\n") {
+		line, err := body.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		text += line
+	}
+	if !regexp.MustCompile(want).MatchString(text) {
+		t.Fatalf("got %q, want %s", text, want)
+	}
+	return text
+}
+
+// curlEvents reads match 1 with curl, over HTTP/2 from the first byte on.
+func curlEvents(t *testing.T, p *process) *bufio.Reader {
+	t.Helper()
+	curl := exec.CommandContext(t.Context(), "curl", "--silent", "--no-buffer", "--http2-prior-knowledge",
+		"--header", "Accept: text/event-stream", p.live("topics=match:1"))
+	out, err := curl.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := curl.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = curl.Process.Kill(); _ = curl.Wait() })
+	return bufio.NewReader(out)
+}
+
+// TestSecondSignal: a process that says its goodbyes ends at once when it is told again.
+func TestSecondSignal(t *testing.T) {
+	p := startAlone(t, "GOALCAST_DRAIN_TIME=10m")
+	for range 10 {
+		enter(t, p)
+	}
+	signal := func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	if err := signal(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 60*time.Second, "the process to be leaving", func() error {
+		if why := p.readiness(); !strings.Contains(why, "leaving") {
+			return errors.New(why)
+		}
+		return nil
+	})
+	if err := signal(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("a second signal changes nothing")
+	}
+	var ended *exec.ExitError
+	if !errors.As(p.err, &ended) || ended.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("ended with %v, want by the signal", p.err)
+	}
 }
