@@ -18,6 +18,7 @@ type row struct {
 	reached            bool
 	verdict            string // instead of reached: "not measured"
 	notes              []string
+	calls              []string // of Redis, one for each storm of returns
 	how                string // when and with which settings it was measured
 }
 
