@@ -16,7 +16,7 @@ import (
 // waits for none of it.
 func TestConflate(t *testing.T) {
 	for _, e := range engines {
-		for _, kind := range []string{"gobwas", "deflate", "sse"} {
+		for _, kind := range []string{"gobwas", "deflate", "context", "sse"} {
 			t.Run(e.name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				const interval, span = 200 * time.Millisecond, time.Second

@@ -21,13 +21,24 @@ import (
 	"goalcast/hub"
 )
 
-// dialDeflate is a viewer over a WebSocket that negotiates compression and also compresses what it says.
+// dialDeflate is a viewer over a WebSocket that negotiates compression, each message for itself, and also compresses what it says.
 func dialDeflate(t testing.TB, n *node, q url.Values) viewer {
+	t.Helper()
+	return dialCompressed(t, n, q, websocket.CompressionNoContextTakeover)
+}
+
+// dialContext is one that keeps what it was sent, so that later messages may refer to it, as browsers do.
+func dialContext(t testing.TB, n *node, q url.Values) viewer {
+	t.Helper()
+	return dialCompressed(t, n, q, websocket.CompressionContextTakeover)
+}
+
+func dialCompressed(t testing.TB, n *node, q url.Values, mode websocket.CompressionMode) viewer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	c, res, err := websocket.Dial(ctx, n.web.URL+"/v1/live?"+q.Encode(), &websocket.DialOptions{HTTPClient: n.web.Client(),
-		CompressionMode: websocket.CompressionNoContextTakeover, CompressionThreshold: 1})
+		CompressionMode: mode, CompressionThreshold: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +50,10 @@ func dialDeflate(t testing.TB, n *node, q url.Values) viewer {
 	return coderViewer{c}
 }
 
-const deflated = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+const (
+	deflated = "permessage-deflate; client_no_context_takeover"
+	alone    = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+)
 
 // TestDeflateOffers shakes hands with what clients offer: browsers, other libraries, and what makes no sense.
 func TestDeflateOffers(t *testing.T) {
@@ -49,7 +63,10 @@ func TestDeflateOffers(t *testing.T) {
 		{"none", "", ""},
 		{"Chromium", "permessage-deflate; client_max_window_bits", deflated},
 		{"Firefox", "permessage-deflate", deflated},
-		{"no context", "permessage-deflate; client_no_context_takeover; server_no_context_takeover", deflated},
+		{"no context", "permessage-deflate; client_no_context_takeover; server_no_context_takeover", alone},
+		{"no context of the server's", "permessage-deflate; server_no_context_takeover", alone},
+		{"no context of the client's", "permessage-deflate; client_no_context_takeover", deflated},
+		{"no context, whole window", "permessage-deflate; server_no_context_takeover; server_max_window_bits=15", alone + "; server_max_window_bits=15"},
 		{"whole window", "permessage-deflate; server_max_window_bits=15", deflated + "; server_max_window_bits=15"},
 		{"quoted", `permessage-deflate; server_max_window_bits="15"`, deflated + "; server_max_window_bits=15"},
 		{"small window", "permessage-deflate; server_max_window_bits=10", ""},
@@ -104,7 +121,7 @@ type deflating struct {
 
 func dialDeflating(t *testing.T, n *node, topics string) deflating {
 	t.Helper()
-	d := ws.Dialer{Timeout: limit, Extensions: []httphead.Option{wsflate.Parameters{}.Option()}}
+	d := ws.Dialer{Timeout: limit, Extensions: []httphead.Option{wsflate.Parameters{ServerNoContextTakeover: true}.Option()}}
 	c, in, shaken, err := d.Dial(context.Background(), strings.Replace(n.web.URL, "http", "ws", 1)+"/v1/live?topics="+topics)
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +222,7 @@ func TestDeflateStates(t *testing.T) {
 	w := newWorld()
 	n := start(t, w, hub.Config{SendBuffer: 4 << 10, StateInterval: time.Millisecond, DeflateMin: 1, MaxPending: 64 << 20}, false)
 	w.fixture(1)
-	v := dialDeflate(t, n, query("match:1,odds:1", goalcast.Cursor{}))
+	v := dialContext(t, n, query("match:1,odds:1", goalcast.Cursor{}))
 	until(t, v, goalcast.FrameSnapshot)
 	until(t, v, goalcast.FrameSnapshot)
 	const rounds, keys = 300, 40

@@ -58,6 +58,7 @@ func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Reg
 	}
 	if !cfg.NoDeflate {
 		h.deflater = newDeflater(cfg.DeflateMin)
+		h.deflater.earlier = h.earlier
 		h.states.deflater, board.deflater = h.deflater, h.deflater
 	}
 	h.ring.restart(goalcast.Cursor{})

@@ -65,7 +65,7 @@ func TestIndex(t *testing.T) {
 
 // TestConnSize holds the struct to what its comment says.
 func TestConnSize(t *testing.T) {
-	if got := unsafe.Sizeof(conn{}); got > 224 {
+	if got := unsafe.Sizeof(conn{}); got > 176 {
 		t.Errorf("conn is %d bytes", got)
 	}
 	if got := unsafe.Sizeof(sub{}) + unsafe.Sizeof(member{}); got > 32 {
@@ -131,9 +131,9 @@ func TestCutInBurst(t *testing.T) {
 	}
 	slots, upto := table.since(0)
 	b := &burst{slots: slots, upto: upto}
-	whole := string(b.bytes(encSSE))
+	whole := string(b.alone(encSSE).bytes)
 	for n := range len(whole) {
-		change, rest := b.cut(encSSE, n)
+		change, rest := b.cut(b.alone(encSSE), n)
 		later, _ := table.since(change)
 		text := whole[:n] + string(rest)
 		for _, s := range later {

@@ -148,7 +148,7 @@ func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e enco
 			return err
 		}
 		h.board.warm(topics)
-		if e == encDeflate {
+		if e.deflates() {
 			h.squeeze(topics)
 		}
 		h.mu.RLock()

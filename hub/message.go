@@ -18,9 +18,14 @@ const (
 	encWS      encoding = iota // a whole WebSocket text frame
 	encSSE                     // a server-sent event, with its empty line
 	encJSON                    // bare, for long polls
-	encDeflate                 // encWS compressed, where both sides agreed on that and it is worth it
+	encDeflate                 // encWS compressed, where both sides agreed on that and it is worth it; each message for itself
 	encodings
+
+	encContext = encodings // encDeflate, but a message may refer to the one before: see chain.go. A message alone looks the same in both
 )
+
+// deflates says whether the peer may send compressed messages as well.
+func (e encoding) deflates() bool { return e == encDeflate || e == encContext }
 
 // class is a message's kind for counters: what sort of promise is kept by delivering it.
 type class uint8
@@ -42,7 +47,7 @@ type message struct {
 	class  class
 	id     string // the SSE id: a cursor from which the stream can be taken up again; empty where there is none
 	topics []goalcast.Topic
-	seq    uint64          // place in the hub's own count of events, from 1; 0 for what is no event
+	seq    uint64          // place in the hub's own count of events, from 1, which never starts over; 0 for what is no event
 	cursor goalcast.Cursor // of an event
 	at     time.Time
 	times  goalcast.Times
@@ -54,6 +59,7 @@ type message struct {
 	encode          func() []byte // JSON; gone once it was called
 	text            []byte        // JSON: the tail of the WebSocket frame
 	forms           [encodings]atomic.Pointer[[]byte]
+	chains          chains
 }
 
 // newMessage makes a message whose JSON is produced when the first viewer needs it.
@@ -90,8 +96,11 @@ func newClose(code ws.StatusCode, reason string) *message {
 	return newFixed("close", ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason))), nil)
 }
 
-// bytes gives the message in an encoding. The result is shared and must not be changed.
+// bytes gives the message in an encoding, understandable by itself. The result is shared and must not be changed.
 func (m *message) bytes(e encoding) []byte {
+	if e == encContext {
+		e = encDeflate
+	}
 	if b := m.forms[e].Load(); b != nil {
 		return *b
 	}
@@ -152,5 +161,5 @@ func (m *message) sse() []byte {
 	return append(b, '\n')
 }
 
-// size is what a message in a list counts for, in bytes.
+// size is what a message in a list counts for, in bytes; it may go out as fewer.
 func (m *message) size(e encoding) int { return len(m.bytes(e)) }

@@ -107,7 +107,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
 		droppedStates: desc("states_dropped_total", "Values of keys over the limit of a topic."),
 		pace:          desc("state_pace_seconds", "How far apart rounds of states have to be now, in the shard with the most to do; the state interval, or more where the share of time is used up."),
-		deflated:      desc("deflated_bytes_total", "What was compressed, each frame once: before (in) and after (out).", "side"),
+		deflated:      desc("deflated_bytes_total", "What was compressed, each form once for all viewers: before (in) and after (out); by itself (alone) or referring to what was sent before (context).", "side", "form"),
 	}
 	for i := range m.handshakes {
 		m.handshakes[i] = handshakes.WithLabelValues(transportNames[i])
@@ -207,8 +207,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	put(m.ringBytes, prometheus.GaugeValue, int64(bytes))
 	put(m.droppedStates, prometheus.CounterValue, m.hub.states.dropped.Load())
 	if d := m.hub.deflater; d != nil {
-		put(m.deflated, prometheus.CounterValue, d.in.Load(), "in")
-		put(m.deflated, prometheus.CounterValue, d.out.Load(), "out")
+		for form, v := range map[string]*volume{"alone": &d.alone, "context": &d.context} {
+			put(m.deflated, prometheus.CounterValue, v.in.Load(), "in", form)
+			put(m.deflated, prometheus.CounterValue, v.out.Load(), "out", form)
+		}
 	}
 }
 

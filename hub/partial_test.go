@@ -12,7 +12,7 @@ import (
 // between. Every event must arrive whole and once.
 func TestPartialWrites(t *testing.T) {
 	for _, e := range engines[:2] {
-		for _, kind := range []string{"gobwas", "sse"} {
+		for _, kind := range []string{"gobwas", "context", "sse"} {
 			t.Run(e.name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				const events = 600

@@ -53,8 +53,10 @@ func (s *shard) handOver(c *conn) {
 		b.cursor = goalcast.Cursor{}
 	}
 	for _, m := range c.pending {
-		b.frames = append(b.frames, m.bytes(c.encoding))
-		s.stats.bytes += int64(m.size(c.encoding))
+		var frame []byte
+		frame, c.window = m.follow(c.encoding, c.window)
+		b.frames = append(b.frames, frame)
+		s.stats.bytes += int64(len(frame))
 		s.stats.messages[m.class]++
 	}
 	var later []behind
@@ -86,9 +88,11 @@ func (s *shard) handOverStates(c *conn) [][]byte {
 	}
 	var frames [][]byte
 	for _, behind := range c.behind {
-		if r := s.burst(behind); len(r.slots) > 0 {
-			frames = append(frames, r.bytes(c.encoding))
-			s.countStates(r, r.upto)
+		if b := s.burst(behind); len(b.slots) > 0 {
+			all, window := b.follow(c.encoding, c.window)
+			frames = append(frames, all.bytes)
+			c.window = window
+			s.countStates(b, b.upto)
 		}
 	}
 	if len(frames) > 0 {

@@ -182,7 +182,7 @@ func (s *shard) feed(c *conn, b []byte) {
 		b = in.bytes
 	}
 	for c.state&(dead|closing|paused|blocked) == 0 {
-		f, n, bad := nextFrame(b, s.hub.cfg.MaxMessage, in.fragments > 0, c.encoding == encDeflate)
+		f, n, bad := nextFrame(b, s.hub.cfg.MaxMessage, in.fragments > 0, c.encoding.deflates())
 		if bad != nil {
 			s.closeFor(c, bad)
 			break

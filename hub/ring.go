@@ -31,7 +31,8 @@ type ring struct {
 	bytes       int
 }
 
-// ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form and the compressed one may come to it.
+// ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form and the compressed ones may come to it, of which
+// together the usual two are shorter than one.
 const ringForms = 3
 
 // queue is a list that grows at the end and is eaten from the front, both in constant time.
@@ -88,6 +89,15 @@ func (r *ring) evict() {
 			delete(r.topics, t)
 		}
 	}
+}
+
+// at finds an event by its place in the hub's count; nil if it is no longer here.
+func (r *ring) at(seq uint64) *message {
+	list := r.events.list
+	if len(list) == 0 || seq < list[0].seq || seq-list[0].seq >= uint64(len(list)) {
+		return nil
+	}
+	return list[seq-list[0].seq]
 }
 
 // outcome says how a resume from a cursor ends. More than limit events are not replayed: they would hold memory for each of those who return, and

@@ -31,11 +31,12 @@ type shard struct {
 
 	walking  bool    // through a topic's members: nobody may leave it now
 	removals []*conn // who will leave after that
-	rounds   []*burst
+	plan     []outgoing
 
 	events, states fifo            // connections with something to send; with only states to send
 	dirty          []*topic        // with states that were not given out
 	pace           pace            // of the rounds in which states are given out
+	counted        uint64          // rounds of states
 	spare          [][]*message    // memory for pending lists
 	spareSize      int             // of all of them, in entries
 	stuck          map[*conn]uint8 // blocked connections

@@ -23,7 +23,8 @@ type hijacked struct {
 	conn  net.Conn
 	input []byte // what the client sent right behind its handshake
 
-	extensions string // that the answer agrees to
+	extensions string   // that the answer agrees to
+	encoding   encoding // which that means
 }
 
 // WriteHeader is called by the library when the handshake is right.
@@ -69,7 +70,7 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer) 
 	}
 	taken := &hijacked{ResponseWriter: w}
 	if h.deflater != nil {
-		taken.extensions = negotiateDeflate(r.Header)
+		taken.extensions, taken.encoding = negotiateDeflate(r.Header)
 	}
 	// Origins were checked already. The library does not compress: that is an encoding of ours, made once per message.
 	accepted, err := websocket.Accept(taken, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
@@ -82,7 +83,7 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer) 
 	_ = accepted.CloseNow() // or its goroutine and buffers would stay; the shell keeps the socket from it
 	c, s := h.newConn(r, v)
 	if taken.extensions != "" {
-		c.encoding = encDeflate
+		c.encoding = taken.encoding
 		h.metrics.deflate.Inc()
 	}
 	if tcp, ok := taken.conn.(*net.TCPConn); ok && rawSockets && !h.cfg.Portable {

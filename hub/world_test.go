@@ -292,7 +292,7 @@ type viewer interface {
 
 // kinds are the ways to watch: independent clients for each transport.
 var kinds = map[string]func(t testing.TB, n *node, query url.Values) viewer{
-	"coder": dialCoder, "gobwas": dialGobwas, "deflate": dialDeflate, "sse": dialSSE, "poll": dialPoll,
+	"coder": dialCoder, "gobwas": dialGobwas, "deflate": dialDeflate, "context": dialContext, "sse": dialSSE, "poll": dialPoll,
 }
 
 func query(topics string, since goalcast.Cursor) url.Values {

@@ -10,7 +10,7 @@ import (
 // flush writes all that waits for a connection, in one system call where it fits into one.
 func (s *shard) flush(c *conn) {
 	for c.state&(blocked|dead|lingering) == 0 {
-		pieces, rounds, total := s.gather(c)
+		pieces, total := s.gather(c)
 		if total == 0 {
 			break
 		}
@@ -32,7 +32,7 @@ func (s *shard) flush(c *conn) {
 		s.stats.batchFrames += int64(len(pieces))
 		if n > 0 {
 			c.wrote = s.tick
-			s.consume(c, n, rounds)
+			s.consume(c, n)
 		}
 		if n < total {
 			s.block(c)
@@ -44,9 +44,18 @@ func (s *shard) flush(c *conn) {
 	}
 }
 
-// gather lists what is to be written: the rest of a frame, then events and whatever else is pending, then states; at most maxPieces.
-func (s *shard) gather(c *conn) (pieces []iovec, rounds []*burst, total int) {
-	pieces, rounds = s.pieces[:0], s.rounds[:0]
+// outgoing is a message, or a burst of states, in the bytes in which a connection gets it.
+type outgoing struct {
+	bytes  []byte
+	window ending  // of the connection, after it
+	burst  *burst  // nil: a message
+	frames *frames // of the burst
+}
+
+// gather lists what is to be written: the rest of a frame, then events and whatever else is pending, then states; at most maxPieces. The
+// shard's plan says what the pieces behind the rest are.
+func (s *shard) gather(c *conn) (pieces []iovec, total int) {
+	pieces, s.plan = s.pieces[:0], s.plan[:0]
 	add := func(b []byte) {
 		if len(b) > 0 {
 			pieces = append(pieces, iovecOf(b))
@@ -54,21 +63,27 @@ func (s *shard) gather(c *conn) (pieces []iovec, rounds []*burst, total int) {
 		}
 	}
 	add(c.rest)
+	window := c.window
 	for _, m := range c.pending {
 		if len(pieces) == maxPieces-1 {
 			break
 		}
-		add(m.bytes(c.encoding))
+		var b []byte
+		b, window = m.follow(c.encoding, window)
+		add(b)
+		s.plan = append(s.plan, outgoing{bytes: b, window: window})
 	}
 	if c.state&(closing|held) == 0 && len(pieces)+len(c.behind) < maxPieces {
 		for _, b := range c.behind {
-			r := s.burst(b)
-			rounds = append(rounds, r)
-			add(r.bytes(c.encoding))
+			var r *frames
+			states := s.burst(b)
+			r, window = states.follow(c.encoding, window)
+			add(r.bytes)
+			s.plan = append(s.plan, outgoing{bytes: r.bytes, window: window, burst: states, frames: r})
 		}
 	}
-	s.pieces, s.rounds = pieces, rounds
-	return pieces, rounds, total
+	s.pieces = pieces
+	return pieces, total
 }
 
 // burst gives the state frames that a connection lacks of a topic. Nearly all need the round that was just given out.
@@ -80,8 +95,8 @@ func (s *shard) burst(b behind) *burst {
 	return &burst{since: b.since, upto: upto, slots: slots}
 }
 
-// consume takes n written bytes off what waits. What a frame was cut in stays as the connection's rest.
-func (s *shard) consume(c *conn, n int, rounds []*burst) {
+// consume takes n written bytes off what waits, as gather planned it. What a frame was cut in stays as the connection's rest.
+func (s *shard) consume(c *conn, n int) {
 	if k := min(n, len(c.rest)); k > 0 {
 		n -= k
 		if c.rest = c.rest[k:]; len(c.rest) > 0 {
@@ -90,47 +105,57 @@ func (s *shard) consume(c *conn, n int, rounds []*burst) {
 		c.rest = nil
 	}
 	done := 0
-	for n > 0 && done < len(c.pending) {
-		m := c.pending[done]
-		b := m.bytes(c.encoding)
+	for n > 0 && done < len(s.plan) && s.plan[done].burst == nil {
+		m, out := c.pending[done], &s.plan[done]
+		size := m.size(c.encoding)
 		s.stats.messages[m.class]++
-		c.waiting -= int32(len(b))
-		s.stats.pending -= int64(len(b))
+		c.waiting -= int32(size)
+		s.stats.pending -= int64(size)
+		c.window = out.window // also of a frame that was cut: its rest goes before all else
 		done++
-		if n < len(b) {
-			c.rest = b[n:]
+		if n < len(out.bytes) {
+			c.rest = out.bytes[n:]
 			n = 0
 			break
 		}
-		n -= len(b)
+		n -= len(out.bytes)
 	}
 	s.sent(c, done)
 	if c.rest != nil || len(c.pending) > 0 {
 		return // it ended before the states
 	}
-	if n > 0 && len(rounds) > 0 {
+	s.consumeStates(c, n, s.plan[done:])
+}
+
+// consumeStates takes n written bytes off the states.
+func (s *shard) consumeStates(c *conn, n int, plan []outgoing) {
+	if len(plan) == 0 {
+		return
+	}
+	if n > 0 {
 		s.hold(c)
 	}
-	for i, r := range rounds {
-		b := r.bytes(c.encoding)
-		if n < len(b) {
-			upto, rest := r.cut(c.encoding, n)
-			s.countStates(r, upto)
+	for i, out := range plan {
+		if n < len(out.bytes) {
+			upto, rest := out.burst.cut(out.frames, n)
+			s.countStates(out.burst, upto)
 			c.rest = rest
 			c.behind = slices.Delete(c.behind, 0, i)
 			if upto > 0 {
 				c.behind[0].since = upto
 			}
+			if n > 0 {
+				c.window = 0 // it ends in the middle of a burst: what comes next stands for itself
+			}
 			return
 		}
-		n -= len(b)
-		s.countStates(r, r.upto)
+		n -= len(out.bytes)
+		s.countStates(out.burst, out.burst.upto)
+		c.window = out.window
 	}
-	if len(rounds) > 0 {
-		c.behind = c.behind[:0]
-		if cap(c.behind) > 4 {
-			c.behind = nil
-		}
+	c.behind = c.behind[:0]
+	if cap(c.behind) > 4 {
+		c.behind = nil
 	}
 }
 
@@ -234,7 +259,7 @@ func (s *shard) giveStates() {
 		if upto == t.flushed || len(t.members) == 0 {
 			continue
 		}
-		t.round = burst{since: t.flushed, upto: upto, slots: slots}
+		t.round = s.round(t, slots, upto)
 		t.flushed = upto
 		t.start = (t.start + 7919) % len(t.members)
 		for j := range t.members {

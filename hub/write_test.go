@@ -24,17 +24,17 @@ func TestPartialBurstAdvances(t *testing.T) {
 		top := &topic{name: table.topic, table: table, flushed: 3}
 		slots, upto := table.since(0)
 		top.round = burst{since: 0, upto: upto, slots: slots}
-		whole := top.round.bytes(e)
+		whole := top.round.alone(e).bytes
 		for n := 1; n <= len(whole); n++ {
 			c := &conn{fd: -1, encoding: e, behind: []behind{{topic: top}}}
-			_, rounds, total := s.gather(c)
+			_, total := s.gather(c)
 			if total != len(whole) {
 				t.Fatalf("%d bytes to write, want %d", total, len(whole))
 			}
-			s.consume(c, n, rounds)
+			s.consume(c, n)
 			got := append(bytes.Clone(whole[:n]), c.rest...) // the frame that was begun goes on, then what the connection still lacks
 			if len(c.behind) > 0 {
-				got = append(got, s.burst(c.behind[0]).bytes(e)...)
+				got = append(got, s.burst(c.behind[0]).alone(e).bytes...)
 			}
 			if !bytes.Equal(got, whole) {
 				t.Fatalf("encoding %d, cut after %d of %d bytes: %d are sent in all, the connection is behind since %+v", e, n, len(whole), len(got), c.behind)
