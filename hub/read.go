@@ -139,6 +139,9 @@ func closeReply(payload []byte) *closeError {
 		return &closeError{ws.StatusProtocolError, "close frame of one byte"}
 	}
 	code := ws.StatusCode(binary.BigEndian.Uint16(payload))
+	if code > 4999 { // the library lets them pass
+		return &closeError{ws.StatusProtocolError, "close code not allowed"}
+	}
 	switch err := ws.CheckCloseFrameData(code, string(payload[2:])); err {
 	case nil:
 		return &closeError{code: code}
