@@ -22,6 +22,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
+// broken is a text in place of which a liar sends what cannot be unpacked.
+const broken = "broken"
+
 // liar is a server of the plain protocol that sends each viewer the same texts, whatever they are.
 func liar(t *testing.T, transport string, deflate bool, texts []string) string {
 	t.Helper()
@@ -53,6 +56,10 @@ func liar(t *testing.T, transport string, deflate bool, texts []string) string {
 			f := ws.NewTextFrame([]byte(text))
 			if deflate {
 				f = ws.NewTextFrame(deflated(text))
+				if text == broken {
+					f.Payload = packed(sentence(7), sentence(8))[1] // refers to what this viewer was not told
+					f.Header.Length = int64(len(f.Payload))
+				}
 				f.Header.Rsv = ws.Rsv(true, false, false)
 			}
 			writeCut(rw, conn, ws.MustCompileFrame(f))

@@ -82,6 +82,7 @@ func parseCommand(args []string, errOut io.Writer) (commandLine, error) {
 	f.Uint64Var(&c.cfg.Seed, "seed", 1, "of what is drawn")
 	f.Float64Var(&c.cfg.Rate, "rate", 0, "viewers that connect per `second`; 0: as fast as they can")
 	f.BoolVar(&c.cfg.Deflate, "deflate", false, "offer permessage-deflate")
+	f.BoolVar(&c.cfg.NoContext, "no-context", false, "with -deflate: ask that no message refers to those before")
 	f.BoolVar(&c.cfg.Reconnect, "reconnect", true, "viewers whom the server ends come back with their cursor")
 	f.Float64Var(&c.cfg.Slow, "slow", 0, "`share` of viewers who never read")
 	f.DurationVar(&c.hold, "hold", 10*time.Second, "how long to listen once all have joined")

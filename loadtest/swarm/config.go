@@ -30,7 +30,8 @@ type Config struct {
 	Protocol  string            // Goalcast (default) or Plain
 	Transport string            // WebSocket (default) or SSE
 	Header    map[string]string // more headers of each request: Authorization
-	Deflate   bool              // WebSocket: offer permessage-deflate without context takeover
+	Deflate   bool              // WebSocket: offer permessage-deflate, as browsers do: messages may refer to those before
+	NoContext bool              // and ask that they do not
 
 	Conns     int // viewers
 	PerWorker int // viewers of one process; default 19,000: a process here may open 20,000 files
@@ -200,7 +201,11 @@ func (c Config) request(t target, numbers []int64, since string) []byte {
 	} else {
 		b = append(b, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c3dhcm0gb2Ygdmlld2Vycw==\r\n"...)
 		if c.Deflate {
-			b = append(b, "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n"...)
+			offer := "permessage-deflate; client_max_window_bits"
+			if c.NoContext {
+				offer += "; server_no_context_takeover"
+			}
+			b = fmt.Appendf(b, "Sec-WebSocket-Extensions: %s\r\n", offer)
 		}
 	}
 	for name, value := range c.Header {

@@ -44,7 +44,7 @@ type retry struct {
 
 // newLoop makes the viewers of a worker; run connects them.
 func newLoop(cfg Config, worker int) (*loop, error) {
-	l := &loop{checker: newChecker(cfg), asks: make(chan func(), 1), buffer: make([]byte, 256<<10), measured: time.Now()}
+	l := &loop{checker: newChecker(cfg), asks: make(chan func(), 1), inflater: newInflater(cfg.Protocol != Plain), buffer: make([]byte, 256<<10), measured: time.Now()}
 	var err error
 	if l.targets, err = cfg.targets(); err != nil {
 		return nil, err
@@ -182,6 +182,7 @@ func (l *loop) dial(v *viewer) {
 	v.fd, v.phase = int32(fd), connected
 	v.use++
 	v.chunked, v.left, v.head, v.rest, v.retry = false, 0, nil, nil, 0
+	v.alone, v.window = false, nil
 	l.stats.Dialing++
 	l.writeRequest(v) // on loopback the connection often is there already
 }
@@ -327,6 +328,7 @@ func (l *loop) answer(v *viewer, b []byte) []byte {
 	if l.cfg.Deflate && !strings.Contains(lower, "permessage-deflate") {
 		l.stats.Errors["deflate was not granted"]++
 	}
+	v.alone = strings.Contains(lower, "server_no_context_takeover")
 	v.phase = joining
 	v.awaits = 0
 	if l.cfg.Protocol == Goalcast {
@@ -364,7 +366,7 @@ func (l *loop) takeFrames(v *viewer, b []byte, now int64) ([]byte, error) {
 		case opText:
 			if f.compressed {
 				l.stats.Compressed++
-				if f.payload, err = l.inflater.inflate(f.payload); err != nil {
+				if f.payload, err = l.unpack(v, f.payload); err != nil {
 					return b, err
 				}
 			}
@@ -381,6 +383,15 @@ func (l *loop) takeFrames(v *viewer, b []byte, now int64) ([]byte, error) {
 			return nil, nil
 		}
 	}
+}
+
+// unpack undoes a message's compression, as RFC 7692 has each viewer do it, with all that was said to it before.
+func (l *loop) unpack(v *viewer, packed []byte) ([]byte, error) {
+	text, after, err := l.inflater.inflate(v.window, packed)
+	if err == nil && !v.alone {
+		v.window = after
+	}
+	return text, err
 }
 
 // takeEvents works through server-sent events; n of the bytes are new, those before are without chunk headers already.

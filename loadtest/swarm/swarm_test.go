@@ -142,12 +142,17 @@ func (s Stats) faults() int64 {
 }
 
 func TestRealHub(t *testing.T) {
-	for _, transport := range []string{WebSocket, SSE} {
-		t.Run(transport, func(t *testing.T) {
-			h := startHub(t, hub.Config{StateInterval: 10 * time.Millisecond})
+	for _, way := range []string{WebSocket, "deflate", "deflate without context", SSE} {
+		t.Run(way, func(t *testing.T) {
+			transport, _, _ := strings.Cut(way, " ")
+			deflate := transport == "deflate"
+			if deflate {
+				transport = WebSocket
+			}
+			h := startHub(t, hub.Config{StateInterval: 10 * time.Millisecond, DeflateMin: 64})
 			const viewers, matches = 200, 4
 			s := start(t, Config{URLs: []string{h.url}, Transport: transport, Conns: viewers, PerWorker: 120, Topics: "match:{n},odds:{n}",
-				Numbers: matches, PerConn: 2, FromOne: true})
+				Numbers: matches, PerConn: 2, FromOne: true, Deflate: deflate, NoContext: strings.Contains(way, " ")})
 			for n := range int64(matches) {
 				h.play(n+1, 10)
 				for key := range 5 {
@@ -181,6 +186,9 @@ func TestRealHub(t *testing.T) {
 			must(t, err)
 			if stats.faults() != 0 || stats.EventLatency.Count() != stats.Events || stats.EventLatency.Quantile(.5) <= 0 || stats.Joins != 2*viewers {
 				t.Errorf("%+v", stats)
+			}
+			if (stats.Compressed > 0) != deflate || len(stats.Errors) > 0 {
+				t.Errorf("%d compressed; errors %v", stats.Compressed, stats.Errors)
 			}
 			h.sent.Streams[2]++ // what was never sent is found missing
 			h.sent.Odds[3][1]++

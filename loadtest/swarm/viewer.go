@@ -26,14 +26,16 @@ type viewer struct {
 	phase   phase
 	chunked bool // SSE in chunks
 	slow    bool
-	epoch   uint8  // of the cursor, in checker.epochs
-	awaits  int16  // hello and snapshots until it has joined
-	left    int32  // of a chunk
-	offset  uint64 // of the cursor; 0 with epoch 0 for none
-	began   int64  // dialing, micros
-	retry   int64  // ms that a goodbye asked for
-	rest    []byte // an incomplete frame
-	head    []byte // an incomplete header of a chunk
+	epoch   uint8   // of the cursor, in checker.epochs
+	awaits  int16   // hello and snapshots until it has joined
+	left    int32   // of a chunk
+	offset  uint64  // of the cursor; 0 with epoch 0 for none
+	began   int64   // dialing, micros
+	retry   int64   // ms that a goodbye asked for
+	alone   bool    // each compressed message stands for itself: that was agreed on
+	window  *window // what compressed messages may refer to; nil: nothing
+	rest    []byte  // an incomplete frame
+	head    []byte  // an incomplete header of a chunk
 	streams []stream
 	odds    []oddsTrack
 }
