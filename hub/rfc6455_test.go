@@ -296,7 +296,8 @@ func TestHandshakes(t *testing.T) {
 				if protocol, extensions := answer.Header.Values("Sec-WebSocket-Protocol"), answer.Header.Values("Sec-WebSocket-Extensions"); len(protocol)+len(extensions) > 0 {
 					t.Errorf("agreed to %q, %q", protocol, extensions)
 				}
-				if f, err := ws.ReadFrame(in); err != nil || f.Header.OpCode != ws.OpText || !bytes.Contains(f.Payload, []byte(`"hello"`)) { //lint:ignore SA1019 the peer is the hub under test
+				f, err := ws.ReadFrame(in) //lint:ignore SA1019 the peer is the hub under test
+				if err != nil || f.Header.OpCode != ws.OpText || !bytes.Contains(f.Payload, []byte(`"hello"`)) {
 					t.Errorf("first frame %v %v", f, err)
 				}
 			})

@@ -19,6 +19,7 @@ const defaults = {
   topics: [], // 'match:1', 'team:2', 'competition:3', 'odds:1'
   cursor: undefined, // of an earlier session, to go on from there: with its ...
   matches: [], // ... snapshots
+  conflateMs: 0, // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at most 60000. Events are never held back
   transport: 'auto', // 'auto': WebSocket, EventSource if that never gets through; or 'websocket', 'eventsource'
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
@@ -62,6 +63,7 @@ export class Goalcast {
   #pingCount = 0;
   #roundTrip = Infinity; // ms, of the ping that told the clock
   #clockPings = 0; // still to send
+  #conflateMs; // asked for
   #unsubscribeWindow;
 
   /** The snapshots of the matches followed, by id. */
@@ -71,6 +73,8 @@ export class Goalcast {
   /** Everything up to here was seen; undefined before the first. Good for `cursor` of a later session, together with `matches`. */
   cursor;
   status = 'closed';
+  /** How seldom states come on this connection, in ms: what the hub made of conflateMs. 0: as they happen. */
+  conflateMs = 0;
   /** ms to add to this machine's clock for the hub's; undefined before it is known. */
   clockOffset;
 
@@ -79,6 +83,7 @@ export class Goalcast {
     this.#options.url ??= globalThis.location?.origin;
     if (!this.#options.url) throw new TypeError('goalcast: url is missing');
     this.cursor = this.#options.cursor;
+    this.#conflateMs = this.#options.conflateMs;
     for (const match of this.#options.matches) this.matches.set(match.id, match);
     for (const topic of this.#options.topics) {
       this.#topics.add(topic);
@@ -139,6 +144,23 @@ export class Goalcast {
     if (gone.length > 0) this.#topicsChanged('unsubscribe', gone);
   }
 
+  /** Asks for states at most every so many ms from now on: more seldom on a slow network, 0 for as they happen. */
+  conflate(ms) {
+    if (ms === this.#conflateMs) return;
+    this.#conflateMs = ms;
+    if (!this.#running) return;
+    if (this.#link?.send) this.#sendConflate(); // before hello it is dropped: hello looks again
+    else if (this.#transport === 'eventsource') {
+      this.#drop();
+      this.#connect();
+    }
+  }
+
+  // sendConflate rides on a subscription to what is followed already, whose snapshot comes once more. Without topics there are no states.
+  #sendConflate() {
+    if (this.#topics.size > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: this.topics.slice(0, 1), conflate_ms: this.#conflateMs }));
+  }
+
   // topicsChanged tells the hub on the open socket; an EventSource has its topics in the URL and comes anew.
   #topicsChanged(type, topics) {
     if (!this.#running) return;
@@ -154,6 +176,7 @@ export class Goalcast {
     const url = new URL('/v1/live', this.#options.url);
     if (scheme === 'ws') url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     if (this.#topics.size > 0) url.searchParams.set('topics', [...this.#topics].join(','));
+    if (this.#conflateMs > 0) url.searchParams.set('conflate_ms', this.#conflateMs);
     if (this.cursor && this.#unjoined.size === 0) url.searchParams.set('since', this.cursor);
     return url.href.replaceAll('%3A', ':').replaceAll('%2C', ',');
   }
@@ -164,9 +187,9 @@ export class Goalcast {
     const open = this.#transport === 'websocket' ? openSocket : openEventSource;
     const Class = this.#transport === 'websocket' ? this.#options.WebSocket : this.#options.EventSource;
     if (!Class) throw new TypeError(`goalcast: this runtime has no ${this.#transport}; hand a class in`);
-    const topics = this.topics;
+    const asked = { topics: this.topics, conflateMs: this.#conflateMs };
     const link = open(Class, this.#url(this.#transport === 'websocket' ? 'ws' : 'http'), {
-      frame: (text) => this.#link === link && this.#heard(text, topics),
+      frame: (text) => this.#link === link && this.#heard(text, asked),
       end: (reason) => this.#link === link && this.#lost(reason),
     });
     this.#link = link;
@@ -174,7 +197,7 @@ export class Goalcast {
   }
 
   // heard takes one frame. What is not understood is left alone: later versions add types and fields.
-  #heard(text, topics) {
+  #heard(text, asked) {
     this.#lastHeard = Date.now();
     let frame;
     try {
@@ -184,7 +207,7 @@ export class Goalcast {
       return;
     }
     switch (frame.type) {
-      case 'hello': return this.#hello(frame, topics);
+      case 'hello': return this.#hello(frame, asked);
       case 'snapshot': return this.#snapshot(frame);
       case 'event': return this.#event(frame);
       case 'state': return this.#state(frame.state);
@@ -201,15 +224,17 @@ export class Goalcast {
     this.#failures = 0;
     this.#greeted = true;
     if (frame.ping > 0) this.#silence = frame.ping;
+    this.conflateMs = frame.conflate_ms ?? 0;
     this.#roundTrip = Infinity;
     if (frame.time) this.#measureClock(frame.time, 1000); // until a ping tells better
     this.#setStatus('live');
     if (!this.#link?.send) return;
-    // Topics that were added or removed while the connection was being made.
-    const added = this.topics.filter((topic) => !asked.includes(topic));
-    const gone = asked.filter((topic) => !this.#topics.has(topic));
+    // What was changed while the connection was being made.
+    const added = this.topics.filter((topic) => !asked.topics.includes(topic));
+    const gone = asked.topics.filter((topic) => !this.#topics.has(topic));
     if (added.length > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: added }));
     if (gone.length > 0) this.#link.send(JSON.stringify({ type: 'unsubscribe', topics: gone }));
+    if (asked.conflateMs !== this.#conflateMs) this.#sendConflate();
     this.#clockPings = this.#options.clockPings - 1;
     this.#ping();
     this.#listenForSilence();

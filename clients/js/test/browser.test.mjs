@@ -147,6 +147,28 @@ test("the browser's own EventSource and the SDK's WebSocket get the same events 
   assert.deepEqual(both(got.own), both(got.sdk));
 });
 
+test('the hub agrees to send prices as seldom as the SDK asks, over either transport', async () => {
+  const agreed = await page.evaluate(async () => {
+    const { Goalcast } = await import('/goalcast.js');
+    const all = [];
+    for (const transport of ['websocket', 'eventsource']) {
+      for (const conflateMs of [0, 1, 1500]) { // 1 is less than the hub's own interval of 100
+        const problems = [];
+        const live = new Goalcast({ topics: ['match:1', 'odds:1'], transport, conflateMs });
+        live.on('problem', (p) => problems.push(p.error));
+        const greeted = () => new Promise((done) => { const off = live.on('status', ({ status }) => status === 'live' && done(off())); });
+        const first = greeted();
+        live.start();
+        await first;
+        all.push([transport, live.conflateMs, ...problems]);
+        live.stop();
+      }
+    }
+    return all;
+  });
+  assert.deepEqual(agreed, ['websocket', 'eventsource'].flatMap((name) => [[name, 0], [name, 100], [name, 1500]]));
+});
+
 test('cut off in mid-match, an EventSource, a WebSocket and curl go on with their cursor and miss nothing', async () => {
   const topic = `competition:${(await fetch(`${demo.url}/v1/matches`).then((r) => r.json())).matches[0].competition.id}`;
   const line = ({ cursor, event }) => `${cursor} ${event.id}#${event.revision}`;

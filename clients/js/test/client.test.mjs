@@ -216,6 +216,34 @@ test('newest state per key', async () => {
   assert.equal(live.states.get('odds:1 1x2/home').value, 2.2);
 });
 
+test('states as seldom as asked for: in the URL, on the open socket, before hello, by EventSource', async () => {
+  listen({ conflateMs: 1000 });
+  const first = await hub.visit(0);
+  assert.equal(first.query.get('conflate_ms'), '1000');
+  live.conflate(2000); // before hello
+  first.send(hello({ conflate_ms: 1000 }));
+  await until(() => first.received.length === 1);
+  assert.equal(live.conflateMs, 1000);
+  live.conflate(0);
+  live.conflate(0); // changes nothing
+  live.subscribe('team:7');
+  await until(() => first.received.length === 3);
+  assert.deepEqual(first.received, [{ type: 'subscribe', topics: ['match:1'], conflate_ms: 2000 }, { type: 'subscribe', topics: ['match:1'], conflate_ms: 0 },
+    { type: 'subscribe', topics: ['team:7'] }]);
+  first.end();
+  assert.equal((await hub.visit(1)).query.get('conflate_ms'), null);
+  live.stop();
+
+  listen({ transport: 'eventsource', EventSource: SimpleEventSource });
+  const third = await hub.visit(2);
+  third.send(hello());
+  third.send(snapshot('e1-4'));
+  await until(() => live.cursor === 'e1-4');
+  live.conflate(500);
+  const fourth = await hub.visit(3);
+  assert.deepEqual([third.query.get('conflate_ms'), fourth.query.get('conflate_ms'), fourth.since], [null, '500', 'e1-4']);
+});
+
 test('problems, messages, unknown frames and fields do not disturb; a frame that is no JSON does', async () => {
   const heard = listen();
   const visit = await hub.visit(0);

@@ -6,7 +6,7 @@ export class ScriptedHub {
   #server;
   #sockets = new WebSocketServer({ noServer: true });
   #waiting = [];
-  visits = []; // one per connection: {since, topics, received, send, end}
+  visits = []; // one per connection: {since, topics, query, received, send, end}
   refuseWebSockets = false;
   answerPings = true;
   onVisit = () => {};
@@ -44,7 +44,7 @@ export class ScriptedHub {
 
   #add(req, visit) {
     const query = new URL(req.url, 'http://hub').searchParams;
-    Object.assign(visit, { since: query.get('since'), topics: query.get('topics')?.split(',') ?? [], at: Date.now(), received: [] });
+    Object.assign(visit, { query, since: query.get('since'), topics: query.get('topics')?.split(',') ?? [], at: Date.now(), received: [] });
     this.visits.push(visit);
     this.onVisit(visit);
     for (const done of this.#waiting.splice(0)) done();
