@@ -16,10 +16,11 @@ const (
 	AlarmDisagree   AlarmKind = "disagreement" // feeds tell different things of a match for some time
 	AlarmQueueLag   AlarmKind = "queue_lag"    // work waits too long
 	AlarmClockSkew  AlarmKind = "clock_skew"   // a provider's clock and ours differ, or its documents are long on their way
+	AlarmJobStale   AlarmKind = "job_stale"    // a periodic job has not succeeded for some time
 )
 
 // AlarmKinds are all of them.
-var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew}
+var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale}
 
 // Alarm is something that an operator should know. It opens once, and closes by itself when its reason is gone; the same reason later is another alarm.
 type Alarm struct {
@@ -79,11 +80,14 @@ type DeadTask struct {
 
 // JobState is work that one of all processes does again and again.
 type JobState struct {
-	Name     string    `json:"name"`
-	Owner    string    `json:"owner,omitempty"` // who is at it now
-	Began    time.Time `json:"began,omitzero"`
-	Ended    time.Time `json:"ended,omitzero"`
-	Runs     int64     `json:"runs"`
-	Failures int64     `json:"failures"`
-	Error    string    `json:"error,omitempty"` // of the last run
+	Name  string    `json:"name"`
+	Owner string    `json:"owner,omitempty"` // who is at it now
+	Began time.Time `json:"began,omitzero"`
+	Ended time.Time `json:"ended,omitzero"`
+	// Succeeded is when a run ended well last. While none has, it is since when the job is tried.
+	Succeeded time.Time     `json:"succeeded,omitzero"`
+	Period    time.Duration `json:"-"`
+	Runs      int64         `json:"runs"`
+	Failures  int64         `json:"failures"`
+	Error     string        `json:"error,omitempty"` // of the last run
 }

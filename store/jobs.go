@@ -38,7 +38,8 @@ type job struct {
 // Jobs runs periodic jobs, each by one process at a time and once in a period, however many processes have it. Who it is decides a row in the database, not
 // Redis, which may forget; the time is the database's, so that clocks that differ do not matter.
 //
-// Periods are counted from 1970: a job every hour is due at every full hour, and once at the first start. A runner that dies in the middle is replaced
+// Periods are counted from 1970: a job every hour is due at every full hour, and once at the first start. A period is known by its beginning, so that one that is
+// made longer or shorter by a setting goes on. A runner that dies in the middle is replaced
 // when its lease is over, within the same period if that is not over; a run that fails is not tried again before the next period.
 type Jobs struct {
 	store   *Store
@@ -105,13 +106,16 @@ func (j *Jobs) look(ctx context.Context, job job) {
 	}
 }
 
-// claim makes this process the runner of the period that is on, if nobody was or the one who was has died.
+// abandoned is after how long without a runner, at least, a job counts as taken up anew: that it has not succeeded for days says nothing if nobody tried.
+const abandoned = 10 * time.Minute
+
+// claim makes this process the runner of the period that is on, if nobody was or the one who was has died. slot is when the period began, ms.
 func (j *Jobs) claim(ctx context.Context, job job) (slot int64, mine bool, err error) {
 	s := j.store
 	now := s.dialect.now
 	period := max(job.every.Milliseconds(), 1)
 	// First a look without a change: nearly always there is nothing to do.
-	const due = `(slot < %[1]s / %[2]d OR owner <> '') AND lease <= %[1]s`
+	const due = `(slot < %[1]s / %[2]d * %[2]d OR owner <> '') AND lease <= %[1]s`
 	var any int
 	err = s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*) FROM jobs WHERE name = $1 AND NOT (`+due+`)`, now, period), job.name).Scan(&any)
 	if err != nil || any > 0 {
@@ -122,8 +126,10 @@ func (j *Jobs) claim(ctx context.Context, job job) (slot int64, mine bool, err e
 		if _, err := tx.exec(ctx, `INSERT INTO jobs (name) VALUES ($1) ON CONFLICT DO NOTHING`, job.name); err != nil {
 			return err
 		}
-		row := tx.queryRow(ctx, fmt.Sprintf(`UPDATE jobs SET slot = %[1]s / %[2]d, owner = $2, lease = %[1]s + %[3]d, began = %[1]s WHERE name = $1 AND `+due+` RETURNING slot`,
-			now, period, j.options.Lease.Milliseconds()), job.name, j.owner)
+		row := tx.queryRow(ctx, fmt.Sprintf(`UPDATE jobs SET slot = %[1]s / %[2]d * %[2]d, period = %[2]d, owner = $2, lease = %[1]s + %[3]d,
+			succeeded = CASE WHEN began < %[1]s - %[4]d AND ended < %[1]s - %[4]d THEN %[1]s ELSE succeeded END, began = %[1]s
+			WHERE name = $1 AND `+due+` RETURNING slot`,
+			now, period, j.options.Lease.Milliseconds(), max(2*period, abandoned.Milliseconds())), job.name, j.owner)
 		err := row.Scan(&slot)
 		if noRows(err) {
 			return errRollback
@@ -163,8 +169,9 @@ func (j *Jobs) runOne(ctx context.Context, job job, slot int64) {
 	}
 	finish, done := context.WithTimeout(context.WithoutCancel(ctx), j.options.StopTimeout)
 	defer done()
-	_, err = j.store.write.ExecContext(finish, j.store.dialect.sql(`UPDATE jobs SET owner = '', lease = 0, ended = `+j.store.dialect.now+`, runs = runs + 1, failures = failures + $4, error = $5
-		WHERE name = $1 AND owner = $2 AND slot = $3`), job.name, j.owner, slot, failed, text)
+	_, err = j.store.write.ExecContext(finish, j.store.dialect.sql(fmt.Sprintf(`UPDATE jobs SET owner = '', lease = 0, ended = %[1]s, runs = runs + 1,
+		failures = failures + $4, error = $5, succeeded = CASE WHEN $4 = 0 THEN %[1]s ELSE succeeded END
+		WHERE name = $1 AND owner = $2 AND slot = $3`, j.store.dialect.now)), job.name, j.owner, slot, failed, text)
 	if err != nil {
 		j.log.Warn("periodic job: its end is not written down, it runs again when its lease is over", "job", job.name, "error", err)
 	}
@@ -214,11 +221,12 @@ func runSafely(ctx context.Context, run func(context.Context) error) (err error)
 
 // Jobs tells where the periodic jobs stand, by name.
 func (s *Store) Jobs(ctx context.Context) ([]goalcast.JobState, error) {
-	rows, err := s.query(ctx, `SELECT name, owner, began, ended, runs, failures, error FROM jobs ORDER BY name`)
+	rows, err := s.query(ctx, `SELECT name, period, owner, began, ended, succeeded, runs, failures, error FROM jobs ORDER BY name`)
 	list, err := collect(rows, err, func(row scanner) (job goalcast.JobState, err error) {
-		var began, ended int64
-		err = row.Scan(&job.Name, &job.Owner, &began, &ended, &job.Runs, &job.Failures, &job.Error)
-		job.Began, job.Ended = fromMillis(began), fromMillis(ended)
+		var period, began, ended, succeeded int64
+		err = row.Scan(&job.Name, &period, &job.Owner, &began, &ended, &succeeded, &job.Runs, &job.Failures, &job.Error)
+		job.Period = time.Duration(period) * time.Millisecond
+		job.Began, job.Ended, job.Succeeded = fromMillis(began), fromMillis(ended), fromMillis(succeeded)
 		return job, err
 	})
 	return list, s.wrap("list jobs", err)

@@ -215,6 +215,77 @@ func TestFailingJob(t *testing.T) {
 	}
 }
 
+// A period's number would mean another time when the period is changed: a job that was done every second would not be due again for years when it is to be
+// done every hour.
+func TestJobGoesOnWithAnotherPeriod(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		j := NewJobs(s, JobOptions{}, quiet(), prometheus.NewRegistry())
+		for i, every := range []time.Duration{time.Second, 100 * time.Hour, 10 * time.Millisecond} {
+			if i == 1 { // the hundred hours began before the second, which counts for them: the next ones are due
+				if _, mine, err := j.claim(t.Context(), job{name: "x", every: every}); err != nil || mine {
+					t.Errorf("the period that is on was begun, and is claimed again: %v", err)
+				}
+				if _, err := s.write.Exec(`UPDATE jobs SET slot = slot - 360000000`); err != nil {
+					t.Fatal(err)
+				}
+			}
+			slot, mine, err := j.claim(t.Context(), job{name: "x", every: every})
+			if err != nil || !mine || slot%every.Milliseconds() != 0 {
+				t.Fatalf("every %s: period %d, mine %v, %v", every, slot, mine, err)
+			}
+			list, err := s.Jobs(t.Context())
+			if err != nil || len(list) != 1 || list[0].Period != every {
+				t.Errorf("every %s: %+v, %v", every, list, err)
+			}
+			if _, err := s.write.Exec(`UPDATE jobs SET owner = '', lease = 0`); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// Since when a job has not succeeded counts from its last success; but not over a time in which nobody tried.
+func TestLastSuccessOfJob(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		j := NewJobs(s, JobOptions{}, quiet(), prometheus.NewRegistry())
+		fails := errors.New("no")
+		x := job{name: "x", every: time.Millisecond, run: func(context.Context) error { return fails }}
+		run := func(ago time.Duration) (before, after goalcast.JobState) {
+			t.Helper()
+			if _, err := s.write.Exec(s.dialect.sql(`UPDATE jobs SET slot = slot - $1, began = began - $1, ended = ended - $1, succeeded = succeeded - $1`), ago.Milliseconds()); err != nil {
+				t.Fatal(err)
+			}
+			list, err := s.Jobs(t.Context())
+			if len(list) > 0 {
+				before = list[0]
+			}
+			slot, mine, claimErr := j.claim(t.Context(), x)
+			if err != nil || claimErr != nil || !mine {
+				t.Fatal(mine, err, claimErr)
+			}
+			j.runOne(t.Context(), x, slot)
+			if list, err = s.Jobs(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return before, list[0]
+		}
+		if _, after := run(0); after.Succeeded.IsZero() || after.Succeeded.After(after.Ended) || after.Failures != 1 {
+			t.Errorf("never succeeded: counted since %v, began %v", after.Succeeded, after.Began)
+		}
+		if before, after := run(9 * time.Minute); !after.Succeeded.Equal(before.Succeeded) {
+			t.Errorf("failed again: succeeded %v, was %v", after.Succeeded, before.Succeeded)
+		}
+		fails = nil
+		if _, after := run(time.Minute); !after.Succeeded.Equal(after.Ended) {
+			t.Errorf("succeeded %v, ended %v", after.Succeeded, after.Ended)
+		}
+		fails = errors.New("no")
+		if _, after := run(time.Hour); !after.Succeeded.Equal(after.Began) {
+			t.Errorf("taken up after an hour: counted since %v, began %v", after.Succeeded, after.Began)
+		}
+	})
+}
+
 func TestQuietEventsAreNotPlanned(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		update := func(ctx context.Context, seq int64) {

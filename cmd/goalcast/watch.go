@@ -30,6 +30,7 @@ type alarming struct {
 	Disagree      time.Duration `env:"GOALCAST_ALARM_DISAGREE" default:"2m" help:"Alarm when feeds have told different things of a match for so long."`
 	QueueLag      time.Duration `name:"queue-lag" env:"GOALCAST_ALARM_QUEUE_LAG" default:"30s" help:"Alarm when tasks or kept documents have waited so long."`
 	ClockSkew     time.Duration `name:"clock-skew" env:"GOALCAST_ALARM_CLOCK_SKEW" default:"30s" help:"Alarm when all documents of a provider are so old when they come, or dated 2s in our future."`
+	JobStale      time.Duration `name:"job-stale" env:"GOALCAST_ALARM_JOB_STALE" default:"15m" help:"Alarm when a periodic job (pulls, retention) has not succeeded for so long, and at least three of its periods."`
 }
 
 func (a archiving) check() error {
@@ -66,7 +67,7 @@ func (n *node) makeWatch() {
 	}
 	n.watch = watch.New(watch.Config{
 		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary), Disagree: off(a.Disagree),
-		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), Clips: n.cfg.FeedSecrets["wsc"] != "" || n.cfg.Clips.PullKey != "", Disagreements: disagreements,
+		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: n.cfg.FeedSecrets["wsc"] != "" || n.cfg.Clips.PullKey != "", Disagreements: disagreements,
 		Webhook: a.Webhook, Secret: a.WebhookSecret,
 	}, n.db, n.queue, n.log, n.reg)
 	n.queue.Handle(watch.TaskWebhook, n.watch.WebhookTask)

@@ -246,3 +246,23 @@ func (w *Watch) queueLag(ctx context.Context, r *round) (out []goalcast.Alarm, _
 	}
 	return out, nil
 }
+
+// enoughPeriods is how many periods, at least, a job may go without success: once is no reason to wake somebody.
+const enoughPeriods = 3
+
+// jobStale: a periodic job is tried and has not succeeded for some time. One that nobody does any more, since it was switched off, is no matter.
+func (w *Watch) jobStale(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
+	jobs, err := w.store.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		limit := max(w.cfg.JobStale, enoughPeriods*j.Period)
+		tried := j.Owner != "" || r.now.Sub(j.Began) < limit
+		if tried && !j.Succeeded.IsZero() && r.now.Sub(j.Succeeded) >= limit {
+			out = append(out, goalcast.Alarm{Name: "job_stale:" + j.Name, Text: fmt.Sprintf("the job %q, every %s, has not succeeded since %s; GET /admin/queues shows why",
+				j.Name, j.Period, j.Succeeded.UTC().Format(time.RFC3339))})
+		}
+	}
+	return out, nil
+}

@@ -1,5 +1,5 @@
 // Package watch raises alarms: about matches that do not start, feeds that fall silent, clips that do not come, documents that nobody understands, feeds that
-// disagree, work that waits and clocks that differ. cmd/goalcast makes a Watch in every process that ingests or answers operators, and calls Check as a periodic job,
+// disagree, work that waits, periodic jobs that fail again and again, and clocks that differ. cmd/goalcast makes a Watch in every process that ingests or answers operators, and calls Check as a periodic job,
 // which one process at a time does.
 //
 // An alarm is a row in the database, a log line, a metric, and a call to a webhook if one is configured. It opens once, and closes by itself when its reason is
@@ -27,6 +27,7 @@ type Store interface {
 	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)
 	FailedClips(ctx context.Context, since time.Time) ([]goalcast.FailedClip, error)
 	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
+	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
 
 	SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time) (opened, closed []goalcast.Alarm, err error)
 	AckAlarm(ctx context.Context, id int64, by string, now time.Time) (alarm goalcast.Alarm, first bool, err error)
@@ -56,6 +57,8 @@ type Config struct {
 	Disagree   time.Duration // since feeds began to disagree; 2 min. Only with Disagreements
 	QueueLag   time.Duration // that a task, or a document that was kept, waits; 30 s
 	ClockSkew  time.Duration // between the provider's time and ours; 30 s if theirs is behind (or the way is long), 2 s if it is ahead
+
+	JobStale time.Duration // that a periodic job has not succeeded, and at least three of its periods; 15 min
 
 	Unreadable time.Duration // how long a document that nobody understands alarms, unless it is replayed; 24 h
 	Back       time.Duration // matches with a kick-off so long ago are not looked at any more, nor clips that were given up; 12 h
@@ -90,6 +93,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Disagree, 2*time.Minute)
 	def(&c.QueueLag, 30*time.Second)
 	def(&c.ClockSkew, 30*time.Second)
+	def(&c.JobStale, 15*time.Minute)
 	def(&c.Unreadable, 24*time.Hour)
 	def(&c.Back, 12*time.Hour)
 	def(&c.WebhookTimeout, 10*time.Second)
@@ -133,6 +137,15 @@ type check struct {
 	look  func(context.Context, *round) ([]goalcast.Alarm, error)
 }
 
+// ofMatches says whether the watchdog of a kind looks at the matches; others can look without them.
+func ofMatches(kind goalcast.AlarmKind) bool {
+	switch kind {
+	case goalcast.AlarmUnreadable, goalcast.AlarmQueueLag, goalcast.AlarmClipFailed, goalcast.AlarmJobStale:
+		return false
+	}
+	return true
+}
+
 // round is what one Check has read.
 type round struct {
 	now     time.Time
@@ -157,9 +170,9 @@ func (w *Watch) Check(ctx context.Context) error {
 		{goalcast.AlarmClockSkew, w.cfg.ClockSkew, w.clockSkew},
 		{goalcast.AlarmUnreadable, w.cfg.Unreadable, w.unreadable},
 		{goalcast.AlarmQueueLag, w.cfg.QueueLag, w.queueLag},
+		{goalcast.AlarmJobStale, w.cfg.JobStale, w.jobStale},
 	} {
-		ofMatches := c.kind != goalcast.AlarmUnreadable && c.kind != goalcast.AlarmQueueLag && c.kind != goalcast.AlarmClipFailed
-		if matches == nil && failed != nil && ofMatches {
+		if matches == nil && failed != nil && ofMatches(c.kind) {
 			continue
 		}
 		var found []goalcast.Alarm

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -530,5 +531,58 @@ func TestWebhookWithoutTheQueue(t *testing.T) {
 		if w.log.count("alarm webhook") < 2 || w.log.count(server.URL) != 0 {
 			t.Error("a call that fails is not told, or told with its URL")
 		}
+	})
+}
+
+func TestJobThatDoesNotSucceed(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.Store) {
+		const every = 20 * time.Millisecond
+		w := newTower(t, db, watch.Config{JobStale: time.Millisecond}) // less than three periods: these count
+		jobs := store.NewJobs(db, store.JobOptions{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		var good atomic.Bool
+		jobs.Add("pull", every, func(context.Context) error {
+			if good.Load() {
+				return nil
+			}
+			return errors.New("nobody there")
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- jobs.Run(ctx) }()
+		await := func(what string, want func(open []goalcast.Alarm) bool) {
+			t.Helper()
+			for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(every) {
+				w.mu.Lock()
+				w.now = time.Now()
+				w.mu.Unlock()
+				if err := w.Check(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				open, err := w.Alarms(t.Context(), goalcast.AlarmFilter{Open: true})
+				if err != nil || time.Now().After(deadline) {
+					t.Fatalf("%s: %v, %v", what, open, err)
+				}
+				if want(open) {
+					return
+				}
+			}
+		}
+		await("the alarm", func(open []goalcast.Alarm) bool {
+			return len(open) == 1 && open[0].Name == "job_stale:pull" && open[0].Kind == goalcast.AlarmJobStale && strings.Contains(open[0].Text, `"pull", every 20ms`)
+		})
+		good.Store(true)
+		await("its end", func(open []goalcast.Alarm) bool { return len(open) == 0 })
+		good.Store(false)
+		await("the alarm again", func(open []goalcast.Alarm) bool { return len(open) == 1 })
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		await("nobody does the job any more", func(open []goalcast.Alarm) bool { return len(open) == 0 })
+		jobsNow, err := db.Jobs(t.Context())
+		if err != nil || len(jobsNow) != 1 {
+			t.Fatal(jobsNow, err)
+		}
+		w.at(jobsNow[0].Succeeded.Sub(kickoff) + 3*every - time.Millisecond) // not yet
 	})
 }
