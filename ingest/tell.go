@@ -51,8 +51,13 @@ func (in *Ingest) Accept(ctx context.Context, provider string, headers map[strin
 	if err := in.store.KeepDocument(ctx, &doc); err != nil {
 		return 0, fmt.Errorf("keep a document of %s: %w", provider, err)
 	}
-	if doc.State == goalcast.DocumentApplied || !in.take(doc.ID) {
-		return doc.ID, nil // it came before; or the sweeper was faster
+	in.metrics.last.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Set(float64(doc.Received.UnixMilli()) / 1000)
+	if doc.State == goalcast.DocumentApplied { // it came before
+		in.metrics.document(doc, "repeated")
+		return doc.ID, nil
+	}
+	if !in.take(doc.ID) {
+		return doc.ID, nil // the sweeper was faster
 	}
 	defer in.release(doc.ID)
 	return doc.ID, in.Process(ctx, doc.ID)

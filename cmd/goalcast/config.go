@@ -78,6 +78,7 @@ type serving struct {
 
 	Viewers viewerLimits `embed:""`
 	Clips   clipsConfig  `embed:""`
+	Pulls   pullsConfig  `embed:""`
 
 	Archive archiving `embed:""`
 	Alarm   alarming  `embed:"" prefix:"alarm-"`
@@ -237,6 +238,9 @@ func (c *serving) Validate() error {
 		if check.wrong != nil {
 			return fmt.Errorf("%s: %w", check.variable, check.wrong)
 		}
+	}
+	if err := c.Pulls.check(); err != nil {
+		return err
 	}
 	return c.Clips.check()
 }

@@ -104,6 +104,9 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			Library: n.db, States: n.bus,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()
+		if err := n.makePulls(); err != nil {
+			return err
+		}
 		n.queue.Handle(ingest.TaskKind, n.ingest.ProcessTask)
 	}
 	if n.has(roleNotify) {
