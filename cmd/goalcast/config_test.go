@@ -46,6 +46,12 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_WSC_PULL_URL=ftp://example.org", want: "GOALCAST_WSC_PULL_URL"},
 		{env: "GOALCAST_WSC_PULL_EVERY=-5m", want: "GOALCAST_WSC_PULL_EVERY"},
 		{env: "GOALCAST_WSC_PULL_PAGE=0", want: "GOALCAST_WSC_PULL_PAGE"},
+		{env: "GOALCAST_OPTA_PULL=f1:8", want: "GOALCAST_OPTA_PULL: "},
+		{env: "GOALCAST_OPTA_PULL=f1:8:2026", want: "GOALCAST_OPTA_PULL_USER"},
+		{env: "GOALCAST_OPTA_PULL_URL=http://lists.example.org", want: "GOALCAST_OPTA_PULL_URL"},
+		{env: "GOALCAST_OPTA_PULL_URL=https://me:0123456789abcdef@lists.example.org", want: "GOALCAST_OPTA_PULL_URL"},
+		{env: "GOALCAST_OPTA_PULL_EVERY=1ms", want: "GOALCAST_OPTA_PULL_EVERY"},
+		{env: "GOALCAST_OPTA_PULL_TIMEOUT=0s", want: "GOALCAST_OPTA_PULL_TIMEOUT"},
 		{env: "GOALCAST_SPEED=0", want: "GOALCAST_SPEED", args: []string{"demo"}},
 	} {
 		t.Run(tt.env, func(t *testing.T) {
