@@ -7,7 +7,7 @@ type UserID string
 
 // Device is a phone or browser that gets pushes.
 type Device struct {
-	ID       int64  // the store's number, rising with the time of registration; batches of pushes are ranges of it
+	ID       int64  // the store's number, rising with the time of registration; batches of pushes are lists of it
 	Token    string // FCM registration token; a secret of the device: never logged
 	User     UserID
 	Platform string // "android", "ios", "web"

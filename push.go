@@ -12,20 +12,23 @@ type PushRecord struct {
 	Shown    time.Time // when revision Base was planned
 	Base     int       // the revision whose batches went to all followers
 	Told     int       // the newest revision that has batches: Base, or one that corrects it or takes it back
-	Batches  int       // how many batches Base has
+	Batches  int       // how many batches Base has so far
+	Open     bool      // there are users after Cut whose devices are not in a batch yet
+	Cut      UserID    // the last user whose devices are in a batch of Base
+	Expires  time.Time // of Base's batches
 	Print    string    // fingerprint of what is shown: the same text is not sent again
 	Topics   []Topic   // whose followers were told
 	Content  []byte    // JSON of Content, of revision Revision; empty if nothing is to be told
 }
 
-// PushBatch is a part of the devices that get a push: at most a batch's size (notify.Config) of them when it was planned.
+// PushBatch is a part of the devices that get a push: at most a batch's size (notify.Config) of them.
 type PushBatch struct {
 	ID       string // "<event key>/<number>": the same plan made twice is the same batch
 	Event    string
 	Revision int
 	Number   int
-	From, To int64     // ids of devices, both included; 0, 0 if Source is set
-	Source   string    // the batch whose devices get this one, and nobody else; empty for a batch to all followers
+	Devices  []int64   // ids; nil if Source is set, and in a claim: see PushClaim
+	Source   string    // the batch whose devices get this one, and nobody else; empty for a batch to followers
 	Created  time.Time // when it was planned
 	Expires  time.Time // it is not sent at or after this time
 }
@@ -35,13 +38,10 @@ type PushClaim struct {
 	Batch   PushBatch
 	Record  PushRecord
 	Attempt int     // counts claims of this batch from 1; FinishBatch wants it back, so that who lost his lease changes nothing
-	Devices []int64 // what an earlier attempt left over; nil is all devices of the batch
+	Devices []int64 // of the batch, or what an earlier attempt left over; nil for all that Reached has
 	Newest  int     // newest revision of the event that the store knows, planned or not
-	Reached []int64 // with Source: devices that got or may have got the source
-	Unsure  bool    // with Source: somebody claimed the source and never said what became of it: all its devices may have got it
-	Sent    int     // with Source: the revision that the source showed; 0 if it was not sent
-	From    int64   // with Source: its first device
-	To      int64   // with Source: its last device
+	Reached []int64 // with Source: devices that got or may have got the source, by whoever claimed it, also if he never said what became of it
+	Sent    int     // with Source: the revision that the source showed; 0 if nobody said that it was sent
 }
 
 // PushResult says what became of a claimed batch.
@@ -50,7 +50,7 @@ type PushResult struct {
 	Reason    string // why it was dropped or failed
 	Revision  int    // what was shown, if anything was sent
 	Reached   []int64
-	Remaining []int64   // with BatchPlanned: the devices to try again; nil is all
+	Remaining []int64   // with BatchPlanned: the devices to try again; nil is what it was
 	NotBefore time.Time // with BatchPlanned
 }
 

@@ -181,6 +181,7 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		// Batches of the base that have not gone yet stay where they are: the claim looks at the newest revision.
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
+	rec.Open = false // nobody else is told
 	if !shown {
 		if rec.State != goalcast.RecordWithdrawn {
 			rec.State = goalcast.RecordNone

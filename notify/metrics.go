@@ -15,6 +15,7 @@ type metrics struct {
 	enqueued prometheus.Counter
 	waiting  prometheus.Counter
 	first    prometheus.Histogram
+	cut      prometheus.Histogram
 	batch    prometheus.Histogram
 }
 
@@ -47,6 +48,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		waiting:  counter("rate_wait_seconds_total", "Time that batches waited for the rate limit."),
 		first: histogram("goal_to_request_seconds", "From the receipt of the document that told of an event to the first request to the push service for it.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}),
+		cut: histogram("audience_seconds", "From the plan of a push to the last of its audience in a batch, for audiences that take more than one step.",
+			[]float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}),
 		batch: histogram("batch_seconds", "Time to send one batch.", []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30}),
 	}
 }

@@ -3,7 +3,8 @@
 // cmd/goalcast runs one Notifier in each process with the role notify; any number of them work side by side. Nothing is taken from pub/sub
 // but the hint to look: events are read from the store's outbox, so that a crash anywhere delays a push and never loses or doubles one.
 //
-//	outbox ─► plan: text, audience, batches of device ids, one transaction with the outbox row
+//	outbox ─► plan: text, the first batch of device ids, one transaction with the outbox row
+//	       ─► cut: the rest of the audience into batches, step by step, while the first are being sent
 //	       ─► batches: sent at once by the process that planned them; whatever it cannot take goes through the queue
 //	       ─► claim (lease, newest revision, not expired) ─► Sender ─► outcome per device, kept with the batch
 //
@@ -37,12 +38,17 @@ type Store interface {
 	Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error)
 	// PushRecord returns where an event's pushes stand; Revision 0 if there is nothing yet.
 	PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error)
-	// BatchBounds cuts the devices of all users who follow any of the topics into ranges of ids (first, last) with at most size devices.
-	BatchBounds(ctx context.Context, topics []goalcast.Topic, size int) ([][2]int64, error)
+	// Audience returns the devices of the next users after one, at most so many users, who follow any of the topics, and the last of these
+	// users. more says that others may follow.
+	Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (devices []int64, last goalcast.UserID, more bool, err error)
 	// PlanPush plans one revision in one transaction: it locks the event's record, calls plan, and writes the record and the batches it
 	// returns together with the outbox row's planned_at. false: somebody else has planned the revision, and nothing was written.
 	// plan may be called more than once; its error ends the transaction and comes back.
 	PlanPush(ctx context.Context, e goalcast.Event, plan func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) (bool, error)
+	// ExtendPush adds batches to a push that is planned already: it locks the record, calls extend and writes what it returns, in one transaction.
+	ExtendPush(ctx context.Context, event string, extend func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) error
+	// OpenPushes returns events whose audience is not all in batches (PushRecord.Open), if nothing was added to the plan since before.
+	OpenPushes(ctx context.Context, before time.Time, limit int) ([]string, error)
 	// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, or has to wait for a
 	// batch of an older revision of the same event that somebody is sending right now.
 	ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error)
@@ -52,8 +58,6 @@ type Store interface {
 	FinishBatch(ctx context.Context, id string, attempt int, result goalcast.PushResult) (bool, error)
 	// DueBatches returns ids of batches that can be claimed now, oldest first.
 	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
-	// BatchDevices returns the devices with an id in the range whose users follow any of the topics.
-	BatchDevices(ctx context.Context, topics []goalcast.Topic, from, to int64) ([]goalcast.Device, error)
 	// DevicesByID returns the devices with these ids that still exist.
 	DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error)
 	// DeleteToken forgets a device whose token is dead.
@@ -85,6 +89,7 @@ type Config struct {
 	BatchSize int           // devices per batch; 500, which is also the most that FCM's SDK takes
 	Workers   int           // batches that this process sends at the same time; 8
 	Backlog   int           // batches that wait for a worker of this process; more go through the queue; 64
+	Patience  time.Duration // an audience that its process has not cut further for so long is cut by another one; 5 s
 	Lease     time.Duration // how long a claimed batch belongs to its claimer: a crash delays it by so much; 30 s
 	SendLimit time.Duration // the longest a batch may take to send, less than Lease; 20 s
 	RateLimit int           // messages a minute of this process where no Limiter is given; 600000, FCM's limit for a project
@@ -107,6 +112,8 @@ type Config struct {
 	Names map[goalcast.TeamID]map[string]string
 	// Limiter is shared by all notifiers of a project; nil for one of this process alone, by RateLimit.
 	Limiter Limiter
+	// Fault is called at points where a test may want the process to die: "cut" before an audience is cut further. nil for nothing.
+	Fault func(point string)
 }
 
 func (c Config) withDefaults() Config {
@@ -125,6 +132,7 @@ func (c Config) withDefaults() Config {
 	number(&c.BatchSize, 500)
 	number(&c.Workers, 8)
 	number(&c.Backlog, 64)
+	duration(&c.Patience, 5*time.Second)
 	duration(&c.Lease, 30*time.Second)
 	duration(&c.SendLimit, 20*time.Second)
 	c.SendLimit = min(c.SendLimit, c.Lease*2/3)
@@ -158,6 +166,7 @@ type Notifier struct {
 	wake  chan struct{} // one token: look at the outbox
 	sweep chan struct{} // one token: look for batches that can be claimed
 	ready chan string   // batch ids for this process's workers
+	cuts  chan cutting  // pushes whose audience this process has begun to cut
 
 	mu     sync.Mutex
 	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone
@@ -168,7 +177,8 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	cfg = cfg.withDefaults()
 	n := &Notifier{
 		cfg: cfg, store: store, queue: queue, sender: sender, limiter: cfg.Limiter, log: log, metrics: newMetrics(reg), now: time.Now,
-		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog), atHand: map[string]bool{},
+		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog),
+		cuts: make(chan cutting, cfg.Backlog), atHand: map[string]bool{},
 	}
 	if n.limiter == nil {
 		n.limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
@@ -183,6 +193,7 @@ func (n *Notifier) Wake() { poke(n.wake) }
 func (n *Notifier) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.planLoop(ctx) })
+	g.Go(func() error { return n.cutLoop(ctx) })
 	g.Go(func() error { return n.sweepLoop(ctx) })
 	for range n.cfg.Workers {
 		g.Go(func() error { return n.workLoop(ctx) })

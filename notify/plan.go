@@ -60,7 +60,7 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 }
 
 // plan decides on one revision and writes the decision down. What it leads to is decided twice: without a lock, to know whether the audience
-// is needed, which is a long query; and under the record's lock, where it counts.
+// is needed; and under the record's lock, where it counts.
 func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
 	match, err := n.store.Match(ctx, e.Match)
 	if err != nil {
@@ -88,9 +88,9 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		n.metrics.errors.WithLabelValues("no_names").Inc()
 		return nil
 	}
-	var bounds [][2]int64
+	var part audiencePart
 	if first.fresh {
-		if bounds, err = n.store.BatchBounds(ctx, e.Topics, n.cfg.BatchSize); err != nil {
+		if part, err = n.audienceAfter(ctx, e.Topics, "", n.cfg.BatchSize); err != nil {
 			return err
 		}
 	}
@@ -104,7 +104,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		if v.fresh && !first.fresh {
 			return rec, nil, errReplan
 		}
-		batches = batchesOf(&v, e, bounds, now)
+		batches = n.batchesOf(&v, e, part, now)
 		return v.record, batches, nil
 	})
 	if err != nil || !planned {
@@ -114,25 +114,20 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	return nil
 }
 
-// batchesOf cuts a push into batches: ranges of all followers' devices, or one batch for each batch of the base. It counts them in the record.
-func batchesOf(v *verdict, e goalcast.Event, bounds [][2]int64, now time.Time) []goalcast.PushBatch {
+// batchesOf makes the batches of a push: of the first of all followers' devices, or one batch for each batch of the base. What remains to be cut is
+// noted in the record.
+func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, now time.Time) []goalcast.PushBatch {
 	if v.kind == "" {
 		return nil
 	}
-	count := v.record.Batches
 	if v.fresh {
-		count = len(bounds)
-		v.record.Batches = count
+		v.record.Batches, v.record.Expires = 0, v.expires
+		return n.cut(&v.record, part, now)
 	}
-	batches := make([]goalcast.PushBatch, count)
+	batches := make([]goalcast.PushBatch, v.record.Batches)
 	for i := range batches {
-		b := goalcast.PushBatch{ID: batchID(e.ID, e.Revision, i), Event: e.ID, Revision: e.Revision, Number: i, Created: now, Expires: v.expires}
-		if v.fresh {
-			b.From, b.To = bounds[i][0], bounds[i][1]
-		} else {
-			b.Source = batchID(e.ID, v.record.Base, i)
-		}
-		batches[i] = b
+		batches[i] = goalcast.PushBatch{ID: batchID(e.ID, e.Revision, i), Event: e.ID, Revision: e.Revision, Number: i,
+			Source: batchID(e.ID, v.record.Base, i), Created: now, Expires: v.expires}
 	}
 	return batches
 }
@@ -141,7 +136,7 @@ func batchID(event string, revision, number int) string {
 	return fmt.Sprintf("%s#%d/%d", event, revision, number)
 }
 
-// planned counts what was written and puts the batches into the hands of this process's workers, the rest into the queue.
+// planned counts what was written, hands out the batches and sees to it that the rest of the audience is cut.
 func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.PushBatch) {
 	if v.reason != "" {
 		n.metrics.dropped.WithLabelValues(v.reason).Inc()
@@ -150,9 +145,17 @@ func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.Pu
 		return
 	}
 	n.metrics.planned.WithLabelValues(v.kind).Inc()
-	n.metrics.batches.Add(float64(len(batches)))
 	n.log.Info("push planned", "event", v.record.Event, "revision", v.record.Revision, "kind", v.kind, "batches", len(batches))
 	poke(n.sweep) // older batches of the event may have waited for this
+	n.handOut(ctx, batches)
+	if v.fresh && v.record.Open {
+		n.cutLater(cutting{v.record.Event, 2 * n.cfg.BatchSize})
+	}
+}
+
+// handOut gives batches to this process's workers, and to the queue what they cannot take.
+func (n *Notifier) handOut(ctx context.Context, batches []goalcast.PushBatch) {
+	n.metrics.batches.Add(float64(len(batches)))
 	for _, b := range batches {
 		if !n.offer(b.ID) {
 			n.enqueue(ctx, b.ID, 0, 0)

@@ -120,27 +120,10 @@ func refusal(c goalcast.PushClaim, now time.Time) string {
 
 // audience reads the devices that get the batch, as they are now.
 func (n *Notifier) audience(ctx context.Context, c goalcast.PushClaim) ([]goalcast.Device, error) {
-	switch {
-	case c.Devices != nil:
+	if c.Devices != nil {
 		return n.store.DevicesByID(ctx, c.Devices)
-	case c.Batch.Source == "":
-		return n.store.BatchDevices(ctx, c.Record.Topics, c.Batch.From, c.Batch.To)
 	}
-	devices, err := n.store.DevicesByID(ctx, c.Reached)
-	if err != nil || !c.Unsure {
-		return devices, err
-	}
-	maybe, err := n.store.BatchDevices(ctx, c.Record.Topics, c.From, c.To)
-	known := make(map[int64]bool, len(devices))
-	for _, d := range devices {
-		known[d.ID] = true
-	}
-	for _, d := range maybe {
-		if !known[d.ID] {
-			devices = append(devices, d)
-		}
-	}
-	return devices, err
+	return n.store.DevicesByID(ctx, c.Reached)
 }
 
 // send sends to the devices and says what became of it. An error leaves the claim as it is.

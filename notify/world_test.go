@@ -252,11 +252,16 @@ func (w *world) idle() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		// Before the batches: an audience that is no longer open has its last batches.
+		open, err := w.store.OpenPushes(w.t.Context(), time.Now().Add(time.Hour), 1)
+		if err != nil {
+			w.t.Fatal(err)
+		}
 		batches, err := w.store.DueBatches(w.t.Context(), time.Now().Add(24*time.Hour), 1)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		return len(events) == 0 && len(batches) == 0
+		return len(events) == 0 && len(batches) == 0 && len(open) == 0
 	})
 }
 

@@ -98,32 +98,41 @@ func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.T
 	return topics, s.wrap("read follows", err)
 }
 
-// BatchBounds cuts the devices of all users who follow any of the topics, each device once, into ranges of ids (first, last) with at most
-// size devices each.
-func (s *Store) BatchBounds(ctx context.Context, topics []goalcast.Topic, size int) ([][2]int64, error) {
-	if len(topics) == 0 {
-		return nil, nil
+// Audience is a part of those who follow any of the topics: of the next users after one, at most so many, the ids of all devices, and the last
+// of these users. more says that others may follow. It takes as long as the part is large, however many there are: users come in the order of the
+// index on follows, topic by topic, each once.
+func (s *Store) Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (devices []int64, last goalcast.UserID, more bool, err error) {
+	if len(topics) == 0 || users <= 0 {
+		return nil, after, false, nil
 	}
-	where, args := followed(topics, 2)
-	rows, err := s.query(ctx, `SELECT MIN(id), MAX(id) FROM (
-			SELECT id, (ROW_NUMBER() OVER (ORDER BY id) - 1) / $1 AS part FROM (
-				SELECT DISTINCT d.id FROM follows f JOIN devices d ON d.user_id = f.user_id WHERE `+where+`) AS audience) AS parts
-		GROUP BY part ORDER BY part`, append([]any{size}, args...)...)
-	bounds, err := collect(rows, err, func(row scanner) (b [2]int64, err error) {
-		err = row.Scan(&b[0], &b[1])
-		return b, err
+	parts := make([]string, len(topics))
+	args := []any{string(after), users}
+	for i, t := range topics {
+		parts[i] = fmt.Sprintf(`SELECT user_id FROM (SELECT user_id FROM follows WHERE kind = $%d AND topic = $%d AND user_id > $1 ORDER BY user_id LIMIT $2) AS t%d`,
+			3+2*i, 4+2*i, i)
+		args = append(args, int(t.Kind), t.ID)
+	}
+	rows, err := s.query(ctx, `SELECT u.user_id, COALESCE(d.id, 0) FROM (
+			SELECT user_id FROM (`+strings.Join(parts, " UNION ")+`) AS followers ORDER BY user_id LIMIT $2) AS u
+		LEFT JOIN devices d ON d.user_id = u.user_id ORDER BY u.user_id`, args...)
+	last = after
+	count := 0
+	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
+		var user goalcast.UserID
+		var id int64
+		if err := row.Scan(&user, &id); err != nil {
+			return struct{}{}, err
+		}
+		if user != last {
+			last = user
+			count++
+		}
+		if id > 0 {
+			devices = append(devices, id)
+		}
+		return struct{}{}, nil
 	})
-	return bounds, s.wrap("cut audience into batches", err)
-}
-
-// BatchDevices lists the devices with an id from first to last whose users follow any of the topics.
-func (s *Store) BatchDevices(ctx context.Context, topics []goalcast.Topic, first, last int64) ([]goalcast.Device, error) {
-	if len(topics) == 0 {
-		return nil, nil
-	}
-	where, args := followed(topics, 3)
-	return s.devices(ctx, "read devices of batch", `SELECT `+deviceColumns+` FROM devices d WHERE d.id BETWEEN $1 AND $2
-		AND EXISTS (SELECT 1 FROM follows f WHERE f.user_id = d.user_id AND (`+where+`)) ORDER BY d.id`, append([]any{first, last}, args...)...)
+	return devices, last, count == users, s.wrap("read audience", err)
 }
 
 // DevicesByID lists those of the devices that still exist.
@@ -154,16 +163,6 @@ func (s *Store) devices(ctx context.Context, doing, query string, args ...any) (
 		return d, err
 	})
 	return devices, s.wrap(doing, err)
-}
-
-// followed is a condition on follows f, with placeholders from the given number on.
-func followed(topics []goalcast.Topic, from int) (where string, args []any) {
-	parts := make([]string, len(topics))
-	for i, t := range topics {
-		parts[i] = fmt.Sprintf("f.kind = $%d AND f.topic = $%d", from+2*i, from+2*i+1)
-		args = append(args, int(t.Kind), t.ID)
-	}
-	return strings.Join(parts, " OR "), args
 }
 
 // lockUser makes transactions that count what a user has wait for each other: two at once would both see room for one more. On SQLite there

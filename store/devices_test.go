@@ -112,12 +112,16 @@ func TestLimitsOfAUser(t *testing.T) {
 	})
 }
 
-func TestAudienceInBatches(t *testing.T) {
+func TestAudienceInParts(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		match, home := goalcast.ForMatch(9), goalcast.ForTeam(7)
+		want := map[int64]bool{}
 		for i := range 25 {
 			user := goalcast.UserID(fmt.Sprint("u", i))
 			for _, kind := range []string{"a", "b"} {
+				if i%6 == 5 {
+					continue // follows, and has no device (any more)
+				}
 				if err := s.SaveDevice(t.Context(), goalcast.Device{Token: fmt.Sprint(user, kind), User: user, Platform: "ios", Language: "nl"}); err != nil {
 					t.Fatal(err)
 				}
@@ -125,36 +129,46 @@ func TestAudienceInBatches(t *testing.T) {
 			if i%5 == 4 {
 				continue // follows nothing
 			}
-			follow(t, s, user, match)
-			follow(t, s, user, home) // both: still once
-		}
-		bounds, err := s.BatchBounds(t.Context(), []goalcast.Topic{match, home}, 7)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen := map[string]int{}
-		for i, b := range bounds {
-			devices, err := s.BatchDevices(t.Context(), []goalcast.Topic{match, home}, b[0], b[1])
-			if err != nil || len(devices) > 7 || i < len(bounds)-1 && len(devices) != 7 {
-				t.Errorf("batch %d has %d devices, %v", i, len(devices), err)
+			if i%3 != 0 {
+				follow(t, s, user, match)
+			}
+			if i%3 != 1 {
+				follow(t, s, user, home) // some both: still once
+			}
+			devices, err := s.Devices(t.Context(), user)
+			if err != nil {
+				t.Fatal(err)
 			}
 			for _, d := range devices {
-				seen[d.Token]++
+				want[d.ID] = true
 			}
 		}
-		if len(seen) != 40 || len(bounds) != 6 {
-			t.Errorf("%d devices in %d batches", len(seen), len(bounds))
-		}
-		for token, n := range seen {
-			if n != 1 {
-				t.Errorf("%s is in %d batches", token, n)
+		for _, users := range []int{1, 3, 7, 20, 21, 100} {
+			got := map[int64]bool{}
+			after, more, parts := goalcast.UserID(""), true, 0
+			for more {
+				devices, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home}, after, users)
+				if err != nil || len(devices) > 2*users || again && last == after {
+					t.Fatalf("%d users after %q: %d devices, last %q, %v", users, after, len(devices), last, err)
+				}
+				for _, id := range devices {
+					if got[id] {
+						t.Errorf("parts of %d: device %d comes twice", users, id)
+					}
+					got[id] = true
+				}
+				after, more = last, again
+				parts++
+			}
+			if !reflect.DeepEqual(got, want) || parts != 20/users+1 { // 20 users follow; that nobody is left may take one look more
+				t.Errorf("parts of %d: %d devices in %d parts, want %d", users, len(got), parts, len(want))
 			}
 		}
-		if none, err := s.BatchBounds(t.Context(), []goalcast.Topic{goalcast.ForMatch(1)}, 7); err != nil || len(none) != 0 {
-			t.Errorf("nobody follows: %v, %v", none, err)
+		if none, last, more, err := s.Audience(t.Context(), []goalcast.Topic{goalcast.ForMatch(1)}, "", 7); err != nil || len(none) != 0 || more || last != "" {
+			t.Errorf("nobody follows: %v, %q, %v, %v", none, last, more, err)
 		}
-		if none, err := s.BatchBounds(t.Context(), nil, 7); err != nil || len(none) != 0 {
-			t.Errorf("no topics: %v, %v", none, err)
+		if none, _, more, err := s.Audience(t.Context(), nil, "", 7); err != nil || len(none) != 0 || more {
+			t.Errorf("no topics: %v, %v, %v", none, more, err)
 		}
 	})
 }

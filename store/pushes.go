@@ -44,17 +44,18 @@ func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 	return nil
 }
 
-const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content`
+const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content, open, cut, expires`
 
 func scanPush(row scanner) (goalcast.PushRecord, error) {
 	var r goalcast.PushRecord
-	var since, shown int64
+	var since, shown, expires int64
 	var topics []byte
-	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print, &topics, &r.Content)
+	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print, &topics, &r.Content,
+		&r.Open, &r.Cut, &expires)
 	if err != nil {
 		return r, err
 	}
-	r.Since, r.Shown = fromMillis(since), fromMillis(shown)
+	r.Since, r.Shown, r.Expires = fromMillis(since), fromMillis(shown), fromMillis(expires)
 	return r, json.Unmarshal(topics, &r.Topics)
 }
 
@@ -101,24 +102,51 @@ func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(goalca
 	return planned && err == nil, err
 }
 
+// ExtendPush adds batches to a push that is planned already, in one transaction: it locks the event's record, calls extend and writes the
+// record and the batches that it returns. ErrNotFound without a record; an error of extend ends the transaction and comes back.
+func (s *Store) ExtendPush(ctx context.Context, event string, extend func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) error {
+	return s.tx(ctx, "extend push", func(tx *tx) error {
+		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`+tx.dialect.forUpdate, event))
+		if err != nil {
+			return err
+		}
+		rec, batches, err := extend(rec)
+		if err != nil {
+			return err
+		}
+		return tx.writePlan(ctx, rec, batches, toMillis(time.Now()))
+	})
+}
+
+// OpenPushes returns the events whose audience is not all in batches, and to whose plan nothing was added since before; oldest first.
+func (s *Store) OpenPushes(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	rows, err := s.query(ctx, `SELECT event_id FROM pushes WHERE open AND planned <= $1 ORDER BY planned LIMIT $2`, toMillis(before), limit)
+	events, err := collect(rows, err, func(row scanner) (event string, err error) {
+		err = row.Scan(&event)
+		return event, err
+	})
+	return events, s.wrap("read open pushes", err)
+}
+
 func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goalcast.PushBatch, now int64) error {
 	topics, err := json.Marshal(append([]goalcast.Topic{}, r.Topics...))
 	if err != nil {
 		return err
 	}
 	_, err = t.exec(ctx, `UPDATE pushes SET match_id = $2, revision = $3, state = $4, since = $5, shown = $6, base = $7, told = $8, batches = $9,
-		print = $10, topics = $11, content = $12, planned = $13 WHERE event_id = $1`, r.Event, int64(r.Match), r.Revision, r.State, toMillis(r.Since),
-		toMillis(r.Shown), r.Base, r.Told, r.Batches, r.Print, string(topics), string(r.Content), now)
+		print = $10, topics = $11, content = $12, planned = $13, open = $14, cut = $15, expires = $16 WHERE event_id = $1`,
+		r.Event, int64(r.Match), r.Revision, r.State, toMillis(r.Since), toMillis(r.Shown), r.Base, r.Told, r.Batches, r.Print, string(topics),
+		string(r.Content), now, r.Open, string(r.Cut), toMillis(r.Expires))
 	if err != nil {
 		return err
 	}
-	const columns = 9
+	const columns = 8
 	for part := range slices.Chunk(batches, 1000) {
 		var args []any
 		for _, b := range part {
-			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.From, b.To, b.Source, toMillis(b.Created), toMillis(b.Expires))
+			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires), packIDs(b.Devices))
 		}
-		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, first_device, last_device, source, created, expires) VALUES `+
+		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires, remaining) VALUES `+
 			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
 			return err
 		}
@@ -155,15 +183,15 @@ func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease 
 func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Duration, c *goalcast.PushClaim) error {
 	b := &c.Batch
 	var created, expires int64
-	var remaining []byte
-	err := t.queryRow(ctx, `UPDATE push_batches SET state = 'claimed', attempt = attempt + 1, lease_until = $3,
-			unsure = CASE WHEN state = 'claimed' THEN 1 ELSE unsure END
+	var remaining, reached []byte
+	var unsure bool
+	err := t.queryRow(ctx, `UPDATE push_batches SET state = 'claimed', attempt = attempt + 1, lease_until = $3, unsure = (state = 'claimed')
 		WHERE id = $1 AND (state = 'planned' AND not_before <= $2 OR state = 'claimed' AND lease_until <= $2)
 			AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id AND o.revision < push_batches.revision
 				AND o.state = 'claimed' AND o.lease_until > $2)
-		RETURNING id, event_id, revision, number, first_device, last_device, source, created, expires, attempt, remaining`,
+		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached, unsure`,
 		id, toMillis(now), toMillis(now.Add(lease))).Scan(
-		&b.ID, &b.Event, &b.Revision, &b.Number, &b.From, &b.To, &b.Source, &created, &expires, &c.Attempt, &remaining)
+		&b.ID, &b.Event, &b.Revision, &b.Number, &b.Source, &created, &expires, &c.Attempt, &remaining, &reached, &unsure)
 	if err != nil {
 		return err
 	}
@@ -171,15 +199,34 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 	if c.Devices, err = unpackIDs(remaining); err != nil {
 		return err
 	}
+	if unsure { // known from the state before: whoever had it before is dead or slow, and may have sent all of it: a correction must not miss them
+		if reached, err = joinIDs(reached, remaining); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `UPDATE push_batches SET reached = $2 WHERE id = $1`, id, reached); err != nil {
+			return err
+		}
+	}
 	if err := t.queryRow(ctx, `SELECT COALESCE(MAX(revision), 0) FROM events WHERE id = $1`, b.Event).Scan(&c.Newest); err != nil || b.Source == "" {
 		return err
 	}
-	var reached []byte
-	// A claim of the source that is alive here was made after the update above, and so after this revision was planned: it tells nothing older.
-	if err := t.queryRow(ctx, `SELECT first_device, last_device, reached, sent,
-			CASE WHEN unsure = 1 OR state = 'claimed' AND lease_until <= $2 THEN 1 ELSE 0 END
-		FROM push_batches WHERE id = $1`, b.Source, toMillis(now)).Scan(&c.From, &c.To, &reached, &c.Sent, &c.Unsure); err != nil {
+	return t.claimSource(ctx, now, c)
+}
+
+// claimSource reads who got the source of a claimed batch, or may have got it.
+func (t *tx) claimSource(ctx context.Context, now time.Time, c *goalcast.PushClaim) error {
+	var remaining, reached []byte
+	var dead bool
+	// A claim of the source that is alive here was made after this batch's own, and so after this revision was planned: it tells nothing older.
+	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed' AND lease_until <= $2 FROM push_batches WHERE id = $1`,
+		c.Batch.Source, toMillis(now)).Scan(&remaining, &reached, &c.Sent, &dead)
+	if err != nil {
 		return err
+	}
+	if dead {
+		if reached, err = joinIDs(reached, remaining); err != nil {
+			return err
+		}
 	}
 	c.Reached, err = unpackIDs(reached)
 	return err
@@ -199,15 +246,17 @@ func (s *Store) BatchCurrent(ctx context.Context, id string, attempt, revision i
 func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r goalcast.PushResult) (kept bool, err error) {
 	err = s.tx(ctx, "finish batch", func(tx *tx) error {
 		kept = false
-		var packed []byte
-		err := tx.queryRow(ctx, `SELECT reached FROM push_batches WHERE id = $1 AND attempt = $2 AND state = 'claimed'`+tx.dialect.forUpdate, id, attempt).
-			Scan(&packed)
+		var reached, remaining []byte
+		err := tx.queryRow(ctx, `SELECT reached, remaining FROM push_batches WHERE id = $1 AND attempt = $2 AND state = 'claimed'`+tx.dialect.forUpdate,
+			id, attempt).Scan(&reached, &remaining)
 		if err != nil {
 			return err
 		}
-		reached, err := unpackIDs(packed)
-		if err != nil {
+		if reached, err = joinIDs(reached, packIDs(r.Reached)); err != nil {
 			return err
+		}
+		if r.Remaining != nil || r.State != goalcast.BatchPlanned {
+			remaining = packIDs(r.Remaining)
 		}
 		sent := 0
 		if len(r.Reached) > 0 {
@@ -215,7 +264,7 @@ func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r goalc
 		}
 		_, err = tx.exec(ctx, `UPDATE push_batches SET state = $2, reason = $3, not_before = $4, remaining = $5, reached = $6,
 			sent = CASE WHEN sent = 0 THEN $7 ELSE sent END, lease_until = 0 WHERE id = $1`,
-			id, r.State, r.Reason, toMillis(r.NotBefore), packIDs(r.Remaining), packIDs(append(reached, r.Reached...)), sent)
+			id, r.State, r.Reason, toMillis(r.NotBefore), remaining, reached, sent)
 		kept = err == nil
 		return err
 	})
@@ -266,6 +315,16 @@ func packIDs(ids []int64) []byte {
 		last = id
 	}
 	return b
+}
+
+// joinIDs makes one packed list of two.
+func joinIDs(a, b []byte) ([]byte, error) {
+	first, err := unpackIDs(a)
+	if err != nil {
+		return nil, err
+	}
+	second, err := unpackIDs(b)
+	return packIDs(append(first, second...)), err
 }
 
 // unpackIDs reads what packIDs wrote; nil for nil.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"goalcast"
 )
 
-// push commits a revision of an event and plans it with batches 0 to batches-1 of ranges or, with a base, sources.
+// push commits a revision of an event and plans it with batches 0 to batches-1 of ten devices each or, with a base, sources.
 func push(t *testing.T, s *Store, revision, base, batches int, now time.Time) {
 	t.Helper()
 	e := commitRevision(t, s, revision)
@@ -20,10 +21,9 @@ func push(t *testing.T, s *Store, revision, base, batches int, now time.Time) {
 		r.Batches, r.Content, r.Print, r.Since, r.Shown = batches, []byte(`{"kind":"goal"}`), "x", now, now
 		var out []goalcast.PushBatch
 		for i := range batches {
-			b := goalcast.PushBatch{ID: id(revision, i), Event: e.ID, Revision: revision, Number: i, From: int64(i*10 + 1), To: int64(i*10 + 10), Created: now,
-				Expires: now.Add(time.Minute)}
+			b := goalcast.PushBatch{ID: id(revision, i), Event: e.ID, Revision: revision, Number: i, Devices: ten(i), Created: now, Expires: now.Add(time.Minute)}
 			if base > 0 {
-				b.From, b.To, b.Source = 0, 0, id(base, i)
+				b.Devices, b.Source = nil, id(base, i)
 				r.Base = base
 			}
 			out = append(out, b)
@@ -37,6 +37,15 @@ func push(t *testing.T, s *Store, revision, base, batches int, now time.Time) {
 
 func id(revision, number int) string {
 	return goalcast.Event{ID: "opta:1", Revision: revision}.Key() + "/" + string(rune('0'+number))
+}
+
+// ten are the devices of a batch.
+func ten(batch int) []int64 {
+	var ids []int64
+	for i := range 10 {
+		ids = append(ids, int64(batch*10+i+1))
+	}
+	return ids
 }
 
 // commitRevision puts the next revision of one goal into the events and the outbox.
@@ -83,7 +92,7 @@ func TestPushIsPlannedOnce(t *testing.T) {
 			wg.Go(func() {
 				planned, err := s.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
 					r.Event, r.Revision = e.ID, r.Revision+1
-					return r, []goalcast.PushBatch{{ID: id(1, 0), Event: e.ID, Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}}, nil
+					return r, []goalcast.PushBatch{{ID: id(1, 0), Event: e.ID, Revision: 1, Devices: ten(0), Created: now, Expires: now.Add(time.Minute)}}, nil
 				})
 				if err != nil {
 					t.Error(err)
@@ -147,8 +156,8 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 			t.Fatalf("%d claims", len(claims))
 		}
 		first := <-claims
-		want := goalcast.PushBatch{ID: id(1, 0), Event: "opta:1", Revision: 1, From: 1, To: 10, Created: now, Expires: now.Add(time.Minute)}
-		if first.Batch != want || first.Attempt != 1 || first.Newest != 1 || first.Devices != nil || first.Record.Told != 1 ||
+		want := goalcast.PushBatch{ID: id(1, 0), Event: "opta:1", Revision: 1, Created: now, Expires: now.Add(time.Minute)}
+		if !reflect.DeepEqual(first.Batch, want) || first.Attempt != 1 || first.Newest != 1 || !slices.Equal(first.Devices, ten(0)) || first.Record.Told != 1 ||
 			!first.Record.Shown.Equal(now) || !reflect.DeepEqual(first.Record.Topics, []goalcast.Topic{goalcast.ForMatch(9)}) {
 			t.Errorf("claim %+v", first)
 		}
@@ -203,7 +212,7 @@ func TestBatchPutOff(t *testing.T) {
 		finish(t, s, c, goalcast.PushResult{State: "sent", Reached: []int64{9}, Revision: 1})
 		push(t, s, 2, 1, 1, now)
 		c, ok = claim(t, s, id(2, 0), now.Add(time.Minute))
-		if !ok || !slices.Equal(c.Reached, []int64{1, 5, 9}) || c.Unsure || c.Sent != 1 || c.From != 1 || c.To != 10 || c.Newest != 2 {
+		if !ok || !slices.Equal(c.Reached, []int64{1, 5, 9}) || c.Devices != nil || c.Sent != 1 || c.Newest != 2 {
 			t.Errorf("claim %v %+v", ok, c)
 		}
 	})
@@ -225,7 +234,7 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 		}
 		finish(t, s, goal, goalcast.PushResult{State: "sent", Reached: []int64{4}, Revision: 1})
 		off, ok := claim(t, s, id(2, 0), now.Add(2*time.Second))
-		if !ok || !slices.Equal(off.Reached, []int64{4}) || off.Unsure {
+		if !ok || !slices.Equal(off.Reached, []int64{4}) {
 			t.Errorf("claim %v %+v", ok, off)
 		}
 		// A sender that died in mid-batch: nobody knows who got it, and nobody waits longer than its lease.
@@ -234,18 +243,67 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 			t.Fatalf("claim %v %+v", ok, push2)
 		}
 		off, ok = claim(t, s, id(2, 1), now.Add(time.Minute))
-		if !ok || !off.Unsure || off.From != 11 || off.To != 20 || off.Sent != 0 {
+		if !ok || !slices.Equal(off.Reached, ten(1)) || off.Sent != 0 {
 			t.Errorf("claim %v %+v", ok, off)
 		}
 		finish(t, s, off, goalcast.PushResult{State: "planned"})
 		// Also if somebody has seen meanwhile that the older one must not be sent again.
 		again, ok := claim(t, s, id(1, 1), now.Add(2*time.Minute))
-		if !ok || again.Attempt != 2 {
+		if !ok || again.Attempt != 2 || !slices.Equal(again.Devices, ten(1)) {
 			t.Fatalf("claim %v %+v", ok, again)
 		}
 		finish(t, s, again, goalcast.PushResult{State: "dropped", Reason: "cancelled"})
-		if off, ok = claim(t, s, id(2, 1), now.Add(2*time.Minute)); !ok || !off.Unsure {
+		if off, ok = claim(t, s, id(2, 1), now.Add(2*time.Minute)); !ok || !slices.Equal(off.Reached, ten(1)) {
 			t.Errorf("claim %v %+v", ok, off)
+		}
+	})
+}
+
+func TestPushIsExtended(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := time.UnixMilli(1_700_000_000_000).UTC()
+		push(t, s, 1, 0, 1, now)
+		open := func(before time.Time) []string {
+			events, err := s.OpenPushes(t.Context(), before, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return events
+		}
+		extend := func(more bool, cut goalcast.UserID) {
+			err := s.ExtendPush(t.Context(), "opta:1", func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+				b := goalcast.PushBatch{ID: id(1, r.Batches), Event: r.Event, Revision: 1, Number: r.Batches, Devices: ten(r.Batches), Created: now, Expires: now.Add(time.Minute)}
+				r.Batches, r.Open, r.Cut, r.Expires = r.Batches+1, more, cut, now.Add(time.Minute)
+				return r, []goalcast.PushBatch{b}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := open(time.Now().Add(time.Hour)); len(got) != 0 {
+			t.Errorf("open: %v", got)
+		}
+		extend(true, "ann")
+		if got := open(time.Now().Add(-time.Minute)); len(got) != 0 {
+			t.Errorf("open, though somebody is at it: %v", got)
+		}
+		if got := open(time.Now().Add(time.Minute)); !slices.Equal(got, []string{"opta:1"}) {
+			t.Errorf("open: %v", got)
+		}
+		extend(false, "bob")
+		if got := open(time.Now().Add(time.Hour)); len(got) != 0 {
+			t.Errorf("open: %v", got)
+		}
+		rec, err := s.PushRecord(t.Context(), "opta:1")
+		if err != nil || rec.Batches != 3 || rec.Open || rec.Cut != "bob" || !rec.Expires.Equal(now.Add(time.Minute)) {
+			t.Errorf("record %+v, %v", rec, err)
+		}
+		if c, ok := claim(t, s, id(1, 2), now); !ok || !slices.Equal(c.Devices, ten(2)) {
+			t.Errorf("claim %v %+v", ok, c)
+		}
+		nothing := func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) { return r, nil, nil }
+		if err := s.ExtendPush(t.Context(), "opta:2", nothing); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("extended what is not there: %v", err)
 		}
 	})
 }

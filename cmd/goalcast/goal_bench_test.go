@@ -85,7 +85,7 @@ func prepareGoal(b *testing.B, p *process, match int, before []byte) <-chan time
 }
 
 // goalInF9 is the real F9 of about 90 kB without and with one more goal.
-func goalInF9(b *testing.B) (feed struct {
+func goalInF9(b testing.TB) (feed struct {
 	name          string
 	before, after func(match int) []byte
 }) {

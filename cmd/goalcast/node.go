@@ -50,7 +50,7 @@ type node struct {
 
 // options are what a command or a test adds to the configuration.
 type options struct {
-	fault func(point string) // see ingest.Config.Fault; nil but in the crash test
+	fault func(point string) // see ingest.Config.Fault and notify.Config.Fault; nil but in crash tests
 }
 
 func (n *node) has(role string) bool { return slices.Contains(n.cfg.roles, role) }
@@ -110,7 +110,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		n.queue.Handle(ingest.TaskKind, n.ingest.ProcessTask)
 	}
 	if n.has(roleNotify) {
-		if err := n.makeNotifier(ctx); err != nil {
+		if err := n.makeNotifier(ctx, o.fault); err != nil {
 			return err
 		}
 	}
@@ -124,7 +124,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	return nil
 }
 
-func (n *node) makeNotifier(ctx context.Context) error {
+func (n *node) makeNotifier(ctx context.Context, fault func(string)) error {
 	if n.cfg.FCM.Project == "" {
 		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
 		return nil
@@ -136,7 +136,7 @@ func (n *node) makeNotifier(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
 	}
-	n.notifier = notify.New(notify.Config{RateLimit: n.cfg.FCM.Rate}, n.db, n.queue, n.sender, n.log, n.reg)
+	n.notifier = notify.New(notify.Config{RateLimit: n.cfg.FCM.Rate, Fault: fault}, n.db, n.queue, n.sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil
 }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"goalcast"
+	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/testservers"
+	"goalcast/notify/fcm/fcmtest"
+)
+
+// scorers is the team that scores in goalInF9.
+const scorers = 2578
+
+// followers makes so many users with a phone each who follow the team that scores. Users come in another order than their phones, as in life.
+func followers(t testing.TB, databaseURL string, count int) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	for _, query := range []string{
+		`INSERT INTO devices (token, user_id, platform, language, created)
+			SELECT 'token-' || n || '-' || repeat(md5(n::text), 4), md5('user' || n), 'android', 'nl', 0 FROM generate_series(1, $1::int) AS n`,
+		fmt.Sprintf(`INSERT INTO follows (user_id, kind, topic, created) SELECT md5('user' || n), %d, %d, 0 FROM generate_series(1, $1::int) AS n`,
+			goalcast.ForTeam(scorers).Kind, scorers),
+		`ANALYZE devices, follows`,
+	} {
+		var args []any
+		if strings.Contains(query, "$1") {
+			args = append(args, count)
+		}
+		if _, err := db.ExecContext(context.Background(), query, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db
+}
+
+// TestKilledWhileAnAudienceIsCut: a process dies by kill -9 when some of a goal's followers are in batches and others are not; another process sends to all
+// of them, to each once. The first process reaches no Firebase, so that whatever phones get is the second one's.
+func TestKilledWhileAnAudienceIsCut(t *testing.T) {
+	const fans = 2600 // steps of 500, 1000 and 1100
+	fake := &fcmtest.Server{Project: "test"}
+	firebase := httptest.NewServer(fake)
+	t.Cleanup(firebase.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	l.Close()
+	databaseURL := testservers.Postgres(t)
+	env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+databaseURL, "GOALCAST_REDIS_URL="+testservers.Redis(t), "GOALCAST_FCM_PROJECT=test")
+	first := start(t, append(slices.Clone(env), "GOALCAST_FCM_ENDPOINT=http://"+nobody+"/v1", "GOALCAST_TEST_FAULT=cut:2"), "serve")
+	followers(t, databaseURL, fans)
+
+	goals := regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
+	feed := goalInF9(t)
+	before := lately(goals.ReplaceAll(feed.before(8_000_001), nil), -time.Second)
+	document, err := first.post(optatest.Headers("F9", before, time.Now()), before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.applied(document)
+	after := lately(feed.after(8_000_001), 0)
+	told := len(goals.FindAll(after, -1))
+	_, _ = first.post(optatest.Headers("F9", after, time.Now()), after) // it may die before it has answered
+	select {
+	case <-first.done:
+	case <-time.After(time.Minute):
+		t.Fatal("the process did not kill itself")
+	}
+	if n := fake.Requests(); n != 0 {
+		t.Fatalf("%d requests of the first process", n)
+	}
+	start(t, append(slices.Clone(env), "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve", "--roles=notify,ingest")
+	waitFor(t, 100*time.Second, "all pushes", func() error {
+		if n := len(fake.Deliveries()); n < fans*told {
+			return fmt.Errorf("%d of %d", n, fans*told)
+		}
+		return nil
+	})
+	type push struct{ token, event string }
+	got := map[push]int{}
+	for _, d := range fake.Deliveries() {
+		got[push{d.Token, d.Data["event"]}]++
+	}
+	for p, n := range got {
+		if n > 1 {
+			t.Errorf("%+v was sent %d times", p, n)
+		}
+	}
+	if len(got) != fans*told {
+		t.Errorf("%d pushes to %d fans for %d goals", len(got), fans, told)
+	}
+}
+
+// BenchmarkAudience measures a goal's way from the first byte of the POST of a 90 kB F9 to the first request at Firebase, by how many follow the team that scores; and
+// how long it takes until all of them are in batches, while the first are being sent. PostgreSQL syncs to disk. What is not sent by then is dropped.
+func BenchmarkAudience(b *testing.B) {
+	for _, count := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) { benchmarkAudience(b, count) })
+	}
+}
+
+func benchmarkAudience(b *testing.B, count int) {
+	arrivals := make(chan time.Time, 1)
+	fake := &fcmtest.Server{Project: "bench", Delay: 200 * time.Millisecond} // so that what is measured has the processor, and not the sending
+	firebase := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case arrivals <- time.Now():
+		default:
+		}
+		fake.ServeHTTP(w, r)
+	}))
+	b.Cleanup(firebase.Close)
+	databaseURL := testservers.DurablePostgres(b)
+	p := start(b, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+databaseURL, "GOALCAST_REDIS_URL="+testservers.Redis(b),
+		"GOALCAST_FCM_PROJECT=bench", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
+	db := followers(b, databaseURL, count)
+	ask := func(query string) (n int) {
+		if err := db.QueryRowContext(context.Background(), query).Scan(&n); err != nil {
+			b.Fatal(err)
+		}
+		return n
+	}
+	feed := goalInF9(b)
+	goals := regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
+	var first, cut []time.Duration
+	match := 8_000_000
+	for b.Loop() {
+		b.StopTimer()
+		match++
+		before := lately(goals.ReplaceAll(feed.before(match), nil), -time.Second)
+		document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.applied(document)
+		select {
+		case <-arrivals: // of the goal before
+		default:
+		}
+		after := lately(feed.after(match), 0)
+		header := optatest.Headers("F9", after, time.Now())
+		b.StartTimer()
+		started := time.Now()
+		if _, err := p.post(header, after); err != nil {
+			b.Fatal(err)
+		}
+		first = append(first, (<-arrivals).Sub(started))
+		b.StopTimer()
+		waitFor(b, time.Minute, "the audience to be cut", func() error {
+			if n := ask(`SELECT count(*) FROM pushes WHERE open OR batches = 0 AND state = 'shown'`) + ask(`SELECT count(*) FROM outbox WHERE planned_at IS NULL`); n > 0 {
+				return fmt.Errorf("%d pushes are open", n)
+			}
+			return nil
+		})
+		cut = append(cut, time.Since(started))
+		waitFor(b, time.Minute, "batches to end", func() error {
+			if n := ask(`WITH gone AS (UPDATE push_batches SET state = 'dropped' WHERE state = 'planned' RETURNING 1) SELECT count(*) FROM gone`) +
+				ask(`SELECT count(*) FROM push_batches WHERE state = 'claimed'`); n > 0 {
+				return fmt.Errorf("%d batches", n)
+			}
+			return nil
+		})
+		b.StartTimer()
+	}
+	report(b, "first-push", first)
+	report(b, "audience", cut)
+	if v := fake.Violations(); len(v) > 0 {
+		b.Error(v)
+	}
+}

@@ -1,0 +1,134 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"goalcast"
+)
+
+// mostCut is how many batches' worth of users are cut in one step at most. Steps begin with one batch and double: the first phones do not wait
+// for the last to be counted, and a large audience takes few steps.
+const mostCut = 32
+
+// cutting is a push whose audience is being cut.
+type cutting struct {
+	event string
+	users int // of the next step
+}
+
+// audiencePart is one step's part of an audience.
+type audiencePart struct {
+	devices []int64
+	last    goalcast.UserID
+	more    bool
+}
+
+func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (p audiencePart, err error) {
+	p.devices, p.last, p.more, err = n.store.Audience(ctx, topics, after, users)
+	return p, err
+}
+
+// cut puts a part of the audience into batches, behind those that the record counts.
+func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) []goalcast.PushBatch {
+	var batches []goalcast.PushBatch
+	for devices := range slices.Chunk(p.devices, n.cfg.BatchSize) {
+		batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event, Revision: r.Base, Number: r.Batches,
+			Devices: devices, Created: now, Expires: r.Expires})
+		r.Batches++
+	}
+	r.Cut, r.Open = p.last, p.more
+	return batches
+}
+
+// cutLater asks cutLoop to go on with a push. If that has too much to do, whoever looks for audiences that were left behind does it.
+func (n *Notifier) cutLater(c cutting) {
+	select {
+	case n.cuts <- c:
+	default:
+	}
+}
+
+// cutLoop cuts the audiences that this process has begun, by turns, and those that a process which died has left behind.
+func (n *Notifier) cutLoop(ctx context.Context) error {
+	tick := time.NewTicker(n.cfg.Poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case c := <-n.cuts:
+			if more, err := n.cutOn(ctx, c); err != nil {
+				if ctx.Err() == nil {
+					n.metrics.errors.WithLabelValues("cut").Inc()
+					n.log.Error("cut audience", "event", c.event, "error", err) // it is found again, as left behind
+				}
+			} else if more {
+				n.cutLater(cutting{c.event, min(2*c.users, mostCut*n.cfg.BatchSize)})
+			}
+		case <-tick.C:
+			n.adopt(ctx)
+		}
+	}
+}
+
+// adopt looks for audiences that nobody is cutting any more.
+func (n *Notifier) adopt(ctx context.Context) {
+	events, err := n.store.OpenPushes(ctx, n.now().Add(-n.cfg.Patience), cap(n.cuts))
+	if err != nil {
+		if ctx.Err() == nil {
+			n.metrics.errors.WithLabelValues("cut").Inc()
+			n.log.Error("look for audiences left behind", "error", err)
+		}
+		return
+	}
+	for _, event := range events {
+		n.log.Info("audience was left behind", "event", event)
+		n.cutLater(cutting{event, 2 * n.cfg.BatchSize})
+	}
+}
+
+// cutOn does one step; more says that there is another. The audience is read without a lock, and counts only if the record still stands where it
+// did: the event may have been taken back meanwhile, or another process has done the same step.
+func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) {
+	seen, err := n.store.PushRecord(ctx, c.event)
+	if err != nil || !seen.Open {
+		return false, err
+	}
+	part, err := n.audienceAfter(ctx, seen.Topics, seen.Cut, c.users)
+	if err != nil {
+		return false, err
+	}
+	if n.cfg.Fault != nil {
+		n.cfg.Fault("cut")
+	}
+	var batches []goalcast.PushBatch
+	err = n.store.ExtendPush(ctx, c.event, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+		batches, more = nil, rec.Open
+		if !rec.Open || rec.Base != seen.Base || rec.Cut != seen.Cut {
+			return rec, nil, errReplan
+		}
+		now := n.now()
+		if !now.Before(rec.Expires) { // who has not got it by now will not
+			rec.Open, more = false, false
+			n.metrics.dropped.WithLabelValues("expired").Inc()
+			return rec, nil, nil
+		}
+		batches = n.cut(&rec, part, now)
+		if more = rec.Open; !more {
+			n.metrics.cut.Observe(now.Sub(rec.Shown).Seconds())
+			n.log.Info("audience is cut", "event", rec.Event, "batches", rec.Batches)
+		}
+		return rec, batches, nil
+	})
+	if errors.Is(err, errReplan) || errors.Is(err, goalcast.ErrNotFound) {
+		return more, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	n.handOut(ctx, batches)
+	return more, nil
+}
