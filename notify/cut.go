@@ -10,8 +10,8 @@ import (
 )
 
 // mostCut is how many batches' worth of users are cut in one step at most. Steps begin with one batch and double: the first phones do not wait
-// for the last to be counted, and a large audience takes few steps.
-const mostCut = 32
+// for the last to be counted. With steps much larger a database may rather read all devices than look up those of each user.
+const mostCut = 8
 
 // cutting is a push whose audience is being cut.
 type cutting struct {

@@ -13,10 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"goalcast"
 	"goalcast/internal/testservers"
 	"goalcast/notify"
 	"goalcast/notify/fcm/fcmtest"
+	"goalcast/store"
 )
 
 func TestGoalReachesEveryFollowerOnce(t *testing.T) {
@@ -517,6 +520,31 @@ func TestGoalToFirstRequest(t *testing.T) {
 		t.Logf("commit to first request taken: median %v, worst of %d %v", waits[goals/2], goals, waits[goals-1])
 		if waits[goals/2] > 250*time.Millisecond {
 			t.Errorf("median %v", waits[goals/2])
+		}
+	})
+}
+
+// TestTwoSendersShareTheRate: what Firebase allows a project is for all processes together.
+func TestTwoSendersShareTheRate(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(80)
+		var all []*running
+		for range 2 {
+			limiter := store.NewRate(w.redis, store.RateOptions{Name: t.Name(), PerMinute: 1200, Burst: 20, Processes: 2}, w.log, prometheus.NewRegistry())
+			all = append(all, w.run(notify.Config{BatchSize: 10, Workers: 1, Backlog: 1, Limiter: limiter}, nil, nil))
+		}
+		started := time.Now()
+		w.goal("opta:1")
+		w.idle()
+		// 20 at once and 20 a second: 80 take three seconds, with a limit each they would take one.
+		if took := time.Since(started); took < 3*time.Second {
+			t.Errorf("80 messages took %v", took)
+		}
+		w.once(80)
+		for i, n := range all {
+			if n.value(t, "goalcast_notify_sent_total", "") == 0 {
+				t.Errorf("process %d has sent nothing", i)
+			}
 		}
 	})
 }

@@ -37,7 +37,7 @@ func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 			SELECT 'token-' || n || '-' || repeat(md5(n::text), 4), md5('user' || n), 'android', 'nl', 0 FROM generate_series(1, $1::int) AS n`,
 		fmt.Sprintf(`INSERT INTO follows (user_id, kind, topic, created) SELECT md5('user' || n), %d, %d, 0 FROM generate_series(1, $1::int) AS n`,
 			goalcast.ForTeam(scorers).Kind, scorers),
-		`ANALYZE devices, follows`,
+		`VACUUM ANALYZE devices, follows`,
 	} {
 		var args []any
 		if strings.Contains(query, "$1") {
@@ -164,7 +164,7 @@ func benchmarkAudience(b *testing.B, count int) {
 		}
 		first = append(first, (<-arrivals).Sub(started))
 		b.StopTimer()
-		waitFor(b, time.Minute, "the audience to be cut", func() error {
+		waitFor(b, 5*time.Minute, "the audience to be cut", func() error {
 			if n := ask(`SELECT count(*) FROM pushes WHERE open OR batches = 0 AND state = 'shown'`) + ask(`SELECT count(*) FROM outbox WHERE planned_at IS NULL`); n > 0 {
 				return fmt.Errorf("%d pushes are open", n)
 			}

@@ -86,14 +86,6 @@ type serving struct {
 	FCM fcmConfig `embed:"" prefix:"fcm-"`
 }
 
-// fcmConfig says how pushes reach Firebase Cloud Messaging.
-type fcmConfig struct {
-	Project     string `env:"GOALCAST_FCM_PROJECT" placeholder:"ID" help:"Firebase project that pushes go out from. Empty: no pushes."`
-	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
-	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
-	Rate        int    `env:"GOALCAST_FCM_RATE" default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together."`
-}
-
 // The roles of a process.
 const (
 	roleHub    = "hub"
@@ -233,6 +225,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_ALARM_WEBHOOK", c.Alarm.check()},
 		{"GOALCAST_SEND_BUFFER", positive(c.SendBuffer >= 0)},
 		{"GOALCAST_FCM_RATE", positive(c.FCM.Rate > 0)},
+		{"GOALCAST_FCM_PROCESSES", positive(c.FCM.Processes > 0)},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
 	} {
 		if check.wrong != nil {

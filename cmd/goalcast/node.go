@@ -124,23 +124,6 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	return nil
 }
 
-func (n *node) makeNotifier(ctx context.Context, fault func(string)) error {
-	if n.cfg.FCM.Project == "" {
-		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
-		return nil
-	}
-	var err error
-	n.sender, err = fcm.New(ctx, fcm.Config{
-		ProjectID: n.cfg.FCM.Project, Credentials: []byte(n.cfg.FCM.Credentials), Endpoint: n.cfg.FCM.Endpoint,
-	}, n.log, n.reg)
-	if err != nil {
-		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
-	}
-	n.notifier = notify.New(notify.Config{RateLimit: n.cfg.FCM.Rate, Fault: fault}, n.db, n.queue, n.sender, n.log, n.reg)
-	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
-	return nil
-}
-
 // close frees what newNode opened, first what stands on others; after run has returned.
 func (n *node) close() {
 	if n.sender != nil {

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"goalcast/notify"
+	"goalcast/notify/fcm"
+	"goalcast/store"
+)
+
+// fcmConfig says how pushes reach Firebase Cloud Messaging.
+type fcmConfig struct {
+	Project     string `env:"GOALCAST_FCM_PROJECT" placeholder:"ID" help:"Firebase project that pushes go out from. Empty: no pushes."`
+	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
+	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
+	Rate        int    `env:"GOALCAST_FCM_RATE" default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together: they count in Redis."`
+	Processes   int    `env:"GOALCAST_FCM_PROCESSES" default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate."`
+}
+
+// makeNotifier makes what sends pushes, if there is a service to send them through. fault is for the crash test.
+func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error {
+	c := n.cfg.FCM
+	if c.Project == "" {
+		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
+		return nil
+	}
+	var err error
+	n.sender, err = fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials), Endpoint: c.Endpoint}, n.log, n.reg)
+	if err != nil {
+		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
+	}
+	// A second's worth may go at once, and a whole batch always.
+	limiter := store.NewRate(n.redis, store.RateOptions{
+		Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages), Processes: c.Processes,
+	}, n.log, n.reg)
+	n.notifier = notify.New(notify.Config{Limiter: limiter, Fault: fault}, n.db, n.queue, n.sender, n.log, n.reg)
+	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
+	return nil
+}
