@@ -164,6 +164,7 @@ func (c commandLine) run(ctx context.Context, pids []int) (report Report, err er
 	case <-time.After(c.hold):
 	}
 	report.Config, report.Took = s.cfg, time.Since(begin)
+	report.Config.Header = nil // the viewers' token is in it
 	if report.Server, err = serverUse(pids, empty, before, c.cfg.Conns); err != nil {
 		return report, err
 	}

@@ -233,11 +233,14 @@ func TestCommand(t *testing.T) {
 	defer playing.Wait()
 	defer stop.Store(true)
 	var out bytes.Buffer
-	must(t, Command(t.Context(), strings.Fields(fmt.Sprintf("-url %s -viewers 30 -hold 300ms -returns -json -pid %d", h.url, os.Getpid())), &out, io.Discard))
+	must(t, Command(t.Context(), strings.Fields(fmt.Sprintf("-url %s -viewers 30 -hold 300ms -returns -json -pid %d -token tell-nobody", h.url, os.Getpid())), &out, io.Discard))
 	var r Report
 	must(t, json.Unmarshal(out.Bytes(), &r))
 	if r.Stats.Events == 0 || r.Latency["event"].P50 <= 0 || r.Server.RSSAfter == 0 || r.Returns.Viewers != 30 || r.Stats.EventLatency.Count() == 0 {
 		t.Errorf("report %s", out.String())
+	}
+	if strings.Contains(out.String(), "tell-nobody") {
+		t.Error("the report shows the viewers' token")
 	}
 	out.Reset()
 	must(t, Command(t.Context(), strings.Fields("-url "+h.url+" -viewers 30 -hold 100ms -transport sse"), &out, io.Discard))
