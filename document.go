@@ -40,6 +40,7 @@ type DocumentFilter struct {
 	Provider string
 	Feed     string
 	Match    MatchID
+	Lists    bool // only those of no one match
 	State    DocumentState
 	From, To time.Time  // From <= received < To
 	Before   DocumentID // only lower numbers: the next page

@@ -19,7 +19,7 @@ type revised struct {
 
 // revise applies one document's word on a match to its record. It is pure. An error means that the memory in the record cannot be read.
 func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, received int64) (revised, error) {
-	v.Time, v.Produced, v.Edited = cleanTime(v.Time), cleanTime(v.Produced), cleanTime(v.Edited)
+	v = v.cleaned()
 	memory, err := decodeFeeds(rec.Feeds)
 	if err != nil {
 		return revised{}, fmt.Errorf("match %d: %w: %w", m.Match, goalcast.ErrPermanent, err)
@@ -35,6 +35,12 @@ func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, 
 	d.make(truth)
 	rec.Snapshot = d.snapshot
 	return revised{rec, d.events, v.Compare(memory[source].newest) < 0, fresh}, nil
+}
+
+// cleaned brings the times into the form that they have in the memory.
+func (v Version) cleaned() Version {
+	v.Time, v.Produced, v.Edited = cleanTime(v.Time), cleanTime(v.Produced), cleanTime(v.Edited)
+	return v
 }
 
 // milliseconds is when the provider made the document; 0 if it does not say.

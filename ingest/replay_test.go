@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,16 +96,9 @@ func TestRebuild(t *testing.T) {
 		if err != nil || whole.State != goalcast.Finished {
 			t.Fatalf("%+v, %v", whole, err)
 		}
-		list := func(ctx context.Context) (ids []goalcast.DocumentID, err error) {
-			found, err := db.Documents(ctx, goalcast.DocumentFilter{Match: match, Limit: 1000})
-			for _, d := range slices.Backward(found) {
-				ids = append(ids, d.ID)
-			}
-			return ids, err
-		}
-		rebuild := func(db ingest.Store) ingest.Rebuilt {
+		rebuild := func(to ingest.Store) ingest.Rebuilt {
 			t.Helper()
-			done, err := reader(db).Rebuild(ctx, match, list)
+			done, err := ingest.NewRebuilder(reader(to), db, nil).Match(ctx, match)
 			if err != nil || len(done.Failed) > 0 || done.Documents < 50 {
 				t.Fatalf("%+v, %v", done, err)
 			}
@@ -183,25 +177,101 @@ func TestRebuildIsOvertaken(t *testing.T) {
 		}
 	}
 	calls := 0
-	list := func(ctx context.Context) ([]goalcast.DocumentID, error) {
+	late := archive{db, func(ctx context.Context, page []goalcast.Document) ([]goalcast.Document, error) {
 		if calls++; calls == 1 {
-			return ids[:len(ids)-1], in.Process(ctx, ids[len(ids)-1]) // listed before, applied after
+			return page[1:], in.Process(ctx, ids[len(ids)-1]) // listed before, applied after
 		}
-		return ids, nil
-	}
-	if _, err := in.Rebuild(t.Context(), match, list); err != nil || calls != 2 {
+		return page, nil
+	}}
+	if _, err := ingest.NewRebuilder(in, late, nil).Match(t.Context(), match); err != nil || calls < 3 {
 		t.Errorf("%d lists, %v", calls, err)
 	}
-	always := func(ctx context.Context) ([]goalcast.DocumentID, error) {
+	always := archive{db, func(ctx context.Context, page []goalcast.Document) ([]goalcast.Document, error) {
 		err := db.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
 			rec.Feeds = append(rec.Feeds, ' ')
 			return rec, nil, nil
 		})
-		return ids, err
-	}
-	if _, err := in.Rebuild(t.Context(), match, always); err == nil || !strings.Contains(err.Error(), "meanwhile") {
+		return page, err
+	}}
+	if _, err := ingest.NewRebuilder(in, always, nil).Match(t.Context(), match); err == nil || !strings.Contains(err.Error(), "meanwhile") {
 		t.Errorf("always overtaken: %v", err)
 	}
+}
+
+// archive lets a test see and change what is listed.
+type archive struct {
+	*store.Store
+	listed func(context.Context, []goalcast.Document) ([]goalcast.Document, error)
+}
+
+func (a archive) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.Document, error) {
+	page, err := a.Store.Documents(ctx, f)
+	if err != nil || len(page) == 0 || f.Lists {
+		return page, err
+	}
+	return a.listed(ctx, page)
+}
+
+// A match of which all memory is lost is derived again from its documents and from the lists: nothing is missing, nothing is told anew. So is one whose list was read wrongly.
+func TestRebuildHearsLists(t *testing.T) {
+	docs := simulated(1)
+	match := docs[1].Match
+	db := openStore(t, "sqlite::memory:")
+	in := reader(db)
+	for _, id := range keepAll(t, db, docs) {
+		if err := in.Process(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := recordOf(t, db, match)
+	rebuild := func(change func(*goalcast.MatchRecord)) ingest.Rebuilt {
+		t.Helper()
+		err := db.UpdateMatch(t.Context(), match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			change(&rec)
+			return rec, nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, err := ingest.NewRebuilder(in, db, nil).Match(t.Context(), match)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	sources := func(rec goalcast.MatchRecord) map[string]json.RawMessage {
+		t.Helper()
+		memory := map[string]json.RawMessage{}
+		if err := json.Unmarshal(rec.Feeds, &memory); err != nil {
+			t.Fatal(err)
+		}
+		delete(memory, "") // since when sources disagree is no document's word
+		return memory
+	}
+	if done := rebuild(func(rec *goalcast.MatchRecord) { rec.Feeds = nil }); len(done.Events) > 0 {
+		t.Errorf("all memory lost: %d revisions, %+v", len(done.Events), done.Events[0])
+	}
+	if got, want := sources(recordOf(t, db, match)), sources(whole); want["opta:f1"] == nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("the memory is\n%s\nwant\n%s", got, want)
+	}
+	// What a faulty reader of lists could have left behind.
+	if done := rebuild(func(rec *goalcast.MatchRecord) {
+		rec.Feeds = bytes.Replace(rec.Feeds, []byte(`"opta:f1":{`), []byte(`"opta:f1":{"names":{"1":{"v":0,"name":"Nobody"}},`), 1)
+	}); len(done.Events) > 0 {
+		t.Errorf("a wrong list: %d revisions", len(done.Events))
+	}
+	if got := recordOf(t, db, match); strings.Contains(string(got.Feeds), "Nobody") {
+		t.Error("what a faulty reader of lists made stays")
+	}
+}
+
+func recordOf(t *testing.T, db *store.Store, match goalcast.MatchID) goalcast.MatchRecord {
+	t.Helper()
+	records, err := db.MatchRecords(t.Context(), []goalcast.MatchID{match})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records[match]
 }
 
 func TestRehearsalKeepsNothing(t *testing.T) {

@@ -163,6 +163,7 @@ func documentsWhere(f goalcast.DocumentFilter) (string, []any) {
 	w.when(f.Provider != "", "provider = ", f.Provider)
 	w.when(f.Feed != "", "feed = ", f.Feed)
 	w.when(f.Match != 0, "match_id = ", f.Match)
+	w.when(f.Lists, "match_id = ", 0)
 	w.when(f.State != "", "state = ", f.State)
 	w.when(!f.From.IsZero(), "received >= ", toMillis(f.From))
 	w.when(!f.To.IsZero(), "received < ", toMillis(f.To))

@@ -17,6 +17,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
+	"goalcast/ingest/wsc"
 	"goalcast/store"
 )
 
@@ -131,7 +132,11 @@ type replayCmd struct {
 	Error     string  `placeholder:"TEXT" help:"Only documents that could not be understood, with this in their error."`
 	DryRun    bool    `name:"dry-run" help:"Change nothing; print the event revisions that would be made."`
 	Rebuild   bool    `help:"Derive each match that the documents are of from scratch, from all of its documents, and make the difference new revisions."`
-	Workers   int     `default:"4" help:"Documents worked on at once."`
+
+	ShowRendition bool   `name:"wsc-show-rendition" env:"GOALCAST_WSC_SHOW_RENDITION" help:"As of the processes that serve; for --rebuild."`
+	Account       string `name:"brightcove-account" env:"GOALCAST_BRIGHTCOVE_ACCOUNT" placeholder:"ID" help:"As of the processes that serve; for --rebuild."`
+
+	Workers int `default:"4" help:"Documents worked on at once."`
 }
 
 // Validate is called by kong.
@@ -170,7 +175,7 @@ func (c *replayCmd) Run(ctx context.Context, _ options) error {
 	cfg := ingest.Config{Library: db}
 	if c.DryRun {
 		r.rehearsal = ingest.NewRehearsal(db)
-		s, cfg.Library = r.rehearsal, nil
+		s, cfg.Library = r.rehearsal, ingest.RehearsalLibrary{Library: db}
 	}
 	r.in = ingest.New(cfg, s, outboxOnly{}, nil, providers(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	ctx = store.Quiet(ctx)
@@ -258,16 +263,13 @@ func (r *replay) fail(what string, id int64, err error) {
 
 // rebuildAll derives the matches of the documents from scratch.
 func (r *replay) rebuildAll(ctx context.Context, _ []goalcast.DocumentID) error {
+	if r.Match != 0 {
+		r.matches[goalcast.MatchID(r.Match)] = true // also one of which there are clips only
+	}
 	delete(r.matches, 0) // lists are of no one match
+	rebuilder := ingest.NewRebuilder(r.in, r.db, wsc.Recall{Store: r.db, ShowRendition: r.ShowRendition || r.Account == "", Account: r.Account})
 	for match := range r.matches {
-		done, err := r.in.Rebuild(ctx, match, func(ctx context.Context) (ids []goalcast.DocumentID, err error) {
-			err = eachDocument(ctx, r.db, goalcast.DocumentFilter{Match: match}, func(d goalcast.Document) bool {
-				ids = append(ids, d.ID)
-				return true
-			})
-			slices.Reverse(ids)
-			return ids, err
-		})
+		done, err := rebuilder.Match(ctx, match)
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
