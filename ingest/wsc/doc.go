@@ -29,7 +29,7 @@ import (
 	"goalcast/ingest/brightcove"
 )
 
-// The kinds of the queue's tasks that this package makes; Clips.Task works on both. Their payload is a content id.
+// The kinds of the queue's tasks that this package makes; Clips.Task works on both. Their payload is a content id and the number of the step.
 const (
 	TaskUpload = "clip:upload" // find the match, make the video, start the job
 	TaskCheck  = "clip:check"  // ask what became of the job, tell ingest
@@ -83,6 +83,7 @@ type Config struct {
 
 	SweepEvery time.Duration // how often to look for clips that are overdue; default 5 s
 	SweepAge   time.Duration // how long they are overdue then; default 10 s
+	StepLimit  time.Duration // how long they are overdue when the process that makes the step is taken for dead; default 20 s
 	SweepLimit int           // how many to take at once; default 100
 }
 
@@ -110,6 +111,7 @@ func (c Config) withDefaults() Config {
 	orTime(&c.ImageWait, 5*time.Minute)
 	orTime(&c.SweepEvery, 5*time.Second)
 	orTime(&c.SweepAge, 10*time.Second)
+	orTime(&c.StepLimit, 20*time.Second)
 	orInt(&c.SweepLimit, 100)
 	return c
 }

@@ -143,7 +143,7 @@ func (c *Clips) enqueue(ctx context.Context, id string, r record) {
 		kind = TaskUpload
 	}
 	err := c.queue.Enqueue(ctx, goalcast.Task{
-		Kind: kind, ID: fmt.Sprintf("%s:%s:%d", kind, id, r.Step), Payload: []byte(id), Delay: max(0, fromMillis(r.Due).Sub(c.now())), Retries: 3,
+		Kind: kind, ID: fmt.Sprintf("%s:%s:%d", kind, id, r.Step), Payload: payload(id, r.Step), Delay: max(0, fromMillis(r.Due).Sub(c.now())), Retries: 3,
 	})
 	if err != nil {
 		c.metrics.trouble.WithLabelValues("queue").Inc()

@@ -153,8 +153,9 @@ func (nobody) Publish(context.Context, []goalcast.Event) error { return nil }
 type tasks struct {
 	mu   sync.Mutex
 	list []goalcast.Task
-	lost bool // it takes tasks and forgets them
-	away bool // it takes none
+	lost bool            // it takes tasks and forgets them
+	away bool            // it takes none
+	held map[string]bool // the names of tasks whose process died: they are taken, and nobody runs them
 	now  func() time.Time
 	due  map[string]time.Time // by task id
 }
@@ -165,7 +166,7 @@ func (q *tasks) Enqueue(_ context.Context, t goalcast.Task) error {
 	switch {
 	case q.away:
 		return goalcast.ErrUnavailable
-	case q.lost || slices.ContainsFunc(q.list, func(o goalcast.Task) bool { return o.ID == t.ID }):
+	case q.lost || q.held[t.ID] || slices.ContainsFunc(q.list, func(o goalcast.Task) bool { return o.ID == t.ID }):
 	default:
 		q.list = append(q.list, t)
 		q.due[t.ID] = q.now().Add(t.Delay)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -11,17 +13,30 @@ import (
 )
 
 // Task makes the next step of a clip; the queue calls it for TaskUpload and TaskCheck. Its errors are the store's, the queue tries again.
-func (c *Clips) Task(ctx context.Context, payload []byte) error { return c.step(ctx, string(payload)) }
+func (c *Clips) Task(ctx context.Context, payload []byte) error {
+	id, step := readPayload(payload)
+	return c.step(ctx, id, step)
+}
 
-// step looks at a clip's record and does the next thing, if it is due.
-func (c *Clips) step(ctx context.Context, id string) error {
+// payload names a clip and the step that a task is for.
+func payload(id string, step int64) []byte { return fmt.Appendf(nil, "%s#%d", id, step) }
+
+// readPayload reads a payload; step is 0 where it tells none, as those of an older version.
+func readPayload(payload []byte) (id string, step int64) {
+	id, text, _ := strings.Cut(string(payload), "#")
+	step, _ = strconv.ParseInt(text, 10, 64)
+	return id, step
+}
+
+// step looks at a clip's record and does the next thing, if it is due, and if no other step was scheduled since: that one has a task of its own, and two at a time would make two uploads.
+func (c *Clips) step(ctx context.Context, id string, step int64) error {
 	r, err := c.load(ctx, id)
 	if errors.Is(err, goalcast.ErrNotFound) {
 		return fmt.Errorf("%w: %w", goalcast.ErrPermanent, err)
 	} else if err != nil {
 		return err
 	}
-	if r.Due == 0 || r.Due > c.now().Add(time.Second).UnixMilli() {
+	if r.Due == 0 || step != 0 && step != r.Step || r.Due > c.now().Add(time.Second).UnixMilli() {
 		return nil // an old task
 	}
 	switch r.State {
@@ -92,6 +107,10 @@ func (c *Clips) Wake(ctx context.Context, video string) error {
 		return err
 	}
 	_, err = c.change(ctx, id, func(r *record) error {
+		if r.State == waiting { // of a job that is being started, and not noted yet
+			r.Wakes++
+			return nil
+		}
 		fresh := r.State == ready && c.now().Sub(fromMillis(r.Played)) < c.cfg.ImageWait
 		if r.State != processing && !fresh {
 			return errSame

@@ -27,10 +27,30 @@ func (c *Clips) sweep(ctx context.Context) {
 			break
 		}
 		c.metrics.overdue.Inc()
-		c.enqueue(ctx, id, r)
+		if err = c.again(ctx, id, r); err != nil {
+			break
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		c.metrics.trouble.WithLabelValues("store").Inc()
 		c.log.Warn("overdue clips not read", "error", err)
 	}
+}
+
+// again makes the task of a step that is overdue once more. At first under the same name, so that there is no second one where the first only waits; later under another: a queue
+// keeps the name of a task whose process died for minutes. A step that was not dead after all is made twice, which every step can be.
+func (c *Clips) again(ctx context.Context, id string, r record) error {
+	if c.now().Sub(fromMillis(r.Due)) < c.cfg.StepLimit {
+		c.enqueue(ctx, id, r)
+		return nil
+	}
+	step := r.Step
+	_, err := c.change(ctx, id, func(r *record) error {
+		if r.Step != step || r.Due == 0 {
+			return errSame // somebody was at it
+		}
+		c.schedule(r, 0)
+		return nil
+	})
+	return err
 }

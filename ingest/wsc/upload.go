@@ -73,6 +73,7 @@ func (c *Clips) hideIfWithdrawn(r *record) {
 
 // start starts the job. One that was started and not noted, since the process died or the answer was lost, is started once more: it makes the same video of the same file.
 func (c *Clips) start(ctx context.Context, id string, r record, cut string) error {
+	wakes := r.Wakes
 	job, err := c.player.StartIngest(ctx, r.Video, r.Master)
 	if brightcove.Missing(err) {
 		return c.forgetVideo(ctx, id, r.Video)
@@ -85,7 +86,11 @@ func (c *Clips) start(ctx context.Context, id string, r record, cut string) erro
 			return errSame // a better cut came, or it was withdrawn
 		}
 		r.Job, r.JobCut, r.Started, r.State, r.Error, r.Tries = job, cut, c.now().UnixMilli(), processing, "", 0
-		c.schedule(r, c.cfg.CheckEvery)
+		pause := c.cfg.CheckEvery
+		if r.Wakes != wakes {
+			pause = c.cfg.CheckSoon // a callback was quicker than the answer
+		}
+		c.schedule(r, pause)
 		return nil
 	})
 	return err

@@ -269,6 +269,67 @@ func TestQueueLosesEverything(t *testing.T) {
 	}
 }
 
+// TestProcessDiesInAStep: the queue keeps the name of the task, so that it is made under another one.
+func TestProcessDiesInAStep(t *testing.T) {
+	r := known(t, setup{})
+	task, _ := r.tasks.next()
+	r.tasks.held = map[string]bool{task.ID: true}
+	for range 2 {
+		r.advance(11 * time.Second)
+		if _, there := r.tasks.next(); there {
+			t.Fatal("there is a task, though nobody looked for one that is overdue")
+		}
+		r.clips.Sweep(t.Context())
+	}
+	r.playing(1)
+	if !r.shown() || r.vendor.Requests("create_video") != 1 {
+		t.Errorf("record %s", r.record(goalClip))
+	}
+}
+
+// TestCallbackBeforeTheJobIsNoted: it comes while Brightcove's answer is on its way, and is no less a reason to ask soon.
+func TestCallbackBeforeTheJobIsNoted(t *testing.T) {
+	r := newRig(t, setup{})
+	r.goals(27)
+	r.vendor.During("ingest", func() {
+		job := r.vendor.Jobs()[0].ID
+		r.vendor.SetJob(job, "finished")
+		r.vendor.NotifyAll(job)
+	})
+	r.post("wsc", webhook("create", 1, nil))
+	before := r.now()
+	r.until("the clip", r.shown)
+	if took := r.now().Sub(before); took > 10*time.Second {
+		t.Errorf("asked after %v: polled", took)
+	}
+}
+
+// TestOldTaskDoesNothing: a callback made a task, and before it ran a better cut came, which has a task of its own. There is one upload of it.
+func TestOldTaskDoesNothing(t *testing.T) {
+	r := known(t, setup{})
+	r.playing(1)
+	r.vendor.Notify(r.vendor.Jobs()[0].ID, "ASSET", "SUCCESS")
+	r.post("wsc", webhook("update", 2, nil))
+	var callback, upload goalcast.Task
+	for task, there := r.tasks.next(); there && task.Delay < time.Second; task, there = r.tasks.next() {
+		if task.Kind == wsc.TaskCheck {
+			callback = task
+		} else {
+			upload = task
+		}
+	}
+	run := func(task goalcast.Task) {
+		if err := r.clips.Task(context.WithoutCancel(t.Context()), task.Payload); err != nil {
+			t.Error(err)
+		}
+	}
+	r.vendor.During("ingest", func() { run(callback) })
+	run(upload)
+	if jobs := r.vendor.Jobs(); len(jobs) != 2 {
+		t.Errorf("%d jobs, want one of each cut", len(jobs))
+	}
+}
+
 func TestTaskOfNothing(t *testing.T) {
 	r := newRig(t, setup{})
 	if err := r.clips.Task(t.Context(), []byte("nobody")); !errors.Is(err, goalcast.ErrPermanent) {

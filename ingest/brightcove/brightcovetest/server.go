@@ -198,6 +198,16 @@ func (s *Server) Videos() (list []Video) {
 	return list
 }
 
+// Reference is the reference of a video; empty if there is none.
+func (s *Server) Reference(video string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.videos[video]; v != nil {
+		return v.Reference
+	}
+	return ""
+}
+
 // Jobs lists the jobs in the order in which they were started.
 func (s *Server) Jobs() (list []Job) {
 	s.mu.Lock()
