@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +35,7 @@ type lists struct {
 	kickoff time.Time
 	version int // of the list: minutes after its first
 	hold    bool
+	broken  bool // it answers 200 with an error page that repeats the address
 	asked   []asked
 }
 
@@ -62,6 +65,9 @@ func (l *lists) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	l.asked = append(l.asked, asked{by, time.Now()})
 	hold, body := l.hold, l.listLocked()
+	if l.broken {
+		body = "<html><body>" + r.URL.String() + " is not available</body></html>"
+	}
 	l.hold = false
 	l.mu.Unlock()
 	if hold {
@@ -95,6 +101,13 @@ func (l *lists) holdNext() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hold = true
+}
+
+// breakDown makes it answer with an error page, or no more.
+func (l *lists) breakDown(broken bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = broken
 }
 
 func (l *lists) log() []asked {
@@ -216,22 +229,24 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 	}
 }
 
+// operator asks the admin address as an operator.
+func (p *process) operator(path string, to any) error {
+	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.admin+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+operatorToken)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	return json.NewDecoder(answer.Body).Decode(to)
+}
+
 // pulledAsToldOf checks what an operator sees: each list once among the documents, and the job.
 func (p *process) pulledAsToldOf(t *testing.T, documents int) {
 	t.Helper()
-	get := func(path string, to any) error {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.admin+path, nil)
-		if err != nil {
-			return err
-		}
-		request.Header.Set("Authorization", "Bearer "+operatorToken)
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		defer answer.Body.Close()
-		return json.NewDecoder(answer.Body).Decode(to)
-	}
 	var kept struct {
 		Documents []struct {
 			Feed, State string
@@ -239,7 +254,7 @@ func (p *process) pulledAsToldOf(t *testing.T, documents int) {
 		}
 	}
 	var work struct{ Jobs []goalcast.JobState }
-	if err := errors.Join(get("/admin/documents", &kept), get("/admin/queues", &work)); err != nil {
+	if err := errors.Join(p.operator("/admin/documents", &kept), p.operator("/admin/queues", &work)); err != nil {
 		t.Fatal(err)
 	}
 	repeats := 0
@@ -255,5 +270,55 @@ func (p *process) pulledAsToldOf(t *testing.T, documents int) {
 	i := slices.IndexFunc(work.Jobs, func(j goalcast.JobState) bool { return j.Name == "opta-pull" })
 	if i < 0 || work.Jobs[i].Failures != 0 || work.Jobs[i].Succeeded.IsZero() {
 		t.Errorf("jobs %+v", work.Jobs)
+	}
+}
+
+// TestPullsThatFailRaiseAnAlarm: while lists do not come, an operator is told, and sees why, but no password. When they come again, that is over.
+func TestPullsThatFailRaiseAnAlarm(t *testing.T) {
+	kickoff := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 9).Add(15 * time.Hour)
+	opta, server := newLists(t, kickoff)
+	opta.breakDown(true)
+	p := start(t, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"), "GOALCAST_ALARM_JOB_STALE=1s",
+		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+pullPassword,
+		"GOALCAST_OPTA_PULL_EVERY="+pullPeriod.String(), "GOALCAST_OPTA_PULL_URL="+server.URL), "serve")
+	alarm := func(open bool) func() error {
+		return func() error {
+			var list struct{ Alarms []goalcast.Alarm }
+			if err := p.operator("/admin/alarms?state=all", &list); err != nil {
+				return err
+			}
+			for _, a := range list.Alarms {
+				if a.Name == "job_stale:opta-pull" && a.Closed.IsZero() == open {
+					return nil
+				}
+			}
+			return fmt.Errorf("alarms %+v", list.Alarms)
+		}
+	}
+	waitFor(t, 2*time.Minute, "the alarm", alarm(true))
+	var work struct{ Jobs []goalcast.JobState }
+	if err := p.operator("/admin/queues", &work); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(work.Jobs, func(j goalcast.JobState) bool { return j.Name == "opta-pull" })
+	if i < 0 || work.Jobs[i].Failures < 3 || !strings.Contains(work.Jobs[i].Error, "pull f1:8:2026: not a list") {
+		t.Errorf("jobs %+v", work.Jobs)
+	}
+	answer, err := http.Get(p.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if err != nil || !strings.Contains(string(metrics), `goalcast_opta_pulls_total{feed="F1",outcome="no_document"}`) {
+		t.Errorf("no metric of pulls that failed: %v", err)
+	}
+	opta.breakDown(false)
+	p.planned(kickoff, 60*time.Second)
+	waitFor(t, 2*time.Minute, "the alarm's end", alarm(false))
+	for where, text := range map[string]string{"log": p.log.String(), "metrics": string(metrics), "jobs": fmt.Sprint(work.Jobs)} {
+		if strings.Contains(text, pullPassword) || strings.Contains(text, pullUser) {
+			t.Errorf("%s: credentials are shown", where)
+		}
 	}
 }
