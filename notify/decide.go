@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -13,16 +14,19 @@ import (
 
 // The kinds of push (Content.Kind).
 const (
-	kindGoal    = "goal"
-	kindGoalOff = "goal_cancelled"
-	kindRed     = "red_card"
-	kindRedOff  = "red_card_cancelled"
-	kindPeriod  = "period"
-	kindStatus  = "status"
+	kindGoal       = "goal"
+	kindGoalOff    = "goal_cancelled"
+	kindRed        = "red_card"
+	kindRedOff     = "red_card_cancelled"
+	kindPeriod     = "period"
+	kindStatus     = "status" // see statusOf
+	kindPenalty    = "penalty"
+	kindPenaltyOff = "penalty_cancelled"
+	kindMissed     = "penalty_missed"
 )
 
-// wanted says what revision e asks to be pushed to whoever follows the match; "" for nothing.
-func wanted(e goalcast.Event) string {
+// wanted says what revision e asks to be pushed to whoever follows the match; "" for nothing. Delays and fixtures: see statusOf.
+func (c Config) wanted(e goalcast.Event) string {
 	if !e.Counts() || e.Match == 0 {
 		return ""
 	}
@@ -40,9 +44,13 @@ func wanted(e goalcast.Event) string {
 		case goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf, goalcast.FullTime90, goalcast.Shootout, goalcast.FullTime:
 			return kindPeriod
 		}
-	case goalcast.KindFixture:
-		if e.Fixture != nil && e.Fixture.Halted != "" {
-			return kindStatus
+	case goalcast.KindPenalty:
+		if c.Penalties {
+			return kindPenalty
+		}
+	case goalcast.KindMissedPenalty:
+		if c.Penalties {
+			return kindMissed
 		}
 	}
 	return ""
@@ -51,7 +59,8 @@ func wanted(e goalcast.Event) string {
 // pushable says whether any revision of such an event may ask for a push. Others are never looked at again.
 func pushable(e goalcast.Event) bool {
 	switch e.Kind {
-	case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindFixture:
+	case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindFixture, goalcast.KindDelay, goalcast.KindPenalty,
+		goalcast.KindMissedPenalty:
 		return e.Match != 0
 	}
 	return false
@@ -64,6 +73,8 @@ func withdrawal(e goalcast.Event) string {
 		return kindGoalOff
 	case e.Kind == goalcast.KindCard && e.Card != nil:
 		return kindRedOff
+	case e.Kind == goalcast.KindPenalty:
+		return kindPenaltyOff
 	}
 	return ""
 }
@@ -71,7 +82,7 @@ func withdrawal(e goalcast.Event) string {
 // ttl is how long after it happened a push of the kind may still go out.
 func (c Config) ttl(kind string, p goalcast.Period) time.Duration {
 	switch kind {
-	case kindGoal, kindGoalOff:
+	case kindGoal, kindGoalOff, kindPenalty, kindPenaltyOff, kindMissed:
 		return c.GoalTTL
 	case kindRed, kindRedOff:
 		return c.CardTTL
@@ -120,15 +131,19 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
 	rec.Event, rec.Match, rec.Revision = e.ID, e.Match, e.Revision
-	want := wanted(e)
+	want, status := n.cfg.wanted(e), statusOf(rec, e, match, now)
+	if status != "" {
+		want = kindStatus
+	}
 	if want == "" {
 		return n.decideUnwanted(rec, e, match, now)
 	}
+	news := status != "" && rec.Print != "" && statusIn(rec.Print) != status
 	since := happened(e, now)
-	if rec.State == goalcast.RecordWithdrawn {
+	if rec.State == goalcast.RecordWithdrawn || news {
 		since = told(e, now) // it was taken back and stands after all: that is the news, not the goal of minutes ago
 	}
-	if rec.Since.IsZero() {
+	if rec.Since.IsZero() || news {
 		rec.Since = since
 	} else {
 		since = rec.Since
@@ -136,11 +151,12 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	if newer(match, e) {
 		return verdict{record: rec, reason: "superseded"}, nil // the newer revision, also in the outbox, decides
 	}
-	content, print, err := n.content(want, e, match)
+	content, print, err := n.content(want, status, e, match)
 	if err != nil {
 		return verdict{}, err
 	}
 	switch {
+	case news:
 	case rec.State == goalcast.RecordMuted:
 		return verdict{record: rec, reason: "muted"}, nil
 	case rec.State == goalcast.RecordShown:
@@ -148,16 +164,22 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	}
 	expires := since.Add(n.cfg.ttl(want, e.Period))
 	switch {
-	case want == kindStatus && e.Revision == 1: // known as halted from the first: no news, just a list that was read
-		rec.State = goalcast.RecordMuted
-		return verdict{record: rec, reason: "not_new"}, nil
-	case !now.Before(expires), n.tooLate(match, now):
-		rec.State = goalcast.RecordMuted
-		return verdict{record: rec, reason: "expired"}, nil
+	case e.Kind == goalcast.KindFixture && e.Revision == 1: // known as halted from the first: no news, just a list that was read
+		return muted(rec, print, "not_new"), nil
+	case toldByDelay(e, status, match):
+		return muted(rec, print, "told_already"), nil
+	case !now.Before(expires), e.Kind != goalcast.KindFixture && n.tooLate(match, now):
+		return muted(rec, print, "expired"), nil
 	}
 	rec.State, rec.Shown, rec.Base, rec.Told = goalcast.RecordShown, now, e.Revision, e.Revision
 	rec.Print, rec.Content, rec.Topics = print, content, e.Topics
 	return verdict{record: rec, kind: want, fresh: true, expires: expires}, nil
+}
+
+// muted is for what will not be told; what it would have said is kept, to know news from it.
+func muted(rec goalcast.PushRecord, print, reason string) verdict {
+	rec.State, rec.Print, rec.Content, rec.Open = goalcast.RecordMuted, print, nil, false
+	return verdict{record: rec, reason: reason}
 }
 
 // decideCorrection is for what is on phones already and stands: another scorer or minute replaces it without a sound.
@@ -198,7 +220,7 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		}
 		return verdict{record: rec, reason: reason}, nil
 	}
-	content, print, err := n.content(off, e, match)
+	content, print, err := n.content(off, "", e, match)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -220,9 +242,9 @@ func newer(match goalcast.Snapshot, e goalcast.Event) bool {
 	return ok && known.Revision > e.Revision
 }
 
-// content writes the push of a kind, and a fingerprint of what of it is seen.
-func (n *Notifier) content(kind string, e goalcast.Event, match goalcast.Snapshot) (content []byte, print string, err error) {
-	t := telling{kind: kind, event: e, match: match, score: scoreAt(kind, e, match)}
+// content writes the push of a kind, and a fingerprint of what of it is seen, which begins with the status if it is one.
+func (n *Notifier) content(kind, status string, e goalcast.Event, match goalcast.Snapshot) (content []byte, print string, err error) {
+	t := telling{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
 	for _, old := range match.Timeline {
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
 	}
@@ -234,10 +256,17 @@ func (n *Notifier) content(kind string, e goalcast.Event, match goalcast.Snapsho
 			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away), "time": strconv.FormatInt(told(e, n.now()).UnixMilli(), 10),
 		},
 	}
+	if status != "" {
+		c.Data["status"], _, _ = strings.Cut(status, " ")
+	}
 	c.Tag, c.Collapse = keys(kind, e)
 	seen := sha256.Sum256(fmt.Append(nil, kind, c.Texts)) // fmt prints maps in the order of their keys
 	content, err = json.Marshal(c)
-	return content, base64.RawURLEncoding.EncodeToString(seen[:12]), err
+	print = base64.RawURLEncoding.EncodeToString(seen[:12])
+	if status != "" {
+		print = status + statusEnd + print
+	}
+	return content, print, err
 }
 
 // channel is what a phone's owner can mute.
@@ -247,6 +276,8 @@ func channel(kind string) string {
 		return "goals"
 	case kindRed, kindRedOff:
 		return "cards"
+	case kindPenalty, kindPenaltyOff, kindMissed:
+		return "penalties"
 	}
 	return "matches"
 }
@@ -266,6 +297,9 @@ func keys(kind string, e goalcast.Event) (tag, collapse string) {
 	case kindRed, kindRedOff:
 		collapse = "red:" + match
 		tag = collapse + ":" + e.ID
+	case kindPenalty, kindPenaltyOff, kindMissed:
+		collapse = "period:" + match // not a fifth one, and never in the way of a goal
+		tag = "penalty:" + match + ":" + e.ID
 	case kindStatus:
 		collapse = "status:" + match
 		tag = collapse
@@ -283,7 +317,7 @@ func keys(kind string, e goalcast.Event) (tag, collapse string) {
 // scoreAt is the score that the text shows: the score right after the event in match order, so that a corrected scorer of the first goal
 // does not show the score of the third. Where something is taken back, it is the score as it stands.
 func scoreAt(kind string, e goalcast.Event, match goalcast.Snapshot) goalcast.Score {
-	if kind == kindGoalOff || kind == kindRedOff {
+	if kind == kindGoalOff || kind == kindRedOff || kind == kindPenaltyOff || e.Kind == goalcast.KindFixture {
 		return match.Score
 	}
 	upTo := func(g goalcast.Event) bool {

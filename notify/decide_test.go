@@ -66,11 +66,11 @@ func testNotifier(cfg Config) *Notifier {
 }
 
 func TestTextsGolden(t *testing.T) {
-	n := testNotifier(Config{Names: map[goalcast.TeamID]map[string]string{2: {"nl": "Roodendal", "en": "Red Valley"}}})
+	n := testNotifier(Config{Names: map[goalcast.TeamID]map[string]string{2: {"nl": "Roodendal", "en": "Red Valley"}}, Zone: time.FixedZone("", 3600)})
 	var out strings.Builder
 	show := func(title, kind string, e goalcast.Event, g *game) {
 		t.Helper()
-		raw, _, err := n.content(kind, e, g.Snapshot)
+		raw, _, err := n.content(kind, statusOf(goalcast.PushRecord{State: goalcast.RecordShown}, e, g.Snapshot, noon), e, g.Snapshot)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,6 +129,26 @@ func TestTextsGolden(t *testing.T) {
 	abandoned := fixture
 	abandoned.Halted = goalcast.Abandoned
 	show("abandoned", kindStatus, g.apply(goalcast.Event{ID: "match:900:fixture", Revision: 3, Kind: goalcast.KindFixture, Fixture: &abandoned}), g)
+
+	fixture.Halted, fixture.Kickoff = "", noon.Add(10*24*time.Hour)
+	show("new date", kindStatus, g.apply(goalcast.Event{ID: "match:900:fixture", Revision: 4, Kind: goalcast.KindFixture, Fixture: &fixture}), g)
+	fixture.Awarded = &goalcast.Score{Home: 0, Away: 3}
+	show("result awarded", kindStatus, g.apply(goalcast.Event{ID: "match:900:fixture", Revision: 5, Kind: goalcast.KindFixture, Fixture: &fixture}), g)
+	g = newGame()
+	delay := func(id string, p goalcast.Period, minute int, what goalcast.DelayType) goalcast.Event {
+		return g.apply(goalcast.Event{ID: id, Kind: goalcast.KindDelay, Period: p, Minute: minute, At: noon, Delay: &goalcast.Delay{Type: what}})
+	}
+	show("kick-off delayed", kindStatus, delay("opta:6", goalcast.PreMatch, 0, goalcast.LateStart), g)
+	period(g, goalcast.FirstHalf)
+	g.apply(goalEvent("opta:1", 1, 27, "Joris Wuyts"))
+	show("suspended", kindStatus, delay("opta:7", goalcast.FirstHalf, 30, goalcast.Suspended), g)
+	show("resumed", kindStatus, delay("opta:8", goalcast.FirstHalf, 31, goalcast.Resumed), g)
+	given := goalcast.Event{ID: "opta:9", Kind: goalcast.KindPenalty, Team: 2, Period: goalcast.FirstHalf, Minute: 40, At: noon}
+	show("penalty given", kindPenalty, g.apply(given), g)
+	show("penalty missed", kindMissed, g.apply(goalcast.Event{ID: "opta:10", Kind: goalcast.KindMissedPenalty, Team: 2, Period: goalcast.FirstHalf, Minute: 41, At: noon,
+		Player: &goalcast.Player{ID: 12, Name: "Léon Hardi"}}), g)
+	given.Revision, given.Status = 2, goalcast.Cancelled
+	show("penalty taken back", kindPenaltyOff, g.apply(given), g)
 
 	file := filepath.Join("testdata", "texts.txt")
 	if *update {
@@ -275,45 +295,11 @@ func TestRevisionsThatWereCommittedTogether(t *testing.T) {
 	}
 }
 
-func TestStatusOfAMatch(t *testing.T) {
-	n, g := testNotifier(Config{}), newGame()
-	revision := func(rev int, halted goalcast.MatchState, rec goalcast.PushRecord) verdict {
-		t.Helper()
-		f := g.Fixture
-		f.Halted, f.Kickoff = halted, noon.Add(time.Hour)
-		e := g.apply(goalcast.Event{ID: "match:900:fixture", Revision: rev, Kind: goalcast.KindFixture, Fixture: &f})
-		v, err := n.decide(rec, e, g.Snapshot, noon)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	v := revision(2, "", goalcast.PushRecord{})
-	v = revision(3, goalcast.Postponed, v.record)
-	if v.kind != kindStatus || !v.fresh || v.expires.Sub(noon) != 6*time.Hour {
-		t.Errorf("postponed: %+v", v)
-	}
-	if v = revision(4, "", v.record); v.kind != "" || v.record.State != goalcast.RecordNone {
-		t.Errorf("a new date: %+v", v)
-	}
-	if v = revision(5, goalcast.Abandoned, v.record); v.kind != kindStatus || !v.fresh {
-		t.Errorf("abandoned: %+v", v)
-	}
-	// A list that is read for the first time tells of what everybody knows.
-	g = newGame()
-	g.FixtureRevision = 0
-	if v = revision(1, goalcast.Postponed, goalcast.PushRecord{}); v.kind != "" || v.reason != "not_new" {
-		t.Errorf("postponed in the first list: %+v", v)
-	}
-	if v = revision(2, goalcast.Postponed, v.record); v.kind != "" {
-		t.Errorf("and in the second: %+v", v)
-	}
-}
-
 func TestKeys(t *testing.T) {
 	for kind, want := range map[string][2]string{
 		kindGoal: {"goal:900:opta:1", "goal:900"}, kindGoalOff: {"goal:900:opta:1", "goal:900"}, kindRed: {"red:900:opta:1", "red:900"},
 		kindPeriod: {"period:900", "period:900"}, kindStatus: {"status:900", "status:900"},
+		kindPenalty: {"penalty:900:opta:1", "period:900"}, kindPenaltyOff: {"penalty:900:opta:1", "period:900"},
 	} {
 		if tag, collapse := keys(kind, goalcast.Event{ID: "opta:1", Match: 900}); tag != want[0] || collapse != want[1] {
 			t.Errorf("%s: %s, %s", kind, tag, collapse)

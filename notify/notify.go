@@ -99,15 +99,19 @@ type Config struct {
 	RetryMost  time.Duration // the longest pause that we choose ourselves; what the service asks for may be longer; 5 min
 	Drain      time.Duration // how long batches that are being sent may go on when Run is told to end; 5 s
 
-	GoalTTL       time.Duration // a goal, taken back or not, is not pushed later than this; 120 s
+	GoalTTL       time.Duration // a goal or a penalty, taken back or not, is not pushed later than this; 120 s
 	CardTTL       time.Duration // a red card; 300 s
 	KickoffTTL    time.Duration // the start of a half, of a shoot-out; 300 s
 	ResultTTL     time.Duration // half time and full time; 600 s
-	StatusTTL     time.Duration // postponed, abandoned; 6 h
+	StatusTTL     time.Duration // kick-off delayed, suspended, resumed, abandoned, postponed, a new date, a result awarded; 6 h
 	CorrectionAge time.Duration // a goal pushed longer ago than this is neither corrected nor taken back on phones; 20 min
 	MatchLength   time.Duration // nothing of a match is pushed later than this after its planned kick-off; 4 h
 	Keep          time.Duration // how long records and batches are kept; 30 days
 
+	// Penalties says whether a penalty that is given, taken back or missed is pushed too.
+	Penalties bool
+	// Zone is where dates are told; nil is UTC.
+	Zone *time.Location
 	// Names are the teams' names by language ("nl", "fr", "de", "en") where they differ from the provider's.
 	Names map[goalcast.TeamID]map[string]string
 	// Limiter is shared by all notifiers of a project; nil for one of this process alone, by RateLimit.
@@ -149,6 +153,9 @@ func (c Config) withDefaults() Config {
 	duration(&c.CorrectionAge, 20*time.Minute)
 	duration(&c.MatchLength, 4*time.Hour)
 	duration(&c.Keep, 30*24*time.Hour)
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
 	return c
 }
 

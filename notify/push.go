@@ -4,12 +4,12 @@ import "time"
 
 // Content is what a push says, in all languages; the store keeps it as JSON.
 type Content struct {
-	Kind     string            `json:"kind"` // "goal", "goal_cancelled", "red_card", "red_card_cancelled", "period", "status"
+	Kind     string            `json:"kind"` // "goal", "goal_cancelled", "red_card", "red_card_cancelled", "period", "status", "penalty", "penalty_cancelled", "penalty_missed"
 	Texts    map[string]Text   `json:"texts"`
 	Tag      string            `json:"tag"`      // of a shown notification: a newer one with the same tag replaces it
 	Collapse string            `json:"collapse"` // of waiting notifications: only the newest is kept for a phone that is off
 	Thread   string            `json:"thread"`   // notifications that phones may group
-	Channel  string            `json:"channel"`  // "goals", "cards", "matches": what the phone's owner can mute
+	Channel  string            `json:"channel"`  // "goals", "cards", "penalties", "matches": what the phone's owner can mute
 	High     bool              `json:"high,omitempty"`
 	Received int64             `json:"received,omitempty"` // Times.Received of the event: latency is measured from there
 	Data     map[string]string `json:"data"`

@@ -3,6 +3,7 @@ package notify
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"goalcast"
 )
@@ -30,6 +31,13 @@ type words struct {
 	onPenalties        string // score of the shoot-out
 	postponed          string // both teams
 	abandoned          string
+	late               string
+	newDate            string
+	suspended, resumed string // score line
+	awarded            string
+	givenFor           string // team that has a penalty
+	penaltyOff         string
+	missed             string
 }
 
 func phrases(language string) words {
@@ -41,6 +49,8 @@ func phrases(language string) words {
 			firstHalf: "Aftrap: %s", secondHalf: "Tweede helft: %s", halfTime: "Rust: %s", fullTime: "Einde: %s", after90: "Verlengingen: %s",
 			shootout: "Strafschoppen: %s", extraTime: "Na verlengingen", onPenalties: "Na strafschoppen: %s",
 			postponed: "Uitgesteld: %s", abandoned: "Gestaakt: %s",
+			late: "Aftrap vertraagd: %s", newDate: "Nieuwe datum: %s", suspended: "Wedstrijd onderbroken: %s", resumed: "Het spel gaat verder: %s",
+			awarded: "Uitslag toegekend: %s", givenFor: "Strafschop voor %s", penaltyOff: "Toch geen strafschop voor %s", missed: "Strafschop gemist: %s",
 		}
 	case "fr":
 		return words{
@@ -49,6 +59,8 @@ func phrases(language string) words {
 			firstHalf: "Coup d'envoi : %s", secondHalf: "Deuxième mi-temps : %s", halfTime: "Mi-temps : %s", fullTime: "Terminé : %s",
 			after90: "Prolongations : %s", shootout: "Tirs au but : %s", extraTime: "Après prolongations", onPenalties: "Aux tirs au but : %s",
 			postponed: "Reporté : %s", abandoned: "Arrêté : %s",
+			late: "Coup d'envoi retardé : %s", newDate: "Nouvelle date : %s", suspended: "Match interrompu : %s", resumed: "Le match reprend : %s",
+			awarded: "Résultat sur tapis vert : %s", givenFor: "Penalty pour %s", penaltyOff: "Finalement pas de penalty pour %s", missed: "Penalty manqué : %s",
 		}
 	case "de":
 		return words{
@@ -57,6 +69,8 @@ func phrases(language string) words {
 			firstHalf: "Anstoß: %s", secondHalf: "Zweite Halbzeit: %s", halfTime: "Halbzeit: %s", fullTime: "Abpfiff: %s",
 			after90: "Verlängerung: %s", shootout: "Elfmeterschießen: %s", extraTime: "Nach Verlängerung", onPenalties: "Im Elfmeterschießen: %s",
 			postponed: "Verlegt: %s", abandoned: "Abgebrochen: %s",
+			late: "Anstoß verzögert: %s", newDate: "Neuer Termin: %s", suspended: "Spiel unterbrochen: %s", resumed: "Es geht weiter: %s",
+			awarded: "Spiel gewertet: %s", givenFor: "Elfmeter für %s", penaltyOff: "Doch kein Elfmeter für %s", missed: "Elfmeter verschossen: %s",
 		}
 	}
 	return words{
@@ -65,16 +79,19 @@ func phrases(language string) words {
 		firstHalf: "Kick-off: %s", secondHalf: "Second half: %s", halfTime: "Half time: %s", fullTime: "Full time: %s", after90: "Extra time: %s",
 		shootout: "Penalty shoot-out: %s", extraTime: "After extra time", onPenalties: "On penalties: %s",
 		postponed: "Postponed: %s", abandoned: "Abandoned: %s",
+		late: "Kick-off delayed: %s", newDate: "New date: %s", suspended: "Play suspended: %s", resumed: "Play resumes: %s",
+		awarded: "Result awarded: %s", givenFor: "Penalty for %s", penaltyOff: "No penalty after all for %s", missed: "Penalty missed: %s",
 	}
 }
 
 // telling is all that the text of a push is made of.
 type telling struct {
-	kind  string // Content.Kind
-	event goalcast.Event
-	match goalcast.Snapshot
-	score goalcast.Score
-	extra bool // of a full time: there was extra time
+	kind   string // Content.Kind
+	status string // with kindStatus: see statusOf
+	event  goalcast.Event
+	match  goalcast.Snapshot
+	score  goalcast.Score
+	extra  bool // of a full time: there was extra time
 }
 
 // writer writes tellings in one language.
@@ -82,12 +99,13 @@ type writer struct {
 	words
 	language string
 	names    map[goalcast.TeamID]map[string]string
+	zone     *time.Location
 }
 
 func (n *Notifier) texts(t telling) map[string]Text {
 	out := make(map[string]Text, len(languages))
 	for _, l := range languages {
-		out[l] = writer{phrases(l), l, n.cfg.Names}.write(t)
+		out[l] = writer{phrases(l), l, n.cfg.Names, n.cfg.Zone}.write(t)
 	}
 	return out
 }
@@ -111,12 +129,14 @@ func (w writer) write(t telling) Text {
 		return Text{fmt.Sprintf(title, w.side(t)), minute(e, join(player(e), line))}
 	case kindRedOff:
 		return Text{fmt.Sprintf(w.redOff, w.side(t)), join(player(e), line)}
+	case kindPenalty:
+		return Text{minute(e, fmt.Sprintf(w.givenFor, w.side(t))), line}
+	case kindPenaltyOff:
+		return Text{fmt.Sprintf(w.penaltyOff, w.side(t)), line}
+	case kindMissed:
+		return Text{minute(e, fmt.Sprintf(w.missed, line)), player(e)}
 	case kindStatus:
-		title := w.postponed
-		if e.Fixture.Halted == goalcast.Abandoned {
-			title = w.abandoned
-		}
-		return Text{fmt.Sprintf(title, pair), competition}
+		return w.status(t, line, pair, competition)
 	}
 	return w.period(t, line, pair, competition)
 }

@@ -83,7 +83,8 @@ type serving struct {
 	Archive archiving `embed:""`
 	Alarm   alarming  `embed:"" prefix:"alarm-"`
 
-	FCM fcmConfig `embed:"" prefix:"fcm-"`
+	FCM  fcmConfig  `embed:"" prefix:"fcm-"`
+	Push pushConfig `embed:"" prefix:"push-"`
 }
 
 // The roles of a process.

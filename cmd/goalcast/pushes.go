@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
+	_ "time/tzdata" // an image without a zone database knows zones all the same
 
 	"goalcast/notify"
 	"goalcast/notify/fcm"
@@ -18,6 +20,12 @@ type fcmConfig struct {
 	Processes   int    `env:"GOALCAST_FCM_PROCESSES" default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate."`
 }
 
+// pushConfig says what is pushed.
+type pushConfig struct {
+	Penalties bool   `env:"GOALCAST_PUSH_PENALTIES" default:"false" help:"Push also that a penalty is given, taken back or missed, on a channel of its own (penalties)."`
+	Zone      string `env:"GOALCAST_PUSH_ZONE" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
+}
+
 // makeNotifier makes what sends pushes, if there is a service to send them through. fault is for the crash test.
 func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error {
 	c := n.cfg.FCM
@@ -25,7 +33,10 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
 		return nil
 	}
-	var err error
+	zone, err := time.LoadLocation(n.cfg.Push.Zone)
+	if err != nil {
+		return fmt.Errorf("GOALCAST_PUSH_ZONE: %w", err)
+	}
 	n.sender, err = fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials), Endpoint: c.Endpoint}, n.log, n.reg)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
@@ -34,7 +45,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	limiter := store.NewRate(n.redis, store.RateOptions{
 		Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages), Processes: c.Processes,
 	}, n.log, n.reg)
-	n.notifier = notify.New(notify.Config{Limiter: limiter, Fault: fault}, n.db, n.queue, n.sender, n.log, n.reg)
+	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault}, n.db, n.queue, n.sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // silentChannel is the Android channel of notifications that make no sound: since Android 8 the channel decides, not the message. The app has
-// to make the channels "goals", "cards", "matches" and this one.
+// to make the channels "goals", "cards", "penalties", "matches" and this one.
 const silentChannel = "silent"
 
 // encode writes a message for Firebase, with the block of the device's platform only; with all where the platform is none that we know.
