@@ -169,7 +169,14 @@ type VAR struct {
 type Lineup struct {
 	Team      TeamID         `json:"team"`
 	Formation string         `json:"formation,omitempty"` // "4231"
+	Coach     *Coach         `json:"coach,omitempty"`     // who leads the team in this match; nil where no feed of the match tells
 	Players   []LineupPlayer `json:"players"`             // those who start first, by formation place, then the bench by shirt
+}
+
+// Coach is a team's head coach. The id is the provider's, of people who are not players.
+type Coach struct {
+	ID   int64  `json:"id,omitempty"`
+	Name string `json:"name"`
 }
 
 // LineupPlayer is a player's place in a line-up.

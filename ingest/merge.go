@@ -183,6 +183,12 @@ func mergeLineup(said []telling, e goalcast.Event) *goalcast.Lineup {
 		}
 		return e.Lineup.Formation
 	})
+	out.Coach = best(fieldLineup, said, func(e goalcast.Event) *goalcast.Coach {
+		if e.Lineup == nil {
+			return nil
+		}
+		return e.Lineup.Coach
+	})
 	return &out
 }
 

@@ -251,3 +251,18 @@ func TestLateIsToldApart(t *testing.T) {
 		}
 	}
 }
+
+// The coach stands with the line-up of whichever source knows him, and is no reason for a revision when he is told again.
+func TestCoachOfALineup(t *testing.T) {
+	coached := lineup(home, "", 4, 5)
+	coached.Lineup.Coach = &goalcast.Coach{ID: 9, Name: "Jo Maes"}
+	rec, log := through(t, []heard{
+		says(sourceMatch, 1, fixture(), coached),
+		says(sourceF24, 2, nil, lineup(home, "442", 4, 5)),
+		says(sourceMatch, 3, nil, coached),
+	})
+	wantKeys(t, log, "match:77:fixture#1 confirmed 0-0", "match:77:lineup:1#1 confirmed 0-0", "match:77:lineup:1#2 confirmed 0-0")
+	if l := rec.Snapshot.Lineups[0]; l.Formation != "442" || l.Coach == nil || *l.Coach != *coached.Lineup.Coach {
+		t.Errorf("%+v", l)
+	}
+}

@@ -19,6 +19,7 @@ type matchDocument struct {
 	facts   []goalcast.Event
 	players map[goalcast.PlayerID]string
 	teams   map[goalcast.TeamID]string
+	coaches map[goalcast.TeamID]*goalcast.Coach
 
 	period  string            // MatchInfo@Period
 	since   time.Time         // MatchInfo@TimeStamp: in play and at the end, when the period began
@@ -42,7 +43,7 @@ func readMatch(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) 
 		}
 		uID = string(r.attr("uID"))
 		m := &matchDocument{clock: c, id: goalcast.MatchID(id(r.attr("uID"))), players: map[goalcast.PlayerID]string{}, teams: map[goalcast.TeamID]string{},
-			moments: map[string]string{}, stats: map[goalcast.TeamID]map[string]float64{}}
+			coaches: map[goalcast.TeamID]*goalcast.Coach{}, moments: map[string]string{}, stats: map[goalcast.TeamID]map[string]float64{}}
 		m.read(r)
 		if m.id != 0 {
 			documents = append(documents, m)
@@ -125,9 +126,10 @@ func (m *matchDocument) matchData(r *reader) {
 	})
 }
 
-// team reads the names of a team and its players, which stand after the facts that need them.
+// team reads the names of a team, its players and its coach, which stand after the facts that need them.
 func (m *matchDocument) team(r *reader) {
 	team := goalcast.TeamID(id(r.attr("uID")))
+	leads := 0
 	r.each(func() {
 		switch r.name() {
 		case "Name":
@@ -136,6 +138,11 @@ func (m *matchDocument) team(r *reader) {
 			who := goalcast.PlayerID(id(r.attr("uID")))
 			if name := personName(r); name != "" && who != 0 {
 				m.players[who] = name
+			}
+		case "TeamOfficial":
+			rank, coach := headCoach(string(r.attr("Type"))), goalcast.Coach{ID: id(r.attr("uID"))}
+			if coach.Name = personName(r); coach.Name != "" && rank > leads {
+				leads, m.coaches[team] = rank, &coach
 			}
 		}
 	})
@@ -326,6 +333,9 @@ func (m *matchDocument) finished() ingest.MatchReading {
 	}
 	facts := append(m.facts, m.periods()...)
 	for i := range facts {
+		if l := facts[i].Lineup; l != nil {
+			l.Coach = m.coaches[l.Team]
+		}
 		m.name(&facts[i])
 	}
 	return ingest.MatchReading{Match: m.id, Fixture: f, Facts: unique(facts), Players: m.players, Claims: m.claims(), Stats: m.counted()}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"goalcast"
+	"goalcast/ingest/opta/optatest"
 )
 
 func TestFixtureOfF7(t *testing.T) {
@@ -235,4 +236,34 @@ func TestUnknownThingsInF7AreSkipped(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	fact(t, m, "match:7:goal:1:11:first_half:7")
+}
+
+// The head coach stands with the line-up, whichever of the team's officials is told first.
+func TestHeadCoachOfALineup(t *testing.T) {
+	lineup := `<PlayerLineUp><MatchPlayer PlayerRef="p11" Status="Start" ShirtNumber="1" Position="Goalkeeper"/></PlayerLineUp>`
+	official := func(kind, id, name string) string {
+		return `<TeamOfficial Type="` + kind + `" uID="` + id + `"><PersonName><First>Jo</First><Last>` + name + `</Last></PersonName></TeamOfficial>`
+	}
+	doc := f7(inPlay, lineup, "")
+	for name, tt := range map[string]struct {
+		officials string
+		want      *goalcast.Coach
+	}{
+		"none":        {"", nil},
+		"manager":     {official("Manager", "man5", "Maes"), &goalcast.Coach{ID: 5, Name: "Jo Maes"}},
+		"with others": {official("Assistant Manager", "man4", "Aerts") + official("Trainer", "man6", "Thijs") + official("Manager", "man5", "Maes") + official("Coach", "man7", "Claes"), &goalcast.Coach{ID: 5, Name: "Jo Maes"}},
+		"assistant":   {official("Assistant Manager", "man4", "Aerts"), nil},
+	} {
+		at := strings.Index(doc, `<Team uID="t1">`) + len(`<Team uID="t1">`)
+		_, m := mustRead(t, "F7", doc[:at]+tt.officials+doc[at:])
+		if got := fact(t, m, "match:7:lineup:1").Lineup.Coach; !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
+	}
+	_, real := mustRead(t, "F7", string(optatest.Sample(t, "opta/f7/Bolton_ManCityF7.xml")))
+	for team, want := range map[goalcast.TeamID]int64{30: 37403, 43: 96} {
+		if c := fact(t, real, lineupID(real.Match, team)).Lineup.Coach; c == nil || c.ID != want {
+			t.Errorf("real F7, team %d: %+v", team, c)
+		}
+	}
 }

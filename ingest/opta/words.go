@@ -1,6 +1,10 @@
 package opta
 
-import "goalcast"
+import (
+	"strings"
+
+	"goalcast"
+)
 
 // periodNamed gives the period for the words of F1, F7 and F9 and for the numbers of F24 (and of Substitution@Period in F7). Postponed
 // and abandoned are no periods; see halted.
@@ -229,4 +233,17 @@ func delayReason(qualifier int64) string {
 		return "spectator"
 	}
 	return ""
+}
+
+// headCoach says how surely an official of that type leads the team: the highest does, 0 does not.
+func headCoach(kind string) int {
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "manager", "head coach":
+		return 3
+	case "caretaker manager", "interim manager", "trainer":
+		return 2
+	case "coach":
+		return 1
+	}
+	return 0
 }
