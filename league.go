@@ -113,6 +113,7 @@ type Commentary struct {
 	Language string // "en", "nl"; the provider's code in lower case
 	Lines    []CommentaryLine
 	Made     time.Time // of the document, UTC
+	Edition  Edition
 }
 
 // CommentaryLine is one line. It is known by its ID within match and language; an edit is the same ID with a later Modified.

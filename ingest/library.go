@@ -72,6 +72,7 @@ func (in *Ingest) shelve(ctx context.Context, r Reading) (outcome string, err er
 		in.names.forget()
 	}
 	for _, c := range r.Commentary {
+		c.Edition = edition
 		if err := keep(library.SaveCommentary(ctx, c)); err != nil {
 			return "", fmt.Errorf("commentary of match %d: %w", c.Match, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -183,6 +184,61 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 		}
 		if got, err := s.Commentary(ctx, 9, "nl", 0); err != nil || len(got) != 0 {
 			t.Errorf("no match: %v, %v", got, err)
+		}
+	})
+}
+
+// A line that a newer document leaves out, though it tells what came before and after, is withdrawn; one from before the document's first line is not. What is left does not depend on
+// the order of the documents.
+func TestCommentaryLinesAreWithdrawn(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		doc := func(edition string, minutes ...int) goalcast.Commentary {
+			c := goalcast.Commentary{Language: "en", Edition: goalcast.Edition(edition)}
+			for _, m := range minutes {
+				c.Lines = append(c.Lines, goalcast.CommentaryLine{ID: fmt.Sprint(m), Type: "goal", Text: fmt.Sprintf("minute %d", m), Period: goalcast.FirstHalf, Minute: m, Modified: kickoff})
+			}
+			return c
+		}
+		documents := []goalcast.Commentary{
+			doc("a", 10, 5, 1),
+			doc("b", 20, 10, 5, 1),
+			doc("c", 20, 5, 1),       // 10 is withdrawn
+			doc("d", 30, 25, 20),     // the newest lines only: what is older stays
+			doc("e", 30, 20),         // 25 is withdrawn
+			doc("f", 40, 35, 30, 1),  // tells all: 5 and 20 are withdrawn
+			doc("g", 40, 35, 30, 20), // 20 is back, 1 and 5 are older than what it tells
+		}
+		for round := range 8 {
+			match := goalcast.MatchID(round + 1)
+			if round > 0 {
+				rand.Shuffle(len(documents), func(a, b int) { documents[a], documents[b] = documents[b], documents[a] })
+			}
+			want := map[string]string{"b": "20 10 5 1", "c": "20 5 1", "d": "30 25 20 5 1", "e": "30 20 5 1", "f": "40 35 30 1", "g": "40 35 30 20 1"}
+			shown := ""
+			for _, c := range documents {
+				c.Match = match
+				if _, err := s.SaveCommentary(ctx, c); err != nil {
+					t.Fatal(err)
+				}
+				lines, err := s.Commentary(ctx, match, "en", 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids := make([]string, len(lines))
+				for i, l := range lines {
+					ids[i] = l.ID
+				}
+				if shown = strings.Join(ids, " "); round == 0 && want[string(c.Edition)] != "" && shown != want[string(c.Edition)] {
+					t.Errorf("after %s: %s, want %s", c.Edition, shown, want[string(c.Edition)])
+				}
+				if again, err := s.SaveCommentary(ctx, c); err != nil || again {
+					t.Errorf("%s again: %v, %v", c.Edition, again, err)
+				}
+			}
+			if shown != want["g"] {
+				t.Errorf("round %d: %s, want %s", round, shown, want["g"])
+			}
 		}
 	})
 }
