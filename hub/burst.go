@@ -6,9 +6,9 @@ type burst struct {
 	slots       []*slot
 	forms       [encodings]*frames
 
-	// A round is a burst that nearly everybody needs. For connections with context its frames are one stream, each referring to those before. What a viewer
+	// For connections with context the frames of a burst that several need are one stream, each referring to those before. What a viewer
 	// alone lacks is put together from the frames as they are: nothing is compressed for one.
-	ending ending  // of windows after the round; 0: this is no round
+	ending ending  // of windows after it; 0: nobody but one has needed it yet
 	before ending  // of windows after the topic's round before this one; 0 if that is not known or was not compressed
 	said   []byte  // what that round ended with
 	fresh  *frames // for any window
@@ -107,10 +107,39 @@ func (b *burst) text() (text []byte) {
 	return text
 }
 
+// burst gives the state frames that a connection lacks of a topic. Nearly all need the round that was just given out; who is held back, or was blocked, needs
+// what has changed for longer, as do others of its kind.
+func (s *shard) burst(b behind) *burst {
+	t := b.topic
+	if t.round.since == b.since && t.round.upto == t.flushed {
+		return &t.round
+	}
+	for _, known := range t.longer {
+		if known.since == b.since {
+			if known.ending == 0 {
+				known.ending = s.nextRound() // wanted by more than one
+			}
+			return known
+		}
+	}
+	slots, upto := t.table.since(b.since)
+	longer := &burst{since: b.since, upto: upto, slots: slots}
+	const most = 32 // phases of those who are held back
+	if len(t.longer) < most {
+		t.longer = append(t.longer, longer)
+	}
+	return longer
+}
+
+func (s *shard) nextRound() ending {
+	s.counted++
+	return roundEnding | ending(s.counted)
+}
+
 // round begins a topic's next round.
 func (s *shard) round(t *topic, slots []*slot, upto uint64) burst {
-	s.counted++
-	next := burst{since: t.flushed, upto: upto, slots: slots, ending: roundEnding | ending(s.counted)}
+	t.longer = nil
+	next := burst{since: t.flushed, upto: upto, slots: slots, ending: s.nextRound()}
 	last := &t.round
 	if last.fresh != nil && last.fresh.packed || last.next != nil && last.next.packed {
 		next.before, next.said = last.ending, last.text()

@@ -99,6 +99,7 @@ type topic struct {
 	table   *stateTable // nil until there are states
 	flushed uint64      // change up to which states were given out
 	round   burst       // the last that was given out; most connections need exactly this
+	longer  []*burst    // what was put together since then for those who lack more
 	dirty   bool
 }
 

@@ -36,7 +36,7 @@ type shard struct {
 	events, states fifo            // connections with something to send; with only states to send
 	dirty          []*topic        // with states that were not given out
 	pace           pace            // of the rounds in which states are given out
-	counted        uint64          // rounds of states
+	counted        uint64          // rounds of states, and other bursts that several connections got
 	spare          [][]*message    // memory for pending lists
 	spareSize      int             // of all of them, in entries
 	stuck          map[*conn]uint8 // blocked connections

@@ -86,15 +86,6 @@ func (s *shard) gather(c *conn) (pieces []iovec, total int) {
 	return pieces, total
 }
 
-// burst gives the state frames that a connection lacks of a topic. Nearly all need the round that was just given out.
-func (s *shard) burst(b behind) *burst {
-	if b.topic.round.since == b.since && b.topic.round.upto == b.topic.flushed {
-		return &b.topic.round
-	}
-	slots, upto := b.topic.table.since(b.since)
-	return &burst{since: b.since, upto: upto, slots: slots}
-}
-
 // consume takes n written bytes off what waits, as gather planned it. What a frame was cut in stays as the connection's rest.
 func (s *shard) consume(c *conn, n int) {
 	if k := min(n, len(c.rest)); k > 0 {
