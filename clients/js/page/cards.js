@@ -110,6 +110,7 @@ class Card {
     const before = this.match;
     this.match = { ...match, timeline: match.timeline ?? before.timeline ?? [] };
     this.root.dataset.state = match.state;
+    this.root.toggleAttribute('data-held', Boolean(match.delay));
     this.root.dataset.id = match.id;
     for (const s of this.#sides) this.#showSide(s);
     this.#showMarks();

@@ -1,7 +1,7 @@
 // detail.js: one match with its timeline and its line-ups on a pitch.
 import { star } from './cards.js';
 import { crest, flash, h, setChildren, setText } from './dom.js';
-import { clockOf, isCancelled, sign, tell, tellable } from './tell.js';
+import { clockOf, isCancelled, noteOf, sign, tell, tellable } from './tell.js';
 import { t } from './words.js';
 
 export class Detail {
@@ -54,7 +54,8 @@ export class Detail {
       setText(this.score, score);
       if (!first) flash(this.score, 'bump');
     }
-    setText(this.extra, match.shootout ? `${t('shootout')} ${match.shootout.home}–${match.shootout.away}` : match.half_time ? `${t('half_time')} ${match.half_time.home}–${match.half_time.away}` : '');
+    this.#root.toggleAttribute('data-held', Boolean(match.delay));
+    setText(this.extra, noteOf(match) || (match.shootout ? `${t('shootout')} ${match.shootout.home}–${match.shootout.away}` : match.half_time ? `${t('half_time')} ${match.half_time.home}–${match.half_time.away}` : ''));
     setText(this.place, [match.competition?.name, match.venue, match.city].filter(Boolean).join(' · '));
     this.#showStars();
     this.#showTimeline();
@@ -132,10 +133,11 @@ export class Detail {
   #fillRow(root, event) {
     root.dataset.event = event.id;
     root.dataset.status = event.status;
-    if (event.kind === 'period' || event.kind === 'added_time') {
+    if (['period', 'added_time', 'delay'].includes(event.kind)) { // of neither side: a line across
       const { title, text } = tell(event);
-      root.className = event.kind === 'period' ? 'whistle' : 'whistle small';
-      root.replaceChildren(h('span', {}, [title, text].filter(Boolean).join(' ')));
+      root.className = `whistle${event.kind === 'added_time' ? ' small' : ''}${event.kind === 'delay' ? ` is-delay ${event.status}` : ''}`;
+      const words = [event.kind === 'delay' && event.clock && `${event.clock}′`, title, text].filter(Boolean).join(event.kind === 'delay' ? ' · ' : ' ');
+      root.replaceChildren(isCancelled(event) ? h('s', {}, words) : h('span', {}, words));
       return;
     }
     const { title, text } = tell(event);

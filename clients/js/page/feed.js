@@ -4,7 +4,7 @@ import { isCancelled, sign, tell } from './tell.js';
 import { t } from './words.js';
 
 const most = 4; // lines; there is room for no more
-const kinds = new Set(['goal', 'card', 'missed_penalty', 'shootout_kick', 'var']);
+const kinds = new Set(['goal', 'card', 'penalty', 'missed_penalty', 'shootout_kick', 'var', 'delay']);
 
 export class Feed {
   #page;

@@ -3,9 +3,11 @@ import { clockText, minuteAt } from '../goalcast.js';
 import { h } from './dom.js';
 import { t, timeOfDay } from './words.js';
 
-/** What stands where the clock is: "63′", "HT", "20:45". */
+/** What stands where the clock is: "63′", "HT", "20:45", or what holds the match up. */
 export function clockOf(match, now, speed) {
+  if (match.awarded) return t('awardedResult');
   if (match.state === 'postponed' || match.state === 'abandoned') return t(match.state);
+  if (match.delay) return t(`now_${match.delay.type}`);
   if (match.period === 'pre_match' || !match.period) return timeOfDay(match.kickoff);
   const minute = minuteAt(match, now, speed);
   return minute > 0 ? `${clockText(match.period, minute)}′` : t(match.period);
@@ -46,6 +48,8 @@ export function tell(event) {
     }
     case 'card': return { title: name || t(event.card?.type), text: [t(event.card?.type), event.card?.reason].filter(Boolean).join(' · ') };
     case 'substitution': return { title: event.substitution?.on?.name ?? t('substitution'), text: event.substitution?.off?.name ?? '' };
+    case 'penalty': return { title: t('penaltyFor'), text: name };
+    case 'delay': return { title: t(`d_${event.delay?.type}`), text: event.delay?.reason && event.delay.type !== 'resumed' ? t(`r_${event.delay.reason}`) : '' };
     case 'missed_penalty': return { title: name || t('missed'), text: t('missed') };
     case 'shootout_kick': return { title: name, text: t(event.kick?.scored ? 'kickIn' : 'kickOut') };
     case 'var': return { title: t('review'), text: `${t(`s_${event.var?.subject}`)}: ${t(event.var?.outcome).toLowerCase()}` };
@@ -54,6 +58,13 @@ export function tell(event) {
     case 'period': return { title: t(`p_${event.period}`), text: '' };
   }
   return { title: event.kind, text: '' };
+}
+
+/** A line under the score: what was decided off the pitch, or why the match does not go its way; empty for a match that does. */
+export function noteOf(match) {
+  if (match.awarded) return t('awardedNote');
+  if (match.delay?.reason) return t(`r_${match.delay.reason}`);
+  return match.halted ? match.reason ?? '' : '';
 }
 
 /** The sign of an event. */
@@ -73,6 +84,9 @@ export function sign(event) {
           class: event.card?.type === 'yellow' ? 'yellow' : 'red' }));
     case 'substitution': return icon('swap', h('path', { class: 'on', d: 'M8 19V6M4 10l4-4.5 4 4.5' }), h('path', { class: 'off', d: 'M16 5v13M12 14l4 4.5 4-4.5' }));
     case 'var': return icon('var', h('rect', { x: 2.5, y: 5, width: 19, height: 14, rx: 2.5 }), h('text', { x: 12, y: 15, 'text-anchor': 'middle' }, 'VAR'));
+    case 'penalty': return icon('spot', h('path', { d: 'M3.500 19V6.500h17V19' }), h('circle', { cx: 12, cy: 15.5, r: 2.200 }));
+    case 'delay': return event.delay?.type === 'resumed' ? icon('goes', h('path', { d: 'M8.500 5.500v13l10-6.500z' }))
+      : icon('held', h('path', { d: 'M8.500 5.500v13M15.5 5.500v13' }));
     case 'added_time': return icon('watch', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 7v5l3.5 2' }));
   }
   return icon('other', h('circle', { cx: 12, cy: 12, r: 4 }));

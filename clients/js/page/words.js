@@ -13,6 +13,9 @@ const words = {
     kickIn: 'Scored', kickOut: 'Missed', corrected: 'corrected', timeline: 'Timeline', lineups: 'Line-ups', bench: 'Bench', noTimeline: 'Nothing has happened yet', noLineups: 'Line-ups are not in yet',
     choose: 'Choose a match', back: 'All matches', follow: 'Follow', unfollow: 'Following', phone: 'On the phone', following: 'Following', nothingFollowed: 'Tap a star to get its goals here',
     noPushes: 'Goals of what you follow arrive here', withdrawn: 'withdrawn', updated: 'updated', now: 'now', ago: (n) => `${n} min ago`, upheld: 'decision stands', under_review: 'under review', awarded: 'awarded', not_awarded: 'not awarded', upgraded: 'upgraded',
+    penaltyFor: 'Penalty', awardedResult: 'Awarded', awardedNote: 'Result decided off the pitch', now_late_start: 'Delayed', now_stopped: 'Stopped', now_suspended: 'Susp.',
+    d_late_start: 'Kick-off delayed', d_stopped: 'Play stopped', d_suspended: 'Play suspended', d_resumed: 'Play resumes', d_early_end: 'Ended early', d_abandonment: 'Match abandoned',
+    r_weather: 'weather', r_crowd: 'trouble in the crowd', r_fire: 'fire', r_object: 'object thrown', r_spectator: 'spectator on the pitch', r_referee: 'referee', r_injury: 'injury',
     s_goal: 'goal', s_penalty: 'penalty', s_red_card: 'red card', s_mistaken_identity: 'mistaken identity', s_other: 'incident', confirmed: 'confirmed', followFailed: 'Following did not work; try again',
   },
   nl: {
@@ -25,6 +28,9 @@ const words = {
     timeline: 'Verloop', lineups: 'Opstellingen', bench: 'Bank', noTimeline: 'Er is nog niets gebeurd', noLineups: 'De opstellingen zijn nog niet bekend', choose: 'Kies een wedstrijd', back: 'Alle wedstrijden',
     follow: 'Volgen', unfollow: 'Gevolgd', phone: 'Op de gsm', following: 'Je volgt', nothingFollowed: 'Tik op een ster en krijg hier de goals', noPushes: 'Goals van wie je volgt komen hier binnen',
     withdrawn: 'ingetrokken', updated: 'bijgewerkt', now: 'nu', ago: (n) => `${n} min geleden`, upheld: 'beslissing blijft', under_review: 'wordt bekeken', awarded: 'toegekend', not_awarded: 'niet toegekend',
+    penaltyFor: 'Strafschop', awardedResult: 'Toegekend', awardedNote: 'Uitslag buiten het veld beslist', now_late_start: 'Vertraagd', now_stopped: 'Gestopt', now_suspended: 'Onderbr.',
+    d_late_start: 'Aftrap vertraagd', d_stopped: 'Spel ligt stil', d_suspended: 'Wedstrijd onderbroken', d_resumed: 'Het spel gaat verder', d_early_end: 'Vroeger beëindigd', d_abandonment: 'Wedstrijd gestaakt',
+    r_weather: 'weer', r_crowd: 'onrust op de tribunes', r_fire: 'brand', r_object: 'voorwerp gegooid', r_spectator: 'toeschouwer op het veld', r_referee: 'scheidsrechter', r_injury: 'blessure',
     s_goal: 'doelpunt', s_penalty: 'strafschop', s_red_card: 'rode kaart', s_other: 'fase', confirmed: 'bevestigd', kickIn: 'Raak', kickOut: 'Gemist', followFailed: 'Volgen is niet gelukt; probeer opnieuw',
   },
   fr: {
@@ -37,6 +43,9 @@ const words = {
     timeline: 'Fil du match', lineups: 'Compositions', bench: 'Banc', noTimeline: 'Rien à signaler pour l’instant', noLineups: 'Compositions pas encore connues', choose: 'Choisissez un match', back: 'Tous les matchs',
     follow: 'Suivre', unfollow: 'Suivi', phone: 'Sur le téléphone', following: 'Suivis', nothingFollowed: 'Touchez une étoile pour recevoir les buts ici', noPushes: 'Les buts de vos équipes arrivent ici',
     withdrawn: 'retiré', updated: 'mis à jour', now: 'maintenant', ago: (n) => `il y a ${n} min`, upheld: 'décision maintenue', under_review: 'en révision', awarded: 'accordé', not_awarded: 'non accordé',
+    penaltyFor: 'Penalty', awardedResult: 'Tapis vert', awardedNote: 'Résultat décidé sur tapis vert', now_late_start: 'Retardé', now_stopped: 'Arrêt', now_suspended: 'Interr.',
+    d_late_start: 'Coup d’envoi retardé', d_stopped: 'Jeu arrêté', d_suspended: 'Match interrompu', d_resumed: 'Le match reprend', d_early_end: 'Terminé avant l’heure', d_abandonment: 'Match arrêté',
+    r_weather: 'météo', r_crowd: 'incidents en tribune', r_fire: 'incendie', r_object: 'jet d’objet', r_spectator: 'spectateur sur le terrain', r_referee: 'arbitre', r_injury: 'blessure',
     s_goal: 'but', s_red_card: 'carton rouge', s_other: 'action', confirmed: 'confirmé', kickIn: 'Marqué', kickOut: 'Manqué', followFailed: 'Échec du suivi ; réessayez',
   },
 };
