@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"sync"
 	"time"
 
 	"goalcast"
@@ -19,6 +17,8 @@ type Library interface {
 	SaveCommentary(context.Context, goalcast.Commentary) (changed bool, err error)
 	// PlayerNames gives the names of those players that are known from squads.
 	PlayerNames(context.Context, []goalcast.PlayerID) (map[goalcast.PlayerID]string, error)
+	// Matches lists matches as they stand.
+	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
 }
 
 // StatePublisher takes the newest values of what is counted in a match to the bus. The bus is one.
@@ -47,7 +47,7 @@ func (v Version) edition() goalcast.Edition {
 func (r Reading) shelves() bool { return len(r.Standings)+len(r.Squads)+len(r.Commentary) > 0 }
 
 // shelve keeps a reading in the library; without one its feed is not read.
-func (in *Ingest) shelve(ctx context.Context, r Reading) (outcome string, err error) {
+func (in *Ingest) shelve(ctx context.Context, doc goalcast.Document, r Reading) (outcome string, err error) {
 	library := in.cfg.Library
 	if library == nil {
 		return "", fmt.Errorf("%w: no library to keep %s in", ErrUnread, r.Source)
@@ -70,6 +70,9 @@ func (in *Ingest) shelve(ctx context.Context, r Reading) (outcome string, err er
 			return "", fmt.Errorf("squads of competition %d: %w", s.Competition.ID, err)
 		}
 		in.names.forget()
+		if err := in.nameStored(ctx, doc, s); err != nil {
+			return "", err
+		}
 	}
 	for _, c := range r.Commentary {
 		c.Edition = edition
@@ -117,111 +120,4 @@ func (in *Ingest) setState(ctx context.Context, states ...goalcast.State) {
 		in.metrics.trouble.WithLabelValues("bus").Inc()
 		in.log.Warn("state not published, the next document brings a newer one", "topic", states[0].Topic, "key", states[0].Key, "error", err)
 	}
-}
-
-// withNames fills in the names that the library knows, for players of whom the document has only the id. Without them viewers see a match without some names:
-// trouble with the library is no reason to hold a goal back.
-func (in *Ingest) withNames(ctx context.Context, m MatchReading) MatchReading {
-	if in.cfg.Library == nil {
-		return m
-	}
-	wanted := map[goalcast.PlayerID]bool{}
-	for _, e := range m.Facts {
-		eachPlayer(e, func(p goalcast.Player) {
-			if p.Name == "" && p.ID != 0 && m.Players[p.ID] == "" {
-				wanted[p.ID] = true
-			}
-		})
-	}
-	if len(wanted) == 0 {
-		return m
-	}
-	known, err := in.names.of(ctx, wanted, in.cfg.Library.PlayerNames)
-	if err != nil {
-		in.metrics.trouble.WithLabelValues("store").Inc()
-		in.log.Warn("names of players not read", "match", m.Match, "error", err)
-	}
-	m.known = known
-	return m
-}
-
-// eachPlayer calls f for all players of an event.
-func eachPlayer(e goalcast.Event, f func(goalcast.Player)) {
-	call := func(p *goalcast.Player) {
-		if p != nil {
-			f(*p)
-		}
-	}
-	call(e.Player)
-	if e.Goal != nil {
-		call(e.Goal.Assist)
-	}
-	if e.Substitution != nil {
-		call(e.Substitution.Off)
-		call(e.Substitution.On)
-	}
-	if e.Lineup != nil {
-		for i := range e.Lineup.Players {
-			f(e.Lineup.Players[i].Player)
-		}
-	}
-}
-
-// nameCache remembers players' names from the library, and that there is none: an F24 a second asks for the same forty.
-type nameCache struct {
-	age time.Duration
-	max int
-
-	mu    sync.Mutex
-	names map[goalcast.PlayerID]cachedName
-}
-
-type cachedName struct {
-	name  string // empty: the library has none
-	until time.Time
-}
-
-func newNameCache(age time.Duration, limit int) *nameCache {
-	return &nameCache{age: age, max: limit, names: map[goalcast.PlayerID]cachedName{}}
-}
-
-// of returns the names that are known of the wanted players; with an error those from memory.
-func (c *nameCache) of(ctx context.Context, wanted map[goalcast.PlayerID]bool,
-	read func(context.Context, []goalcast.PlayerID) (map[goalcast.PlayerID]string, error)) (map[goalcast.PlayerID]string, error) {
-	now := time.Now()
-	out := map[goalcast.PlayerID]string{}
-	var missing []goalcast.PlayerID
-	c.mu.Lock()
-	for id := range wanted {
-		if n, ok := c.names[id]; !ok || now.After(n.until) {
-			missing = append(missing, id)
-		} else if n.name != "" {
-			out[id] = n.name
-		}
-	}
-	c.mu.Unlock()
-	if len(missing) == 0 {
-		return out, nil
-	}
-	found, err := read(ctx, missing)
-	if err != nil {
-		return out, err
-	}
-	maps.Copy(out, found)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.names)+len(missing) > c.max {
-		clear(c.names)
-	}
-	for _, id := range missing {
-		c.names[id] = cachedName{found[id], now.Add(c.age)}
-	}
-	return out, nil
-}
-
-// forget empties the cache: squads have changed.
-func (c *nameCache) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.names)
 }

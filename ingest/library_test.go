@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +119,40 @@ func TestRealTablesAndSquadsAreKept(t *testing.T) {
 	}
 }
 
+// A squad list names players of matches that are stored, in line-ups too, once; those whom it does not name, and matches of other competitions, stay as they are.
+func TestLateSquadsNameStoredMatches(t *testing.T) {
+	s := newShelf(t)
+	s.take("F24", []byte(touches(27, start, touch(16, 16, 1, 11, 26), touch(17, 16, 1, 12, 28))))
+	s.take("F24", []byte(strings.NewReplacer(`<Game id="7"`, `<Game id="8"`, `competition_id="3"`, `competition_id="4"`).Replace(touches(27, start, touch(26, 16, 1, 11, 26)))))
+	err := s.UpdateMatch(t.Context(), 7, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		var err error
+		lineup := goalcast.Event{ID: "x", Kind: goalcast.KindLineup, Status: goalcast.Confirmed, Team: 1, Lineup: &goalcast.Lineup{Team: 1, Players: []goalcast.LineupPlayer{{Player: goalcast.Player{ID: 11}, Start: true}}}}
+		var events []goalcast.Event
+		rec, events, err = ingest.Revise(rec, ingest.Reading{Source: "opta:f24b", Version: ingest.Version{Time: time.Now()}}, ingest.MatchReading{Match: 7, Facts: []goalcast.Event{lineup}}, 1)
+		return rec, events, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(s.events)
+	s.take("F40", []byte(squads))
+	var got []string
+	for _, e := range s.events[before:] {
+		got = append(got, fmt.Sprintf("%d %s", e.Match, e.Key()))
+	}
+	if want := []string{"7 match:7:lineup:1#2", "7 opta:16#2"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	m, err := s.Match(t.Context(), 7)
+	if e, _ := m.Event("opta:17"); err != nil || len(m.Lineups) != 1 || m.Lineups[0].Players[0].Name != "Ada Lark" || e.Player.Name != "" {
+		t.Errorf("%+v, %+v, %v", m.Lineups, e.Player, err)
+	}
+	s.take("F40", []byte(strings.Replace(squads, "095125", "105125", 1)))
+	if n := len(s.events) - before; n != 2 {
+		t.Errorf("named again: %d revisions", n)
+	}
+}
+
 func mustStandings(t *testing.T, s *shelf) goalcast.Standings {
 	t.Helper()
 	table, err := s.Standings(t.Context(), 24, "2011")
@@ -143,6 +179,9 @@ func TestNamesFromSquads(t *testing.T) {
 		t.Error("asked again for a name that there is not")
 	}
 	s.take("F40", []byte(squads))
+	if e := s.events[len(s.events)-1]; e.Key() != "opta:16#2" || e.Player.Name != "Ada Lark" {
+		t.Fatalf("stored before the list: %s %+v", e.Key(), e.Player)
+	}
 	s.take("F24", []byte(touches(29, start, touch(16, 16, 1, 11, 26))))
 	if e := s.events[len(s.events)-1]; e.Key() != "opta:16#2" || e.Player.Name != "Ada Lark" {
 		t.Fatalf("%s %+v", e.Key(), e.Player)

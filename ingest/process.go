@@ -181,7 +181,7 @@ func errorText(err error) string {
 func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (outcome string, err error) {
 	defer in.recovered(doc, &err)
 	if r.shelves() {
-		return in.shelve(ctx, r)
+		return in.shelve(ctx, doc, r)
 	}
 	matches := r.Matches
 	if len(matches) > 1 {
@@ -233,14 +233,23 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Readi
 	}
 	in.metrics.revisions(before, done.events)
 	in.cfg.Fault("committed")
-	if err := in.publisher.Publish(ctx, done.events); err != nil {
-		// It is committed, and the outbox brings it to the bus: the document is done with.
-		in.metrics.trouble.WithLabelValues("bus").Inc()
-		in.log.Warn("events not published, the outbox will do it", "match", m.Match, "events", len(done.events), "error", err)
-		return done, nil
+	if in.publish(ctx, m.Match, done.events) {
+		in.cfg.Fault("published")
 	}
-	in.cfg.Fault("published")
 	return done, nil
+}
+
+// publish takes committed events to the bus. If it cannot, the outbox brings them: the document is done with either way.
+func (in *Ingest) publish(ctx context.Context, match goalcast.MatchID, events []goalcast.Event) bool {
+	if len(events) == 0 {
+		return true
+	}
+	err := in.publisher.Publish(ctx, events)
+	if err != nil {
+		in.metrics.trouble.WithLabelValues("bus").Inc()
+		in.log.Warn("events not published, the outbox will do it", "match", match, "events", len(events), "error", err)
+	}
+	return err == nil
 }
 
 // withNews leaves out the matches of a list of which it tells what is known: a season's list would cost hundreds of transactions each time.

@@ -61,11 +61,7 @@ func (b *Rebuilder) Match(ctx context.Context, match goalcast.MatchID) (Rebuilt,
 		if err != nil {
 			return done, fmt.Errorf("rebuild match %d: %w", match, err)
 		}
-		if len(done.Events) > 0 {
-			if err := b.in.publisher.Publish(ctx, done.Events); err != nil {
-				b.in.log.Warn("events not published, the outbox will do it", "match", match, "events", len(done.Events), "error", err)
-			}
-		}
+		b.in.publish(ctx, match, done.Events)
 		return done, nil
 	}
 	return Rebuilt{}, fmt.Errorf("rebuild match %d: %w", match, errOvertaken)
@@ -143,7 +139,7 @@ func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, match goalc
 		}
 		done.Documents++
 		if reading.shelves() {
-			if _, err := b.in.shelve(ctx, reading); err != nil && !errors.Is(err, ErrUnread) {
+			if _, err := b.in.shelve(ctx, d, reading); err != nil && !errors.Is(err, ErrUnread) {
 				return done, nil, err
 			}
 		}
