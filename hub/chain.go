@@ -26,13 +26,15 @@ const maxChains = 8
 // chain is an event compressed for those whose window ends with base.
 type chain struct {
 	base  ending
-	frame []byte // nil: the base is gone, or the form is not shorter than the other
+	frame []byte // nil: the base is gone, the form is not shorter than the other, or there is no room for it
 }
 
-// chains are an event's; all shards use them.
+// chains are an event's; all shards use them. Together they are no longer than the event's plain frame.
 type chains struct {
-	list   atomic.Pointer[[]chain]
-	making sync.Mutex
+	list atomic.Pointer[[]chain]
+
+	making sync.Mutex // guards the rest, and who changes the list
+	bytes  int
 }
 
 // find gives the form for a base, which may be nil; ok is false if it can still be made.
@@ -91,9 +93,10 @@ func (m *message) after(base ending) []byte {
 	made := chain{base: base}
 	if before := m.deflater.earlier(base); before != nil {
 		made.frame = m.deflater.after(before, m.text)
-		if len(made.frame) >= len(m.bytes(encDeflate)) {
+		if n := len(made.frame); n >= len(m.bytes(encDeflate)) || m.chains.bytes+n > len(m.bytes(encWS)) {
 			made.frame = nil
 		}
+		m.chains.bytes += len(made.frame)
 	}
 	m.chains.add(made)
 	return made.frame

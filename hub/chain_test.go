@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -16,10 +17,10 @@ func TestWhoGetsChains(t *testing.T) {
 	w := newWriting(t, 1, encContext, false)
 	h := w.shard.hub
 	var events []*message
-	publish := func() *message {
+	publish := func(scorer string) *message {
 		h.seq++
 		goal := goalcast.Event{ID: fmt.Sprint("goal:", h.seq), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 1, Team: 10, Minute: int(h.seq),
-			Topics: []goalcast.Topic{goalcast.ForMatch(1), goalcast.ForTeam(10), goalcast.ForTeam(11)}, Player: &goalcast.Player{Name: "Ada Quill"}}
+			Topics: []goalcast.Topic{goalcast.ForMatch(1), goalcast.ForTeam(10), goalcast.ForTeam(11)}, Player: &goalcast.Player{Name: scorer}}
 		raw, _ := json.Marshal(goal)
 		m := newEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: h.seq}, Event: goal, Raw: raw}, h.seq, testTime, h.deflater)
 		h.ring.add(m)
@@ -28,7 +29,7 @@ func TestWhoGetsChains(t *testing.T) {
 	}
 	h.ring.maxEvents = 20
 	for range 30 {
-		publish()
+		publish("Ada Quill")
 	}
 	last := events[29]
 	whole := len(last.bytes(encDeflate))
@@ -56,6 +57,13 @@ func TestWhoGetsChains(t *testing.T) {
 	}
 	if n := len(*last.chains.list.Load()); n != maxChains || short != maxChains-1 { // one is of the base that is gone
 		t.Errorf("%d forms, %d of them used", n, short)
+	}
+	long := publish(fmt.Sprintf("%x", sha512.Sum512([]byte("a"))) + fmt.Sprintf("%x", sha512.Sum512([]byte("b")))) // hardly shrinks: there is room for a few of its forms
+	for base := ending(20); base < 28; base++ {
+		long.follow(encContext, base)
+	}
+	if n, one := long.chains.bytes, len((*long.chains.list.Load())[0].frame); one == 0 || n < one || n > len(long.bytes(encWS)) || 8*one < len(long.bytes(encWS)) {
+		t.Errorf("%d bytes of forms of %d each for %d", n, one, len(long.bytes(encWS)))
 	}
 	if b, after := newFrame(classControl, goalcast.Frame{Type: goalcast.FramePong}).follow(encContext, 29); isPacked(b) || after != 29 {
 		t.Errorf("what is not compressed made the window end with %d", after)

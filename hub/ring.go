@@ -31,9 +31,8 @@ type ring struct {
 	bytes       int
 }
 
-// ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form and the compressed ones may come to it, of which
-// together the usual two are shorter than one.
-const ringForms = 3
+// ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form, the compressed one and those that refer to others may come to it.
+const ringForms = 4
 
 // queue is a list that grows at the end and is eaten from the front, both in constant time.
 type queue struct{ list []*message }
