@@ -34,6 +34,9 @@
 // "goalcast" knows goalcast's frames: a viewer has joined when its hello and one snapshot of each topic came. "plain" takes each WebSocket message or SSE event as it
 // is, for other servers (Nchan: URL http://host/sub/{n}).
 //
+// With Config.Deflate viewers offer permessage-deflate as browsers do and unpack what they get with all that was said to them before; a message that cannot be unpacked so, or is then
+// no JSON, ends the connection as an error. Viewers to whom the same was said share the 32 kB that this takes.
+//
 // # What to know before sizing a fleet with it
 //
 // The generator needs CPU as well: on loopback the kernel's part of receiving is charged to the sender, the rest takes about as much as half a
