@@ -19,7 +19,7 @@ type row struct {
 	verdict            string // instead of reached: "not measured"
 	notes              []string
 	calls              []string // of Redis, one for each storm of returns
-	how                string // when and with which settings it was measured
+	how                string   // when and with which settings it was measured
 }
 
 // measurement is a row that can be run.
