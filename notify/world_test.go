@@ -31,7 +31,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start")) // a module of Google's SDK starts it
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),                    // a module of Google's SDK starts it
+		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")) // of a closed pool whose server is away: ends within a second
 }
 
 // world is all that a notifier stands on, for one test: a real database, a real queue in a real Redis, and a Firebase.
