@@ -132,7 +132,7 @@ func TestDocumentsReplayAndAlarms(t *testing.T) {
 	if status, text := admin(http.MethodPost, fmt.Sprintf("/admin/alarms/%d/ack", alarm)); status != http.StatusOK || !strings.Contains(text, `"acked_by":"operator"`) {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, text := admin(http.MethodGet, "/admin/queues"); status != http.StatusOK || !regexp.MustCompile(`"name":"watch","began":"[^"]+","ended":"[^"]+","runs":[1-9]`).MatchString(text) {
+	if status, text := admin(http.MethodGet, "/admin/queues"); status != http.StatusOK || !regexp.MustCompile(`"name":"watch","began":"[^"]+","ended":"[^"]+","succeeded":"[^"]+","runs":[1-9]`).MatchString(text) {
 		t.Errorf("%d %s", status, text)
 	}
 	if status, text := admin(http.MethodGet, "/admin/queues/ingest.urgent/dead"); status != http.StatusOK || text != `{"tasks":[]}` {
