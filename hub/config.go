@@ -49,7 +49,7 @@ type Config struct {
 	DeflateMin int  // bytes of a frame from which on it is compressed; default 128: of less, little can be saved
 
 	StateInterval time.Duration // a topic's new states are sent at most this often; default 100 ms
-	StateShare    float64       // part of a shard's time that goes into states at most, 0 to 1; default 0.5; rounds are further apart if they would take more
+	StateShare    float64       // part of a shard's time that goes into states at most, 0 to 1; default 0.33; rounds are further apart if they would take more
 	MaxStates     int           // keys of one topic; default 2,000; more are dropped
 	FollowLinger  time.Duration // how long an odds topic without viewers is still listened to; default 5 s
 
@@ -76,7 +76,7 @@ func (c Config) withDefaults() Config {
 	c.DeflateMin = cmp.Or(max(c.DeflateMin, 0), 128)
 	c.StateInterval = cmp.Or(max(c.StateInterval, 0), 100*time.Millisecond)
 	if c.StateShare <= 0 || c.StateShare > 1 {
-		c.StateShare = 0.5
+		c.StateShare = 0.33
 	}
 	c.MaxStates = cmp.Or(max(c.MaxStates, 0), 2000)
 	c.FollowLinger = cmp.Or(max(c.FollowLinger, 0), 5*time.Second)

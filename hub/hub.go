@@ -31,7 +31,6 @@ type Hub struct {
 	draining atomic.Bool
 	next     atomic.Uint32  // shard of the next connection
 	working  sync.WaitGroup // goroutines that prepare subscriptions or end portable connections
-	lender   lender         // belongs to the goroutine that calls Event
 	refreshs chan struct{}  // holds one token: a reset waits to be told to viewers
 
 	// mu is the order of things: under it an event gets its place in the ring, on the board and in every inbox, and a join, with mu held
@@ -148,28 +147,10 @@ func (h *Hub) Event(p goalcast.Published) {
 	now := time.Now()
 	m := newEvent(p, 0, now, h.deflater)
 	m.shards.Store(int32(len(h.shards)))
-	if !h.place(p, m) {
-		return
-	}
-	eager := h.lender.eager(now)
-	for _, s := range h.shards {
-		if eager {
-			s.lend(m)
-		} else {
-			s.inbox.rouse()
-		}
-	}
-	if eager {
-		h.lender.lent(now)
-	}
-}
-
-// place gives an event its place in the order of things; false if it has one already.
-func (h *Hub) place(p goalcast.Published, m *message) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if p.Cursor.Epoch == h.ring.epoch && p.Cursor.Offset <= h.ring.last && h.heard {
-		return false // told twice
+		return // told twice
 	}
 	if !h.heard || p.Cursor.Epoch != h.ring.epoch || p.Cursor.Offset != h.ring.last+1 {
 		h.resetLocked(goalcast.Cursor{Epoch: p.Cursor.Epoch, Offset: p.Cursor.Offset - 1})
@@ -178,10 +159,7 @@ func (h *Hub) place(p goalcast.Published, m *message) bool {
 	m.seq = h.seq
 	h.ring.add(m)
 	h.board.Event(p)
-	for _, s := range h.shards {
-		s.inbox.put(op{kind: opEvent, msg: m})
-	}
-	return true
+	h.postAll(op{kind: opEvent, msg: m})
 }
 
 // State gives a new value to those who follow its topic; part of goalcast.Listener.

@@ -49,45 +49,23 @@ type inbox struct {
 	closed bool
 }
 
-// post puts an op into the inbox and wakes the shard; false if it has ended.
+// post puts an op into the inbox; false if the shard has ended.
 func (b *inbox) post(o op) bool {
-	first, ok := b.put(o)
-	if first {
-		b.rouse()
-	}
-	return ok
-}
-
-// put puts an op into the inbox; ok unless the shard has ended. After the first one in it the shard has to be roused.
-func (b *inbox) put(o op) (first, ok bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.closed {
-		return false, false
+		b.mu.Unlock()
+		return false
 	}
 	b.ops = append(b.ops, o)
-	return len(b.ops) == 1, true
-}
-
-// rouse wakes the shard.
-func (b *inbox) rouse() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
+	first := len(b.ops) == 1
+	b.mu.Unlock()
+	if first {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
 	}
-}
-
-// only says whether an event is all that is in the inbox.
-func (b *inbox) only(m *message) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.ops) == 1 && b.ops[0].kind == opEvent && b.ops[0].msg == m
-}
-
-func (b *inbox) empty() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.ops) == 0
+	return true
 }
 
 // take empties the inbox into spare memory.

@@ -2,18 +2,6 @@ package hub
 
 import "time"
 
-// signal is what woke a shard.
-type signal uint8
-
-const (
-	sigWork signal = iota // there is more to write, something in the inbox, or a round of states is due
-	sigIO
-	sigTick
-	sigFarewell
-	sigHeld
-	sigStop
-)
-
 // run is the shard's goroutine. It ends when stop is closed, and leaves no connection.
 func (s *shard) run(stop <-chan struct{}) {
 	ticker := time.NewTicker(s.hub.cfg.tick())
@@ -24,8 +12,6 @@ func (s *shard) run(stop <-chan struct{}) {
 	close(always)
 	io := s.poller.events
 
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	defer s.farewell.end()
 	defer s.holding.end()
 	for {
@@ -36,37 +22,19 @@ func (s *shard) run(stop <-chan struct{}) {
 			s.landed()
 			s.publishStats()
 		}
-		farewell, held := s.farewell.next, s.holding.next
-		var got signal
-		var batch []ready
-		var open bool
-		s.mu.Unlock()
 		select {
 		case <-more:
 		case <-s.inbox.wake:
 		case <-round.C:
-		case batch, open = <-io:
-			got = sigIO
+		case batch, ok := <-io:
+			io = s.handleIO(batch, ok, io)
 		case <-ticker.C:
-			got = sigTick
-		case <-farewell:
-			got = sigFarewell
-		case <-held:
-			got = sigHeld
-		case <-stop:
-			got = sigStop
-		}
-		s.mu.Lock()
-		switch got {
-		case sigIO:
-			io = s.handleIO(batch, open, io)
-		case sigTick:
 			s.handleTick()
-		case sigFarewell:
+		case <-s.farewell.next:
 			s.farewell.some(s)
-		case sigHeld:
+		case <-s.holding.next:
 			s.letGo(time.Now())
-		case sigStop:
+		case <-stop:
 			s.end()
 			return
 		}

@@ -1,20 +1,17 @@
 package hub
 
 import (
-	"sync"
 	"time"
 
 	"goalcast"
 )
 
-// shard owns a share of the connections. Its goroutine (loop.go) works while it holds mu and lets go of it to sleep; then whoever publishes an event
-// for a few may write it on the spot (lend.go).
+// shard owns a share of the connections. All fields below inbox belong to its goroutine (loop.go).
 type shard struct {
 	hub   *Hub
 	index int
 	inbox inbox
 
-	mu      sync.Mutex // guards all below but published
 	began   time.Time
 	topics  map[goalcast.Topic]*topic
 	conns   map[*conn]struct{}

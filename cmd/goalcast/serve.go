@@ -14,6 +14,9 @@ import (
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, o options) error {
 	log := c.logger()
+	if err := coalesceTimers(c.TimerSlack); err != nil {
+		log.Warn("timers are not put together: goalcast needs more CPU", "err", err)
+	}
 	store.LogRedisTo(log)
 	n, err := newNode(ctx, config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate}, o, log)
 	if err != nil {
