@@ -1,6 +1,9 @@
 package hub
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // run is the shard's goroutine. It ends when stop is closed, and leaves no connection.
 func (s *shard) run(stop <-chan struct{}) {
@@ -18,6 +21,7 @@ func (s *shard) run(stop <-chan struct{}) {
 		var more <-chan struct{}
 		if s.work(round) {
 			more = always
+			runtime.Gosched() // writes do not let others have the core: whoever reads the bus or shakes hands would wait up to 10 ms
 		} else {
 			s.landed()
 			s.publishStats()
