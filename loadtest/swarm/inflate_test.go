@@ -52,12 +52,13 @@ func TestInflate(t *testing.T) {
 	if follow(nil, 0) != last {
 		t.Error("who was told the same has a window of its own")
 	}
-	other, after, err := i.inflate(nil, packed(strings.Repeat("0123456789", 10))[0])
+	other, _, err := i.inflate(nil, packed(strings.Repeat("0123456789", 10))[0])
 	if err == nil {
 		t.Errorf("no JSON: %q", other)
 	}
 	i.json = false
-	if _, after, err = i.inflate(nil, packed(strings.Repeat("0123456789", 10))[0]); err != nil {
+	_, after, err := i.inflate(nil, packed(strings.Repeat("0123456789", 10))[0])
+	if err != nil {
 		t.Fatal(err)
 	}
 	i.json = true
