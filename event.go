@@ -225,3 +225,25 @@ func (e Event) Counts() bool { return e.Status != Cancelled }
 
 // Key names one revision: "opta:1232921226#2". It is unique among all events and stays so; queues and deduplication use it.
 func (e Event) Key() string { return fmt.Sprintf("%s#%d", e.ID, e.Revision) }
+
+// EachPlayer calls f for all players of an event, who may be known by id or by name only. Changing one changes the event.
+func (e *Event) EachPlayer(f func(*Player)) {
+	call := func(p *Player) {
+		if p != nil {
+			f(p)
+		}
+	}
+	call(e.Player)
+	if e.Goal != nil {
+		call(e.Goal.Assist)
+	}
+	if e.Substitution != nil {
+		call(e.Substitution.Off)
+		call(e.Substitution.On)
+	}
+	if e.Lineup != nil {
+		for i := range e.Lineup.Players {
+			call(&e.Lineup.Players[i].Player)
+		}
+	}
+}

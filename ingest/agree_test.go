@@ -5,7 +5,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
-	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 )
 
 // The feeds of a real match that is over agree, but for what editors left different in them: nobody would be woken for nothing.
@@ -15,7 +15,7 @@ func TestRealFeedsAgree(t *testing.T) {
 		"opta/f24/f24-23-2018-1009316-eventdetails.xml": "opta/f7/f7-23-2018-1009316-matchresults.xml",
 	} {
 		var rec goalcast.MatchRecord
-		for _, d := range []posted{{"F24", string(optatest.Sample(t, f24))}, {"F7", string(optatest.Sample(t, f7))}} {
+		for _, d := range []posted{{"F24", string(samples.Read(t, f24))}, {"F7", string(samples.Read(t, f7))}} {
 			r := read(t, d.feed, d.body)
 			var err error
 			if rec, _, err = ingest.Revise(rec, r, r.Matches[0], 1); err != nil {

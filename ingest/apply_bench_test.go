@@ -8,7 +8,7 @@ import (
 	"goalcast"
 	"goalcast/ingest"
 	"goalcast/ingest/opta"
-	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 )
 
 // BenchmarkApplyF24 reads the F24 of a whole match and holds it against a record that knows the match from F7 and from the F24 before: what each of the
@@ -23,10 +23,10 @@ func BenchmarkApplyF24(b *testing.B) {
 		}
 		return r
 	}
-	whole := optatest.Sample(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
+	whole := samples.Read(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
 	later := withDeletedGoal(b, whole)
 	known := goalcast.MatchRecord{}
-	for _, r := range []ingest.Reading{read("F7", optatest.Sample(b, "opta/f7/f7-23-2018-1009316-matchresults.xml")), read("F24", whole)} {
+	for _, r := range []ingest.Reading{read("F7", samples.Read(b, "opta/f7/f7-23-2018-1009316-matchresults.xml")), read("F24", whole)} {
 		var err error
 		if known, _, err = ingest.Revise(known, r, r.Matches[0], at.UnixMilli()); err != nil {
 			b.Fatal(err)

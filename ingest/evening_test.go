@@ -18,7 +18,7 @@ import (
 	"goalcast"
 	"goalcast/ingest"
 	"goalcast/ingest/opta"
-	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 	"goalcast/store"
 )
 
@@ -146,7 +146,7 @@ func TestNoGoalWaitsBehindTwentyF24s(t *testing.T) {
 	e := newEvening(t, p)
 	open := sync.OnceFunc(func() { close(p.gate) })
 	t.Cleanup(open) // also when the test ends early: what waits has to end
-	whole := optatest.Sample(t, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
+	whole := samples.Read(t, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
 	var posts sync.WaitGroup
 	for n := range 20 {
 		f24, _ := tonight(t, whole, 9001+n)
@@ -170,7 +170,7 @@ func TestNoGoalWaitsBehindTwentyF24s(t *testing.T) {
 // BenchmarkTwentyF24s posts the F24s of twenty matches at once, and while they are worked on a goal in a small document for each match. It reports how long all
 // took, and how long the slowest goal.
 func BenchmarkTwentyF24s(b *testing.B) {
-	whole := optatest.Sample(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
+	whole := samples.Read(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
 	var all, slowest time.Duration
 	for b.Loop() {
 		b.StopTimer()

@@ -18,7 +18,7 @@ import (
 	"goalcast"
 	"goalcast/ingest"
 	"goalcast/ingest/opta"
-	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 	"goalcast/store"
 )
 
@@ -55,18 +55,7 @@ func (s *shelf) Enqueue(context.Context, goalcast.Task) error { return errors.Ne
 func newShelf(t *testing.T) *shelf {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(t.Context(), "sqlite::memory:", log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := openStore(t, "sqlite::memory:")
 	s := &shelf{Store: db, t: t}
 	s.Ingest = ingest.New(ingest.Config{Library: s, States: s}, db, s, s, []ingest.Provider{opta.New()}, log, prometheus.NewRegistry())
 	return s
@@ -91,9 +80,9 @@ func (s *shelf) take(feed string, body []byte) goalcast.Document {
 
 func TestRealTablesAndSquadsAreKept(t *testing.T) {
 	s := newShelf(t)
-	s.take("F3", optatest.Sample(t, "opta/f3/srml-24-2011-standings.xml"))
-	s.take("F40", optatest.Sample(t, "opta/f40/srml-24-2011-squads.xml"))
-	s.take("F40", optatest.Sample(t, "opta/f40/srml-24-2011-squads-2.xml"))
+	s.take("F3", samples.Read(t, "opta/f3/srml-24-2011-standings.xml"))
+	s.take("F40", samples.Read(t, "opta/f40/srml-24-2011-squads.xml"))
+	s.take("F40", samples.Read(t, "opta/f40/srml-24-2011-squads-2.xml"))
 	all := func() (out []goalcast.Squad) {
 		for _, row := range mustStandings(t, s).Groups[0].Rows {
 			squad, err := s.Squad(t.Context(), row.Team.ID, 24, "2011")
@@ -105,7 +94,7 @@ func TestRealTablesAndSquadsAreKept(t *testing.T) {
 		return out
 	}
 	both := all()
-	s.take("F40", optatest.Sample(t, "opta/f40/srml-24-2011-squads.xml"))
+	s.take("F40", samples.Read(t, "opta/f40/srml-24-2011-squads.xml"))
 	if !reflect.DeepEqual(all(), both) {
 		t.Error("of two lists the same one holds whichever comes last")
 	}
@@ -204,7 +193,7 @@ func TestNamesFromSquads(t *testing.T) {
 
 func TestLiveStatisticsAndCommentaryAreState(t *testing.T) {
 	s := newShelf(t)
-	s.take("F9", optatest.Sample(t, "opta/f9/f9-790722-live-48min.xml"))
+	s.take("F9", samples.Read(t, "opta/f9/f9-790722-live-48min.xml"))
 	if len(s.states) != 1 {
 		t.Fatalf("%+v", s.states)
 	}

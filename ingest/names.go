@@ -18,7 +18,7 @@ func (in *Ingest) withNames(ctx context.Context, m MatchReading) MatchReading {
 	}
 	wanted := map[goalcast.PlayerID]bool{}
 	for _, e := range m.Facts {
-		eachPlayer(e, func(p goalcast.Player) {
+		e.EachPlayer(func(p *goalcast.Player) {
 			if p.Name == "" && p.ID != 0 && m.Players[p.ID] == "" {
 				wanted[p.ID] = true
 			}
@@ -34,28 +34,6 @@ func (in *Ingest) withNames(ctx context.Context, m MatchReading) MatchReading {
 	}
 	m.known = known
 	return m
-}
-
-// eachPlayer calls f for all players of an event.
-func eachPlayer(e goalcast.Event, f func(goalcast.Player)) {
-	call := func(p *goalcast.Player) {
-		if p != nil {
-			f(*p)
-		}
-	}
-	call(e.Player)
-	if e.Goal != nil {
-		call(e.Goal.Assist)
-	}
-	if e.Substitution != nil {
-		call(e.Substitution.Off)
-		call(e.Substitution.On)
-	}
-	if e.Lineup != nil {
-		for i := range e.Lineup.Players {
-			f(e.Lineup.Players[i].Player)
-		}
-	}
 }
 
 // nameCache remembers players' names from the library, and that there is none: an F24 a second asks for the same forty.
@@ -161,16 +139,16 @@ func (in *Ingest) nameStored(ctx context.Context, doc goalcast.Document, list go
 // unnamed are the players of a match of whom only the id is known.
 func unnamed(m goalcast.Snapshot) map[goalcast.PlayerID]bool {
 	out := map[goalcast.PlayerID]bool{}
-	note := func(p goalcast.Player) {
+	note := func(p *goalcast.Player) {
 		if p.ID != 0 && p.Name == "" {
 			out[p.ID] = true
 		}
 	}
 	for _, e := range m.Timeline {
-		eachPlayer(e, note)
+		e.EachPlayer(note)
 	}
 	for _, l := range m.Lineups {
-		eachPlayer(goalcast.Event{Lineup: &l.Lineup}, note)
+		(&goalcast.Event{Lineup: &l.Lineup}).EachPlayer(note)
 	}
 	return out
 }

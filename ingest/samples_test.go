@@ -21,6 +21,7 @@ import (
 	"goalcast/ingest"
 	"goalcast/ingest/opta"
 	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 	"goalcast/store"
 )
 
@@ -82,18 +83,7 @@ func (g *ground) Enqueue(_ context.Context, t goalcast.Task) error {
 func newGround(t testing.TB) *ground {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	db, err := store.Open(t.Context(), "sqlite::memory:", log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := openStore(t, "sqlite::memory:")
 	g := &ground{store: db, finished: map[goalcast.DocumentID]goalcast.DocumentState{}, tell: make(chan struct{})}
 	g.Ingest = ingest.New(ingest.Config{}, watched{db, g}, g, g, []ingest.Provider{opta.New()}, log, prometheus.NewRegistry())
 	server := httptest.NewServer(g.Handler())
@@ -195,11 +185,11 @@ func evening(t testing.TB, match string) (documents []pushed, full []byte) {
 		"Bolton":   {"opta/f24/Bolton_ManCityF24.xml", "opta/f7/Bolton_ManCityF7.xml"},
 		"Athletic": {"opta/f24/f24-23-2018-1009316-eventdetails.xml", "opta/f7/f7-23-2018-1009316-matchresults.xml"},
 	}[strings.Replace(match, "VAR", "Athletic", 1)]
-	full = optatest.Sample(t, names[0])
+	full = samples.Read(t, names[0])
 	if match == "VAR" {
 		full = withDeletedGoal(t, full)
 	}
-	f7 := optatest.Sample(t, names[1])
+	f7 := samples.Read(t, names[1])
 	touches := optatest.ParseF24(full)
 	for i, at := range touches.Moments() {
 		pair := []pushed{{feed: "F24", body: touches.Cut(at)}, {feed: "F7", body: optatest.CutF7(f7, at)}}

@@ -12,6 +12,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 )
 
 // TestClipsReachViewers: a clip that WSC posts is tied to its goal and goes out to who follows the match; only who knows the key may post one.
@@ -23,7 +24,7 @@ func TestClipsReachViewers(t *testing.T) {
 	m := realMatches["Athletic"]
 	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(m.id))
 	v.join()
-	f7 := optatest.Sample(t, m.f7)
+	f7 := samples.Read(t, m.f7)
 	document, err := p.post(optatest.Headers("F7", f7, time.Now()), f7)
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"goalcast/ingest/opta"
 	"goalcast/ingest/opta/optatest"
 	"goalcast/ingest/wsc/wsctest"
+	"goalcast/internal/samples"
 	"goalcast/internal/testservers"
 )
 
@@ -110,7 +111,7 @@ func (w *clipWorld) startIngest() {
 // firstGoal is the match's F7 right before and right after its first goal, and the goal as goalcast knows it by that document.
 func firstGoal(t *testing.T, m realMatch) (before, after delivery, goal goalcast.Event) {
 	t.Helper()
-	parsed, f7 := optatest.ParseF24(optatest.Sample(t, m.f24)), optatest.Sample(t, m.f7)
+	parsed, f7 := optatest.ParseF24(samples.Read(t, m.f24)), samples.Read(t, m.f7)
 	for _, at := range parsed.Moments() {
 		body := optatest.CutF7(f7, at)
 		d := delivery{optatest.Headers("F7", body, at), body, at}

@@ -16,6 +16,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 	"goalcast/internal/testservers"
 )
 
@@ -89,7 +90,7 @@ func goalInF9(b testing.TB) (feed struct {
 	name          string
 	before, after func(match int) []byte
 }) {
-	full := optatest.Sample(b, "opta/f9/f9-790722-live-48min.xml")
+	full := samples.Read(b, "opta/f9/f9-790722-live-48min.xml")
 	goal := regexp.MustCompile(`(?s)<Goal EventID="629124152".*?</Goal>`)
 	feed.name = "F9"
 	with := func(match int, body []byte, at string) []byte {
@@ -107,7 +108,7 @@ func goalInF24(b *testing.B) (feed struct {
 	name          string
 	before, after func(match int) []byte
 }) {
-	full := optatest.Sample(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
+	full := samples.Read(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
 	parsed := optatest.ParseF24(full)
 	moments := parsed.Moments()
 	end := optatest.CountF24(full)

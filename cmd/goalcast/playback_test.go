@@ -11,6 +11,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 )
 
 // realMatch is a match of which both feeds are there.
@@ -40,7 +41,7 @@ type delivery struct {
 
 // deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they were then; at the end both as they are today.
 func (m realMatch) deliveries(t *testing.T) []delivery {
-	f24, f7 := optatest.Sample(t, m.f24), optatest.Sample(t, m.f7)
+	f24, f7 := samples.Read(t, m.f24), samples.Read(t, m.f7)
 	parsed := optatest.ParseF24(f24)
 	var out []delivery
 	for _, at := range parsed.Moments() {
@@ -69,7 +70,7 @@ func TestMatchesAsTheyWereLive(t *testing.T) {
 
 // playInOrder posts one document after the other, holds the score against the count after each pair, cuts viewers off in mid-match, and returns the events.
 func playInOrder(t *testing.T, s system, m realMatch) []goalcast.Event {
-	full := optatest.ParseF24(optatest.Sample(t, m.f24))
+	full := optatest.ParseF24(samples.Read(t, m.f24))
 	viewers := map[string]*viewer{}
 	for name, transport := range transports {
 		viewers[name] = newViewer(t, s.hub.public, transport, m.topics...)
@@ -107,7 +108,7 @@ func playInOrder(t *testing.T, s system, m realMatch) []goalcast.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+	checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
 	var events []goalcast.Event
 	for name, v := range viewers {
 		v.waitSeq(final.Seq)
@@ -158,7 +159,7 @@ func playInDisorder(t *testing.T, s system, m realMatch) []goalcast.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+	checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
 	v.waitSeq(final.Seq)
 	events, _, problem := v.state()
 	if problem != nil {
@@ -259,7 +260,7 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+	checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
 	for _, v := range viewers {
 		v.waitSeq(final.Seq)
 		_, own, _ := v.state()
@@ -286,7 +287,7 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			v.join()
 			s.ingest.kill()
 			final := s.playAndDie(t, docs, point, "--roles=ingest,rest")
-			checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+			checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
 			v.waitSeq(final.Seq)
 			events, _, problem := v.state()
 			if problem != nil || len(events) != int(final.Seq) || v.resets > 0 {
@@ -300,7 +301,7 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			v.join()
 			s.ingest.kill()
 			final := s.playAndDie(t, docs, point, "--listen="+strings.TrimPrefix(s.hub.public, "http://"))
-			checkFinal(t, final, optatest.CountF24(optatest.Sample(t, m.f24)))
+			checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
 			v.waitSeq(final.Seq)
 			if _, own, _ := v.state(); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) || v.resets == 0 {
 				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.resets, final.Score, len(final.Timeline))

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -245,23 +244,31 @@ func (p *process) snapshot(match goalcast.MatchID) (goalcast.Snapshot, error) {
 	return s, json.NewDecoder(answer.Body).Decode(&s)
 }
 
+// operator asks the admin address as an operator.
+func (p *process) operator(path string, to any) error {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.admin+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+operatorToken)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	return json.NewDecoder(answer.Body).Decode(to)
+}
+
 // applied waits until the document was worked on.
 func (p *process) applied(document int64) {
 	p.t.Helper()
 	waitFor(p.t, 60*time.Second, fmt.Sprintf("document %d to be applied", document), func() error {
-		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("%s/admin/documents/%d", p.admin, document), nil)
-		if err != nil {
-			return err
-		}
-		request.Header.Set("Authorization", "Bearer "+operatorToken)
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		defer answer.Body.Close()
 		var d struct{ State, Error string }
-		if err := json.NewDecoder(answer.Body).Decode(&d); err != nil || d.State != string(goalcast.DocumentApplied) {
-			return fmt.Errorf("%s, state %q %s: %w", answer.Status, d.State, d.Error, err)
+		if err := p.operator(fmt.Sprintf("/admin/documents/%d", document), &d); err != nil || d.State != string(goalcast.DocumentApplied) {
+			return fmt.Errorf("state %q %s: %w", d.State, d.Error, err)
 		}
 		return nil
 	})
@@ -297,20 +304,7 @@ func startClustered(t *testing.T) system {
 
 // unfinished counts the documents that are kept and not worked on, of all processes.
 func (p *process) unfinished() (int, error) {
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.admin+"/admin/documents?state=received", nil)
-	if err != nil {
-		return 0, err
-	}
-	request.Header.Set("Authorization", "Bearer "+operatorToken)
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close()
 	var list struct{ Documents []json.RawMessage }
-	if answer.StatusCode != http.StatusOK {
-		return 0, errors.New(answer.Status)
-	}
-	err = json.NewDecoder(answer.Body).Decode(&list)
+	err := p.operator("/admin/documents?state=received", &list)
 	return len(list.Documents), err
 }

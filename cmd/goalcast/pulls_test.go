@@ -229,21 +229,6 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 	}
 }
 
-// operator asks the admin address as an operator.
-func (p *process) operator(path string, to any) error {
-	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.admin+path, nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+operatorToken)
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	return json.NewDecoder(answer.Body).Decode(to)
-}
-
 // pulledAsToldOf checks what an operator sees: each list once among the documents, and the job.
 func (p *process) pulledAsToldOf(t *testing.T, documents int) {
 	t.Helper()

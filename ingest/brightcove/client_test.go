@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +18,7 @@ import (
 	"goalcast"
 	"goalcast/ingest/brightcove"
 	"goalcast/ingest/brightcove/brightcovetest"
+	"goalcast/internal/samples"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -93,19 +92,14 @@ func errOf[T any](_ T, err error) error { return err }
 
 // TestVendorsExamples gives the client the vendor's published answers, byte for byte.
 func TestVendorsExamples(t *testing.T) {
-	dir := samples(t)
-	answers := map[string]string{}
+	answers := map[string]string{} // by method
+	example := func(name string) string { return string(samples.Read(t, "brightcove/"+name)) }
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v4/access_token" {
 			_, _ = w.Write([]byte(`{"access_token":"t","token_type":"Bearer","expires_in":300}`))
 			return
 		}
-		text, err := os.ReadFile(filepath.Join(dir, "brightcove", answers[r.Method]))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		line, body, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+		line, body, _ := strings.Cut(strings.TrimSpace(answers[r.Method]), "\n")
 		status, err := strconv.Atoi(strings.Fields(line)[1])
 		if err != nil {
 			t.Error(err)
@@ -120,20 +114,20 @@ func TestVendorsExamples(t *testing.T) {
 		id, _, err := c.CreateVideo(ctx, brightcove.Video{Name: "x", Reference: "moose"})
 		return id, err
 	}
-	answers["POST"] = "cms-create-video-201.txt"
+	answers["POST"] = example("cms-create-video-201.txt")
 	if id, err := create(); err != nil || id != "4494811891001" {
 		t.Errorf("created: %q, %v", id, err)
 	}
-	answers["POST"], answers["GET"] = "cms-create-video-409.txt", "cms-create-video-201.txt"
+	answers["POST"], answers["GET"] = example("cms-create-video-409.txt"), example("cms-create-video-201.txt")
 	if id, err := create(); err != nil || id != "4494811891001" {
 		t.Errorf("there already: %q, %v", id, err)
 	}
-	answers["GET"] = "cms-video-images-200.txt"
+	answers["GET"] = example("cms-video-images-200.txt")
 	images, err := c.Images(ctx, "1")
 	if err != nil || !strings.HasPrefix(images.Poster, "https://brightcove.hs.llnwd.net/") || !strings.Contains(images.Thumbnail, "-th.jpg") {
 		t.Errorf("images %+v, %v", images, err)
 	}
-	answers["POST"] = "ingest-request-200.txt"
+	answers["POST"] = example("ingest-request-200.txt")
 	if job, err := c.StartIngest(ctx, "1", "https://x.example/a.mp4"); err != nil || job != "c6926dcf-0978-4085-8afc-e578ccfbf742" {
 		t.Errorf("job %q, %v", job, err)
 	}
@@ -147,7 +141,7 @@ func TestVendorsExamples(t *testing.T) {
 		"ingest-request-404-no-such-video.txt": {404, "NO_SUCH_VIDEO", true, false},
 		"ingest-request-422-constraint.txt":    {422, "CONSTRAINT_VIOLATION", false, true},
 	} {
-		answers["POST"] = name
+		answers["POST"] = example(name)
 		_, err := c.StartIngest(ctx, "1", "https://x.example/a.mp4")
 		var told *brightcove.Error
 		if !errors.As(err, &told) || told.Status != want.status || told.Code != want.code || told.Message == "" ||
@@ -155,30 +149,6 @@ func TestVendorsExamples(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-}
-
-// samples is the folder of the vendors' own examples.
-func samples(t testing.TB) string {
-	dir := os.Getenv("GOALCAST_SAMPLES")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ; root != "/"; root = filepath.Dir(root) {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-		}
-		dir = filepath.Join(root, "..", "shared", "samples")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("samples: %v", err)
-		}
-		t.Skipf("samples: %v", err)
-	}
-	return dir
 }
 
 func TestOneTokenForAll(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"encoding/xml"
 	"testing"
 
-	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 )
 
 // element is any element, for the peer: encoding/xml into a tree, which is what a reader without a lexer of its own would do first.
@@ -50,7 +50,7 @@ func BenchmarkF1(b *testing.B) {
 
 // benchmark reads a real document with Read, and unmarshals the same bytes with encoding/xml, which does less: it makes no facts of them.
 func benchmark(b *testing.B, feed, name string, into func() any) {
-	body := optatest.Sample(b, name)
+	body := samples.Read(b, name)
 	doc := document(feed, string(body))
 	p := New()
 	b.Run("goalcast", func(b *testing.B) {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 )
 
 const f3Doc = `<SoccerFeed><SoccerDocument Type="STANDINGS Latest" competition_id="5" competition_name="Example Cup" season_id="2019" timestamp="2019-09-17 23-10-13">
@@ -52,7 +52,7 @@ func TestStandingsAreKeptAsTold(t *testing.T) {
 }
 
 func TestRealStandings(t *testing.T) {
-	r, err := New().Read(document("F3", string(optatest.Sample(t, "opta/f3/srml-24-2011-standings.xml"))))
+	r, err := New().Read(document("F3", string(samples.Read(t, "opta/f3/srml-24-2011-standings.xml"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestTrapPlayerChangesLeft(t *testing.T) {
 func TestRealSquads(t *testing.T) {
 	var versions []string
 	for _, name := range []string{"opta/f40/srml-24-2011-squads.xml", "opta/f40/srml-24-2011-squads-2.xml"} {
-		body := string(optatest.Sample(t, name))
+		body := string(samples.Read(t, name))
 		r, err := New().Read(document("F40", body))
 		if err != nil {
 			t.Fatal(err)

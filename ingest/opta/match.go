@@ -136,20 +136,20 @@ func (m *matchDocument) team(r *reader) {
 			m.teams[team] = r.text()
 		case "Player":
 			who := goalcast.PlayerID(id(r.attr("uID")))
-			if name := personName(r); name != "" && who != 0 {
+			if name := personName(r, func() {}); name != "" && who != 0 {
 				m.players[who] = name
 			}
 		case "TeamOfficial":
 			rank, coach := headCoach(string(r.attr("Type"))), goalcast.Coach{ID: id(r.attr("uID"))}
-			if coach.Name = personName(r); coach.Name != "" && rank > leads {
+			if coach.Name = personName(r, func() {}); coach.Name != "" && rank > leads {
 				leads, m.coaches[team] = rank, &coach
 			}
 		}
 	})
 }
 
-// personName reads what a player is called from the PersonName in the element: Known where there is one.
-func personName(r *reader) string {
+// personName reads what somebody is called from the PersonName in the element: Known where there is one. more is called for what else is in it.
+func personName(r *reader, more func()) string {
 	var first, last, known string
 	r.each(func() {
 		if r.name() != "PersonName" {
@@ -163,6 +163,8 @@ func personName(r *reader) string {
 				last = r.text()
 			case "Known":
 				known = r.text()
+			default:
+				more()
 			}
 		})
 	})
@@ -343,22 +345,5 @@ func (m *matchDocument) finished() ingest.MatchReading {
 
 // name fills in the names of an event's players.
 func (m *matchDocument) name(e *goalcast.Event) {
-	named := func(p *goalcast.Player) {
-		if p != nil {
-			p.Name = m.players[p.ID]
-		}
-	}
-	named(e.Player)
-	if e.Goal != nil {
-		named(e.Goal.Assist)
-	}
-	if e.Substitution != nil {
-		named(e.Substitution.Off)
-		named(e.Substitution.On)
-	}
-	if e.Lineup != nil {
-		for i := range e.Lineup.Players {
-			named(&e.Lineup.Players[i].Player)
-		}
-	}
+	e.EachPlayer(func(p *goalcast.Player) { p.Name = m.players[p.ID] })
 }

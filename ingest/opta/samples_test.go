@@ -9,6 +9,7 @@ import (
 	"goalcast"
 	"goalcast/ingest"
 	"goalcast/ingest/opta/optatest"
+	"goalcast/internal/samples"
 )
 
 // Real documents of the same two matches.
@@ -26,7 +27,7 @@ const (
 
 func readSample(t *testing.T, feed, name string) ingest.Reading {
 	t.Helper()
-	body := optatest.Sample(t, name)
+	body := samples.Read(t, name)
 	if got, _ := New().Describe(nil, body); got != feed {
 		t.Errorf("%s is described as %s, want %s", name, got, feed)
 	}
@@ -134,7 +135,7 @@ func TestRealDocumentsAreReadWhole(t *testing.T) {
 		}
 	}
 	for _, name := range []string{pairs[0].f24, pairs[1].f24, f24Alone} {
-		count := optatest.CountF24(optatest.Sample(t, name))
+		count := optatest.CountF24(samples.Read(t, name))
 		got := map[goalcast.Kind]int{}
 		m := readSample(t, "F24", name).Matches[0]
 		countKinds(m.Facts, got)
@@ -196,7 +197,7 @@ func TestRealLiveF9(t *testing.T) {
 func TestRealF1(t *testing.T) {
 	for name, want := range map[string]struct{ matches, played, goals int }{
 		"opta/f1/srml-24-2011-results.xml": {380, 110, 285}, "opta/f1/srml-5-2011-results.xml": {96, 64, 158}} {
-		body := optatest.Sample(t, name)
+		body := samples.Read(t, name)
 		r := readSample(t, "F1", name)
 		played, goals := 0, 0
 		for _, m := range r.Matches {
@@ -235,7 +236,7 @@ func countSummer(r ingest.Reading) (n int) {
 // told, has one id for good.
 func TestScoreAfterEveryCut(t *testing.T) {
 	for _, pair := range append(slices.Clone(pairs), struct{ f7, f24 string }{"", f24Alone}) {
-		full := optatest.ParseF24(optatest.Sample(t, pair.f24))
+		full := optatest.ParseF24(samples.Read(t, pair.f24))
 		var before ingest.Version
 		for _, at := range full.Moments() {
 			r, m := mustRead(t, "F24", string(full.Cut(at)))
@@ -250,7 +251,7 @@ func TestScoreAfterEveryCut(t *testing.T) {
 			if pair.f7 == "" {
 				continue
 			}
-			_, f7 := mustRead(t, "F7", string(optatest.CutF7(optatest.Sample(t, pair.f7), at)))
+			_, f7 := mustRead(t, "F7", string(optatest.CutF7(samples.Read(t, pair.f7), at)))
 			if got := scoreOf(f7); got.Home != want.Home || got.Away != want.Away {
 				t.Errorf("%s at %v: %v, want %+v", pair.f7, at, got, want)
 			}

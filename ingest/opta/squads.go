@@ -171,24 +171,10 @@ func squadPlayer(r *reader) (goalcast.SquadPlayer, bool) {
 
 func squadOfficial(r *reader) (goalcast.SquadOfficial, bool) {
 	o := goalcast.SquadOfficial{ID: id(r.attr("uID")), Role: string(r.attr("Type")), Country: string(r.attr("country"))}
-	var first, last, known string
-	r.each(func() {
-		if r.name() != "PersonName" {
-			return
+	o.Name = personName(r, func() {
+		if r.name() == "join_date" {
+			o.Joined = r.text()
 		}
-		r.each(func() {
-			switch r.name() {
-			case "First":
-				first = r.text()
-			case "Last":
-				last = r.text()
-			case "Known":
-				known = r.text()
-			case "join_date":
-				o.Joined = r.text()
-			}
-		})
 	})
-	o.Name = cmp.Or(known, strings.TrimSpace(first+" "+last))
 	return o, o.Name != ""
 }

@@ -3,46 +3,18 @@ package wsc
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"goalcast"
+	"goalcast/internal/samples"
 )
-
-// samples is the folder of the vendors' own examples.
-func samples(t testing.TB) string {
-	dir := os.Getenv("GOALCAST_SAMPLES")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ; root != "/"; root = filepath.Dir(root) {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-		}
-		dir = filepath.Join(root, "..", "shared", "samples")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("samples: %v", err)
-		}
-		t.Skipf("samples: %v", err)
-	}
-	return dir
-}
 
 // TestVendorsExample reads the content object of the vendor's reference: no game, a placeholder for the minute, no wide picture.
 func TestVendorsExample(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(samples(t), "wsc", "trending-recommendations.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := samples.Read(t, "wsc/trending-recommendations.json")
 	var file struct {
 		Examples struct {
 			Trending struct {

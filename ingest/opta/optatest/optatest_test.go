@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"testing"
 	"time"
+
+	"goalcast/internal/samples"
 )
 
 var matches = []string{"opta/f24/Bolton_ManCityF24.xml", "opta/f24/f24-23-2018-1009316-eventdetails.xml", "opta/f24/f24-90-2014-739634-eventdetails.xml"}
@@ -17,7 +19,7 @@ func TestCountOfRealMatches(t *testing.T) {
 		{Match: 739634, HomeTeam: 203, AwayTeam: 307, Home: 2, Away: 0, Yellow: 5, Substitutions: 6},
 	}
 	for i, name := range matches {
-		if got := CountF24(Sample(t, name)); got != want[i] {
+		if got := CountF24(samples.Read(t, name)); got != want[i] {
 			t.Errorf("%s: %+v, want %+v", name, got, want[i])
 		}
 	}
@@ -27,7 +29,7 @@ func TestCountOfRealMatches(t *testing.T) {
 // nothing changes are only tried now and then: counting is slow.
 func TestCutsOfRealMatches(t *testing.T) {
 	for _, name := range matches {
-		full := Sample(t, name)
+		full := samples.Read(t, name)
 		f := ParseF24(full)
 		moments := f.Moments()
 		if len(moments) < 20 {
@@ -141,8 +143,8 @@ type matchResult struct {
 
 // Cuts of an F7 and of the F24 of the same match agree at every moment, half a second's rounding aside.
 func TestCutsOfF7AgreeWithF24(t *testing.T) {
-	f7 := Sample(t, "opta/f7/f7-23-2018-1009316-matchresults.xml")
-	f24 := ParseF24(Sample(t, "opta/f24/f24-23-2018-1009316-eventdetails.xml"))
+	f7 := samples.Read(t, "opta/f7/f7-23-2018-1009316-matchresults.xml")
+	f24 := ParseF24(samples.Read(t, "opta/f24/f24-23-2018-1009316-eventdetails.xml"))
 	periods := map[string]bool{}
 	for _, at := range f24.Moments() {
 		var got matchResult
@@ -189,7 +191,7 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}
-	f9 := Headers("f9", Sample(t, "opta/f9/f9-790722-live-48min.xml"), at)
+	f9 := Headers("f9", samples.Read(t, "opta/f9/f9-790722-live-48min.xml"), at)
 	for key, want := range map[string]string{"X-Meta-Feed-Type": "F9", "X-Meta-Game-Id": "790722", "X-Meta-Competition-Id": "420",
 		"X-Meta-Default-Filename": "srml-420-2014-f790722-matchresults.xml", "X-Meta-Home-Team-Id": "2578", "X-Meta-Away-Team-Id": "764"} {
 		if got := f9.Get(key); got != want {

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest/opta/optatest"
 	"goalcast/ingest/opta/pull"
+	"goalcast/internal/samples"
 )
 
 func TestPullIsTakenAsIfItWerePosted(t *testing.T) {
@@ -224,7 +224,7 @@ func TestPullOfRealLists(t *testing.T) {
 	files := map[string]string{"f1": "opta/f1/srml-24-2011-results.xml", "f3": "opta/f3/srml-24-2011-standings.xml", "f40": "opta/f40/srml-24-2011-squads.xml"}
 	bodies := map[string][]byte{}
 	for feed, file := range files {
-		bodies[feed] = optatest.Sample(t, file)
+		bodies[feed] = samples.Read(t, file)
 	}
 	r := newRig(t, pull.Config{}, "f1:24:2011", "f3:24:2011", "F40:24:2011")
 	r.answers(func(w http.ResponseWriter, request *http.Request) {

@@ -1,16 +1,16 @@
-package optatest
+// Package samples finds the real documents of providers that tests read. They are the providers' and not in the repository.
+package samples
 
 import (
 	"os"
 	"path/filepath"
 )
 
-// Sample reads a real document, named as in the folder of samples ("opta/f24/Bolton_ManCityF24.xml"), from $GOALCAST_SAMPLES or
-// ../shared/samples beside the repository. The documents are Opta's and not in the repository: where they are missing a test skips, but
-// with CI=true it fails.
+// Read reads one, named as in the folder of samples ("opta/f24/Bolton_ManCityF24.xml"), from $GOALCAST_SAMPLES or ../shared/samples beside
+// the repository. Where it is missing a test skips, but with CI=true it fails.
 //
 // t is *testing.T or *testing.B; this package does not import testing, so that it can be linked into tools.
-func Sample(t interface {
+func Read(t interface {
 	Helper()
 	Skipf(string, ...any)
 	Fatalf(string, ...any)
