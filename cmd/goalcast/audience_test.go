@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"goalcast"
-	"goalcast/ingest/opta/optatest"
 	"goalcast/internal/testservers"
 	"goalcast/notify/fcm/fcmtest"
 )
@@ -68,17 +66,9 @@ func TestKilledWhileAnAudienceIsCut(t *testing.T) {
 	first := start(t, append(slices.Clone(env), "GOALCAST_FCM_ENDPOINT=http://"+nobody+"/v1", "GOALCAST_TEST_FAULT=cut:2"), "serve")
 	followers(t, databaseURL, fans)
 
-	goals := regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
-	feed := goalInF9(t)
-	before := lately(goals.ReplaceAll(feed.before(8_000_001), nil), -time.Second)
-	document, err := first.post(optatest.Headers("F9", before, time.Now()), before)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first.applied(document)
-	after := lately(feed.after(8_000_001), 0)
-	told := len(goals.FindAll(after, -1))
-	_, _ = first.post(optatest.Headers("F9", after, time.Now()), after) // it may die before it has answered
+	header, after := first.aboutToScore(8_000_001)
+	told := len(goalInXML.FindAll(after, -1))
+	_, _ = first.post(header, after) // it may die before it has answered
 	select {
 	case <-first.done:
 	case <-time.After(time.Minute):
@@ -138,25 +128,16 @@ func benchmarkAudience(b *testing.B, count int) {
 		}
 		return n
 	}
-	feed := goalInF9(b)
-	goals := regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
 	var first, cut []time.Duration
 	match := 8_000_000
 	for b.Loop() {
 		b.StopTimer()
 		match++
-		before := lately(goals.ReplaceAll(feed.before(match), nil), -time.Second)
-		document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
-		if err != nil {
-			b.Fatal(err)
-		}
-		p.applied(document)
+		header, after := p.aboutToScore(match)
 		select {
 		case <-arrivals: // of the goal before
 		default:
 		}
-		after := lately(feed.after(match), 0)
-		header := optatest.Headers("F9", after, time.Now())
 		b.StartTimer()
 		started := time.Now()
 		if _, err := p.post(header, after); err != nil {

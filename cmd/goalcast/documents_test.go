@@ -115,6 +115,11 @@ func TestDocumentsReplayAndAlarms(t *testing.T) {
 	if out, log, wrong := command(t, env, "replay", "--match=9000000001", "--dry-run", "--feed=match"); !wrong || out != "" || !strings.Contains(log, "1 documents failed") {
 		t.Errorf("dry run of all that is known: %s\n%s", out, log)
 	}
+	for from, documents := range map[time.Time]string{time.Now().Add(-time.Hour): `"documents":3`, time.Now().Add(time.Hour): `"documents":0`} {
+		if _, log, _ := command(t, env, "replay", "--match=9000000001", "--feed=match", "--from="+from.Format(time.RFC3339), "--to="+from.Add(2*time.Hour).Format(time.RFC3339), "--dry-run"); !strings.Contains(log, documents) {
+			t.Errorf("replay from %s, want %s: %s", from, documents, log)
+		}
+	}
 	if _, log, wrong := command(t, env, "replay", "--error=oops"); !wrong || strings.Count(log, `"msg":"replay"`) != 1 {
 		t.Errorf("replay by error: %s", log)
 	}

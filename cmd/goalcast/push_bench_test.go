@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -35,22 +36,13 @@ func BenchmarkPush(b *testing.B) {
 		apps[i].put("/v1/me/devices/"+apps[i].token, `{"platform":"android","language":"en"}`)
 		apps[i].put("/v1/me/follows/team:2578", "") // who scores
 	}
-	feed := goalInF9(b)
-	goals := regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
 	var times []time.Duration
 	match := 8_000_000
 	for b.Loop() {
 		b.StopTimer()
 		match++
-		before := lately(goals.ReplaceAll(feed.before(match), nil), -time.Second)
-		document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
-		if err != nil {
-			b.Fatal(err)
-		}
-		p.applied(document)
-		after := lately(feed.after(match), 0)
-		told := len(goals.FindAll(after, -1)) * followers
-		header := optatest.Headers("F9", after, time.Now())
+		header, after := p.aboutToScore(match)
+		told := len(goalInXML.FindAll(after, -1)) * followers
 		b.StartTimer()
 		started := time.Now()
 		if _, err := p.post(header, after); err != nil {
@@ -67,6 +59,22 @@ func BenchmarkPush(b *testing.B) {
 	if v := fake.Violations(); len(v) > 0 {
 		b.Error(v)
 	}
+}
+
+var goalInXML = regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
+
+// aboutToScore posts the real F9 as a match of that number without its goals, waits until it is applied, and returns the one that tells of them now.
+func (p *process) aboutToScore(match int) (http.Header, []byte) {
+	p.t.Helper()
+	feed := goalInF9(p.t)
+	before := lately(goalInXML.ReplaceAll(feed.before(match), nil), -time.Second)
+	document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.applied(document)
+	after := lately(feed.after(match), 0)
+	return optatest.Headers("F9", after, time.Now()), after
 }
 
 // lately moves a document of 2015 to this moment: kick-off half an hour ago, goals now. Pushes are for what is new.
