@@ -77,10 +77,28 @@ func (p *process) aboutToScore(match int) (http.Header, []byte) {
 	return optatest.Headers("F9", after, time.Now()), after
 }
 
-// lately moves a document of 2015 to this moment: kick-off half an hour ago, goals now. Pushes are for what is new.
+// lately moves a document of 2015 to this moment: goals now, the periods so long ago that nobody is
+// told of them. Pushes are for what is new. Every time in the document moves: one that stayed would
+// lie in the future at some hours of the day.
 func lately(body []byte, since time.Duration) []byte {
 	now := time.Now().Add(since)
-	stamp := func(t time.Time) []byte { return []byte(t.UTC().Format("20060102T150405-0700")) }
-	body = bytes.Replace(body, []byte(`<Date>20150414T230000+0100</Date>`), slices.Concat([]byte(`<Date>`), stamp(now.Add(-30*time.Minute)), []byte(`</Date>`)), 1)
-	return regexp.MustCompile(`TimeStamp="201504\d\dT\d{6}\+0100"`).ReplaceAll(body, slices.Concat([]byte(`TimeStamp="`), stamp(now), []byte(`"`)))
+	zoned := func(t time.Time) string { return t.UTC().Format("20060102T150405-0700") }
+	for _, stat := range []struct {
+		name string
+		ago  time.Duration
+	}{{"first_half_start", 109 * time.Minute}, {"first_half_stop", time.Hour}, {"second_half_start", 45 * time.Minute}} {
+		at := now.Add(-stat.ago).In(london).Format("20060201T150405") // day before month, as live documents have it
+		body = regexp.MustCompile(`("`+stat.name+`">)[^<]*`).ReplaceAll(body, []byte("${1}"+at))
+	}
+	body = bytes.Replace(body, []byte(`<Date>20150414T230000+0100</Date>`), []byte(`<Date>`+zoned(now.Add(-110*time.Minute))+`</Date>`), 1)
+	return regexp.MustCompile(`TimeStamp="201504\d\dT\d{6}\+0100"`).ReplaceAll(body, []byte(`TimeStamp="`+zoned(now)+`"`))
 }
+
+// london is where Opta's times without a zone are told.
+var london = func() *time.Location {
+	zone, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		panic(err)
+	}
+	return zone
+}()
