@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"goalcast/loadtest/simulator"
 )
 
 // commands is the command line. Every flag has an environment variable; those marked secret also have one with _FILE behind the name, which names a
@@ -108,18 +110,18 @@ type serveCmd struct {
 type demoCmd struct {
 	serving
 	DatabaseURL string  `name:"database-url" env:"GOALCAST_DATABASE_URL" default:"sqlite::memory:" placeholder:"URL" help:"Database of the demo; in memory, gone when it ends."`
-	Speed       float64 `env:"GOALCAST_SPEED" default:"30" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second."`
+	Speed       float64 `env:"GOALCAST_SPEED" default:"30" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second; more than 0, at most 600."`
 	Seed        uint64  `env:"GOALCAST_SEED" default:"7" placeholder:"N" help:"The match day to play; the same number is the same day."`
-	Matches     int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches."`
+	Matches     int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches, 1 to 50."`
 }
 
 type simulateCmd struct {
 	logging
 	URL     string  `env:"GOALCAST_URL" default:"http://127.0.0.1:8080" help:"The goalcast to post to."`
 	Secret  string  `env:"GOALCAST_FEED_SECRET" secret:"" help:"Secret of its opta feed."`
-	Speed   float64 `env:"GOALCAST_SPEED" default:"1" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second."`
+	Speed   float64 `env:"GOALCAST_SPEED" default:"1" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second; more than 0, at most 600."`
 	Seed    uint64  `env:"GOALCAST_SEED" default:"7" placeholder:"N" help:"The match day to play."`
-	Matches int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches."`
+	Matches int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches, 1 to 50."`
 }
 
 type migrateCmd struct {
@@ -269,13 +271,21 @@ func (c *serveCmd) Validate() error {
 
 // Validate is called by kong.
 func (c *demoCmd) Validate() error {
+	return cmp.Or(playable(c.Speed, c.Matches), c.serving.Validate())
+}
+
+// Validate is called by kong.
+func (c *simulateCmd) Validate() error { return playable(c.Speed, c.Matches) }
+
+// playable says what of a simulated day cannot be played.
+func playable(speed float64, matches int) error {
 	switch {
-	case c.Speed <= 0 || c.Speed > 600:
+	case !(speed > 0 && speed <= 600): // NaN included
 		return errors.New("GOALCAST_SPEED: want more than 0 and at most 600")
-	case c.Matches < 1 || c.Matches > 50:
-		return errors.New("GOALCAST_MATCHES: want 1 to 50")
+	case matches < 1 || matches > simulator.MaxMatches:
+		return fmt.Errorf("GOALCAST_MATCHES: want 1 to %d", simulator.MaxMatches)
 	}
-	return c.serving.Validate()
+	return nil
 }
 
 func (f fcmConfig) check() error {

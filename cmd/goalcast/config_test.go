@@ -59,6 +59,11 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_OPTA_PULL_EVERY=1ms", want: "GOALCAST_OPTA_PULL_EVERY"},
 		{env: "GOALCAST_OPTA_PULL_TIMEOUT=0s", want: "GOALCAST_OPTA_PULL_TIMEOUT"},
 		{env: "GOALCAST_SPEED=0", want: "GOALCAST_SPEED", args: []string{"demo"}},
+		{env: "GOALCAST_SPEED=NaN", want: "GOALCAST_SPEED", args: []string{"demo"}},
+		{env: "GOALCAST_SPEED=-1", want: "GOALCAST_SPEED", args: []string{"simulate"}},
+		{env: "GOALCAST_MATCHES=51", want: "GOALCAST_MATCHES: want 1 to 50", args: []string{"demo"}},
+		{env: "GOALCAST_MATCHES=51", want: "GOALCAST_MATCHES: want 1 to 50", args: []string{"simulate"}},
+		{env: "GOALCAST_MATCHES=0", want: "GOALCAST_MATCHES: want 1 to 50", args: []string{"simulate"}},
 	} {
 		t.Run(tt.env, func(t *testing.T) {
 			name, value, _ := strings.Cut(tt.env, "=")

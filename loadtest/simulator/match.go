@@ -134,9 +134,19 @@ func (e *event) deleted(from time.Duration) {
 	})
 }
 
+// matchID numbers a day's matches, those of one seed unlike those of any other.
+func matchID(seed uint64, i int) int64 {
+	const few = 10
+	day := int64(seed % 1_000_000)
+	if i < few {
+		return 7_000_000 + day*few + int64(i)
+	}
+	return 20_000_000 + day*MaxMatches + int64(i)
+}
+
 // settle decides a match: its times first, then what happens, in order.
 func (d *Day) settle(rng *rand.Rand, i int, home, away *squad) *match {
-	m := &match{id: 7_000_000 + int64(d.cfg.Seed%1_000_000)*10 + int64(i), home: home, away: away}
+	m := &match{id: matchID(d.cfg.Seed, i), home: home, away: away}
 	seconds := func(from, to int) time.Duration { return time.Duration(from+rng.IntN(to-from)) * time.Second }
 	m.kickoff = d.cfg.Lead + time.Duration(i)*d.cfg.Stagger
 	m.lineups = m.kickoff - d.cfg.Lead/2

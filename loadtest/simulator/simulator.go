@@ -15,6 +15,7 @@ package simulator
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
@@ -26,7 +27,7 @@ import (
 type Config struct {
 	// Seed chooses the day: who plays, what happens. The same seed, Start and Speed give the same bytes.
 	Seed uint64
-	// Matches is how many are played, 1 to 8 (there are 16 clubs); 0 is 8.
+	// Matches is how many are played, 1 to MaxMatches; 0 is 8. New panics if there are more.
 	Matches int
 	// Start is the wall clock's time at which the day begins; zero is the moment New is called, and then the bytes differ with it.
 	Start time.Time
@@ -36,13 +37,14 @@ type Config struct {
 	// Lead is the time from the day's start (the F1 document) to the first kick-off, on the fast clock; 0 is 10 minutes. Line-ups come
 	// in the middle of it.
 	Lead time.Duration
-	// Stagger is the time between one kick-off and the next, on the fast clock; 0 is 8 minutes, which has eight matches going on at once. Below 0
-	// all kick off together.
+	// Stagger is the time between one kick-off and the next, on the fast clock; 0 is 8 minutes, or less where there are more than eight matches, so
+	// that all go on at once. Below 0 all kick off together.
 	Stagger time.Duration
 	// Every is how often an F9 and an F24 of a match in play come when nothing worth telling happens, on the fast clock; 0 is 60 seconds, or
 	// one second of the wall's clock where that is longer.
 	Every time.Duration
-	// TouchesPerMinute is how many passes, fouls and other touches an F24 holds per minute; 0 is 10 (about 400 kB at the end; Opta has 17). Below 0 is none.
+	// TouchesPerMinute is how many passes, fouls and other touches an F24 holds per minute; 0 is 10 (about 400 kB at the end; Opta has 17), or fewer where
+	// there are more than eight matches, so that a day has as many bytes. Below 0 is none.
 	TouchesPerMinute int
 
 	// Repeat makes Run start another day, with the next seed and new match ids, after Pause.
@@ -78,18 +80,20 @@ type Day struct {
 
 // New settles a day. It starts nothing.
 func New(cfg Config) *Day {
-	if cfg.Matches <= 0 || cfg.Matches > len(clubs)/2 {
-		cfg.Matches = len(clubs) / 2
+	const usual = len(firstClubs) / 2
+	if cfg.Matches > MaxMatches {
+		panic(fmt.Sprintf("simulator: %d matches, there can be %d", cfg.Matches, MaxMatches))
 	}
+	cfg.Matches = cmp.Or(max(cfg.Matches, 0), usual)
 	if cfg.Start.IsZero() {
 		cfg.Start = time.Now()
 	}
 	cfg.Start = cfg.Start.UTC().Truncate(time.Millisecond)
 	cfg.Speed = orDefault(cfg.Speed, 60)
 	cfg.Lead = orDefault(cfg.Lead, 10*time.Minute)
-	cfg.Stagger = max(0, cmp.Or(cfg.Stagger, 8*time.Minute))
+	cfg.Stagger = max(0, cmp.Or(cfg.Stagger, 8*time.Minute*time.Duration(usual)/time.Duration(max(usual, cfg.Matches))))
 	cfg.Every = orDefault(cfg.Every, max(time.Minute, time.Duration(cfg.Speed*float64(time.Second))))
-	cfg.TouchesPerMinute = max(0, cmp.Or(cfg.TouchesPerMinute, 10))
+	cfg.TouchesPerMinute = max(0, cmp.Or(cfg.TouchesPerMinute, 10*usual/max(usual, cfg.Matches)))
 	cfg.Pause = orDefault(cfg.Pause, 20*time.Second)
 	london, err := time.LoadLocation("Europe/London")
 	if err != nil {
@@ -97,7 +101,12 @@ func New(cfg Config) *Day {
 	}
 	d := &Day{cfg: cfg, london: london}
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0x60a1ca57))
-	order := rng.Perm(len(clubs))
+	order := rng.Perm(len(firstClubs)) // all that play on a usual day; the others follow
+	if cfg.Matches > usual {
+		for _, n := range rng.Perm(len(clubs) - len(firstClubs)) {
+			order = append(order, len(firstClubs)+n)
+		}
+	}
 	for i := range cfg.Matches {
 		d.matches = append(d.matches, d.settle(rng, i, newSquad(order[2*i]), newSquad(order[2*i+1])))
 	}

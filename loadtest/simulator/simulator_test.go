@@ -300,6 +300,26 @@ func same(t *testing.T, what string, got, want counted, undone bool) {
 	}
 }
 
+// A day has as many matches as it was asked for, of different clubs with names and numbers of their own, and the next day has other matches.
+func TestADayHasAsManyMatchesAsAskedFor(t *testing.T) {
+	for _, n := range []int{1, 8, 9, 17, simulator.MaxMatches} {
+		ids, names := map[int64]bool{}, map[string]bool{}
+		for _, seed := range []uint64{7, 8} {
+			matches := simulator.New(simulator.Config{Seed: seed, Matches: n, Start: start, TouchesPerMinute: -1}).Matches()
+			if len(matches) != n {
+				t.Errorf("%d matches, want %d", len(matches), n)
+			}
+			clear(names)
+			for _, m := range matches {
+				if ids[m.ID] || names[m.Home.Name] || names[m.Away.Name] || m.Home.Name == m.Away.Name {
+					t.Errorf("seed %d of %d: %s is there twice", seed, n, m)
+				}
+				ids[m.ID], names[m.Home.Name], names[m.Away.Name] = true, true, true
+			}
+		}
+	}
+}
+
 func TestEveryDayHasItsStories(t *testing.T) {
 	for seed := range uint64(40) {
 		n := int(seed%8) + 1

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 )
@@ -17,25 +18,48 @@ const (
 	firstPlayerID   = 900000 // a club's players count from here in steps of 100
 )
 
+// MaxMatches is how many matches a day can have: there are two clubs for each.
+const MaxMatches = 50
+
 type club struct{ name, venue, city, formation string }
 
-var clubs = [...]club{
-	{"KVC Oosterveke", "Lindenpark", "Oosterveke", "433"},
-	{"RFC Valmorin", "Stade du Moulin Vert", "Valmorin", "4231"},
-	{"SK Haverdonk", "De Havergaard", "Haverdonk", "442"},
-	{"Royal Aubrémont", "Stade des Trois Tilleuls", "Aubrémont", "433"},
-	{"KSV Zwanebeke", "Zwanendreef", "Zwanebeke", "4231"},
-	{"Union Montfélix", "Stade de la Verrerie", "Montfélix", "352"},
-	{"FC Brugelmonde", "Sluiskaai Arena", "Brugelmonde", "442"},
-	{"RSC Sart-Belval", "Stade Edmond Fauval", "Sart-Belval", "433"},
-	{"KFC Wijtergem", "Meersenstadion", "Wijtergem", "4231"},
-	{"AS Roncelles", "Stade du Haut-Pré", "Roncelles", "442"},
-	{"VK Kasterzele", "Kastelenveld", "Kasterzele", "352"},
-	{"Étoile Merlinval", "Stade de l'Écluse", "Merlinval", "433"},
-	{"KV Duinmeer", "Duinmeer Park", "Duinmeer", "4231"},
-	{"RC Clairfays", "Stade Clairfays-Nord", "Clairfays", "442"},
-	{"Racing Lindermaal", "Bosrandstadion", "Lindermaal", "433"},
-	{"Polderhout SV", "Polderkuip", "Polderhout", "352"},
+// firstClubs play when a day has at most eight matches. clubs are all there are.
+var (
+	firstClubs = [...]club{
+		{"KVC Oosterveke", "Lindenpark", "Oosterveke", "433"},
+		{"RFC Valmorin", "Stade du Moulin Vert", "Valmorin", "4231"},
+		{"SK Haverdonk", "De Havergaard", "Haverdonk", "442"},
+		{"Royal Aubrémont", "Stade des Trois Tilleuls", "Aubrémont", "433"},
+		{"KSV Zwanebeke", "Zwanendreef", "Zwanebeke", "4231"},
+		{"Union Montfélix", "Stade de la Verrerie", "Montfélix", "352"},
+		{"FC Brugelmonde", "Sluiskaai Arena", "Brugelmonde", "442"},
+		{"RSC Sart-Belval", "Stade Edmond Fauval", "Sart-Belval", "433"},
+		{"KFC Wijtergem", "Meersenstadion", "Wijtergem", "4231"},
+		{"AS Roncelles", "Stade du Haut-Pré", "Roncelles", "442"},
+		{"VK Kasterzele", "Kastelenveld", "Kasterzele", "352"},
+		{"Étoile Merlinval", "Stade de l'Écluse", "Merlinval", "433"},
+		{"KV Duinmeer", "Duinmeer Park", "Duinmeer", "4231"},
+		{"RC Clairfays", "Stade Clairfays-Nord", "Clairfays", "442"},
+		{"Racing Lindermaal", "Bosrandstadion", "Lindermaal", "433"},
+		{"Polderhout SV", "Polderkuip", "Polderhout", "352"},
+	}
+	clubs = append(firstClubs[:], moreClubs()...)
+)
+
+// moreClubs makes clubs of towns whose names are put together from parts.
+func moreClubs() []club {
+	prefixes := strings.Fields("KVC RFC SK FC KSV RSC AS VK SV RC")
+	heads := strings.Fields("Wispel Tronde Varkel Krijte Mistel Ravel Schuime Gruize Pimpe Zwoorde Hinkel Blauwe")
+	tails := strings.Fields("gem donk zele hove mark veke straat")
+	venues := []string{"%s Park", "Stade de %s", "%sveld", "Arena %s"}
+	formations := strings.Fields("433 4231 442 352")
+	list := make([]club, 2*MaxMatches-len(firstClubs))
+	for i := range list {
+		town := heads[i%len(heads)] + tails[i/len(heads)]
+		list[i] = club{name: prefixes[i%len(prefixes)] + " " + town, venue: fmt.Sprintf(venues[i%len(venues)], town), city: town,
+			formation: formations[i%len(formations)]}
+	}
+	return list
 }
 
 var (
