@@ -19,6 +19,9 @@ import (
 	"goalcast/store"
 )
 
+// demoDrain is how long the demo drains its viewers: they are pages on this machine, which come back at once.
+const demoDrain = 500 * time.Millisecond
+
 // demoProject is the Firebase project of the demo; there is no such one.
 const demoProject = "goalcast-demo"
 
@@ -31,6 +34,7 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("listen for the demo's Firebase: %w", err)
 	}
+	c.DrainTime = min(c.DrainTime, demoDrain)
 	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
 	n, err := newNode(ctx, config{
 		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded"}, roles: allRoles, migrate: true,
@@ -44,6 +48,7 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	page.Handle("/", clientjs.Handler(clientjs.Page{Speed: c.Speed, Pushes: true}))
 	page.Handle("GET /demo/pushes", phone)
 
+	context.AfterFunc(ctx, func() { fmt.Println("goalcast demo: draining viewers; Ctrl-C again ends at once") })
 	g, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, phone.hangUp) // else the server would wait for them
 	fake := newServer(&fcmtest.Server{Project: demoProject, Deliver: phone.deliver})

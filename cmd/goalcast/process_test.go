@@ -107,6 +107,7 @@ func launch(t testing.TB, env []string, args ...string) *process {
 	p.cmd = exec.Command(self, args...)
 	p.cmd.Env = append(append(os.Environ(), asGoalcast+"=1", "GORACE=halt_on_error=1"), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.Stdout = p.log
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -166,6 +167,36 @@ func TestLimitsOfViewers(t *testing.T) {
 				t.Errorf("ends with %v, want code %d", err, tt.code)
 			}
 		})
+	}
+}
+
+// TestDemoEndsSoon: the demo's viewers are on this machine, so that Ctrl-C says what happens and is done in a moment, whatever the drain time of a real hub.
+func TestDemoEndsSoon(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "demo", "--database-url=sqlite::memory:", "--matches=1")
+	enter(t, p) // reads nothing, and does not go by itself
+	for _, path := range []string{"/demo/pushes", "/v1/live?topics=competition:901"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.public+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/event-stream")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = answer.Body.Close() })
+	}
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(8 * time.Second): // on a busy machine; the drain time of serve is 15 s
+		t.Error("it does not end")
+	}
+	if p.err != nil || !strings.Contains(p.log.String(), "draining viewers; Ctrl-C again ends at once") {
+		t.Errorf("ended with %v and says\n%s", p.err, p.log.String())
 	}
 }
 
