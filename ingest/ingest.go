@@ -84,6 +84,9 @@ type Config struct {
 	NameAge time.Duration // how long a player's name from the library is believed, and that there is none; default 10 min
 	Names   int           // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
 
+	// Now is the clock that documents' arrival and the sweep go by; processes that share a store want the same one. Default time.Now.
+	Now func() time.Time
+
 	// Fault is called at "kept", "parsed", "committed" and "published", and at "revising" and "revised", between which a match is locked. It is nil but in
 	// tests, which kill the process there or see who else is there.
 	Fault func(point string)
@@ -120,6 +123,9 @@ func (c Config) withDefaults() Config {
 	orTime(&c.RetryDelay, time.Second)
 	orTime(&c.NameAge, 10*time.Minute)
 	orInt(&c.Names, 50_000)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Fault == nil {
 		c.Fault = func(string) {}
 	}

@@ -49,7 +49,7 @@ func (in *Ingest) receive(w http.ResponseWriter, r *http.Request) {
 		in.refuse(w, name, no)
 		return
 	}
-	doc := goalcast.Document{Provider: name, Headers: keptHeaders(r.Header), Body: body, Digest: sha256.Sum256(body), Received: time.Now().UTC()}
+	doc := goalcast.Document{Provider: name, Headers: keptHeaders(r.Header), Body: body, Digest: sha256.Sum256(body), Received: in.cfg.Now().UTC()}
 	in.checkDigest(doc)
 	in.describe(p, &doc)
 	if err := in.keep(context.WithoutCancel(r.Context()), p, &doc); err != nil {

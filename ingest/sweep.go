@@ -27,7 +27,7 @@ func (in *Ingest) Run(ctx context.Context) error {
 
 // sweep works on what it finds, in the order in which it was kept.
 func (in *Ingest) sweep(ctx context.Context) {
-	ids, err := in.store.UnfinishedDocuments(ctx, time.Now().Add(-in.cfg.SweepAge), in.cfg.SweepLimit)
+	ids, err := in.store.UnfinishedDocuments(ctx, in.cfg.Now().Add(-in.cfg.SweepAge), in.cfg.SweepLimit)
 	if err != nil {
 		in.sweepTrouble(ctx, "unfinished documents not read", err)
 		return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"time"
 
 	"goalcast"
 )
@@ -28,7 +27,7 @@ func (in *Ingest) complete(ctx context.Context, doc goalcast.Document, r Reading
 // Tell applies a reading that was not made of a document: what a provider learns by asking. It must carry a version with a time. Errors are passing trouble unless
 // they are ErrPermanent; telling the same again changes nothing.
 func (in *Ingest) Tell(ctx context.Context, provider string, r Reading) error {
-	doc := goalcast.Document{Provider: provider, Received: time.Now().UTC()}
+	doc := goalcast.Document{Provider: provider, Received: in.cfg.Now().UTC()}
 	r, err := in.checked(doc, r)
 	if err != nil {
 		return fmt.Errorf("tell of %s: %w", provider, permanent(err))
@@ -46,7 +45,7 @@ func (in *Ingest) Accept(ctx context.Context, provider string, headers map[strin
 	if !known {
 		return 0, fmt.Errorf("%w: no provider %q", goalcast.ErrPermanent, provider)
 	}
-	doc := goalcast.Document{Provider: provider, Headers: headers, Body: body, Digest: sha256.Sum256(body), Received: time.Now().UTC()}
+	doc := goalcast.Document{Provider: provider, Headers: headers, Body: body, Digest: sha256.Sum256(body), Received: in.cfg.Now().UTC()}
 	in.describe(p, &doc)
 	if err := in.store.KeepDocument(ctx, &doc); err != nil {
 		return 0, fmt.Errorf("keep a document of %s: %w", provider, err)

@@ -45,7 +45,7 @@ func (s *Store) UpdateClip(ctx context.Context, id string, fn func(record []byte
 		if bytes.Equal(old, changed) {
 			return errRollback
 		}
-		return tx.saveClip(ctx, id, changed)
+		return tx.saveClip(ctx, id, changed, s.Now())
 	})
 	return errors.Join(err, refused)
 }
@@ -73,14 +73,14 @@ func (t *tx) lockClip(ctx context.Context, id string) ([]byte, error) {
 	return read() // another transaction was first, and has ended since
 }
 
-func (t *tx) saveClip(ctx context.Context, id string, record []byte) error {
+func (t *tx) saveClip(ctx context.Context, id string, record []byte, now time.Time) error {
 	var c clipColumns
 	if err := json.Unmarshal(record, &c); err != nil {
 		return fmt.Errorf("record of clip %q: %w: %w", id, goalcast.ErrPermanent, err)
 	}
 	_, err := t.exec(ctx, `UPDATE clips SET match_id = $2, event = $3, version = $4, video = $5, job = $6, state = $7, attempts = $8, error = $9,
 		due = $10, updated = $11, body = $12 WHERE id = $1`,
-		id, c.Match, clean(c.Event), c.Version, clean(c.Video), clean(c.Job), clean(c.State), c.Attempts, clean(c.Error), c.Due, toMillis(time.Now()), clean(string(record)))
+		id, c.Match, clean(c.Event), c.Version, clean(c.Video), clean(c.Job), clean(c.State), c.Attempts, clean(c.Error), c.Due, toMillis(now), clean(string(record)))
 	return err
 }
 

@@ -16,7 +16,7 @@ import (
 
 // The databases must not differ in anything that a caller can see: every test here runs on all of them.
 
-var kickoff = time.Date(2026, 8, 15, 18, 45, 0, 0, time.UTC)
+var kickoff = time.Date(2025, 8, 16, 18, 45, 0, 0, time.UTC)
 
 // fixtureOf is a made-up match between two made-up clubs.
 func fixtureOf(home, away goalcast.TeamID) *goalcast.Fixture {

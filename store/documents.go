@@ -148,9 +148,9 @@ func (s *Store) FinishDocument(ctx context.Context, id goalcast.DocumentID, stat
 	return nil
 }
 
-// UnfinishedDocuments lists documents received before a time and not yet finished, oldest first: what a crash left behind.
+// UnfinishedDocuments lists documents received before a time (by Now) and not yet finished, oldest first: what a crash left behind.
 func (s *Store) UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error) {
-	rows, err := s.query(ctx, `SELECT id FROM documents WHERE state = 'received' AND received < $1 ORDER BY id LIMIT $2`,
+	rows, err := s.query(ctx, `SELECT id FROM documents WHERE state = 'received' AND `+s.past("received", 1)+` ORDER BY id LIMIT $2`,
 		olderThan.UnixMilli(), limit)
 	ids, err := collect(rows, err, scanDocumentID)
 	return ids, s.wrap("unfinished documents", err)

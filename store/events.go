@@ -79,7 +79,7 @@ func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
 		if one > 0 {
 			return errRollback
 		}
-		return tx.saveEvents(ctx, []goalcast.Event{e}, time.Now())
+		return tx.saveEvents(ctx, []goalcast.Event{e}, s.Now())
 	})
 }
 

@@ -114,12 +114,18 @@ func (j *Jobs) claim(ctx context.Context, job job) (slot int64, mine bool, err e
 	s := j.store
 	now := s.dialect.now
 	period := max(job.every.Milliseconds(), 1)
-	// First a look without a change: nearly always there is nothing to do.
+	// First a look without a change: nearly always there is nothing to do. It reads the clock by the way.
 	const due = `(slot < %[1]s / %[2]d * %[2]d OR owner <> '') AND lease <= %[1]s`
-	var any int
-	err = s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*) FROM jobs WHERE name = $1 AND NOT (`+due+`)`, now, period), job.name).Scan(&any)
-	if err != nil || any > 0 {
+	var done int
+	var ms int64
+	asked := time.Now()
+	err = s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*), %[1]s FROM jobs WHERE name = $1 AND NOT (`+due+`)`, now, period), job.name).Scan(&done, &ms)
+	if err != nil {
 		return 0, false, s.wrap("look at job "+job.name, err)
+	}
+	s.clock.set(time.UnixMilli(ms), asked)
+	if done > 0 {
+		return 0, false, nil
 	}
 	err = s.tx(ctx, "claim job "+job.name, func(tx *tx) error {
 		mine = false

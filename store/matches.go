@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"goalcast"
 )
@@ -50,7 +49,7 @@ func (s *Store) UpdateMatch(ctx context.Context, id goalcast.MatchID,
 		if err := tx.saveNames(ctx, events); err != nil {
 			return err
 		}
-		return tx.saveEvents(ctx, events, time.Now())
+		return tx.saveEvents(ctx, events, s.Now())
 	})
 	return errors.Join(err, refused)
 }

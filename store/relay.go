@@ -131,7 +131,7 @@ func (r *Relay) mark(ctx context.Context, done []goalcast.Event) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markLimit)
 	defer cancel()
 	for chunk := range slices.Chunk(done, eventsPerCall) {
-		if err := r.store.markPublished(ctx, chunk, time.Now()); err != nil {
+		if err := r.store.markPublished(ctx, chunk, r.store.Now()); err != nil {
 			return err
 		}
 	}
@@ -177,7 +177,7 @@ func (r *Relay) Run(ctx context.Context) error {
 // sweep publishes what is older than age and unpublished.
 func (r *Relay) sweep(ctx context.Context, age time.Duration) error {
 	for {
-		rows, err := r.store.unpublished(ctx, time.Now().Add(-age), sweepRows)
+		rows, err := r.store.unpublished(ctx, r.store.Now().Add(-age), sweepRows)
 		if err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func (r *Relay) sweep(ctx context.Context, age time.Duration) error {
 			r.age.Set(0)
 			return nil
 		}
-		r.age.Set(time.Since(rows[0].created).Seconds())
+		r.age.Set(max(0, r.store.Now().Sub(rows[0].created).Seconds()))
 		var events []goalcast.Event
 		for _, row := range rows {
 			if row.broken != nil {

@@ -42,6 +42,7 @@ type Store struct {
 	read    *sql.DB // single statements that change nothing; the same as write for PostgreSQL and for SQLite in memory
 	keep    *sql.DB // an idle connection that keeps a database in memory from vanishing; else nil
 	packer  *packer
+	clock   clock
 	hooks   hooks
 }
 
@@ -70,7 +71,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Ping(ctx); err != nil {
+	if err := s.readClock(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -101,7 +101,7 @@ func (n *node) makeClips() {
 			OAuthURL: c.OAuthURL, CMSURL: c.CMSURL, IngestURL: c.IngestURL,
 		}, n.log, n.reg)
 	}
-	n.clips = wsc.New(wsc.Config{ShowRendition: c.ShowRendition, CheckEvery: c.CheckEvery, Attempts: c.Attempts}, n.db, n.queue, n.player, n.log, n.reg)
+	n.clips = wsc.New(wsc.Config{ShowRendition: c.ShowRendition, CheckEvery: c.CheckEvery, Attempts: c.Attempts, Now: n.db.Now}, n.db, n.queue, n.player, n.log, n.reg)
 }
 
 func (n *node) attachClips() {

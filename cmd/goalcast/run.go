@@ -112,7 +112,7 @@ func (n *node) leave(public *http.Server) {
 // addJobs says what one process of all does from time to time.
 func (n *node) addJobs() {
 	n.jobs.Add("prune-outbox", housekeeping, func(ctx context.Context) error {
-		deleted, err := n.db.PruneOutbox(ctx, time.Now().Add(-keepOutbox))
+		deleted, err := n.db.PruneOutbox(ctx, n.db.Now().Add(-keepOutbox))
 		if err == nil && deleted > 0 {
 			n.log.Info("pruned outbox", "rows", deleted)
 		}

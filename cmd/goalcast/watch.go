@@ -68,11 +68,11 @@ func (n *node) makeWatch() {
 	n.watch = watch.New(watch.Config{
 		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary), Disagree: off(a.Disagree),
 		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: n.cfg.FeedSecrets["wsc"] != "" || n.cfg.Clips.PullKey != "", Disagreements: disagreements,
-		Webhook: a.Webhook, Secret: a.WebhookSecret,
+		Webhook: a.Webhook, Secret: a.WebhookSecret, Now: n.db.Now,
 	}, n.db, n.queue, n.log, n.reg)
 	n.queue.Handle(watch.TaskWebhook, n.watch.WebhookTask)
 
-	n.jobs.Add("partitions", partitionsEvery, func(ctx context.Context) error { return n.db.MakePartitions(ctx, time.Now()) })
+	n.jobs.Add("partitions", partitionsEvery, func(ctx context.Context) error { return n.db.MakePartitions(ctx, n.db.Now()) })
 	n.jobs.Add("retention", housekeeping, n.pruneArchive)
 	if n.has(roleIngest) {
 		n.jobs.Add("watch", watchEvery, n.watch.Check)
@@ -85,11 +85,11 @@ func (n *node) pruneArchive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	documents, err := n.db.PruneDocuments(ctx, retention, time.Now())
+	documents, err := n.db.PruneDocuments(ctx, retention, n.db.Now())
 	if documents > 0 {
 		n.log.Info("pruned archive", "documents", documents)
 	}
-	return errors.Join(err, n.db.PruneAlarms(ctx, time.Now().Add(-keepAlarms)))
+	return errors.Join(err, n.db.PruneAlarms(ctx, n.db.Now().Add(-keepAlarms)))
 }
 
 // disagreements puts what ingest finds into the watchdog's words.

@@ -85,6 +85,9 @@ type Config struct {
 	SweepAge   time.Duration // how long they are overdue then; default 10 s
 	StepLimit  time.Duration // how long they are overdue when the process that makes the step is taken for dead; default 20 s
 	SweepLimit int           // how many to take at once; default 100
+
+	// Now is the clock that due steps go by; processes that share a store want the same one. Default time.Now.
+	Now func() time.Time
 }
 
 const maxRetryDelay = 5 * time.Minute
@@ -113,6 +116,9 @@ func (c Config) withDefaults() Config {
 	orTime(&c.SweepAge, 10*time.Second)
 	orTime(&c.StepLimit, 20*time.Second)
 	orInt(&c.SweepLimit, 100)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	return c
 }
 
@@ -136,7 +142,8 @@ var (
 
 // New prepares the clips; it starts nothing. player is nil where there is no account at Brightcove.
 func New(cfg Config, store Store, queue Queue, player *brightcove.Client, log *slog.Logger, reg prometheus.Registerer) *Clips {
-	return &Clips{cfg: cfg.withDefaults(), store: store, queue: queue, player: player, log: log, metrics: newMetrics(reg), now: time.Now}
+	cfg = cfg.withDefaults()
+	return &Clips{cfg: cfg, store: store, queue: queue, player: player, log: log, metrics: newMetrics(reg), now: cfg.Now}
 }
 
 // Attach says which ingest to tell, before anything is posted to it, and before Run and Task.
