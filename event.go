@@ -158,11 +158,17 @@ type Kick struct {
 	Scored bool `json:"scored"`
 }
 
-// VAR is the detail of KindVAR. Both are words of ours: "goal", "penalty", "red_card", "mistaken_identity", "other"; and "under_review",
-// "confirmed", "cancelled", "awarded", "not_awarded", "upgraded".
+// VAR is the detail of KindVAR. All are words of ours.
 type VAR struct {
-	Subject string `json:"subject"`
+	Subject string `json:"subject"` // "goal", "penalty", "red_card", "mistaken_identity", "other"
+
+	// Outcome is "under_review"; the referee's last word on what was decided, "confirmed" or "cancelled"; without such a word the decision, "awarded",
+	// "not_awarded", "upgraded"; or "not_told", where no feed says what came of it.
 	Outcome string `json:"outcome"`
+
+	// Decision is what was confirmed, cancelled or is looked at: "awarded", "not_awarded", "upgraded"; empty where it is not told, or stands in Outcome. Without it
+	// a goal that is cancelled and one that is given after all would read alike. Whether a goal counts its own event says.
+	Decision string `json:"decision,omitempty"`
 }
 
 // Lineup is the detail of KindLineup: one team's players for a match.

@@ -39,6 +39,12 @@ func (p Period) InPlay() bool {
 	return false
 }
 
+// Clocked says whether a clock runs in the period, so that what happens in it has a minute: not in pauses, before and after, nor in a shoot-out.
+func (p Period) Clocked() bool {
+	_, to := p.minutes()
+	return to > 0
+}
+
 // minutes gives the minutes on the clock when the period starts and when its regular time is over; 0, 0 where no clock runs.
 func (p Period) minutes() (from, to int) {
 	switch p {

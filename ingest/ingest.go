@@ -166,6 +166,7 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 		Help: "Disagreements between the sources of a match that began, by what they are about. Most end within seconds."}, []string{"what"}))
 	for _, p := range providers {
 		in.providers[p.Name()] = p
+		in.metrics.provider(p.Name())
 		if cfg.Secrets[p.Name()] == "" {
 			log.Warn("no secret for this provider's feeds: only clients on this machine may post", "provider", p.Name())
 		}

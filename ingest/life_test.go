@@ -145,14 +145,14 @@ func TestReviews(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	s.want(s.tell("F24", touches(29, start, goal, touch(65, 65, 1, 0, 27, "343", "55=16", "329", "335"))), "16#3 goal confirmed 1-0", "65#2 var confirmed 1-0")
-	if v := s.event("opta:65").VAR; *v != (goalcast.VAR{Subject: "goal", Outcome: "confirmed"}) {
+	if v := s.event("opta:65").VAR; *v != (goalcast.VAR{Subject: "goal", Outcome: "confirmed", Decision: "awarded"}) {
 		t.Errorf("%+v", v)
 	}
 	// The next goal says itself that it is under review, and is taken back.
 	second := touch(17, 16, 2, 21, 40, "343")
 	s.want(s.tell("F24", touches(41, start, goal, second)), "65#3 var cancelled 1-0", "17#1 goal provisional 1-1")
 	s.want(s.tell("F24", touches(43, start, goal, touch(17, 43, 2, 21, 40, "144=16"), touch(66, 65, 2, 0, 41, "341", "336"))), "17#2 goal cancelled 1-0", "66#1 var confirmed 1-0")
-	if v := s.event("opta:66").VAR; *v != (goalcast.VAR{Subject: "goal", Outcome: "cancelled"}) {
+	if v := s.event("opta:66").VAR; *v != (goalcast.VAR{Subject: "goal", Outcome: "cancelled", Decision: "not_awarded"}) {
 		t.Errorf("%+v", v)
 	}
 	// A goal that was not given, and is now, comes as it is.
@@ -200,7 +200,7 @@ func TestPenalties(t *testing.T) {
 	// Taken back by the video referee: deleted, or gone.
 	s.want(s.tell("F24", touches(33, start, foul(40, 2, 21, 0, 43, "144=4", "9"), foul(41, 1, 11, 1, 43, "144=4", "9"), touch(65, 65, 1, 0, 31, "330", "336"))),
 		"penalty:1:first_half:30:30#3 penalty cancelled 0-0", "65#1 var confirmed 0-0")
-	if v := s.event("opta:65").VAR; *v != (goalcast.VAR{Subject: "penalty", Outcome: "cancelled"}) {
+	if v := s.event("opta:65").VAR; *v != (goalcast.VAR{Subject: "penalty", Outcome: "cancelled", Decision: "awarded"}) {
 		t.Errorf("%+v", v)
 	}
 	s = begun(t)

@@ -3,18 +3,22 @@ package ingest
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
+	"goalcast/ingest/letters"
 )
 
 // metrics are the package's. Alarms are what an operator should be woken for.
 type metrics struct {
 	documents *prometheus.CounterVec   // what became of documents
 	refused   *prometheus.CounterVec   // requests that left no document
-	alarms    *prometheus.CounterVec   // unreadable documents, panics, wrong digests
+	alarms    *prometheus.CounterVec   // unreadable documents, panics, wrong digests, letters that were replaced
+	mended    *prometheus.CounterVec   // documents with letters that were replaced, and texts that were cut
 	events    *prometheus.CounterVec   // revisions made
 	trouble   *prometheus.CounterVec   // store, bus and queue errors
 	last      *prometheus.GaugeVec     // when the last document came
@@ -23,8 +27,33 @@ type metrics struct {
 	apply     *prometheus.HistogramVec // from arrival to published
 	left      prometheus.Counter       // kept, and left to the queue or the sweeper
 
-	mu    sync.Mutex
-	feeds map[string]bool // labels in use
+	mu     sync.Mutex
+	feeds  map[string]bool      // labels in use
+	warned map[string]time.Time // by provider and feed label: when an alarm was raised for its letters
+}
+
+// mendedEvery is how often letters that are replaced in one feed alarm.
+const mendedEvery = time.Hour
+
+// first says whether something is the first of its name for mendedEvery.
+func (m *metrics) first(name string, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at, ok := m.warned[name]; ok && now.Sub(at) < mendedEvery {
+		return false
+	}
+	m.warned[name] = now
+	return true
+}
+
+// provider makes the counters of a provider, so that they are there with zero before anything happens.
+func (m *metrics) provider(name string) {
+	for _, kind := range []string{"unreadable", "panic", "digest", "mended"} {
+		m.alarms.WithLabelValues(name, kind)
+	}
+	for _, what := range letters.Kinds {
+		m.mended.WithLabelValues(name, what)
+	}
 }
 
 func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
@@ -42,7 +71,8 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 	m := &metrics{
 		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, failed, retried; repeated: known, nothing to do.", "provider", "feed", "outcome"),
 		refused:   counter("refused_total", "Requests that left no document, by reason.", "provider", "reason"),
-		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest.", "provider", "kind"),
+		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest; mended: letters of a feed were replaced, once an hour.", "provider", "kind"),
+		mended:    counter("mended_total", "Documents that were read although something was wrong with their letters, by what: "+strings.Join(letters.Kinds, ", ")+".", "provider", "what"),
 		events:    counter("events_total", "Event revisions made, by kind and what happened to the event: new, changed, cancelled, restored.", "kind", "change"),
 		trouble:   counter("trouble_total", "Errors of what ingest depends on: store, bus, queue.", "of"),
 		last: register(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_ingest_last_document_timestamp_seconds",
@@ -52,7 +82,7 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 		apply: histogram("apply_seconds", "From a document's last byte to its events on the bus.", fast),
 		left: register(reg, prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_ingest_left_total",
 			Help: "Documents kept and left to the queue: too many waited, or the process was ending."})),
-		feeds: map[string]bool{},
+		feeds: map[string]bool{}, warned: map[string]time.Time{},
 	}
 	gauge("waiting_documents", "Documents that wait for a worker.", func() float64 { n, _ := work.waiting(); return float64(n) })
 	gauge("waiting_bytes", "Bytes of the documents that wait for a worker.", func() float64 { _, b := work.waiting(); return float64(b) })

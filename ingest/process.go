@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/letters"
 )
 
 // live reads and applies a document that is just being kept. It is a worker's job: it outlives the request, and is waited for at the end.
@@ -97,6 +98,10 @@ func (in *Ingest) checked(doc goalcast.Document, r Reading) (Reading, error) {
 	if r.Source == "" {
 		return Reading{}, errors.New("reading without a source")
 	}
+	if err := r.bounded(); err != nil {
+		return Reading{}, err
+	}
+	r.tidy()
 	place := make(map[goalcast.MatchID]int, len(r.Matches))
 	matches := make([]MatchReading, 0, len(r.Matches))
 	for _, m := range r.Matches {
@@ -160,7 +165,27 @@ func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading Rea
 		return fmt.Errorf("document %d is %s: %w", doc.ID, state, storeErr)
 	}
 	in.metrics.document(doc, outcome)
+	if err == nil {
+		in.mended(doc, reading.Mended)
+	}
 	return err
+}
+
+// mended counts a document that was read although something was wrong with its letters. The first one of a provider's feed in an hour alarms.
+func (in *Ingest) mended(doc goalcast.Document, m letters.Mended) {
+	if len(m) == 0 {
+		return
+	}
+	for kind := range m {
+		in.metrics.mended.WithLabelValues(doc.Provider, kind).Inc()
+	}
+	feed := in.metrics.feed(doc.Feed)
+	if !in.metrics.first(doc.Provider+"/"+feed, time.Now()) {
+		return
+	}
+	in.metrics.alarms.WithLabelValues(doc.Provider, "mended").Inc()
+	in.log.Warn("document read although its letters are wrong; what could not be read was replaced", "document", doc.ID, "provider", doc.Provider, "feed", feed,
+		"match", doc.Match, "found", m.String())
 }
 
 // permanent marks an error that trying again cannot mend.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/letters"
 )
 
 // Provider reads the documents of one sender of feeds. Its methods are pure and safe for concurrent use.
@@ -38,6 +39,11 @@ type Reading struct {
 	Standings  []goalcast.Standings
 	Squads     []goalcast.SquadList
 	Commentary []goalcast.Commentary
+
+	// Mended is what was wrong with the document's letters and was read all the same; ingest counts it.
+	Mended letters.Mended
+	// Found is what a Completer's Read leaves for its Complete, so that a document is read once. Nobody else looks at it.
+	Found any
 }
 
 // MatchReading is what a document says of one match.

@@ -3,43 +3,83 @@ package opta
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"goalcast/ingest/letters"
 )
 
-// open makes UTF-8 of a body and starts reading it. The body itself is not changed.
+// open makes UTF-8 of a body and starts reading it. The body itself is not changed. What is valid UTF-8 is UTF-8, whatever the document declares: text in another
+// encoding practically never is. In a document that declares an encoding of one byte each, bytes are what they are there; in all others those that are not UTF-8
+// become U+FFFD.
 func open(body []byte) (*reader, error) {
-	text := fromFirstTag(body)
-	switch {
-	case bytes.HasPrefix(body, []byte{0xFE, 0xFF}) || bytes.HasPrefix(body, []byte{0xFF, 0xFE}):
-		return nil, errors.New("the encoding is UTF-16, which is not read")
-	case len(text) == 0:
+	var mended letters.Mended
+	text, wide := letters.UTF16(body)
+	if wide {
+		mended.Note(letters.Encoding, "the document is UTF-16")
+	}
+	if text = fromFirstTag(text); len(text) == 0 {
 		return nil, errors.New("no XML in it")
 	}
-	table := (*charmap.Charmap)(nil)
-	switch name := declaredEncoding(text); strings.ToLower(name) {
-	case "", "utf-8", "utf8", "us-ascii", "ascii":
-	case "iso-8859-1", "latin1", "latin-1":
-		table = charmap.ISO8859_1
-	case "windows-1252", "cp1252":
-		table = charmap.Windows1252
+	name := declaredEncoding(text)
+	table, known := tableOf(name)
+	if !known && !wide {
+		mended.Note(letters.Encoding, "the encoding %.40q is not known, it was taken for UTF-8", name)
+	}
+	switch valid := utf8.Valid(text); {
+	case valid && bytes.IndexByte(text, 0) < 0:
+		text = append(make([]byte, 0, len(text)+1), text...)
+	case valid || table == nil:
+		text = letters.Valid(text, &mended)
 	default:
-		return nil, fmt.Errorf("the encoding %.40q is not read", name)
+		text = decoded(text, table, &mended)
 	}
-	if table == nil {
-		if !utf8.Valid(text) {
-			return nil, fmt.Errorf("not UTF-8: byte 0x%02x at offset %d", text[invalidAt(text)], len(body)-len(text)+invalidAt(text))
+	r := newReader(text)
+	r.mended.Join(mended)
+	return r, nil
+}
+
+// decoded makes UTF-8 of text in an encoding of one byte a character. NUL, which the lexer takes for the end, becomes U+FFFD like all that the encoding does not have.
+func decoded(text []byte, table *charmap.Charmap, mended *letters.Mended) []byte {
+	out := make([]byte, 0, len(text)+len(text)/16+1)
+	for i, c := range text {
+		r := table.DecodeByte(c)
+		if r == utf8.RuneError || c == 0 {
+			mended.Note(letters.Encoding, "byte 0x%02x at offset %d is nothing in the declared encoding", c, i)
+			r = utf8.RuneError
 		}
-		return newReader(append(make([]byte, 0, len(text)+1), text...)), nil
+		out = utf8.AppendRune(out, r)
 	}
-	decoded := make([]byte, 0, len(text)+len(text)/16+1)
-	for _, c := range text {
-		decoded = utf8.AppendRune(decoded, table.DecodeByte(c))
+	return out
+}
+
+// tableOf finds an encoding of one byte a character by its name, as it is declared: "ISO-8859-15", "windows-1250", "cp1252". It is nil for UTF-8 and what is a part
+// of it. Whoever declares ISO-8859-1 may have written Windows-1252, which has the same letters and some more.
+func tableOf(name string) (table *charmap.Charmap, known bool) {
+	plain := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+			return c
+		}
+		return -1
+	}, strings.ToLower(name))
+	switch plain {
+	case "", "utf8", "usascii", "ascii":
+		return nil, true
+	case "iso88591", "latin1", "l1", "cp1252":
+		return charmap.Windows1252, true
 	}
-	return newReader(decoded), nil
+	if digits, ok := strings.CutPrefix(plain, "cp125"); ok {
+		plain = "windows125" + digits
+	}
+	for _, e := range charmap.All {
+		table, ok := e.(*charmap.Charmap)
+		if ok && plain == strings.ToLower(strings.NewReplacer(" ", "", "-", "").Replace(table.String())) {
+			return table, true
+		}
+	}
+	return nil, false
 }
 
 // fromFirstTag leaves out a byte order mark, white space and whatever else stands before the first "<": copies of documents come with such.
@@ -63,16 +103,4 @@ func declaredEncoding(text []byte) string {
 	}
 	name, _, _ := bytes.Cut(after[1:], after[:1])
 	return string(name)
-}
-
-func invalidAt(text []byte) int {
-	at := 0
-	for at < len(text) {
-		c, size := utf8.DecodeRune(text[at:])
-		if c == utf8.RuneError && size <= 1 {
-			return at
-		}
-		at += size
-	}
-	return 0
 }

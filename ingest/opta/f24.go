@@ -65,6 +65,7 @@ const (
 // Limits of an F24, so that what is compared with one another stays cheap whatever is sent. A match has some 2,500 events, 150 of which facts can
 // be made of, with up to 60 qualifiers each.
 const (
+	maxGames      = 20 // a document has one
 	maxTouches    = 2000
 	maxActors     = 20000
 	maxQualifiers = 256
@@ -122,6 +123,7 @@ type game struct {
 	actors       []actor
 	lastModified []byte // newest of all events
 	lastVersion  []byte
+	ended        bool // the match is over
 }
 
 // readF24 reads every event's attributes, and of the few that matter the qualifiers.
@@ -140,11 +142,16 @@ func readF24(r *reader, doc goalcast.Document, c clock) (ingest.Reading, error) 
 			return
 		}
 		gameID = string(r.attr("id"))
-		g := &game{clock: c, id: goalcast.MatchID(id(r.attr("id"))), actors: make([]actor, 0, 2048)}
+		g := &game{clock: c, id: goalcast.MatchID(id(r.attr("id")))}
 		if g.id == 0 {
 			return
 		}
+		if len(games) == maxGames {
+			r.fail("more than %d elements Game", maxGames)
+			return
+		}
 		g.describe(r)
+		g.actors = make([]actor, 0, 2048)
 		r.each(func() {
 			if r.name() == "Event" {
 				g.event(r)

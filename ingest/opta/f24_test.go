@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest"
 )
 
 // ev is an Event of team 1 in the second half; more attributes and qualifiers ("9" or "55=12") can follow.
@@ -123,17 +124,24 @@ func TestTrapReviewIsNoCard(t *testing.T) {
 		qualifiers []string
 		want       goalcast.VAR
 	}{
-		"red card":               {[]string{"33"}, goalcast.VAR{Subject: "red_card", Outcome: "under_review"}},
-		"goal under review":      {[]string{"329", "343"}, goalcast.VAR{Subject: "goal", Outcome: "under_review"}},
-		"goal taken back":        {[]string{"336", "329"}, goalcast.VAR{Subject: "goal", Outcome: "cancelled"}},
-		"goal stands":            {[]string{"329", "335", "343"}, goalcast.VAR{Subject: "goal", Outcome: "confirmed"}},
+		"red card":               {[]string{"33"}, goalcast.VAR{Subject: "red_card", Outcome: "not_told"}},
+		"red card under review":  {[]string{"33", "343"}, goalcast.VAR{Subject: "red_card", Outcome: "under_review"}},
+		"goal under review":      {[]string{"329", "343"}, goalcast.VAR{Subject: "goal", Outcome: "under_review", Decision: "awarded"}},
+		"goal taken back":        {[]string{"336", "329"}, goalcast.VAR{Subject: "goal", Outcome: "cancelled", Decision: "awarded"}},
+		"goal after all":         {[]string{"336", "341"}, goalcast.VAR{Subject: "goal", Outcome: "cancelled", Decision: "not_awarded"}},
+		"goal stands":            {[]string{"329", "335", "343"}, goalcast.VAR{Subject: "goal", Outcome: "confirmed", Decision: "awarded"}},
+		"no goal stands":         {[]string{"341", "335"}, goalcast.VAR{Subject: "goal", Outcome: "confirmed", Decision: "not_awarded"}},
+		"penalty taken back":     {[]string{"330", "336"}, goalcast.VAR{Subject: "penalty", Outcome: "cancelled", Decision: "awarded"}},
+		"penalty after all":      {[]string{"331", "336"}, goalcast.VAR{Subject: "penalty", Outcome: "cancelled", Decision: "not_awarded"}},
+		"red card taken back":    {[]string{"342", "336"}, goalcast.VAR{Subject: "red_card", Outcome: "cancelled", Decision: "awarded"}},
+		"upgrade taken back":     {[]string{"332", "336"}, goalcast.VAR{Subject: "red_card", Outcome: "cancelled", Decision: "upgraded"}},
 		"goal not given":         {[]string{"341"}, goalcast.VAR{Subject: "goal", Outcome: "not_awarded"}},
 		"penalty":                {[]string{"330"}, goalcast.VAR{Subject: "penalty", Outcome: "awarded"}},
 		"no penalty":             {[]string{"331"}, goalcast.VAR{Subject: "penalty", Outcome: "not_awarded"}},
 		"yellow becomes red":     {[]string{"332"}, goalcast.VAR{Subject: "red_card", Outcome: "upgraded"}},
 		"red card by VAR":        {[]string{"33", "342"}, goalcast.VAR{Subject: "red_card", Outcome: "awarded"}},
 		"mistaken identity":      {[]string{"333", "335"}, goalcast.VAR{Subject: "mistaken_identity", Outcome: "confirmed"}},
-		"something else":         {[]string{"334"}, goalcast.VAR{Subject: "other", Outcome: "under_review"}},
+		"something else":         {[]string{"334"}, goalcast.VAR{Subject: "other", Outcome: "not_told"}},
 		"nothing but that it is": {[]string{"364"}, goalcast.VAR{Subject: "other", Outcome: "under_review"}},
 	} {
 		_, m := mustRead(t, "F24", f24(ev(1, 65, second, tt.qualifiers...)))
@@ -143,6 +151,80 @@ func TestTrapReviewIsNoCard(t *testing.T) {
 	}
 	if _, m := mustRead(t, "F24", f24(ev(1, 65, second, "56=Center"))); len(m.Facts) != 0 {
 		t.Errorf("a decision before there were video referees: %v", ids(m))
+	}
+}
+
+// Nothing is under review any more when the match is over, whether a document says how it ended or not; and a goal that was looked at counts.
+func TestReviewsEndWithTheMatch(t *testing.T) {
+	events := ev(1, 65, second, "33", "343") + ev(2, 65, second, "329", "343") + ev(3, 16, second, "343")
+	_, m := mustRead(t, "F24", f24(events))
+	if first, goal := fact(t, m, "opta:1").VAR, fact(t, m, "opta:3"); first.Outcome != "under_review" || goal.Status != goalcast.Provisional {
+		t.Errorf("in play: %+v, goal %s", first, goal.Status)
+	}
+	_, m = mustRead(t, "F24", f24(events+part(7, 30, 2, 1, "19:50:00.0", "209")))
+	if got, want := *fact(t, m, "opta:1").VAR, (goalcast.VAR{Subject: "red_card", Outcome: "not_told"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got, want := *fact(t, m, "opta:2").VAR, (goalcast.VAR{Subject: "goal", Outcome: "awarded"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if goal := fact(t, m, "opta:3"); goal.Status != goalcast.Confirmed {
+		t.Errorf("goal %s", goal.Status)
+	}
+}
+
+// Where no clock runs nothing has a minute, whatever stands in the document.
+func TestNoMinuteWhereNoClockRuns(t *testing.T) {
+	for _, period := range []int{5, 10, 11, 12, 13, 14, 16} {
+		at := fmt.Sprintf(`period_id="%d" min="0" sec="7" player_id="11" team_id="1" timestamp="2020-07-05T19:17:12.47"`, period)
+		_, m := mustRead(t, "F24", f24(ev(1, 17, at, "33")+ev(2, 18, at, "55=3")+ev(3, 19, at, "55=2")+ev(4, 20, at)+ev(5, 65, at, "342")+ev(6, 16, at)+ev(7, 75, at)))
+		if len(m.Facts) < 4 {
+			t.Errorf("period %d: %v", period, ids(m))
+		}
+		for _, e := range m.Facts {
+			if e.Minute != 0 || e.Second != 0 {
+				t.Errorf("period %d: %s %s has minute %d:%d", period, e.Kind, e.ID, e.Minute, e.Second)
+			}
+		}
+	}
+	for _, period := range []string{"HalfTime", "FullTime", "10", "14", "PreMatch", "ShootOut"} {
+		at := fmt.Sprintf(`EventID="%%d" Period="%s" Min="45" Sec="7" Time="46" PlayerRef="p11"`, period)
+		_, m := mustRead(t, "F7", f7(inPlay, fmt.Sprintf(`<Goal `+at+`/><Booking Card="Red" `+at+`/><Substitution SubOff="p11" `+at+`/><MissedPenalty `+at+`/>`, 1, 2, 3, 4), ""))
+		for _, e := range m.Facts {
+			if e.Minute != 0 || e.Second != 0 {
+				t.Errorf("period %s: %s %s has minute %d:%d", period, e.Kind, e.ID, e.Minute, e.Second)
+			}
+		}
+	}
+}
+
+// What an F24 may hold is limited in all directions, each with a word about it.
+func TestLimitsOfDocuments(t *testing.T) {
+	games := strings.Repeat(`<Game id="8"/>`, maxGames+1)
+	goals := ""
+	for i := range maxTouches + 1 {
+		goals += fmt.Sprintf(`<Goal EventID="%d" Period="1" Time="3"/>`, i+1)
+	}
+	people, inLineup, matches := "", "", ""
+	for i := range max(maxPeople, maxInLineup) + 1 {
+		people += fmt.Sprintf(`<Player uID="p%d"><PersonName><Last>A</Last></PersonName></Player>`, i+1)
+		inLineup += fmt.Sprintf(`<MatchPlayer PlayerRef="p%d"/>`, i+1)
+	}
+	for i := range ingest.MaxMatches + 1 {
+		matches += fmt.Sprintf(`<MatchData uID="g%d"/>`, i+1)
+	}
+	for name, tt := range map[string]struct{ feed, body, want string }{
+		"games":     {"F24", `<Games timestamp="2020-07-05T20:05:00">` + games + `</Games>`, "elements Game"},
+		"goals":     {"F7", f7(inPlay, goals, ""), "goals, cards"},
+		"people":    {"F7", strings.Replace(f7(inPlay, "", ""), "<Name>Southwold", people+"<Name>Southwold", 1), "players"},
+		"line-up":   {"F7", f7(inPlay, "<PlayerLineUp>"+inLineup+"</PlayerLineUp>", ""), "line-up"},
+		"sides":     {"F7", strings.Replace(f7(inPlay, "", ""), "</MatchData>", strings.Repeat(`<TeamData TeamRef="t3"/>`, maxSides)+"</MatchData>", 1), "TeamData"},
+		"documents": {"F7", `<SoccerFeed TimeStamp="20200705T200500+0100">` + strings.Repeat(`<SoccerDocument uID="f7" Type="Latest"/>`, maxDocuments+1) + `</SoccerFeed>`, "SoccerDocument"},
+		"matches":   {"F1", `<SoccerFeed><SoccerDocument Type="RESULTS Latest" timestamp="2011-10-26 09-00-38">` + matches + `</SoccerDocument></SoccerFeed>`, "matches in one list"},
+	} {
+		if _, err := New().Read(document(tt.feed, tt.body)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %.200v, want one with %q", name, err, tt.want)
+		}
 	}
 }
 

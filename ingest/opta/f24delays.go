@@ -138,8 +138,12 @@ func (t *touch) delayReason() string {
 	return ""
 }
 
-// underReview makes goals provisional while the video referee looks at them: as the goal itself says, or a decision under review that refers to it.
+// underReview makes goals provisional while the video referee looks at them: as the goal itself says, or a decision under review that refers to it. When the match
+// is over nobody looks any more.
 func (g *game) underReview(facts []goalcast.Event) []goalcast.Event {
+	if g.ended {
+		return facts
+	}
 	open := map[string]bool{}
 	for i := range g.touches {
 		t := &g.touches[i]

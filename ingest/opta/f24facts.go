@@ -9,6 +9,8 @@ import (
 
 // facts makes our events of the game's. A deleted event stands among them as cancelled, with what the provider left of it.
 func (g *game) facts() []goalcast.Event {
+	periods := g.periods()
+	g.ended = slices.ContainsFunc(periods, func(e goalcast.Event) bool { return e.Period == goalcast.FullTime && e.Counts() })
 	var out []goalcast.Event
 	for i := range g.touches {
 		t := &g.touches[i]
@@ -33,17 +35,20 @@ func (g *game) facts() []goalcast.Event {
 	}
 	out = append(out, g.swaps()...)
 	out = append(out, g.lineups()...)
-	out = append(out, g.periods()...)
+	out = append(out, periods...)
 	out = append(out, g.addedTimes()...)
 	out = append(out, g.penalties()...)
 	out = append(out, g.delays()...)
 	return unique(g.underReview(out))
 }
 
-// fact is what all facts of one event have in common.
+// fact is what all facts of one event have in common. Where no clock runs, at half time or after the end, it has no minute: F24 writes 0 there, or when the period ended.
 func (g *game) fact(t *touch, kind goalcast.Kind) goalcast.Event {
 	e := goalcast.Event{ID: eventID(t.id), Status: goalcast.Confirmed, Kind: kind, Match: g.id, Team: goalcast.TeamID(t.team), Player: player(t.player),
-		Period: t.period, Minute: minuteShown(t.minute, t.second), Second: t.second, At: g.at(t)}
+		Period: t.period, At: g.at(t)}
+	if t.period.Clocked() {
+		e.Minute, e.Second = minuteShown(t.minute, t.second), t.second
+	}
 	if t.deleted {
 		e.Status = goalcast.Cancelled
 	}
@@ -55,7 +60,7 @@ func (g *game) attempt(t *touch) (goalcast.Event, bool) {
 	switch {
 	case t.period == goalcast.Shootout:
 		e := g.fact(t, goalcast.KindShootoutKick)
-		e.Minute, e.Second, e.Kick = 0, 0, &goalcast.Kick{Scored: t.kind == typeGoal}
+		e.Kick = &goalcast.Kick{Scored: t.kind == typeGoal}
 		return e, true
 	case !t.period.InPlay():
 		return goalcast.Event{}, false

@@ -1,9 +1,15 @@
 package opta
 
-import "goalcast"
+import (
+	"cmp"
+
+	"goalcast"
+)
 
 // review makes a VAR event of a contentious decision (type 65). It may carry the qualifier of a red card and is a review all the same,
 // not a card. One that says neither what is reviewed nor what came of it makes nothing: the type is older than video referees.
+//
+// It is under review only where it says so, and until the match is over: many say no more than what they are about, and no later document does.
 func (g *game) review(t *touch) (goalcast.Event, bool) {
 	v := goalcast.VAR{}
 	told := false
@@ -12,6 +18,9 @@ func (g *game) review(t *touch) (goalcast.Event, bool) {
 		told = told || subject != "" || outcome != ""
 		if subject != "" && (v.Subject == "" || v.Subject == "other") {
 			v.Subject = subject
+		}
+		if weight(outcome) == weightDecision && v.Decision == "" {
+			v.Decision = outcome
 		}
 		if weight(outcome) > weight(v.Outcome) {
 			v.Outcome = outcome
@@ -23,8 +32,14 @@ func (g *game) review(t *touch) (goalcast.Event, bool) {
 	if v.Subject == "" {
 		v.Subject = "other"
 	}
-	if v.Outcome == "" {
-		v.Outcome = "under_review"
+	switch {
+	case v.Outcome == "":
+		v.Outcome = "not_told"
+	case v.Outcome == "under_review" && g.ended:
+		v.Outcome = cmp.Or(v.Decision, "not_told")
+	}
+	if v.Decision == v.Outcome {
+		v.Decision = ""
 	}
 	e := g.fact(t, goalcast.KindVAR)
 	e.VAR = &v
@@ -62,14 +77,17 @@ func reviewWords(qualifier int64) (subject, outcome string) {
 	return "", ""
 }
 
+// weightDecision is the weight of what was decided before anyone looked at it again.
+const weightDecision = 1
+
 // weight says which of two outcomes to show: the referee's last word (confirmed, cancelled) tells more than that a review goes on, and
-// that more than the decision that is reviewed.
+// that more than the decision that is reviewed, which stands beside it.
 func weight(outcome string) int {
 	switch outcome {
 	case "":
 		return 0
 	case "awarded", "not_awarded", "upgraded":
-		return 1
+		return weightDecision
 	case "under_review":
 		return 2
 	}

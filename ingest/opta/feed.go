@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"goalcast"
+	"goalcast/ingest/letters"
 )
 
 // normalFeed gives one spelling of a feed's name: "F01", " f1" and "F1" are F1. Text that is no feed's name gives "".
@@ -111,7 +112,8 @@ const lookBytes = 16 << 10
 
 // look reads the root element and its first child. It never fails; Read finds out what is wrong with a body.
 func look(body []byte) sight {
-	r := newReader(bytes.Clone(fromFirstTag(body[:min(len(body), lookBytes)])))
+	text, _ := letters.UTF16(body[:min(len(body), lookBytes)])
+	r := newReader(bytes.ReplaceAll(fromFirstTag(text), []byte{0}, []byte{' '}))
 	s := sight{root: r.root()}
 	switch s.root {
 	case "Games":

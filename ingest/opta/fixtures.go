@@ -70,6 +70,10 @@ func (l *fixtureList) match(r *reader) {
 	if match == 0 {
 		return
 	}
+	if len(l.matches) == ingest.MaxMatches {
+		r.fail("more than %d matches in one list", ingest.MaxMatches)
+		return
+	}
 	l.edited = latest(l.edited, l.clock.f24(string(r.attr("last_modified")), l.made))
 	f := &goalcast.Fixture{Competition: l.competition, Season: l.season}
 	var period, result string

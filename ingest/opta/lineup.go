@@ -14,6 +14,10 @@ func (m *matchDocument) lineup(r *reader, l *goalcast.Lineup) {
 		if r.name() != "MatchPlayer" || who == 0 {
 			return
 		}
+		if len(l.Players) == maxInLineup {
+			r.fail("a line-up with more than %d players", maxInLineup)
+			return
+		}
 		p := goalcast.LineupPlayer{Player: goalcast.Player{ID: who}, Shirt: int(number(r.attr("ShirtNumber"))), Position: position(string(r.attr("Position"))),
 			Place: int(number(r.attr("Formation_Place"))), Start: string(r.attr("Status")) == "Start", Captain: string(r.attr("Captain")) == "1"}
 		if p.Position == "" {

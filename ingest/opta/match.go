@@ -11,6 +11,15 @@ import (
 	"goalcast/ingest"
 )
 
+// Limits of a match document. Real ones have one match with two sides, up to 150 facts and up to 80 people.
+const (
+	maxDocuments = 20
+	maxSides     = 10  // elements TeamData, and teams that are named
+	maxPeople    = 500 // that are named
+	maxInLineup  = 100 // players of a line-up
+	maxMoments   = 100 // times of day
+)
+
 // matchDocument is one SoccerDocument of F7 or F9 while it is read: the whole match as it stands, no deltas.
 type matchDocument struct {
 	clock   clock
@@ -29,6 +38,7 @@ type matchDocument struct {
 	home, away side // Score attributes
 	stats      map[goalcast.TeamID]map[string]float64
 	officials  []goalcast.Official
+	sides      int // elements TeamData
 }
 
 // readMatch reads F7 and F9. F9 is F7 with some two thousand statistics; they are passed by.
@@ -41,7 +51,10 @@ func readMatch(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) 
 		if r.name() != "SoccerDocument" {
 			return
 		}
-		uID = string(r.attr("uID"))
+		if uID = string(r.attr("uID")); len(documents) == maxDocuments {
+			r.fail("more than %d elements SoccerDocument", maxDocuments)
+			return
+		}
 		m := &matchDocument{clock: c, id: goalcast.MatchID(id(r.attr("uID"))), players: map[goalcast.PlayerID]string{}, teams: map[goalcast.TeamID]string{},
 			coaches: map[goalcast.TeamID]*goalcast.Coach{}, moments: map[string]string{}, stats: map[goalcast.TeamID]map[string]float64{}}
 		m.read(r)
@@ -117,7 +130,8 @@ func (m *matchDocument) matchData(r *reader) {
 		case "MatchOfficial", "AssistantOfficials":
 			m.official(r)
 		case "Stat":
-			if kind := string(r.attr("Type")); strings.HasSuffix(kind, "_start") || strings.HasSuffix(kind, "_stop") {
+			kind := string(r.attr("Type"))
+			if len(m.moments) < maxMoments && (strings.HasSuffix(kind, "_start") || strings.HasSuffix(kind, "_stop")) {
 				m.moments[kind] = r.text()
 			}
 		case "TeamData":
@@ -129,6 +143,10 @@ func (m *matchDocument) matchData(r *reader) {
 // team reads the names of a team, its players and its coach, which stand after the facts that need them.
 func (m *matchDocument) team(r *reader) {
 	team := goalcast.TeamID(id(r.attr("uID")))
+	if len(m.teams) == maxSides || len(m.players) >= maxPeople {
+		r.fail("more than %d teams with %d players", maxSides, maxPeople)
+		return
+	}
 	leads := 0
 	r.each(func() {
 		switch r.name() {
@@ -137,7 +155,9 @@ func (m *matchDocument) team(r *reader) {
 		case "Player":
 			who := goalcast.PlayerID(id(r.attr("uID")))
 			if name := personName(r, func() {}); name != "" && who != 0 {
-				m.players[who] = name
+				if m.players[who] = name; len(m.players) > maxPeople {
+					r.fail("more than %d players", maxPeople)
+				}
 			}
 		case "TeamOfficial":
 			rank, coach := headCoach(string(r.attr("Type"))), goalcast.Coach{ID: id(r.attr("uID"))}
@@ -177,6 +197,10 @@ func (m *matchDocument) teamData(r *reader) {
 	if team == 0 {
 		return
 	}
+	if m.sides++; m.sides > maxSides {
+		r.fail("more than %d elements TeamData", maxSides)
+		return
+	}
 	score := string(r.attr("Score"))
 	told := side{team: team, score: count(score), hasScore: strings.Trim(score, "0123456789") == "" && score != ""}
 	switch string(r.attr("Side")) {
@@ -188,6 +212,10 @@ func (m *matchDocument) teamData(r *reader) {
 	lineup := &goalcast.Lineup{Team: team, Formation: string(r.attr("Formation"))}
 	var kicks, shots []goalcast.Event // of a shoot-out: goals in it, and all kicks
 	r.each(func() {
+		if len(m.facts)+len(kicks)+len(shots) >= maxTouches {
+			r.fail("more than %d goals, cards and the like", maxTouches)
+			return
+		}
 		switch r.name() {
 		case "Goal":
 			if e, ok := m.goal(r, team); ok && e.Kind == goalcast.KindShootoutKick {
@@ -204,7 +232,7 @@ func (m *matchDocument) teamData(r *reader) {
 			m.keep(e, ok && e.Period != goalcast.Shootout)
 		case "ShootOut":
 			r.each(func() {
-				if e, ok := m.shot(r, team); ok {
+				if e, ok := m.shot(r, team); ok && len(shots) < maxTouches {
 					shots = append(shots, e)
 				}
 			})
@@ -340,7 +368,13 @@ func (m *matchDocument) finished() ingest.MatchReading {
 		}
 		m.name(&facts[i])
 	}
-	return ingest.MatchReading{Match: m.id, Fixture: f, Facts: unique(facts), Players: m.players, Claims: m.claims(), Stats: m.counted()}
+	facts = unique(facts)
+	for i := range facts { // only now: ids that are made of what an event is have the minute as it is written
+		if e := &facts[i]; e.Period != "" && !e.Period.Clocked() {
+			e.Minute, e.Second = 0, 0
+		}
+	}
+	return ingest.MatchReading{Match: m.id, Fixture: f, Facts: facts, Players: m.players, Claims: m.claims(), Stats: m.counted()}
 }
 
 // name fills in the names of an event's players.

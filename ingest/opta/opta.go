@@ -127,5 +127,6 @@ func (p Provider) read(feed string, doc goalcast.Document) (ingest.Reading, erro
 	}
 	reading.Version.Produced = r.produced()
 	reading.Version.Digest = hex.EncodeToString(doc.Digest[:])
+	reading.Mended.Join(r.mended)
 	return reading, nil
 }

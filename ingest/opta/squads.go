@@ -23,6 +23,7 @@ func readF40(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) {
 	made := c.srmlOrF1(written, r.produced())
 	list := goalcast.SquadList{}
 	place := map[goalcast.TeamID]int{}
+	members := 0
 	squad := func(team goalcast.TeamID) *goalcast.Squad {
 		i, known := place[team]
 		if !known {
@@ -43,7 +44,12 @@ func readF40(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) {
 			r.fail("more than %d teams", maxSquads)
 			return
 		}
-		readSquad(r, squad(team), left)
+		s := squad(team)
+		before := len(s.Players) + len(s.Left)
+		readSquad(r, s, left)
+		if members += len(s.Players) + len(s.Left) - before; members > ingest.MaxSquadMembers {
+			r.fail("more than %d players", ingest.MaxSquadMembers)
+		}
 	}
 	r.each(func() {
 		if r.name() != "SoccerDocument" {

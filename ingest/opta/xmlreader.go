@@ -10,13 +10,15 @@ import (
 
 	"github.com/tdewolff/parse/v2"
 	"github.com/tdewolff/parse/v2/xml"
+
+	"goalcast/ingest/letters"
 )
 
 // Limits of a document. Opta's own have 7 levels and 25 attributes; the limits only keep hostile input cheap.
 const (
 	maxDepth      = 64
 	maxAttributes = 64
-	maxText       = 64 << 10 // bytes of one element's text that is asked for
+	maxText       = 16 << 10 // bytes of one element's text that are read; ingest cuts names and texts to much less
 )
 
 // reader walks through an XML document from start to end: a lexer does the letters, reader the grammar. It gives slices of the document
@@ -34,6 +36,8 @@ type reader struct {
 	ended bool // the root element is closed
 	stamp time.Time
 	err   error
+
+	mended letters.Mended // of what was asked for
 }
 
 type attribute struct{ name, value []byte } // value without quotes, entities not decoded
@@ -111,8 +115,8 @@ func (r *reader) text() string {
 			if !r.cdata {
 				part = r.decoded(part)
 			}
-			if all = append(all, part...); len(all) > maxText {
-				r.fail("element %.40q has more than %d bytes of text", r.name(), maxText)
+			if len(all) <= maxText { // one byte more, so that who cuts it sees that there was more
+				all = append(all, part[:min(len(part), maxText+1-len(all))]...)
 			}
 		case tokenStart:
 			r.leave(depth)
@@ -169,11 +173,11 @@ func (r *reader) next() token {
 			return r.end(data)
 		case xml.TextToken:
 			r.cdata = false
-			switch {
-			case len(r.open) > 0 && r.checked(r.lex.Text()):
+			if len(r.open) > 0 {
 				return tokenText
-			case r.err == nil && len(bytes.TrimSpace(data)) > 0:
-				return r.fail("text outside of the root element")
+			}
+			if junk := bytes.TrimSpace(data); len(junk) > 0 {
+				r.mended.Note(letters.Junk, "%.40q outside of the root element", junk)
 			}
 		case xml.CDATAToken:
 			if len(r.open) == 0 || !bytes.HasSuffix(data, []byte("]]>")) {
@@ -249,7 +253,6 @@ func (r *reader) attribute() bool {
 		r.fail("element %.40q: the value of attribute %.40q is not in quotes", r.name(), name)
 	case bytes.IndexByte(value, '<') >= 0:
 		r.fail("element %.40q: < in attribute %.40q", r.name(), name)
-	case bytes.IndexByte(value, '&') >= 0 && !r.checked(value):
 	default:
 		for _, a := range r.attrs {
 			if len(a.name) == len(name) && string(a.name) == string(name) {
