@@ -24,7 +24,7 @@ func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, 
 	if err != nil {
 		return revised{}, fmt.Errorf("match %d: %w: %w", m.Match, goalcast.ErrPermanent, err)
 	}
-	memory.hear(source, v, m)
+	memory.hear(source, v, m.asKnown(rec.Snapshot))
 	truth := memory.merge(m.Match)
 	fresh := memory.remember(memory.disagreements(m.Match, truth), received)
 	if rec.Feeds, err = memory.encode(); err != nil {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"goalcast"
@@ -25,6 +26,26 @@ type Provider interface {
 // are passing trouble, after which the document is tried again, unless they are ErrPermanent.
 type Completer interface {
 	Complete(context.Context, goalcast.Document, Reading) (Reading, error)
+}
+
+// Checked is a Provider whose senders write documents by hand and want to know what is wrong with them: they are answered 422 where Read cannot understand one. All
+// others are answered 200 for what was kept, since a machine that gets an error sends the same again.
+type Checked interface {
+	Provider
+	Checked()
+}
+
+// FieldError says which field of a document is wrong, for whoever wrote it.
+type FieldError struct {
+	Field string // "events[2].minute"; empty if it is about the whole document
+	Text  string // "want a minute from 0 to 200, not 700"
+}
+
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Text
+	}
+	return e.Field + ": " + e.Text
 }
 
 // Reading is what one document says, in our words, before it is compared with anything.
@@ -56,6 +77,8 @@ type MatchReading struct {
 	//
 	// A clip's Team, Period and Minute are those of what it shows, as far as the provider tells; with Goal set it shows a goal, and merging finds out which.
 	Facts []goalcast.Event
+	// Former gives, by the id of a fact, the id under which an earlier release told of it: a match that knows the event by that keeps it. nil for most providers.
+	Former map[string]string
 	// Players are the names that the document tells, for facts of any source that have only an id.
 	Players map[goalcast.PlayerID]string
 	// Claims are what the document says in sum; nil if nothing.
@@ -93,4 +116,20 @@ type Version struct {
 // Compare returns -1, 0 or 1. A missing time is before all others.
 func (v Version) Compare(o Version) int {
 	return cmp.Or(v.Time.Compare(o.Time), v.Produced.Compare(o.Produced), v.Edited.Compare(o.Edited), cmp.Compare(v.Digest, o.Digest))
+}
+
+// asKnown gives facts the ids by which the match knows them.
+func (m MatchReading) asKnown(s goalcast.Snapshot) MatchReading {
+	if len(m.Former) == 0 {
+		return m
+	}
+	m.Facts = slices.Clone(m.Facts)
+	for i, e := range m.Facts {
+		if former, ok := m.Former[e.ID]; ok {
+			if _, known := s.Event(former); known {
+				m.Facts[i].ID = former
+			}
+		}
+	}
+	return m
 }

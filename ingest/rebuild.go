@@ -79,7 +79,7 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 		memory = feeds{} // which is what a rebuild mends
 	}
 	lost := len(memory) == 0
-	done, heard, err := b.hearDocuments(ctx, memory, match)
+	done, heard, err := b.hearDocuments(ctx, memory, before[match].Snapshot, match)
 	if err != nil {
 		return done, err
 	}
@@ -112,7 +112,7 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 
 // hearDocuments empties the memory of the sources that the match's own documents are of, and fills it from them, oldest first. Those of providers that ask others
 // (Completer) are left out: hearClips has their say. heard are the sources.
-func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, match goalcast.MatchID) (done Rebuilt, heard map[string]bool, err error) {
+func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, before goalcast.Snapshot, match goalcast.MatchID) (done Rebuilt, heard map[string]bool, err error) {
 	var docs []goalcast.Document
 	filter := goalcast.DocumentFilter{Match: match, Limit: listPage}
 	for {
@@ -151,7 +151,7 @@ func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, match goalc
 				heard[reading.Source] = true
 				delete(memory, reading.Source)
 			}
-			memory.hear(reading.Source, reading.Version.cleaned(), b.in.withNames(ctx, m))
+			memory.hear(reading.Source, reading.Version.cleaned(), b.in.withNames(ctx, m).asKnown(before))
 		}
 	}
 	return done, heard, nil

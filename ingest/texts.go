@@ -28,8 +28,8 @@ const (
 	MaxSquadMembers = 20_000 // of all squads of a document; real ones have up to 6,000
 )
 
-// The years in which something may have happened. What lies outside is no time: it could not be written into JSON, or would be later than everything.
-const firstYear, lastYear = 1850, 2200
+// FirstYear and LastYear bound when something may have happened. What lies outside is no time: it could not be written into JSON, or would be later than everything.
+const FirstYear, LastYear = 1850, 2200
 
 // bounded says which limit a reading goes beyond; nil if none.
 func (r Reading) bounded() error {
@@ -105,7 +105,7 @@ func (t tidier) address(text *string) {
 }
 
 func (t tidier) time(at *time.Time) {
-	if year := at.UTC().Year(); !at.IsZero() && (year < firstYear || year > lastYear) {
+	if year := at.UTC().Year(); !at.IsZero() && (year < FirstYear || year > LastYear) {
 		t.mended.Note(letters.Time, "the year %d", year)
 		*at = time.Time{}
 	}

@@ -7,16 +7,14 @@
 package generic
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"regexp"
+	"slices"
 	"time"
 
 	"goalcast"
 	"goalcast/ingest"
+	"goalcast/ingest/letters"
 )
 
 // Name is the provider's name, and what its event ids begin with.
@@ -34,16 +32,19 @@ func New() Provider { return Provider{} }
 // Name is the last part of the feed's path.
 func (Provider) Name() string { return Name }
 
-// Describe tells the match from the first bytes, without reading the whole.
-func (Provider) Describe(_ map[string]string, body []byte) (string, goalcast.MatchID) {
-	var head struct {
-		Match goalcast.MatchID `json:"match"`
-	}
-	if json.Unmarshal(body, &head) != nil {
-		return feed, 0
-	}
-	return feed, max(0, head.Match)
+// Describe tells the match, without reading the whole.
+func (Provider) Describe(_ map[string]string, body []byte) (_ string, match goalcast.MatchID) {
+	letters.Values(body, maxElements, func(path string, value func() string) bool {
+		if path == "match" {
+			match = matchOf(value())
+		}
+		return true
+	})
+	return feed, match
 }
+
+// Checked says that whoever posts a document waits for whether it could be read: people write these.
+func (Provider) Checked() {}
 
 // document is the format. Names and words are those of the events that viewers get.
 type document struct {
@@ -75,122 +76,152 @@ type event struct {
 
 // Limits of a document; ingest limits its bytes.
 const (
-	maxEvents  = 1000
-	maxPlayers = 100 // of a line-up
-	maxMinute  = 200
+	maxEvents   = 1000
+	maxPlayers  = 100 // of a line-up
+	maxMinute   = 200
+	maxElements = 100_000 // values in the JSON; a thousand events with all that they may have take 30,000
 )
 
 var eventID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,80}$`)
 
 // Read turns a document into a reading. Its errors are for whoever wrote the document: they name the field.
+//
+// The ids of events are the sender's, and senders count in each match anew: so the match is a part of what viewers get as the id. Releases that left it out gave ids
+// that stay in the matches that have them.
 func (Provider) Read(d goalcast.Document) (ingest.Reading, error) {
-	doc, err := decode(d.Body)
+	var mended letters.Mended
+	doc, err := decode(d.Body, &mended)
+	if err == nil {
+		err = doc.check()
+	}
 	if err != nil {
 		return ingest.Reading{}, err
 	}
-	m := ingest.MatchReading{Match: doc.Match, Fixture: doc.Fixture, Players: map[goalcast.PlayerID]string{}}
+	m := ingest.MatchReading{Match: doc.Match, Fixture: doc.Fixture, Players: map[goalcast.PlayerID]string{}, Former: map[string]string{}}
 	seen := map[string]bool{}
 	for i, e := range doc.Events {
-		fact, err := e.fact()
+		path := fmt.Sprintf("events[%d]", i)
+		fact, err := e.fact(path)
 		if err != nil {
-			return ingest.Reading{}, fmt.Errorf("events[%d]: %w", i, err)
+			return ingest.Reading{}, err
 		}
-		if seen[fact.ID] {
-			return ingest.Reading{}, fmt.Errorf("events[%d]: id %q stands here twice", i, e.ID)
+		if seen[e.ID] {
+			return ingest.Reading{}, wrong(path+".id", "%q stands here twice", e.ID)
 		}
-		seen[fact.ID] = true
+		seen[e.ID] = true
+		fact.ID = fmt.Sprintf("%s:%d:%s", Name, doc.Match, e.ID)
+		m.Former[fact.ID] = Name + ":" + e.ID
 		m.Facts = append(m.Facts, fact)
 	}
 	for i, l := range doc.Lineups {
-		if l.Team <= 0 || len(l.Players) > maxPlayers || seen[fmt.Sprint("lineup ", l.Team)] {
-			return ingest.Reading{}, fmt.Errorf("lineups[%d]: want one line-up of at most %d players for a team", i, maxPlayers)
+		path := fmt.Sprintf("lineups[%d]", i)
+		switch {
+		case l.Team <= 0:
+			return ingest.Reading{}, wrong(path+".team", "want the id of one of the teams")
+		case i > 0 && l.Team == doc.Lineups[0].Team:
+			return ingest.Reading{}, wrong(path+".team", "want one line-up of a team, this is the second of %d", l.Team)
+		case len(l.Players) > maxPlayers:
+			return ingest.Reading{}, wrong(path+".players", "want at most %d", maxPlayers)
 		}
-		seen[fmt.Sprint("lineup ", l.Team)] = true
 		m.Facts = append(m.Facts, goalcast.Event{ID: fmt.Sprintf("%s:lineup:%d", Name, l.Team), Kind: goalcast.KindLineup, Status: goalcast.Confirmed,
 			Team: l.Team, Lineup: &l})
 	}
-	return ingest.Reading{Source: Name, Version: ingest.Version{Time: doc.Time.UTC()}, Matches: []ingest.MatchReading{m}}, nil
+	return ingest.Reading{Source: Name, Version: ingest.Version{Time: doc.Time.UTC()}, Matches: []ingest.MatchReading{m}, Mended: mended}, nil
 }
 
-// decode reads the JSON strictly: a field that is not known is a typo, and a typo must not look like "taken back".
-func decode(body []byte) (document, error) {
-	var doc document
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&doc); err != nil {
-		return doc, fmt.Errorf("not a match in JSON: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return doc, errors.New("something stands behind the JSON object")
-	}
+// check looks at what every document needs.
+func (doc document) check() error {
 	switch f := doc.Fixture; {
 	case doc.Match <= 0:
-		return doc, errors.New("match: want a number above 0")
-	case doc.Time.IsZero() || doc.Time.Year() < 1900 || doc.Time.Year() > 2200:
-		return doc, errors.New("time: want when this was the truth, like 2026-05-17T14:30:00Z")
+		return wrong("match", "want a number above 0, your own of the match, the same every time")
+	case doc.Time.IsZero():
+		return wrong("time", "want when this was the truth, like 2026-05-17T14:30:00Z")
 	case f == nil || f.Home.ID <= 0 || f.Away.ID <= 0 || f.Home.ID == f.Away.ID || f.Competition.ID < 0:
-		return doc, errors.New("fixture: want home and away, two teams with ids above 0")
+		return wrong("fixture", "want home and away, two teams with ids above 0 that differ")
 	case f.Halted != "" && f.Halted != goalcast.Postponed && f.Halted != goalcast.Abandoned:
-		return doc, fmt.Errorf("fixture: halted is postponed or abandoned, not %.20q", f.Halted)
-	case len(doc.Events) > maxEvents || len(doc.Lineups) > 2:
-		return doc, fmt.Errorf("at most %d events and 2 line-ups", maxEvents)
+		return wrong("fixture.halted", "want postponed or abandoned, not %.20q", f.Halted)
+	case len(doc.Events) > maxEvents:
+		return wrong("events", "want at most %d, these are %d", maxEvents, len(doc.Events))
+	case len(doc.Lineups) > 2:
+		return wrong("lineups", "want at most 2, these are %d", len(doc.Lineups))
 	}
-	return doc, nil
+	return nil
 }
 
-// needs says what each kind cannot do without; a kind that is not here is not taken.
-var needs = map[goalcast.Kind]func(event) string{
-	goalcast.KindGoal: func(e event) string { return need(e.Team > 0, "team") },
-	goalcast.KindCard: func(e event) string {
-		return need(e.Team > 0 && e.Card != nil && e.Card.Type != "", "team and card.type")
+// needs says what each kind cannot do without, and whether an event has it; a kind that is not here is not taken.
+var needs = map[goalcast.Kind]func(event) (field, what string, has bool){
+	goalcast.KindGoal: needsTeam,
+	goalcast.KindCard: func(e event) (string, string, bool) {
+		if field, what, has := needsTeam(e); !has {
+			return field, what, false
+		}
+		return "card.type", "yellow, second_yellow or red", e.Card != nil && slices.Contains([]goalcast.CardType{goalcast.Yellow, goalcast.SecondYellow, goalcast.StraightRed}, e.Card.Type)
 	},
-	goalcast.KindSubstitution:  func(e event) string { return need(e.Team > 0 && e.Substitution != nil, "team and substitution") },
-	goalcast.KindPeriod:        func(e event) string { return need(e.Period.Order() > 0, "period, after pre_match") },
-	goalcast.KindMissedPenalty: func(e event) string { return need(e.Team > 0, "team") },
-	goalcast.KindShootoutKick:  func(e event) string { return need(e.Team > 0 && e.Kick != nil, "team and kick") },
-	goalcast.KindVAR: func(e event) string {
-		return need(e.VAR != nil && e.VAR.Subject != "" && e.VAR.Outcome != "", "var.subject and var.outcome")
+	goalcast.KindSubstitution: func(e event) (string, string, bool) {
+		if field, what, has := needsTeam(e); !has {
+			return field, what, false
+		}
+		return "substitution", "who goes off or comes on", e.Substitution != nil
 	},
-	goalcast.KindAddedTime: func(e event) string { return need(e.AddedTime > 0 && e.AddedTime <= 60, "added_time, in minutes") },
+	goalcast.KindPeriod:        func(e event) (string, string, bool) { return "period", "one after pre_match", e.Period.Order() > 0 },
+	goalcast.KindMissedPenalty: needsTeam,
+	goalcast.KindShootoutKick: func(e event) (string, string, bool) {
+		if field, what, has := needsTeam(e); !has {
+			return field, what, false
+		}
+		return "kick", "whether it was scored", e.Kick != nil
+	},
+	goalcast.KindVAR: func(e event) (string, string, bool) {
+		return "var", "subject and outcome", e.VAR != nil && e.VAR.Subject != "" && e.VAR.Outcome != ""
+	},
+	goalcast.KindAddedTime: func(e event) (string, string, bool) {
+		return "added_time", "minutes, from 1 to 60", e.AddedTime > 0 && e.AddedTime <= 60
+	},
 }
 
-func need(there bool, what string) string {
-	if there {
-		return ""
-	}
-	return what
+func needsTeam(e event) (field, what string, has bool) {
+	return "team", "the id of the side that it is for", e.Team > 0
 }
 
-// fact is the event in goalcast's words.
-func (e event) fact() (goalcast.Event, error) {
+// fact is the event, which stands at path, in goalcast's words; its id is left to Read.
+func (e event) fact(path string) (goalcast.Event, error) {
 	if !eventID.MatchString(e.ID) {
-		return goalcast.Event{}, fmt.Errorf("id %.40q: want 1 to 80 of A-Z a-z 0-9 . _ : -", e.ID)
+		return goalcast.Event{}, wrong(path+".id", "want 1 to 80 of A-Z a-z 0-9 . _ : -, not %.40q", e.ID)
 	}
-	missing, known := needs[e.Kind]
+	need, known := needs[e.Kind]
 	if !known {
-		return goalcast.Event{}, fmt.Errorf("event %s: no kind %.20q here", e.ID, e.Kind)
+		return goalcast.Event{}, wrong(path+".kind", "there is no kind %.20q here; want goal, card, substitution, period, missed_penalty, shootout_kick, var or added_time", e.Kind)
 	}
-	if what := missing(e); what != "" {
-		return goalcast.Event{}, fmt.Errorf("event %s: a %s needs %s", e.ID, e.Kind, what)
+	if field, what, has := need(e); !has {
+		return goalcast.Event{}, wrong(path+"."+field, "a %s needs %s: %s", e.Kind, field, what)
 	}
 	if e.Status == "" {
 		e.Status = goalcast.Confirmed
 	}
 	switch {
 	case e.Status != goalcast.Confirmed && e.Status != goalcast.Provisional && e.Status != goalcast.Cancelled:
-		return goalcast.Event{}, fmt.Errorf("event %s: status is provisional, confirmed or cancelled, not %.20q", e.ID, e.Status)
-	case e.Minute < 0 || e.Minute > maxMinute || e.Second < 0 || e.Second > 59:
-		return goalcast.Event{}, fmt.Errorf("event %s: no such minute or second", e.ID)
+		return goalcast.Event{}, wrong(path+".status", "want provisional, confirmed or cancelled, not %.20q", e.Status)
+	case e.Minute < 0 || e.Minute > maxMinute:
+		return goalcast.Event{}, wrong(path+".minute", "want a minute from 0 to %d, not %d", maxMinute, e.Minute)
+	case e.Second < 0 || e.Second > 59:
+		return goalcast.Event{}, wrong(path+".second", "want a second from 0 to 59, not %d", e.Second)
 	case e.Period != "" && e.Period != goalcast.PreMatch && e.Period.Order() == 0:
-		return goalcast.Event{}, fmt.Errorf("event %s: no period %.20q", e.ID, e.Period)
+		return goalcast.Event{}, wrong(path+".period", "there is no period %.20q", e.Period)
 	}
-	if e.Kind == goalcast.KindGoal && (e.Goal == nil || e.Goal.Type == "") {
-		goal := goalcast.Goal{Type: goalcast.OpenPlay}
+	if e.Kind == goalcast.KindGoal {
+		goal := goalcast.Goal{}
 		if e.Goal != nil {
-			goal.Assist = e.Goal.Assist
+			goal = *e.Goal
+		}
+		switch goal.Type {
+		case "":
+			goal.Type = goalcast.OpenPlay
+		case goalcast.OpenPlay, goalcast.OwnGoal, goalcast.PenaltyGoal:
+		default:
+			return goalcast.Event{}, wrong(path+".goal.type", "want goal, own or penalty, not %.20q", goal.Type)
 		}
 		e.Goal = &goal
 	}
-	return goalcast.Event{ID: Name + ":" + e.ID, Kind: e.Kind, Status: e.Status, Team: e.Team, Player: e.Player, Period: e.Period, Minute: e.Minute, Second: e.Second,
+	return goalcast.Event{Kind: e.Kind, Status: e.Status, Team: e.Team, Player: e.Player, Period: e.Period, Minute: e.Minute, Second: e.Second,
 		At: e.At.UTC(), Goal: e.Goal, Card: e.Card, Substitution: e.Substitution, Kick: e.Kick, VAR: e.VAR, AddedTime: e.AddedTime}, nil
 }

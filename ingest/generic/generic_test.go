@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"goalcast"
 	"goalcast/ingest"
 	"goalcast/ingest/generic"
+	"goalcast/ingest/letters"
 	"goalcast/store"
 )
 
@@ -95,6 +97,82 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What is wrong is told with the place where it stands, and what is wanted there.
+func TestErrorsNameTheField(t *testing.T) {
+	const begin = `{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"events":[{"id":"a","kind":"goal","team":1},`
+	for _, tt := range []struct{ body, field, want string }{
+		{begin + `{"id":"b","kind":"goal","team":1,"minute":"soon"}]}`, "events[1].minute", `whole number, not "soon"`},
+		{begin + `{"id":"b","kind":"goal","team":1,"minute":3.5}]}`, "events[1].minute", "whole number, not 3.5"},
+		{begin + `{"id":"b","kind":"goal","team":1,"minute":700}]}`, "events[1].minute", "0 to 200"},
+		{begin + `{"id":"b","kind":"goal","team":1,"player":{"nmae":"A"}}]}`, "events[1].player.nmae", "no such field"},
+		{begin + `{"id":"b","kind":"goal","team":1,"player":"Ida"}]}`, "events[1].player", `object, not "Ida"`},
+		{begin + `{"id":"b","kind":"goal","team":1,"at":"today"}]}`, "events[1].at", "want a time like 2026-05-17T14:30:00Z"},
+		{begin + `{"id":"b","kind":"goal","team":1,"at":"9999-12-31T23:59:59-23:00"}]}`, "events[1].at", "years"},
+		{begin + `{"id":"b","kind":"goal","team":1,"goal":{"type":"lucky"}}]}`, "events[1].goal.type", "goal, own or penalty"},
+		{begin + `{"id":"b","kind":"card","team":1,"card":{"type":"blue"}}]}`, "events[1].card.type", "yellow, second_yellow or red"},
+		{begin + `{"id":"b","kind":"goal"}]}`, "events[1].team", "needs team"},
+		{begin + `{"id":"a","kind":"goal","team":2}]}`, "events[1].id", "twice"},
+		{begin + `{"id":"b","kind":"goal","team":1,"Team":2}]}`, "events[1].team", "twice"},
+		{begin + `7]}`, "events[1]", "object, not 7"},
+		{`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2},"kickoff":"0001-01-02T00:00:00Z"}}`, "fixture.kickoff", "years"},
+		{`{"match":9223372036854775808}`, "match", "whole number"},
+		{`{"events":{}}`, "events", "list, not an object"},
+		{`{"lineups":[{"team":1,"players":[{"captain":"perhaps"}]}]}`, "lineups[0].players[0].captain", "true or false"},
+		{"{\n  \"match\": 7,\n}", "", "line 3, column 1"},
+		{`{"a":` + strings.Repeat("[", 100_000), "", "deeper than"},
+		{`{"events":[` + strings.Repeat("{},", 200_000) + `{}]}`, "", "more than"},
+	} {
+		_, err := read(tt.body)
+		var field *ingest.FieldError
+		if !errors.As(err, &field) || field.Field != tt.field || !strings.Contains(field.Text, tt.want) {
+			t.Errorf("%.300s: %v, want %q: %q", tt.body, err, tt.field, tt.want)
+		}
+	}
+}
+
+// How something is written is no reason to refuse what it says.
+func TestFormIsReadLeniently(t *testing.T) {
+	r, err := read("\xef\xbb\xbf" + `{"time":" 2026-05-17t14:30:00z","match":"7","fixture":{"home":{"id":"1","name":"Caf` + "\xe9" + `"},"away":{"id":2.0,"name":"O\'Dowd\x21 \ud83d"},"season":2026,"venue":null,
+		"competition":null},"lineups":null,"events":[{"id":17,"kind":"goal","team":"1","minute":"27","player":{"id":5,"name":"A	B\u0000"},"card":null,"at":""}]}` + "\x00\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.Matches[0]
+	f, e := m.Fixture, m.Facts[0]
+	if m.Match != 7 || f.Home != (goalcast.Team{ID: 1, Name: "Caf\uFFFD"}) || f.Away != (goalcast.Team{ID: 2, Name: "O'Dowd! \uFFFD"}) || f.Season != "2026" || f.Venue != "" {
+		t.Errorf("match %d: %+v", m.Match, f)
+	}
+	if e.ID != "json:7:17" || e.Minute != 27 || e.Team != 1 || e.Player.Name != "A B\x00" || !e.At.IsZero() { // ingest sees to what a JSON escape brings
+		t.Errorf("%+v", e)
+	}
+	for _, kind := range []string{letters.Encoding, letters.Escape, letters.Control} {
+		if r.Mended[kind] == "" {
+			t.Errorf("%s is not noted: %v", kind, r.Mended)
+		}
+	}
+}
+
+// Senders count the events of each match anew: the same id in two matches is two events.
+func TestTwoMatchesMayHaveTheSameIDs(t *testing.T) {
+	first, err := read(string(example(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := read(strings.Replace(string(example(t)), `"match": 9000000001`, `"match": 9000000002`, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, r := range []ingest.Reading{first, second} {
+		for _, e := range r.Matches[0].Facts {
+			if seen[e.ID] {
+				t.Errorf("%s stands in two matches", e.ID)
+			}
+			seen[e.ID] = true
+		}
+	}
+}
+
 // The way of someone who tries it with curl: a match, a goal, a second thought; at each step the snapshot is looked at.
 func TestFromPostToSnapshot(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
@@ -152,12 +230,13 @@ func TestFromPostToSnapshot(t *testing.T) {
 	until("a goal", func(m goalcast.Snapshot) bool {
 		return m.Score == goalcast.Score{Home: 1} && m.State == goalcast.Live && m.Period == goalcast.FirstHalf && m.Home.Name != "" && !m.Kickoff.IsZero()
 	})
+	const goal1 = "json:9000000001:goal-1"
 	post(func(doc map[string]any) { // the goal is not told any more: it was taken back
 		doc["time"] = "2026-05-17T15:00:00Z"
 		doc["events"] = doc["events"].([]any)[:1]
 	})
 	until("no goal", func(m goalcast.Snapshot) bool {
-		e, ok := m.Event("json:goal-1")
+		e, ok := m.Event(goal1)
 		return m.Score == goalcast.Score{} && ok && e.Status == goalcast.Cancelled && e.Revision == 2
 	})
 	post(func(doc map[string]any) { // older than the newest: late, whatever it says
@@ -184,6 +263,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"events":[{"id":"v","kind":"var","var":{"subject":"goal","outcome":"cancelled"}}]}`))
 	f.Add([]byte(`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"lineups":[{"team":1,"players":[{"id":4,"name":"A"}]}]}`))
 	f.Add([]byte(`{"match":1e400}`))
+	f.Add([]byte("\xef\xbb\xbf{\"match\":\"7\",\"time\":\"2026-05-17T14:30:00Z\",\"fixture\":{\"home\":{\"id\":1,\"name\":\"\xe9\\q\\ud800\"},\"away\":{\"id\":2.0}}}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p := generic.New()
 		_, match := p.Describe(nil, body)
@@ -192,7 +272,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		m := r.Matches[0]
-		if m.Match != match || m.Match <= 0 || r.Version.Time.IsZero() || m.Fixture == nil {
+		if match != 0 && m.Match != match || m.Match <= 0 || r.Version.Time.IsZero() || m.Fixture == nil {
 			t.Fatalf("match %d, described %d, %+v", m.Match, match, r.Version)
 		}
 		s := goalcast.Snapshot{}

@@ -14,6 +14,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
+	"goalcast/ingest/letters"
 )
 
 // errShape says that a document is neither of the forms that WSC describes.
@@ -28,6 +29,8 @@ const (
 	maxURL   = 2000 // bytes
 	maxGeos  = 300
 	maxMatch = 1 << 53
+
+	maxElements = 20_000 // values of a document; a story of sixty pages has 4,000
 )
 
 // clip is what one document says of one clip.
@@ -59,6 +62,7 @@ type clip struct {
 	PostGame  bool
 	hints     []string // what it is labelled with, to find team names in
 	prose     []string // title and description: the same, but words there mean less
+	mended    letters.Mended
 }
 
 // contentID is what is taken for an id: it becomes part of addresses and of task names.
@@ -66,6 +70,11 @@ var contentID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // parse reads a webhook of version 2, or one of version 1: the bare content.
 func parse(body []byte) (clip, error) {
+	var mended letters.Mended
+	body, err := letters.JSON(body, maxElements, &mended)
+	if err != nil {
+		return clip{}, fmt.Errorf("wsc: %w", err)
+	}
 	var env envelope
 	if err := json.Unmarshal(body, &env); err != nil {
 		return clip{}, fmt.Errorf("wsc: %w", err)
@@ -96,7 +105,14 @@ func parse(body []byte) (clip, error) {
 	if !deleted && !hasContent {
 		return clip{}, fmt.Errorf("wsc: %s of %s without content", action, id)
 	}
-	out := c.clip()
+	switch {
+	case c.UpdateTime.wrong != "":
+		return clip{}, fmt.Errorf("wsc: content: update time %.40q", c.UpdateTime.wrong)
+	case c.UpdateTime.IsZero() && env.ActionTime.wrong != "":
+		return clip{}, fmt.Errorf("wsc: action time %.40q", env.ActionTime.wrong)
+	}
+	out := c.clip(&mended)
+	out.mended = mended
 	out.ID, out.Deleted = id, deleted
 	out.Type = strings.ToUpper(cmp.Or(env.ContentType, c.Type).clean(16))
 	out.Shown = !deleted && strings.EqualFold(c.Status.clean(20), "active")
@@ -120,9 +136,9 @@ func deletes(action string) (bool, error) {
 	return false, fmt.Errorf("wsc: action %.20q", action)
 }
 
-func (c content) clip() clip {
+func (c content) clip(mended *letters.Mended) clip {
 	out := clip{
-		Title: c.Title.clean(maxTitle), Version: c.Version.within(0, deletedCut-1), Seconds: int(c.Duration.within(0, 86400)), Made: c.CreateTime.Time,
+		Title: letters.Line(string(c.Title), maxTitle, mended), Version: c.Version.within(0, deletedCut-1), Seconds: int(c.Duration.within(0, 86400)), Made: c.CreateTime.Time,
 		Include: countries(c.Geo.Included), Exclude: countries(c.Geo.Excluded),
 	}
 	when := strings.ToLower(c.ExecutionTime.clean(20))

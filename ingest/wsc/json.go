@@ -3,7 +3,6 @@ package wsc
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -123,8 +122,12 @@ func (l *list[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// moment reads a time, UTC where no zone is written, to the millisecond; null and empty text are zero.
-type moment struct{ time.Time }
+// moment reads a time, UTC where no zone is written, to the millisecond; null and empty text are zero. Text that is no time is zero too, and kept: whether that matters
+// depends on what it is the time of.
+type moment struct {
+	time.Time
+	wrong string
+}
 
 func (m *moment) UnmarshalJSON(b []byte) error {
 	var t text
@@ -138,5 +141,6 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("time %.40q", string(t))
+	m.wrong = string(t)
+	return nil
 }

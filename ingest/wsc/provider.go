@@ -6,18 +6,31 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"goalcast"
 	"goalcast/ingest"
+	"goalcast/ingest/letters"
 )
 
-// Describe tells a document's content type as its feed, and the match where WSC tells Opta's id.
+// Describe tells a document's content type as its feed, and the match where WSC tells Opta's id. It only looks for these: the document is parsed when it is read.
 func (*Clips) Describe(_ map[string]string, body []byte) (feed string, match goalcast.MatchID) {
-	k, err := parse(body)
-	if err != nil {
-		return "", 0
-	}
-	return k.Type, k.Match
+	var outer, inner text
+	var game entity
+	letters.Values(body, maxElements, func(path string, value func() string) bool {
+		switch strings.TrimPrefix(path, "content.") {
+		case "contenttype":
+			outer = text(value())
+		case "type":
+			inner = text(value())
+		case "metadata.game.provider":
+			game.Provider = text(value())
+		case "metadata.game.providerid":
+			game.ProviderID = text(value())
+		}
+		return true
+	})
+	return strings.ToUpper(cmp.Or(outer, inner).clean(16)), goalcast.MatchID(game.opta())
 }
 
 // Read says which clip a document is of and where it stands in the order of that clip's documents; Complete says the rest.
@@ -26,7 +39,7 @@ func (*Clips) Read(doc goalcast.Document) (ingest.Reading, error) {
 	if err != nil {
 		return ingest.Reading{}, err
 	}
-	return ingest.Reading{Source: "wsc:" + k.ID, Version: k.version(digestOf(doc))}, nil
+	return ingest.Reading{Source: "wsc:" + k.ID, Version: k.version(digestOf(doc)), Mended: k.mended, Found: k}, nil
 }
 
 func read(doc goalcast.Document) (clip, error) {
@@ -43,9 +56,9 @@ func digestOf(doc goalcast.Document) string { return hex.EncodeToString(doc.Dige
 // Complete finds the match of a document's clip, notes the clip, and adds to the reading what the clip is. A document that is older than the newest of its clip adds nothing, one of
 // which the match is not known neither: it is looked for again later, by the clip's next steps.
 func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading ingest.Reading) (ingest.Reading, error) {
-	k, err := read(doc)
-	if err != nil {
-		return reading, fmt.Errorf("%w: %w", goalcast.ErrPermanent, err)
+	k, read := reading.Found.(clip)
+	if !read {
+		return reading, fmt.Errorf("%w: wsc: a reading that is not of Read", goalcast.ErrPermanent)
 	}
 	reading.Matches = nil
 	old, err := c.load(ctx, k.ID)

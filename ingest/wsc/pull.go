@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/letters"
 )
 
 // PullConfig says how missed documents are caught up with. Zero fields take the defaults.
@@ -198,6 +199,9 @@ func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) 
 	body, err := io.ReadAll(io.LimitReader(res.Body, p.cfg.MaxBody+1))
 	if err == nil && int64(len(body)) > p.cfg.MaxBody {
 		return page, 0, fmt.Errorf("%w: a page of more than %d bytes", goalcast.ErrPermanent, p.cfg.MaxBody)
+	}
+	if err == nil {
+		body, err = letters.JSON(body, max(1, p.cfg.PageSize)*maxElements, new(letters.Mended)) // each content is looked at again, and counted
 	}
 	if err == nil {
 		err = json.Unmarshal(body, &page)
