@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,16 +17,15 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"goalcast"
+	"goalcast/internal/samples"
 	"goalcast/internal/testservers"
 	"goalcast/notify/fcm/fcmtest"
 )
 
-// scorers is the team that scores in goalInF9.
-const scorers = 2578
-
-// followers makes so many users with a phone each who follow the team that scores. Users come in another order than their phones, as in life.
+// followers makes so many users with a phone each who follow the home team of goalInF9. Users come in another order than their phones, as in life.
 func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 	t.Helper()
+	home, _ := strconv.Atoi(string(regexp.MustCompile(`Side="Home"[^>]*TeamRef="t(\d+)"`).FindSubmatch(samples.LiveF9(t))[1]))
 	db, err := sql.Open("pgx", databaseURL)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 		`INSERT INTO devices (token, user_id, platform, language, created)
 			SELECT 'token-' || n || '-' || repeat(md5(n::text), 4), md5('user' || n), 'android', 'nl', 0 FROM generate_series(1, $1::int) AS n`,
 		fmt.Sprintf(`INSERT INTO follows (user_id, kind, topic, created) SELECT md5('user' || n), %d, %d, 0 FROM generate_series(1, $1::int) AS n`,
-			goalcast.ForTeam(scorers).Kind, scorers),
+			goalcast.ForTeam(0).Kind, home),
 		`VACUUM ANALYZE devices, follows`,
 	} {
 		var args []any

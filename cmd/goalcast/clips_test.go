@@ -12,7 +12,6 @@ import (
 
 	"goalcast"
 	"goalcast/ingest/opta/optatest"
-	"goalcast/internal/samples"
 )
 
 // TestClipsReachViewers: a clip that WSC posts is tied to its goal and goes out to who follows the match; only who knows the key may post one.
@@ -21,10 +20,10 @@ func TestClipsReachViewers(t *testing.T) {
 	s := startEmbedded(t)
 	s.ingest.stop(20 * time.Second)
 	p := start(t, append(slices.Clone(s.env), "GOALCAST_WSC_SHOW_RENDITION=true", "GOALCAST_FEED_SECRETS=wsc="+secret), "serve")
-	m := realMatches["Athletic"]
+	m := sampleMatches(t)[1]
 	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(m.id))
 	v.join()
-	f7 := samples.Read(t, m.f7)
+	f7 := m.f7
 	document, err := p.post(optatest.Headers("F7", f7, time.Now()), f7)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,6 @@ import (
 	"goalcast/ingest/opta"
 	"goalcast/ingest/opta/optatest"
 	"goalcast/ingest/wsc/wsctest"
-	"goalcast/internal/samples"
 	"goalcast/internal/testservers"
 )
 
@@ -65,7 +64,7 @@ func newFront(t *testing.T) *front {
 // newClipWorld starts goalcast, embedded or on PostgreSQL and Redis, with callbacks or without, and with settings as environment variables besides.
 func newClipWorld(t *testing.T, clustered, callbacks bool, settings ...string) *clipWorld {
 	t.Helper()
-	m := realMatches["Athletic"]
+	m := sampleMatches(t)[1]
 	w := &clipWorld{t: t, match: m.id, made: time.Now().Add(-5 * time.Minute), front: newFront(t)}
 	w.before, w.after, w.goal = firstGoal(t, m)
 	w.vendor = brightcovetest.Start(t)
@@ -109,11 +108,11 @@ func (w *clipWorld) startIngest() {
 }
 
 // firstGoal is the match's F7 right before and right after its first goal, and the goal as goalcast knows it by that document.
-func firstGoal(t *testing.T, m realMatch) (before, after delivery, goal goalcast.Event) {
+func firstGoal(t *testing.T, m sampleMatch) (before, after delivery, goal goalcast.Event) {
 	t.Helper()
-	parsed, f7 := optatest.ParseF24(samples.Read(t, m.f24)), samples.Read(t, m.f7)
+	parsed := optatest.ParseF24(m.f24)
 	for _, at := range parsed.Moments() {
-		body := optatest.CutF7(f7, at)
+		body := optatest.CutF7(m.f7, at)
 		d := delivery{optatest.Headers("F7", body, at), body, at}
 		reading, err := opta.New().Read(goalcast.Document{Feed: "F7", Body: body})
 		if err != nil {

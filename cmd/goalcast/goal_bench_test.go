@@ -85,30 +85,42 @@ func prepareGoal(b *testing.B, p *process, match int, before []byte) <-chan time
 	return arrival
 }
 
-// goalInF9 is the real F9 of about 90 kB without and with one more goal.
+var (
+	uidOfMatch  = regexp.MustCompile(` uID="f\d+"`)
+	stampOfFeed = regexp.MustCompile(`<SoccerFeed TimeStamp="([^"]*)"`)
+)
+
+// goalInF9 is an F9 without and with its last goal; the real one has about 90 kB.
 func goalInF9(b testing.TB) (feed struct {
 	name          string
 	before, after func(match int) []byte
 }) {
-	full := samples.Read(b, "opta/f9/f9-790722-live-48min.xml")
-	goal := regexp.MustCompile(`(?s)<Goal EventID="629124152".*?</Goal>`)
-	feed.name = "F9"
-	with := func(match int, body []byte, at string) []byte {
-		body = bytes.Replace(body, []byte(`uID="f790722"`), fmt.Appendf(nil, `uID="f%d"`, match), 1)
-		body = bytes.ReplaceAll(body, []byte(` EventID="`), fmt.Appendf(nil, ` EventID="%d`, match)) // unique everywhere
-		return bytes.Replace(body, []byte(`TimeStamp="20150415T000723+0100"`), fmt.Appendf(nil, `TimeStamp="%s"`, at), 1)
+	full := samples.LiveF9(b)
+	goals := goalInXML.FindAll(full, -1)
+	last := goals[len(goals)-1]
+	made := stampOfFeed.FindSubmatch(full)
+	at, err := time.Parse("20060102T150405-0700", string(made[1]))
+	if err != nil {
+		b.Fatal(err)
 	}
-	feed.before = func(match int) []byte { return with(match, goal.ReplaceAll(full, nil), "20150415T000722+0100") }
-	feed.after = func(match int) []byte { return with(match, full, "20150415T000723+0100") }
+	feed.name = "F9"
+	with := func(match int, body []byte, at time.Time) []byte {
+		body = uidOfMatch.ReplaceAll(body, fmt.Appendf(nil, ` uID="f%d"`, match))
+		body = bytes.ReplaceAll(body, []byte(` EventID="`), fmt.Appendf(nil, ` EventID="%d`, match)) // unique everywhere
+		return bytes.Replace(body, made[0], fmt.Appendf(nil, `<SoccerFeed TimeStamp="%s"`, at.Format("20060102T150405-0700")), 1)
+	}
+	feed.before = func(match int) []byte { return with(match, bytes.Replace(full, last, nil, 1), at.Add(-time.Second)) }
+	feed.after = func(match int) []byte { return with(match, full, at) }
 	return feed
 }
 
-// goalInF24 is a real F24 of about 0.9 MB at full time, before and after its last goal.
+// goalInF24 is an F24 at full time (the real one has about 0.9 MB), before and after its last goal.
 func goalInF24(b *testing.B) (feed struct {
 	name          string
 	before, after func(match int) []byte
 }) {
-	full := samples.Read(b, "opta/f24/f24-23-2018-1009316-eventdetails.xml")
+	m := samples.Matches(b)[1]
+	full := m.F24
 	parsed := optatest.ParseF24(full)
 	moments := parsed.Moments()
 	end := optatest.CountF24(full)
@@ -119,7 +131,7 @@ func goalInF24(b *testing.B) (feed struct {
 	before, after := parsed.Cut(moments[last-1]), parsed.Cut(moments[last])
 	of := func(body []byte) func(match int) []byte {
 		return func(match int) []byte {
-			body := bytes.Replace(body, []byte(`<Game id="1009316"`), fmt.Appendf(nil, `<Game id="%d"`, match), 1)
+			body := bytes.Replace(body, fmt.Appendf(nil, `<Game id="%d"`, m.ID), fmt.Appendf(nil, `<Game id="%d"`, match), 1)
 			return bytes.ReplaceAll(body, []byte(`<Event id="`), fmt.Appendf(nil, `<Event id="%d`, match)) // unique everywhere
 		}
 	}

@@ -14,22 +14,21 @@ import (
 	"goalcast/internal/samples"
 )
 
-// realMatch is a match of which both feeds are there.
-type realMatch struct {
+// sampleMatch is a match of which both feeds are there: a real one, or a made-up one where the
+// providers' samples are not there.
+type sampleMatch struct {
 	id      goalcast.MatchID
-	f24, f7 string
+	f24, f7 []byte
 	topics  []goalcast.Topic
 }
 
-var realMatches = map[string]realMatch{
-	"Bolton": {
-		id: 360481, f24: "opta/f24/Bolton_ManCityF24.xml", f7: "opta/f7/Bolton_ManCityF7.xml",
-		topics: []goalcast.Topic{goalcast.ForMatch(360481), goalcast.ForTeam(30), goalcast.ForTeam(43), goalcast.ForCompetition(8)},
-	},
-	"Athletic": {
-		id: 1009316, f24: "opta/f24/f24-23-2018-1009316-eventdetails.xml", f7: "opta/f7/f7-23-2018-1009316-matchresults.xml",
-		topics: []goalcast.Topic{goalcast.ForMatch(1009316), goalcast.ForTeam(174), goalcast.ForTeam(957), goalcast.ForCompetition(23)},
-	},
+func sampleMatches(t testing.TB) (out [2]sampleMatch) {
+	t.Helper()
+	for i, m := range samples.Matches(t) {
+		out[i] = sampleMatch{id: goalcast.MatchID(m.ID), f24: m.F24, f7: m.F7, topics: []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(m.ID)),
+			goalcast.ForTeam(goalcast.TeamID(m.Home)), goalcast.ForTeam(goalcast.TeamID(m.Away)), goalcast.ForCompetition(goalcast.CompetitionID(m.Competition))}}
+	}
+	return out
 }
 
 // delivery is a document as it is posted.
@@ -40,22 +39,21 @@ type delivery struct {
 }
 
 // deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they were then; at the end both as they are today.
-func (m realMatch) deliveries(t *testing.T) []delivery {
-	f24, f7 := samples.Read(t, m.f24), samples.Read(t, m.f7)
-	parsed := optatest.ParseF24(f24)
+func (m sampleMatch) deliveries() []delivery {
+	parsed := optatest.ParseF24(m.f24)
 	var out []delivery
 	for _, at := range parsed.Moments() {
-		a, b := parsed.Cut(at), optatest.CutF7(f7, at)
+		a, b := parsed.Cut(at), optatest.CutF7(m.f7, at)
 		out = append(out, delivery{optatest.Headers("F24", a, at), a, at}, delivery{optatest.Headers("F7", b, at), b, at})
 	}
 	now := time.Now()
-	return append(out, delivery{optatest.Headers("F24", f24, now), f24, now}, delivery{optatest.Headers("F7", f7, now), f7, now})
+	return append(out, delivery{optatest.Headers("F24", m.f24, now), m.f24, now}, delivery{optatest.Headers("F7", m.f7, now), m.f7, now})
 }
 
-// TestMatchesAsTheyWereLive plays real matches to a running goalcast and looks at them as viewers do.
+// TestMatchesAsTheyWereLive plays matches to a running goalcast and looks at them as viewers do.
 func TestMatchesAsTheyWereLive(t *testing.T) {
-	for name, m := range realMatches {
-		t.Run(name, func(t *testing.T) {
+	for _, m := range sampleMatches(t) {
+		t.Run(fmt.Sprint(m.id), func(t *testing.T) {
 			inOrder := map[string][]goalcast.Event{}
 			for mode, start := range map[string]func(*testing.T) system{"embedded": startEmbedded, "clustered": startClustered} {
 				t.Run(mode, func(t *testing.T) { inOrder[mode] = playInOrder(t, start(t), m) })
@@ -69,15 +67,15 @@ func TestMatchesAsTheyWereLive(t *testing.T) {
 }
 
 // playInOrder posts one document after the other, holds the score against the count after each pair, cuts viewers off in mid-match, and returns the events.
-func playInOrder(t *testing.T, s system, m realMatch) []goalcast.Event {
-	full := optatest.ParseF24(samples.Read(t, m.f24))
+func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
+	full := optatest.ParseF24(m.f24)
 	viewers := map[string]*viewer{}
 	for name, transport := range transports {
 		viewers[name] = newViewer(t, s.hub.public, transport, m.topics...)
 		viewers[name].polls = name == "poll"
 		viewers[name].join()
 	}
-	docs := m.deliveries(t)
+	docs := m.deliveries()
 	away := map[string][2]int{ // each viewer is away for a part of the match, by document
 		"websocket": {len(docs) / 4, len(docs) / 3}, "sse": {len(docs) / 3, len(docs) / 2}, "poll": {len(docs) / 2, len(docs) * 3 / 4},
 	}
@@ -108,7 +106,7 @@ func playInOrder(t *testing.T, s system, m realMatch) []goalcast.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
+	checkFinal(t, final, optatest.CountF24(m.f24))
 	var events []goalcast.Event
 	for name, v := range viewers {
 		v.waitSeq(final.Seq)
@@ -134,10 +132,10 @@ func playInOrder(t *testing.T, s system, m realMatch) []goalcast.Event {
 }
 
 // playInDisorder posts every document twice, neighbours swapped, and an old one at the end; it returns the events that a viewer saw.
-func playInDisorder(t *testing.T, s system, m realMatch) []goalcast.Event {
+func playInDisorder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
 	v.join()
-	docs := m.deliveries(t)
+	docs := m.deliveries()
 	for i := 0; i+3 < len(docs); i += 4 { // neighbours of the same feed are two apart
 		docs[i], docs[i+1], docs[i+2], docs[i+3] = docs[i+2], docs[i+3], docs[i], docs[i+1]
 	}
@@ -159,7 +157,7 @@ func playInDisorder(t *testing.T, s system, m realMatch) []goalcast.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
+	checkFinal(t, final, optatest.CountF24(m.f24))
 	v.waitSeq(final.Seq)
 	events, _, problem := v.state()
 	if problem != nil {
@@ -228,8 +226,8 @@ func sameEvents(t *testing.T, what string, a, b []goalcast.Event) {
 
 // TestRedisRestartsEmptyInMidMatch: viewers stay connected and get the next goal.
 func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
-	s, m := startClustered(t), realMatches["Athletic"]
-	docs := m.deliveries(t)
+	s, m := startClustered(t), sampleMatches(t)[1]
+	docs := m.deliveries()
 	var viewers []*viewer
 	for _, transport := range []transport{overWebSocket, overSSE} {
 		v := newViewer(t, s.hub.public, transport, m.topics...)
@@ -260,7 +258,7 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
+	checkFinal(t, final, optatest.CountF24(m.f24))
 	for _, v := range viewers {
 		v.waitSeq(final.Seq)
 		_, own, _ := v.state()
@@ -276,8 +274,8 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 // TestKilledBetweenKeepingAndPublishing kills the process that takes feeds in, at each point of a document's way. The one started after it finishes the work: viewers of another
 // process see every event once; those of an embedded one, whose bus died with it, are told to start over and miss nothing.
 func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
-	m := realMatches["Athletic"]
-	docs := m.deliveries(t)
+	m := sampleMatches(t)[1]
+	docs := m.deliveries()
 	docs = slices.Concat(docs[:4], docs[len(docs)/2:len(docs)/2+4], docs[len(docs)-2:])
 	for _, point := range []string{"kept", "parsed", "committed", "published"} {
 		t.Run("clustered/"+point, func(t *testing.T) {
@@ -286,8 +284,8 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
 			v.join()
 			s.ingest.kill()
-			final := s.playAndDie(t, docs, point, "--roles=ingest,rest")
-			checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
+			final := s.playAndDie(t, m, docs, point, "--roles=ingest,rest")
+			checkFinal(t, final, optatest.CountF24(m.f24))
 			v.waitSeq(final.Seq)
 			events, _, problem := v.state()
 			if problem != nil || len(events) != int(final.Seq) || v.resets > 0 {
@@ -300,8 +298,8 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
 			v.join()
 			s.ingest.kill()
-			final := s.playAndDie(t, docs, point, "--listen="+strings.TrimPrefix(s.hub.public, "http://"))
-			checkFinal(t, final, optatest.CountF24(samples.Read(t, m.f24)))
+			final := s.playAndDie(t, m, docs, point, "--listen="+strings.TrimPrefix(s.hub.public, "http://"))
+			checkFinal(t, final, optatest.CountF24(m.f24))
 			v.waitSeq(final.Seq)
 			if _, own, _ := v.state(); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) || v.resets == 0 {
 				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.resets, final.Score, len(final.Timeline))
@@ -312,7 +310,7 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 
 // playAndDie posts the documents to a process that kills itself when it passes the point for the third time, and then to those started after it, as a provider does that repeats what
 // was not acknowledged. It returns the match when all documents are worked on.
-func (s system) playAndDie(t *testing.T, docs []delivery, point string, args ...string) goalcast.Snapshot {
+func (s system) playAndDie(t *testing.T, m sampleMatch, docs []delivery, point string, args ...string) goalcast.Snapshot {
 	env := append(slices.Clone(s.env), "GOALCAST_FEED_SWEEP_AFTER=100ms")
 	p := start(t, append(slices.Clone(env), "GOALCAST_TEST_FAULT="+point+":3"), append([]string{"serve"}, args...)...)
 	deaths := 0
@@ -344,7 +342,7 @@ func (s system) playAndDie(t *testing.T, docs []delivery, point string, args ...
 	if deaths != 1 {
 		t.Fatalf("the process died %d times", deaths)
 	}
-	final, err := p.snapshot(realMatches["Athletic"].id)
+	final, err := p.snapshot(m.id)
 	if err != nil {
 		t.Fatal(err)
 	}

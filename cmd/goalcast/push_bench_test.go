@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -61,7 +60,7 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-var goalInXML = regexp.MustCompile(`(?s)<Goal EventID=.*?</Goal>`)
+var goalInXML = regexp.MustCompile(`(?s)<Goal EventID=[^>]*?(/>|>.*?</Goal>)`)
 
 // aboutToScore posts the real F9 as a match of that number without its goals, waits until it is applied, and returns the one that tells of them now.
 func (p *process) aboutToScore(match int) (http.Header, []byte) {
@@ -77,7 +76,7 @@ func (p *process) aboutToScore(match int) (http.Header, []byte) {
 	return optatest.Headers("F9", after, time.Now()), after
 }
 
-// lately moves a document of 2015 to this moment: goals now, the periods so long ago that nobody is
+// lately moves a document of years ago to this moment: goals now, the periods so long ago that nobody is
 // told of them. Pushes are for what is new. Every time in the document moves: one that stayed would
 // lie in the future at some hours of the day.
 func lately(body []byte, since time.Duration) []byte {
@@ -90,8 +89,8 @@ func lately(body []byte, since time.Duration) []byte {
 		at := now.Add(-stat.ago).In(london).Format("20060201T150405") // day before month, as live documents have it
 		body = regexp.MustCompile(`("`+stat.name+`">)[^<]*`).ReplaceAll(body, []byte("${1}"+at))
 	}
-	body = bytes.Replace(body, []byte(`<Date>20150414T230000+0100</Date>`), []byte(`<Date>`+zoned(now.Add(-110*time.Minute))+`</Date>`), 1)
-	return regexp.MustCompile(`TimeStamp="201504\d\dT\d{6}\+0100"`).ReplaceAll(body, []byte(`TimeStamp="`+zoned(now)+`"`))
+	body = regexp.MustCompile(`<Date>[^<]*`).ReplaceAll(body, []byte(`<Date>`+zoned(now.Add(-110*time.Minute))))
+	return regexp.MustCompile(`TimeStamp="[^"]*"`).ReplaceAll(body, []byte(`TimeStamp="`+zoned(now)+`"`))
 }
 
 // london is where Opta's times without a zone are told.
