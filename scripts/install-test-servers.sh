@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to: Redis, PostgreSQL, Chromium, Node.js, curl, ip. Does nothing where all are there.
+# Installs what the tests talk to: Redis, PostgreSQL, pgbouncer, Chromium, Node.js, curl, ip. Does nothing where all are there.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -8,6 +8,7 @@ has_postgres() { has postgres || ls /usr/lib/postgresql/*/bin/postgres >/dev/nul
 missing=()
 has redis-server || missing+=(redis-server)
 has_postgres || missing+=(postgresql)
+has pgbouncer || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 has node || missing+=(nodejs)
 has npm || missing+=(npm)

@@ -120,7 +120,7 @@ func (s *Store) OpenAlarms(ctx context.Context) (map[goalcast.AlarmKind]int, err
 
 // PruneAlarms deletes alarms that were closed before a time.
 func (s *Store) PruneAlarms(ctx context.Context, before time.Time) error {
-	_, err := s.write.ExecContext(ctx, s.dialect.sql(`DELETE FROM alarms WHERE closed > 0 AND closed < $1`), toMillis(before))
+	_, err := s.exec(ctx, `DELETE FROM alarms WHERE closed > 0 AND closed < $1`, toMillis(before))
 	return s.wrap("prune alarms", err)
 }
 

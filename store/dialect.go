@@ -4,33 +4,23 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/url"
 	"regexp"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Limits of the connections to the database.
+// Limits of the connections to SQLite; those to PostgreSQL are in postgres.go.
 const (
-	// PoolSize is how many connections to PostgreSQL a process opens at most. On the goal's way a connection is held for about 2 ms,
-	// so that 16 carry thousands of matches; PostgreSQL allows 100 by default, for all processes together.
-	PoolSize = 16
 	// sqliteReaders is how many reads of the SQLite file run beside the one writer.
 	sqliteReaders = 4
 	// busyTimeout is how long SQLite waits for another process's lock (a `migrate` or a backup beside the server).
 	busyTimeout = 5 * time.Second
-	// connectTimeout is how long a new connection to PostgreSQL may take, unless the URL says otherwise (connect_timeout).
-	connectTimeout = 5 * time.Second
 )
 
 // dialect is what differs between the two databases.
@@ -43,73 +33,12 @@ type dialect struct {
 	retry func(error) bool
 	// unavailable says that the database does not answer, as opposed to answering with an error.
 	unavailable func(error) bool
+	// lost says that a connection broke, or its server does not serve us any more: what was asked may be asked again on a new one.
+	lost func(error) bool
 	// refused says that the data itself is not acceptable (a number that another row has, a value out of range): it will be refused again.
 	refused func(error) bool
 	// maxArgs is how many parameters a statement may have.
 	maxArgs int
-}
-
-// openPostgres makes the pool; nothing is connected yet.
-func (s *Store) openPostgres(url string) error {
-	cfg, err := pgx.ParseConfig(url)
-	if err != nil {
-		return errors.New("database URL: not a PostgreSQL URL") // pgx's own text may hold the password
-	}
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = connectTimeout
-	}
-	if cfg.RuntimeParams["application_name"] == "" {
-		cfg.RuntimeParams["application_name"] = "goalcast"
-	}
-	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(PoolSize)
-	db.SetMaxIdleConns(PoolSize)
-	db.SetConnMaxIdleTime(10 * time.Minute)
-	db.SetConnMaxLifetime(time.Hour) // so that a pool moves to a new primary behind the same name sooner or later
-	s.read, s.write = db, db
-	s.dialect = dialect{
-		name:        "postgres",
-		now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-		forUpdate:   " FOR UPDATE",
-		sql:         func(q string) string { return q },
-		retry:       postgresRetry,
-		unavailable: postgresUnavailable,
-		refused:     postgresRefused,
-		maxArgs:     60000, // the protocol counts them in 16 bits
-	}
-	return nil
-}
-
-// postgresRetry: serialization failure, deadlock, lock not available.
-func postgresRetry(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03")
-}
-
-// postgresUnavailable: no connection, the server is going down or coming up, or it has no connection or disk left to give.
-func postgresUnavailable(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		switch pg.Code[:2] {
-		case "08", "53", "57", "58", "28", "3D", "25":
-			return pg.Code != "57014" // query cancelled: by us
-		}
-		return false
-	}
-	if errors.Is(err, context.Canceled) {
-		return false // by the caller
-	}
-	var network net.Error
-	var connect *pgconn.ConnectError
-	return errors.As(err, &connect) || errors.As(err, &network) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
-		errors.Is(err, net.ErrClosed) || isEOF(err) || pgconn.SafeToRetry(err)
-}
-
-// postgresRefused: data exceptions and broken constraints.
-func postgresRefused(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code[:2] == "22" || pg.Code[:2] == "23")
 }
 
 // openSQLite makes one connection that writes and some that read.
@@ -130,6 +59,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 		sql:         questionMarks(),
 		retry:       sqliteRetry,
 		unavailable: sqliteUnavailable,
+		lost:        func(error) bool { return false },
 		refused:     func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT },
 		maxArgs:     30000, // SQLITE_MAX_VARIABLE_NUMBER is 32766
 	}

@@ -75,12 +75,12 @@ func (s *Store) keepOnPostgres(ctx context.Context, known []any, packing int, bo
 		b AS (INSERT INTO document_bodies (document, received, packing, body) SELECT id, $7, $8, $9 FROM d WHERE repeats = 0)
 		SELECT id, state, error, attempts, repeats FROM d`
 	args := append(known, packing, body)
-	kept, err := scanKept(s.write.QueryRowContext(ctx, query, args...))
+	kept, err := scanKept(s.queryRow(ctx, query, args...))
 	if noPartition(err) {
 		if err := s.makePartition(ctx, dayOf(known[6].(int64))); err != nil {
 			return nil, err
 		}
-		kept, err = scanKept(s.write.QueryRowContext(ctx, query, args...))
+		kept, err = scanKept(s.queryRow(ctx, query, args...)) // the pool that reads is the one that writes
 	}
 	return kept, err
 }
@@ -137,7 +137,7 @@ func scanDocument(row scanner) (goalcast.Document, error) {
 // FinishDocument says what became of a document and counts an attempt; errText is kept for DocumentFailed. ErrNotFound.
 func (s *Store) FinishDocument(ctx context.Context, id goalcast.DocumentID, state goalcast.DocumentState, errText string) error {
 	doing := fmt.Sprintf("finish document %d", id)
-	result, err := s.write.ExecContext(ctx, s.dialect.sql(`UPDATE documents SET state = $2, error = $3, attempts = attempts + 1 WHERE id = $1`),
+	result, err := s.exec(ctx, `UPDATE documents SET state = $2, error = $3, attempts = attempts + 1 WHERE id = $1`,
 		id, state, clean(errText))
 	if err != nil {
 		return s.wrap(doing, err)

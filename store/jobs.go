@@ -175,9 +175,9 @@ func (j *Jobs) runOne(ctx context.Context, job job, slot int64) {
 	}
 	finish, done := context.WithTimeout(context.WithoutCancel(ctx), j.options.StopTimeout)
 	defer done()
-	_, err = j.store.write.ExecContext(finish, j.store.dialect.sql(fmt.Sprintf(`UPDATE jobs SET owner = '', lease = 0, ended = %[1]s, runs = runs + 1,
+	_, err = j.store.exec(finish, fmt.Sprintf(`UPDATE jobs SET owner = '', lease = 0, ended = %[1]s, runs = runs + 1,
 		failures = failures + $4, error = $5, succeeded = CASE WHEN $4 = 0 THEN %[1]s ELSE succeeded END
-		WHERE name = $1 AND owner = $2 AND slot = $3`, j.store.dialect.now)), job.name, j.owner, slot, failed, text)
+		WHERE name = $1 AND owner = $2 AND slot = $3`, j.store.dialect.now), job.name, j.owner, slot, failed, text)
 	if err != nil {
 		j.log.Warn("periodic job: its end is not written down, it runs again when its lease is over", "job", job.name, "error", err)
 	}
@@ -197,8 +197,8 @@ func (j *Jobs) renew(ctx context.Context, cancel func(), job job, slot int64, en
 		}
 		begin := time.Now()
 		ask, done := context.WithTimeout(ctx, j.options.Lease/3)
-		result, err := s.write.ExecContext(ask, s.dialect.sql(fmt.Sprintf(`UPDATE jobs SET lease = %s + %d WHERE name = $1 AND owner = $2 AND slot = $3`,
-			s.dialect.now, j.options.Lease.Milliseconds())), job.name, j.owner, slot)
+		result, err := s.exec(ask, fmt.Sprintf(`UPDATE jobs SET lease = %s + %d WHERE name = $1 AND owner = $2 AND slot = $3`,
+			s.dialect.now, j.options.Lease.Milliseconds()), job.name, j.owner, slot)
 		done()
 		if err == nil {
 			if n, err := result.RowsAffected(); err == nil && n == 0 {

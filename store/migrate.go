@@ -6,17 +6,22 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
+
+	"goalcast"
 )
 
 // How often, and after at most which pause, migrations of an SQLite file are tried when another process is at them too.
 const (
 	migrateAttempts = 5
 	migratePause    = 200 * time.Millisecond
+	// migrateWait is how long another process's migrations are waited for, on PostgreSQL: a big table may take that long.
+	migrateWait = 5 * time.Minute
 )
 
 //go:embed migrations
@@ -29,6 +34,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	release, err := s.lockMigrations(ctx)
+	if err != nil {
+		return s.wrap("migrate: wait for the lock", err)
+	}
+	defer release()
 	var done []*goose.MigrationResult
 	for range migrateAttempts {
 		if done, err = provider.Up(ctx); err == nil || s.dialect.name == "postgres" || ctx.Err() != nil {
@@ -41,6 +51,64 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	if len(done) > 0 {
 		s.log.Info("database migrated", "to", done[len(done)-1].Source.Version, "database", s.dialect.name)
+		s.sessions.lose(s.sessions.lost.Load()) // what connections know of the tables is out of date
+	}
+	return nil
+}
+
+// lockMigrations waits, on PostgreSQL, until no other process migrates. The lock is of a transaction that stays open on a connection of its own, since
+// goose's, which is of a session, does not work through a pooler; the number is goose's.
+func (s *Store) lockMigrations(ctx context.Context) (release func(), err error) {
+	if s.dialect.name != "postgres" {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, migrateWait)
+	t, err := s.write.BeginTx(context.WithoutCancel(ctx), nil) // it outlives the waiting
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	release = func() {
+		cancel()
+		_ = t.Rollback() // an error means that the lock is gone already
+	}
+	if _, err = t.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err == nil {
+		_, err = t.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, lock.DefaultLockID)
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// Migrated says whether the tables are this version's: nil, ErrPermanent with the versions that are missing, or trouble with asking.
+func (s *Store) Migrated(ctx context.Context) error {
+	const doing = "look at the schema"
+	provider, err := s.migrations()
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	there := `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '` + goose.DefaultTablename + `'`
+	if s.dialect.name == "postgres" {
+		there = `SELECT COUNT(to_regclass('` + goose.DefaultTablename + `'))`
+	}
+	var tables int
+	if err := s.queryRow(ctx, there).Scan(&tables); err != nil {
+		return s.wrap(doing, err)
+	}
+	if tables == 0 {
+		return fmt.Errorf("%s: %w: the database is empty, run goalcast migrate", doing, goalcast.ErrPermanent)
+	}
+	rows, err := s.query(ctx, `SELECT version_id FROM `+goose.DefaultTablename+` WHERE is_applied`)
+	applied, err := collect(rows, err, func(row scanner) (version int64, err error) { return version, row.Scan(&version) })
+	if err != nil {
+		return s.wrap(doing, err)
+	}
+	for _, source := range provider.ListSources() {
+		if !slices.Contains(applied, source.Version) {
+			return fmt.Errorf("%s: %w: migration %d is missing, run goalcast migrate", doing, goalcast.ErrPermanent, source.Version)
+		}
 	}
 	return nil
 }
@@ -51,16 +119,9 @@ func (s *Store) migrations() (*goose.Provider, error) {
 		return nil, err
 	}
 	kind := database.DialectSQLite3
-	// Out of order: two branches may each have added a migration, and a database may have the later one already.
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log), goose.WithAllowOutofOrder(true)}
 	if s.dialect.name == "postgres" {
 		kind = database.DialectPostgres
-		// Asked for every second, for up to five minutes: a big table may take that long in the other process.
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, goose.WithSessionLocker(locker))
 	}
-	return goose.NewProvider(kind, s.write, folder, options...)
+	// Out of order: two branches may each have added a migration, and a database may have the later one already.
+	return goose.NewProvider(kind, s.write, folder, goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log), goose.WithAllowOutofOrder(true))
 }

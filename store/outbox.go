@@ -60,20 +60,20 @@ func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now 
 		args = append(args, e.ID, e.Revision)
 	}
 	b.WriteByte(')')
-	_, err := s.write.ExecContext(ctx, s.dialect.sql(b.String()), args...)
+	_, err := s.exec(ctx, b.String(), args...)
 	return s.wrap("mark events as published", err)
 }
 
 // markBroken takes rows that cannot be read out of the way of the others, by number.
 func (s *Store) markBroken(ctx context.Context, id int64) error {
-	_, err := s.write.ExecContext(ctx, s.dialect.sql(`UPDATE outbox SET published_at = 0 WHERE id = $1`), id)
+	_, err := s.exec(ctx, `UPDATE outbox SET published_at = 0 WHERE id = $1`, id)
 	return s.wrap("mark outbox row", err)
 }
 
 // PruneOutbox deletes rows from before a time that are on the bus, planned for phones or not: no push waits as long as rows are kept, and there may be no
 // notifier at all. It returns how many. The events stay.
 func (s *Store) PruneOutbox(ctx context.Context, before time.Time) (int64, error) {
-	result, err := s.write.ExecContext(ctx, s.dialect.sql(`DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL`),
+	result, err := s.exec(ctx, `DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL`,
 		before.UnixMilli())
 	if err != nil {
 		return 0, s.wrap("prune outbox", err)

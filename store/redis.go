@@ -28,6 +28,7 @@ const redisTimeout = 2 * time.Second
 type Redis struct {
 	log      *slog.Logger
 	client   redis.UniversalClient
+	conns    *redisConns
 	cluster  bool
 	embedded *miniredis.Miniredis // nil but for "embedded"
 	stop     func()               // ends and waits for what makes time pass in the embedded server
@@ -45,7 +46,7 @@ const embeddedTick = 200 * time.Millisecond
 //
 // The latter two take ?tls=true; Sentinels' own password is ?sentinel_password=.
 func OpenRedis(ctx context.Context, rawURL string, log *slog.Logger) (*Redis, error) {
-	r := &Redis{log: log}
+	r := &Redis{log: log, conns: &redisConns{open: map[*redisConn]struct{}{}}}
 	scheme, _, _ := strings.Cut(rawURL, "://")
 	var err error
 	switch scheme {
@@ -56,6 +57,7 @@ func OpenRedis(ctx context.Context, rawURL string, log *slog.Logger) (*Redis, er
 		if o, err = redis.ParseURL(rawURL); err == nil {
 			prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
 			o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+			r.conns.tls, o.Dialer = o.TLSConfig, r.conns.dial
 			r.client = redis.NewClient(o)
 		} else {
 			err = errors.New("not a Redis URL") // the text of the error may hold the password
@@ -70,6 +72,7 @@ func OpenRedis(ctx context.Context, rawURL string, log *slog.Logger) (*Redis, er
 	if err != nil {
 		return nil, fmt.Errorf("Redis URL: %w", err)
 	}
+	r.client.AddHook(r.conns)
 	return r, nil
 }
 
@@ -138,6 +141,7 @@ func (r *Redis) openSentinel(rawURL string) error {
 		return err
 	}
 	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
+	r.conns.tls, o.Dialer = o.TLSConfig, r.conns.dial
 	r.client = redis.NewFailoverClient(o)
 	return nil
 }
@@ -154,7 +158,10 @@ func (r *Redis) openCluster(rawURL string) error {
 		return err
 	}
 	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
-	r.client, r.cluster = redis.NewClusterClient(o), true
+	r.conns.tls, o.Dialer = o.TLSConfig, r.conns.dial
+	cluster := redis.NewClusterClient(o)
+	r.conns.reload = func() { cluster.ReloadState(context.Background()) }
+	r.client, r.cluster = cluster, true
 	return nil
 }
 
@@ -209,7 +216,7 @@ func (r *Redis) Close() error {
 }
 
 // wrapRedis says what was being done. An error that is no answer of the server is ErrUnavailable, and so are the answers of a server that
-// is loading, a replica, or without its master; not the caller's own giving up.
+// is not the one to ask, or cannot now (see redisconns.go); not the caller's own giving up.
 func wrapRedis(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -218,8 +225,7 @@ func wrapRedis(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	var answer redis.Error
-	if errors.As(err, &answer) && !redis.HasErrorPrefix(err, "LOADING") && !redis.HasErrorPrefix(err, "READONLY") &&
-		!redis.HasErrorPrefix(err, "MASTERDOWN") && !redis.HasErrorPrefix(err, "CLUSTERDOWN") && !redis.HasErrorPrefix(err, "OOM") {
+	if errors.As(err, &answer) && !cannotNow(err) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, err)

@@ -18,7 +18,8 @@
 //		return err
 //	})
 //
-// The function may run more than once (two transactions in each other's way), so it changes nothing outside until tx has returned nil. A table
+// The function may run more than once (two transactions in each other's way, or a connection that was lost, perhaps after the commit), so it changes nothing
+// outside until tx has returned nil. A table
 // comes with a migration of the same number in migrations/postgres and migrations/sqlite. valuesList writes the placeholders of many rows, collect reads them.
 package store
 
@@ -29,6 +30,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"goalcast"
@@ -44,6 +46,9 @@ type Store struct {
 	packer  *packer
 	clock   clock
 	hooks   hooks
+
+	sessions sessions    // of PostgreSQL
+	away     atomic.Bool // nobody answered for lostPatience, and has not since
 }
 
 // hooks let the package's own tests stop the machine between two steps; nil otherwise.
@@ -52,7 +57,7 @@ type hooks struct {
 }
 
 // Open connects to the database named by the URL: "sqlite:<path>", "sqlite::memory:" (gone with Close) or "postgres://...", whose parameters are
-// pgx's own (search_path, sslmode, target_session_attrs; several hosts may be named). It asks the server once, so that a wrong URL is told at the
+// pgx's own (search_path, sslmode, target_session_attrs; several hosts may be named, of which the primary is taken). It asks the server once, so that a wrong URL is told at the
 // start: ErrUnavailable when nobody answers. It creates no tables: Migrate does.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s := &Store{log: log}
@@ -97,12 +102,40 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.read.QueryContext(ctx, s.dialect.sql(query), args...)
+func (s *Store) query(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
+	query = s.dialect.sql(query)
+	err = s.again(ctx, func() error {
+		rows, err = s.read.QueryContext(ctx, query, args...)
+		return err
+	})
+	return rows, err
 }
 
-func (s *Store) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return s.read.QueryRowContext(ctx, s.dialect.sql(query), args...)
+func (s *Store) queryRow(ctx context.Context, query string, args ...any) scanner {
+	return askedRow{s.read, s, ctx, s.dialect.sql(query), args}
+}
+
+// askedRow is a question with one row for an answer, asked when it is read.
+type askedRow struct {
+	db    *sql.DB
+	store *Store
+	ctx   context.Context
+	query string
+	args  []any
+}
+
+func (r askedRow) Scan(to ...any) error {
+	return r.store.again(r.ctx, func() error { return r.db.QueryRowContext(r.ctx, r.query, r.args...).Scan(to...) })
+}
+
+// exec runs a single statement, which is a transaction by itself. It may be run again after it has succeeded, as s.tx may.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (result sql.Result, err error) {
+	query = s.dialect.sql(query)
+	err = s.again(ctx, func() error {
+		result, err = s.write.ExecContext(ctx, query, args...)
+		return err
+	})
+	return result, err
 }
 
 // wrap says what was being done and sorts the error: nil stays nil, a missing row is ErrNotFound, a server that is silent, or did not answer
@@ -114,7 +147,7 @@ func (s *Store) wrap(doing string, err error) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", doing, goalcast.ErrNotFound)
 	case errors.Is(err, context.DeadlineExceeded), s.dialect.unavailable(err):
-		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, err)
+		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, hint(err))
 	case s.dialect.refused(err):
 		return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrPermanent, err)
 	}

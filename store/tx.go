@@ -34,11 +34,45 @@ func (t *tx) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	return t.tx.QueryRowContext(ctx, t.dialect.sql(query), args...)
 }
 
+// How long what was asked is asked again after a connection was lost. It bridges a cut of all sessions, and a failover that has happened; not a server that is
+// away: a caller is told soon, and while it is away at once.
+const (
+	lostPatience   = time.Second
+	lostFirstPause = 10 * time.Millisecond
+	lostLastPause  = 200 * time.Millisecond
+)
+
+// again runs f, which asks the database, and runs it again where the connection was lost. A commit whose answer was lost may have happened: f may be run
+// after it has succeeded.
+func (s *Store) again(ctx context.Context, f func() error) error {
+	begin := time.Now()
+	for pause := lostFirstPause; ; pause = min(2*pause, lostLastPause) {
+		lost := s.sessions.lost.Load()
+		err := f()
+		if err == nil || !s.dialect.lost(err) {
+			s.away.Store(false)
+			return err
+		}
+		s.sessions.lose(lost)
+		if time.Since(begin)+pause > lostPatience {
+			s.away.Store(true)
+		}
+		if s.away.Load() {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		}
+	}
+}
+
 // errRollback ends a transaction without an error and without a change.
 var errRollback = errors.New("roll back")
 
 // tx runs f in a transaction and commits it if f returns nil. It runs f again, a few times, when the transaction lost against another
-// one (serialization failure, deadlock, SQLite busy). f's own error ends it and is returned as it is, with doing in front; errRollback
+// one (serialization failure, deadlock, SQLite busy) or its connection was lost, even in the commit. f's own error ends it and is returned as it is, with doing in front; errRollback
 // ends it with nil. PostgreSQL's isolation is READ COMMITTED: lock with SELECT ... FOR UPDATE (dialect.forUpdate) what you base a change on.
 func (s *Store) tx(ctx context.Context, doing string, f func(*tx) error) error {
 	var err error
@@ -50,7 +84,7 @@ func (s *Store) tx(ctx context.Context, doing string, f func(*tx) error) error {
 			case <-time.After(rand.N(time.Duration(attempt) * txPause)):
 			}
 		}
-		if err = s.txOnce(ctx, f); err == nil || !s.dialect.retry(err) {
+		if err = s.again(ctx, func() error { return s.txOnce(ctx, f) }); err == nil || !s.dialect.retry(err) {
 			break
 		}
 	}
