@@ -119,6 +119,7 @@ func TestPostgresAwayAndBack(t *testing.T) {
 		"ping":   s.Ping(t.Context()),
 		"keep":   s.KeepDocument(t.Context(), &d),
 		"update": s.UpdateMatch(t.Context(), 5, noEvents),
+		"health": s.Health(t.Context()),
 		"match":  func() error { _, err := s.Match(t.Context(), 5); return err }(),
 	} {
 		if !errors.Is(err, goalcast.ErrUnavailable) {

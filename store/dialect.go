@@ -83,11 +83,18 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if s.write, err = sqliteDB(path, pragmas, 1); err != nil {
 		return err
 	}
+	if Exists("sqlite:"+path) != nil {
+		s.log.Info("a new database file is made", "path", path)
+	}
 	// The writer creates the file and turns on WAL; a reader that came first could not.
 	if err := s.write.PingContext(ctx); err != nil {
 		return errors.Join(s.wrap("open SQLite file", err), s.Close())
 	}
-	readers := url.Values{"_pragma": {pragmas["_pragma"][0], "query_only(1)"}}
+	if s.file, err = openFile(path); err != nil {
+		return errors.Join(s.wrap("open SQLite file", err), s.Close())
+	}
+	// Without mode=rw a reader that connects later would make an empty file where ours was deleted.
+	readers := url.Values{"mode": {"rw"}, "_pragma": {pragmas["_pragma"][0], "query_only(1)"}}
 	if s.read, err = sqliteDB(path, readers, sqliteReaders); err != nil {
 		return errors.Join(err, s.Close())
 	}
@@ -124,11 +131,12 @@ func sqliteRetry(err error) bool {
 	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
 }
 
-// sqliteUnavailable: locked for longer than busyTimeout, disk full, unreadable or gone.
+// sqliteUnavailable: locked for longer than busyTimeout, disk full, unreadable, damaged or gone.
 func sqliteUnavailable(err error) bool {
 	switch sqliteCode(err) {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
+		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return true
 	}
-	return errors.Is(err, fs.ErrNotExist)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errFileGone) || errors.Is(err, errNotSQLite)
 }

@@ -24,6 +24,10 @@ const (
 // Bytes that the same provider sent before for the same feed and match are not kept again but counted: ID, State, Error, Attempts and Repeats (above 0) are
 // then those of the document that is there already. Whether it still has to be worked on is told by State.
 func (s *Store) KeepDocument(ctx context.Context, d *goalcast.Document) error {
+	return s.kept(len(d.Body), s.keepDocument(ctx, d))
+}
+
+func (s *Store) keepDocument(ctx context.Context, d *goalcast.Document) error {
 	headers, err := json.Marshal(d.Headers)
 	if err != nil {
 		return fmt.Errorf("keep document: headers: %w", err)

@@ -28,7 +28,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -47,7 +49,9 @@ type Store struct {
 	clock   clock
 	hooks   hooks
 
-	sessions sessions    // of PostgreSQL
+	sessions sessions // of PostgreSQL
+	file     *file    // of SQLite; nil in memory
+	health   health
 	away     atomic.Bool // nobody answered for lostPatience, and has not since
 }
 
@@ -82,6 +86,19 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
+// Exists says whether there is something to open: ErrNotFound if the URL names an SQLite file that is not there, which Open would make. Of PostgreSQL only
+// Open can tell.
+func Exists(url string) error {
+	scheme, path, _ := strings.Cut(url, ":")
+	if scheme != "sqlite" || path == ":memory:" {
+		return nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: no file %s", goalcast.ErrNotFound, path)
+	}
+	return nil
+}
+
 // Ping asks whether the database answers; ErrUnavailable otherwise.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.wrap("ping database", s.write.PingContext(ctx))
@@ -89,7 +106,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close ends all connections. Calls under way are waited for.
 func (s *Store) Close() error {
-	var errs []error
+	errs := []error{s.file.close()}
 	if s.keep != nil {
 		errs = append(errs, s.keep.Close())
 	}
@@ -131,6 +148,9 @@ func (r askedRow) Scan(to ...any) error {
 // exec runs a single statement, which is a transaction by itself. It may be run again after it has succeeded, as s.tx may.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (result sql.Result, err error) {
 	query = s.dialect.sql(query)
+	if err = s.file.check(); err != nil {
+		return nil, err
+	}
 	err = s.again(ctx, func() error {
 		result, err = s.write.ExecContext(ctx, query, args...)
 		return err

@@ -95,6 +95,9 @@ func (s *Store) tx(ctx context.Context, doing string, f func(*tx) error) error {
 }
 
 func (s *Store) txOnce(ctx context.Context, f func(*tx) error) error {
+	if err := s.file.check(); err != nil {
+		return err
+	}
 	t, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -127,6 +127,7 @@ type simulateCmd struct {
 type migrateCmd struct {
 	logging
 	stores
+	Create bool `help:"Make the SQLite file if it is not there."`
 }
 
 type versionCmd struct{}
@@ -145,6 +146,11 @@ func parse(args []string, cli *commands) (*kong.Context, error) {
 	ctx, err := parser.Parse(args)
 	if err != nil {
 		return nil, named(parser.Model, err)
+	}
+	if ctx.Command() != "version" {
+		if err := unknownVariables(parser.Model, os.Environ()); err != nil {
+			return nil, err
+		}
 	}
 	return ctx, nil
 }
@@ -266,7 +272,17 @@ func (c *serveCmd) Validate() error {
 	if len(c.Roles) == 0 {
 		return fmt.Errorf("GOALCAST_ROLES: empty: want some of %s", strings.Join(allRoles, ","))
 	}
-	return errors.Join(c.serving.Validate(), c.stores.Validate())
+	return errors.Join(c.serving.Validate(), c.stores.Validate(), c.together())
+}
+
+// together refuses roles that the embedded Redis would leave alone: no other process reaches it, so that a hub there hears of no goal that is taken in elsewhere.
+func (c *serveCmd) together() error {
+	has := func(role string) bool { return slices.Contains(c.Roles, role) }
+	if c.RedisURL != "embedded" || has(roleIngest) || !has(roleHub) && !has(roleREST) {
+		return nil
+	}
+	return fmt.Errorf("GOALCAST_REDIS_URL: embedded, which no other process reaches, and GOALCAST_ROLES=%s has no %s: nothing would ever be heard. "+
+		"Name a Redis that all processes share, or let one process have all roles", strings.Join(c.Roles, ","), roleIngest)
 }
 
 // Validate is called by kong.

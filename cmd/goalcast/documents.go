@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -53,10 +54,17 @@ type documentsShowCmd struct {
 	ID int64 `arg:"" help:"Number of the document."`
 }
 
+// openDatabase opens a database that is there already, with this version's tables.
 func openDatabase(ctx context.Context, url string, log *slog.Logger) (*store.Store, error) {
+	if err := store.Exists(url); err != nil {
+		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
+	}
 	db, err := store.Open(ctx, url, log)
 	if err != nil {
 		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
+	}
+	if err := db.Migrated(ctx); err != nil {
+		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w", errors.Join(err, db.Close()))
 	}
 	return db, nil
 }

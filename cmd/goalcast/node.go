@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,7 +37,8 @@ type node struct {
 	queue *store.Queue
 	jobs  *store.Jobs // done by one process of all
 
-	watch *watch.Watch
+	watch  *watch.Watch
+	steady *steadiness
 
 	board    *hub.Board
 	hub      *hub.Hub           // nil without role hub
@@ -57,7 +59,7 @@ func (n *node) has(role string) bool { return slices.Contains(n.cfg.roles, role)
 
 // newNode opens the stores and makes the parts; it starts nothing. The caller closes the node.
 func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *node, err error) {
-	n := &node{cfg: cfg, log: log, reg: prometheus.NewRegistry()}
+	n := &node{cfg: cfg, log: log, reg: prometheus.NewRegistry(), steady: &steadiness{now: time.Now}}
 	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {
 		if err != nil {
@@ -71,6 +73,8 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 		if err := n.db.Migrate(ctx); err != nil {
 			return nil, fmt.Errorf("GOALCAST_DATABASE_URL: migrate: %w", err)
 		}
+	} else if err := n.db.Migrated(ctx); err != nil {
+		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w (GOALCAST_MIGRATE is false)", err)
 	}
 	if n.redis, err = store.OpenRedis(ctx, cfg.RedisURL, log); err != nil {
 		return nil, fmt.Errorf("GOALCAST_REDIS_URL: %w", err)
@@ -146,7 +150,7 @@ func (n *node) close() {
 
 // listener hears the bus for all parts of the process.
 func (n *node) listener() goalcast.Listener {
-	var all []goalcast.Listener
+	all := []goalcast.Listener{n.steady}
 	if n.hub != nil {
 		all = append(all, n.hub) // which tells the board
 	} else {

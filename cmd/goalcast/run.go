@@ -156,15 +156,7 @@ func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		err := n.ready(r.Context())
-		if leaving.Load() {
-			err = errors.New("leaving")
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = fmt.Fprintln(w, "ready")
+		n.readyz(w, r, leaving.Load())
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -176,24 +168,6 @@ func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
 		mux.Handle("/admin/", n.rest.Admin())
 	}
 	return mux
-}
-
-// ready says why the process should get no new work, or nil. A hub without its bus is not ready; without the database it is, since it serves from
-// memory. A process that only takes feeds in is of no use without the database.
-func (n *node) ready(ctx context.Context) error {
-	if n.hub != nil {
-		if err := n.hub.Ready(); err != nil {
-			return fmt.Errorf("hub: %w", err)
-		}
-	}
-	if n.ingest != nil && n.hub == nil {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-		defer cancel()
-		if err := n.db.Ping(ctx); err != nil {
-			return fmt.Errorf("database: %w", err)
-		}
-	}
-	return nil
 }
 
 // newServer sets the limits of a server. There is no write timeout: live connections are written to for hours, by the hub, which has its own.

@@ -37,6 +37,11 @@ func (c *simulateCmd) Run(ctx context.Context, _ options) error {
 // Run migrates the database.
 func (c *migrateCmd) Run(ctx context.Context, _ options) error {
 	log := c.logger()
+	if !c.Create {
+		if err := store.Exists(c.DatabaseURL); err != nil {
+			return fmt.Errorf("GOALCAST_DATABASE_URL: %w (--create makes it)", err)
+		}
+	}
 	db, err := store.Open(ctx, c.DatabaseURL, log)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
