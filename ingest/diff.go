@@ -39,7 +39,7 @@ func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, 
 
 // cleaned brings the times into the form that they have in the memory.
 func (v Version) cleaned() Version {
-	v.Time, v.Produced, v.Edited = cleanTime(v.Time), cleanTime(v.Produced), cleanTime(v.Edited)
+	v.Time, v.Produced, v.Sent, v.Edited = cleanTime(v.Time), cleanTime(v.Produced), cleanTime(v.Sent), cleanTime(v.Edited)
 	return v
 }
 

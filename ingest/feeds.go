@@ -17,6 +17,7 @@ type feeds map[string]*feed
 
 // feed is the memory of one source.
 type feed struct {
+	seconds bool                                    // see wholeSeconds; by the source's name, not kept
 	newest  Version                                 // of all documents heard
 	facts   map[string]toldFact                     // by event id; also those that are gone from the newest document
 	fixture *toldFixture                            // nil while none was told
@@ -40,7 +41,7 @@ type versioned[T any] struct {
 func (f feeds) hear(source string, v Version, m MatchReading) {
 	mem := f[source]
 	if mem == nil {
-		mem = &feed{newest: v, facts: map[string]toldFact{}, names: map[goalcast.PlayerID]versioned[string]{}}
+		mem = &feed{seconds: wholeSeconds(source), newest: v, facts: map[string]toldFact{}, names: map[goalcast.PlayerID]versioned[string]{}}
 		f[source] = mem
 	}
 	if v.Compare(mem.newest) > 0 {
@@ -217,6 +218,7 @@ func decodeFeeds(text []byte) (feeds, error) {
 		if err != nil {
 			return nil, fmt.Errorf("feed memory of %s: %w", source, err)
 		}
+		m.seconds = wholeSeconds(source)
 		out[source] = m
 	}
 	return out, nil

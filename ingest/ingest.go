@@ -8,7 +8,7 @@
 //
 // Documents come in any order, twice, and from several sources that tell of the same thing. None of that matters to what is known in the end:
 //
-//   - What a source last said of an event is decided by the version of the document that said it, never by when it arrived (Version).
+//   - What a source last said of an event is decided by the version of the document that said it. When it arrived decides only where documents do not (Version).
 //   - A document is the whole truth of its moment. What stood in an older document of the source and is not in its newest was taken back.
 //   - A retraction by any source wins over what the others still say. A provider's deletion is final: what is entered again gets another id; and the
 //     feeds of one provider are made at different paces, so the one that still tells of a goal is merely late. The opposite rule would leave a goal

@@ -40,7 +40,7 @@ func (v Version) edition() goalcast.Edition {
 		}
 		return max(0, t.UnixMilli()) + 1
 	}
-	return goalcast.Edition(fmt.Sprintf("%013d.%013d.%013d.%s", ms(v.Time), ms(v.Produced), ms(v.Edited), v.Digest))
+	return goalcast.Edition(fmt.Sprintf("%013d.%013d.%013d.%013d.%019d.%s", ms(v.Time), ms(v.Produced), ms(v.Sent), ms(v.Edited), v.Document, v.Digest))
 }
 
 // shelves says whether the reading is for the library.

@@ -46,11 +46,19 @@ func (f feeds) merge(match goalcast.MatchID) truth {
 
 // holds says whether the source stands by the fact: it stood in the newest document, and not as cancelled. A line-up is not taken back by a document
 // that has none: feeds leave it out when they are cut short, and a match does not lose the players it had.
+//
+// Where a source dates its documents in whole seconds, all those of its newest second count as its newest: nothing comes and goes within a second, so
+// that one of them which does not have the fact is older than the other.
 func (m *feed) holds(fact toldFact) bool {
-	if fact.said.Status == goalcast.Cancelled {
+	switch {
+	case fact.said.Status == goalcast.Cancelled:
 		return false
+	case fact.said.Kind == goalcast.KindLineup:
+		return true
+	case m.seconds:
+		return fact.at.compareMoment(m.newest) == 0
 	}
-	return fact.said.Kind == goalcast.KindLineup || fact.at.Compare(m.newest) == 0
+	return fact.at.Compare(m.newest) == 0
 }
 
 // best returns the first word on a field that is not zero, in the order of trust.

@@ -17,7 +17,7 @@ import (
 type metrics struct {
 	documents *prometheus.CounterVec   // what became of documents
 	refused   *prometheus.CounterVec   // requests that left no document
-	alarms    *prometheus.CounterVec   // unreadable documents, panics, wrong digests, letters that were replaced
+	alarms    *prometheus.CounterVec   // unreadable documents, panics, wrong digests, wrong dates, letters that were replaced
 	mended    *prometheus.CounterVec   // documents with letters that were replaced, and texts that were cut
 	events    *prometheus.CounterVec   // revisions made
 	trouble   *prometheus.CounterVec   // store, bus and queue errors
@@ -71,7 +71,7 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 	m := &metrics{
 		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, failed, retried; repeated: known, nothing to do.", "provider", "feed", "outcome"),
 		refused:   counter("refused_total", "Requests that left no document, by reason.", "provider", "reason"),
-		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest; mended: letters of a feed were replaced, once an hour.", "provider", "kind"),
+		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest; mended: letters of a feed were replaced, once an hour; ahead: dated in the future.", "provider", "kind"),
 		mended:    counter("mended_total", "Documents that were read although something was wrong with their letters, by what: "+strings.Join(letters.Kinds, ", ")+".", "provider", "what"),
 		events:    counter("events_total", "Event revisions made, by kind and what happened to the event: new, changed, cancelled, restored.", "kind", "change"),
 		trouble:   counter("trouble_total", "Errors of what ingest depends on: store, bus, queue.", "of"),

@@ -95,6 +95,10 @@ func (in *Ingest) checked(doc goalcast.Document, r Reading) (Reading, error) {
 	if ahead := r.Version.Time.Sub(doc.Received); ahead > in.cfg.MaxAhead {
 		return Reading{}, fmt.Errorf("dated %s, %s after its arrival", r.Version.Time.Format(time.RFC3339), ahead.Round(time.Second))
 	}
+	if v := r.Version.believed(doc.Received); !v.Time.Equal(r.Version.Time) {
+		in.metrics.alarms.WithLabelValues(doc.Provider, "ahead").Inc()
+		r.Version = v
+	}
 	if r.Source == "" {
 		return Reading{}, errors.New("reading without a source")
 	}
@@ -121,6 +125,11 @@ func (in *Ingest) checked(doc goalcast.Document, r Reading) (Reading, error) {
 		matches = append(matches, m)
 	}
 	r.Matches = matches
+	for i := range r.Commentary {
+		if c := &r.Commentary[i]; c.Made.After(doc.Received.Add(ClockAhead)) {
+			c.Made = r.Version.Time // it orders what viewers are shown
+		}
+	}
 	return r, nil
 }
 
@@ -205,6 +214,7 @@ func errorText(err error) string {
 // apply brings the reading's matches up to date, each in its own transaction, and publishes. It says what that came to: "changed", "unchanged" or "late".
 func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (outcome string, err error) {
 	defer in.recovered(doc, &err)
+	r.Version.Document = doc.ID
 	if r.shelves() {
 		return in.shelve(ctx, doc, r)
 	}

@@ -33,8 +33,11 @@ func history(r *rand.Rand) []heard {
 	var out []heard
 	for s, source := range []string{sourceMatch, sourceF24, sourceF1} {
 		facts := map[string]goalcast.Event{}
+		var at time.Time
 		for step := range 3 + r.IntN(8) {
-			at := base.Add(time.Duration(step*60+r.IntN(50)) * time.Second)
+			if step == 0 || r.IntN(4) > 0 { // else it is of the same second as the one before
+				at = base.Add(time.Duration(step*60+r.IntN(50)) * time.Second)
+			}
 			m := MatchReading{Match: testMatch, Players: map[goalcast.PlayerID]string{}}
 			if source == sourceF1 {
 				m.Fixture = randomFixture(r, base)
@@ -53,7 +56,7 @@ func history(r *rand.Rand) []heard {
 					m.Players[goalcast.PlayerID(1+r.IntN(6))] = fmt.Sprint("Player ", r.IntN(9))
 				}
 			}
-			out = append(out, heard{source, Version{Time: at, Digest: fmt.Sprint(s, step)}, m})
+			out = append(out, heard{source, Version{Time: at, Document: goalcast.DocumentID(1 + 100*s + step), Digest: fmt.Sprint(r.Uint32())}, m})
 		}
 	}
 	return out
@@ -162,36 +165,36 @@ func normal(s goalcast.Snapshot) goalcast.Snapshot {
 	return s
 }
 
-// counted counts the goals that stand, from the documents alone: those that every source that ever told of them has in its newest document.
+// counted counts the goals that stand, from the documents alone: those that every source that ever told of them has in a document of its newest second.
 func counted(documents []heard) (score goalcast.Score) {
-	newest := map[string]heard{}
-	told := map[string]map[string]bool{} // goal id -> sources
+	newest := map[string]time.Time{}
 	for _, d := range documents {
-		if old, ok := newest[d.source]; !ok || d.v.Compare(old.v) > 0 {
-			newest[d.source] = d
+		if d.v.Time.After(newest[d.source]) {
+			newest[d.source] = d.v.Time
 		}
+	}
+	type word struct{ source, id string }
+	last := map[word]heard{} // that told the goal
+	for _, d := range documents {
 		for _, e := range d.m.Facts {
-			if e.Kind == goalcast.KindGoal {
-				if told[e.ID] == nil {
-					told[e.ID] = map[string]bool{}
-				}
-				told[e.ID][d.source] = true
+			w := word{d.source, e.ID}
+			if old, ok := last[w]; e.Kind == goalcast.KindGoal && (!ok || d.v.Compare(old.v) > 0) {
+				last[w] = d
 			}
 		}
 	}
-	for id, sources := range told {
-		stands, team := true, goalcast.TeamID(0)
-		for source := range sources {
-			has := slices.IndexFunc(newest[source].m.Facts, func(e goalcast.Event) bool { return e.ID == id && e.Status != goalcast.Cancelled })
-			if has < 0 {
-				stands = false
-			} else {
-				team = newest[source].m.Facts[has].Team
-			}
-		}
-		if stands && team == home {
+	gone, team := map[string]bool{}, map[string]goalcast.TeamID{}
+	for w, d := range last {
+		e := d.m.Facts[slices.IndexFunc(d.m.Facts, func(e goalcast.Event) bool { return e.ID == w.id })]
+		gone[w.id] = gone[w.id] || e.Status == goalcast.Cancelled || !d.v.Time.Equal(newest[w.source])
+		team[w.id] = e.Team
+	}
+	for id, side := range team {
+		switch {
+		case gone[id]:
+		case side == home:
 			score.Home++
-		} else if stands {
+		default:
 			score.Away++
 		}
 	}

@@ -104,18 +104,41 @@ type Stats struct {
 	Away map[string]float64 `json:"away"`
 }
 
-// Version orders the documents of one source and match: the time the provider wrote into the document, then the time it was produced, then the
-// newest edit in it, then the digest, so that any two different documents have an order and it is the same whichever comes first.
+// Version orders the documents of one source and match: by the time that the provider wrote into the document, then by when it was produced and
+// edited. Times are mostly whole seconds, and two documents of one second are common around a goal: where they do not tell which is newer, the one that
+// arrived later is. Any two different documents have an order, and it is the same whenever they are applied.
 type Version struct {
-	Time     time.Time `json:"time"`              // of the document, UTC, whole seconds for Opta
+	Time     time.Time `json:"time"`              // of the document, UTC, whole seconds for Opta; see ClockAhead
 	Produced time.Time `json:"produced,omitzero"` // from the production header, UTC, with milliseconds; zero where there is none
+	Sent     time.Time `json:"sent,omitzero"`     // from the headers of the delivery, in whatever zone they are; only to be compared; zero where there is none
 	Edited   time.Time `json:"edited,omitzero"`   // newest last_modified or version inside; zero where there is none
-	Digest   string    `json:"digest"`            // hex, of the bytes
+	// Document is the number under which the document is kept: the order of arrival. Applied again, also years later, it has the same. Ingest sets it; 0 for
+	// what was told without a document.
+	Document goalcast.DocumentID `json:"document,omitempty"`
+	Digest   string              `json:"digest"` // hex, of the bytes; decides only between readings without a document
 }
 
 // Compare returns -1, 0 or 1. A missing time is before all others.
 func (v Version) Compare(o Version) int {
-	return cmp.Or(v.Time.Compare(o.Time), v.Produced.Compare(o.Produced), v.Edited.Compare(o.Edited), cmp.Compare(v.Digest, o.Digest))
+	return cmp.Or(v.compareMoment(o), cmp.Compare(v.Document, o.Document), cmp.Compare(v.Digest, o.Digest))
+}
+
+// compareMoment compares all that the documents themselves tell: 0 for two that can be told apart by their arrival only.
+func (v Version) compareMoment(o Version) int {
+	return cmp.Or(v.Time.Compare(o.Time), v.Produced.Compare(o.Produced), v.Sent.Compare(o.Sent), v.Edited.Compare(o.Edited))
+}
+
+// ClockAhead is how far a provider's clock may be ahead of ours. A document that is dated later than that after its arrival does not know when it was made: it
+// counts as made in the second in which it arrived, so that it is newer than what came before and outranks nothing that comes after.
+const ClockAhead = 5 * time.Second
+
+// believed is the version of a document that arrived at a time, as far as it can be true.
+func (v Version) believed(received time.Time) Version {
+	latest := received.Add(ClockAhead)
+	if v.Time.After(latest) {
+		v.Time, v.Produced, v.Sent, v.Edited = received.UTC().Truncate(time.Second), time.Time{}, time.Time{}, time.Time{}
+	}
+	return v
 }
 
 // asKnown gives facts the ids by which the match knows them.

@@ -172,6 +172,7 @@ func (in *Ingest) readAgain(ctx context.Context, head goalcast.Document) (Readin
 	if err != nil && !errors.Is(err, ErrUnread) {
 		err = permanent(err)
 	}
+	reading.Version.Document = doc.ID
 	return reading, err
 }
 

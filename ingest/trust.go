@@ -74,3 +74,7 @@ func datesFixture(source string) bool { return source == sourceMatch || source =
 
 // reportsResult says whether the source's result stands in for a match of which nothing else is known. Of two the newer one's.
 func reportsResult(source string) bool { return source == sourceF1 || source == sourceTicker }
+
+// wholeSeconds says whether the source dates its documents in whole seconds, so that several can be of one: Opta's do. What a person writes by hand has the time
+// that the person means.
+func wholeSeconds(source string) bool { return strings.HasPrefix(source, "opta:") }

@@ -119,3 +119,25 @@ func TestVersionOfDocuments(t *testing.T) {
 		t.Errorf("%s %+v", r.Source, r.Version)
 	}
 }
+
+// What the headers of a delivery say decides between two documents of one second that have no production header.
+func TestVersionByTheHeadersOfTheDelivery(t *testing.T) {
+	read := func(produced, updated string) ingest.Version {
+		d := document("F9", f7(inPlay, "", ""))
+		d.Headers = map[string]string{"x-meta-production-server-timestamp": produced, "x-meta-last-updated": updated}
+		r, err := New().Read(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Version
+	}
+	for _, older := range [][2]string{{"2020-07-05 20:05:01", ""}, {"2020-07-05 20:05:01", "2020-07-05 20:05:03"}, {"", "2020-07-05T20:05:01"}, {"nonsense", ""}} {
+		newer := [2]string{"2020-07-05 20:05:02", ""}
+		if older[0] == "" {
+			newer = [2]string{"", "2020-07-05 20:05:02"}
+		}
+		if a, b := read(older[0], older[1]), read(newer[0], newer[1]); a.Compare(b) >= 0 || !a.Produced.IsZero() {
+			t.Errorf("%q is not before %q: %+v, %+v", older, newer, a, b)
+		}
+	}
+}

@@ -126,6 +126,10 @@ func (p Provider) read(feed string, doc goalcast.Document) (ingest.Reading, erro
 		return ingest.Reading{}, err
 	}
 	reading.Version.Produced = r.produced()
+	reading.Version.Sent = deliveryTime(doc.Headers["x-meta-production-server-timestamp"])
+	if reading.Version.Edited.IsZero() {
+		reading.Version.Edited = deliveryTime(doc.Headers["x-meta-last-updated"])
+	}
 	reading.Version.Digest = hex.EncodeToString(doc.Digest[:])
 	reading.Mended.Join(r.mended)
 	return reading, nil

@@ -122,6 +122,17 @@ func productionTime(text string) time.Time {
 	return t
 }
 
+// deliveryTime reads the times in headers of the delivery, "2012-09-11 10:20:32". Nobody says which zone they are in: they are good for telling which of two
+// documents is newer, and for nothing else. Zero if it is no such time.
+func deliveryTime(text string) time.Time {
+	for _, layout := range [...]string{"2006-01-02 15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
 // epoch reads F24's version, milliseconds since 1970 UTC.
 func epoch(text string) time.Time {
 	ms, err := strconv.ParseInt(text, 10, 64)
