@@ -207,7 +207,7 @@ func TestPartitionsAreMadeAhead(t *testing.T) {
 		}
 		keep(t, s, goalcast.Document{Provider: "opta", Received: kickoff, Body: []byte("x")})
 		var table string
-		if err := s.queryRow(t.Context(), `SELECT tableoid::regclass::text FROM document_bodies`).Scan(&table); err != nil || table != "document_bodies_20260815" {
+		if err := s.queryRow(t.Context(), `SELECT tableoid::regclass::text FROM document_bodies`).Scan(&table); err != nil || table != partitionName(dayOf(kickoff.UnixMilli())) {
 			t.Errorf("kept in %s, %v", table, err)
 		}
 	})

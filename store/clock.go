@@ -46,8 +46,8 @@ func (s *Store) readClock(ctx context.Context) error {
 	return nil
 }
 
-// past is the condition that a time in a column is not after $n. What claims to be of the future is past as well: it was written by another clock, of
+// past is the condition that a time in a column is before $n (with "<"), or not after it ("<="). What claims to be of the future is past as well: it was written by another clock, of
 // a server that is gone or a process of an older version, and would wait for nobody knows how long.
-func (s *Store) past(column string, n int) string {
-	return fmt.Sprintf("(%[1]s <= $%[2]d OR %[1]s > %[3]s + %[4]d)", column, n, s.dialect.now, clockSlack.Milliseconds())
+func (s *Store) past(column, before string, n int) string {
+	return fmt.Sprintf("(%[1]s %[2]s $%[3]d OR %[1]s > %[4]s + %[5]d)", column, before, n, s.dialect.now, clockSlack.Milliseconds())
 }

@@ -154,7 +154,7 @@ func (s *Store) FinishDocument(ctx context.Context, id goalcast.DocumentID, stat
 
 // UnfinishedDocuments lists documents received before a time (by Now) and not yet finished, oldest first: what a crash left behind.
 func (s *Store) UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error) {
-	rows, err := s.query(ctx, `SELECT id FROM documents WHERE state = 'received' AND `+s.past("received", 1)+` ORDER BY id LIMIT $2`,
+	rows, err := s.query(ctx, `SELECT id FROM documents WHERE state = 'received' AND `+s.past("received", "<", 1)+` ORDER BY id LIMIT $2`,
 		olderThan.UnixMilli(), limit)
 	ids, err := collect(rows, err, scanDocumentID)
 	return ids, s.wrap("unfinished documents", err)

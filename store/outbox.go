@@ -33,7 +33,7 @@ func scanOutbox(row scanner) (outboxRow, error) {
 // unpublished lists rows created before a time (by Now), in the order in which they were written; for one match that is the order of Seq, since
 // rows of a match are written under its lock.
 func (s *Store) unpublished(ctx context.Context, before time.Time, limit int) ([]outboxRow, error) {
-	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND `+s.past("created", 1)+` ORDER BY id LIMIT $2`,
+	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND `+s.past("created", "<=", 1)+` ORDER BY id LIMIT $2`,
 		before.UnixMilli(), limit)
 	list, err := collect(rows, err, scanOutbox)
 	return list, s.wrap("unpublished events", err)
