@@ -63,12 +63,14 @@ func (f Frame) Encode() []byte {
 	return b
 }
 
-// EventFrame is the event frame of a published event, built around the JSON text that came over the bus.
+// EventFrame is the event frame of a published event, built around the JSON text that came over the bus. Of the zero cursor the frame says nothing.
 func EventFrame(p Published, sent int64) []byte {
 	b := make([]byte, 0, len(p.Raw)+96)
-	b = append(b, `{"type":"event","cursor":"`...)
-	b = append(b, p.Cursor.String()...)
-	b = append(b, `","event":`...)
+	b = append(b, `{"type":"event"`...)
+	if !p.Cursor.IsZero() {
+		b = append(append(append(b, `,"cursor":"`...), p.Cursor.String()...), '"')
+	}
+	b = append(b, `,"event":`...)
 	b = append(b, p.Raw...)
 	b = append(b, `,"sent":`...)
 	b = strconv.AppendInt(b, sent, 10)

@@ -154,6 +154,7 @@ func probe(b *testing.B, w *world, c *crowd, conns int) int64 {
 	w.offset = 1_000_000 // so that all have as many digits
 	for _, n := range w.nodes {
 		n.Reset(goalcast.Cursor{Epoch: w.epoch, Offset: w.offset})
+		n.Stale(false)
 	}
 	w.mu.Unlock()
 	for c.bytes.Load() == 0 {

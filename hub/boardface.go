@@ -35,9 +35,9 @@ func (m *matchesJSON) json() []byte {
 	return m.text
 }
 
-// frame returns the topic's snapshot frame as of the board's cursor, with the states of the table if there is one; false if the topic
-// is not on the board. The hub calls it under the lock under which it gives events to the board.
-func (b *Board) frame(t goalcast.Topic, states *stateTable) (*message, bool) {
+// frame returns the topic's snapshot frame as of the board's cursor, which is told or kept back, with the states of the table if there is one; false
+// if the topic is not on the board. The hub calls it under the lock under which it gives events to the board.
+func (b *Board) frame(t goalcast.Topic, states *stateTable, tell bool) (*message, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.faceLocked(t)
@@ -45,11 +45,15 @@ func (b *Board) frame(t goalcast.Topic, states *stateTable) (*message, bool) {
 		return nil, false
 	}
 	text, version := states.snapshot()
-	if f.frame == nil || f.cursor != b.cursor || f.states != version {
-		matches, cursor := f.matches, b.cursor.String()
+	as := b.cursor
+	if !tell {
+		as = goalcast.Cursor{}
+	}
+	if f.frame == nil || f.cursor != as || f.states != version {
+		matches, cursor := f.matches, as.String()
 		f.frame = newMessage(goalcast.FrameSnapshot, classSnapshot, func() []byte { return snapshotFrame(t, cursor, matches.json(), text) })
 		f.frame.deflater = b.deflater
-		f.cursor, f.states = b.cursor, version
+		f.cursor, f.states = as, version
 	}
 	return f.frame, true
 }

@@ -30,10 +30,10 @@ type conn struct {
 	asked     uint8  // pings that nothing has answered yet
 	tokens    uint16 // of the client's message rate, in hundredths
 	conflate  uint16 // ms between two bursts of states at least; 0: every round. See conflate.go
+	want      uint16 // what the poller waits for
 	refilled  uint32 // ms of the shard's clock: when tokens was brought up to date
 	wrote     uint32 // tick of the last write
 	stalled   uint32 // tick since which it is blocked
-	want      uint32 // what the poller waits for
 
 	last      uint64 // seq of the newest event put into pending: an event of several topics is put there once
 	window    ending // of what was sent last of all compressed
@@ -49,7 +49,7 @@ type conn struct {
 }
 
 // connState is a set of flags.
-type connState uint8
+type connState uint16
 
 const (
 	inEvents  connState = 1 << iota // stands in the shard's queue of those with something to send
@@ -60,6 +60,8 @@ const (
 	lingering                       // all is sent, our side is shut, the peer's end is awaited
 	dead                            // gone
 	held                            // has had states a moment ago and may not have more yet
+	outdated                        // was here at a reset, and not all of its topics are refreshed yet
+	toldReset                       // outdated, and was sent the reset
 )
 
 func (c *conn) is(f connState) bool { return c.state&f != 0 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type Hub struct {
 	next     atomic.Uint32  // shard of the next connection
 	working  sync.WaitGroup // goroutines that prepare subscriptions or end portable connections
 	refreshs chan struct{}  // holds one token: a reset waits to be told to viewers
+	waiting  atomic.Int64   // topics whose viewers wait for a refresh; of the refresh under way
 
 	// mu is the order of things: under it an event gets its place in the ring, on the board and in every inbox, and a join, with mu held
 	// for reading, its snapshots or replay and its place in one inbox.
@@ -39,9 +41,16 @@ type Hub struct {
 	ring     ring
 	seq      uint64
 	heard    bool // something has come over the bus
+	caught   bool // all that the bus had when the hub came to it, or was reset, is in the ring
+	lived    bool // was caught once
 	stale    bool
+	turn     chan struct{}   // closed, and another made, when caught or stale becomes true
+	resets   uint64          // counts resets
 	resetAt  goalcast.Cursor // of the last reset
 	resetFor string          // why
+	// Cursors above resetAt and up to unsettled are not taken, see settleTime. Until settles that is all of them.
+	unsettled uint64
+	settles   time.Time
 }
 
 // New makes a hub. It takes no connections before Run. The bus may be nil, then there are no odds.
@@ -54,6 +63,7 @@ func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Reg
 		states:   &states{bus: bus, cfg: cfg, log: log, tables: make(map[goalcast.Topic]*tableEntry)},
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
 		refreshs: make(chan struct{}, 1),
+		turn:     make(chan struct{}),
 	}
 	if !cfg.NoDeflate {
 		h.deflater = newDeflater(cfg.DeflateMin)
@@ -108,6 +118,7 @@ func (h *Hub) housekeep(ctx context.Context) error {
 		select {
 		case now := <-ticker.C:
 			h.states.sweep(now)
+			h.settle(now)
 		case <-ctx.Done():
 			return nil
 		}
@@ -119,7 +130,9 @@ var (
 	errNotRunning  = errors.New("hub does not run")
 	errDraining    = errors.New("hub is draining")
 	errSilent      = errors.New("nothing was heard of the bus yet")
+	errHistory     = errors.New("the bus's history is being read")
 	errStale       = errors.New("the bus is silent")
+	errRefreshing  = errors.New("the bus lost events: what viewers follow is being read again")
 	errUnavailable = errors.New("not available now, try again")
 )
 
@@ -138,9 +151,17 @@ func (h *Hub) Ready() error {
 		return errSilent
 	case h.stale:
 		return errStale
+	case !h.caught:
+		return errHistory
+	case h.ring.broken:
+		return errRefreshing
 	}
 	return nil
 }
+
+// freshFor is how long ago an event may have been put on the bus for viewers to be sent it while the hub, reset in mid-stream, reads what the
+// bus has. Older ones are history, which the refresh brings.
+const freshFor = time.Minute
 
 // Event sends an event to those who follow one of its topics; part of goalcast.Listener.
 func (h *Hub) Event(p goalcast.Published) {
@@ -154,11 +175,18 @@ func (h *Hub) Event(p goalcast.Published) {
 	}
 	if !h.heard || p.Cursor.Epoch != h.ring.epoch || p.Cursor.Offset != h.ring.last+1 {
 		h.resetLocked(goalcast.Cursor{Epoch: p.Cursor.Epoch, Offset: p.Cursor.Offset - 1})
+		h.refreshLocked() // the bus knows nothing of it: no history follows
 	}
 	h.seq++
 	m.seq = h.seq
 	h.ring.add(m)
 	h.board.Event(p)
+	if !h.caught && (!h.lived || now.Sub(time.UnixMilli(p.Event.Times.Published)) >= freshFor) {
+		return
+	}
+	if h.ring.broken {
+		m = m.withoutCursor(p, now)
+	}
 	h.postAll(op{kind: opEvent, msg: m})
 }
 
@@ -175,16 +203,47 @@ func (h *Hub) State(st goalcast.State) {
 	}
 }
 
-// Stale tells viewers that nothing new can be known, or can be again; part of goalcast.Listener.
+// Stale tells viewers that nothing new can be known, or can be again; part of goalcast.Listener. After a Reset it also says, with false, that
+// what came since is all the history that there is.
 func (h *Hub) Stale(stale bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.stale == stale && h.heard {
-		return
-	}
+	changed := h.stale != stale
 	h.stale = stale
-	if h.heard || stale {
+	if changed {
 		h.postAll(op{kind: opStale, msg: staleMessage(stale), arg: stale})
+	}
+	switch {
+	case stale:
+		h.turnLocked()
+	case h.heard && !h.caught:
+		h.caught, h.lived = true, true
+		h.refreshLocked()
+		h.turnLocked()
+	}
+}
+
+// turnLocked wakes those who wait for the history, or for the news that there will be none.
+func (h *Hub) turnLocked() {
+	close(h.turn)
+	h.turn = make(chan struct{})
+}
+
+// awaitHistory waits until the hub has read what the bus has: before that it would take the cursors of those who missed nothing for unknown, and history
+// for news. While the bus is silent it does not wait. ErrUnavailable: not until ctx ended.
+func (h *Hub) awaitHistory(ctx context.Context) error {
+	for {
+		h.mu.RLock()
+		ready, turn := h.caught || h.stale, h.turn
+		h.mu.RUnlock()
+		if ready {
+			return nil
+		}
+		select {
+		case <-turn:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: history of the bus: %w", goalcast.ErrUnavailable, ctx.Err())
+		}
 	}
 }
 
@@ -192,35 +251,77 @@ func staleMessage(stale bool) *message {
 	return newFrame(classControl, goalcast.Frame{Type: goalcast.FrameStale, Stale: &stale})
 }
 
-// Reset forgets what was derived from events and has all viewers told; part of goalcast.Listener.
+// Reset forgets what was derived from events. Viewers are refreshed when the bus's history is read; part of goalcast.Listener.
 func (h *Hub) Reset(c goalcast.Cursor) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.resetLocked(c)
+	h.caught = false
 }
 
+// resetLocked begins a stream: no cursor is handed out from here on, until refreshLocked finds nobody to be refreshed, or all are refreshed.
 func (h *Hub) resetLocked(c goalcast.Cursor) {
-	if !h.heard {
-		h.heard = true
-		if !h.stale {
-			h.postAll(op{kind: opStale, msg: staleMessage(false), arg: false}) // to those who came before the bus did
-		}
-	}
+	h.heard = true
 	h.resetFor = lostEvents
 	if c.Epoch != h.ring.epoch {
 		h.resetFor = otherEpoch
 	}
+	h.resets++
 	h.resetAt = c
 	h.ring.restart(c)
-	h.board.Reset(c)
-	if h.interest.empty() {
-		return // nobody to be told
+	h.unsettled = 0
+	if h.lived {
+		h.unsettled, h.settles = math.MaxUint64, time.Now().Add(settleTime)
 	}
+	h.board.Reset(c)
 	h.ring.broken = true
 	h.postAll(op{kind: opReset, arg: c})
+}
+
+// refreshLocked has all viewers refreshed, if there are any.
+func (h *Hub) refreshLocked() {
+	if h.interest.empty() {
+		h.ring.broken = false
+		h.postRefreshed(&refreshed{last: true, cursor: h.told()})
+		return
+	}
 	select {
 	case h.refreshs <- struct{}{}:
 	default:
+	}
+}
+
+// told is the cursor that may be handed out now: none while viewers wait for a refresh. Any node may be asked to go on from a cursor, and only
+// who has all that it stands for may have it.
+func (h *Hub) told() goalcast.Cursor {
+	if h.ring.broken {
+		return goalcast.Cursor{}
+	}
+	return h.ring.cursor()
+}
+
+// settleTime is how long after a reset in mid-stream the cursors of events that come in that time are not to be trusted: not then, and never. Nodes hand none
+// out before they have refreshed their viewers; but an older version does, and not all notice the loss at the same moment. Long polls are left out:
+// their answers have a cursor of their own, which was always right, and they would be told the same again and again.
+const settleTime = 3 * time.Second
+
+// outcome says how a viewer's request to resume ends.
+func (h *Hub) outcome(v *viewer) string {
+	switch {
+	case v.bad != "":
+		return v.bad
+	case v.transport != byPoll && v.since.Epoch == h.ring.epoch && v.since.Offset > h.resetAt.Offset && v.since.Offset <= h.unsettled:
+		return refreshing
+	}
+	return h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
+}
+
+// settle ends that time.
+func (h *Hub) settle(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.unsettled == math.MaxUint64 && now.After(h.settles) {
+		h.unsettled = h.ring.last
 	}
 }
 

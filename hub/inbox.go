@@ -27,7 +27,8 @@ const (
 	opTimeout                 // long poll: its time is over
 	opStale                   // msg goes to everybody; arg bool
 	opReset                   // the stream goes on elsewhere; arg goalcast.Cursor; nothing is resumable before opRefresh
-	opRefresh                 // after a reset: msg, then the snapshots of arg map[goalcast.Topic]*message, go to everybody
+	opRefresh                 // after a reset: msg, then the snapshots of arg *refreshed, go to those who follow them
+	opGiveUp                  // arg []goalcast.Topic cannot be refreshed: who follows one has to come back
 	opDrain                   // begin to say goodbye; arg time.Duration
 )
 

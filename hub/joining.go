@@ -27,7 +27,10 @@ func (h *Hub) newConn(r *http.Request, v *viewer) (*conn, *shard) {
 func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.JoinTimeout)
 	defer cancel()
-	err := h.hold(ctx, v.topics)
+	err := h.awaitHistory(ctx)
+	if err == nil {
+		err = h.hold(ctx, v.topics)
+	}
 	if err == nil {
 		if err = h.awaitReading(ctx, v); err != nil {
 			h.release(v.topics)
@@ -47,7 +50,7 @@ func (h *Hub) awaitReading(ctx context.Context, v *viewer) error {
 	if v.resume && v.bad == "" {
 		h.awaitCursor(ctx, v.since)
 		h.mu.RLock()
-		outcome := h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
+		outcome := h.outcome(v)
 		h.mu.RUnlock()
 		if outcome == resumed {
 			return nil
@@ -84,19 +87,16 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 	}
 	err := h.withSnapshots(ctx, v.topics, c.encoding, func(j *join) bool {
 		var first []*message
-		first = append(first, h.hello(v, h.ring.cursor()))
+		first = append(first, h.hello(v, h.told()))
 		if v.resume {
-			outcome := h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
-			if v.bad != "" {
-				outcome = v.bad
-			}
+			outcome := h.outcome(v)
 			if outcome == resumed {
 				outcome = tooOld // it became possible just now; the snapshots are there
 			}
 			h.metrics.resumes.WithLabelValues(outcome).Inc()
 			first = append(first, newFrame(classControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: outcome}))
 		}
-		if h.stale || !h.heard {
+		if h.stale {
 			first = append(first, staleMessage(true))
 		}
 		j.frames = append(first, j.frames...)
@@ -113,10 +113,10 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	missed, outcome := h.ring.since(v.since, v.topics, h.cfg.MaxReplay)
-	if outcome != resumed || v.bad != "" {
+	if h.outcome(v) != resumed {
 		return false, nil
 	}
+	missed, _ := h.ring.since(v.since, v.topics, h.cfg.MaxReplay)
 	j := &join{topics: v.topics, cursor: h.ring.cursor(), input: input}
 	if v.transport != byPoll {
 		j.frames = append(j.frames, h.hello(v, v.since))
@@ -196,9 +196,9 @@ func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (*join, bool) {
 		}
 		j.frames = append(j.frames, m)
 	}
-	if !j.cursor.IsZero() {
+	if told := h.told(); !told.IsZero() {
 		// Only now has the viewer all that the cursor stands for: an id without data, which an EventSource remembers and does not show.
-		j.frames = append(j.frames, newFixed("mark", nil, []byte("id: "+j.cursor.String()+"\n\n")))
+		j.frames = append(j.frames, newFixed("mark", nil, []byte("id: "+told.String()+"\n\n")))
 	}
 	return j, true
 }

@@ -91,6 +91,16 @@ func newEvent(p goalcast.Published, seq uint64, now time.Time, d *deflater) *mes
 	return m
 }
 
+// withoutCursor is the event for viewers who wait for a refresh: whoever has its cursor could go on from there, at any node, and never learn
+// what was lost before it. It is not compressed: later events refer to those of the ring, which have their cursors.
+func (m *message) withoutCursor(p goalcast.Published, now time.Time) *message {
+	p.Cursor = goalcast.Cursor{}
+	bare := newEvent(p, m.seq, now, nil)
+	bare.cursor = m.cursor
+	bare.shards.Store(m.shards.Load())
+	return bare
+}
+
 // newClose makes a WebSocket close frame; other transports get nothing and are just closed.
 func newClose(code ws.StatusCode, reason string) *message {
 	return newFixed("close", ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason))), nil)

@@ -32,7 +32,7 @@ type shardStats struct {
 }
 
 // closings are the reasons for which connections end, as labels.
-var closings = [...]string{"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown", "error"}
+var closings = [...]string{"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown", "error", "unavailable"}
 
 // tally counts closings.
 type tally [len(closings)]int64
@@ -68,7 +68,7 @@ type metrics struct {
 	write      prometheus.Histogram
 	age        [3]prometheus.Observer
 
-	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated, pace *prometheus.Desc
+	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated, pace, refresh *prometheus.Desc
 }
 
 func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
@@ -103,6 +103,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		closed:        desc("closed_total", "Connections that ended.", "reason"),
 		batches:       desc("write_frames", "Frames per write."),
 		stale:         desc("stale", "1 while the bus is silent."),
+		refresh:       desc("refresh_topics", "Topics whose viewers wait to be refreshed after the bus lost events."),
 		ringEvents:    desc("ring_events", "Events kept for those who come back."),
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
 		droppedStates: desc("states_dropped_total", "Values of keys over the limit of a topic."),
@@ -129,7 +130,7 @@ func (m *metrics) written(msg *message, now time.Time) {
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages, m.heard, m.closed, m.batches,
-		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace} {
+		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh} {
 		ch <- d
 	}
 }
@@ -205,6 +206,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	put(m.stale, prometheus.GaugeValue, isStale)
 	put(m.ringEvents, prometheus.GaugeValue, int64(events))
 	put(m.ringBytes, prometheus.GaugeValue, int64(bytes))
+	put(m.refresh, prometheus.GaugeValue, m.hub.waiting.Load())
 	put(m.droppedStates, prometheus.CounterValue, m.hub.states.dropped.Load())
 	if d := m.hub.deflater; d != nil {
 		for form, v := range map[string]*volume{"alone": &d.alone, "context": &d.context} {

@@ -131,9 +131,11 @@ func (s *shard) handle(o *op) {
 			s.enqueue(c, o.msg)
 		}
 	case opReset:
-		s.cursor, s.broken = o.arg.(goalcast.Cursor), true
+		s.outdate(o.arg.(goalcast.Cursor))
 	case opRefresh:
-		s.refresh(o.msg, o.arg.(map[goalcast.Topic]*message))
+		s.refresh(o.msg, o.arg.(*refreshed))
+	case opGiveUp:
+		s.giveUp(o.arg.([]goalcast.Topic))
 	case opDrain:
 		s.farewell.begin(s, o.arg.(time.Duration))
 	}

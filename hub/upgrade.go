@@ -123,9 +123,10 @@ func (h *Hub) launch(tcp *net.TCPConn, s *shard, c *conn, v *viewer, input []byt
 	}
 }
 
+const tryAgainLater ws.StatusCode = 1013
+
 // tryLater is the close frame of a connection that could not be served after its handshake.
 func tryLater() []byte {
-	const tryAgainLater ws.StatusCode = 1013
 	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(tryAgainLater, "try again")))
 }
 

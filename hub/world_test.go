@@ -39,11 +39,16 @@ type world struct {
 	offset  uint64
 	snaps   map[goalcast.MatchID]goalcast.Snapshot
 	nodes   []goalcast.Listener
-	reads   map[string]int // by question
-	down    error          // what the database answers
-	gate    chan struct{}  // if set, reading waits for it
+	reads   map[string]int            // by question
+	down    error                     // what the database answers
+	gate    chan struct{}             // if set, reading waits for it
+	bad     map[goalcast.MatchID]bool // of these the database cannot make sense
 	states  map[goalcast.Topic][]goalcast.State
 	follows []string
+
+	// Of the nodes that start:
+	board   hub.BoardConfig
+	reading bool // the bus has more for them, and does not say yet that this is all
 }
 
 func newWorld() *world {
@@ -57,6 +62,9 @@ func (w *world) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 	w.reads[fmt.Sprint("match:", id)]++
 	s, ok := w.snaps[id]
 	gate, down := w.gate, w.down
+	if w.bad[id] {
+		down = errors.New("a row that nobody can read")
+	}
 	w.mu.Unlock()
 	if gate != nil { // it was read, and the answer takes its time
 		select {
@@ -174,6 +182,7 @@ func (w *world) reset(epoch string) {
 	w.epoch, w.offset = epoch, 0
 	for _, n := range w.nodes {
 		n.Reset(goalcast.Cursor{Epoch: epoch})
+		n.Stale(false)
 	}
 }
 
@@ -197,7 +206,7 @@ func start(t testing.TB, w *world, cfg hub.Config, tls bool) *node {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	reg := prometheus.NewRegistry()
-	n := &node{board: hub.NewBoard(w, log, reg), reg: reg}
+	n := &node{board: hub.NewBoard(w, log, reg, w.board), reg: reg}
 	n.Hub = hub.New(cfg, n.board, w, log, reg)
 	n.web = httptest.NewUnstartedServer(n)
 	n.web.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -212,9 +221,14 @@ func start(t testing.TB, w *world, cfg hub.Config, tls bool) *node {
 	go func() { ended <- n.Run(ctx) }()
 	w.mu.Lock()
 	n.Reset(goalcast.Cursor{Epoch: w.epoch, Offset: w.offset})
+	if !w.reading {
+		n.Stale(false)
+	}
 	w.nodes = append(w.nodes, n)
 	w.mu.Unlock()
-	wait(t, "hub runs", func() bool { return n.Ready() == nil })
+	if !w.reading {
+		wait(t, "hub runs", func() bool { return n.Ready() == nil })
+	}
 	n.stop = sync.OnceFunc(func() {
 		w.mu.Lock()
 		for i, other := range w.nodes {

@@ -3,8 +3,6 @@ package hub
 import (
 	"slices"
 	"time"
-
-	"goalcast"
 )
 
 // flush writes all that waits for a connection, in one system call where it fits into one.
@@ -210,7 +208,7 @@ func (s *shard) watch(c *conn) {
 	if c.portable != nil || c.is(dead) {
 		return
 	}
-	want := uint32(ioIn)
+	want := uint16(ioIn)
 	switch {
 	case c.is(blocked):
 		want = ioOut
@@ -221,7 +219,7 @@ func (s *shard) watch(c *conn) {
 		return
 	}
 	c.want = want
-	if err := s.poller.change(c.fd, c.gen, want); err != nil {
+	if err := s.poller.change(c.fd, c.gen, uint32(want)); err != nil {
 		s.hub.log.Error("epoll", "err", err)
 		s.drop(c, "error")
 	}
@@ -276,23 +274,6 @@ func (s *shard) wantStates(c *conn) {
 	if c.state&(inEvents|inStates|blocked|held|dead) == 0 && len(c.behind) > 0 {
 		c.set(inStates)
 		s.states.push(c)
-	}
-}
-
-// refresh sends everybody the reset and, of the topics each follows, the new snapshots.
-func (s *shard) refresh(reset *message, frames map[goalcast.Topic]*message) {
-	s.broken = false
-	for c := range s.conns {
-		if c.state&(dead|closing|lingering) != 0 {
-			continue
-		}
-		list := []*message{reset}
-		for _, sub := range c.subs {
-			if m := frames[sub.topic.name]; m != nil {
-				list = append(list, m)
-			}
-		}
-		s.allow(c, list)
 	}
 }
 

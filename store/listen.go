@@ -45,7 +45,7 @@ type reader struct {
 }
 
 // Listen tells the listener what comes over the bus, until ctx ends; it returns ctx's error. First comes Reset with a cursor, then the events after
-// it that the bus still has (History of them at most), then Stale(false): from there on it is live. Missed messages are read from the stream before
+// it that the bus still has (History of them at most), then Stale(false): from there on it is live. The same comes where the stream cannot be continued. Missed messages are read from the stream before
 // what came after them is delivered. Redis may go and come back, empty or not: the listener is told Stale, and Reset where the stream cannot be
 // continued. One Listen at a time.
 func (b *Bus) Listen(ctx context.Context, l goalcast.Listener) error {

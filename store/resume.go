@@ -118,12 +118,13 @@ func (r *reader) restart(ctx context.Context, head goalcast.Cursor) error {
 	r.bus.log.Info("stream begins", "after", start.String(), "before", r.seen.String())
 	r.seen, r.prints = start, [printsKept]uint64{}
 	r.heard = time.Now()
+	r.stale = true // until the history is delivered
 	r.bus.metrics.resets.Inc()
 	r.listener.Reset(start)
 	return nil
 }
 
-// fresh tells the listener that it is live, after the start and after a silence.
+// fresh tells the listener that it is live: after the start, after a reset, and after a silence.
 func (r *reader) fresh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

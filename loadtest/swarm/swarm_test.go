@@ -67,6 +67,7 @@ func startHub(t *testing.T, cfg hub.Config) *realHub {
 		web.Close()
 	})
 	h.Reset(goalcast.Cursor{Epoch: "test"})
+	h.Stale(false)
 	eventually(t, "the hub is ready", func() bool { return h.Ready() == nil })
 	return h
 }
