@@ -4,9 +4,9 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test deps lint test-go test-js build bench million bench-go soak fuzz clean
+.PHONY: test deps lint alerts test-go test-js build bench million bench-go soak fuzz clean
 
-test: deps lint test-go test-js
+test: deps lint alerts test-go test-js
 
 # Redis, PostgreSQL, Chromium, Node.js: what the tests talk to.
 deps:
@@ -16,6 +16,11 @@ lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	$(GO) tool staticcheck $(PACKAGES)
+
+# Each alert fires when it should, and not when it should not.
+alerts: deps
+	promtool check rules deploy/alerts.yaml
+	promtool test rules deploy/alerts_test.yaml
 
 # The race detector watches all code but three libraries that are nothing but computing: SQLite in Go,
 # Lua for the Redis in the process, and compression. Watched, they took three quarters of the time.

@@ -41,6 +41,7 @@ type Store interface {
 	KeepDocument(context.Context, *goalcast.Document) error
 	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)
 	FinishDocument(context.Context, goalcast.DocumentID, goalcast.DocumentState, string) error
+	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // the newest first, without bodies
 	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
 	UpdateMatch(context.Context, goalcast.MatchID, func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error
 	MatchRecords(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error)

@@ -121,6 +121,18 @@ func (m *Memory) FinishDocument(_ context.Context, id goalcast.DocumentID, s goa
 	return nil
 }
 
+func (m *Memory) Documents(_ context.Context, f goalcast.DocumentFilter) (out []goalcast.Document, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.documents {
+		if d.Provider == f.Provider && !d.Received.Before(f.From) {
+			out = append(out, *d)
+		}
+	}
+	slices.SortFunc(out, func(a, b goalcast.Document) int { return int(b.ID - a.ID) })
+	return out[:min(f.Limit, len(out))], nil
+}
+
 func (m *Memory) UnfinishedDocuments(_ context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -29,6 +29,7 @@ type metrics struct {
 
 	mu     sync.Mutex
 	feeds  map[string]bool      // labels in use
+	newest map[string]time.Time // by provider and feed label: when the last document came
 	warned map[string]time.Time // by provider and feed label: when an alarm was raised for its letters
 }
 
@@ -46,11 +47,15 @@ func (m *metrics) first(name string, now time.Time) bool {
 	return true
 }
 
+// refusedUnavailable is the reason of refusals while the database does not answer.
+const refusedUnavailable = "unavailable"
+
 // provider makes the counters of a provider, so that they are there with zero before anything happens.
 func (m *metrics) provider(name string) {
 	for _, kind := range []string{"unreadable", "panic", "digest", "mended"} {
 		m.alarms.WithLabelValues(name, kind)
 	}
+	m.refused.WithLabelValues(name, refusedUnavailable)
 	for _, what := range letters.Kinds {
 		m.mended.WithLabelValues(name, what)
 	}
@@ -82,7 +87,7 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 		apply: histogram("apply_seconds", "From a document's last byte to its events on the bus.", fast),
 		left: register(reg, prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_ingest_left_total",
 			Help: "Documents kept and left to the queue: too many waited, or the process was ending."})),
-		feeds: map[string]bool{}, warned: map[string]time.Time{},
+		feeds: map[string]bool{}, newest: map[string]time.Time{}, warned: map[string]time.Time{},
 	}
 	gauge("waiting_documents", "Documents that wait for a worker.", func() float64 { n, _ := work.waiting(); return float64(n) })
 	gauge("waiting_bytes", "Bytes of the documents that wait for a worker.", func() float64 { _, b := work.waiting(); return float64(b) })
@@ -117,6 +122,17 @@ func (m *metrics) feed(name string) string {
 		m.feeds[name] = true
 	}
 	return name
+}
+
+// arrived notes when a document came, unless a later one of its feed did.
+func (m *metrics) arrived(doc goalcast.Document) {
+	feed := m.feed(doc.Feed)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if key := doc.Provider + "/" + feed; doc.Received.After(m.newest[key]) {
+		m.newest[key] = doc.Received
+		m.last.WithLabelValues(doc.Provider, feed).Set(float64(doc.Received.UnixMilli()) / 1000)
+	}
 }
 
 func (m *metrics) document(doc goalcast.Document, outcome string) {

@@ -55,7 +55,7 @@ func (in *Ingest) receive(w http.ResponseWriter, r *http.Request) {
 	if err := in.keep(context.WithoutCancel(r.Context()), p, &doc); err != nil {
 		in.log.Error("document not kept", "provider", name, "feed", doc.Feed, "bytes", len(body), "error", err)
 		in.metrics.trouble.WithLabelValues("store").Inc()
-		in.refuse(w, name, &refusal{http.StatusServiceUnavailable, "unavailable", "the document could not be kept; send it again"})
+		in.refuse(w, name, &refusal{http.StatusServiceUnavailable, refusedUnavailable, "the document could not be kept; send it again"})
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"document": doc.ID, "state": goalcast.DocumentReceived}) // the same for what came before
@@ -89,7 +89,7 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 		return err
 	}
 	in.cfg.Fault("kept")
-	in.metrics.last.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Set(float64(doc.Received.UnixMilli()) / 1000)
+	in.metrics.arrived(*doc)
 	if doc.State == goalcast.DocumentApplied {
 		// The same bytes came before, and what they say is known. One that failed or was not read then is tried again: goalcast may have learned it since.
 		in.metrics.document(*doc, "repeated")

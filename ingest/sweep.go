@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"goalcast"
@@ -13,14 +14,36 @@ import (
 // retries. It returns after ctx ends and the work in hand is done; documents that come later are kept and left to the queue.
 func (in *Ingest) Run(ctx context.Context) error {
 	defer in.work.close()
+	known := sync.OnceFunc(func() { in.lastKnown(ctx) })
 	tick := time.NewTicker(in.cfg.SweepEvery)
 	defer tick.Stop()
 	for {
 		in.sweep(ctx)
+		known()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+	}
+}
+
+// lastKnownDays is how far back lastKnown looks: longer than any alert waits, and few enough rows
+// where a provider has none at all.
+const lastKnownDays = 7
+
+// lastKnown begins the metric of each provider's last document with what the archive has: a feed
+// that fell silent before a restart is as silent after it. A provider of which there is no document
+// has no such time. What comes meanwhile is newer, and stays.
+func (in *Ingest) lastKnown(ctx context.Context) {
+	for name := range in.providers {
+		newest, err := in.store.Documents(ctx, goalcast.DocumentFilter{Provider: name, From: in.cfg.Now().AddDate(0, 0, -lastKnownDays), Limit: 1})
+		if err != nil {
+			in.sweepTrouble(ctx, "newest document not read", err)
+			continue
+		}
+		for _, doc := range newest {
+			in.metrics.arrived(doc)
 		}
 	}
 }

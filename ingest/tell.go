@@ -50,7 +50,7 @@ func (in *Ingest) Accept(ctx context.Context, provider string, headers map[strin
 	if err := in.store.KeepDocument(ctx, &doc); err != nil {
 		return 0, fmt.Errorf("keep a document of %s: %w", provider, err)
 	}
-	in.metrics.last.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Set(float64(doc.Received.UnixMilli()) / 1000)
+	in.metrics.arrived(doc)
 	if doc.State == goalcast.DocumentApplied { // it came before
 		in.metrics.document(doc, "repeated")
 		return doc.ID, nil

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to: Redis, PostgreSQL, pgbouncer, Chromium, Node.js, curl, ip. Does nothing where all are there.
+# Installs what the tests talk to: Redis, PostgreSQL, pgbouncer, Chromium, Node.js, promtool, curl, ip. Does nothing where all are there.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -13,6 +13,7 @@ has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 has node || missing+=(nodejs)
 has npm || missing+=(npm)
 has curl || missing+=(curl)
+has promtool || missing+=(prometheus) # its rules are tested with promtool
 [ "$(uname)" != Linux ] || has ip || [ -x /usr/sbin/ip ] || missing+=(iproute2) # a network that a test may cut
 has gcc || missing+=(gcc libc6-dev) # for the race detector
 [ ${#missing[@]} -eq 0 ] && exit 0

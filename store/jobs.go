@@ -74,6 +74,8 @@ func NewJobs(s *Store, options JobOptions, log *slog.Logger, reg prometheus.Regi
 // Add says what is to be done every so often; before Run. All processes give a job the same period. The context of a run ends when its lease is lost.
 func (j *Jobs) Add(name string, every time.Duration, run func(context.Context) error) {
 	j.jobs = append(j.jobs, job{name, every, run})
+	j.runs.WithLabelValues(name) // there with zero, so that the first failure is an increase
+	j.failures.WithLabelValues(name)
 }
 
 // Run looks after the jobs until ctx ends, and returns when those under way have ended.

@@ -150,7 +150,7 @@ func (q *Queue) config() asynq.Config {
 		DelayedTaskCheckInterval: q.options.DelayedInterval,
 		ShutdownTimeout:          q.options.StopTimeout,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return q.options.RetryPause(n) },
-		Logger:                   asynqLog{q.log},
+		Logger:                   &asynqLog{log: q.log, now: time.Now},
 		LogLevel:                 asynq.InfoLevel,
 	}
 }
@@ -186,11 +186,36 @@ func (q *Queue) process(ctx context.Context, t *asynq.Task) error {
 	return err
 }
 
-// asynqLog passes on what asynq says. Its Fatal is not followed by an exit here, and its "info" is about its own inner parts.
-type asynqLog struct{ log *slog.Logger }
+// asynqLogEvery is how often asynq's warnings are logged: its workers, its recoverer and its
+// heartbeat each complain every second or more often while Redis is away.
+const asynqLogEvery = time.Minute
 
-func (l asynqLog) Debug(args ...any) { l.log.Debug("queue: " + fmt.Sprint(args...)) }
-func (l asynqLog) Info(args ...any)  { l.log.Debug("queue: " + fmt.Sprint(args...)) }
-func (l asynqLog) Warn(args ...any)  { l.log.Warn("queue: " + fmt.Sprint(args...)) }
-func (l asynqLog) Error(args ...any) { l.log.Warn("queue: " + fmt.Sprint(args...)) }
-func (l asynqLog) Fatal(args ...any) { l.log.Error("queue: " + fmt.Sprint(args...)) }
+// asynqLog passes on what asynq says: the first warning, then one a minute with the number of those
+// left out. A task's own error is not among them; process logs that. Fatal is not followed by an exit
+// here, and "info" is about asynq's inner parts.
+type asynqLog struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu      sync.Mutex
+	last    time.Time // when a warning was logged
+	skipped int       // since then
+}
+
+func (l *asynqLog) Debug(args ...any) { l.log.Debug("queue: " + fmt.Sprint(args...)) }
+func (l *asynqLog) Info(args ...any)  { l.log.Debug("queue: " + fmt.Sprint(args...)) }
+func (l *asynqLog) Warn(args ...any)  { l.warn(args) }
+func (l *asynqLog) Error(args ...any) { l.warn(args) }
+func (l *asynqLog) Fatal(args ...any) { l.log.Error("queue: " + fmt.Sprint(args...)) }
+
+func (l *asynqLog) warn(args []any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if !l.last.IsZero() && now.Sub(l.last) < asynqLogEvery {
+		l.skipped++
+		return
+	}
+	l.log.Warn("queue: "+fmt.Sprint(args...), "skipped", l.skipped)
+	l.last, l.skipped = now, 0
+}

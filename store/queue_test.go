@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -229,5 +231,21 @@ func TestQueueWaitsForTasksAtTheEnd(t *testing.T) {
 	close(finish)
 	if err := <-done; !errors.Is(err, context.Canceled) || !finished {
 		t.Errorf("Run = %v, task finished: %v", err, finished)
+	}
+}
+
+// While Redis is away asynq's parts complain many times a second: one line, then one a minute.
+func TestQueueComplainsOnceAMinute(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Date(2026, 8, 22, 20, 0, 0, 0, time.UTC)
+	l := &asynqLog{log: slog.New(slog.NewTextHandler(&out, nil)), now: func() time.Time { return now }}
+	for range 150 {
+		l.Error("Dequeue error: dial tcp: connection refused")
+		l.Warn("recoverer: could not move task")
+		now = now.Add(time.Second)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "skipped=0") || !strings.Contains(lines[1], "skipped=119") {
+		t.Errorf("logged\n%s", out.String())
 	}
 }

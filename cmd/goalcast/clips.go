@@ -49,11 +49,11 @@ func (c clipsConfig) check() error {
 		wrong    error
 	}{
 		{"GOALCAST_WSC_PULL_URL", serviceURL(c.PullURL)},
-		{"GOALCAST_WSC_PULL_EVERY", positive(c.PullEvery >= time.Second)},
-		{"GOALCAST_WSC_PULL_PAGE", positive(c.PullPage > 0 && c.PullPage <= 1000)},
+		{"GOALCAST_WSC_PULL_EVERY", atLeast(c.PullEvery, time.Second)},
+		{"GOALCAST_WSC_PULL_PAGE", between(c.PullPage, 1, 1000)},
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_URL", serviceURL(c.CallbackURL)},
-		{"GOALCAST_BRIGHTCOVE_CHECK_EVERY", positive(c.CheckEvery >= 100*time.Millisecond)},
-		{"GOALCAST_BRIGHTCOVE_ATTEMPTS", positive(c.Attempts > 0)},
+		{"GOALCAST_BRIGHTCOVE_CHECK_EVERY", atLeast(c.CheckEvery, 100*time.Millisecond)},
+		{"GOALCAST_BRIGHTCOVE_ATTEMPTS", atLeast(c.Attempts, 1)},
 		{"GOALCAST_BRIGHTCOVE_OAUTH_URL", serviceURL(c.OAuthURL)},
 		{"GOALCAST_BRIGHTCOVE_CMS_URL", serviceURL(c.CMSURL)},
 		{"GOALCAST_BRIGHTCOVE_INGEST_URL", serviceURL(c.IngestURL)},

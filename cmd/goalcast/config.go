@@ -134,12 +134,7 @@ type versionCmd struct{}
 
 // parse reads the command line and the environment. Its error is one line that names the flag and the variable at fault.
 func parse(args []string, cli *commands) (*kong.Context, error) {
-	parser, err := kong.New(cli,
-		kong.Name("goalcast"),
-		kong.Description("A push hub for live football."),
-		kong.UsageOnError(),
-		kong.Resolvers(kong.ResolverFunc(secretFile)),
-	)
+	parser, err := newParser(cli)
 	if err != nil {
 		return nil, fmt.Errorf("command line: %w", err)
 	}
@@ -153,6 +148,32 @@ func parse(args []string, cli *commands) (*kong.Context, error) {
 		}
 	}
 	return ctx, nil
+}
+
+func newParser(cli *commands) (*kong.Kong, error) {
+	return kong.New(cli,
+		kong.Name("goalcast"),
+		kong.Description("A push hub for live football."),
+		kong.UsageOnError(),
+		kong.ValueFormatter(helpWithDefault),
+		kong.Resolvers(kong.ResolverFunc(secretFile)),
+	)
+}
+
+// helpWithDefault writes a setting's help with its default, which kong leaves out where a placeholder
+// says what kind of value is wanted.
+func helpWithDefault(v *kong.Value) string {
+	if len(v.Tag.Envs) == 0 {
+		return v.Help
+	}
+	is := "none"
+	switch {
+	case v.HasDefault && v.Default != "":
+		is = v.Default
+	case v.IsBool():
+		is = "false"
+	}
+	return fmt.Sprintf("%s Default: %s ($%s).", v.Help, is, strings.Join(v.Tag.Envs, ", $"))
 }
 
 // secretFile gives the value of a secret flag from the file that GOALCAST_..._FILE names, without the line end.
@@ -212,30 +233,30 @@ func (c *serving) Validate() error {
 		{"GOALCAST_ADMIN_LISTEN", hostPort(c.AdminListen)},
 		{"GOALCAST_FEED_SECRETS", secrets(c.FeedSecrets, nil)},
 		{"GOALCAST_ADMIN_TOKENS", secrets(c.AdminTokens, []string{"editor", "operator"})},
-		{"GOALCAST_FEED_MAX_BODY", positive(c.MaxBody > 0)},
-		{"GOALCAST_FEED_WORKERS", positive(c.Workers >= 0)},
-		{"GOALCAST_FEED_SWEEP_AFTER", positive(c.SweepAge > 0)},
-		{"GOALCAST_DRAIN_TIME", positive(c.DrainTime >= 0)},
-		{"GOALCAST_PING_INTERVAL", positive(c.PingInterval >= time.Second)},
-		{"GOALCAST_RING", positive(c.Ring > 0)},
-		{"GOALCAST_MAX_REPLAY", positive(c.MaxReplay > 0)},
-		{"GOALCAST_STATE_SHARE", positive(c.StateShare > 0 && c.StateShare <= 1)},
-		{"GOALCAST_MAX_PENDING", positive(c.MaxPending > 0)},
-		{"GOALCAST_MAX_TOPICS", positive(c.MaxTopics > 0)},
-		{"GOALCAST_MAX_CONNECTIONS", positive(c.MaxConns >= 0)},
-		{"GOALCAST_MAX_CONNECTIONS_PER_IP", positive(c.MaxConnsPerIP >= 0)},
-		{"GOALCAST_HANDSHAKE_RATE", positive(c.HandshakeRate >= 0)},
-		{"GOALCAST_MESSAGE_RATE", positive(c.Viewers.MessageRate > 0)},
-		{"GOALCAST_MESSAGE_BURST", positive(c.Viewers.MessageBurst > 0 && c.Viewers.MessageBurst <= 600)},
-		{"GOALCAST_MAX_MESSAGE", positive(c.Viewers.MaxMessage >= 128 && c.Viewers.MaxMessage <= 1<<20)},
-		{"GOALCAST_MAX_UNANSWERED", positive(c.Viewers.MaxUnanswered > 0 && c.Viewers.MaxUnanswered <= 200)},
-		{"GOALCAST_WRITE_TIMEOUT", positive(c.Viewers.WriteTimeout >= 100*time.Millisecond)},
-		{"GOALCAST_STATE_INTERVAL", positive(c.Viewers.StateInterval >= time.Millisecond && c.Viewers.StateInterval <= time.Minute)},
+		{"GOALCAST_FEED_MAX_BODY", atLeast(c.MaxBody, 1)},
+		{"GOALCAST_FEED_WORKERS", atLeast(c.Workers, 0)},
+		{"GOALCAST_FEED_SWEEP_AFTER", above(c.SweepAge, 0)},
+		{"GOALCAST_DRAIN_TIME", atLeast(c.DrainTime, 0)},
+		{"GOALCAST_PING_INTERVAL", atLeast(c.PingInterval, time.Second)},
+		{"GOALCAST_RING", atLeast(c.Ring, 1)},
+		{"GOALCAST_MAX_REPLAY", atLeast(c.MaxReplay, 1)},
+		{"GOALCAST_STATE_SHARE", inside(c.StateShare > 0 && c.StateShare <= 1, c.StateShare, "more than 0, and at most 1")},
+		{"GOALCAST_MAX_PENDING", atLeast(c.MaxPending, 1)},
+		{"GOALCAST_MAX_TOPICS", atLeast(c.MaxTopics, 1)},
+		{"GOALCAST_MAX_CONNECTIONS", atLeast(c.MaxConns, 0)},
+		{"GOALCAST_MAX_CONNECTIONS_PER_IP", atLeast(c.MaxConnsPerIP, 0)},
+		{"GOALCAST_HANDSHAKE_RATE", atLeast(c.HandshakeRate, 0)},
+		{"GOALCAST_MESSAGE_RATE", above(c.Viewers.MessageRate, 0)},
+		{"GOALCAST_MESSAGE_BURST", between(c.Viewers.MessageBurst, 1, 600)},
+		{"GOALCAST_MAX_MESSAGE", between(c.Viewers.MaxMessage, 128, 1<<20)},
+		{"GOALCAST_MAX_UNANSWERED", between(c.Viewers.MaxUnanswered, 1, 200)},
+		{"GOALCAST_WRITE_TIMEOUT", atLeast(c.Viewers.WriteTimeout, 100*time.Millisecond)},
+		{"GOALCAST_STATE_INTERVAL", between(c.Viewers.StateInterval, time.Millisecond, time.Minute)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_ALARM_WEBHOOK", c.Alarm.check()},
-		{"GOALCAST_SEND_BUFFER", positive(c.SendBuffer >= 0)},
-		{"GOALCAST_FCM_RATE", positive(c.FCM.Rate > 0)},
-		{"GOALCAST_FCM_PROCESSES", positive(c.FCM.Processes > 0)},
+		{"GOALCAST_SEND_BUFFER", atLeast(c.SendBuffer, 0)},
+		{"GOALCAST_FCM_RATE", above(c.FCM.Rate, 0)},
+		{"GOALCAST_FCM_PROCESSES", atLeast(c.FCM.Processes, 1)},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
 	} {
 		if check.wrong != nil {
@@ -335,11 +356,22 @@ func secrets(pairs map[string]string, names []string) error {
 	return nil
 }
 
-func positive(ok bool) error {
-	if !ok {
-		return errors.New("out of range")
+// atLeast, above, between and inside name the range of a setting when its value is outside.
+func atLeast[T cmp.Ordered](value, low T) error {
+	return inside(value >= low, value, "at least %v", low)
+}
+
+func above[T cmp.Ordered](value, low T) error { return inside(value > low, value, "more than %v", low) }
+
+func between[T cmp.Ordered](value, low, high T) error {
+	return inside(value >= low && value <= high, value, "%v to %v", low, high)
+}
+
+func inside(ok bool, value any, want string, limits ...any) error {
+	if ok {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%v is out of range: want "+want, append([]any{value}, limits...)...)
 }
 
 func oneOfSchemes(text string, schemes ...string) error {

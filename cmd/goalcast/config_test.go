@@ -26,14 +26,15 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_TRUSTED_PROXIES=10.0.0.0", want: "GOALCAST_TRUSTED_PROXIES"},
 		{env: "GOALCAST_ADMIN_TOKENS=boss=0123456789abcdef", want: "GOALCAST_ADMIN_TOKENS"},
 		{env: "GOALCAST_RING=many", want: "GOALCAST_RING"},
-		{env: "GOALCAST_STATE_SHARE=1.5", want: "GOALCAST_STATE_SHARE: out of range"},
-		{env: "GOALCAST_MAX_REPLAY=0", want: "GOALCAST_MAX_REPLAY: out of range"},
+		{env: "GOALCAST_STATE_SHARE=1.5", want: "GOALCAST_STATE_SHARE: 1.5 is out of range: want more than 0, and at most 1"},
+		{env: "GOALCAST_MAX_REPLAY=0", want: "GOALCAST_MAX_REPLAY: 0 is out of range: want at least 1"},
+		{env: "GOALCAST_STATE_SHARE=NaN", want: "GOALCAST_STATE_SHARE: NaN is out of range"},
 		{env: "GOALCAST_RING=-1", want: "GOALCAST_RING"},
 		{env: "GOALCAST_DRAIN_TIME=soon", want: "GOALCAST_DRAIN_TIME"},
-		{env: "GOALCAST_PING_INTERVAL=1ms", want: "GOALCAST_PING_INTERVAL"},
+		{env: "GOALCAST_PING_INTERVAL=1ms", want: "GOALCAST_PING_INTERVAL: 1ms is out of range: want at least 1s"},
 		{env: "GOALCAST_LOG_LEVEL=loud", want: "GOALCAST_LOG_LEVEL"},
 		{env: "GOALCAST_MESSAGE_RATE=0", want: "GOALCAST_MESSAGE_RATE"},
-		{env: "GOALCAST_MESSAGE_BURST=601", want: "GOALCAST_MESSAGE_BURST"},
+		{env: "GOALCAST_MESSAGE_BURST=601", want: "GOALCAST_MESSAGE_BURST: 601 is out of range: want 1 to 600"},
 		{env: "GOALCAST_MAX_MESSAGE=100", want: "GOALCAST_MAX_MESSAGE"},
 		{env: "GOALCAST_MAX_UNANSWERED=0", want: "GOALCAST_MAX_UNANSWERED"},
 		{env: "GOALCAST_WRITE_TIMEOUT=0s", want: "GOALCAST_WRITE_TIMEOUT"},
@@ -56,7 +57,7 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_OPTA_PULL=f1:8:2026", want: "GOALCAST_OPTA_PULL_USER"},
 		{env: "GOALCAST_OPTA_PULL_URL=http://lists.example.org", want: "GOALCAST_OPTA_PULL_URL"},
 		{env: "GOALCAST_OPTA_PULL_URL=https://me:0123456789abcdef@lists.example.org", want: "GOALCAST_OPTA_PULL_URL"},
-		{env: "GOALCAST_OPTA_PULL_EVERY=1ms", want: "GOALCAST_OPTA_PULL_EVERY"},
+		{env: "GOALCAST_OPTA_PULL_EVERY=1ms", want: "GOALCAST_OPTA_PULL_EVERY: 1ms is out of range: want at least 1s"},
 		{env: "GOALCAST_OPTA_PULL_TIMEOUT=0s", want: "GOALCAST_OPTA_PULL_TIMEOUT"},
 		{env: "GOALCAST_SPEED=0", want: "GOALCAST_SPEED", args: []string{"demo"}},
 		{env: "GOALCAST_SPEED=NaN", want: "GOALCAST_SPEED", args: []string{"demo"}},
@@ -130,5 +131,42 @@ func TestEverySettingIsExplained(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The README promises it: every setting, with its default.
+func TestHelpShowsEveryDefault(t *testing.T) {
+	parser, err := newParser(&commands{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	_ = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok && len(flag.Envs) > 0 {
+			seen++
+			want := "Default: none ($" + flag.Envs[0]
+			switch {
+			case flag.Default != "":
+				want = "Default: " + flag.Default + " ($" + flag.Envs[0]
+			case flag.IsBool():
+				want = "Default: false ($" + flag.Envs[0]
+			}
+			if got := helpWithDefault(flag.Value); !strings.Contains(got, want) {
+				t.Errorf("--%s: %q, want %q in it", flag.Name, got, want)
+			}
+			if flag.Tag.Has("secret") && flag.Default != "" && flag.Default != "embedded" && !strings.HasPrefix(flag.Default, "sqlite:") {
+				t.Errorf("--%s: a secret has a default", flag.Name)
+			}
+		}
+		return next(nil)
+	})
+	if seen < 50 {
+		t.Errorf("%d settings seen", seen)
+	}
+	var out strings.Builder
+	parser.Stdout, parser.Exit = &out, func(int) {}
+	_, _ = parser.Parse([]string{"serve", "--help"})
+	if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "Default: 20000 ($GOALCAST_RING)") {
+		t.Error("the help does not show the default of GOALCAST_RING")
 	}
 }

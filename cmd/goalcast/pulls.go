@@ -28,10 +28,10 @@ func (c pullsConfig) check() error {
 		return fmt.Errorf("GOALCAST_OPTA_PULL_URL: %w", serviceURL(c.URL))
 	case len(c.Lists) > 0 && (c.User == "" || c.Password == ""):
 		return errors.New("GOALCAST_OPTA_PULL: set, but not GOALCAST_OPTA_PULL_USER and GOALCAST_OPTA_PULL_PASSWORD")
-	case c.Every < time.Second:
-		return errors.New("GOALCAST_OPTA_PULL_EVERY: out of range")
-	case c.Timeout < time.Second:
-		return errors.New("GOALCAST_OPTA_PULL_TIMEOUT: out of range")
+	case atLeast(c.Every, time.Second) != nil:
+		return fmt.Errorf("GOALCAST_OPTA_PULL_EVERY: %w", atLeast(c.Every, time.Second))
+	case atLeast(c.Timeout, time.Second) != nil:
+		return fmt.Errorf("GOALCAST_OPTA_PULL_TIMEOUT: %w", atLeast(c.Timeout, time.Second))
 	}
 	return nil
 }

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"goalcast/ingest/opta/optatest"
+)
+
+// What the alerts of deploy/alerts.yaml ask for is there as soon as a process runs, with zero, so that
+// the first fault is an increase; and each alert has its paragraph in the operator's page.
+func TestAlertsFindTheirMetrics(t *testing.T) {
+	rules, err := os.ReadFile("../../deploy/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"),
+		"GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1") // nobody is told anything
+	p := start(t, env, "serve")
+	f7 := sampleMatches(t)[0].f7
+	document, err := p.post(optatest.Headers("F7", f7, time.Now()), f7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.applied(document)
+	last := p.metric(t, "goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`)
+	if now := float64(time.Now().Unix()); last < now-120 || last > now+1 {
+		t.Errorf("the last document came at %f", last)
+	}
+	p.stop(30 * time.Second)
+
+	p = start(t, env, "serve")
+	waitFor(t, 10*time.Second, "the last document to be known again", func() error {
+		if got := p.metric(t, "goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`); got != last {
+			return fmt.Errorf("it came at %f, after a restart at %f", last, got)
+		}
+		return nil
+	})
+	answer, err := http.Get(p.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := string(body)
+	for _, alert := range regexp.MustCompile(`alert: (\w+)\n(?: *#.*\n)* *expr: (.*)`).FindAllStringSubmatch(string(rules), -1) {
+		if !strings.Contains(string(page), "**"+alert[1]+"**") {
+			t.Errorf("docs/operations.md has no paragraph %s", alert[1])
+		}
+		for _, name := range regexp.MustCompile(`goalcast_\w+`).FindAllString(alert[2], -1) {
+			if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(metrics) {
+				t.Errorf("%s asks for %s, which is not there at the start", alert[1], name)
+			}
+		}
+		for _, label := range regexp.MustCompile(`(goalcast_\w+)\{(\w+="\w+")`).FindAllStringSubmatch(alert[2], -1) {
+			if !regexp.MustCompile(`(?m)^` + label[1] + `\{[^}]*` + label[2]).MatchString(metrics) {
+				t.Errorf("%s asks for %s with %s, which is not there at the start", alert[1], label[1], label[2])
+			}
+		}
+	}
+}
