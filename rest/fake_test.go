@@ -108,6 +108,19 @@ func (f *fake) Matches(_ context.Context, q goalcast.MatchFilter) ([]goalcast.Sn
 	return out, f.err
 }
 
+func (f *fake) KickoffsAround(_ context.Context, from, to time.Time) (before, after time.Time, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.matches {
+		if k := m.Kickoff; !k.IsZero() && k.Before(from) && k.After(before) {
+			before = k
+		} else if !k.Before(to) && (after.IsZero() || k.Before(after)) {
+			after = k
+		}
+	}
+	return before, after, f.err
+}
+
 func (f *fake) Team(_ context.Context, id goalcast.TeamID) (goalcast.Team, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -18,6 +18,9 @@ type matchList struct {
 	Zone    string      `json:"tz"`
 	Matches []matchItem `json:"matches"`
 	More    bool        `json:"more,omitempty"` // there were more than the limit
+
+	Previous string `json:"previous,omitempty"` // of a day without matches: the last day before it that has some
+	Next     string `json:"next,omitempty"`     // and the first after it
 }
 
 // matches lists matches by kick-off: those around now from memory, fresh to the last event, those before and after from the database, a few
@@ -97,11 +100,35 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	matches = matches[:min(limit, len(matches))]
 	now := s.cfg.Now()
 	list.Matches = matchItems(matches, now)
+	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 {
+		list.Previous, list.Next = s.daysAround(r.Context(), d)
+	}
 	p, err := jsonPage(list, cachePolicy(now, matches...))
 	if err != nil {
 		return err
 	}
 	return p.serve(w, r)
+}
+
+// daysAround names the last day before d and the first after it that have matches. It is a help to find them: without the database there is none.
+func (s *Server) daysAround(ctx context.Context, d day) (previous, next string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	at, err := s.around.get(ctx, [2]int64{d.from.Unix(), d.to.Unix()}, func(ctx context.Context) ([2]time.Time, error) {
+		before, after, err := s.store.KickoffsAround(ctx, d.from, d.to)
+		return [2]time.Time{before, after}, err
+	})
+	if err != nil {
+		s.log.DebugContext(ctx, "days around an empty one", "date", d.date, "error", err)
+		return "", ""
+	}
+	text := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.In(d.from.Location()).Format(time.DateOnly)
+	}
+	return text(at[0]), text(at[1])
 }
 
 // getMatch serves a match with everything that is known of it.

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -120,6 +121,29 @@ func TestMatches(t *testing.T) {
 		}
 		if again := h.get(t, "/v1/matches"+tt.query, "If-None-Match: "+a.header.Get("ETag")); again.status != http.StatusNotModified {
 			t.Errorf("%s: %d with its own tag", tt.query, again.status)
+		}
+	}
+}
+
+// A day without matches names the days around it that have some, in the zone that was asked for.
+func TestAnEmptyDayNamesItsNeighbours(t *testing.T) {
+	h := open(t)
+	h.with(func() {
+		h.matches[1] = planned(1, time.Date(2026, 5, 18, 22, 30, 0, 0, time.UTC), 174, 2, 7) // 00:30 on the 19th in Brussels
+		h.matches[2] = planned(2, time.Date(2026, 6, 2, 18, 0, 0, 0, time.UTC), 174, 2, 7)
+	})
+	for _, tt := range []struct{ query, previous, next string }{
+		{"?date=2026-05-25", "2026-05-18", "2026-06-02"},
+		{"?date=2026-05-25&tz=Europe/Brussels", "2026-05-19", "2026-06-02"},
+		{"?date=2026-06-03", "2026-06-02", ""},
+		{"?date=2026-01-01", "", "2026-05-17"},
+		{"?date=2026-05-18", "", ""},               // not empty
+		{"?date=2026-05-25&competition=7", "", ""}, // asked for less than all
+	} {
+		var l struct{ Previous, Next string }
+		a := h.get(t, "/v1/matches"+tt.query)
+		if err := json.Unmarshal(a.body, &l); err != nil || a.status != 200 || l.Previous != tt.previous || l.Next != tt.next {
+			t.Errorf("%s: %d %s %v; want %q and %q", tt.query, a.status, a.body, err, tt.previous, tt.next)
 		}
 	}
 }

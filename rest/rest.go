@@ -31,6 +31,9 @@ type Store interface {
 	Team(context.Context, goalcast.TeamID) (goalcast.Team, error)                      // ErrNotFound
 	Competition(context.Context, goalcast.CompetitionID) (goalcast.Competition, error) // ErrNotFound
 
+	// KickoffsAround returns the last planned kick-off before from and the first at or after to; zero times where there is none.
+	KickoffsAround(ctx context.Context, from, to time.Time) (before, after time.Time, err error)
+
 	// What is told around matches. An empty season, and competition 0, choose the newest. ErrNotFound.
 	Standings(ctx context.Context, competition goalcast.CompetitionID, season string) (goalcast.Standings, error)
 	Squad(ctx context.Context, team goalcast.TeamID, competition goalcast.CompetitionID, season string) (goalcast.Squad, error)
@@ -180,6 +183,7 @@ type Server struct {
 	public  http.Handler
 	admin   http.Handler
 
+	around       *memo[[2]int64, [2]time.Time]                    // kick-offs before and after an empty day, whose edges are the key, in Unix seconds
 	far          *memo[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
 	teams        *memo[goalcast.TeamID, goalcast.Team]
 	competitions *memo[goalcast.CompetitionID, goalcast.Competition]
@@ -204,6 +208,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		s.limiter = newBuckets(s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
 	}
 	slots := make(chan struct{}, s.cfg.Readings)
+	s.around = newMemo[[2]int64, [2]time.Time](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
 	s.far = newMemo[goalcast.MatchFilter, []goalcast.Snapshot](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
 	s.teams = newMemo[goalcast.TeamID, goalcast.Team](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)
 	s.competitions = newMemo[goalcast.CompetitionID, goalcast.Competition](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"goalcast"
 )
@@ -166,6 +167,28 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	rows, err := s.query(ctx, fmt.Sprintf(`SELECT snapshot FROM matches%s ORDER BY kickoff, id LIMIT $%d`, w.String(), len(w.args)), w.args...)
 	list, err := collect(rows, err, scanSnapshot)
 	return list, s.wrap("list matches", err)
+}
+
+// KickoffsAround returns the last planned kick-off before from and the first at or after to; zero times where there is none.
+func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time) (before, after time.Time, err error) {
+	for _, side := range []struct {
+		kickoff   *time.Time
+		condition string
+		at        time.Time
+	}{
+		{&before, `kickoff < $1 AND kickoff > 0 AND seq > 0 ORDER BY kickoff DESC`, from},
+		{&after, `kickoff >= $1 AND kickoff > 0 AND seq > 0 ORDER BY kickoff`, to},
+	} {
+		var ms int64
+		err := s.queryRow(ctx, `SELECT kickoff FROM matches WHERE `+side.condition+` LIMIT 1`, toMillis(side.at)).Scan(&ms)
+		if err = s.wrap("kick-offs around a day", err); err != nil && !errors.Is(err, goalcast.ErrNotFound) {
+			return before, after, err
+		}
+		if err == nil {
+			*side.kickoff = fromMillis(ms)
+		}
+	}
+	return before, after, nil
 }
 
 // notNil is for columns that are NOT NULL.

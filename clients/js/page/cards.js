@@ -28,12 +28,14 @@ export class List {
     }
     const moved = !card.shown || card.match.kickoff !== match.kickoff || card.match.state !== match.state || card.match.competition?.id !== match.competition?.id;
     card.show(match);
-    if (moved) this.#arrange();
+    if (moved) this.arrange();
   }
+
+  get isEmpty() { return this.#sorted().length === 0; }
 
   told(event, match, before) { this.#cards.get(match.id)?.told(event, before); }
   tick() { for (const card of this.#cards.values()) card.tick(); }
-  retell() { for (const card of this.#cards.values()) card.show(card.match); this.#arrange(); }
+  retell() { for (const card of this.#cards.values()) card.show(card.match); this.arrange(); }
   mark(id) { for (const card of this.#cards.values()) card.root.toggleAttribute('data-selected', card.match.id === id); }
 
   /** The match to show when nobody chose one: the first that is on, else the next, else the last. */
@@ -43,10 +45,11 @@ export class List {
   }
 
   #sorted() {
-    return [...this.#cards.values()].map((c) => c.match).sort((a, b) => (Date.parse(a.kickoff) || 0) - (Date.parse(b.kickoff) || 0) || a.id - b.id);
+    return [...this.#cards.values()].map((c) => c.match).filter(this.#page.shows).sort((a, b) => (Date.parse(a.kickoff) || 0) - (Date.parse(b.kickoff) || 0) || a.id - b.id);
   }
 
-  #arrange() {
+  /** Brings the cards of the page's day into their groups. */
+  arrange() {
     const groups = new Map();
     for (const match of this.#sorted()) {
       const id = match.competition?.id ?? 0;

@@ -10,18 +10,29 @@ export class Detail {
   #rows = new Map(); // event id -> {root, text}
   #tab = 'timeline';
   #match;
+  #text;
 
   constructor(page, root) {
     this.#page = page;
     this.#root = root;
     page.follows?.onChange(() => this.#match && this.#showStars());
-    root.append(h('p', { class: 'empty' }, t('choose')));
+    this.open();
   }
 
-  /** Shows another match; undefined if it is not known yet. */
-  open(match) {
+  /** The match that is shown. */
+  get match() { return this.#match; }
+
+  /** Shows another match, or while it is not known a text: why not. */
+  open(match, text) {
     this.#rows.clear();
     this.#match = undefined;
+    this.#text = text;
+    this.back = h('button', { type: 'button', class: 'back', onclick: () => this.#page.home() }, `‹ ${t('back')}`);
+    setChildren(this.#root, [this.back, h('p', { class: 'empty' }, text ?? t('choose'))]);
+    if (match) this.show(match);
+  }
+
+  #build() {
     this.sides = ['home', 'away'].map((side) => {
       const s = { side, crest: h('span', { class: 'crest-place' }), name: h('h2', {}), scorers: h('ul', { class: 'scorers' }) };
       s.star = this.#page.follows && h('button', { type: 'button', class: 'star', onclick: () => this.#page.follows.toggleTeam(this.#match[side]) }, star());
@@ -35,16 +46,14 @@ export class Detail {
     this.timeline = h('ol', { class: 'timeline' });
     this.lineups = h('div', { class: 'lineups' });
     this.tabs = ['timeline', 'lineups'].map((name) => h('button', { type: 'button', role: 'tab', 'data-tab': name, onclick: () => this.#show(name) }));
-    this.back = h('button', { type: 'button', class: 'back', onclick: () => { history.length > 1 ? history.back() : (location.hash = ''); } });
     setChildren(this.#root, [this.back,
       h('div', { class: 'hero' }, this.sides[0].root, h('div', { class: 'hero-middle' }, this.clock, this.score, this.extra), this.sides[1].root, this.place),
       h('div', { class: 'tabs', role: 'tablist' }, ...this.tabs), this.timeline, this.lineups]);
     this.#show(this.#tab);
-    setText(this.back, `‹ ${t('back')}`);
-    if (match) this.show(match);
   }
 
   show(match) {
+    if (!this.#match) this.#build();
     this.#match = { ...match, timeline: match.timeline ?? [] };
     this.#root.dataset.state = match.state;
     for (const s of this.sides) this.#showSide(s);
@@ -75,11 +84,14 @@ export class Detail {
   }
 
   retell() {
-    if (!this.tabs) return;
+    if (!this.#match) {
+      this.open(undefined, this.#text);
+      return;
+    }
     for (const tab of this.tabs) setText(tab, t(tab.dataset.tab));
     setText(this.back, `‹ ${t('back')}`);
     this.#rows.clear();
-    if (this.#match) this.show(this.#match);
+    this.show(this.#match);
   }
 
   #show(tab) {

@@ -3,6 +3,8 @@ import { clockText, minuteAt } from '../goalcast.js';
 import { h } from './dom.js';
 import { t, timeOfDay } from './words.js';
 
+const mostAdded = 45; // minutes; longer no half was ever played on
+
 /** What stands where the clock is: "63′", "HT", "20:45", or what holds the match up. */
 export function clockOf(match, now, speed) {
   if (match.awarded) return t('awardedResult');
@@ -10,6 +12,8 @@ export function clockOf(match, now, speed) {
   if (match.delay) return t(`now_${match.delay.type}`);
   if (match.period === 'pre_match' || !match.period) return timeOfDay(match.kickoff);
   const minute = minuteAt(match, now, speed);
+  const [from, added] = clockText(match.period, minute).split('+');
+  if (added > mostAdded) return `${from}+′`; // its end was never told
   return minute > 0 ? `${clockText(match.period, minute)}′` : t(match.period);
 }
 

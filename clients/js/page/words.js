@@ -3,7 +3,8 @@
 const words = {
   en: {
     title: 'Live football', matches: 'Matches', today: 'Today', live: 'Live', connecting: 'Connecting…', reconnecting: 'Reconnecting…', stale: 'Waiting for the source',
-    closed: 'Closed', offline: 'Offline', latency: 'to your screen', events: 'events', noMatches: 'No matches today', loading: 'Loading matches…', earlier: 'Earlier results', latest: 'Just now', quiet: 'Nothing yet',
+    closed: 'Closed', offline: 'Offline', latency: 'to your screen', events: 'events', noMatches: 'No matches today', noMatchesThen: 'No matches on this day', loading: 'Loading matches…', loadFailed: 'The matches cannot be loaded. Trying again…', nextDay: 'Next matches', lastDay: 'Last matches',
+    noMatch: 'There is no such match, or not yet', matchFailed: 'The match cannot be loaded. Trying again…', clockStopped: 'No connection: the clock is stopped', earlier: 'Earlier results', latest: 'Just now', quiet: 'Nothing yet',
     half_time: 'HT', full_time: 'FT', full_time_90: '90′', extra_half_time: 'ET HT', extra_full_time: 'AET', shootout: 'PENS', postponed: 'Postp.', abandoned: 'Aband.',
     p_first_half: 'Kick-off', p_half_time: 'Half time', p_second_half: 'Second half', p_full_time_90: 'End of normal time', p_extra_first_half: 'Extra time',
     p_extra_half_time: 'Half time of extra time', p_extra_second_half: 'Second half of extra time', p_extra_full_time: 'End of extra time', p_shootout: 'Penalty shoot-out',
@@ -20,7 +21,8 @@ const words = {
   },
   nl: {
     title: 'Live voetbal', matches: 'Wedstrijden', today: 'Vandaag', live: 'Live', connecting: 'Verbinden…', reconnecting: 'Opnieuw verbinden…', stale: 'Wachten op de bron',
-    closed: 'Gesloten', offline: 'Offline', latency: 'tot op je scherm', events: 'gebeurtenissen', noMatches: 'Geen wedstrijden vandaag', loading: 'Wedstrijden laden…', earlier: 'Eerdere uitslagen', latest: 'Zonet', quiet: 'Nog niets',
+    closed: 'Gesloten', offline: 'Offline', latency: 'tot op je scherm', events: 'gebeurtenissen', noMatches: 'Geen wedstrijden vandaag', noMatchesThen: 'Geen wedstrijden op deze dag', loading: 'Wedstrijden laden…', loadFailed: 'De wedstrijden kunnen niet geladen worden. Nieuwe poging…', nextDay: 'Volgende wedstrijden', lastDay: 'Laatste wedstrijden',
+    noMatch: 'Deze wedstrijd bestaat niet, of nog niet', matchFailed: 'De wedstrijd kan niet geladen worden. Nieuwe poging…', clockStopped: 'Geen verbinding: de klok staat stil', earlier: 'Eerdere uitslagen', latest: 'Zonet', quiet: 'Nog niets',
     half_time: 'RUST', full_time: 'EINDE', postponed: 'Uitgest.', abandoned: 'Gestaakt',
     p_first_half: 'Aftrap', p_half_time: 'Rust', p_second_half: 'Tweede helft', p_extra_first_half: 'Verlengingen', p_shootout: 'Strafschoppen', p_full_time: 'Einde',
     goal: 'Doelpunt', own: 'Owngoal', penalty: 'Strafschop', assist: 'Assist', noGoal: 'Geen doelpunt', cancelled: 'Afgekeurd', review: 'VAR-check', possible: 'Wordt bekeken',
@@ -35,7 +37,8 @@ const words = {
   },
   fr: {
     title: 'Football en direct', matches: 'Matchs', today: 'Aujourd’hui', live: 'En direct', connecting: 'Connexion…', reconnecting: 'Reconnexion…', stale: 'En attente de la source',
-    closed: 'Fermé', offline: 'Hors ligne', latency: 'jusqu’à l’écran', events: 'événements', noMatches: 'Pas de match aujourd’hui', loading: 'Chargement…', earlier: 'Résultats précédents', latest: 'À l’instant', quiet: 'Rien encore',
+    closed: 'Fermé', offline: 'Hors ligne', latency: 'jusqu’à l’écran', events: 'événements', noMatches: 'Pas de match aujourd’hui', noMatchesThen: 'Pas de match ce jour-là', loading: 'Chargement…', loadFailed: 'Les matchs ne peuvent pas être chargés. Nouvel essai…', nextDay: 'Prochains matchs', lastDay: 'Derniers matchs',
+    noMatch: 'Ce match n’existe pas, ou pas encore', matchFailed: 'Le match ne peut pas être chargé. Nouvel essai…', clockStopped: 'Pas de connexion : l’horloge est arrêtée', earlier: 'Résultats précédents', latest: 'À l’instant', quiet: 'Rien encore',
     half_time: 'MT', full_time: 'FIN', postponed: 'Reporté', abandoned: 'Arrêté',
     p_first_half: 'Coup d’envoi', p_half_time: 'Mi-temps', p_second_half: 'Deuxième mi-temps', p_extra_first_half: 'Prolongations', p_shootout: 'Tirs au but', p_full_time: 'Fin du match',
     goal: 'But', own: 'But contre son camp', penalty: 'Penalty', assist: 'Passe', noGoal: 'But annulé', cancelled: 'Annulé', review: 'Vérification VAR', possible: 'En révision',
@@ -67,4 +70,11 @@ export function t(key) { return words[language][key] ?? words.en[key] ?? key; }
 export function timeOfDay(text) {
   const at = new Date(text ?? NaN);
   return Number.isNaN(at.getTime()) ? '–' : new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hour12: false }).format(at);
+}
+
+/** A day like "2026-05-17" in words; its year where that is not this one. */
+export function dayText(date) {
+  const at = new Date(`${date}T12:00:00`);
+  const year = at.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
+  return new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long', year }).format(at);
 }

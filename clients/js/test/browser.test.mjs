@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { WebSocket } from 'ws';
-import { Wire, startDemo } from './demo.mjs';
+import { Wire, chromiumOptions, startGoalcast } from './demo.mjs';
 
 const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
 const speed = 60;
@@ -21,9 +21,8 @@ let problems = []; // what browsers complained about: scripts that failed, the c
 before(async () => {
   await mkdir(screens, { recursive: true });
   [demo, browser] = await Promise.all([
-    startDemo(['--speed', String(speed), '--seed', '7', '--matches', '8']),
-    chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'] }),
+    startGoalcast('demo', ['--speed', String(speed), '--seed', '7', '--matches', '8']),
+    chromium.launch(chromiumOptions),
   ]);
   wire = await new Wire().open(demo.port);
   page = await open({ viewport: { width: 1440, height: 900 } }, wire.url);
@@ -252,9 +251,14 @@ test('a cut connection is shown; after it the page is right again', async () => 
   wire.cut();
   await page.waitForSelector('#status[data-status=reconnecting]', wait);
   await page.screenshot({ path: join(screens, 'reconnecting-1440x900.png') });
+  const clocks = () => page.$$eval('.card[data-state=live] .clock', (all) => all.map((c) => `${c.textContent} ${getComputedStyle(c).outlineStyle}`));
+  const stopped = await clocks();
   await new Promise((done) => setTimeout(done, 3000)); // three minutes of eight matches pass unseen
+  assert.deepEqual(await clocks(), stopped, 'clocks run on without the hub');
+  assert.ok(stopped.length > 0 && stopped.every((text) => text.endsWith(' dashed')), `stopped clocks are not marked: ${stopped}`);
   wire.mend();
   await page.waitForSelector('#status[data-status=live]', wait);
+  await waitFor(page, () => getComputedStyle(document.querySelector('.card[data-state=live] .clock')).outlineStyle === 'none');
   await agrees(page);
 });
 
@@ -273,6 +277,10 @@ test('on a phone: one column, nothing wider than the screen, a match and back', 
   const fits = () => phone.evaluate(() => document.scrollingElement.scrollWidth <= innerWidth);
   assert.ok(await fits(), 'the list is wider than the screen');
   await phone.screenshot({ path: join(screens, 'list-390x844.png') });
+  const line = await phone.waitForSelector('.feed li.arrives .where', wait); // what happened just now, and in which match
+  const { text, shown, whole } = await line.evaluate((el) => ({ text: el.textContent, shown: el.clientWidth, whole: el.scrollWidth }));
+  assert.match(text, /\S \d+–\d+ \S/);
+  assert.ok(shown > 150 && whole <= shown, `of the match "${text}" ${shown} of ${whole} px are shown`);
   await phone.tap('.card .open');
   await phone.waitForSelector('.detail .hero', { state: 'visible' });
   assert.ok(await fits(), 'a match is wider than the screen');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { WebSocket } from 'ws';
-import { startDemo } from './demo.mjs';
+import { startGoalcast } from './demo.mjs';
 
 let demo;
 let browser;
@@ -12,7 +12,7 @@ let topics;
 
 before(async () => {
   [demo, browser] = await Promise.all([
-    startDemo(['--speed', '150', '--seed', '3', '--matches', '8', '--send-buffer', '4608']),
+    startGoalcast('demo', ['--speed', '150', '--seed', '3', '--matches', '8', '--send-buffer', '4608']),
     chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'] }),
   ]);
   let matches = [];

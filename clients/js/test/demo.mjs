@@ -1,4 +1,4 @@
-// What the browser test runs against: the real `goalcast demo`, and a wire to it that can be cut.
+// What browser tests run against: the real `goalcast demo` or `goalcast serve`, and a wire to it that can be cut.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
@@ -14,12 +14,15 @@ async function freePort() {
   return port;
 }
 
-/** Starts the demo of $GOALCAST_BIN and waits until it answers. */
-export async function startDemo(flags = []) {
+export const chromiumOptions = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync'] };
+
+/** Starts $GOALCAST_BIN with a database of its own and waits until it answers. */
+export async function startGoalcast(command, flags = []) {
   const bin = process.env.GOALCAST_BIN;
   if (!bin) throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
   const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
-  const child = spawn(bin, ['demo', '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`, '--database-url', `sqlite:${join(dir, 'demo.db')}`, ...flags],
+  const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`, '--database-url', `sqlite:${join(dir, 'demo.db')}`, ...flags],
     { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output = (output + data).slice(-20_000); });
@@ -36,7 +39,7 @@ export async function startDemo(flags = []) {
     if (ready) break;
     if (Date.now() > end || child.exitCode !== null) {
       await stop();
-      throw new Error(`the demo does not start:\n${output}`);
+      throw new Error(`goalcast does not start:\n${output}`);
     }
     await new Promise((done) => setTimeout(done, 50));
   }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { clockOf, noteOf, tell } from '../page/tell.js';
-import { startDemo } from './demo.mjs';
+import { startGoalcast } from './demo.mjs';
 
 const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
 const match = 9_100_001;
@@ -19,7 +19,7 @@ let page;
 before(async () => {
   await mkdir(screens, { recursive: true });
   [demo, browser] = await Promise.all([
-    startDemo(['--speed', '1', '--matches', '1']),
+    startGoalcast('demo', ['--speed', '1', '--matches', '1']),
     chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'] }),
   ]);
 });

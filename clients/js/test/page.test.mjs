@@ -1,0 +1,119 @@
+// The live page when there is little to show, or nothing: no matches, a match of another day, no hub. Needs GOALCAST_BIN, and Chromium.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { chromiumOptions, startGoalcast } from './demo.mjs';
+
+const desktop = { viewport: { width: 1440, height: 900 } };
+const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+const wait = { timeout: 20_000 };
+const ids = { match: 9_000_000_001, home: 9_000_000_011, away: 9_000_000_012, competition: 9_000_000_001 };
+let hub;
+let browser;
+
+before(async () => { [hub, browser] = await Promise.all([startGoalcast('serve'), chromium.launch(chromiumOptions)]); });
+after(async () => {
+  await browser?.close();
+  await hub?.stop();
+});
+
+// open opens the page and counts what moves in it by itself.
+async function open(options, hash = '', prepare = () => {}) {
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('pageerror', (err) => problems.push(err.message));
+  await page.addInitScript(() => {
+    window.shifts = [];
+    new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.shifts.push(e.value); }).observe({ type: 'layout-shift', buffered: true });
+  });
+  await prepare(page);
+  await page.goto(hub.url + hash).catch(() => {});
+  return { page, close: async () => {
+    const shift = (await page.evaluate(() => window.shifts)).reduce((sum, value) => sum + value, 0);
+    await context.close();
+    assert.ok(shift < 0.1, `layout shift ${shift}`);
+    assert.deepEqual(problems, []);
+  } };
+}
+
+const says = (page, selector, text) => page.waitForFunction(([s, t]) => document.querySelector(s)?.textContent.includes(t), [selector, text], wait);
+const live = (page) => page.waitForSelector('#status[data-status=live]', wait);
+const ago = (hours) => new Date(Date.now() - hours * 3600_000).toISOString();
+
+async function post(match, kickoff, names) {
+  const res = await fetch(`${hub.url}/feeds/json`, { method: 'POST', body: JSON.stringify({ time: ago(0), match, fixture: { competition: { id: ids.competition, name: 'Sunday League' },
+    home: { id: ids.home, name: names[0] }, away: { id: ids.away, name: names[1] }, kickoff }, events: [{ id: `whistle-${match}`, kind: 'period', period: 'first_half', at: kickoff },
+    { id: `goal-${match}`, kind: 'goal', team: ids.home, player: { id: 9_000_000_101, name: 'Ida Fennick' }, period: 'first_half', minute: 27 }] }) });
+  assert.equal(res.status, 200, await res.text());
+  for (const end = Date.now() + 10_000; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) assert.ok(Date.now() < end, 'the match does not come');
+}
+
+test('without matches it is live, says so, and shows one that appears; what there is stays where it is', async () => {
+  const both = await Promise.all([open(desktop), open(phone, '', (page) => page.route('**/v1/matches*', async (route) => { // a slow network
+    await new Promise((done) => setTimeout(done, 400));
+    await route.continue();
+  }))]);
+  for (const { page } of both) {
+    await live(page);
+    await says(page, '#empty', 'No matches today');
+  }
+  const old = new Date(Date.now() - 100 * 86_400_000).toISOString();
+  await post(ids.match, old, ['Millpond Athletic', 'Quarry Town']);
+  const { page: other, close: closeOther } = await open({ ...desktop, timezoneId: 'Asia/Tokyo' }); // what was said of our own day is believed for some seconds
+  await says(other, '#empty', 'Last matches');
+  assert.equal(await other.locator('.card').count(), 0, 'a match of another day stands under today');
+  await other.click('#empty a'); // the day of that match
+  await other.waitForSelector(`.card[data-id="${ids.match}"]`, wait);
+  await other.click('#day a');
+  await says(other, '#empty', 'No matches today');
+  await closeOther();
+
+  await post(ids.match + 1, ago(0.2), ['Harbour Rovers', 'Mill Athletic']);
+  for (const { page, close } of both) {
+    await page.waitForSelector(`.card[data-id="${ids.match + 1}"][data-state=live]`, wait);
+    assert.equal(await page.textContent('#empty'), '');
+    await close();
+  }
+});
+
+test('a link to a match of another day shows it, whoever wants all matches gets there, and a clock that nobody stopped does not run for months', async () => {
+  for (const options of [desktop, phone]) {
+    const { page, close } = await open(options, `#m${ids.match}`);
+    await says(page, '.detail .hero', 'Millpond Athletic');
+    assert.equal(await page.textContent('.hero-score'), '1–0');
+    assert.equal(await page.textContent('.hero .clock'), '45+′');
+    if (options === phone) {
+      await page.tap('.back');
+      await page.waitForSelector('.list', { state: 'visible', ...wait });
+    }
+    await close();
+  }
+});
+
+test('a link to no match says so', async () => {
+  const { page, close } = await open(phone, '#m5');
+  await says(page, '.detail', 'There is no such match');
+  await close();
+});
+
+test('a first load that fails says so, and is tried again', async () => {
+  for (const path of ['**/v1/matches?*', '**/page/config.json']) {
+    let fails = true;
+    const { page, close } = await open(phone, '', (one) => one.route(path, (route) => (fails ? route.fulfill({ status: 503, body: '' }) : route.continue())));
+    await says(page, '#empty', 'cannot be loaded. Trying again');
+    fails = false;
+    await page.waitForSelector('.card', wait);
+    assert.equal(await page.textContent('#empty'), '');
+    await close();
+  }
+});
+
+test('a page whose parts do not come says so, and comes back', async () => {
+  let fails = true;
+  const { page, close } = await open(phone, '', (one) => one.route('**/reducer.js', (route) => (fails ? route.abort() : route.continue())));
+  await says(page, '#empty', 'cannot be loaded. Trying again');
+  fails = false;
+  await page.waitForSelector('.card', wait);
+  await close();
+});
