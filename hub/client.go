@@ -23,15 +23,6 @@ const (
 
 var heardNames = [heardKinds]string{"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "bad"}
 
-// Codes of error frames.
-const (
-	codeBadFrame      = "bad_frame"
-	codeBadTopic      = "bad_topic"
-	codeTooManyTopics = "too_many_topics"
-	codeForbidden     = "forbidden"
-	codeUnavailable   = "unavailable"
-)
-
 // request is a client's message. Topics are read one by one, so that the error can name the bad one.
 type request struct {
 	Type   string   `json:"type"`
@@ -109,19 +100,19 @@ func (s *shard) subscribe(c *conn, topics []goalcast.Topic, id string) {
 func (h *Hub) prepareSubscribe(s *shard, c *conn, topics []goalcast.Topic, id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
 	defer cancel()
-	refuse := func(code string, err error) {
-		m := newFrame(classControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: err.Error()})
+	refuse := func(code, text string) {
+		m := newFrame(classControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text})
 		s.inbox.post(op{kind: opSubscribe, conn: c, arg: &join{frames: []*message{m}}})
 	}
 	if h.cfg.Authorize != nil {
 		if err := h.cfg.Authorize(c.origin.request, topics); err != nil {
-			refuse(codeForbidden, err)
+			refuse(refusalOf(err))
 			return
 		}
 	}
 	if err := h.hold(ctx, topics); err != nil {
 		h.log.Warn("subscribe", "err", err)
-		refuse(codeUnavailable, errUnavailable)
+		refuse(codeUnavailable, errUnavailable.Error())
 		return
 	}
 	err := h.withSnapshots(ctx, topics, c.encoding, func(j *join) bool {
@@ -130,7 +121,7 @@ func (h *Hub) prepareSubscribe(s *shard, c *conn, topics []goalcast.Topic, id st
 	if err != nil {
 		h.release(topics)
 		h.log.Warn("subscribe", "err", err)
-		refuse(codeUnavailable, errUnavailable)
+		refuse(codeUnavailable, errUnavailable.Error())
 	}
 }
 

@@ -30,6 +30,7 @@ type Hub struct {
 
 	running  atomic.Bool
 	draining atomic.Bool
+	ended    atomic.Bool    // Run has returned, or is about to
 	next     atomic.Uint32  // shard of the next connection
 	working  sync.WaitGroup // goroutines that prepare subscriptions or end portable connections
 	refreshs chan struct{}  // holds one token: a reset waits to be told to viewers
@@ -103,6 +104,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.refreshLoop(ctx) })
 	h.running.Store(true)
 	<-ctx.Done()
+	h.ended.Store(true)
 	h.running.Store(false)
 	err := g.Wait()
 	h.working.Wait()

@@ -42,7 +42,7 @@ func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
 	if !errors.Is(err, context.Canceled) {
 		h.log.Warn("join", "err", err)
 	}
-	return &refusal{http.StatusServiceUnavailable, "unavailable", errUnavailable.Error()}
+	return unavailable()
 }
 
 // awaitReading has the snapshots read that the viewer will need; none if its cursor can be resumed from.

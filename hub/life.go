@@ -261,8 +261,11 @@ func (s *shard) newBeat() *message {
 
 // bye makes a goodbye with a delay of its own.
 func (s *shard) bye(reason string, cursor goalcast.Cursor) *message {
-	const least = 500 * time.Millisecond
-	f := goalcast.Frame{Type: goalcast.FrameBye, Reason: reason, Retry: (least + rand.N(s.hub.cfg.RetrySpread)).Milliseconds()}
+	return newBye(reason, s.hub.cfg.retryIn(), cursor)
+}
+
+func newBye(reason string, retry time.Duration, cursor goalcast.Cursor) *message {
+	f := goalcast.Frame{Type: goalcast.FrameBye, Reason: reason, Retry: retry.Milliseconds()}
 	if !cursor.IsZero() {
 		f.Cursor = &cursor
 	}

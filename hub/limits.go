@@ -51,6 +51,24 @@ func (l *limits) enter(ip netip.Addr) (reason string) {
 	return ""
 }
 
+// full returns the reason why enter would refuse, and counts nothing.
+func (l *limits) full(ip netip.Addr) (reason string) {
+	switch {
+	case l.rate != nil && l.rate.Tokens() < 1:
+		return "handshake_rate"
+	case l.cfg.MaxConns > 0 && l.conns.Load() >= int64(l.cfg.MaxConns):
+		return "connections"
+	case l.byIP == nil:
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byIP[ip] >= l.cfg.MaxConnsPerIP {
+		return "connections_per_ip"
+	}
+	return ""
+}
+
 // leave uncounts a connection.
 func (l *limits) leave(c *conn) {
 	var ip netip.Addr

@@ -1,9 +1,8 @@
 package hub
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,22 +25,14 @@ type viewer struct {
 	bad       string // the reason of a reset that is sent whatever since says
 	wait      time.Duration
 	conflate  time.Duration // between two bursts of states
+	check     bool          // it only asks whether it would be let in
 	ip        netip.Addr
 }
-
-// refusal is an HTTP answer that ends a request.
-type refusal struct {
-	status int
-	reason string // label of a counter
-	detail string // for a developer's eyes
-}
-
-func (r *refusal) Error() string { return r.detail }
 
 // ServeHTTP answers GET /v1/live: it becomes a WebSocket, an event stream or a long poll.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if no := h.allowOrigin(w, r); no != nil {
-		h.refuse(w, no)
+		h.refuse(w, r, no)
 		return
 	}
 	switch r.Method {
@@ -54,15 +45,23 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		w.Header().Set("Allow", "GET, OPTIONS")
-		h.refuse(w, &refusal{http.StatusMethodNotAllowed, "method", "only GET"})
+		h.refuse(w, r, &refusal{codeMethod, "method", "only GET"})
 		return
 	}
 	v, no := h.parse(r)
-	if no == nil {
+	switch {
+	case no != nil:
+	case v.check:
+		if no = h.mayEnter(r, v); no == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+	default:
 		no = h.admit(r, v)
 	}
 	if no != nil {
-		h.refuse(w, no)
+		h.refuse(w, r, no)
 		return
 	}
 	h.metrics.handshakes[v.transport].Inc()
@@ -87,23 +86,24 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, &refusal{http.StatusBadRequest, "query", "query string: " + err.Error()}
+		return nil, &refusal{codeBadParameter, "query", "query string: " + err.Error()}
 	}
+	v.check = q.Has("check")
 	var texts []string
 	for _, list := range q["topics"] {
 		texts = append(texts, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })...)
 	}
 	switch {
 	case len(texts) > h.cfg.MaxTopics:
-		return nil, &refusal{http.StatusBadRequest, "topics", fmt.Sprintf("at most %d topics", h.cfg.MaxTopics)}
-	case len(texts) == 0 && v.transport != byWebSocket:
-		return nil, &refusal{http.StatusBadRequest, "topics", "topics are missing: ?topics=match:1,team:7"}
+		return nil, &refusal{codeTooManyTopics, "topics", fmt.Sprintf("at most %d topics", h.cfg.MaxTopics)}
+	case len(texts) == 0 && v.transport != byWebSocket && !v.check:
+		return nil, &refusal{codeBadTopic, "topics", "topics are missing: ?topics=match:1,team:7"}
 	}
 	if v.topics, err = parseTopics(texts); err != nil {
-		return nil, &refusal{http.StatusBadRequest, "topics", err.Error()}
+		return nil, &refusal{codeBadTopic, "topics", err.Error()}
 	}
 	if v.since, err = goalcast.ParseCursor(q.Get("since")); err != nil {
-		return nil, &refusal{http.StatusBadRequest, "cursor", err.Error()}
+		return nil, &refusal{codeBadCursor, "cursor", err.Error()}
 	}
 	v.resume = !v.since.IsZero()
 	if id := r.Header.Get("Last-Event-ID"); id != "" { // newer than what an EventSource was once made with
@@ -115,14 +115,14 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	v.wait = min(25*time.Second, h.cfg.MaxWait)
 	if text := q.Get("wait"); text != "" {
 		if v.wait, err = time.ParseDuration(text); err != nil || v.wait < 0 {
-			return nil, &refusal{http.StatusBadRequest, "wait", "wait wants a span of time: wait=25s"}
+			return nil, &refusal{codeBadParameter, "wait", "wait wants a span of time: wait=25s"}
 		}
 		v.wait = min(v.wait, h.cfg.MaxWait)
 	}
 	if text := q.Get("conflate_ms"); text != "" {
 		ms, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || ms < 0 || ms > maxConflateMs {
-			return nil, &refusal{http.StatusBadRequest, "conflate", badConflate}
+			return nil, &refusal{codeBadParameter, "conflate", badConflate}
 		}
 		v.conflate = h.cfg.conflation(ms)
 	}
@@ -134,8 +134,27 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 
 // admit asks the limits and the hook. If it refuses, nothing is left to undo; else limits.leave is owed.
 func (h *Hub) admit(r *http.Request, v *viewer) *refusal {
-	if h.draining.Load() || !h.running.Load() {
-		return &refusal{http.StatusServiceUnavailable, "draining", "this server is about to stop, try another"}
+	if no := h.authorize(r, v); no != nil {
+		return no
+	}
+	return tooMany(h.limits.enter(v.ip))
+}
+
+// mayEnter says what admit would, and lets nobody in.
+func (h *Hub) mayEnter(r *http.Request, v *viewer) *refusal {
+	if no := h.authorize(r, v); no != nil {
+		return no
+	}
+	return tooMany(h.limits.full(v.ip))
+}
+
+// authorize finds out who asks, and asks the hook.
+func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
+	switch {
+	case h.draining.Load() || h.ended.Load():
+		return &refusal{codeDraining, "draining", "this server is about to stop, try another"}
+	case !h.running.Load():
+		return &refusal{codeStarting, "starting", "this server has just begun, try again"}
 	}
 	text, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -146,15 +165,18 @@ func (h *Hub) admit(r *http.Request, v *viewer) *refusal {
 	}
 	v.ip, _ = netip.ParseAddr(text) // the zero address where there is none: a limit then counts them together
 	v.ip = v.ip.Unmap()
-	if h.cfg.Authorize != nil {
-		if err := h.cfg.Authorize(r, v.topics); err != nil {
-			return &refusal{http.StatusForbidden, "forbidden", err.Error()}
-		}
+	if h.cfg.Authorize == nil {
+		return nil
 	}
-	if reason := h.limits.enter(v.ip); reason != "" {
-		return &refusal{http.StatusServiceUnavailable, reason, "too many viewers, try again"}
+	switch err := h.cfg.Authorize(r, v.topics); {
+	case err == nil:
+		return nil
+	case errors.Is(err, goalcast.ErrUnavailable):
+		h.log.Warn("authorize", "err", err)
+		return unavailable()
+	default:
+		return &refusal{codeForbidden, "forbidden", err.Error()}
 	}
-	return nil
 }
 
 // allowOrigin checks where a web page comes from and lets it read the answer.
@@ -169,7 +191,8 @@ func (h *Hub) allowOrigin(w http.ResponseWriter, r *http.Request) *refusal {
 		return nil // no browser
 	}
 	if !originAllowed(h.cfg.Origins, origin) {
-		return &refusal{http.StatusForbidden, "origin", "pages of this origin may not connect"}
+		w.Header().Set("Access-Control-Allow-Origin", origin) // so that its developer can read why
+		return &refusal{codeBadOrigin, "origin", "pages of this origin may not connect"}
 	}
 	w.Header().Set("Access-Control-Allow-Origin", origin)
 	return nil
@@ -188,18 +211,6 @@ func originAllowed(patterns []string, origin string) bool {
 		ok, err := path.Match(strings.ToLower(p), text)
 		return ok && err == nil
 	})
-}
-
-// refuse answers with problem+json and, where it makes sense, when to come back.
-func (h *Hub) refuse(w http.ResponseWriter, no *refusal) {
-	h.metrics.refused.WithLabelValues(no.reason).Inc()
-	if no.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(5))) // seconds, not the same for all
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(no.status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(no.status), "status": no.status, "detail": no.detail})
 }
 
 // headerHas says whether a header's comma-separated list names a token, whatever its case and parameters.

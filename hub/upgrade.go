@@ -65,7 +65,7 @@ func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer) {
 	if no := h.prepare(r.Context(), v); no != nil {
 		h.limits.leaveIP(v.ip)
-		h.refuse(w, no)
+		h.refuse(w, r, no)
 		return
 	}
 	taken := &hijacked{ResponseWriter: w}
@@ -115,9 +115,7 @@ func (h *Hub) launch(tcp *net.TCPConn, s *shard, c *conn, v *viewer, input []byt
 	if err := h.attach(context.Background(), s, c, v, input); err != nil {
 		h.metrics.refused.WithLabelValues("unavailable").Inc()
 		h.log.Warn("join", "err", err)
-		if v.transport == byWebSocket {
-			_, _ = writeSocket(fd, []iovec{iovecOf(tryLater())})
-		}
+		_, _ = writeSocket(fd, []iovec{iovecOf(h.tryLater(v))})
 		closeSocket(fd)
 		h.limits.leaveIP(v.ip)
 	}
@@ -125,9 +123,12 @@ func (h *Hub) launch(tcp *net.TCPConn, s *shard, c *conn, v *viewer, input []byt
 
 const tryAgainLater ws.StatusCode = 1013
 
-// tryLater is the close frame of a connection that could not be served after its handshake.
-func tryLater() []byte {
-	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(tryAgainLater, "try again")))
+// tryLater is the last word of a connection that could not be served after its handshake.
+func (h *Hub) tryLater(v *viewer) []byte {
+	if v.transport == bySSE {
+		return newBye(codeUnavailable, h.cfg.retryIn(), goalcast.Cursor{}).bytes(encSSE)
+	}
+	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(tryAgainLater, codeUnavailable)))
 }
 
 // sorry ends a portable connection that could not be served after its handshake.
@@ -135,9 +136,7 @@ func (h *Hub) sorry(conn net.Conn, v *viewer, err error) {
 	h.metrics.refused.WithLabelValues("unavailable").Inc()
 	h.log.Warn("join", "err", err)
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	if v.transport == byWebSocket {
-		_, _ = conn.Write(tryLater())
-	}
+	_, _ = conn.Write(h.tryLater(v))
 	_ = conn.Close()
 	h.limits.leaveIP(v.ip)
 }
@@ -146,7 +145,7 @@ func (h *Hub) sorry(conn net.Conn, v *viewer, err error) {
 func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer) {
 	if no := h.prepare(r.Context(), v); no != nil {
 		h.limits.leaveIP(v.ip)
-		h.refuse(w, no)
+		h.refuse(w, r, no)
 		return
 	}
 	header := w.Header()
@@ -172,6 +171,8 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer) {
 	if err := h.attach(r.Context(), s, c, v, nil); err != nil {
 		h.metrics.refused.WithLabelValues("unavailable").Inc()
 		h.limits.leaveIP(v.ip)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = w.Write(h.tryLater(v))
 		return
 	}
 	h.serveSSE(r.Context(), w, s, c)
@@ -232,14 +233,14 @@ type pollAnswer struct {
 func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer) {
 	if no := h.prepare(r.Context(), v); no != nil {
 		h.limits.leaveIP(v.ip)
-		h.refuse(w, no)
+		h.refuse(w, r, no)
 		return
 	}
 	c, s := h.newConn(r, v)
 	c.portable = newPortable()
 	if err := h.attach(r.Context(), s, c, v, nil); err != nil {
 		h.limits.leaveIP(v.ip)
-		h.refuse(w, &refusal{http.StatusServiceUnavailable, "unavailable", errUnavailable.Error()})
+		h.refuse(w, r, unavailable())
 		return
 	}
 	timer := time.NewTimer(v.wait)
@@ -253,11 +254,11 @@ func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer) {
 				continue
 			}
 			<-c.portable.ended
-			h.refuse(w, &refusal{http.StatusServiceUnavailable, "draining", "this server stops"})
+			h.refuse(w, r, draining())
 			return
 		case <-r.Context().Done():
 		case <-c.portable.ended: // the hub has stopped
-			h.refuse(w, &refusal{http.StatusServiceUnavailable, "draining", "this server stops"})
+			h.refuse(w, r, draining())
 			return
 		}
 		s.inbox.post(op{kind: opGone, conn: c})

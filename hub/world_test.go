@@ -201,15 +201,32 @@ type node struct {
 	stop  func()
 }
 
-// start runs a node on the world's bus; it ends with the test. tls serves HTTP/2 as well.
-func start(t testing.TB, w *world, cfg hub.Config, tls bool) *node {
+// unstarted is a node behind a server, of which nothing runs yet.
+func unstarted(t testing.TB, w *world, cfg hub.Config) *node {
 	t.Helper()
+	n := newNode(t, w, cfg)
+	n.web.Start()
+	t.Cleanup(func() {
+		n.web.CloseClientConnections()
+		n.web.Close()
+	})
+	return n
+}
+
+func newNode(t testing.TB, w *world, cfg hub.Config) *node {
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	reg := prometheus.NewRegistry()
 	n := &node{board: hub.NewBoard(w, log, reg, w.board), reg: reg}
 	n.Hub = hub.New(cfg, n.board, w, log, reg)
 	n.web = httptest.NewUnstartedServer(n)
 	n.web.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	return n
+}
+
+// start runs a node on the world's bus; it ends with the test. tls serves HTTP/2 as well.
+func start(t testing.TB, w *world, cfg hub.Config, tls bool) *node {
+	t.Helper()
+	n := newNode(t, w, cfg)
 	if tls {
 		n.web.EnableHTTP2 = true
 		n.web.StartTLS()

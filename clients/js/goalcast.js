@@ -16,16 +16,18 @@ export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder } 
 
 const defaults = {
   url: undefined, // of the hub, http(s); in a browser the page's own origin
-  topics: [], // 'match:1', 'team:2', 'competition:3', 'odds:1'
+  topics: [], // 'match:1', 'team:2', 'competition:3', 'odds:1'; or one text with commas
   cursor: undefined, // of an earlier session, to go on from there: with its ...
   matches: [], // ... snapshots
   conflateMs: 0, // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at most 60000. Events are never held back
   transport: 'auto', // 'auto': WebSocket, EventSource if that never gets through; or 'websocket', 'eventsource'
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
+  fetch: globalThis.fetch, // asks why a connection did not come about; browsers hide the answer to a handshake
   random: Math.random,
   backoff: 500, // ms: the n-th try in a row waits up to backoff * 2^n, evenly spread (full jitter) ...
   maxBackoff: 30_000, // ... and at most this
+  settled: 60_000, // ms that a connection has to hold before tries are counted from the beginning: the hub may cut one that was greeted, again and again
   helloTimeout: 10_000, // ms until the hub must have said hello
   pongTimeout: 10_000, // ms until it must have answered a ping
   clockPings: 1, // pings after each hello to learn the hub's clock; the quickest counts. More make latencies truer
@@ -35,13 +37,15 @@ const defaults = {
 /**
  * A connection to a hub. `on(name, fn)` listens and returns a function that ends it. What there is to hear:
  *
- * - `status` {status, reason, retry}: 'connecting', 'live', 'stale' (the hub itself hears nothing new), 'reconnecting', 'closed'
+ * - `status` {status, reason, retry}: 'connecting', 'live', 'stale' (the hub itself hears nothing new), 'reconnecting', 'closed' (by stop, or
+ *   with a reason: the hub refused for good what is asked for; start tries once more)
  * - `event` {event, cursor, match, previous, latency}: each revision once, in order. match is the snapshot with it, previous the one before; undefined for
  *   messages
  * - `match` {match, previous, event}: a snapshot changed, by an event or, without event, because the hub sent a new one
  * - `state` {topic, key, version, value, at}: the newest value of something, a price for instance
  * - `reset` {reason}: events may have been missed; snapshots follow
- * - `problem` {code, error, id}: the hub did not like something; the connection goes on
+ * - `problem` {code, error, topics, final}: the hub did not like something. topics are those of a subscription that failed; they are dropped, unless the reason may be over
+ *   soon. final: the whole connection was refused for good, and is not tried again
  */
 export class Goalcast {
   #options;
@@ -53,7 +57,11 @@ export class Goalcast {
   #revisions = new Map(); // event id -> newest revision told
   #link; // the connection of now: {send, close}; undefined between two
   #timers = new Map();
-  #failures = 0; // tries in a row that did not come to a hello
+  #failures = 0; // tries in a row that did not come to a connection that held
+  #blocked = 0; // tries in a row that failed although the hub would have let them in
+  #attempt = 0; // counts connections
+  #requests = new Map(); // id -> topics of subscriptions that were sent
+  #requestCount = 0;
   #greeted = false; // a WebSocket came to a hello at least once
   #transport;
   #running = false;
@@ -85,7 +93,7 @@ export class Goalcast {
     this.cursor = this.#options.cursor;
     this.#conflateMs = this.#options.conflateMs;
     for (const match of this.#options.matches) this.matches.set(match.id, match);
-    for (const topic of this.#options.topics) {
+    for (const topic of topicList([this.#options.topics])) {
       this.#topics.add(topic);
       if (!this.cursor) this.#unjoined.add(topic);
     }
@@ -121,15 +129,17 @@ export class Goalcast {
   }
 
   /** Ends the connection; start may follow and goes on where this stopped. */
-  stop() {
+  stop() { this.#stop(); }
+
+  #stop(reason) {
     this.#running = false;
     this.#unsubscribeWindow?.();
     this.#drop();
-    this.#setStatus('closed');
+    this.#setStatus('closed', reason);
   }
 
   subscribe(...topics) {
-    const added = topics.filter((topic) => !this.#topics.has(topic));
+    const added = topicList(topics).filter((topic) => !this.#topics.has(topic));
     if (added.length === 0) return;
     for (const topic of added) {
       this.#topics.add(topic);
@@ -139,7 +149,7 @@ export class Goalcast {
   }
 
   unsubscribe(...topics) {
-    const gone = topics.filter((topic) => this.#topics.delete(topic));
+    const gone = topicList(topics).filter((topic) => this.#topics.delete(topic));
     for (const topic of gone) this.#unjoined.delete(topic);
     if (gone.length > 0) this.#topicsChanged('unsubscribe', gone);
   }
@@ -165,11 +175,38 @@ export class Goalcast {
   #topicsChanged(type, topics) {
     if (!this.#running) return;
     if (this.#link?.send) {
-      this.#link.send(JSON.stringify({ type, topics })); // before hello it is dropped: the topics are in the URL of the next try
+      if (type === 'subscribe') this.#subscribe(topics);
+      else this.#link.send(JSON.stringify({ type, topics })); // before hello it is dropped: hello looks again
     } else if (this.#transport === 'eventsource') {
       this.#drop();
       this.#connect();
     }
+  }
+
+  // subscribe asks for topics under a mark of its own, so that an error tells which were refused.
+  #subscribe(topics) {
+    const id = `s${++this.#requestCount}`;
+    this.#requests.set(id, topics);
+    this.#link.send(JSON.stringify({ type: 'subscribe', topics, id }));
+  }
+
+  // problem: none of a subscription's topics is followed. Those that may be later are asked for again; the others are dropped, else they would
+  // have the next connection refused.
+  #problem({ code, error, id }) {
+    const topics = this.#requests.get(id);
+    this.#requests.delete(id);
+    if (topics && temporary.includes(code)) {
+      this.#after(`again ${id}`, this.#options.backoff * (2 + 8 * this.#options.random()), () => {
+        const still = topics.filter((topic) => this.#topics.has(topic));
+        if (still.length > 0) this.#subscribe(still);
+      });
+    } else if (topics) {
+      for (const topic of topics) {
+        this.#topics.delete(topic);
+        this.#unjoined.delete(topic);
+      }
+    }
+    this.#emit('problem', { code, error, id, topics, final: false });
   }
 
   #url(scheme) {
@@ -182,6 +219,7 @@ export class Goalcast {
   }
 
   #connect() {
+    this.#attempt++;
     if (this.status !== 'reconnecting') this.#setStatus('connecting');
     for (const topic of this.cursor ? [] : this.#topics) this.#unjoined.add(topic);
     const open = this.#transport === 'websocket' ? openSocket : openEventSource;
@@ -190,10 +228,48 @@ export class Goalcast {
     const asked = { topics: this.topics, conflateMs: this.#conflateMs };
     const link = open(Class, this.#url(this.#transport === 'websocket' ? 'ws' : 'http'), {
       frame: (text) => this.#link === link && this.#heard(text, asked),
-      end: (reason) => this.#link === link && this.#lost(reason),
+      end: (reason) => this.#link === link && this.#ended(reason),
     });
     this.#link = link;
-    this.#after('hello', this.#options.helloTimeout, () => this.#lost('no hello'));
+    this.#after('hello', this.#options.helloTimeout, () => (this.#options.fetch ? this.#askWhy('no hello') : this.#lost('no hello')));
+  }
+
+  // ended: the connection is gone. If it never came to a hello the hub may have refused it.
+  #ended(reason) {
+    if (this.#timers.has('hello') && this.#options.fetch) this.#askWhy(reason);
+    else this.#lost(reason);
+  }
+
+  // askWhy asks the hub whether it would let this connection in. What it refuses for good is told once and not tried again; what it refuses for
+  // now is tried when it says.
+  async #askWhy(reason) {
+    this.#drop();
+    const attempt = this.#attempt;
+    const url = new URL(this.#url('http'));
+    url.searchParams.set('check', '1');
+    const { fetch, helloTimeout } = this.#options;
+    let why = {};
+    let admitted = false;
+    try {
+      const res = await fetch(url.href, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(helloTimeout) });
+      admitted = res.ok;
+      if (/problem\+json/.test(res.headers.get('content-type'))) why = await res.json(); // anything else is not the hub's word
+      why.retry = Number(res.headers.get('retry-after')) * 1000 || undefined;
+    } catch {
+      // no network, or no hub: the next try will tell
+    }
+    if (attempt !== this.#attempt || !this.#running) return;
+    const final = why.code && why.status >= 400 && why.status < 500 && ![408, 425, 429].includes(why.status);
+    this.#blocked = admitted ? this.#blocked + 1 : 0;
+    if (final && why.code === 'bad_cursor' && this.cursor) { // of another kind of hub; without it there is a way
+      this.#reset({ reason: why.code });
+      this.#lost(why.code);
+    } else if (final) {
+      this.#stop(why.code);
+      this.#emit('problem', { code: why.code, error: why.detail, final: true });
+    } else {
+      this.#lost(why.code ?? reason, why.retry);
+    }
   }
 
   // heard takes one frame. What is not understood is left alone: later versions add types and fields.
@@ -213,7 +289,7 @@ export class Goalcast {
       case 'state': return this.#state(frame.state);
       case 'reset': return this.#reset(frame);
       case 'stale': return this.#setStatus(frame.stale ? 'stale' : 'live');
-      case 'error': return this.#emit('problem', { code: frame.code, error: frame.error, id: frame.id });
+      case 'error': return this.#problem(frame);
       case 'bye': return this.#bye(frame);
       case 'pong': return this.#pong(frame);
     }
@@ -221,7 +297,7 @@ export class Goalcast {
 
   #hello(frame, asked) {
     this.#cancel('hello');
-    this.#failures = 0;
+    this.#after('settled', this.#options.settled, () => { this.#failures = 0; });
     this.#greeted = true;
     if (frame.ping > 0) this.#silence = frame.ping;
     this.conflateMs = frame.conflate_ms ?? 0;
@@ -232,7 +308,7 @@ export class Goalcast {
     // What was changed while the connection was being made.
     const added = this.topics.filter((topic) => !asked.topics.includes(topic));
     const gone = asked.topics.filter((topic) => !this.#topics.has(topic));
-    if (added.length > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: added }));
+    if (added.length > 0) this.#subscribe(added);
     if (gone.length > 0) this.#link.send(JSON.stringify({ type: 'unsubscribe', topics: gone }));
     if (asked.conflateMs !== this.#conflateMs) this.#sendConflate();
     this.#clockPings = this.#options.clockPings - 1;
@@ -309,7 +385,7 @@ export class Goalcast {
     this.#emit('reset', { reason: frame.reason });
   }
 
-  // bye: the hub leaves and says when to come back, differently to everyone.
+  // bye: the hub leaves, or cannot take anybody now, and says when to come back, differently to everyone.
   #bye(frame) {
     if (frame.cursor && this.#unjoined.size === 0) this.cursor = frame.cursor;
     this.#lost(frame.reason ?? 'bye', frame.retry);
@@ -347,12 +423,17 @@ export class Goalcast {
     this.#after('silence', left > 0 ? left : this.#silence, () => this.#listenForSilence());
   }
 
-  #lost(reason, retry) {
+  // lost waits and connects. A hub that says when to come back is not asked earlier; one that says so again and again is asked ever more seldom, unless it
+  // only stops in good order.
+  #lost(reason, retry = 0) {
     this.#drop();
     if (!this.#running) return;
-    this.#failures++;
-    if (this.#options.transport === 'auto' && !this.#greeted && this.#failures >= 2 && this.#options.EventSource) this.#transport = 'eventsource';
-    const wait = retry ?? this.#options.random() * Math.min(this.#options.maxBackoff, this.#options.backoff * 2 ** Math.min(this.#failures - 1, 20));
+    if (reason !== 'drain') this.#failures++;
+    const { transport, EventSource, fetch, random, backoff, maxBackoff } = this.#options;
+    const failed = fetch ? this.#blocked : this.#failures;
+    if (transport === 'auto' && !this.#greeted && failed >= 2 && EventSource) this.#transport = 'eventsource';
+    const own = reason === 'drain' && retry > 0 ? 0 : random() * Math.min(maxBackoff, backoff * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20));
+    const wait = Math.max(retry, own);
     this.#setStatus('reconnecting', reason, wait);
     this.#after('retry', wait, () => this.#connect());
   }
@@ -362,6 +443,7 @@ export class Goalcast {
     this.#link = undefined;
     for (const name of [...this.#timers.keys()]) this.#cancel(name);
     this.#pings.clear();
+    this.#requests.clear();
     link?.close();
   }
 
@@ -371,7 +453,7 @@ export class Goalcast {
     const on = () => {
       if (this.#link || !this.#running) return;
       this.#drop();
-      this.#connect();
+      this.#connect(); // and whatever is asked for meanwhile does not count
     };
     window.addEventListener('offline', off);
     window.addEventListener('online', on);
@@ -399,6 +481,17 @@ export class Goalcast {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
+}
+
+// temporary are the codes of refusals after which the same may be right a little later. What is not known is taken for final.
+const temporary = ['full', 'rate', 'draining', 'starting', 'unavailable'];
+
+// topicList takes topics as they are given: one by one, in lists, or in one text with commas.
+function topicList(given) {
+  return given.flatMap((one) => (typeof one === 'object' && one?.[Symbol.iterator] ? [...one] : [one])).flatMap((topic) => {
+    if (typeof topic !== 'string') throw new TypeError(`goalcast: a topic is a text like match:1, not ${topic === null ? 'null' : typeof topic}`);
+    return topic.split(',').map((text) => text.trim()).filter(Boolean);
+  });
 }
 
 // withMore adds to a shortened snapshot what an older, longer one knows: line-ups, and events that it leaves out.

@@ -1,5 +1,6 @@
 // The SDK against a hub that misbehaves on command, over real sockets.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import WebSocket from 'ws';
 import { Goalcast } from '../goalcast.js';
@@ -20,7 +21,7 @@ function listen(options = {}) {
   live.on('status', (s) => heard.status.push(s));
   live.on('event', (e) => heard.events.push(`${e.event.id}#${e.event.revision}`));
   live.on('reset', (r) => heard.resets.push(r.reason));
-  live.on('problem', (p) => heard.problems.push(p.code));
+  live.on('problem', (p) => heard.problems.push(p.final ? `${p.code} for good` : p.code));
   live.on('state', (s) => heard.states.push(s.value));
   live.start();
   return heard;
@@ -176,7 +177,7 @@ test('subscribe and unsubscribe on the open socket, before hello, and in the nex
   live.subscribe('competition:9');
   live.unsubscribe('match:1');
   await until(() => first.received.length === 3);
-  assert.deepEqual(first.received, [{ type: 'subscribe', topics: ['team:7'] }, { type: 'subscribe', topics: ['competition:9'] },
+  assert.deepEqual(first.received, [{ type: 'subscribe', topics: ['team:7'], id: 's2' }, { type: 'subscribe', topics: ['competition:9'], id: 's3' },
     { type: 'unsubscribe', topics: ['match:1'] }]);
   first.send(snapshot('e1-2', 'competition:9'));
   await until(() => live.cursor === 'e1-2');
@@ -229,7 +230,7 @@ test('states as seldom as asked for: in the URL, on the open socket, before hell
   live.subscribe('team:7');
   await until(() => first.received.length === 3);
   assert.deepEqual(first.received, [{ type: 'subscribe', topics: ['match:1'], conflate_ms: 2000 }, { type: 'subscribe', topics: ['match:1'], conflate_ms: 0 },
-    { type: 'subscribe', topics: ['team:7'] }]);
+    { type: 'subscribe', topics: ['team:7'], id: 's1' }]);
   first.end();
   assert.equal((await hub.visit(1)).query.get('conflate_ms'), null);
   live.stop();
@@ -305,4 +306,116 @@ test('the clock is learnt from as many pings as asked for', async () => {
   visit.send(hello({ time: Date.now() - 5000 })); // a hello that took long: pings know better
   await until(() => visit.pings === 3);
   await until(() => Math.abs(live.clockOffset) < 200);
+});
+
+const refusals = JSON.parse(readFileSync(new URL('../../../testdata/refusals.json', import.meta.url)));
+
+for (const transport of ['websocket', 'eventsource']) {
+  for (const refusal of refusals) {
+    test(`refused by ${transport} because of ${refusal.code}: ${refusal.final ? 'told once, not tried again' : 'comes back when it was told to'}`, async () => {
+      hub.refusal = refusal;
+      const heard = listen({ transport, EventSource: SimpleEventSource, backoff: 1, random: () => 0 });
+      if (refusal.final) {
+        await until(() => live.status === 'closed');
+        assert.deepEqual(heard.status.at(-1), { status: 'closed', reason: refusal.code, retry: undefined });
+        await new Promise((done) => setTimeout(done, 50)); // 50 backoffs
+        assert.deepEqual([hub.refused.length, hub.checks, heard.problems], [1, 1, [`${refusal.code} for good`]]);
+      } else {
+        await until(() => live.status === 'reconnecting');
+        const { reason, retry } = heard.status.at(-1);
+        assert.deepEqual([reason, retry], [refusal.code, transport === 'websocket' ? 1000 : 300]);
+        hub.refusal = undefined;
+        const visit = await hub.visit(0);
+        assert.ok(visit.at - hub.refused[0] >= retry - 10, `back after ${visit.at - hub.refused[0]} ms`);
+        assert.deepEqual(heard.problems, []);
+      }
+      hub.refusal = undefined;
+      if (refusal.final) { // whoever has mended what was wrong may try again
+        live.start();
+        (await hub.visit(0)).send(hello());
+        await until(() => live.status === 'live');
+      }
+    });
+  }
+}
+
+test('a cursor that the hub cannot read is left, and the viewer comes in', async () => {
+  hub.refusal = refusals.find((r) => r.code === 'bad_cursor');
+  const heard = listen({ cursor: 'of-another-kind', matches: snapshot('').matches });
+  await until(() => heard.resets.length === 1);
+  hub.refusal = undefined;
+  const visit = await hub.visit(0);
+  assert.equal(visit.since, null);
+  assert.deepEqual([heard.resets, heard.problems], [['bad_cursor'], []]);
+});
+
+test('no network is no refusal', async () => {
+  const { url } = hub;
+  await hub.close();
+  const heard = listen({ backoff: 2, maxBackoff: 4 });
+  await until(() => heard.status.filter((s) => s.status === 'reconnecting').length > 3);
+  assert.deepEqual([heard.problems, live.transport], [[], 'websocket']);
+  hub = await new ScriptedHub().open(Number(new URL(url).port));
+  await hub.visit(0);
+});
+
+test('cut again and again after its hello it comes back ever more seldom; after a connection that held it begins anew', async () => {
+  hub.onVisit = (visit) => { visit.send(hello()); setTimeout(() => visit.end(4008), 1); };
+  const heard = listen({ backoff: 8, maxBackoff: 64, random: () => 0.5, settled: 200 });
+  await hub.visit(5);
+  const waits = () => heard.status.filter((s) => s.status === 'reconnecting').map((s) => s.retry);
+  assert.deepEqual(waits().slice(0, 5), [4, 8, 16, 32, 32]);
+  let last;
+  hub.onVisit = (visit) => { last = visit; visit.send(hello()); };
+  await until(() => last);
+  await new Promise((done) => setTimeout(done, 300)); // the time that it has to hold
+  last.end(4008);
+  await until(() => heard.status.at(-1).status === 'reconnecting');
+  assert.equal(waits().at(-1), 4);
+});
+
+test('a hub that says "too slow" again and again is asked ever more seldom, one that drains as it says', async () => {
+  let reason = 'too_slow';
+  hub.onVisit = (visit) => { visit.send(hello()); visit.send({ type: 'bye', reason, retry: 5 }); };
+  const heard = listen({ transport: 'eventsource', EventSource: SimpleEventSource, backoff: 8, maxBackoff: 64, random: () => 1 });
+  await hub.visit(3);
+  const waits = () => heard.status.filter((s) => s.status === 'reconnecting').map((s) => s.retry);
+  assert.deepEqual(waits().slice(0, 3), [8, 16, 32]);
+  reason = 'drain';
+  await until(() => waits().at(-1) === 5);
+});
+
+test('topics as one text, as a list, as a set', async () => {
+  for (const [i, topics] of ['match:1, team:2', ['match:1', 'team:2'], new Set(['match:1,team:2'])].entries()) {
+    listen({ topics });
+    const visit = await hub.visit(i);
+    assert.deepEqual(visit.topics, ['match:1', 'team:2']);
+    live.subscribe('odds:1,match:3', ['match:4']);
+    live.unsubscribe('team:2,match:1');
+    assert.deepEqual(live.topics, ['odds:1', 'match:3', 'match:4']);
+    live.stop();
+  }
+  assert.throws(() => listen({ topics: [7] }), /a topic is a text like match:1, not number/);
+  assert.throws(() => listen({ topics: { match: 1 } }), /a topic is a text/);
+  assert.throws(() => live.subscribe(null), /not null/);
+});
+
+test('a subscription that is refused is told with its topics and dropped, else the next connection would be refused; one that cannot be had now is asked for again', async () => {
+  listen({ backoff: 4, random: () => 0 });
+  const problems = [];
+  live.on('problem', (p) => problems.push([p.code, p.topics, p.final]));
+  const first = await hub.visit(0);
+  first.send(hello());
+  first.send(snapshot('e1-1'));
+  await until(() => live.cursor === 'e1-1');
+  live.subscribe('mach:2');
+  live.subscribe('match:3');
+  await until(() => first.received.length === 2);
+  first.send({ type: 'error', code: 'bad_topic', error: 'want match:', id: first.received[0].id });
+  first.send({ type: 'error', code: 'unavailable', error: 'try again', id: first.received[1].id });
+  await until(() => first.received.length === 3);
+  assert.deepEqual(problems, [['bad_topic', ['mach:2'], false], ['unavailable', ['match:3'], false]]);
+  assert.deepEqual([first.received[2].topics, live.topics], [['match:3'], ['match:1', 'match:3']]);
+  first.end();
+  assert.deepEqual((await hub.visit(1)).topics, ['match:1', 'match:3']);
 });

@@ -7,13 +7,21 @@ export class ScriptedHub {
   #sockets = new WebSocketServer({ noServer: true });
   #waiting = [];
   visits = []; // one per connection: {since, topics, query, received, send, end}
-  refuseWebSockets = false;
+  refuseWebSockets = false; // as a proxy does that lets none through
+  refusal; // {code, final, status} of testdata/refusals.json: what the hub itself answers
+  checks = 0; // how often it was asked why
   answerPings = true;
   onVisit = () => {};
 
   async open(port = 0) {
     this.#server = createServer((req, res) => this.#http(req, res));
     this.#server.on('upgrade', (req, socket, head) => {
+      if (this.refusal) {
+        const body = problem(this.refusal);
+        socket.end(`HTTP/1.1 ${this.refusal.status} No\r\ncontent-type: application/problem+json\r\n${this.refusal.final ? '' : 'retry-after: 1\r\n'}content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
+        this.#refused();
+        return;
+      }
       if (this.refuseWebSockets) {
         socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
         return;
@@ -41,6 +49,10 @@ export class ScriptedHub {
     }
     return this.visits[n];
   }
+
+  refused = []; // when somebody was refused, in ms
+
+  #refused() { this.refused.push(Date.now()); }
 
   #add(req, visit) {
     const query = new URL(req.url, 'http://hub').searchParams;
@@ -70,7 +82,23 @@ export class ScriptedHub {
       res.writeHead(404).end();
       return;
     }
-    res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }).flushHeaders();
+    const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After', 'cache-control': 'no-store' };
+    if (req.url.includes('check=1')) this.checks++;
+    if (this.refusal && (this.refusal.final || req.url.includes('check=1'))) {
+      res.writeHead(this.refusal.status, { 'content-type': 'application/problem+json', ...cors, ...(!this.refusal.final && { 'retry-after': '1' }) }).end(problem(this.refusal));
+      if (!req.url.includes('check=1')) this.#refused();
+      return;
+    }
+    if (req.url.includes('check=1')) {
+      res.writeHead(204, cors).end();
+      return;
+    }
+    res.writeHead(200, { 'content-type': 'text/event-stream', ...cors }).flushHeaders();
+    if (this.refusal) {
+      res.end(`retry: 300\nevent: bye\ndata: {"type":"bye","reason":"${this.refusal.code}","retry":300}\n\n`);
+      this.#refused();
+      return;
+    }
     const visit = this.#add(req, {
       send: (frame) => res.write(`event: ${frame.type}\n${frame.type === 'event' ? `id: ${frame.cursor}\n` : ''}data: ${JSON.stringify(frame)}\n\n`),
       end: () => res.destroy(),
@@ -78,6 +106,8 @@ export class ScriptedHub {
     visit.transport = 'eventsource';
   }
 }
+
+const problem = ({ code, status }) => JSON.stringify({ type: 'about:blank', title: 'No', status, code, detail: `refused: ${code}`, request_id: 'abcdefgh' });
 
 export const hello = (extra) => ({ type: 'hello', version: 1, ping: 25000, time: Date.now(), ...extra });
 

@@ -1,8 +1,10 @@
 // The live page when there is little to show, or nothing: no matches, a match of another day, no hub. Needs GOALCAST_BIN, and Chromium.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { chromiumOptions, startGoalcast } from './demo.mjs';
+import { ScriptedHub, hello } from './hub.mjs';
 
 const desktop = { viewport: { width: 1440, height: 900 } };
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
@@ -116,4 +118,28 @@ test('a page whose parts do not come says so, and comes back', async () => {
   fails = false;
   await page.waitForSelector('.card', wait);
   await close();
+});
+
+test("the browser's own EventSource comes back after each refusal that may be over, and after no other", async () => {
+  const forms = JSON.parse(readFileSync(new URL('../../../testdata/refusals.json', import.meta.url)));
+  const page = await browser.newPage();
+  await Promise.all(forms.map(async (refusal) => {
+    const scripted = await new ScriptedHub().open();
+    try {
+      scripted.refusal = refusal;
+      scripted.onVisit = (visit) => visit.send(hello());
+      const ends = page.evaluate((url) => new Promise((done) => {
+        const source = new EventSource(url);
+        const end = (how) => done(how, source.close());
+        source.addEventListener('hello', () => end('came back'));
+        source.addEventListener('error', () => source.readyState === EventSource.CLOSED && end('gave up'));
+      }), `${scripted.url}/v1/live?topics=match:1`);
+      while (scripted.refused.length === 0) await new Promise((done) => setTimeout(done, 5));
+      scripted.refusal = undefined;
+      assert.equal(await ends, refusal.final ? 'gave up' : 'came back', refusal.code);
+    } finally {
+      await scripted.close();
+    }
+  }));
+  await page.close();
 });
