@@ -28,7 +28,7 @@ type Config struct {
 	RingBytes int // and bytes; default 64 MB
 	MaxReplay int // events that one of them is sent at most; default 5,000; who missed more gets a reset and snapshots, which are shorter
 
-	MaxPending    int           // bytes of events that may wait for one connection; default 256 kB; over it: close 4008
+	MaxPending    int           // bytes of events that may wait for one connection that takes nothing; default 256 kB; over it: close 4008. See lags
 	MaxTopics     int           // topics per connection; default 100
 	MessageRate   float64       // frames per second from one client; default 20; over it: close 1008
 	MessageBurst  int           // default 40, at most 600

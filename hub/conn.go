@@ -33,7 +33,7 @@ type conn struct {
 	want      uint16 // what the poller waits for
 	refilled  uint32 // ms of the shard's clock: when tokens was brought up to date
 	wrote     uint32 // tick of the last write
-	stalled   uint32 // tick since which it is blocked
+	stalled   uint32 // tick since which it is blocked and has taken nothing
 
 	last      uint64 // seq of the newest event put into pending: an event of several topics is put there once
 	window    ending // of what was sent last of all compressed

@@ -208,6 +208,7 @@ func (s *shard) handleTick() {
 	}
 	timeout := s.ticks(s.hub.cfg.WriteTimeout)
 	for c := range s.stuck {
+		s.noteProgress(c)
 		if s.tick-c.stalled > timeout {
 			s.drop(c, "stalled")
 		}

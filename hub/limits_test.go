@@ -34,7 +34,7 @@ func TestSlowViewer(t *testing.T) {
 				t.Parallel()
 				w := newWorld()
 				cfg := e.cfg
-				cfg.MaxPending, cfg.SendBuffer = 512<<10, 16<<10 // so much that no goroutine that gets a core late is taken for slow
+				cfg.MaxPending, cfg.SendBuffer = 8<<10, 16<<10
 				n := start(t, w, cfg, false)
 				w.fixture(1)
 				slow := kinds[kind](t, n, query("match:1", goalcast.Cursor{}))
@@ -92,6 +92,38 @@ func TestSlowViewer(t *testing.T) {
 				}
 				wait(t, "the slow one is gone", func() bool { return n.metric(t, "goalcast_hub_connections", "") == 2 })
 				wait(t, "nothing waits", func() bool { return n.metric(t, "goalcast_hub_pending_bytes", "") == 0 })
+			})
+		}
+	}
+}
+
+// TestABurstCutsNobodyWhoReads: many times MaxPending at once reaches whoever reads all the time.
+func TestABurstCutsNobodyWhoReads(t *testing.T) {
+	for _, e := range engines {
+		for _, kind := range []string{"websocket", "sse"} {
+			t.Run(e.name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld()
+				cfg := e.cfg
+				cfg.MaxPending, cfg.SendBuffer = 32<<10, 16<<10
+				n := start(t, w, cfg, e.tls)
+				w.fixture(1)
+				dial := dialCoder
+				if kind == "sse" {
+					dial = dialSSE
+				}
+				v := dial(t, n, query("match:1", goalcast.Cursor{}))
+				until(t, v, goalcast.FrameSnapshot)
+				const events, size = 600, 1200 // 20 times MaxPending
+				for i := range events {
+					w.play(message(1, i, size))
+				}
+				for i := range events {
+					r, err := v.next(t)
+					if err != nil || r.Type != goalcast.FrameEvent || r.Event.ID != fmt.Sprint("message:", i) {
+						t.Fatalf("event %d of %d: %.100s %v", i, events, r.raw, err)
+					}
+				}
 			})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"goalcast"
@@ -20,6 +21,7 @@ type portable struct {
 	read    chan struct{} // a token: the shard is done with the client's bytes
 	owed    bool          // the shard's: the reader waits for that
 	batches chan batch    // SSE and poll: what their handlers write
+	moved   atomic.Bool   // something of a batch was written since the shard looked
 }
 
 // batch is all that waited for a connection. For a poll the cursor says up to where.
@@ -157,6 +159,34 @@ func (s *shard) answerPoll(c *conn) {
 	}
 }
 
+// writeAll writes a batch in pieces, each of which may take so long: how long the whole may take depends on how long it is. It says whether all was taken.
+func (p *portable) writeAll(b batch, timeout time.Duration, setDeadline func(time.Time) error, write func([]byte) (int, error)) bool {
+	const most = 32 << 10
+	put := func(piece []byte) bool {
+		_ = setDeadline(time.Now().Add(timeout))
+		_, err := write(piece)
+		p.moved.Store(true)
+		return err == nil
+	}
+	var small []byte // short frames together: over TLS each write is a record
+	for _, f := range b.frames {
+		if len(small)+len(f) > most && len(small) > 0 {
+			if !put(small) {
+				return false
+			}
+			small = small[:0]
+		}
+		for len(f) > most {
+			if !put(f[:most]) {
+				return false
+			}
+			f = f[most:]
+		}
+		small = append(small, f...)
+	}
+	return len(small) == 0 || put(small)
+}
+
 // portableWebSocket is a WebSocket on a connection of Go's net: its goroutine reads, and each batch is written by a goroutine that lives
 // only as long as that takes.
 type portableWebSocket struct {
@@ -168,16 +198,8 @@ type portableWebSocket struct {
 
 func (p *portableWebSocket) write(b batch) {
 	p.writing.Go(func() {
-		_ = p.net.SetWriteDeadline(time.Now().Add(p.shard.hub.cfg.WriteTimeout))
-		all := b.frames[0]
-		if len(b.frames) > 1 { // one piece: over TLS each Write is a record
-			all = nil
-			for _, f := range b.frames {
-				all = append(all, f...)
-			}
-		}
 		kind := opWritten
-		if _, err := p.net.Write(all); err != nil {
+		if !p.conn.portable.writeAll(b, p.shard.hub.cfg.WriteTimeout, p.net.SetWriteDeadline, p.net.Write) {
 			kind = opGone
 		}
 		p.shard.inbox.post(op{kind: kind, conn: p.conn})
@@ -225,14 +247,8 @@ func (h *Hub) serveSSE(ctx context.Context, w http.ResponseWriter, s *shard, c *
 	for {
 		select {
 		case b := <-c.portable.batches:
-			_ = out.SetWriteDeadline(time.Now().Add(h.cfg.WriteTimeout))
 			kind := opWritten
-			for _, f := range b.frames {
-				if _, err := w.Write(f); err != nil {
-					kind = opGone
-				}
-			}
-			if out.Flush() != nil {
+			if !c.portable.writeAll(b, h.cfg.WriteTimeout, out.SetWriteDeadline, w.Write) || out.Flush() != nil {
 				kind = opGone
 			}
 			s.inbox.post(op{kind: kind, conn: c})

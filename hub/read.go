@@ -15,7 +15,7 @@ const maxFragments = 32
 
 // Codes with which the hub closes a WebSocket, beside those of RFC 6455. 4000 to 4999 are for applications.
 const (
-	CloseTooSlow ws.StatusCode = 4008 // more than MaxPending bytes of events waited; come back with the last cursor
+	CloseTooSlow ws.StatusCode = 4008 // more than MaxPending bytes of events waited, and nothing was taken; come back with the last cursor
 	CloseNoPong  ws.StatusCode = 4009 // MaxUnanswered pings were not answered
 )
 

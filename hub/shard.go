@@ -185,12 +185,35 @@ func (s *shard) enqueue(c *conn, m *message) {
 		if s.flush(c); c.state&(dead|closing|lingering) != 0 {
 			return
 		}
-		if int(c.waiting)+size > int(c.allowance) && c.is(blocked) {
+		if int(c.waiting)+size > int(c.allowance) && c.is(blocked) && s.lags(c, size) {
 			s.tooSlow(c)
 			return
 		}
 	}
 	s.append(c, m)
+}
+
+// Over MaxPending a connection is cut if it takes nothing, not because much came at once: a season's fixtures are a megabyte for each follower of the
+// competition, and whoever reads them all the time may have them.
+const (
+	slowAfter   = 2 * time.Second // without taking anything; a phone at 50 kB/s makes room in the kernel's buffer more often
+	burstFactor = 32              // so many times MaxPending is too much for anybody: 8 MB by default. Events are shared, so that a list of as many takes 200 kB
+	maxBacklog  = 2 << 30         // bytes that wait in all lists of a node together; above, MaxPending itself is the limit. As pointers that is some 50 MB
+)
+
+// lags says whether a blocked connection that is over its limit is to be cut.
+func (s *shard) lags(c *conn, size int) bool {
+	s.noteProgress(c)
+	return s.tick-c.stalled > s.ticks(slowAfter) ||
+		int64(c.waiting)+int64(size) > burstFactor*int64(s.hub.cfg.MaxPending) ||
+		s.stats.pending > maxBacklog/int64(len(s.hub.shards))
+}
+
+// noteProgress has a blocked connection counted as stalled from now on, if its goroutine has written something meanwhile. Of raw ones block knows.
+func (s *shard) noteProgress(c *conn) {
+	if c.portable != nil && c.portable.moved.Swap(false) {
+		c.stalled = s.tick
+	}
 }
 
 // append puts a message into the list, whatever is there.
