@@ -229,8 +229,11 @@ func (e Event) content() Event {
 // Counts says whether the event has any effect: it is not cancelled.
 func (e Event) Counts() bool { return e.Status != Cancelled }
 
-// Key names one revision: "opta:1232921226#2". It is unique among all events and stays so; queues and deduplication use it.
+// Key names one revision: "opta:1232921226#2". It is unique among the events of the match, and among those of none, and stays so.
 func (e Event) Key() string { return fmt.Sprintf("%s#%d", e.ID, e.Revision) }
+
+// KeyOfAll is Key with the match in front, "1009316/opta:1232921226#2": unique among the events of all matches.
+func (e Event) KeyOfAll() string { return fmt.Sprintf("%d/%s", e.Match, e.Key()) }
 
 // EachPlayer calls f for all players of an event, who may be known by id or by name only. Changing one changes the event.
 func (e *Event) EachPlayer(f func(*Player)) {

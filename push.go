@@ -4,7 +4,7 @@ import "time"
 
 // PushRecord is where the pushes of one event stand. There is one for every event that ever had something to push.
 type PushRecord struct {
-	Event    string    // Event.ID
+	Event    string    // what it is kept under: Event.ID, with the match in front where another match has an event of that id ("1009316/opta:1")
 	Match    MatchID   // of the event
 	Revision int       // the newest revision that was planned; 0 if none was
 	State    string    // one of RecordNone, ...

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -130,7 +131,7 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	if e.Revision <= rec.Revision {
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
-	rec.Event, rec.Match, rec.Revision = e.ID, e.Match, e.Revision
+	rec.Event, rec.Match, rec.Revision = cmp.Or(rec.Event, e.ID), e.Match, e.Revision
 	want, status := n.cfg.wanted(e), statusOf(rec, e, match, now)
 	if status != "" {
 		want = kindStatus

@@ -32,11 +32,13 @@ const TaskBatch = "notify:batch"
 type Store interface {
 	// UnplannedEvents returns events of the outbox that no notifier has planned, oldest first.
 	UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error)
-	// MarkPlanned says that the revisions with these keys (Event.Key) ask for no push.
+	// MarkPlanned says that the revisions with these keys (Event.KeyOfAll) ask for no push.
 	MarkPlanned(ctx context.Context, keys []string) error
 	// Match returns the match as it stands, or ErrNotFound.
 	Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error)
-	// PushRecord returns where an event's pushes stand; Revision 0 if there is nothing yet.
+	// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet, but Event is set.
+	PushRecordOf(ctx context.Context, e goalcast.Event) (goalcast.PushRecord, error)
+	// PushRecord returns what is kept under PushRecord.Event; Revision 0 if there is nothing.
 	PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error)
 	// Audience returns the devices of the next users after one, at most so many users, who follow any of the topics, and the last of these
 	// users. more says that others may follow.

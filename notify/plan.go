@@ -44,7 +44,7 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 	var errs []error
 	for _, e := range events {
 		if !pushable(e) {
-			silent = append(silent, e.Key())
+			silent = append(silent, e.KeyOfAll())
 			continue
 		}
 		if err := n.plan(ctx, e); err != nil {
@@ -75,7 +75,7 @@ func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
 }
 
 func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcast.Snapshot) error {
-	rec, err := n.store.PushRecord(ctx, e.ID)
+	rec, err := n.store.PushRecordOf(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -126,8 +126,8 @@ func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, no
 	}
 	batches := make([]goalcast.PushBatch, v.record.Batches)
 	for i := range batches {
-		batches[i] = goalcast.PushBatch{ID: batchID(e.ID, e.Revision, i), Event: e.ID, Revision: e.Revision, Number: i,
-			Source: batchID(e.ID, v.record.Base, i), Created: now, Expires: v.expires}
+		batches[i] = goalcast.PushBatch{ID: batchID(v.record.Event, e.Revision, i), Event: v.record.Event, Revision: e.Revision, Number: i,
+			Source: batchID(v.record.Event, v.record.Base, i), Created: now, Expires: v.expires}
 	}
 	return batches
 }

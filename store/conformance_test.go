@@ -327,18 +327,68 @@ func TestSaveMessage(t *testing.T) {
 	})
 }
 
-// TestAnEventIDOfAnotherMatchIsRefusedForGood: it was tried again for ever.
-func TestAnEventIDOfAnotherMatchIsRefusedForGood(t *testing.T) {
+// Providers count events anew in each match: an id, a revision of it, its row in the outbox and its pushes are of one match.
+func TestAnEventsIDIsOfItsMatch(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
-		first := score(t, s, 5, 1)
-		err := s.UpdateMatch(t.Context(), 6, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
-			e := first[len(first)-1]
-			e.Match, e.Seq = 6, 1
-			r.Snapshot = goalcast.Apply(r.Snapshot, e)
-			return r, []goalcast.Event{e}, nil
-		})
-		if !errors.Is(err, goalcast.ErrPermanent) {
-			t.Errorf("got %v, want ErrPermanent", err)
+		ctx := t.Context()
+		commit := func(match goalcast.MatchID, seq int64, revision int) (goalcast.Event, error) {
+			e := matchEvent(match, seq, goalcast.KindGoal)
+			e.ID, e.Revision = "test:goal-1", revision
+			return e, s.UpdateMatch(ctx, match, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				r.Snapshot = goalcast.Apply(r.Snapshot, e)
+				return r, []goalcast.Event{e}, nil
+			})
+		}
+		here, err := commit(5, 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there, err := commit(6, 1, 1)
+		if err != nil {
+			t.Fatalf("the same id in another match: %v", err)
+		}
+		if _, err := commit(5, 2, 1); !errors.Is(err, goalcast.ErrPermanent) {
+			t.Errorf("the same revision again in one match: %v, want ErrPermanent", err)
+		}
+		if err := s.markPublished(ctx, []goalcast.Event{here}, s.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := s.unpublished(ctx, s.Now(), 10); err != nil || len(rows) != 1 || rows[0].event.Match != 6 {
+			t.Errorf("one was published, %+v is not, %v", rows, err)
+		}
+		if err := s.MarkPlanned(ctx, []string{here.KeyOfAll()}); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := s.UnplannedEvents(ctx, 10); err != nil || len(left) != 1 || left[0].Match != 6 {
+			t.Errorf("one asks for no push, %+v is left, %v", left, err)
+		}
+		here, err = commit(5, 2, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range []goalcast.Event{here, there} {
+			before, err := s.PushRecordOf(ctx, e)
+			if err != nil || before.Revision != 0 {
+				t.Fatalf("before anything of match %d was planned: %+v, %v", e.Match, before, err)
+			}
+			batch := goalcast.PushBatch{ID: fmt.Sprint(before.Event, "/", e.Revision), Event: before.Event, Revision: e.Revision, Devices: []int64{int64(e.Match)}, Expires: s.Now().Add(time.Hour)}
+			planned, err := s.PlanPush(ctx, e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+				r.Revision, r.Base = e.Revision, e.Revision
+				return r, []goalcast.PushBatch{batch}, nil
+			})
+			if err != nil || !planned {
+				t.Fatalf("plan of match %d: %v, %v", e.Match, planned, err)
+			}
+			if r, err := s.PushRecordOf(ctx, e); err != nil || r.Event != before.Event || r.Match != e.Match || r.Revision != e.Revision {
+				t.Errorf("record of match %d: %+v, %v", e.Match, r, err)
+			}
+			c, ok, err := s.ClaimBatch(ctx, batch.ID, s.Now(), time.Minute)
+			if err != nil || !ok || c.Newest != e.Revision || c.Record.Match != e.Match || !slices.Equal(c.Devices, []int64{int64(e.Match)}) {
+				t.Errorf("claim of match %d: %+v, %v, %v", e.Match, c, ok, err)
+			}
+			if current, err := s.BatchCurrent(ctx, batch.ID, c.Attempt, e.Revision); err != nil || !current {
+				t.Errorf("batch of match %d is not current, %v", e.Match, err)
+			}
 		}
 	})
 }

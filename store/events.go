@@ -73,7 +73,7 @@ func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
 	}
 	return s.tx(ctx, "save message", func(tx *tx) error {
 		var one int
-		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM events WHERE id = $1 AND revision = $2`, e.ID, e.Revision).Scan(&one); err != nil {
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM events WHERE match_id = $1 AND id = $2 AND revision = $3`, e.Match, e.ID, e.Revision).Scan(&one); err != nil {
 			return err
 		}
 		if one > 0 {

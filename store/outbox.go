@@ -56,8 +56,8 @@ func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now 
 		if i > 0 {
 			b.WriteString(" OR ")
 		}
-		fmt.Fprintf(&b, "event_id = $%d AND revision = $%d", len(args)+1, len(args)+2)
-		args = append(args, e.ID, e.Revision)
+		fmt.Fprintf(&b, "match_id = $%d AND event_id = $%d AND revision = $%d", len(args)+1, len(args)+2, len(args)+3)
+		args = append(args, e.Match, e.ID, e.Revision)
 	}
 	b.WriteByte(')')
 	_, err := s.exec(ctx, b.String(), args...)

@@ -25,7 +25,21 @@ func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Even
 	return events, s.wrap("read unplanned events", err)
 }
 
-// MarkPlanned says that the revisions with these keys (Event.Key) ask for no push.
+// pushID is what the pushes of an event are kept under: its id, or if the pushes of another match's event are kept under that, its id with the match in
+// front. It locks nothing: whoever comes first in a transaction that inserts has it.
+func pushID(ctx context.Context, queryRow func(context.Context, string, ...any) scanner, e goalcast.Event) (string, error) {
+	var match goalcast.MatchID
+	err := queryRow(ctx, `SELECT match_id FROM pushes WHERE event_id = $1`, e.ID).Scan(&match)
+	if noRows(err) || err == nil && match == e.Match {
+		return e.ID, nil
+	}
+	return fmt.Sprintf("%d/%s", e.Match, e.ID), err
+}
+
+// sameEvent is the condition that a row of events (e) is of the event whose pushes are kept in a row of pushes (p).
+const sameEvent = `e.match_id = p.match_id AND e.id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
+
+// MarkPlanned says that the revisions with these keys (Event.KeyOfAll; Event.Key means those of every match) ask for no push.
 func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 	for part := range slices.Chunk(keys, 500) {
 		args := []any{toMillis(time.Now())}
@@ -33,8 +47,8 @@ func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 			args = append(args, key)
 		}
 		err := s.tx(ctx, "mark events as planned", func(tx *tx) error {
-			_, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE planned_at IS NULL AND event_id || '#' || revision IN `+
-				valuesList(1, len(part), 2), args...)
+			_, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE planned_at IS NULL AND (match_id || '/' || event_id || '#' || revision IN `+
+				valuesList(1, len(part), 2)+` OR event_id || '#' || revision IN `+valuesList(1, len(part), 2)+`)`, args...)
 			return err
 		})
 		if err != nil {
@@ -59,7 +73,18 @@ func scanPush(row scanner) (goalcast.PushRecord, error) {
 	return r, json.Unmarshal(topics, &r.Topics)
 }
 
-// PushRecord returns where an event's pushes stand; Revision 0 if there is nothing yet.
+// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet. Its Event is what the other methods want.
+func (s *Store) PushRecordOf(ctx context.Context, e goalcast.Event) (goalcast.PushRecord, error) {
+	id, err := pushID(ctx, s.queryRow, e)
+	if err != nil {
+		return goalcast.PushRecord{}, s.wrap("read push record", err)
+	}
+	r, err := s.PushRecord(ctx, id)
+	r.Event = id
+	return r, err
+}
+
+// PushRecord returns what is kept under PushRecord.Event; Revision 0 if there is nothing.
 func (s *Store) PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error) {
 	r, err := scanPush(s.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`, event))
 	if err = s.wrap("read push record", err); errors.Is(err, goalcast.ErrNotFound) {
@@ -74,25 +99,34 @@ func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(goalca
 	err = s.tx(ctx, "plan push", func(tx *tx) error {
 		planned = false
 		now := toMillis(time.Now())
-		result, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE event_id = $2 AND revision = $3 AND planned_at IS NULL`, now, e.ID, e.Revision)
+		result, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE match_id = $4 AND event_id = $2 AND revision = $3 AND planned_at IS NULL`,
+			now, e.ID, e.Revision, e.Match)
 		if err != nil {
 			return err
 		}
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, errRollback)
 		}
-		if _, err := tx.exec(ctx, `INSERT INTO pushes (event_id, planned) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING`, e.ID, now); err != nil {
+		id, err := pushID(ctx, func(ctx context.Context, q string, args ...any) scanner { return tx.queryRow(ctx, q, args...) }, e)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.exec(ctx, `INSERT INTO pushes (event_id, match_id, planned) VALUES ($1, $2, $3) ON CONFLICT (event_id) DO NOTHING`, id, e.Match, now); err != nil {
 			return err
 		}
 		// Claims share this lock: once the newer revision is in the record, no claim of an older one can be on its way unseen.
-		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`+tx.dialect.forUpdate, e.ID))
+		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`+tx.dialect.forUpdate, id))
 		if err != nil {
 			return err
+		}
+		if rec.Match != e.Match { // another match was first, since pushID looked
+			return errAgain
 		}
 		rec, batches, err := plan(rec)
 		if err != nil {
 			return err
 		}
+		rec.Event, rec.Match = id, e.Match
 		if err := tx.writePlan(ctx, rec, batches, now); err != nil {
 			return err
 		}
@@ -207,7 +241,7 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 			return err
 		}
 	}
-	if err := t.queryRow(ctx, `SELECT COALESCE(MAX(revision), 0) FROM events WHERE id = $1`, b.Event).Scan(&c.Newest); err != nil || b.Source == "" {
+	if err := t.queryRow(ctx, `SELECT COALESCE(MAX(e.revision), 0) FROM pushes p JOIN events e ON `+sameEvent+` WHERE p.event_id = $1`, b.Event).Scan(&c.Newest); err != nil || b.Source == "" {
 		return err
 	}
 	return t.claimSource(ctx, now, c)
@@ -237,7 +271,7 @@ func (s *Store) BatchCurrent(ctx context.Context, id string, attempt, revision i
 	var n int
 	err := s.queryRow(ctx, `SELECT COUNT(*) FROM push_batches b JOIN pushes p ON p.event_id = b.event_id
 		WHERE b.id = $1 AND b.attempt = $2 AND b.state = 'claimed' AND p.revision = $3
-			AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = b.event_id AND e.revision > $3)`, id, attempt, revision).Scan(&n)
+			AND NOT EXISTS (SELECT 1 FROM events e WHERE `+sameEvent+` AND e.revision > $3)`, id, attempt, revision).Scan(&n)
 	return n == 1, s.wrap("look at batch", err)
 }
 

@@ -71,6 +71,9 @@ func (s *Store) again(ctx context.Context, f func() error) error {
 // errRollback ends a transaction without an error and without a change.
 var errRollback = errors.New("roll back")
 
+// errAgain ends a transaction without a change and has it run again.
+var errAgain = errors.New("run again")
+
 // tx runs f in a transaction and commits it if f returns nil. It runs f again, a few times, when the transaction lost against another
 // one (serialization failure, deadlock, SQLite busy) or its connection was lost, even in the commit. f's own error ends it and is returned as it is, with doing in front; errRollback
 // ends it with nil. PostgreSQL's isolation is READ COMMITTED: lock with SELECT ... FOR UPDATE (dialect.forUpdate) what you base a change on.
@@ -84,7 +87,7 @@ func (s *Store) tx(ctx context.Context, doing string, f func(*tx) error) error {
 			case <-time.After(rand.N(time.Duration(attempt) * txPause)):
 			}
 		}
-		if err = s.again(ctx, func() error { return s.txOnce(ctx, f) }); err == nil || !s.dialect.retry(err) {
+		if err = s.again(ctx, func() error { return s.txOnce(ctx, f) }); err == nil || !s.dialect.retry(err) && !errors.Is(err, errAgain) {
 			break
 		}
 	}

@@ -54,7 +54,7 @@ export class Goalcast {
   #unjoined = new Set(); // topics whose snapshot has not come: until then a cursor would leave them out
   #outdated = new Set(); // ids of matches known before a reset: their next snapshots count whatever they say
   #outdatedStates = false; // and so do all values until every snapshot has come
-  #revisions = new Map(); // event id -> newest revision told
+  #revisions = new Map(); // match and event id -> newest revision told
   #link; // the connection of now: {send, close}; undefined between two
   #timers = new Map();
   #failures = 0; // tries in a row that did not come to a connection that held
@@ -340,10 +340,11 @@ export class Goalcast {
   #event(frame) {
     const { event } = frame;
     if (frame.cursor) this.cursor = frame.cursor;
-    const known = this.#revisions.get(event.id) ?? 0;
+    const id = `${event.match ?? 0}/${event.id}`; // an event's id is of its match
+    const known = this.#revisions.get(id) ?? 0;
     if (known >= event.revision) return;
-    this.#revisions.delete(event.id); // and to the end of the queue
-    this.#revisions.set(event.id, event.revision);
+    this.#revisions.delete(id); // and to the end of the queue
+    this.#revisions.set(id, event.revision);
     if (this.#revisions.size > this.#options.remember) this.#revisions.delete(this.#revisions.keys().next().value);
 
     let match;

@@ -8,6 +8,7 @@ package watch
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -190,6 +191,9 @@ func (w *Watch) Check(ctx context.Context) error {
 		kinds = append(kinds, c.kind)
 		for _, a := range found {
 			a.Kind = c.kind
+			if slices.ContainsFunc(firing, func(f goalcast.Alarm) bool { return f.Name == a.Name && f.Match != a.Match }) {
+				a.Name = fmt.Sprintf("%s@%d", a.Name, a.Match) // an event's id is of its match
+			}
 			firing = append(firing, a)
 		}
 	}

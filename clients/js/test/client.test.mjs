@@ -77,6 +77,18 @@ test('a cut in mid-match: back with the cursor, nothing lost, nothing twice', as
   assert.equal(live.matches.get(1).score.home, 3);
 });
 
+test('an event of one match is not taken for a repetition of another match\'s that has its id', async () => {
+  const heard = listen({ topics: ['match:1', 'match:2'] });
+  const first = await hub.visit(0);
+  first.send(hello());
+  first.send(snapshot('e1-4'));
+  first.send(goal(5));
+  const other = goal(6, 1, 'confirmed', { id: 5 });
+  other.event = { ...other.event, match: 2 };
+  first.send(other);
+  await until(() => heard.events.length === 2);
+});
+
 test('cut before every snapshot came: the cursor would leave a topic out, so it is not used', async () => {
   listen({ topics: ['match:1', 'match:2'] });
   const first = await hub.visit(0);
