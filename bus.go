@@ -1,6 +1,10 @@
 package goalcast
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // Published is an event on the bus: with its place in the stream, and as the JSON text that was put there.
 type Published struct {
@@ -17,6 +21,31 @@ type State struct {
 	Version int64           `json:"version"` // goes up with each value, also across restarts: a time in ms or a provider's sequence
 	Value   json.RawMessage `json:"value"`
 	At      int64           `json:"at,omitempty"` // when the provider said it, ms since 1970 UTC
+}
+
+// The keys of a match's states.
+const (
+	StatsKey      = "stats"       // what is counted: shots, corners, possession
+	CommentaryKey = "commentary/" // and a language: the newest line
+)
+
+// StateKeys lists the states that are produced of a kind of topic. A key that ends with "/" is followed by more, and an empty one stands for any: markets and
+// outcomes are the provider's. The bus takes no others, so that whoever produces one enters it here, where tests find it.
+func StateKeys(k TopicKind) []string {
+	switch k {
+	case MatchTopic:
+		return []string{StatsKey, CommentaryKey}
+	case OddsTopic:
+		return []string{""}
+	}
+	return nil
+}
+
+// Listed says whether a state's key is one of StateKeys.
+func (s State) Listed() bool {
+	return slices.ContainsFunc(StateKeys(s.Topic.Kind), func(key string) bool {
+		return s.Key == key || (key == "" || strings.HasSuffix(key, "/")) && strings.HasPrefix(s.Key, key)
+	})
 }
 
 // Listener is told what comes over the bus, by one goroutine at a time, in order. Its methods must not block for long.

@@ -26,6 +26,9 @@ func (k TopicKind) String() string {
 	return "topic(" + strconv.Itoa(int(k)) + ")"
 }
 
+// HasStates says whether there are States of such a topic; StateKeys lists which.
+func (k TopicKind) HasStates() bool { return k == MatchTopic || k == OddsTopic }
+
 // Topic is what a viewer follows. It holds no pointer, so that millions of them cost the garbage collector nothing, and
 // it is a map key. Its JSON and text form is "match:1009316".
 type Topic struct {

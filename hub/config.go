@@ -51,7 +51,7 @@ type Config struct {
 	StateInterval time.Duration // a topic's new states are sent at most this often; default 100 ms
 	StateShare    float64       // part of a shard's time that goes into states at most, 0 to 1; default 0.33; rounds are further apart if they would take more
 	MaxStates     int           // keys of one topic; default 2,000; more are dropped
-	FollowLinger  time.Duration // how long an odds topic without viewers is still listened to; default 5 s
+	FollowLinger  time.Duration // how long the states of a topic without viewers are still listened to; default 5 s
 
 	DrainTime   time.Duration // over which Drain spreads its goodbyes if its context has no deadline; default 20 s
 	RetrySpread time.Duration // how far the retry delays of goodbyes are spread; default 10 s

@@ -54,18 +54,18 @@ type Hub struct {
 	settles   time.Time
 }
 
-// New makes a hub. It takes no connections before Run. The bus may be nil, then there are no odds.
+// New makes a hub. It takes no connections before Run. The bus may be nil, then there are no states.
 func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Registerer) *Hub {
 	cfg = cfg.withDefaults()
 	h := &Hub{
 		cfg: cfg, board: board, log: log,
 		limits:   newLimits(cfg),
 		interest: interest{count: make(map[goalcast.Topic]int)},
-		states:   &states{bus: bus, cfg: cfg, log: log, tables: make(map[goalcast.Topic]*tableEntry)},
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
 		refreshs: make(chan struct{}, 1),
 		turn:     make(chan struct{}),
 	}
+	h.states = newStates(bus, cfg, log, h.stateChanged)
 	if !cfg.NoDeflate {
 		h.deflater = newDeflater(cfg.DeflateMin)
 		h.deflater.earlier = h.earlier
@@ -194,10 +194,13 @@ func (h *Hub) Event(p goalcast.Published) {
 
 // State gives a new value to those who follow its topic; part of goalcast.Listener.
 func (h *Hub) State(st goalcast.State) {
-	table := h.states.set(st, time.Now())
-	if table == nil {
-		return
+	if table := h.states.set(st, time.Now()); table != nil {
+		h.stateChanged(table)
 	}
+}
+
+// stateChanged tells the shards that a table has news, those that do not know it yet.
+func (h *Hub) stateChanged(table *stateTable) {
 	for i, s := range h.shards {
 		if !table.hinted[i].Swap(true) {
 			s.inbox.post(op{kind: opState, arg: table})

@@ -68,7 +68,7 @@ type metrics struct {
 	write      prometheus.Histogram
 	age        [3]prometheus.Observer
 
-	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated, pace, refresh *prometheus.Desc
+	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated, pace, refresh, followed *prometheus.Desc
 }
 
 func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
@@ -103,6 +103,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		closed:        desc("closed_total", "Connections that ended.", "reason"),
 		batches:       desc("write_frames", "Frames per write."),
 		stale:         desc("stale", "1 while the bus is silent."),
+		followed:      desc("state_topics", "Topics whose states the bus is asked for."),
 		refresh:       desc("refresh_topics", "Topics whose viewers wait to be refreshed after the bus lost events."),
 		ringEvents:    desc("ring_events", "Events kept for those who come back."),
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
@@ -130,7 +131,7 @@ func (m *metrics) written(msg *message, now time.Time) {
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages, m.heard, m.closed, m.batches,
-		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh} {
+		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh, m.followed} {
 		ch <- d
 	}
 }
@@ -206,6 +207,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	put(m.stale, prometheus.GaugeValue, isStale)
 	put(m.ringEvents, prometheus.GaugeValue, int64(events))
 	put(m.ringBytes, prometheus.GaugeValue, int64(bytes))
+	put(m.followed, prometheus.GaugeValue, m.hub.states.following())
 	put(m.refresh, prometheus.GaugeValue, m.hub.waiting.Load())
 	put(m.droppedStates, prometheus.CounterValue, m.hub.states.dropped.Load())
 	if d := m.hub.deflater; d != nil {

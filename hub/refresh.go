@@ -47,33 +47,18 @@ func (i *interest) topics() []goalcast.Topic {
 	return list
 }
 
-// hold counts a viewer for topics, and has the bus follow those that are odds. release must be called as often, also by the shard when the
-// viewer leaves.
+// hold counts a viewer for topics, and has the bus follow their states. release must be called as often, also by the shard when the viewer leaves.
 func (h *Hub) hold(ctx context.Context, topics []goalcast.Topic) error {
-	for i, t := range topics {
-		if t.Kind != goalcast.OddsTopic || h.states.bus == nil {
-			continue
-		}
-		if err := h.states.hold(ctx, t); err != nil {
-			h.releaseOdds(topics[:i])
-			return err
-		}
+	if err := h.states.hold(ctx, topics); err != nil {
+		return err
 	}
 	h.interest.add(topics, 1)
 	return nil
 }
 
 func (h *Hub) release(topics []goalcast.Topic) {
-	h.releaseOdds(topics)
+	h.states.release(topics)
 	h.interest.add(topics, -1)
-}
-
-func (h *Hub) releaseOdds(topics []goalcast.Topic) {
-	for _, t := range topics {
-		if t.Kind == goalcast.OddsTopic && h.states.bus != nil {
-			h.states.release(t)
-		}
-	}
 }
 
 // After a reset of the bus all that viewers follow is read again, a few topics at a time, so that neither the board nor the database need hold or

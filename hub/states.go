@@ -102,58 +102,109 @@ func (t *stateTable) snapshot() ([]byte, uint64) {
 	return t.text, t.textAt
 }
 
-// states holds the tables, and has the bus follow the odds topics that somebody looks at.
+// states holds the tables, and has the bus follow the topics with states that somebody looks at.
 type states struct {
-	bus      Bus
+	bus      Bus // nil: there are no states
 	cfg      Config
 	log      *slog.Logger
 	deflater *deflater
+	changed  func(*stateTable) // has viewers told
+	slots    chan struct{}     // one in it per Follow under way
 
-	mu      sync.Mutex
-	tables  map[goalcast.Topic]*tableEntry
-	wait    sync.WaitGroup
-	dropped atomic.Int64 // values of keys over the limit
+	mu       sync.Mutex
+	tables   map[goalcast.Topic]*tableEntry
+	followed int // tables that are followed, or about to be
+	wait     sync.WaitGroup
+	dropped  atomic.Int64 // values of keys over the limit
 }
 
 // tableEntry says who needs a table.
 type tableEntry struct {
 	table   *stateTable
 	holders int           // connections, and those about to be
-	idle    time.Time     // when it lost its last holder, or its last change
+	idle    time.Time     // when it lost its last holder
 	busy    chan struct{} // closed when Follow or Unfollow, which is under way, has ended; nil otherwise
 	ready   bool          // followed
 	err     error         // of the last Follow
+	pause   time.Duration // before it is tried again
+	retry   time.Time     // when that is
 }
 
-const maxTables = 20_000 // topics with states; more are not kept
+const (
+	maxTables = 20_000 // topics that are followed at once; more have no states
+	maxFollow = 16     // topics that are asked for at one time: the bus has goals to carry
+	// statesWait is how long a snapshot waits for what is counted in a match. Prices are waited for: they are all that their topic has.
+	statesWait = 250 * time.Millisecond
+	// A Follow that failed is tried again after a pause that doubles from the first to the last.
+	firstFollowPause, lastFollowPause = time.Second, 30 * time.Second
+)
 
-// hold makes sure that the odds topic is followed and counts one who needs it; release gives it back.
-func (s *states) hold(ctx context.Context, t goalcast.Topic) error {
+func newStates(bus Bus, cfg Config, log *slog.Logger, changed func(*stateTable)) *states {
+	return &states{bus: bus, cfg: cfg, log: log, changed: changed, slots: make(chan struct{}, maxFollow), tables: make(map[goalcast.Topic]*tableEntry)}
+}
+
+// hold counts one who needs the states of topics and has the bus follow them; release gives it back. It waits for prices, whose error it returns and then
+// has counted nothing; other states are waited for a moment, and come when they come.
+func (s *states) hold(ctx context.Context, topics []goalcast.Topic) error {
+	if s.bus == nil {
+		return nil
+	}
+	var wait []*tableEntry
+	now := time.Now()
+	s.mu.Lock()
+	for _, t := range topics {
+		if !t.Kind.HasStates() {
+			continue
+		}
+		e := s.entryLocked(t)
+		e.holders++
+		if e.err != nil && t.Kind != goalcast.OddsTopic && now.Before(e.retry) {
+			continue
+		}
+		s.followLocked(e)
+		if !e.ready {
+			wait = append(wait, e)
+		}
+	}
+	s.mu.Unlock()
+	if len(wait) == 0 {
+		return nil
+	}
+	moment, cancel := context.WithTimeout(ctx, statesWait)
+	defer cancel()
+	for _, e := range wait {
+		prices := e.table.topic.Kind == goalcast.OddsTopic
+		patience := moment
+		if prices {
+			patience = ctx
+		}
+		if err := s.await(patience, e); err != nil && prices {
+			s.release(topics)
+			return err
+		}
+	}
+	return nil
+}
+
+// await waits until a topic that somebody holds is followed, or cannot be.
+func (s *states) await(ctx context.Context, e *tableEntry) error {
 	for {
 		s.mu.Lock()
-		e := s.entryLocked(t)
-		if e.ready {
-			e.holders++
-			s.mu.Unlock()
-			return nil
-		}
-		if e.busy == nil {
-			e.busy = make(chan struct{})
-			s.wait.Add(1)
-			go s.follow(e)
-		}
-		busy := e.busy
+		ready, busy, err := e.ready, e.busy, e.err
 		s.mu.Unlock()
+		switch {
+		case ready:
+			return nil
+		case busy == nil:
+			if err == nil {
+				err = fmt.Errorf("%w: too many topics", goalcast.ErrUnavailable)
+			}
+			return fmt.Errorf("follow %s: %w", e.table.topic, err)
+		}
 		select {
 		case <-busy:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: follow %s: %w", goalcast.ErrUnavailable, t, ctx.Err())
-		}
-		s.mu.Lock()
-		err := e.err
-		s.mu.Unlock()
-		if err != nil {
-			return fmt.Errorf("follow %s: %w", t, err)
+			return fmt.Errorf("%w: follow %s: %w", goalcast.ErrUnavailable, e.table.topic, ctx.Err())
 		}
 	}
 }
@@ -167,35 +218,74 @@ func (s *states) entryLocked(t goalcast.Topic) *tableEntry {
 	return e
 }
 
+// followLocked has a topic followed that is not.
+func (s *states) followLocked(e *tableEntry) {
+	if e.ready || e.busy != nil || s.followed >= maxTables {
+		return
+	}
+	s.followed++
+	e.busy = make(chan struct{})
+	s.wait.Add(1)
+	go s.follow(e)
+}
+
 // follow asks the bus for a topic's states; one caller at a time per topic.
 func (s *states) follow(e *tableEntry) {
 	defer s.wait.Done()
+	s.slots <- struct{}{}
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.JoinTimeout)
-	defer cancel()
 	known, err := s.bus.Follow(ctx, e.table.topic)
-	now := time.Now()
+	cancel()
+	<-s.slots
+	now, news := time.Now(), false
 	for _, st := range known {
-		e.table.set(st, now, s.cfg.MaxStates, s.deflater)
+		one, _ := e.table.set(st, now, s.cfg.MaxStates, s.deflater)
+		news = news || one
 	}
 	s.mu.Lock()
 	e.ready, e.err, e.idle = err == nil, err, now
+	e.pause = min(max(2*e.pause, firstFollowPause), lastFollowPause)
+	if err == nil {
+		e.pause = 0
+	} else {
+		s.followed--
+	}
+	e.retry = now.Add(e.pause)
 	close(e.busy)
 	e.busy = nil
 	s.mu.Unlock()
+	if news {
+		s.changed(e.table) // to those who did not wait
+	}
 }
 
 // release is called once for each hold.
-func (s *states) release(t goalcast.Topic) {
+func (s *states) release(topics []goalcast.Topic) {
+	if s.bus == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.tables[t]; e != nil {
-		e.holders--
-		e.idle = time.Now()
+	for _, t := range topics {
+		if e := s.tables[t]; e != nil && t.Kind.HasStates() {
+			e.holders--
+			e.idle = time.Now()
+		}
 	}
+}
+
+// following counts the topics that are followed.
+func (s *states) following() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(s.followed)
 }
 
 // table finds a topic's table; nil if there is none.
 func (s *states) table(t goalcast.Topic) *stateTable {
+	if !t.Kind.HasStates() {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.tables[t]; e != nil {
@@ -204,49 +294,38 @@ func (s *states) table(t goalcast.Topic) *stateTable {
 	return nil
 }
 
-// set takes a value in and returns the table if viewers have to be told. Odds that nobody follows here are not kept.
+// set takes a value in and returns the table if viewers have to be told. What nobody follows here is not kept.
 func (s *states) set(st goalcast.State, now time.Time) *stateTable {
-	s.mu.Lock()
-	e := s.tables[st.Topic]
-	if e == nil && st.Topic.Kind != goalcast.OddsTopic && len(s.tables) < maxTables {
-		e = s.entryLocked(st.Topic)
-	}
-	if e == nil {
-		s.mu.Unlock()
+	table := s.table(st.Topic)
+	if table == nil {
 		return nil
 	}
-	if st.Topic.Kind != goalcast.OddsTopic {
-		e.idle = now
-	}
-	s.mu.Unlock()
-	news, full := e.table.set(st, now, s.cfg.MaxStates, s.deflater)
+	news, full := table.set(st, now, s.cfg.MaxStates, s.deflater)
 	if full {
 		s.dropped.Add(1)
 	}
 	if !news {
 		return nil
 	}
-	return e.table
+	return table
 }
 
-// sweep ends what nobody has needed for a while. It is called every tick.
+// sweep ends what nobody has needed for a while, and tries again what could not be followed. It is called every tick.
 func (s *states) sweep(now time.Time) {
-	const forget = time.Hour // after which the states of a match that no longer change are worth nothing
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for t, e := range s.tables {
 		switch {
-		case e.holders > 0 || e.busy != nil:
-		case t.Kind != goalcast.OddsTopic:
-			if now.Sub(e.idle) > forget {
-				delete(s.tables, t)
+		case e.busy != nil:
+		case e.holders > 0:
+			if now.After(e.retry) {
+				s.followLocked(e)
 			}
+		case now.Sub(e.idle) <= s.cfg.FollowLinger:
 		case !e.ready:
-			if now.Sub(e.idle) > s.cfg.FollowLinger {
-				delete(s.tables, t)
-			}
-		case now.Sub(e.idle) > s.cfg.FollowLinger:
-			e.busy = make(chan struct{}) // who comes now waits and follows anew
+			delete(s.tables, t)
+		default:
+			e.busy = make(chan struct{}) // who comes now waits and has it followed again
 			e.ready = false
 			s.wait.Add(1)
 			go s.unfollow(t, e)
@@ -258,7 +337,14 @@ func (s *states) unfollow(t goalcast.Topic, e *tableEntry) {
 	defer s.wait.Done()
 	s.bus.Unfollow(t)
 	s.mu.Lock()
-	delete(s.tables, t)
-	close(e.busy)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.followed--
+	busy := e.busy
+	e.busy = nil
+	if e.holders > 0 {
+		s.followLocked(e)
+	} else {
+		delete(s.tables, t)
+	}
+	close(busy)
 }

@@ -45,6 +45,7 @@ type world struct {
 	bad     map[goalcast.MatchID]bool // of these the database cannot make sense
 	states  map[goalcast.Topic][]goalcast.State
 	follows []string
+	deaf    error // what the bus answers to who wants to follow states
 
 	// Of the nodes that start:
 	board   hub.BoardConfig
@@ -103,7 +104,7 @@ func (w *world) Follow(_ context.Context, t goalcast.Topic) ([]goalcast.State, e
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.follows = append(w.follows, "+"+t.String())
-	return append([]goalcast.State(nil), w.states[t]...), nil
+	return append([]goalcast.State(nil), w.states[t]...), w.deaf
 }
 
 func (w *world) Unfollow(t goalcast.Topic) {

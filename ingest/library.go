@@ -26,12 +26,6 @@ type StatePublisher interface {
 	SetState(context.Context, []goalcast.State) error
 }
 
-// The keys of states on a match's topic; a language follows the second.
-const (
-	StatsKey      = "stats"
-	CommentaryKey = "commentary/"
-)
-
 // edition is the version as text that sorts as Compare does.
 func (v Version) edition() goalcast.Edition {
 	ms := func(t time.Time) int64 {
@@ -92,7 +86,7 @@ func commentaryState(c goalcast.Commentary) []goalcast.State {
 	if len(c.Lines) == 0 {
 		return nil
 	}
-	return stateOf(c.Match, CommentaryKey+c.Language, c.Made.UnixMilli(), c.Lines[0])
+	return stateOf(c.Match, goalcast.CommentaryKey+c.Language, c.Made.UnixMilli(), c.Lines[0])
 }
 
 // statsState is what is counted of a match.
@@ -100,7 +94,7 @@ func statsState(r Reading, m MatchReading) []goalcast.State {
 	if m.Stats == nil {
 		return nil
 	}
-	return stateOf(m.Match, StatsKey, r.Version.milliseconds(), m.Stats)
+	return stateOf(m.Match, goalcast.StatsKey, r.Version.milliseconds(), m.Stats)
 }
 
 func stateOf(match goalcast.MatchID, key string, version int64, value any) []goalcast.State {

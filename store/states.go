@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,9 @@ func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 		body, err := jsonText(s)
 		if err != nil {
 			return fmt.Errorf("state %s of %s: %w", s.Key, s.Topic, err)
+		}
+		if !s.Listed() {
+			return fmt.Errorf("state %s of %s: %w: not among goalcast.StateKeys", s.Key, s.Topic, goalcast.ErrPermanent)
 		}
 		if s.Version < 0 {
 			return fmt.Errorf("state %s of %s: %w: negative version", s.Key, s.Topic, goalcast.ErrPermanent)
@@ -59,31 +63,41 @@ func (b *Bus) stateKey(t goalcast.Topic) string {
 	return fmt.Sprintf("{%s:s%d}:state:%s", b.options.Prefix, b.shardOf(t).number, t)
 }
 
-// latest returns the newest values of a topic, by key.
-func (b *Bus) latest(ctx context.Context, t goalcast.Topic) ([]goalcast.State, error) {
-	values, err := b.redis.client.HGetAll(ctx, b.stateKey(t)).Result()
-	if err != nil {
-		return nil, wrapRedis(fmt.Sprintf("states of %s", t), err)
+// latest returns the newest values of topics, topic by topic, by key. It asks once for all.
+func (b *Bus) latest(ctx context.Context, topics ...goalcast.Topic) ([]goalcast.State, error) {
+	pipe := b.redis.client.Pipeline()
+	answers := make([]*redis.MapStringStringCmd, len(topics))
+	for i, t := range topics {
+		answers[i] = pipe.HGetAll(ctx, b.stateKey(t))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, wrapRedis(fmt.Sprintf("states of %s", topics[0]), err)
 	}
 	var list []goalcast.State
-	for key, v := range values {
-		_, body, _ := strings.Cut(v, " ")
-		var s goalcast.State
-		if err := json.Unmarshal([]byte(body), &s); err != nil {
-			return nil, fmt.Errorf("state %s of %s: %w", key, t, err)
+	for i, t := range topics {
+		values := answers[i].Val()
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			_, body, _ := strings.Cut(values[key], " ")
+			var s goalcast.State
+			if err := json.Unmarshal([]byte(body), &s); err != nil {
+				b.log.Error("unreadable state on the bus", "topic", t.String(), "key", key, "error", err)
+				continue
+			}
+			list = append(list, s)
 		}
-		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b goalcast.State) int { return strings.Compare(a.Key, b.Key) })
 	return list, nil
 }
 
 // Follow asks for a topic's states: the listener gets new values from now on, and the newest ones are returned. It counts: a topic that was
-// followed twice has to be unfollowed twice. With an error the topic is followed all the same: the listener gets its values as soon as
-// Redis answers.
+// followed twice has to be unfollowed twice. With an error nothing is followed.
 func (b *Bus) Follow(ctx context.Context, t goalcast.Topic) ([]goalcast.State, error) {
 	b.shardOf(t).follow(ctx, t)
-	return b.latest(ctx, t)
+	list, err := b.latest(ctx, t)
+	if err != nil {
+		b.Unfollow(t)
+	}
+	return list, err
 }
 
 // Unfollow ends one Follow. A value that is on its way may still come.
@@ -96,10 +110,14 @@ type stateShard struct {
 	number int
 	wake   chan struct{} // holds a token when a first topic was followed
 
-	mu       sync.Mutex
-	followed map[goalcast.Topic]int // how often
-	conn     *redis.PubSub          // while there is one
+	mu        sync.Mutex
+	followed  map[goalcast.Topic]int // how often
+	conn      *redis.PubSub          // while there is one
+	confirmed []goalcast.Topic       // subscribed to, and not looked at since
 }
+
+// latestTopics is how many topics are looked at in one request.
+const latestTopics = 100
 
 func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) {
 	s.mu.Lock()
@@ -154,7 +172,7 @@ func (s *stateShard) run(ctx context.Context, r *reader) error {
 func (s *stateShard) attach(conn *redis.PubSub) (channels []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conn = conn
+	s.conn, s.confirmed = conn, nil
 	for t := range s.followed {
 		channels = append(channels, s.bus.stateKey(t))
 	}
@@ -174,6 +192,7 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 			return false, wrapRedis("subscribe to states", err)
 		}
 	}
+	look := make(chan struct{}, 1) // holds a token while there may be something confirmed
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		t := time.NewTicker(s.bus.options.Beat)
@@ -197,8 +216,29 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 				return wrapRedis("receive states", err)
 			}
 			up = true
-			if err := s.message(ctx, r, message); err != nil {
-				return err
+			switch m := message.(type) {
+			case *redis.Subscription:
+				if s.confirm(m) {
+					select {
+					case look <- struct{}{}:
+					default:
+					}
+				}
+			case *redis.Message:
+				s.message(r, m)
+			}
+		}
+	})
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-look:
+				if err := s.look(ctx, r); err != nil {
+					conn.Close()
+					return err
+				}
 			}
 		}
 	})
@@ -206,31 +246,48 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 	return up, err
 }
 
-// message delivers states. A confirmed subscription is followed by the newest values: some may have been told between the last look and now.
-func (s *stateShard) message(ctx context.Context, r *reader, message any) error {
-	switch m := message.(type) {
-	case *redis.Subscription:
-		_, name, _ := strings.Cut(m.Channel, ":state:")
-		topic, err := goalcast.ParseTopic(name)
-		if err != nil || !strings.HasSuffix(m.Kind, "subscribe") || strings.HasSuffix(m.Kind, "unsubscribe") {
+// confirm notes a topic whose subscription is confirmed, if that is what the answer says. Its newest values have to be looked at: some may have been told
+// between the last look and now.
+func (s *stateShard) confirm(m *redis.Subscription) bool {
+	_, name, _ := strings.Cut(m.Channel, ":state:")
+	topic, err := goalcast.ParseTopic(name)
+	if err != nil || !strings.HasSuffix(m.Kind, "subscribe") || strings.HasSuffix(m.Kind, "unsubscribe") {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.confirmed = append(s.confirmed, topic)
+	return true
+}
+
+// look delivers the newest values of topics whose subscriptions were confirmed, many at a time, while others read what is told.
+func (s *stateShard) look(ctx context.Context, r *reader) error {
+	for {
+		s.mu.Lock()
+		topics := s.confirmed[:min(len(s.confirmed), latestTopics)]
+		s.confirmed = s.confirmed[len(topics):]
+		s.mu.Unlock()
+		if len(topics) == 0 {
 			return nil
 		}
-		list, err := s.bus.latest(ctx, topic)
+		list, err := s.bus.latest(ctx, topics...)
 		if err != nil {
 			return err
 		}
 		s.deliver(r, list)
-	case *redis.Message:
-		for line := range strings.SplitSeq(m.Payload, "\n") {
-			var state goalcast.State
-			if err := json.Unmarshal([]byte(line), &state); err != nil {
-				s.bus.log.Error("unreadable state on the bus", "channel", m.Channel, "error", err)
-				continue
-			}
-			s.deliver(r, []goalcast.State{state})
-		}
 	}
-	return nil
+}
+
+// message delivers states.
+func (s *stateShard) message(r *reader, m *redis.Message) {
+	for line := range strings.SplitSeq(m.Payload, "\n") {
+		var state goalcast.State
+		if err := json.Unmarshal([]byte(line), &state); err != nil {
+			s.bus.log.Error("unreadable state on the bus", "channel", m.Channel, "error", err)
+			continue
+		}
+		s.deliver(r, []goalcast.State{state})
+	}
 }
 
 func (s *stateShard) deliver(r *reader, list []goalcast.State) {

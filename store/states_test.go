@@ -97,3 +97,45 @@ func TestStatesSurviveLostConnections(t *testing.T) {
 	set()
 	e.until("values after the wipe", all(version))
 }
+
+// A Follow that fails is not counted: whoever got the error has nothing to give back.
+func TestFollowThatFailsIsGivenBack(t *testing.T) {
+	server := testservers.NewRedis(t)
+	server.Stop()
+	r := newRig(t, server.URL, BusOptions{})
+	topic := goalcast.ForOdds(1)
+	for range 3 {
+		if _, err := r.bus.Follow(t.Context(), topic); !errors.Is(err, goalcast.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	if n := r.bus.shardOf(topic).followed[topic]; n != 0 {
+		t.Errorf("followed %d times", n)
+	}
+	server.Start()
+	e := r.listen()
+	if _, err := r.bus.Follow(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+	r.bus.Unfollow(topic)
+	if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
+		t.Fatal(err)
+	}
+	r.set(oddsOf(1, "home", 1))
+	r.set(oddsOf(2, "home", 1)) // on the same way, after it
+	e.until("what is followed", func() bool { return len(e.states) > 0 })
+	if _, ok := e.states["odds:1/home"]; ok {
+		t.Error("heard what nobody follows")
+	}
+}
+
+// What is not listed as produced is not taken: the list is where tests find what must reach viewers.
+func TestStatesThatAreNotListedAreRefused(t *testing.T) {
+	r := newRig(t, "embedded", BusOptions{})
+	for _, s := range []goalcast.State{{Topic: goalcast.ForMatch(1), Key: "secret"}, {Topic: goalcast.ForTeam(1), Key: "stats"}} {
+		s.Value = []byte("1")
+		if err := r.bus.SetState(t.Context(), []goalcast.State{s}); !errors.Is(err, goalcast.ErrPermanent) {
+			t.Errorf("%s of %s: %v", s.Key, s.Topic, err)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+	"goalcast/store"
+)
+
+// mill is a made-up match in play, as F9 tells it; two of its events and a count.
+func mill(now time.Time) []byte {
+	return fmt.Appendf(nil, `<SoccerFeed TimeStamp="%s"><SoccerDocument Type="Latest" uID="f9000000007"><Competition uID="c9000003"><Name>Coastal League</Name><Stat Type="season_id">2026</Stat></Competition><MatchData>
+ <MatchInfo MatchType="Regular" Period="FirstHalf"><Date>%s</Date></MatchInfo><Stat Type="match_time">12</Stat>
+ <TeamData Score="1" Side="Home" TeamRef="t9000001"><Goal EventID="5551" EventNumber="40" Min="11" Sec="5" Period="FirstHalf" PlayerRef="p9000011" TimeStamp="%s" Type="Goal" uID="g9000000007-1"/>
+  <PlayerLineUp><MatchPlayer PlayerRef="p9000011" Position="Striker" ShirtNumber="9" Status="Start"><Stat Type="touches">7</Stat></MatchPlayer></PlayerLineUp><Stat Type="total_scoring_att">3</Stat></TeamData>
+ <TeamData Score="0" Side="Away" TeamRef="t9000002"><Stat Type="total_scoring_att">1</Stat></TeamData></MatchData>
+ <Team uID="t9000001"><Name>Millpond Athletic</Name><Player Position="Striker" uID="p9000011"><PersonName><First>Ada</First><Last>Lark</Last></PersonName></Player></Team><Team uID="t9000002"><Name>Quarry Town</Name></Team>
+ </SoccerDocument></SoccerFeed>`, now.Format("20060102T150405-0700"), now.Add(-12*time.Minute).Format("20060102T150405-0700"), now.Add(-time.Minute).Format("20060102T150405-0700"))
+}
+
+// TestEverythingProducedReachesViewers: a document is posted, and a viewer gets each kind of topic's events and each state that goalcast.StateKeys lists, in a
+// snapshot for who comes later and as frames for who was there. A state that is produced and stands in no row of the table fails.
+func TestEverythingProducedReachesViewers(t *testing.T) {
+	redis := testservers.Redis(t)
+	p := startAlone(t, "GOALCAST_REDIS_URL="+redis)
+	now := time.Now().UTC().Truncate(time.Second)
+	commentary := fmt.Appendf(nil, `<Commentary game_id="9000000007" lang_id="nl"><message id="2" type="goal" comment="Doelpunt!" period="1" minute="11" second="5" last_modified="%s"/></Commentary>`,
+		now.Format("2006-01-02 15:04:05"))
+	post := func(feed string, body []byte) func(*testing.T) {
+		return func(t *testing.T) {
+			document, err := p.post(http.Header{"X-Meta-Feed-Type": {feed}}, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.applied(document)
+		}
+	}
+	price := func(t *testing.T) { // no feed of ours brings prices: whoever has some sets them on the bus
+		r, err := store.OpenRedis(t.Context(), redis, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		bus := store.NewBus(r, store.BusOptions{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err := bus.SetState(t.Context(), []goalcast.State{{Topic: goalcast.ForOdds(9000000007), Key: "1x2/home", Version: 1, Value: json.RawMessage(`2350`)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table := []struct {
+		topic goalcast.Topic
+		key   string // of StateKeys; "-": events
+		post  func(*testing.T)
+		want  string // in a frame of who was there
+	}{
+		{goalcast.ForMatch(9000000007), "-", post("F9", mill(now)), `"kind":"goal"`},
+		{goalcast.ForTeam(9000001), "-", nil, `"kind":"goal"`},
+		{goalcast.ForTeam(9000002), "-", nil, `"kind":"goal"`},
+		{goalcast.ForCompetition(9000003), "-", nil, `"kind":"goal"`},
+		{goalcast.ForMatch(9000000007), goalcast.StatsKey, nil, `"shots":3`},
+		{goalcast.ForMatch(9000000007), goalcast.CommentaryKey, post("F13m", commentary), `Doelpunt!`},
+		{goalcast.ForOdds(9000000007), "", price, `2350`},
+	}
+	for kind := goalcast.MatchTopic; kind <= goalcast.OddsTopic; kind++ {
+		for _, key := range append(goalcast.StateKeys(kind), "-") {
+			found := key == "-" && kind == goalcast.OddsTopic // which has no events
+			for _, row := range table {
+				found = found || row.topic.Kind == kind && row.key == key
+			}
+			if !found {
+				t.Errorf("state %q of %s topics has no row in this table", key, kind)
+			}
+		}
+		if got, want := kind.HasStates(), len(goalcast.StateKeys(kind)) > 0; got != want {
+			t.Errorf("%s has states: %v, and StateKeys lists some: %v", kind, got, want)
+		}
+	}
+	early := make([]*frames, len(table))
+	for i, row := range table {
+		early[i] = watchTopic(t, p, row.topic)
+		early[i].await(t, `"type":"snapshot"`)
+	}
+	for _, row := range table {
+		if row.post != nil {
+			row.post(t)
+		}
+	}
+	for i, row := range table {
+		kind := `"type":"state"`
+		if row.key == "-" {
+			kind = `"type":"event"`
+		}
+		early[i].await(t, kind, row.want)
+		watchTopic(t, p, row.topic).await(t, `"type":"snapshot"`, row.want)
+	}
+}
+
+// frames are what a viewer of one topic gets.
+type frames struct {
+	topic goalcast.Topic
+	lines *bufio.Reader
+}
+
+func watchTopic(t *testing.T, p *process, topic goalcast.Topic) *frames {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.live("topics="+topic.String()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "text/event-stream")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { answer.Body.Close() })
+	return &frames{topic, bufio.NewReader(answer.Body)}
+}
+
+// await reads until a frame has all texts.
+func (f *frames) await(t *testing.T, texts ...string) {
+	t.Helper()
+next:
+	for {
+		line, err := f.lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%s: no frame with %q: %v", f.topic, texts, err)
+		}
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue next
+			}
+		}
+		return
+	}
+}
