@@ -102,6 +102,14 @@ func (s *stage) close() error {
 	return err
 }
 
+// use is what the server and Redis have used so far.
+func (s *stage) use() (server, redis swarm.Use, err error) {
+	if server, err = s.server.use(); err == nil && s.redis != nil {
+		redis, err = s.redis.use()
+	}
+	return server, redis, err
+}
+
 // plan fills in where this stage's events go and what was published on it before.
 func (s *stage) plan(p plan) plan {
 	p.Done = s.done
@@ -127,16 +135,21 @@ type figures struct {
 	published published
 	stats     swarm.Stats
 	verdict   swarm.Verdict
-	use       swarm.Use
+	use       swarm.Use     // of the server
+	redis     time.Duration // CPU of Redis; 0 for Nchan, which has none
 	took      time.Duration // from the first event published to the last one delivered
 }
 
-func (f figures) cpu() float64 { // microseconds per delivery
-	return float64(f.use.CPU.Microseconds()) / float64(max(1, f.stats.Events+f.stats.States))
-}
+// cpu is the CPU of all that takes part, in microseconds per delivery: the server, Redis and whoever
+// publishes. Only the viewers are left out: they are the same for every server.
+func (f figures) cpu() float64 { return f.ofServer() + f.ofRedis() + f.ofPublisher() }
 
-func (f figures) user() float64 {
-	return float64(f.use.User.Microseconds()) / float64(max(1, f.stats.Events+f.stats.States))
+func (f figures) ofServer() float64    { return f.each(f.use.CPU) }
+func (f figures) ofRedis() float64     { return f.each(f.redis) }
+func (f figures) ofPublisher() float64 { return f.each(f.published.CPU) }
+
+func (f figures) each(d time.Duration) float64 {
+	return float64(d.Nanoseconds()) / 1000 / float64(max(1, f.stats.Events+f.stats.States))
 }
 func (f figures) rate() float64 { return float64(f.stats.Events) / f.took.Seconds() }
 func (f figures) bytes() float64 {
@@ -167,7 +180,7 @@ func (b *bench) play(ctx context.Context, s *stage, name string, p plan, deliver
 		span = 2 * time.Second
 	}
 	profiled := b.profile(s.server, name, span)
-	before, err := s.server.use()
+	before, beforeRedis, err := s.use()
 	if err != nil {
 		return f, err
 	}
@@ -182,12 +195,12 @@ func (b *bench) play(ctx context.Context, s *stage, name string, p plan, deliver
 			return f, err
 		}
 	}
-	after, err := s.server.use()
+	after, afterRedis, err := s.use()
 	if err != nil {
 		return f, err
 	}
 	<-profiled
-	f.use = after.Since(before)
+	f.use, f.redis = after.Since(before), afterRedis.CPU-beforeRedis.CPU
 	if f.stats, err = s.swarm.Stats(); err != nil {
 		return f, err
 	}
@@ -236,8 +249,8 @@ func (b *bench) compare(ctx context.Context, arms []arm, one func(arm, int) (fig
 			if err != nil {
 				return all, notes, fmt.Errorf("%s: %w", a.name, err)
 			}
-			fmt.Fprintf(os.Stderr, "%-14s %7.2f us CPU per delivery (%.2f user), %8.0f deliveries/s, p50 %.1f p99 %.1f ms, swarm %.0f %% busy %s\n",
-				a.name, f.cpu(), f.user(), f.rate(), f.p(.5), f.p(.99), 100*f.stats.LoopBusy, f.wrong())
+			fmt.Fprintf(os.Stderr, "%-14s %7.2f us CPU per delivery (server %.2f, Redis %.2f, publisher %.2f), %8.0f deliveries/s, p50 %.1f p99 %.1f ms, swarm %.0f %% busy %s\n",
+				a.name, f.cpu(), f.ofServer(), f.ofRedis(), f.ofPublisher(), f.rate(), f.p(.5), f.p(.99), 100*f.stats.LoopBusy, f.wrong())
 			if w := f.wrong(); w != "" {
 				notes = append(notes, a.name+": "+w)
 			}
@@ -252,11 +265,27 @@ func (b *bench) compare(ctx context.Context, arms []arm, one func(arm, int) (fig
 
 // median of what is looked at; 0 without measurements.
 func median(list []figures, of func(figures) float64) float64 {
-	var values []float64
-	for _, f := range list {
-		values = append(values, of(f))
+	return middle(values(list, of))
+}
+
+// spread writes the median and, behind it, the least and the most that was measured.
+func spread(format string, values []float64) string {
+	if len(values) == 0 {
+		return "-"
 	}
-	return middle(values)
+	middle := fmt.Sprintf(format, middle(values))
+	if len(values) == 1 {
+		return middle
+	}
+	return fmt.Sprintf("%s ("+format+"-"+format+")", middle, slices.Min(values), slices.Max(values))
+}
+
+// values are what is looked at of each measurement.
+func values(list []figures, of func(figures) float64) (out []float64) {
+	for _, f := range list {
+		out = append(out, of(f))
+	}
+	return out
 }
 
 func middle(values []float64) float64 {

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,6 +57,7 @@ type published struct {
 	First, Last  int64 // micros
 	Events       int64
 	States       int64
+	CPU          time.Duration // of the publisher, from the first to the last one
 	LateMax      time.Duration // the longest an event came after its time
 	OddsTimeLate time.Duration
 }
@@ -135,6 +137,7 @@ func runPublisher(text string) error {
 	if result.Done.Odds == nil {
 		result.Done.Odds = map[int64][]int64{}
 	}
+	before := ownCPU()
 	var g errgroup.Group
 	g.Go(func() error { return events(ctx, p, to, &result) })
 	if p.Prices > 0 {
@@ -143,7 +146,15 @@ func runPublisher(text string) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	result.CPU = ownCPU() - before
 	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+// ownCPU is the CPU time of this process so far.
+func ownCPU() time.Duration {
+	var use syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &use) // it fails for no argument that is right
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 // events publishes them at their times, or all at once.
@@ -232,10 +243,9 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 		}
 		return busSender{store.NewBus(r, store.BusOptions{}, log, prometheus.NewRegistry()), strconv.FormatInt(time.Now().UnixNano(), 36)}, nil
 	case p.Nchan != "":
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.Nchan, "http://"))
-		return &nchanSender{conn, bufio.NewReader(conn)}, err
+		return dialPosts(p.Nchan, nchanPost)
 	default:
-		return adminSender{p.Admin}, nil
+		return dialPosts(p.Admin, adminPost)
 	}
 }
 
@@ -270,63 +280,57 @@ func (s busSender) prices(ctx context.Context, states []goalcast.State) error {
 	return s.bus.SetState(ctx, states)
 }
 
-// nchanSender posts all messages of a call down one connection before it reads the answers: they are as fast as they go, and in order.
-type nchanSender struct {
-	conn net.Conn
-	in   *bufio.Reader
+// postSender posts each message of a call by itself, all down one connection, before it reads the
+// answers: they are as fast as they go, and in order. Nchan and POST /admin/messages get them alike.
+type postSender struct {
+	conn  net.Conn
+	in    *bufio.Reader
+	write func(*bytes.Buffer, message) error // the request of one message
 }
 
-func (s *nchanSender) send(_ context.Context, list []message) error {
+func dialPosts(base string, write func(*bytes.Buffer, message) error) (*postSender, error) {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	return &postSender{conn, bufio.NewReader(conn), write}, err
+}
+
+func nchanPost(b *bytes.Buffer, m message) error {
+	writePost(b, "/pub/"+strconv.FormatInt(m.stream, 10), "", m.text(0))
+	return nil
+}
+
+func adminPost(b *bytes.Buffer, m message) error {
+	const frame = 200 // what the hub puts around the text
+	body, err := json.Marshal(map[string]any{"topic": fmt.Sprintf("%s:%d", m.kind, m.stream), "body": json.RawMessage(m.text(frame))})
+	writePost(b, "/admin/messages", "Authorization: Bearer "+editorToken+"\r\n", body)
+	return err
+}
+
+func writePost(b *bytes.Buffer, path, header string, body []byte) {
+	fmt.Fprintf(b, "POST %s HTTP/1.1\r\nHost: bench\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, header, len(body))
+	b.Write(body)
+}
+
+func (s *postSender) send(_ context.Context, list []message) error {
 	var b bytes.Buffer
 	for _, m := range list {
-		text := m.text(0)
-		fmt.Fprintf(&b, "POST /pub/%d HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", m.stream, len(text))
-		b.Write(text)
+		if err := s.write(&b, m); err != nil {
+			return err
+		}
 	}
 	written := make(chan error, 1)
 	go func() { _, err := s.conn.Write(b.Bytes()); written <- err }()
 	for range list {
 		resp, err := http.ReadResponse(s.in, &http.Request{Method: http.MethodPost})
 		if err != nil {
-			return fmt.Errorf("nchan: %w", err)
+			return fmt.Errorf("post: %w", err)
 		}
-		_, err = io.Copy(io.Discard, resp.Body)
+		text, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if err != nil || resp.StatusCode/100 != 2 {
-			return fmt.Errorf("nchan: %s, %w", resp.Status, err)
+			return fmt.Errorf("post: %s: %s, %w", resp.Status, text, err)
 		}
 	}
 	return <-written
 }
 
-func (s *nchanSender) prices(context.Context, []goalcast.State) error { return nil }
-
-// adminSender posts messages as an editor's tool would, one after the other over kept-alive connections.
-type adminSender struct{ base string }
-
-func (s adminSender) send(ctx context.Context, list []message) error {
-	for _, m := range list {
-		body, err := json.Marshal(map[string]any{"topic": fmt.Sprintf("%s:%d", m.kind, m.stream), "body": json.RawMessage(m.text(200))})
-		if err != nil {
-			return err
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+"/admin/messages", bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Authorization", "Bearer "+editorToken)
-		req.Header.Set("Content-Type", "application/json")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		text, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if resp.StatusCode/100 != 2 {
-			return fmt.Errorf("post message: %s: %s", resp.Status, text)
-		}
-	}
-	return nil
-}
-
-func (s adminSender) prices(context.Context, []goalcast.State) error { return nil }
+func (s *postSender) prices(context.Context, []goalcast.State) error { return nil }

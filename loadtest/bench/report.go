@@ -57,7 +57,9 @@ func write(path string, r row) error {
 	notes[r.name] = fmt.Sprintf("- %s: %s\n", r.name, strings.Join(append([]string{r.how}, r.notes...), "; "))
 	var t strings.Builder
 	t.WriteString("# Benchmarks\n\nWritten by `make bench` (loadtest/bench); the last row is `make million`'s. All processes share the machine: Redis, the server that is measured,\n" +
-		"the publisher and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine on that day.\n\n")
+		"the publisher and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine on that day.\n\n" +
+		"CPU is that of every process that takes part but the viewers: server, Redis, publisher. Behind a median stands the least and the most that was measured. goalcast runs with its defaults,\n" +
+		"but for free ports, an editor's token and no drain time; what else a row sets stands in its remarks. Nchan: two workers, pings every 25 s, the rest as in loadtest/bench/server.go.\n\n")
 	for _, line := range machine() {
 		t.WriteString("- *" + line + "*\n")
 	}

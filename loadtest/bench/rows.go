@@ -31,9 +31,11 @@ type measurement struct {
 func measurements() []measurement {
 	return []measurement{
 		{"memory", "15,000 idle viewers with 3 topics each; growth of the server's RSS for each", "<= 2.0 kB", (*bench).memory},
-		{"steady", "15,000 viewers of one match, 2 events/s; server CPU per delivery", "<= 0.90 x Nchan", (*bench).steady},
-		{"saturated", "10,000 viewers of one match, 300 events as fast as they go; deliveries/s", ">= 6 x Nchan, none lost", (*bench).saturated},
-		{"topics", "15,000 viewers over 300 matches, 300 events/s in all; server CPU per delivery", "<= 0.85 x Nchan", (*bench).topics},
+		{"idle", "15,000 viewers of 300 matches, nothing sent but pings every 25 s; CPU", "<= Nchan", (*bench).idle},
+		{"steady", "15,000 viewers of one match, 2 events/s; CPU of all processes per delivery", "<= 0.90 x Nchan", (*bench).steady},
+		{"saturated", "10,000 viewers of one match, events by single POSTs as fast as they go (goalcast: all roles in one process, SQLite, Redis; each event on disk before its answer, Nchan's in memory); deliveries/s", ">= 6 x Nchan, none lost", (*bench).saturated},
+		{"saturated-few", "the same with 1,000 viewers", ">= 2 x Nchan, none lost", (*bench).saturatedFew},
+		{"topics", "15,000 viewers over 300 matches, 300 events/s in all; CPU of all processes per delivery", "<= 0.85 x Nchan", (*bench).topics},
 		{"odds", "10,000 viewers, 5,000 price changes/s over 50 matches x 40 prices; every viewer's last prices", "all right", (*bench).oddsStorm},
 		{"goal", "one goal to all 10,000 every 2 s during that; p99 latency", "<= 1.5 x without odds", (*bench).goalInStorm},
 		{"slow", "10,000 viewers of whom 1 % never read; p99 latency of the others", "<= 1.1 x without; cut with 4008, resumable", (*bench).slow},
@@ -93,7 +95,7 @@ func (b *bench) memory(ctx context.Context, r *row) error {
 			}
 			perViewer = append(perViewer, float64(now.RSS-s.empty.RSS)/float64(s.joined.Conns)/1024)
 		}
-		r.add("%s %.2f kB", a.name, middle(perViewer))
+		r.add("%s %s kB", a.name, spread("%.2f", perViewer))
 		if !a.nchan && middle(perViewer) > 2.0 {
 			r.reached = false
 		}
@@ -121,12 +123,14 @@ func (b *bench) fan(ctx context.Context, r *row, arms []arm, c crowd, p plan, ea
 
 func (b *bench) cpuRow(r *row, all map[string][]figures, limit float64) {
 	ours, theirs := median(all["goalcast"], figures.cpu), median(all["nchan"], figures.cpu)
-	r.add("goalcast %.2f us (user %.2f)", ours, median(all["goalcast"], figures.user))
+	r.add("goalcast %s us (hub %.2f, Redis %.2f, publisher %.2f)", spread("%.2f", values(all["goalcast"], figures.cpu)),
+		median(all["goalcast"], figures.ofServer), median(all["goalcast"], figures.ofRedis), median(all["goalcast"], figures.ofPublisher))
 	if theirs == 0 {
 		r.verdict = "no peer"
 		return
 	}
-	r.add("Nchan %.2f us (user %.2f)", theirs, median(all["nchan"], figures.user))
+	r.add("Nchan %s us (nginx %.2f, publisher %.2f)", spread("%.2f", values(all["nchan"], figures.cpu)),
+		median(all["nchan"], figures.ofServer), median(all["nchan"], figures.ofPublisher))
 	r.add("ratio %.2f", ours/theirs)
 	r.add("p99 %.1f and %.1f ms", median(all["goalcast"], func(f figures) float64 { return f.p(.99) }), median(all["nchan"], func(f figures) float64 { return f.p(.99) }))
 	r.reached = ours <= limit*theirs && clean(all["goalcast"])
@@ -158,21 +162,71 @@ func (b *bench) topics(ctx context.Context, r *row) error {
 	return err
 }
 
-func (b *bench) saturated(ctx context.Context, r *row) error {
-	viewers := b.scaled(10_000)
-	arms := []arm{goalcastWS, nchanWS, {name: "one process", roles: "hub,ingest,notify,rest", byAdmin: true}}
-	all, err := b.fan(ctx, r, arms, crowd{viewers: viewers, numbers: 1, topics: "match:{n}"}, plan{Streams: []int64{1}, Count: 300}, int64(viewers))
-	ours, theirs, alone := median(all["goalcast"], figures.rate), median(all["nchan"], figures.rate), median(all["one process"], figures.rate)
-	r.add("goalcast %.0f/s", ours)
-	r.add("all roles in one process, events by POST /admin/messages %.0f/s", alone)
-	if theirs == 0 {
-		r.verdict = "no peer"
-		return err
+// saturated is the row of 10,000 viewers, saturatedFew that of 1,000.
+func (b *bench) saturated(ctx context.Context, r *row) error    { return b.saturate(ctx, r, 10_000, 6) }
+func (b *bench) saturatedFew(ctx context.Context, r *row) error { return b.saturate(ctx, r, 1_000, 2) }
+
+// saturate posts 300 and then 900 events to one match, each by itself and all down one connection, to
+// goalcast and to Nchan. goalcast commits each before it is answered. What its bus alone takes, in
+// scripts of up to 100 events as ingest gives them, is told besides and compared with nothing.
+func (b *bench) saturate(ctx context.Context, r *row, viewers int, limit float64) error {
+	viewers = b.scaled(viewers)
+	arms := []arm{{name: "goalcast", roles: "hub,ingest,notify,rest", byAdmin: true}, nchanWS, {name: "bus"}}
+	r.reached = true
+	for _, count := range []int{300, 900} {
+		all, err := b.fan(ctx, r, arms, crowd{viewers: viewers, numbers: 1, topics: "match:{n}"}, plan{Streams: []int64{1}, Count: count}, int64(viewers))
+		if err != nil {
+			return err
+		}
+		ours, theirs := median(all["goalcast"], figures.rate), median(all["nchan"], figures.rate)
+		r.add("%d events: goalcast %s/s", count, spread("%.0f", values(all["goalcast"], figures.rate)))
+		if theirs == 0 {
+			r.verdict = "no peer"
+		} else {
+			r.add("Nchan %s/s, ratio %.1f", spread("%.0f", values(all["nchan"], figures.rate)), ours/theirs)
+		}
+		r.add("by its bus alone %.0f/s", median(all["bus"], figures.rate))
+		r.reached = r.reached && ours >= limit*theirs && clean(all["goalcast"])
 	}
-	r.add("Nchan %.0f/s", theirs)
-	r.add("ratio %.1f", ours/theirs)
-	r.reached = ours >= 6*theirs && clean(all["goalcast"])
-	return err
+	return nil
+}
+
+// idle is what viewers cost to whom nothing is sent but pings, at each server's 25 seconds.
+func (b *bench) idle(ctx context.Context, r *row) error {
+	cores := map[string][]float64{}
+	span := 5 * b.hold
+	for range b.repeat {
+		for _, a := range []arm{goalcastWS, nchanWS} {
+			if a.nchan && b.nchan != "" {
+				continue
+			}
+			s, err := b.set(ctx, a, crowd{viewers: b.scaled(15_000), numbers: 300, topics: "match:{n}"})
+			if err != nil {
+				return err
+			}
+			before, redisBefore, err := s.use()
+			if err == nil {
+				time.Sleep(span)
+				var after, redisAfter swarm.Use
+				after, redisAfter, err = s.use()
+				cores[a.name] = append(cores[a.name], (after.CPU-before.CPU+redisAfter.CPU-redisBefore.CPU).Seconds()/span.Seconds())
+			}
+			if closing := s.close(); err == nil {
+				err = closing
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	r.add("goalcast and Redis %s cores", spread("%.3f", cores["goalcast"]))
+	if len(cores["nchan"]) == 0 {
+		r.verdict = "no peer"
+		return nil
+	}
+	r.add("Nchan %s cores, ratio %.2f", spread("%.3f", cores["nchan"]), middle(cores["goalcast"])/middle(cores["nchan"]))
+	r.reached = middle(cores["goalcast"]) <= middle(cores["nchan"])
+	return nil
 }
 
 func (b *bench) deflated(ctx context.Context, r *row) error {
@@ -194,7 +248,7 @@ func (b *bench) deflated(ctx context.Context, r *row) error {
 	all, err := b.fan(ctx, r, []arm{{name: "plain"}, {name: "deflate", deflate: true}}, c, plan{Streams: []int64{1}, Rate: 4, For: b.hold}, int64(viewers))
 	plain, packed := median(all["plain"], figures.cpu), median(all["deflate"], figures.cpu)
 	bytes := median(all["deflate"], figures.bytes) / median(all["plain"], figures.bytes)
-	r.add("plain %.2f us, deflate %.2f us, ratio %.2f", plain, packed, packed/plain)
+	r.add("plain %s us, deflate %s us, ratio %.2f", spread("%.2f", values(all["plain"], figures.cpu)), spread("%.2f", values(all["deflate"], figures.cpu)), packed/plain)
 	r.add("bytes %.0f %%", 100*bytes)
 	r.reached = packed <= 1.2*plain && bytes <= 0.5 && clean(all["deflate"])
 	return err

@@ -40,7 +40,8 @@ func (b *bench) oddsStorm(ctx context.Context, r *row) error {
 	r.add("%d wrong of %d last prices", f.verdict.Prices, s.joined.Conns*stormKeys)
 	r.add("%d values delivered, %.0f/s; %.2f of those published to viewers (conflation %.2f)", f.stats.States, float64(f.stats.States)/span.Seconds(),
 		float64(f.stats.States)/asked, asked/float64(max(f.stats.States, 1)))
-	r.add("hub CPU %.2f cores, %.2f us per value", f.use.CPU.Seconds()/span.Seconds(), f.cpu())
+	r.add("CPU of hub %.2f, Redis %.2f, publisher %.2f cores; %.2f us per value in all", f.use.CPU.Seconds()/span.Seconds(), f.redis.Seconds()/span.Seconds(),
+		f.published.CPU.Seconds()/span.Seconds(), f.cpu())
 	r.add("age of a value p50 %.0f, p99 %.0f ms", ms(f.stats.StateLatency, .5), ms(f.stats.StateLatency, .99))
 	r.reached = f.wrong() == "" && f.stats.States > 0
 	if w := f.wrong(); w != "" {
@@ -57,7 +58,7 @@ func ms(l *swarm.Latency, share float64) float64 {
 }
 
 func (b *bench) goalInStorm(ctx context.Context, r *row) error {
-	var quiet, storm []float64
+	var quiet, storm, ratios []float64
 	for n := range b.repeat {
 		s, err := b.stormStage(ctx)
 		if err != nil {
@@ -70,7 +71,7 @@ func (b *bench) goalInStorm(ctx context.Context, r *row) error {
 			goals.Matches, goals.Keys, goals.Prices = stormMatches, stormKeys, 5000*b.scale
 			var with figures
 			if with, err = b.play(ctx, s, fmt.Sprintf("goal-storm-%d", n), goals, all); err == nil {
-				quiet, storm = append(quiet, without.p(.99)), append(storm, with.p(.99))
+				quiet, storm, ratios = append(quiet, without.p(.99)), append(storm, with.p(.99)), append(ratios, with.p(.99)/without.p(.99))
 				fmt.Fprintf(os.Stderr, "p99 %.1f ms without, %.1f ms with odds; swarm %.0f %% busy\n", without.p(.99), with.p(.99), 100*with.stats.LoopBusy)
 				if w := without.wrong() + with.wrong(); w != "" {
 					r.note("%s", w)
@@ -85,8 +86,8 @@ func (b *bench) goalInStorm(ctx context.Context, r *row) error {
 		}
 	}
 	a, c := middle(quiet), middle(storm)
-	r.add("p99 %.1f ms without odds, %.1f ms with", a, c)
-	r.add("ratio %.2f", c/a)
+	r.add("p99 %s ms without odds, %s ms with", spread("%.1f", quiet), spread("%.1f", storm))
+	r.add("ratio of the medians %.2f, of each run %s", c/a, spread("%.2f", ratios))
 	r.reached = c <= 1.5*a && len(r.notes) == 0
 	return nil
 }
@@ -122,7 +123,7 @@ func (b *bench) slow(ctx context.Context, r *row) error {
 		}
 	}
 	a, c := middle(p99[0]), middle(p99[1])
-	r.add("p99 of the others %.1f ms without, %.1f ms with slow viewers; ratio %.2f", a, c, c/a)
+	r.add("p99 of the others %s ms without, %s ms with slow viewers; ratio %.2f", spread("%.1f", p99[0]), spread("%.1f", p99[1]), c/a)
 	r.add("RSS %+.1f MB without, %+.1f MB with", middle(rss[0]), middle(rss[1]))
 	r.add("%.0f cut as too slow, %.0f as stalled; of those who came back %.0f resumed, %.0f were reset", cut, others, resumed, reset)
 	r.reached = c <= 1.1*a && cut > 0 && reset == 0 && len(r.notes) == 0
@@ -191,7 +192,7 @@ func (b *bench) returns(ctx context.Context, r *row) error {
 		}
 		rates = append(rates, rate)
 	}
-	r.add("%.0f handshakes and resumes/s", middle(rates))
+	r.add("%s handshakes and resumes/s", spread("%.0f", rates))
 	r.add("%s; no reading from the database", strings.Join(r.calls, ", "))
 	r.reached = middle(rates) >= 8000 && len(r.notes) == 0
 	return nil
