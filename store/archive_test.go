@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -248,4 +250,49 @@ func TestArchiveMigration(t *testing.T) {
 			}
 		}
 	})
+}
+
+// No step of the archive's migration looks at all documents for each document: an archive of a season would take hours.
+func TestArchiveMigrationIsLinear(t *testing.T) {
+	s, err := Open(t.Context(), "sqlite::memory:", testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	provider, err := s.migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	text, err := migrations.ReadFile("migrations/sqlite/00005_archive.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, _, _ := strings.Cut(string(text), "-- +goose Down")
+	for statement := range strings.SplitSeq(regexp.MustCompile(`--.*`).ReplaceAllString(up, ""), ";") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		rows, err := s.write.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement)
+		plan, err := collect(rows, err, func(row scanner) (detail string, err error) {
+			var id, parent, unused int
+			return detail, row.Scan(&id, &parent, &unused, &detail)
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+		inner := false // a subquery that is asked for every row
+		for _, step := range plan {
+			inner = inner || strings.Contains(step, "CORRELATED")
+			// A match may have thousands of documents: to find those of the match is no help.
+			if inner && (strings.HasPrefix(step, "SCAN") || strings.HasPrefix(step, "SEARCH") && !strings.Contains(step, "digest=?")) {
+				t.Errorf("%s\nis %q", strings.TrimSpace(statement), plan)
+			}
+		}
+		if _, err := s.write.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
 }

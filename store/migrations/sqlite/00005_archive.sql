@@ -13,10 +13,13 @@ ALTER TABLE documents ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0; -- how ofte
 ALTER TABLE documents ADD COLUMN seen    BIGINT  NOT NULL DEFAULT 0; -- when it came last
 UPDATE documents SET size = length(body), seen = received;
 
--- What came twice before is kept once: the newest, with a count.
+-- What came twice before is kept once: the newest, with a count. The index is for this step alone. Without it each document was compared with all others,
+-- which took hours for an archive of some ten thousand; what comes out is the same, so that this migration could be changed after it was made.
+CREATE INDEX documents_same ON documents (digest, provider, feed, match_id, id);
 UPDATE documents SET repeats = (SELECT count(*) - 1 FROM documents o
     WHERE o.digest = documents.digest AND o.provider = documents.provider AND o.feed = documents.feed AND o.match_id = documents.match_id);
 DELETE FROM documents WHERE repeats > 0 AND id NOT IN (SELECT max(id) FROM documents GROUP BY digest, provider, feed, match_id);
+DROP INDEX documents_same;
 CREATE UNIQUE INDEX documents_digest ON documents (digest, provider, feed, match_id);
 
 INSERT INTO document_bodies (document, received, packing, body) SELECT id, received, 0, body FROM documents;
