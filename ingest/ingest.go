@@ -151,6 +151,7 @@ type Ingest struct {
 
 	mu     sync.Mutex
 	inHand map[goalcast.DocumentID]bool // being worked on in this process; guarded by mu
+	stuck  map[goalcast.DocumentID]int  // how often the sweep could not finish what is unfinished; guarded by mu
 }
 
 // New prepares an Ingest; it starts nothing. A provider without a secret is named in the log.

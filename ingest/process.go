@@ -43,8 +43,12 @@ func (in *Ingest) live(p Provider, doc goalcast.Document, kept <-chan goalcast.D
 func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
 	doc, err := in.store.Document(ctx, id)
 	if errors.Is(err, goalcast.ErrNotFound) {
-		return fmt.Errorf("document %d: %w: %w", id, goalcast.ErrPermanent, err)
-	} else if err != nil {
+		err = permanent(err)
+	}
+	switch {
+	case errors.Is(err, goalcast.ErrPermanent) && doc.ID != 0: // its row or its bytes are damaged: it would be taken up again for ever
+		return in.settle(ctx, doc, Reading{}, err)
+	case err != nil:
 		return fmt.Errorf("document %d: %w", id, err)
 	}
 	p, known := in.providers[doc.Provider]

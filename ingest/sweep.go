@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -48,15 +49,36 @@ func (in *Ingest) lastKnown(ctx context.Context) {
 	}
 }
 
-// sweep works on what it finds, in the order in which it was kept.
+// maxStuck bounds the memory of documents that the sweep could not finish: beyond it those that follow have to wait for them.
+const maxStuck = 10_000
+
+// sweep works on what it finds, in the order in which it was kept; but what it could not finish the last time comes after what it has not tried yet, so
+// that documents of one match in trouble do not keep those of all others waiting.
 func (in *Ingest) sweep(ctx context.Context) {
-	ids, err := in.store.UnfinishedDocuments(ctx, in.cfg.Now().Add(-in.cfg.SweepAge), in.cfg.SweepLimit)
+	in.mu.Lock()
+	before := in.stuck
+	in.mu.Unlock()
+	ids, err := in.store.UnfinishedDocuments(ctx, in.cfg.Now().Add(-in.cfg.SweepAge), in.cfg.SweepLimit+len(before))
 	if err != nil {
 		in.sweepTrouble(ctx, "unfinished documents not read", err)
 		return
 	}
-	slices.Sort(ids)
-	for _, id := range ids {
+	slices.SortFunc(ids, func(a, b goalcast.DocumentID) int {
+		return cmp.Or(cmp.Compare(before[a], before[b]), cmp.Compare(a, b))
+	})
+	// What is not tried this time keeps its place behind the others, as long as it is still unfinished.
+	stuck := map[goalcast.DocumentID]int{}
+	for _, id := range ids[min(len(ids), in.cfg.SweepLimit):] {
+		if tries := before[id]; tries > 0 {
+			stuck[id] = tries
+		}
+	}
+	defer func() {
+		in.mu.Lock()
+		in.stuck = stuck
+		in.mu.Unlock()
+	}()
+	for _, id := range ids[:min(len(ids), in.cfg.SweepLimit)] {
 		if ctx.Err() != nil {
 			return
 		}
@@ -70,6 +92,9 @@ func (in *Ingest) sweep(ctx context.Context) {
 			in.log.Error("document failed", "document", id, "error", err)
 		case err != nil:
 			in.sweepTrouble(ctx, "document not applied, will be tried again", err)
+			if len(stuck) < maxStuck {
+				stuck[id] = before[id] + 1
+			}
 			if errors.Is(err, goalcast.ErrUnavailable) {
 				return
 			}

@@ -133,7 +133,7 @@ func scanDocument(row scanner) (goalcast.Document, error) {
 	copy(d.Digest[:], digest)
 	d.Received, d.Seen = fromMillis(received), fromMillis(seen)
 	if err := json.Unmarshal([]byte(headers), &d.Headers); err != nil {
-		return d, fmt.Errorf("headers: %w", err)
+		return d, &unreadable{fmt.Sprintf("document %d", d.ID), fmt.Errorf("headers: %w", err)}
 	}
 	return d, nil
 }
@@ -184,7 +184,7 @@ func documentsWhere(f goalcast.DocumentFilter) (string, []any) {
 func (s *Store) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.Document, error) {
 	chosen, args := documentsWhere(f)
 	rows, err := s.query(ctx, `SELECT `+documentColumns+` FROM documents`+chosen, args...)
-	list, err := collect(rows, err, scanDocument)
+	list, err := collectReadable(s, rows, err, scanDocument)
 	return list, s.wrap("list documents", err)
 }
 

@@ -58,7 +58,7 @@ func (s *Store) UpdateMatch(ctx context.Context, id goalcast.MatchID,
 // lockMatch reads a match for change; a new one is inserted, so that there is a row to lock.
 func (t *tx) lockMatch(ctx context.Context, id goalcast.MatchID) (goalcast.MatchRecord, error) {
 	read := func() (goalcast.MatchRecord, error) {
-		return scanRecord(t.queryRow(ctx, `SELECT snapshot, feeds FROM matches WHERE id = $1`+t.dialect.forUpdate, id))
+		return scanRecord(t.queryRow(ctx, `SELECT id, snapshot, feeds FROM matches WHERE id = $1`+t.dialect.forUpdate, id))
 	}
 	record, err := read()
 	if !errors.Is(err, sql.ErrNoRows) {
@@ -81,15 +81,16 @@ func (t *tx) lockMatch(ctx context.Context, id goalcast.MatchID) (goalcast.Match
 
 func scanRecord(row scanner) (goalcast.MatchRecord, error) {
 	var r goalcast.MatchRecord
+	var id goalcast.MatchID
 	var snapshot []byte
-	if err := row.Scan(&snapshot, &r.Feeds); err != nil {
+	if err := row.Scan(&id, &snapshot, &r.Feeds); err != nil {
 		return r, err
 	}
 	if len(r.Feeds) == 0 {
 		r.Feeds = nil
 	}
 	if err := json.Unmarshal(snapshot, &r.Snapshot); err != nil {
-		return r, fmt.Errorf("snapshot: %w", err)
+		return r, &unreadable{fmt.Sprintf("match %d", id), err}
 	}
 	return r, nil
 }
@@ -120,8 +121,8 @@ func (s *Store) MatchRecords(ctx context.Context, ids []goalcast.MatchID) (map[g
 		for i, id := range ids[:n] {
 			args[i] = id
 		}
-		rows, err := s.query(ctx, `SELECT snapshot, feeds FROM matches WHERE id IN `+valuesList(1, n, 1), args...)
-		records, err := collect(rows, err, scanRecord)
+		rows, err := s.query(ctx, `SELECT id, snapshot, feeds FROM matches WHERE id IN `+valuesList(1, n, 1), args...)
+		records, err := collectReadable(s, rows, err, scanRecord)
 		if err != nil {
 			return nil, s.wrap("match records", err)
 		}
@@ -135,16 +136,20 @@ func (s *Store) MatchRecords(ctx context.Context, ids []goalcast.MatchID) (map[g
 
 func scanSnapshot(row scanner) (goalcast.Snapshot, error) {
 	var m goalcast.Snapshot
+	var id goalcast.MatchID
 	var text []byte
-	if err := row.Scan(&text); err != nil {
+	if err := row.Scan(&id, &text); err != nil {
 		return m, err
 	}
-	return m, json.Unmarshal(text, &m)
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, &unreadable{fmt.Sprintf("match %d", id), err}
+	}
+	return m, nil
 }
 
 // Match returns a match as it stands; ErrNotFound, also for one of which there is no event yet.
 func (s *Store) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error) {
-	m, err := scanSnapshot(s.queryRow(ctx, `SELECT snapshot FROM matches WHERE id = $1 AND seq > 0`, id))
+	m, err := scanSnapshot(s.queryRow(ctx, `SELECT id, snapshot FROM matches WHERE id = $1 AND seq > 0`, id))
 	return m, s.wrap(fmt.Sprintf("match %d", id), err)
 }
 
@@ -164,8 +169,8 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 		w.conditions = append(w.conditions, fmt.Sprintf("(home = $%d OR away = $%[1]d)", len(w.args)))
 	}
 	w.args = append(w.args, min(limit, maxMatches))
-	rows, err := s.query(ctx, fmt.Sprintf(`SELECT snapshot FROM matches%s ORDER BY kickoff, id LIMIT $%d`, w.String(), len(w.args)), w.args...)
-	list, err := collect(rows, err, scanSnapshot)
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id, snapshot FROM matches%s ORDER BY kickoff, id LIMIT $%d`, w.String(), len(w.args)), w.args...)
+	list, err := collectReadable(s, rows, err, scanSnapshot)
 	return list, s.wrap("list matches", err)
 }
 

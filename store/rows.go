@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"goalcast"
 )
 
 // scanner is a row, alone or one of many.
@@ -27,6 +29,40 @@ func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([
 		list = append(list, v)
 	}
 	return list, rows.Err()
+}
+
+// unreadable is a row whose text cannot be decoded: of a later version, or damaged. It stays so: ErrPermanent.
+type unreadable struct {
+	row string // "match 7"
+	err error
+}
+
+func (e *unreadable) Error() string { return e.row + " cannot be read: " + e.err.Error() }
+
+func (e *unreadable) Unwrap() []error { return []error{goalcast.ErrPermanent, e.err} }
+
+// collectReadable is collect for lists that are of use without a row: one that is unreadable is passed over, and logged.
+func collectReadable[T any](s *Store, rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
+	type maybe struct {
+		value T
+		ok    bool
+	}
+	list, err := collect(rows, err, func(row scanner) (maybe, error) {
+		v, err := scan(row)
+		var bad *unreadable
+		if errors.As(err, &bad) {
+			s.log.Error("a row is passed over", "row", bad.row, "error", bad.err)
+			return maybe{}, nil
+		}
+		return maybe{v, true}, err
+	})
+	var out []T
+	for _, m := range list {
+		if m.ok {
+			out = append(out, m.value)
+		}
+	}
+	return out, err
 }
 
 // where gathers the conditions of a query and their arguments.
