@@ -244,6 +244,7 @@ func (p *portableWebSocket) serve() {
 // serveSSE writes a portable event stream; it is the request's own goroutine.
 func (h *Hub) serveSSE(ctx context.Context, w http.ResponseWriter, s *shard, c *conn) {
 	out := http.NewResponseController(w)
+	endDeadlines(out)
 	for {
 		select {
 		case b := <-c.portable.batches:
@@ -251,6 +252,7 @@ func (h *Hub) serveSSE(ctx context.Context, w http.ResponseWriter, s *shard, c *
 			if !c.portable.writeAll(b, h.cfg.WriteTimeout, out.SetWriteDeadline, w.Write) || out.Flush() != nil {
 				kind = opGone
 			}
+			endDeadlines(out) // over HTTP/2 one that is left would reset the stream, though nobody writes
 			s.inbox.post(op{kind: kind, conn: c})
 		case <-ctx.Done():
 			s.inbox.post(op{kind: opGone, conn: c})
@@ -260,4 +262,10 @@ func (h *Hub) serveSSE(ctx context.Context, w http.ResponseWriter, s *shard, c *
 			return
 		}
 	}
+}
+
+// endDeadlines takes back those of the server, for a request that waits. Not every writer has some.
+func endDeadlines(out *http.ResponseController) {
+	_ = out.SetReadDeadline(time.Time{})
+	_ = out.SetWriteDeadline(time.Time{})
 }

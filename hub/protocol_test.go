@@ -3,6 +3,8 @@ package hub_test
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,4 +144,39 @@ func TestSubscribeWhilePlaying(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// A stream over HTTP/2 lives on after its last event, however long nothing comes: a write deadline that is left behind would reset it. So does one, and a long poll, behind a server
+// with deadlines of its own.
+func TestQuietStreamsLiveOn(t *testing.T) {
+	t.Parallel()
+	const brief = 250 * time.Millisecond
+	for _, over := range []string{"SSE over HTTP/2", "poll over HTTP/2", "poll over HTTP/1.1"} {
+		t.Run(over, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.fixture(1)
+			n := start(t, w, hub.Config{WriteTimeout: brief, PingInterval: time.Hour}, false)
+			n.web.Close()
+			n.web = httptest.NewUnstartedServer(n)
+			n.web.Config.ReadTimeout, n.web.Config.WriteTimeout = brief, brief
+			if strings.HasSuffix(over, "2") {
+				n.web.EnableHTTP2 = true
+				n.web.StartTLS()
+			} else {
+				n.web.Start()
+			}
+			dial := dialPoll
+			if strings.HasPrefix(over, "SSE") {
+				dial = dialSSE
+			}
+			v := dial(t, n, query("match:1", goalcast.Cursor{}))
+			until(t, v, goalcast.FrameSnapshot)
+			for i := range 2 {
+				goal := time.AfterFunc(2*brief, func() { w.goal(1, i+1) })
+				defer goal.Stop()
+				until(t, v, goalcast.FrameEvent)
+			}
+		})
+	}
 }

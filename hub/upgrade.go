@@ -243,6 +243,7 @@ func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer) {
 		h.refuse(w, r, unavailable())
 		return
 	}
+	endDeadlines(http.NewResponseController(w)) // answerPoll sets its own
 	timer := time.NewTimer(v.wait)
 	defer timer.Stop()
 	for {
@@ -254,17 +255,23 @@ func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer) {
 				continue
 			}
 			<-c.portable.ended
-			h.refuse(w, r, draining())
+			h.refuseLate(w, r, draining())
 			return
 		case <-r.Context().Done():
 		case <-c.portable.ended: // the hub has stopped
-			h.refuse(w, r, draining())
+			h.refuseLate(w, r, draining())
 			return
 		}
 		s.inbox.post(op{kind: opGone, conn: c})
 		<-c.portable.ended
 		return
 	}
+}
+
+// refuseLate refuses a request that has waited.
+func (h *Hub) refuseLate(w http.ResponseWriter, r *http.Request, no *refusal) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.cfg.WriteTimeout))
+	h.refuse(w, r, no)
 }
 
 func (h *Hub) answerPoll(w http.ResponseWriter, b batch) {

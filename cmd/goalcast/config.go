@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"goalcast/internal/httpserver"
 	"goalcast/loadtest/simulator"
 )
 
@@ -42,6 +43,8 @@ type config struct {
 	stores
 	roles   []string
 	migrate bool // bring the database to this version's schema first
+
+	wall httpserver.Config // zero but in tests
 }
 
 // logging says what is logged and how.
@@ -69,7 +72,7 @@ type serving struct {
 	StateShare    float64        `name:"state-share" env:"GOALCAST_STATE_SHARE" default:"0.33" placeholder:"0..1" help:"Part of a hub's time that prices and clocks may take at most; with more viewers or changes they are sent less often, and goals find room."`
 	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" default:"262144" placeholder:"BYTES" help:"Events that may wait for a viewer that takes nothing for 2 s before it is cut with code 4008; 32 times as many for one that goes on reading."`
 	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" default:"100" placeholder:"N" help:"Topics of one connection."`
-	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is no limit."`
+	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is as many as the process may open files for, less what it needs itself (ulimit -n)."`
 	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
 	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
 	Deflate       bool           `env:"GOALCAST_DEFLATE" default:"true" negatable:"" help:"Agree to permessage-deflate with viewers who offer it: a fourth of the bytes or fewer, compressed once for all."`

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"goalcast/clients/js"
+	"goalcast/internal/httpserver"
 	"goalcast/loadtest/simulator"
 	"goalcast/notify/fcm/fcmtest"
 	"goalcast/store"
@@ -46,13 +47,13 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 
 	page := http.NewServeMux()
 	page.Handle("/", clientjs.Handler(clientjs.Page{Speed: c.Speed, Pushes: true}))
-	page.Handle("GET /demo/pushes", phone)
+	page.Handle("GET /demo/pushes", httpserver.Live(phone))
 
 	context.AfterFunc(ctx, func() { fmt.Println("goalcast demo: draining viewers; Ctrl-C again ends at once") })
 	g, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, phone.hangUp) // else the server would wait for them
-	fake := newServer(&fcmtest.Server{Project: demoProject, Deliver: phone.deliver})
-	g.Go(func() error { return serveUntilClosed(fake, firebase) })
+	fake := httpserver.New(httpserver.Config{Name: "firebase"}, &fcmtest.Server{Project: demoProject, Deliver: phone.deliver}, n.reg)
+	g.Go(func() error { return fake.Serve(firebase) })
 	g.Go(func() error {
 		defer fake.Close()
 		return n.run(ctx, page, func(public, _ string) {
@@ -137,13 +138,16 @@ func (p *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	alive := time.NewTicker(20 * time.Second)
 	defer alive.Stop()
 	text := []byte(": phone is on\n\n")
+	_ = control.SetReadDeadline(time.Time{})
 	for {
+		_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second))
 		if _, err := w.Write(text); err != nil {
 			return
 		}
 		if err := control.Flush(); err != nil {
 			return
 		}
+		_ = control.SetWriteDeadline(time.Time{}) // or it would end the stream while nothing happens
 		select {
 		case push, ok := <-page:
 			if !ok {

@@ -26,9 +26,10 @@ import (
 
 // node is one goalcast process: the parts that its roles need, made and joined. newNode makes them and run.go runs them.
 type node struct {
-	cfg config
-	log *slog.Logger
-	reg *prometheus.Registry
+	cfg    config
+	shares shares
+	log    *slog.Logger
+	reg    *prometheus.Registry
 
 	db    *store.Store
 	redis *store.Redis
@@ -59,7 +60,7 @@ func (n *node) has(role string) bool { return slices.Contains(n.cfg.roles, role)
 
 // newNode opens the stores and makes the parts; it starts nothing. The caller closes the node.
 func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *node, err error) {
-	n := &node{cfg: cfg, log: log, reg: prometheus.NewRegistry(), steady: &steadiness{now: time.Now}}
+	n := &node{cfg: cfg, shares: shareOut(openFiles()), log: log, reg: prometheus.NewRegistry(), steady: &steadiness{now: time.Now}}
 	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {
 		if err != nil {
@@ -93,7 +94,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
 	if n.has(roleHub) {
 		n.hub = hub.New(hub.Config{
-			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.cfg.MaxConns, MaxConnsPerIP: n.cfg.MaxConnsPerIP,
+			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.maxViewers(), MaxConnsPerIP: n.cfg.MaxConnsPerIP,
 			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval, DrainTime: n.cfg.DrainTime,
 			NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
 			MessageRate: n.cfg.Viewers.MessageRate, MessageBurst: n.cfg.Viewers.MessageBurst, MaxMessage: n.cfg.Viewers.MaxMessage,

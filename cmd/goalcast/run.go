@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/pprof"
 	"sync/atomic"
@@ -13,6 +11,8 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
+
+	"goalcast/internal/httpserver"
 )
 
 // housekeeping is how often rows that are of no more use are deleted, and keepOutbox how long they are kept.
@@ -24,17 +24,17 @@ const (
 // run serves until ctx ends, then leaves in order: not ready, viewers said goodbye, requests in hand finished, work in hand finished. The first part to fail
 // ends the others; its error is the one returned. started is called with the addresses once both listen.
 func (n *node) run(ctx context.Context, page http.Handler, started func(public, admin string)) error {
-	publicListener, err := net.Listen("tcp", n.cfg.Listen)
+	var leaving atomic.Bool
+	public, admin := n.newServers(n.publicRoutes(page), n.adminRoutes(&leaving))
+	publicListener, err := public.Listen(ctx, n.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_LISTEN: %w", err)
 	}
-	adminListener, err := net.Listen("tcp", n.cfg.AdminListen)
+	adminListener, err := admin.Listen(ctx, n.cfg.AdminListen)
 	if err != nil {
 		_ = publicListener.Close()
 		return fmt.Errorf("GOALCAST_ADMIN_LISTEN: %w", err)
 	}
-	var leaving atomic.Bool
-	public, admin := newServer(n.publicRoutes(page)), newServer(n.adminRoutes(&leaving))
 
 	// Parts outlive ctx: viewers are to get what still comes while they are said goodbye to, and requests in hand need the stores.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -48,8 +48,8 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 			return nil
 		})
 	}
-	g.Go(func() error { return serveUntilClosed(public, publicListener) })
-	g.Go(func() error { return serveUntilClosed(admin, adminListener) })
+	g.Go(func() error { return public.Serve(publicListener) })
+	g.Go(func() error { return admin.Serve(adminListener) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -93,7 +93,7 @@ func (n *node) parts() map[string]func(context.Context) error {
 }
 
 // leave says goodbye to viewers and lets requests in hand finish.
-func (n *node) leave(public *http.Server) {
+func (n *node) leave(public *httpserver.Server) {
 	n.log.Info("leaving", "drain_time", n.cfg.DrainTime)
 	// A context of their own: the one that ended is over.
 	if n.hub != nil {
@@ -123,7 +123,7 @@ func (n *node) addJobs() {
 func (n *node) publicRoutes(page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	if n.hub != nil {
-		mux.Handle("/v1/live", n.clientAddress()(n.hub))
+		mux.Handle("/v1/live", httpserver.Live(n.clientAddress()(n.hub)))
 	}
 	if n.rest != nil {
 		mux.Handle("/v1/", n.rest.Public())
@@ -170,17 +170,15 @@ func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
 	return mux
 }
 
-// newServer sets the limits of a server. There is no write timeout: live connections are written to for hours, by the hub, which has its own.
-func newServer(h http.Handler) *http.Server {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, Protocols: &protocols}
-}
-
-func serveUntilClosed(s *http.Server, l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+// newServers makes the two servers. What the admin server does takes longer: a profile, a replay, a whole document for an operator far away.
+func (n *node) newServers(public, admin http.Handler) (*httpserver.Server, *httpserver.Server) {
+	outside := n.cfg.wall
+	outside.Name, outside.MaxConns = "public", n.shares.requests
+	if n.cfg.SendBuffer == 0 {
+		outside.SendBuffer = -1
 	}
-	return nil
+	inside := n.cfg.wall
+	inside.Name, inside.MaxConns = "admin", n.shares.admin
+	inside.AnswerTimeout = max(inside.AnswerTimeout, 5*time.Minute)
+	return httpserver.New(outside, public, n.reg), httpserver.New(inside, admin, n.reg)
 }
