@@ -63,7 +63,6 @@ type Config struct {
 	Secrets map[string]string
 
 	MaxBody     int64         // bytes of a document, unpacked; longer is 413 and not kept; default 16 MiB
-	ReadTimeout time.Duration // for a whole body; default 30 s
 	MaxRequests int           // documents being received at once, each up to MaxBody in memory; more get 503; default 64
 	KeepTimeout time.Duration // how long the store may take to keep a document before the answer is 503; default 10 s
 
@@ -115,7 +114,6 @@ func (c Config) withDefaults() Config {
 	orInt(&c.UrgentBytes, 256<<10)
 	orInt(&c.SweepLimit, 100)
 	orInt(&c.Retries, 10)
-	orTime(&c.ReadTimeout, 30*time.Second)
 	orTime(&c.KeepTimeout, 10*time.Second)
 	orTime(&c.ProcessTimeout, 30*time.Second)
 	orTime(&c.MaxAhead, 6*time.Hour)

@@ -106,14 +106,12 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 	return nil
 }
 
-// readBody reads the whole document, unpacked.
+// readBody reads the whole document, unpacked. How long that may take is the server's business.
 func (in *Ingest) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	tooLarge := &refusal{http.StatusRequestEntityTooLarge, "too_large", "a document may have " + strconv.FormatInt(in.cfg.MaxBody, 10) + " bytes"}
 	if r.ContentLength > in.cfg.MaxBody {
 		return nil, tooLarge
 	}
-	// Not all writers can set it (tests' recorders); the server's own time-outs hold then.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(in.cfg.ReadTimeout))
 	unpacked, err := unpack(http.MaxBytesReader(w, r.Body, in.cfg.MaxBody), r.Header.Get("Content-Encoding"))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):

@@ -265,7 +265,12 @@ type endless struct{}
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestSlowBodyIsGivenUp(t *testing.T) {
-	b := newBench(t, Config{ReadTimeout: 50 * time.Millisecond})
+	b := newBench(t, Config{})
+	server := httptest.NewUnstartedServer(b.Handler())
+	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	b.url = server.URL + "/feeds/plain"
 	body, stop := io.Pipe()
 	defer stop.Close()
 	go func() { _, _ = stop.Write([]byte("{")) }()

@@ -20,6 +20,7 @@ type body struct {
 	began   time.Time
 	come    int64 // bytes
 	counted int64 // of them that the deadline knows of
+	whole   bool  // nothing is to come
 }
 
 func (s *Server) newBody(r io.ReadCloser, c *conn, control *http.ResponseController) *body {
@@ -34,7 +35,8 @@ func (b *body) Read(p []byte) (int, error) {
 	b.come += int64(n)
 	switch {
 	case err == io.EOF:
-		// It is whole: the work on it may take its time, and its answer too.
+		b.whole = true
+		// The work on it may take its time, and its answer too.
 		_ = b.control.SetReadDeadline(time.Time{})
 		_ = b.control.SetWriteDeadline(time.Now().Add(b.server.cfg.AnswerTimeout))
 		b.touch(true)

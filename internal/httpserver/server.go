@@ -147,6 +147,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		r = passed
 	}
 	s.handler.ServeHTTP(w, r)
+	if b, ok := r.Body.(*body); ok && !b.whole || !ok && r.ContentLength != 0 {
+		_ = control.SetReadDeadline(time.Now().Add(min(strayBody, s.cfg.BodyGrace))) // net/http drains what the handler did not read, whatever deadline that has set
+	}
 }
 
 // hasBody says whether any route of ours reads a body of this method.

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"goalcast"
+	"goalcast/internal/httpserver"
+)
+
+// inProcess is a node of the test's own process with short limits.
+type inProcess struct {
+	*node
+	public, admin string // addresses
+}
+
+const jsonSecret = "secret-of-the-json-feed"
+
+func startNode(t *testing.T, wall httpserver.Config, s shares) *inProcess {
+	t.Helper()
+	var cli commands
+	if _, err := parse([]string{"serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-time=0s", "--feed-secrets=json=" + jsonSecret,
+		"--admin-tokens=operator=" + operatorToken, "--database-url=sqlite:" + filepath.Join(t.TempDir(), "goalcast.db")}, &cli); err != nil {
+		t.Fatal(err)
+	}
+	c := cli.Serve
+	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate, wall: wall}, options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.shares = s
+	p := &inProcess{node: n}
+	ctx, stop := context.WithCancel(context.Background())
+	listening, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- n.run(ctx, http.HandlerFunc(http.NotFound), func(public, admin string) {
+			p.public, p.admin = public, admin
+			close(listening)
+		})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		n.close()
+	})
+	<-listening
+	waitFor(t, 20*time.Second, "readiness", func() error { return n.ready(ctx) })
+	return p
+}
+
+func (p *inProcess) send(t *testing.T, address, text string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// routes are all that the node answers, by address.
+func (p *inProcess) routes(t *testing.T) map[string][]string {
+	t.Helper()
+	public := []string{"GET /v1/live?topics=match:1&wait=0s", "POST /v1/live?topics=match:1", "OPTIONS /v1/live", "POST /feeds/json", "POST /feeds/opta", "POST /feeds/nobody",
+		"GET /feeds/json", "POST /callbacks/brightcove/a/1", "GET /", "POST /", "OPTIONS *",
+		"PUT /nowhere", "BREW /"}
+	admin := []string{"GET /healthz", "POST /healthz", "GET /readyz", "GET /metrics", "GET /debug/pprof/", "POST /debug/pprof/symbol", "GET /debug/pprof/heap", "POST /nowhere"}
+	variable := regexp.MustCompile(`\{[^}]*\}`)
+	for list, handler := range map[*[]string]http.Handler{&public: p.rest.Public(), &admin: p.rest.Admin()} {
+		found := 0
+		err := chi.Walk(handler.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+			found++
+			*list = append(*list, method+" "+variable.ReplaceAllString(route, "1"))
+			return nil
+		})
+		if err != nil || found < 5 {
+			t.Fatalf("%d routes: %v", found, err)
+		}
+	}
+	return map[string][]string{p.public: public, p.admin: admin}
+}
+
+// TestNoRouteWaitsForABodyWithoutEnd asks every route of both addresses with every credential, and sends nothing of the body that it announces.
+func TestNoRouteWaitsForABodyWithoutEnd(t *testing.T) {
+	t.Parallel()
+	const soon = 200 * time.Millisecond
+	p := startNode(t, httpserver.Config{HeaderTimeout: soon, BodyGrace: soon, AnswerTimeout: soon, IdleTimeout: soon}, shares{requests: 1000, admin: 1000})
+	conns := map[string]net.Conn{}
+	for address, routes := range p.routes(t) {
+		for _, route := range routes {
+			for _, token := range []string{"", operatorToken, jsonSecret, "abcdefghijklmnopqrstuvwxyz0123456789"} {
+				for _, body := range []string{"Content-Length: 10\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"} {
+					request := fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\n%s", route, token, body)
+					conns[request] = p.send(t, address, request)
+				}
+			}
+		}
+	}
+	until := time.Now().Add(20 * time.Second)
+	for request, c := range conns {
+		_ = c.SetReadDeadline(time.Now().Add(max(time.Until(until), time.Second)))
+		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
+			t.Errorf("still waiting: %s", request)
+		}
+	}
+}
+
+// TestGoalsReachViewersWhileStrangersFillTheHouse: many times more connections than there may be, all stuck, keep no goal from viewers, no document from its feed, no newcomer
+// out and no operator waiting.
+func TestGoalsReachViewersWhileStrangersFillTheHouse(t *testing.T) {
+	t.Parallel()
+	const most = 32
+	p := startNode(t, httpserver.Config{Yield: 100 * time.Millisecond}, shares{requests: most, admin: 16})
+	viewers := []*viewer{}
+	join := func() {
+		for _, over := range transports {
+			v := newViewer(t, "http://"+p.public, over, goalcast.ForMatch(9000000001))
+			v.join()
+			viewers = append(viewers, v)
+		}
+	}
+	join()
+	for i := range 4 * most {
+		p.send(t, p.public, []string{
+			"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "", "PUT /v1/me/follows/team:1 HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+			"GET /v1/live?topics=match:1 HTTP/1.1\r\nA: ", "POST /feeds/json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + jsonSecret + "\r\nContent-Length: 10\r\n\r\n",
+		}[i%5])
+	}
+	join()
+	kickoff := time.Now().Add(-20 * time.Minute).UTC().Format(time.RFC3339)
+	document := fmt.Sprintf(`{"time":%q,"match":9000000001,"fixture":{"competition":{"id":9000000001,"name":"Sunday"},"home":{"id":9000000011,"name":"Millpond"},
+		"away":{"id":9000000012,"name":"Quarry"},"kickoff":%q},"events":[{"id":"goal-1","kind":"goal","team":9000000011,"period":"first_half","minute":20}]}`,
+		time.Now().UTC().Format(time.RFC3339), kickoff)
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.public+"/feeds/json", strings.NewReader(document))
+	r.Header.Set("Authorization", "Bearer "+jsonSecret)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", res.Status, text)
+	}
+	for i, v := range viewers {
+		waitFor(t, 20*time.Second, fmt.Sprintf("the goal at viewer %d", i), func() error {
+			if events, _, problem := v.state(); len(events) == 0 || problem != nil {
+				return fmt.Errorf("%d events, %v", len(events), problem)
+			}
+			return nil
+		})
+	}
+	res, err = http.Get("http://" + p.admin + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+}
+
+func TestDescriptorsAreSharedOut(t *testing.T) {
+	for _, tt := range []struct {
+		files int
+		want  shares
+	}{
+		{0, shares{requests: 4096, admin: 256}},
+		{256, shares{viewers: 168, requests: 24, admin: 32}},
+		{20_000, shares{viewers: 17_052, requests: 2436, admin: 256}},
+		{1 << 20, shares{viewers: 1<<20 - 512 - 4096, requests: 4096, admin: 256}},
+	} {
+		got := shareOut(tt.files)
+		if got != tt.want {
+			t.Errorf("%d files: %+v, want %+v", tt.files, got, tt.want)
+		}
+		if tt.files > 0 && got.viewers+got.requests+2*got.admin > tt.files {
+			t.Errorf("%d files are too few for %+v", tt.files, got)
+		}
+	}
+}
