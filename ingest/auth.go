@@ -3,8 +3,10 @@ package ingest
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -17,19 +19,21 @@ type refusal struct {
 
 // authorize says whether the request may post the provider's documents: nil if so.
 func (in *Ingest) authorize(provider string, r *http.Request) *refusal {
-	secret := in.cfg.Secrets[provider]
-	if secret == "" {
-		if local(r) {
-			return nil
+	secrets := (*in.secrets.Load())[provider]
+	switch {
+	case len(secrets) > 0:
+		for _, offered := range offeredSecrets(r) {
+			if slices.ContainsFunc(secrets, func(secret string) bool { return same(offered, secret) }) {
+				return nil
+			}
 		}
+		return &refusal{http.StatusUnauthorized, "unauthorized", "the provider's secret is missing or wrong"}
+	case !in.cfg.Open:
+		return &refusal{http.StatusForbidden, "forbidden", "this provider has no secret: set GOALCAST_FEED_SECRETS=" + provider + "=SECRET, or, to try it out on this machine, GOALCAST_FEEDS_OPEN=true"}
+	case !local(r):
 		return &refusal{http.StatusForbidden, "forbidden", "no secret is configured for this provider: only clients on this machine may post"}
 	}
-	for _, offered := range offeredSecrets(r) {
-		if same(offered, secret) {
-			return nil
-		}
-	}
-	return &refusal{http.StatusUnauthorized, "unauthorized", "the provider's secret is missing or wrong"}
+	return nil
 }
 
 // offeredSecrets are all that the request could mean as its secret.
@@ -56,17 +60,29 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// local says whether the client is a program on this machine: not one behind a proxy on this machine, and not a web page in a browser on it, which
-// could be anybody's.
+// local says whether the client seems to be a program on this machine: not one behind a proxy on this machine that says so, and not a web page in a browser on it, which
+// could be anybody's. A proxy may say nothing, so that feeds are open only where somebody asked for it.
 func local(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via", "Origin", "Sec-Fetch-Site"} {
-		if len(r.Header.Values(name)) > 0 {
+	for name := range r.Header {
+		switch {
+		case slices.Contains(passedOn, name), strings.HasPrefix(name, "X-Forwarded-"), strings.HasPrefix(name, "Sec-Fetch-"):
 			return false
 		}
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	named, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if host != "localhost" && (err != nil || !named.Unmap().IsLoopback()) {
+		return false // a name of somebody's that points here
 	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && from.Addr().Unmap().IsLoopback()
 }
+
+// passedOn are headers of requests that a proxy or a browser made.
+var passedOn = []string{"Forwarded", "X-Real-Ip", "Via", "Origin", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip", "X-Original-Host"}
 
 // Limits of what is kept of a request's headers.
 const (

@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,8 +60,10 @@ type Queue interface {
 
 // Config says how documents are taken in. Zero fields take the defaults.
 type Config struct {
-	// Secrets by provider name. A provider without one is accepted from loopback clients only.
-	Secrets map[string]string
+	// Secrets by provider name; a request shows any of them. A provider without one may not post, unless feeds are Open: then any program of this machine may, and
+	// whoever reaches one that passes requests on.
+	Secrets map[string][]string
+	Open    bool
 
 	MaxBody     int64         // bytes of a document, unpacked; longer is 413 and not kept; default 16 MiB
 	MaxRequests int           // documents being received at once, each up to MaxBody in memory; more get 503; default 64
@@ -141,7 +144,8 @@ type Ingest struct {
 	log       *slog.Logger
 	metrics   *metrics
 
-	receiving chan struct{} // holds a token per document being received
+	secrets   atomic.Pointer[map[string][]string] // by provider
+	receiving chan struct{}                       // holds a token per document being received
 	work      *workers
 	names     *nameCache
 
@@ -167,12 +171,20 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 	for _, p := range providers {
 		in.providers[p.Name()] = p
 		in.metrics.provider(p.Name())
-		if cfg.Secrets[p.Name()] == "" {
-			log.Warn("no secret for this provider's feeds: only clients on this machine may post", "provider", p.Name())
+		switch {
+		case len(cfg.Secrets[p.Name()]) > 0:
+		case cfg.Open:
+			log.Warn("no secret for this provider's feeds: whoever reaches a program or proxy on this machine may post", "provider", p.Name())
+		default:
+			log.Warn("no secret for this provider's feeds: nobody may post", "provider", p.Name())
 		}
 	}
+	in.UseSecrets(cfg.Secrets)
 	return in
 }
+
+// UseSecrets exchanges the secrets of all providers. It may be called at any time.
+func (in *Ingest) UseSecrets(secrets map[string][]string) { in.secrets.Store(&secrets) }
 
 // Handler serves POST /feeds/{provider}.
 func (in *Ingest) Handler() http.Handler {

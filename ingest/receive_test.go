@@ -39,6 +39,7 @@ type bench struct {
 
 func newBench(t *testing.T, cfg Config) *bench {
 	t.Helper()
+	cfg.Open = cfg.Open || cfg.Secrets == nil
 	b := &bench{memory: NewMemory(), logged: &lines{}}
 	log := slog.New(slog.NewTextHandler(b.logged, nil))
 	b.Ingest = New(cfg, b.memory, b.memory, b.memory, []Provider{plain{}}, log, prometheus.NewRegistry())
@@ -142,8 +143,9 @@ func TestDocumentIsKeptAnsweredAndApplied(t *testing.T) {
 }
 
 func TestWhoMayPost(t *testing.T) {
-	b := newBench(t, Config{Secrets: map[string]string{"plain": "s3cret"}})
-	open := newBench(t, Config{})
+	b := newBench(t, Config{Secrets: map[string][]string{"plain": {"s3cret", "s3cret-too"}}})
+	open := newBench(t, Config{Open: true})
+	shut := newBench(t, Config{Secrets: map[string][]string{"other": {"s3cret"}}})
 	for _, tt := range []struct {
 		name    string
 		bench   *bench
@@ -161,6 +163,9 @@ func TestWhoMayPost(t *testing.T) {
 		{"api key", b, "", "", []string{"X-API-KEY", "s3cret"}, 200},
 		{"query", b, "?key=s3cret", "203.0.113.9:1", nil, 200},
 		{"query, empty", b, "?key=", "", nil, 401},
+		{"the second of two", b, "?key=s3cret-too", "", nil, 200},
+		{"no secret, not open", shut, "", "127.0.0.1:1", nil, 403},
+		{"another's secret", shut, "?key=s3cret", "127.0.0.1:1", nil, 403},
 		{"this machine", open, "", "127.0.0.1:1", nil, 200},
 		{"this machine, six", open, "", "[::1]:1", nil, 200},
 		{"this machine, mapped", open, "", "[::ffff:127.0.0.1]:1", nil, 200},
@@ -168,12 +173,18 @@ func TestWhoMayPost(t *testing.T) {
 		{"no address", open, "", "@", nil, 403},
 		{"behind a proxy here", open, "", "127.0.0.1:1", []string{"X-Forwarded-For", "203.0.113.9"}, 403},
 		{"behind a proxy here, new way", open, "", "127.0.0.1:1", []string{"Forwarded", "for=203.0.113.9"}, 403},
+		{"behind a proxy here that names the scheme only", open, "", "127.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, 403},
+		{"a name of somebody's that points here", open, "", "127.0.0.1:1", []string{"Host", "rebound.example.com"}, 403},
 		{"a page in a browser here", open, "", "127.0.0.1:1", []string{"Origin", "https://example.com"}, 403},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/feeds/plain"+tt.query, bytes.NewReader(body(oneGoal)))
-		r.RemoteAddr = tt.remote
+		r.RemoteAddr, r.Host = tt.remote, "127.0.0.1:8080"
 		for i := 0; i < len(tt.headers); i += 2 {
 			r.Header.Set(tt.headers[i], tt.headers[i+1])
+		}
+		if host := r.Header.Get("Host"); host != "" {
+			r.Host = host
+			r.Header.Del("Host")
 		}
 		w := httptest.NewRecorder()
 		tt.bench.Handler().ServeHTTP(w, r)

@@ -60,7 +60,7 @@ func TestRoles(t *testing.T) {
 
 // Without tokens nobody comes in, whatever he shows, and whoever starts the process is told.
 func TestNoAdminTokens(t *testing.T) {
-	for _, tokens := range []map[string]string{nil, {"editor": ""}, {"janitor": "janitor-token-0123456789"}} {
+	for _, tokens := range []map[string][]string{nil, {"editor": {""}}, {"janitor": {"janitor-token-0123456789"}}} {
 		h := open(t, func(c *rest.Config, _ *rest.Deps) { c.AdminTokens = tokens })
 		for _, token := range []string{"", "janitor-token-0123456789", editorToken} {
 			h.ask(t, http.MethodPost, "/admin/messages", message, as(token)).problem(t, http.StatusForbidden, "admin_disabled")

@@ -111,11 +111,13 @@ type adminToken struct {
 }
 
 // adminTokens reads the configuration. Roles that do not exist and empty tokens give no right; cmd refuses to start with them.
-func adminTokens(byRole map[string]string) []adminToken {
+func adminTokens(byRole map[string][]string) []adminToken {
 	var tokens []adminToken
-	for name, token := range byRole {
-		if r, ok := roleNames[name]; ok && token != "" {
-			tokens = append(tokens, adminToken{role: r, digest: sha256.Sum256([]byte(token))})
+	for name, list := range byRole {
+		for _, token := range list {
+			if r, ok := roleNames[name]; ok && token != "" {
+				tokens = append(tokens, adminToken{role: r, digest: sha256.Sum256([]byte(token))})
+			}
 		}
 	}
 	return tokens
@@ -132,13 +134,14 @@ func roleOf(ctx context.Context) role {
 // asAdmin lets a request through that shows a token of the role or a higher one.
 func (s *Server) asAdmin(need role, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if len(s.admins) == 0 {
+		admins := *s.admins.Load()
+		if len(admins) == 0 {
 			return &refusal{status: http.StatusForbidden, code: "admin_disabled", detail: "no admin tokens are configured"}
 		}
 		token, _ := bearer(r)
 		digest := sha256.Sum256([]byte(token))
 		var have role
-		for _, a := range s.admins { // all of them, also after a match
+		for _, a := range admins { // all of them, also after a match
 			if subtle.ConstantTimeCompare(a.digest[:], digest[:]) == 1 {
 				have = max(have, a.role)
 			}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,8 +83,8 @@ type Deps struct {
 
 // Config holds the limits of a Server. Zero values mean the defaults.
 type Config struct {
-	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator". Without any, /admin answers 403. Never logged.
-	AdminTokens map[string]string
+	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator"; each may have several. Without any, /admin answers 403. Never logged.
+	AdminTokens map[string][]string
 	// Proxies are the networks of the reverse proxies and CDNs in front of us; from others X-Forwarded-For is not believed. Default: none.
 	Proxies []netip.Prefix
 	// MeOrigins are the web origins ("https://www.example.org") whose pages may call /v1/me. Everything else under /v1 may be read
@@ -177,7 +178,7 @@ type Server struct {
 	queues  Queues
 	who     Authenticator
 	limiter Limiter
-	admins  []adminToken
+	admins  atomic.Pointer[[]adminToken]
 	log     *slog.Logger
 	metrics *metrics
 	public  http.Handler
@@ -215,12 +216,18 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.standings = newMemo[standingsOf, goalcast.Standings](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
 	s.squads = newMemo[squadOf, goalcast.Squad](s.cfg, slots, s.cfg.NameAge, s.cfg.Lists)
 	s.commentaries = newMemo[commentaryOf, commentaryPage](s.cfg, slots, s.cfg.CommentaryAge, s.cfg.Lists)
-	s.admins = adminTokens(s.cfg.AdminTokens)
-	if len(s.admins) == 0 {
+	s.UseAdminTokens(s.cfg.AdminTokens)
+	if len(*s.admins.Load()) == 0 {
 		log.Warn("no admin tokens: /admin answers 403")
 	}
 	s.public, s.admin = s.publicRoutes(), s.adminRoutes()
 	return s
+}
+
+// UseAdminTokens exchanges the tokens of /admin. It may be called at any time.
+func (s *Server) UseAdminTokens(byRole map[string][]string) {
+	tokens := adminTokens(byRole)
+	s.admins.Store(&tokens)
 }
 
 // Public serves /v1/... but /v1/live. It expects the whole path: mount it with http.ServeMux, not with a prefix cut off.

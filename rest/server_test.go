@@ -69,7 +69,7 @@ func open(t *testing.T, change ...func(*rest.Config, *rest.Deps)) *house {
 	f := newFake()
 	f.matches[1009316] = fullMatch()
 	h := &house{fake: f, clock: &clock{at: kickoff.Add(20 * time.Minute)}, reg: prometheus.NewRegistry(), log: &logText{}, desc: describe(t)}
-	cfg := rest.Config{AdminTokens: map[string]string{"editor": editorToken, "operator": operatorToken}, Now: h.clock.now}
+	cfg := rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}}, Now: h.clock.now}
 	deps := rest.Deps{Board: f, Store: f, Publisher: f, Replayer: f, Alarms: f, Queues: f}
 	for _, c := range change {
 		c(&cfg, &deps)

@@ -39,7 +39,7 @@ const embeddedTick = 200 * time.Millisecond
 
 // OpenRedis reads the URL and makes a client; nothing is connected yet, so that goalcast starts while Redis is away. The URLs:
 //
-//	embedded                                                     a server in this process, on a port of the loopback interface; empty at start
+//	embedded                                                     a server in this process, which nobody else can reach; empty at start
 //	redis://[user:password@]host:port[/db], rediss://...         one server, without and with TLS
 //	redis+sentinel://[user:password@]host:port,.../master[?db=0] the master of that name; the hosts are Sentinels
 //	redis+cluster://[user:password@]host:port,...                a cluster; the hosts are some of its nodes
@@ -86,10 +86,18 @@ func prepare(dial, read, write *time.Duration, dials *int, obeyContext, noIdenti
 
 func (r *Redis) openEmbedded() error {
 	m := miniredis.NewMiniRedis()
-	if err := m.StartAddr("127.0.0.1:0"); err != nil {
+	first, err := m.Dial() // which starts it without a port: by one, any user of this machine could tell viewers of goals
+	if err != nil {
 		return err
 	}
-	o := &redis.Options{Addr: m.Addr(), MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}}
+	_ = first.Close()
+	server := m.Server()
+	o := &redis.Options{Addr: "embedded", MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		Dialer: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := pipe()
+			server.ServeConn(theirs)
+			return ours, nil
+		}}
 	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
 	r.embedded, r.client = m, redis.NewClient(o)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -56,10 +56,11 @@ type logging struct {
 // serving is what serve and demo have in common.
 type serving struct {
 	logging
-	Listen      string            `env:"GOALCAST_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
-	AdminListen string            `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin. Keep it inside."`
-	FeedSecrets map[string]string `name:"feed-secrets" env:"GOALCAST_FEED_SECRETS" secret:"" mapsep:"," placeholder:"PROVIDER=SECRET,..." help:"What a provider shows to post to /feeds/PROVIDER: as bearer token, basic password, x-api-key or ?key=. A provider without one is accepted from this machine only."`
-	AdminTokens map[string]string `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" mapsep:"," placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Without: /admin answers 403."`
+	Listen      string  `env:"GOALCAST_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
+	AdminListen string  `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin. Keep it inside."`
+	FeedSecrets secrets `name:"feed-secrets" env:"GOALCAST_FEED_SECRETS" secret:"" placeholder:"PROVIDER=SECRET,..." help:"What a provider shows to post to /feeds/PROVIDER: as bearer token, basic password, x-api-key or ?key=. Named twice, it may show either. A provider without one may not post. A file of secrets is read again when it changes."`
+	FeedsOpen   bool    `name:"feeds-open" env:"GOALCAST_FEEDS_OPEN" help:"Take documents of providers without a secret from anybody on this machine. For trying out: a proxy on this machine lets everybody in."`
+	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Named twice, a role has two. Without: /admin answers 403."`
 
 	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" default:"16777216" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
 	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
@@ -234,8 +235,9 @@ func (c *serving) Validate() error {
 	}{
 		{"GOALCAST_LISTEN", hostPort(c.Listen)},
 		{"GOALCAST_ADMIN_LISTEN", hostPort(c.AdminListen)},
-		{"GOALCAST_FEED_SECRETS", secrets(c.FeedSecrets, nil)},
-		{"GOALCAST_ADMIN_TOKENS", secrets(c.AdminTokens, []string{"editor", "operator"})},
+		{"GOALCAST_FEED_SECRETS", c.FeedSecrets.check(nil)},
+		{"GOALCAST_FEEDS_OPEN", c.openFeeds()},
+		{"GOALCAST_ADMIN_TOKENS", c.AdminTokens.check(adminRoles)},
 		{"GOALCAST_FEED_MAX_BODY", atLeast(c.MaxBody, 1)},
 		{"GOALCAST_FEED_WORKERS", atLeast(c.Workers, 0)},
 		{"GOALCAST_FEED_SWEEP_AFTER", above(c.SweepAge, 0)},
@@ -342,19 +344,6 @@ func hostPort(text string) error {
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return fmt.Errorf("%q: no such port", text)
-	}
-	return nil
-}
-
-// secrets checks NAME=SECRET pairs without ever showing one; names are those given, if any.
-func secrets(pairs map[string]string, names []string) error {
-	for name, secret := range pairs {
-		if names != nil && !slices.Contains(names, name) {
-			return fmt.Errorf("no role %q: want %s", name, strings.Join(names, ", "))
-		}
-		if len(secret) < 16 {
-			return fmt.Errorf("the secret of %q has fewer than 16 characters", name)
-		}
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func TestSecretsFromFiles(t *testing.T) {
 	if _, err := parse([]string{"serve"}, &cli); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"opta": "0123456789abcdef", "wsc": "fedcba9876543210"}
+	want := secrets{"opta": {"0123456789abcdef"}, "wsc": {"fedcba9876543210"}}
 	if !reflect.DeepEqual(cli.Serve.FeedSecrets, want) {
 		t.Errorf("got %d secrets, want %d", len(cli.Serve.FeedSecrets), len(want))
 	}

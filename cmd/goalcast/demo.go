@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,16 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 		return fmt.Errorf("listen for the demo's Firebase: %w", err)
 	}
 	c.DrainTime = min(c.DrainTime, demoDrain)
+	switch {
+	case len(c.FeedSecrets["opta"]) > 0:
+	case loopback(c.Listen): // to be played with
+		c.FeedsOpen = true
+	default: // its own
+		if c.FeedSecrets == nil {
+			c.FeedSecrets = secrets{}
+		}
+		c.FeedSecrets["opta"] = []string{rand.Text()}
+	}
 	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
 	n, err := newNode(ctx, config{
 		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded"}, roles: allRoles, migrate: true,
@@ -66,8 +77,12 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 
 // play posts one match day after the other.
 func (c *demoCmd) play(ctx context.Context, url string, log *slog.Logger) error {
+	secret := ""
+	if list := c.FeedSecrets["opta"]; len(list) > 0 {
+		secret = list[0]
+	}
 	day := simulator.New(simulator.Config{Seed: c.Seed, Matches: c.Matches, Speed: c.Speed, Start: time.Now(), Repeat: true})
-	return day.Run(ctx, simulator.Poster(url, c.FeedSecrets["opta"], nil, log))
+	return day.Run(ctx, simulator.Poster(url, secret, nil, log))
 }
 
 // phone shows the demo's pushes to the pages that listen.

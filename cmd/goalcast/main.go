@@ -22,7 +22,16 @@ func run(args []string, o options) int {
 		fmt.Fprintf(os.Stderr, "goalcast: %v\n", err)
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	o.exposed = exposed(command)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if command.Command() == "serve" { // whom SIGHUP asks to read its secrets again; nothing ends without draining
+		hangup := make(chan os.Signal, 1)
+		signal.Notify(hangup, syscall.SIGHUP)
+		o.reload = hangup
+	} else {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from the first signal on, a second one ends the process at once
 	command.BindTo(ctx, (*context.Context)(nil))

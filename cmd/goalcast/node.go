@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -49,10 +50,15 @@ type node struct {
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	sender   *fcm.Sender        // the notifier's
 	rest     *rest.Server       // nil without role rest
+	secrets  *secretFiles
+	reload   <-chan os.Signal
 }
 
 // options are what a command or a test adds to the configuration.
 type options struct {
+	reload  <-chan os.Signal // SIGHUP: secrets are read again
+	exposed []string         // secret flags that stand on the command line
+
 	fault func(point string) // see ingest.Config.Fault and notify.Config.Fault; nil but in crash tests
 }
 
@@ -86,7 +92,11 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
 	n.board = hub.NewBoard(n.db, log, n.reg)
 	n.addJobs()
-	return n, n.makeParts(ctx, o)
+	if err := n.makeParts(ctx, o); err != nil {
+		return n, err
+	}
+	n.secrets, n.reload = n.watchSecrets(), o.reload
+	return n, nil
 }
 
 // makeParts makes what the roles ask for.
@@ -105,7 +115,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	if n.has(roleIngest) {
 		n.makeClips()
 		n.ingest = ingest.New(ingest.Config{
-			Secrets: n.cfg.FeedSecrets, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers, SweepAge: n.cfg.SweepAge, Fault: o.fault,
+			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers, SweepAge: n.cfg.SweepAge, Fault: o.fault,
 			Library: n.db, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()

@@ -105,7 +105,7 @@ func launch(t testing.TB, env []string, args ...string) *process {
 		args = slices.Concat(args[:1], []string{"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, args[1:])
 	}
 	p.cmd = exec.Command(self, args...)
-	p.cmd.Env = append(append(os.Environ(), asGoalcast+"=1", "GORACE=halt_on_error=1"), env...)
+	p.cmd.Env = append(append(os.Environ(), asGoalcast+"=1", "GORACE=halt_on_error=1", "GOALCAST_FEEDS_OPEN=true"), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout = p.log
 	out, err := p.cmd.StderrPipe()

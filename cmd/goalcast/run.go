@@ -72,9 +72,10 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 func (n *node) parts() map[string]func(context.Context) error {
 	listener := n.listener()
 	parts := map[string]func(context.Context) error{
-		"bus":   func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
-		"relay": n.relay.Run,
-		"jobs":  n.jobs.Run,
+		"bus":     func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
+		"relay":   n.relay.Run,
+		"jobs":    n.jobs.Run,
+		"secrets": func(ctx context.Context) error { return n.secrets.run(ctx, n.reload) },
 	}
 	if n.hub != nil {
 		parts["hub"] = n.hub.Run
@@ -159,8 +160,7 @@ func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
 		n.readyz(w, r, leaving.Load())
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // without cmdline, which shows secrets that were given as flags
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

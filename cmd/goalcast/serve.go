@@ -17,6 +17,9 @@ func (c *serveCmd) Run(ctx context.Context, o options) error {
 	if err := coalesceTimers(c.TimerSlack); err != nil {
 		log.Warn("timers are not put together: goalcast needs more CPU", "err", err)
 	}
+	if len(o.exposed) > 0 {
+		log.Warn("secrets on the command line can be read by every user of this machine: use environment variables, or files by those with _FILE behind their names", "flags", o.exposed)
+	}
 	store.LogRedisTo(log)
 	n, err := newNode(ctx, config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate}, o, log)
 	if err != nil {

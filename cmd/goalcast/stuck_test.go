@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -57,7 +58,17 @@ func startNode(t *testing.T, wall httpserver.Config, s shares) *inProcess {
 		n.close()
 	})
 	<-listening
-	waitFor(t, 20*time.Second, "readiness", func() error { return n.ready(ctx) })
+	waitFor(t, 20*time.Second, "readiness", func() error {
+		res, err := http.Get("http://" + p.admin + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return errors.New(res.Status)
+		}
+		return nil
+	})
 	return p
 }
 

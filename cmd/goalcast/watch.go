@@ -67,7 +67,7 @@ func (n *node) makeWatch() {
 	}
 	n.watch = watch.New(watch.Config{
 		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary), Disagree: off(a.Disagree),
-		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: n.cfg.FeedSecrets["wsc"] != "" || n.cfg.Clips.PullKey != "", Disagreements: disagreements,
+		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: len(n.cfg.FeedSecrets["wsc"]) > 0 || n.cfg.Clips.PullKey != "", Disagreements: disagreements,
 		Webhook: a.Webhook, Secret: a.WebhookSecret, Now: n.db.Now,
 	}, n.db, n.queue, n.log, n.reg)
 	n.queue.Handle(watch.TaskWebhook, n.watch.WebhookTask)

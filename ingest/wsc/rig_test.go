@@ -117,7 +117,7 @@ func newRig(t *testing.T, s setup) *rig {
 		r.tasks = nil
 	}
 	r.clips = wsc.New(s.clips, r.db, queue, r.player, log, r.reg)
-	r.ingest = ingest.New(ingest.Config{Secrets: map[string]string{"wsc": "hush"}, SweepAge: time.Hour}, r.db, publisher, queue, []ingest.Provider{plain{}, r.clips}, log, r.reg)
+	r.ingest = ingest.New(ingest.Config{Secrets: map[string][]string{"wsc": {"hush"}}, Open: true, SweepAge: time.Hour}, r.db, publisher, queue, []ingest.Provider{plain{}, r.clips}, log, r.reg)
 	r.clips.Attach(r.ingest)
 	if r.tasks != nil {
 		r.clips.SetNow(r.now)
