@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+// status asks for a path and returns the answer's status and text.
+func status(t *testing.T, method, url, secret, body string) (int, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret != "" {
+		r.Header.Set("Authorization", "Bearer "+secret)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(text)
+}
+
+func noMatch(secret string) string { return fmt.Sprintf(`{"nobody":%q}`, secret) } // which may be kept, and says nothing
+
+// mayPost says whether a document with the secret was taken or told that it makes no sense, and not refused for who sent it.
+func mayPost(t *testing.T, base, secret string) bool {
+	t.Helper()
+	got, _ := status(t, http.MethodPost, base+"/feeds/json", secret, noMatch(secret))
+	return got != http.StatusUnauthorized && got != http.StatusForbidden
+}
+
+// TestSecretsAreExchangedWithoutARestart: a file that changed is read on SIGHUP, an old and a new secret hold at once, a broken file changes nothing, and no viewer notices.
+func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
+	t.Parallel()
+	const first, second = "the-first-secret-0", "the-second-secret-0"
+	folder := t.TempDir()
+	feeds, tokens := filepath.Join(folder, "feeds"), filepath.Join(folder, "tokens")
+	write := func(feedText, tokenText string) {
+		t.Helper()
+		for file, text := range map[string]string{feeds: feedText, tokens: tokenText} {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("json="+first+"\n", "operator="+first+"\n")
+	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"), "GOALCAST_FEED_SECRETS_FILE=" + feeds, "GOALCAST_ADMIN_TOKENS_FILE=" + tokens,
+		"GOALCAST_DRAIN_TIME=0s"}, "serve")
+	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(1))
+	v.join()
+	admits := func(what string, want map[string]bool) {
+		t.Helper()
+		for secret, want := range want {
+			operates, _ := status(t, http.MethodGet, p.admin+"/admin/documents", secret, "")
+			if got := mayPost(t, p.public, secret); got != want || (operates == http.StatusOK) != want {
+				t.Errorf("%s: %s posts: %v, operates: %d; want %v", what, secret, got, operates, want)
+			}
+		}
+	}
+	hangUp := func(until string) {
+		t.Helper()
+		before := strings.Count(p.log.String(), until)
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, 20*time.Second, until, func() error {
+			if strings.Count(p.log.String(), until) < before+2 {
+				return fmt.Errorf("the log does not say so for both files")
+			}
+			return nil
+		})
+	}
+	admits("at first", map[string]bool{first: true, second: false})
+	write("json="+first+",json="+second, "operator="+first+"\noperator="+second+"\n")
+	hangUp("secrets read again")
+	admits("both", map[string]bool{first: true, second: true})
+	write("json="+second, "operator="+second)
+	hangUp("secrets read again")
+	admits("then", map[string]bool{first: false, second: true})
+	for i, broken := range []string{"", "json=short", "what?"} {
+		write(broken, strings.Replace(broken, "json", "operator", 1))
+		hangUp("secrets not read again")
+		admits(fmt.Sprint("broken ", i), map[string]bool{first: false, second: true})
+	}
+	if n := v.count(func() int { return v.hellos }); n != 1 {
+		t.Errorf("the viewer was said hello to %d times", n)
+	}
+	for _, secret := range []string{first, second} {
+		if strings.Contains(p.log.String(), secret) {
+			t.Errorf("the log shows %q", secret)
+		}
+	}
+}
+
+// TestFeedsWithoutASecretAreShut: to this machine as well, since a proxy on it that says nothing of itself looks the same.
+func TestFeedsWithoutASecretAreShut(t *testing.T) {
+	t.Parallel()
+	const secret = "secret-of-the-other-feed"
+	folder := t.TempDir()
+	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"), "GOALCAST_FEED_SECRETS=wsc=" + secret, "GOALCAST_FEEDS_OPEN=false",
+		"GOALCAST_DRAIN_TIME=0s"}, "serve")
+	for _, base := range []string{testservers.Nginx(t, p.public), p.public} {
+		for _, feed := range []string{"json", "opta"} {
+			if got, text := status(t, http.MethodPost, base+"/feeds/"+feed, "", noMatch("")); got != http.StatusForbidden || !strings.Contains(text, "GOALCAST_FEED_SECRETS") {
+				t.Errorf("%s by %s: %d %s", feed, base, got, text)
+			}
+		}
+		if got, _ := status(t, http.MethodPost, base+"/feeds/wsc", "", noMatch("")); got != http.StatusUnauthorized {
+			t.Errorf("a feed with a secret, without it, by %s: %d", base, got)
+		}
+	}
+}
+
+// TestOpenFeedsAreForThisMachine: the setting is refused where others could reach the address.
+func TestOpenFeedsAreForThisMachine(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		ok   bool
+	}{
+		{nil, true},
+		{[]string{"--listen=localhost:8080"}, true},
+		{[]string{"--listen=[::1]:8080"}, true},
+		{[]string{"--listen=0.0.0.0:8080"}, false},
+		{[]string{"--listen=:8080"}, false},
+		{[]string{"--listen=192.0.2.1:8080"}, false},
+		{[]string{"--trusted-proxies=127.0.0.1/32"}, false},
+	} {
+		_, err := parse(slices.Concat([]string{"serve", "--feeds-open"}, tt.args), &commands{})
+		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "GOALCAST_FEEDS_OPEN: ") {
+			t.Errorf("%v: %v", tt.args, err)
+		}
+	}
+}
+
+// TestSecretsOnTheCommandLine: whoever gives them there is warned, and no page of the admin address shows them.
+func TestSecretsOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	const secret = "a-secret-that-is-shown"
+	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite::memory:", "GOALCAST_DRAIN_TIME=0s"}, "serve", "--feed-secrets=json="+secret, "--redis-url=embedded")
+	for _, path := range []string{"cmdline", "", "goroutine?debug=2", "heap?debug=1", "cmdline?debug=1"} {
+		if _, text := status(t, http.MethodGet, p.admin+"/debug/pprof/"+path, "", ""); strings.Contains(text, secret) {
+			t.Errorf("/debug/pprof/%s shows a secret", path)
+		}
+	}
+	if got, _ := status(t, http.MethodGet, p.admin+"/debug/pprof/cmdline", "", ""); got != http.StatusNotFound {
+		t.Errorf("cmdline: %d", got)
+	}
+	var warned struct{ Flags []string }
+	for line := range strings.Lines(p.log.String()) {
+		if strings.Contains(line, "secrets on the command line") {
+			if err := json.Unmarshal([]byte(line), &warned); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !slices.Equal(warned.Flags, []string{"--feed-secrets"}) {
+		t.Errorf("warned of %v", warned.Flags)
+	}
+	if strings.Contains(p.log.String(), secret) {
+		t.Error("the log shows the secret")
+	}
+}
+
+func TestSecretsAreParsed(t *testing.T) {
+	for text, want := range map[string]secrets{
+		"a=1":             {"a": {"1"}},
+		"a=1,b=2,a=3":     {"a": {"1", "3"}, "b": {"2"}},
+		"a=1\nb=2=3\r\n":  {"a": {"1"}, "b": {"2=3"}},
+		" a=1 , b=2\n\n,": {"a": {"1"}, "b": {"2"}},
+		"a":               nil,
+		"=1":              nil,
+	} {
+		got, err := parseSecrets(text)
+		if fmt.Sprint(got) != fmt.Sprint(want) || (err != nil) != (want == nil) {
+			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
+		}
+	}
+}
