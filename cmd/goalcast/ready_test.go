@@ -17,7 +17,7 @@ import (
 func newTestNode(t *testing.T, path string, roles ...string) *node {
 	t.Helper()
 	var cli commands
-	if _, err := parse([]string{"serve", "--database-url=sqlite:" + path, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-time=0s"}, &cli); err != nil {
+	if _, err := parse([]string{"serve", "--database-url=sqlite:" + path, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-time=0s", "--feeds-open"}, &cli); err != nil {
 		t.Fatal(err)
 	}
 	c := cli.Serve

@@ -23,7 +23,7 @@ export async function startGoalcast(command, flags = []) {
   if (!bin) throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
   const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
   const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`, '--database-url', `sqlite:${join(dir, 'demo.db')}`, ...flags],
-    { stdio: ['ignore', 'pipe', 'pipe'] });
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GOALCAST_FEEDS_OPEN: 'true' } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output = (output + data).slice(-20_000); });
   const ended = new Promise((done) => child.once('exit', done));
