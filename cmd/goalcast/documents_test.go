@@ -155,7 +155,7 @@ func rebuiltGoal(t *testing.T, p *process, url string, env []string, eventually 
 	}
 	defer db.Close()
 	err = db.UpdateMatch(t.Context(), 9000000001, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
-		e, ok := rec.Snapshot.Event("json:goal-2")
+		e, ok := rec.Snapshot.Event("json:9000000001:goal-2")
 		if !ok {
 			t.Fatal("no second goal")
 		}
