@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -21,7 +22,7 @@ import (
 // eventsPerCall is how many events one script publishes: Redis does nothing else meanwhile, about 10 us each.
 const eventsPerCall = 100
 
-// seqMemory is how long the bus knows the last Seq of a match; after that, as after a wipe, the outbox is asked.
+// seqMemory is how long the bus knows what it was sent of a match; after that, as after a wipe, the outbox is asked.
 const seqMemory = 7 * 24 * time.Hour
 
 // stateMemory is how long the values of a topic are kept after the last change.
@@ -140,8 +141,8 @@ func (b *Bus) publishAll(ctx context.Context, events []goalcast.Event, mode stri
 			if err != nil {
 				return answers, fmt.Errorf("publish event %s: %w", e.Key(), err)
 			}
-			keys = append(keys, b.key("seq:"+strconv.FormatInt(int64(e.Match), 10)))
-			args = append(args, e.Key(), e.Seq, mode, body)
+			keys = append(keys, b.key("sent:"+strconv.FormatInt(int64(e.Match), 10)))
+			args = append(args, e.Key(), fingerprint(e), e.Seq, mode, body)
 		}
 		got, err := b.scripts.publish.Run(ctx, b.redis.client, keys, args...).Int64Slice()
 		if err != nil {
@@ -154,6 +155,15 @@ func (b *Bus) publishAll(ctx context.Context, events []goalcast.Event, mode stri
 		answers = append(answers, got...)
 	}
 	return answers, nil
+}
+
+// fingerprint tells two events apart that were given the same number, one of which the database has lost. It is of what makes an event that event, and of
+// nothing that reading it back from the outbox might write in another way.
+func fingerprint(e goalcast.Event) string {
+	h := fnv.New64a()
+	fmt.Fprint(h, e.ID, "#", e.Revision, e.Kind, e.Status, " ", e.Team, e.Period, " ", e.Minute, e.Second)
+	h.Write(e.Message)
+	return strconv.FormatUint(h.Sum64(), 36)
 }
 
 // roll begins a new epoch after the bus went back in time. Only what was read from the bus under the epoch, up to the cursor, is proof of that.

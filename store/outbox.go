@@ -47,6 +47,14 @@ func (s *Store) unpublishedOf(ctx context.Context, match goalcast.MatchID, below
 	return list, s.wrap(fmt.Sprintf("unpublished events of match %d", match), err)
 }
 
+// unpublishedMessage finds a message's row, if it is not published; an editor posts few.
+func (s *Store) unpublishedMessage(ctx context.Context, e goalcast.Event) ([]outboxRow, error) {
+	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND seq = 0 AND match_id = $1 AND event_id = $2 AND revision = $3`,
+		e.Match, e.ID, e.Revision)
+	list, err := collect(rows, err, scanOutbox)
+	return list, s.wrap("unpublished message "+e.ID, err)
+}
+
 // markPublished notes that the bus has these revisions.
 func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now time.Time) error {
 	var b strings.Builder

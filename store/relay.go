@@ -64,6 +64,10 @@ func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
 // publish says how many events the bus did not have yet.
 func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int, err error) {
 	for chunk := range slices.Chunk(events, eventsPerCall) {
+		chunk, err := r.asCommitted(ctx, chunk)
+		if err != nil {
+			return fresh, err
+		}
 		chunk = stamped(chunk)
 		answers, err := r.bus.publishAll(ctx, chunk, modeStrict)
 		if err != nil {
@@ -95,6 +99,31 @@ func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int
 		}
 	}
 	return fresh, nil
+}
+
+// asCommitted replaces messages by what the outbox has of them, and leaves out those that are published: after a wipe the bus knows no messages, and who posts one
+// again, with other words, is not to change what was said.
+func (r *Relay) asCommitted(ctx context.Context, events []goalcast.Event) ([]goalcast.Event, error) {
+	if !slices.ContainsFunc(events, func(e goalcast.Event) bool { return e.Seq == 0 }) {
+		return events, nil
+	}
+	var list []goalcast.Event
+	for _, e := range events {
+		if e.Seq > 0 {
+			list = append(list, e)
+			continue
+		}
+		rows, err := r.store.unpublishedMessage(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if row.broken == nil {
+				list = append(list, row.event)
+			}
+		}
+	}
+	return list, nil
 }
 
 // fill publishes events of a match that are not the next ones for the bus. What comes before them and is not published yet is in the outbox, committed:

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -212,4 +213,79 @@ func TestSweepPassesOverUnreadableRows(t *testing.T) {
 	r.sweeping(relay)
 	e.until("the readable ones", func() bool { return len(e.events) == 3 })
 	unpublishedLeft(t, s)
+}
+
+// PostgreSQL comes back without its last transactions, and the numbers of what it lost are given to other events: they are published, and as viewers were told
+// of what is no more, they are reset. Once is enough, however many matches are concerned.
+func TestDatabaseThatWentBack(t *testing.T) {
+	onRedises(t, func(t *testing.T, url string) {
+		r := newRig(t, url, BusOptions{})
+		e := r.listen()
+		before, after := openTest(t, "sqlite::memory:"), openTest(t, "sqlite::memory:")
+		lost := func(match goalcast.MatchID, seq int64) goalcast.Event {
+			ev := matchEvent(match, seq, goalcast.KindCard)
+			ev.ID = fmt.Sprint("lost:", match, ":", seq)
+			return ev
+		}
+		commit := func(s *Store, events ...goalcast.Event) {
+			t.Helper()
+			err := s.UpdateMatch(t.Context(), events[0].Match, func(m goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				for _, ev := range events {
+					m.Snapshot = goalcast.Apply(m.Snapshot, ev)
+				}
+				return m, events, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.relay(s).Publish(t.Context(), events); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for match := goalcast.MatchID(7); match <= 8; match++ {
+			commit(before, goals(match, 1, 2)...)
+			commit(after, goals(match, 1, 2)...) // which the bus has
+			commit(before, lost(match, 3), lost(match, 4), lost(match, 5))
+		}
+		e.until("what will be lost", func() bool { return len(e.events) == 10 })
+		commit(after, goals(7, 3, 3)...)
+		e.until("a reset, and the event that has the number now", func() bool {
+			return len(e.resets) == 2 && e.resets[1].Epoch != e.resets[0].Epoch && len(e.events) == 1 && e.events[0].Key() == goals(7, 3, 3)[0].Key()
+		})
+		commit(after, goals(8, 3, 3)...) // all were reset: the other match needs no other epoch
+		commit(after, goals(7, 4, 6)...)
+		e.until("what comes then", func() bool { return len(e.events) == 5 })
+		if got := e.seqs(7); !slices.Equal(got, sequence(3, 6)) || len(e.resets) != 2 {
+			t.Errorf("match 7: %v, resets %v", got, e.resets)
+		}
+		unpublishedLeft(t, after)
+	})
+}
+
+// The same message is told once, as it was first said, also after the bus lost its memory; in a database that knows nothing of it, it is another one.
+func TestMessageIsToldOnce(t *testing.T) {
+	server := testservers.NewRedis(t)
+	r := newRig(t, server.URL, BusOptions{})
+	e := r.listen()
+	s := openTest(t, "sqlite::memory:")
+	post := func(s *Store, text string) {
+		t.Helper()
+		ev := message("message:x", text)
+		if err := s.SaveMessage(t.Context(), ev); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.relay(s).Publish(t.Context(), []goalcast.Event{ev}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	post(s, `"first words"`)
+	e.until("one", func() bool { return len(e.all) == 1 })
+	server.FlushAll()
+	e.until("a reset", func() bool { return len(e.resets) == 2 })
+	post(s, `"other words"`)
+	post(openTest(t, "sqlite::memory:"), `"words of a restored database"`)
+	e.until("the message of the other database", func() bool { return len(e.events) == 1 })
+	if got := string(e.events[0].Message); got != `"words of a restored database"` {
+		t.Errorf("told %s", got)
+	}
 }

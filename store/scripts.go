@@ -7,7 +7,8 @@ import "github.com/redis/go-redis/v9"
 //	{prefix}:head        hash: epoch, and offset, the place of the newest event
 //	{prefix}:stream      the newest events, as entries <offset>-0 with one field e, the event's JSON
 //	{prefix}:seen:<n>    set: revisions of messages that were published in the n-th period of Remember
-//	{prefix}:seq:<match> the highest Event.Seq of the match that was published
+//	{prefix}:sent:<match> hash: last, the highest Event.Seq of the match that was published, and of each of the newest thousand what had it and in which
+//	                     epoch, "<fingerprint> <epoch>"
 //	{prefix}:beat        held for a second by the process that beats
 //	{prefix}:events      channel: "e <epoch> <offset> <event>" and, as a beat, "b <epoch> <offset>"
 //
@@ -26,36 +27,53 @@ end
 local offset = tonumber(redis.call('HGET', KEYS[1], 'offset'))
 `
 
-// publishScript publishes events in order. KEYS: 3 and 4 seen in this and in the last period; from 5 the seq of each event's match. ARGV: 2 channel,
-// 3 PUBLISH or SPUBLISH, 4 length of the stream, 5 and 6 how long seen and seq are kept, s; from 7 for each event: key, Seq, mode, JSON. The answers, one
-// per event: its offset, 0 for one that was published before, -1 for a hole: an earlier one of its match has to come first. mode "any" takes the first
-// event of a match that nothing is known of, "strict" calls that a hole, since after a wipe the earlier ones may not have been published; "force"
-// takes every event. Revisions of a match are told apart by their Seq alone: published is what is not above the last one.
+// publishScript publishes events in order. KEYS: 3 and 4 seen in this and in the last period; from 5 what was sent of each event's match. ARGV: 2 channel,
+// 3 PUBLISH or SPUBLISH, 4 length of the stream, 5 and 6 how long seen and sent are kept, s; from 7 for each event: key, fingerprint, Seq, mode, JSON. The
+// answers, one per event: its offset, 0 for one that was published before, -1 for a hole: an earlier one of its match has to come first. mode "any" takes the
+// first event of a match that nothing is known of, "strict" calls that a hole, since after a wipe the earlier ones may not have been published; "force" takes
+// every event.
+//
+// A revision of a match was published before if its Seq was, with the same fingerprint. With another one the database has lost what had the number before, by a
+// failover or a restore: the event is published, and what came after that number in the match is forgotten. If viewers may have been told of what was lost,
+// which is so if it was published in this epoch, another epoch begins, so that all are reset.
 const publishScript = ensureEpoch + `
 local answers = {}
-for i = 1, (#ARGV - 6) / 4 do
-	local last = KEYS[4 + i]
-	local key, seq, mode, body = ARGV[3 + 4 * i], tonumber(ARGV[4 + 4 * i]), ARGV[5 + 4 * i], ARGV[6 + 4 * i]
-	local known, repeated
+for i = 1, (#ARGV - 6) / 5 do
+	local sent, at = KEYS[4 + i], 2 + 5 * i
+	local key, print, seq, mode, body = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4]
+	local known, repeated, other
 	if seq > 0 then
-		known = tonumber(redis.call('GET', last) or nil)
-		repeated = known and seq <= known
+		local got = redis.call('HMGET', sent, 'last', ARGV[at + 2])
+		known = got[1] and tonumber(got[1])
+		if known and seq <= known then
+			repeated = not got[2] or string.sub(got[2], 1, #print + 1) == print .. ' '
+			other = got[2]
+		end
 	else
-		repeated = redis.call('SISMEMBER', KEYS[3], key) == 1 or redis.call('SISMEMBER', KEYS[4], key) == 1
+		repeated = redis.call('SISMEMBER', KEYS[3], key .. print) == 1 or redis.call('SISMEMBER', KEYS[4], key .. print) == 1
 	end
 	if repeated then
 		answers[i] = 0
 	elseif mode ~= 'force' and (known and seq > known + 1 or mode == 'strict' and not known and seq > 1) then
 		answers[i] = -1
 	else
+		if other and epoch ~= ARGV[1] and string.sub(other, -#epoch) == epoch then
+			epoch, offset = ARGV[1], 0
+			redis.call('DEL', KEYS[2])
+			redis.call('HSET', KEYS[1], 'epoch', epoch)
+		end
 		offset = offset + 1
 		local place = string.format('%.0f', offset)
 		redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], place .. '-0', 'e', body)
 		redis.call('HSET', KEYS[1], 'offset', place)
 		if seq > 0 then
-			redis.call('SET', last, string.format('%.0f', seq), 'EX', ARGV[6])
+			redis.call('HSET', sent, 'last', ARGV[at + 2], ARGV[at + 2], print .. ' ' .. epoch)
+			if seq > 1000 then
+				redis.call('HDEL', sent, string.format('%.0f', seq - 1000))
+			end
+			redis.call('EXPIRE', sent, ARGV[6])
 		else
-			redis.call('SADD', KEYS[3], key)
+			redis.call('SADD', KEYS[3], key .. print)
 			redis.call('EXPIRE', KEYS[3], ARGV[5])
 		end
 		redis.call(ARGV[3], ARGV[2], 'e ' .. epoch .. ' ' .. place .. ' ' .. body)
