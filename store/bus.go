@@ -31,6 +31,9 @@ const stateMemory = 48 * time.Hour
 // stateShards is over how many channels' slots the state topics are spread on a cluster; a process has at most one connection for each.
 const stateShards = 16
 
+// defaultPrefix begins all keys in Redis, unless another is chosen.
+const defaultPrefix = "goalcast"
+
 // BusOptions are the limits of the bus; zero fields take the default.
 type BusOptions struct {
 	Prefix string // of all keys and channels: two installations on one Redis want two; "goalcast"
@@ -64,7 +67,7 @@ type Bus struct {
 
 // NewBus makes a bus; it starts nothing.
 func NewBus(r *Redis, options BusOptions, log *slog.Logger, reg prometheus.Registerer) *Bus {
-	options.Prefix = cmp.Or(options.Prefix, "goalcast")
+	options.Prefix = cmp.Or(options.Prefix, defaultPrefix)
 	options.StreamLength = cmp.Or(options.StreamLength, 50_000)
 	options.History = cmp.Or(options.History, 20_000)
 	options.Remember = cmp.Or(options.Remember, 24*time.Hour)
@@ -84,13 +87,23 @@ func NewBus(r *Redis, options BusOptions, log *slog.Logger, reg prometheus.Regis
 // key names a key or channel of the events.
 func (b *Bus) key(name string) string { return "{" + b.options.Prefix + "}:" + name }
 
+// channel names the channel of the events. Channels know no database number, so that it is part of the name.
+func (b *Bus) channel() string { return b.key(b.database() + "events") }
+
+func (b *Bus) database() string {
+	if b.redis.db == 0 {
+		return ""
+	}
+	return fmt.Sprintf("db%d:", b.redis.db)
+}
+
 // headKeys begin the keys of every script, and scriptArgs its arguments: a random epoch in case that there is none, and how to publish.
 func (b *Bus) headKeys(more ...string) []string {
 	return append([]string{b.key("head"), b.key("stream")}, more...)
 }
 
 func (b *Bus) scriptArgs(more ...any) []any {
-	return append([]any{newEpoch(), b.key("events"), b.publish}, more...)
+	return append([]any{newEpoch(), b.channel(), b.publish}, more...)
 }
 
 func newEpoch() string { return strings.ToLower(rand.Text())[:10] }

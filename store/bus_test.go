@@ -2,9 +2,11 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"goalcast"
@@ -80,5 +82,61 @@ func TestListenEndsCleanly(t *testing.T) {
 	e := r.listen()
 	if err := r.bus.Listen(t.Context(), e); err == nil {
 		t.Error("two listen at once")
+	}
+}
+
+// Installations that share a Redis, by another prefix or another database of it, hear, know and do nothing of each other.
+func TestTwoInstallationsOnOneRedis(t *testing.T) {
+	url := testservers.Redis(t)
+	for _, tt := range []struct {
+		name   string
+		a, b   string // databases
+		prefix string // of b
+	}{{"databases", "/0", "/1", ""}, {"prefixes", "/0", "/0", "staging"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := newRig(t, url+tt.a, BusOptions{}), newRig(t, url+tt.b, BusOptions{Prefix: tt.prefix})
+			ears := []*ear{a.listen(), b.listen()}
+			for _, r := range []*rig{a, b} {
+				if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a.publish(goals(1, 1, 3)...)
+			b.publish(goals(1, 1, 2)...) // the same numbers: known to the other
+			a.set(oddsOf(1, "home", 5))
+			b.set(oddsOf(1, "home", 4), oddsOf(1, "away", 1)) // older than the other's
+			ears[0].until("its own", func() bool { return len(ears[0].events) == 3 && ears[0].states["odds:1/home"].Version == 5 })
+			ears[1].until("its own", func() bool {
+				return len(ears[1].events) == 2 && ears[1].states["odds:1/home"].Version == 4 && ears[1].states["odds:1/away"].Version == 1
+			})
+			// One more each, behind whatever might have come from the other.
+			a.set(oddsOf(1, "last", 1))
+			b.set(oddsOf(1, "last", 1))
+			for i, e := range ears {
+				e.until("the last", func() bool { return e.states["odds:1/last"].Version == 1 })
+				if _, heard := e.states["odds:1/away"]; heard != (i == 1) || len(e.events) != 3-i || len(e.resets) != 1 {
+					t.Errorf("installation %d heard %v, states %v, resets %v", i, e.all, e.states, e.resets)
+				}
+			}
+			queues := []*Queue{NewQueue(a.redis, QueueOptions{}, testLog(t), prometheus.NewRegistry()),
+				NewQueue(b.redis, QueueOptions{Prefix: tt.prefix}, testLog(t), prometheus.NewRegistry())}
+			for i, q := range queues {
+				if err := q.Enqueue(t.Context(), goalcast.Task{Kind: fmt.Sprintf("owner%d:do", i), ID: "one"}); err != nil {
+					t.Fatal(err)
+				}
+				q.Handle("owner0:do", nil)
+				for name := range q.config().Queues {
+					if got, ours := q.ownName(name); !ours || got != "owner0.urgent" && got != "owner0.default" {
+						t.Errorf("installation %d works on %s", i, name)
+					}
+				}
+			}
+			for i, q := range queues {
+				states, err := q.Queues(t.Context())
+				if err != nil || len(states) != 1 || states[0].Name != fmt.Sprintf("owner%d.default", i) || states[0].Waiting != 1 {
+					t.Errorf("queues of installation %d: %+v, %v", i, states, err)
+				}
+			}
+		})
 	}
 }

@@ -19,8 +19,12 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 	}
 	slices.Sort(known)
 	var out []goalcast.QueueState
-	for _, name := range known {
-		info, err := q.inspector.GetQueueInfo(name)
+	for _, full := range known {
+		name, ours := q.ownName(full)
+		if !ours {
+			continue
+		}
+		info, err := q.inspector.GetQueueInfo(full)
 		if err != nil {
 			return nil, fmt.Errorf("queue %s: %w: %w", name, goalcast.ErrUnavailable, err)
 		}
@@ -33,9 +37,9 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 // DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that never had a task, unless this process works on
 // it. Redis keeps the last 10,000 for 90 days.
 func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
-	tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(limit))
+	tasks, err := q.inspector.ListArchivedTasks(q.fullName(queue), asynq.PageSize(limit))
 	if errors.Is(err, asynq.ErrQueueNotFound) {
-		if _, ours := q.config().Queues[queue]; ours {
+		if _, ours := q.config().Queues[q.fullName(queue)]; ours {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("queue %q: %w", queue, goalcast.ErrNotFound)
@@ -53,12 +57,12 @@ func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcas
 // ReviveTask lets a task that was given up run again, at once; ErrNotFound, also for one that is not dead.
 func (q *Queue) ReviveTask(_ context.Context, queue, id string) error {
 	doing := fmt.Sprintf("revive task %s of %s", id, queue)
-	info, err := q.inspector.GetTaskInfo(queue, id)
+	info, err := q.inspector.GetTaskInfo(q.fullName(queue), id)
 	if err == nil && info.State != asynq.TaskStateArchived {
 		return fmt.Errorf("%s: it is %s: %w", doing, info.State, goalcast.ErrNotFound)
 	}
 	if err == nil {
-		err = q.inspector.RunTask(queue, id)
+		err = q.inspector.RunTask(q.fullName(queue), id)
 	}
 	switch {
 	case errors.Is(err, asynq.ErrQueueNotFound), errors.Is(err, asynq.ErrTaskNotFound):

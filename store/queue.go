@@ -28,9 +28,26 @@ func queueName(kind string, urgent bool) string {
 	return owner + ".default"
 }
 
+// fullName is what Redis knows a queue by, and ownName what we call it; false for a queue of another installation. asynq's own keys have no prefix: the names do,
+// but for the default one.
+func (q *Queue) fullName(queue string) string { return q.prefix() + queue }
+
+func (q *Queue) ownName(full string) (string, bool) {
+	queue, ok := strings.CutPrefix(full, q.prefix())
+	return queue, ok && strings.Count(queue, ".") == 1
+}
+
+func (q *Queue) prefix() string {
+	if q.options.Prefix == defaultPrefix {
+		return ""
+	}
+	return q.options.Prefix + "."
+}
+
 // QueueOptions are the limits of the queue; zero fields take the default.
 type QueueOptions struct {
-	Workers int // tasks at a time in this process; 10
+	Prefix  string // of the queues' names, as BusOptions.Prefix
+	Workers int    // tasks at a time in this process; 10
 	// CheckInterval is how often an idle worker asks for a task, and so how long one waits at most when nothing else is to do; 200 ms.
 	CheckInterval time.Duration
 	// DelayedInterval is how often tasks with a Delay, and retries, are looked at; 500 ms.
@@ -60,6 +77,7 @@ type Queue struct {
 
 // NewQueue makes a queue; it starts nothing.
 func NewQueue(r *Redis, options QueueOptions, log *slog.Logger, reg prometheus.Registerer) *Queue {
+	options.Prefix = cmp.Or(options.Prefix, defaultPrefix)
 	options.Workers = cmp.Or(options.Workers, 10)
 	options.CheckInterval = cmp.Or(options.CheckInterval, 200*time.Millisecond)
 	options.DelayedInterval = cmp.Or(options.DelayedInterval, 500*time.Millisecond)
@@ -90,7 +108,7 @@ func (q *Queue) Handle(kind string, run func(ctx context.Context, payload []byte
 // Enqueue adds a task; one whose ID is waiting or running already is not added again, and that is no error. A task with the ID of one that was
 // given up takes its place. A Delay is kept to the second, rounded up. ErrUnavailable: it may or may not have been added; trying again is safe if it has an ID.
 func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
-	queue := queueName(t.Kind, t.Urgent)
+	queue := q.fullName(queueName(t.Kind, t.Urgent))
 	options := []asynq.Option{asynq.Queue(queue), asynq.MaxRetry(t.Retries), asynq.Timeout(q.options.TaskLimit)}
 	if t.ID != "" {
 		options = append(options, asynq.TaskID(t.ID))
@@ -140,7 +158,7 @@ func (q *Queue) config() asynq.Config {
 	defer q.mu.Unlock()
 	queues := map[string]int{}
 	for kind := range q.handlers {
-		queues[queueName(kind, true)], queues[queueName(kind, false)] = 9, 1
+		queues[q.fullName(queueName(kind, true))], queues[q.fullName(queueName(kind, false))] = 9, 1
 	}
 	return asynq.Config{
 		Concurrency: q.options.Workers,

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,9 +51,7 @@ type Rate struct {
 
 // NewRate makes a Rate; it asks nothing of Redis.
 func NewRate(r *Redis, o RateOptions, log *slog.Logger, reg prometheus.Registerer) *Rate {
-	if o.Prefix == "" {
-		o.Prefix = "goalcast"
-	}
+	o.Prefix = cmp.Or(o.Prefix, defaultPrefix)
 	o.PerMinute, o.Burst, o.Processes = max(1, o.PerMinute), max(1, o.Burst), max(1, o.Processes)
 	return &Rate{
 		options: o, key: "{" + o.Prefix + "}:" + o.Name, log: log,

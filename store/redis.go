@@ -28,6 +28,7 @@ const redisTimeout = 2 * time.Second
 type Redis struct {
 	log      *slog.Logger
 	client   redis.UniversalClient
+	db       int // number of the database; 0 in clusters, which have but one
 	conns    *redisConns
 	cluster  bool
 	embedded *miniredis.Miniredis // nil but for "embedded"
@@ -58,7 +59,7 @@ func OpenRedis(ctx context.Context, rawURL string, log *slog.Logger) (*Redis, er
 			prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
 			o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 			r.conns.tls, o.Dialer = o.TLSConfig, r.conns.dial
-			r.client = redis.NewClient(o)
+			r.client, r.db = redis.NewClient(o), o.DB
 		} else {
 			err = errors.New("not a Redis URL") // the text of the error may hold the password
 		}
@@ -150,7 +151,7 @@ func (r *Redis) openSentinel(rawURL string) error {
 	}
 	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
 	r.conns.tls, o.Dialer = o.TLSConfig, r.conns.dial
-	r.client = redis.NewFailoverClient(o)
+	r.client, r.db = redis.NewFailoverClient(o), o.DB
 	return nil
 }
 

@@ -14,6 +14,8 @@ import "github.com/redis/go-redis/v9"
 //
 // States: {prefix:s<n>}:state:<topic>, a hash of "<version> <state>" by key, and a channel of the same name that carries the states, one a
 // line. n is the topic's shard on a cluster, else 0.
+//
+// Channels know no database number: in another database than 0 its number is in their names, {prefix}:db1:events, {prefix:s0}:db1:state:<topic>.
 
 // ensureEpoch gives local variables epoch and offset (a number) and makes them if the memory of the bus is gone. KEYS[1] head, KEYS[2] stream,
 // ARGV[1] a random epoch to take then. Offsets are exact up to 2^53.

@@ -40,7 +40,7 @@ func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 	// One topic after the other: on a cluster they are in different places.
 	for _, t := range topics {
 		name := b.stateKey(t)
-		args := append([]any{name, b.publish, seconds(stateMemory)}, byTopic[t]...)
+		args := append([]any{b.stateChannel(t), b.publish, seconds(stateMemory)}, byTopic[t]...)
 		n, err := b.scripts.state.Run(ctx, b.redis.client, []string{name}, args...).Int()
 		if err != nil {
 			return wrapRedis("set states", err)
@@ -58,9 +58,13 @@ func (b *Bus) shardOf(t goalcast.Topic) *stateShard {
 	return b.shards[uint64(t.ID)%uint64(len(b.shards))]
 }
 
-// stateKey names both the hash and the channel of a topic.
-func (b *Bus) stateKey(t goalcast.Topic) string {
-	return fmt.Sprintf("{%s:s%d}:state:%s", b.options.Prefix, b.shardOf(t).number, t)
+// stateKey names the hash of a topic, and stateChannel its channel.
+func (b *Bus) stateKey(t goalcast.Topic) string { return b.stateName("", t) }
+
+func (b *Bus) stateChannel(t goalcast.Topic) string { return b.stateName(b.database(), t) }
+
+func (b *Bus) stateName(database string, t goalcast.Topic) string {
+	return fmt.Sprintf("{%s:s%d}:%sstate:%s", b.options.Prefix, b.shardOf(t).number, database, t)
 }
 
 // latest returns the newest values of topics, topic by topic, by key. It asks once for all.
@@ -129,7 +133,7 @@ func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) {
 	default:
 	}
 	if first && conn != nil {
-		_ = s.bus.subscribe(ctx, conn, s.bus.stateKey(t)) // a broken connection is replaced by run, which subscribes to all
+		_ = s.bus.subscribe(ctx, conn, s.bus.stateChannel(t)) // a broken connection is replaced by run, which subscribes to all
 	}
 }
 
@@ -147,9 +151,9 @@ func (s *stateShard) unfollow(t goalcast.Topic) {
 	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
 	defer cancel()
 	if s.bus.redis.cluster {
-		_ = conn.SUnsubscribe(ctx, s.bus.stateKey(t))
+		_ = conn.SUnsubscribe(ctx, s.bus.stateChannel(t))
 	} else {
-		_ = conn.Unsubscribe(ctx, s.bus.stateKey(t))
+		_ = conn.Unsubscribe(ctx, s.bus.stateChannel(t))
 	}
 }
 
@@ -174,7 +178,7 @@ func (s *stateShard) attach(conn *redis.PubSub) (channels []string) {
 	defer s.mu.Unlock()
 	s.conn, s.confirmed = conn, nil
 	for t := range s.followed {
-		channels = append(channels, s.bus.stateKey(t))
+		channels = append(channels, s.bus.stateChannel(t))
 	}
 	return channels
 }

@@ -35,6 +35,7 @@ type commands struct {
 type stores struct {
 	DatabaseURL string `name:"database-url" env:"GOALCAST_DATABASE_URL" default:"sqlite:goalcast.db" secret:"" placeholder:"URL" help:"Database: sqlite:FILE, or postgres://user:password@host/name."`
 	RedisURL    string `name:"redis-url" env:"GOALCAST_REDIS_URL" default:"embedded" secret:"" placeholder:"URL" help:"Redis: embedded (in this process, nothing shared), redis://host:6379/0, rediss://, redis+sentinel://host:26379,host:26379/master, redis+cluster://host:6379,host:6379."`
+	RedisPrefix string `name:"redis-prefix" env:"GOALCAST_REDIS_PREFIX" default:"goalcast" placeholder:"NAME" help:"What all keys, channels and queues in Redis begin with: two installations on one Redis want two. 1 to 40 of a-z, 0-9, - and _."`
 }
 
 // config is what a node is made from.
@@ -278,6 +279,9 @@ func (c *serving) Validate() error {
 func (c *stores) Validate() error {
 	if err := oneOfSchemes(c.DatabaseURL, "sqlite", "postgres", "postgresql"); err != nil {
 		return fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
+	}
+	if n := len(c.RedisPrefix); n < 1 || n > 40 || strings.Trim(c.RedisPrefix, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		return fmt.Errorf("GOALCAST_REDIS_PREFIX: %.60q: want 1 to 40 of a-z, 0-9, - and _", c.RedisPrefix)
 	}
 	if c.RedisURL == "embedded" {
 		return nil

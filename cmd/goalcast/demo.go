@@ -49,7 +49,7 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	}
 	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
 	n, err := newNode(ctx, config{
-		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded"}, roles: allRoles, migrate: true,
+		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded", RedisPrefix: "goalcast"}, roles: allRoles, migrate: true,
 	}, o, log)
 	if err != nil {
 		return err

@@ -86,9 +86,9 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	if n.redis, err = store.OpenRedis(ctx, cfg.RedisURL, log); err != nil {
 		return nil, fmt.Errorf("GOALCAST_REDIS_URL: %w", err)
 	}
-	n.bus = store.NewBus(n.redis, store.BusOptions{History: cfg.Ring}, log, n.reg)
+	n.bus = store.NewBus(n.redis, store.BusOptions{Prefix: cfg.RedisPrefix, History: cfg.Ring}, log, n.reg)
 	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
-	n.queue = store.NewQueue(n.redis, store.QueueOptions{}, log, n.reg)
+	n.queue = store.NewQueue(n.redis, store.QueueOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
 	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
 	n.board = hub.NewBoard(n.db, log, n.reg)
 	n.addJobs()

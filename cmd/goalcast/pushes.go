@@ -43,7 +43,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	}
 	// A second's worth may go at once, and a whole batch always.
 	limiter := store.NewRate(n.redis, store.RateOptions{
-		Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages), Processes: c.Processes,
+		Prefix: n.cfg.RedisPrefix, Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages), Processes: c.Processes,
 	}, n.log, n.reg)
 	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault}, n.db, n.queue, n.sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
