@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +37,11 @@ type request struct {
 func (s *shard) message(c *conn, text []byte) {
 	var r request
 	if err := json.Unmarshal(text, &r); err != nil {
-		s.refuse(c, r.ID, codeBadFrame, "not a JSON frame")
+		words := "not a JSON frame"
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
+			words = fmt.Sprintf("%s: not a %s", wrong.Field, wrong.Value) // such as topics as one text
+		}
+		s.refuse(c, r.ID, codeBadFrame, words)
 		return
 	}
 	switch r.Type {

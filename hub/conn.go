@@ -52,16 +52,17 @@ type conn struct {
 type connState uint16
 
 const (
-	inEvents  connState = 1 << iota // stands in the shard's queue of those with something to send
-	inStates                        // stands in the queue of those with only states
-	blocked                         // its socket takes nothing now; or its goroutine is writing
-	paused                          // a subscription is being prepared; nothing is read meanwhile
-	closing                         // the last frame is in pending; nothing may follow
-	lingering                       // all is sent, our side is shut, the peer's end is awaited
-	dead                            // gone
-	held                            // has had states a moment ago and may not have more yet
-	outdated                        // was here at a reset, and not all of its topics are refreshed yet
-	toldReset                       // outdated, and was sent the reset
+	inEvents     connState = 1 << iota // stands in the shard's queue of those with something to send
+	inStates                           // stands in the queue of those with only states
+	blocked                            // its socket takes nothing now; or its goroutine is writing
+	paused                             // a subscription is being prepared; nothing is read meanwhile
+	closing                            // the last frame is in pending; nothing may follow
+	lingering                          // all is sent, our side is shut, the peer's end is awaited
+	dead                               // gone
+	held                               // has had states a moment ago and may not have more yet
+	outdated                           // was here at a reset, and not all of its topics are refreshed yet
+	toldReset                          // outdated, and was sent the reset
+	resetsWindow                       // its client's compressed messages stand for themselves
 )
 
 func (c *conn) is(f connState) bool { return c.state&f != 0 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -117,21 +118,33 @@ type inflater struct {
 	reader io.ReadCloser
 }
 
-// inflateTail is what the sender left away, and an empty last block, at which the reader ends.
-var inflateTail = []byte{0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff}
+// flushed is what a sender leaves away at the end of a message. inflateTail adds it, and an empty last block, at which the reader ends.
+var (
+	flushed     = []byte{0x00, 0x00, 0xff, 0xff}
+	inflateTail = append(flushed[:4:4], 0x01, 0x00, 0x00, 0xff, 0xff)
+)
 
-// inflate gives what a client's message says, up to that many bytes of it, however small it came.
-func (i *inflater) inflate(packed []byte, most int) ([]byte, *closeError) {
-	i.in.Reset(append(packed[:len(packed):len(packed)], inflateTail...))
+// inflate gives what a client's message says, up to that many bytes of it, however small it came. It may refer to what is in the window. Of what
+// clients do otherwise than RFC 7692 says, what can be understood is: an empty message without a block, an end that was not left away, and text that is
+// marked as compressed and is not.
+func (i *inflater) inflate(packed, window []byte, most int) ([]byte, *closeError) {
+	if len(packed) == 0 {
+		return nil, nil
+	}
+	bare := bytes.TrimSuffix(packed, flushed) // no message that was left without its end ends so: the last bits before it are zeros
+	i.in.Reset(append(bare[:len(bare):len(bare)], inflateTail...))
 	if i.reader == nil {
 		i.reader = flate.NewReader(&i.in)
-	} else if err := i.reader.(flate.Resetter).Reset(&i.in, nil); err != nil {
+	}
+	if err := i.reader.(flate.Resetter).Reset(&i.in, window); err != nil {
 		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not deflated"}
 	}
 	text, err := io.ReadAll(io.LimitReader(i.reader, int64(most)+1))
 	switch {
 	case len(text) > most:
 		return nil, &closeError{ws.StatusMessageTooBig, "message too big"}
+	case err != nil && json.Valid(packed):
+		return packed, nil
 	case err != nil:
 		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not deflated"}
 	}
@@ -140,7 +153,7 @@ func (i *inflater) inflate(packed []byte, most int) ([]byte, *closeError) {
 
 // negotiateDeflate answers a client's offers of permessage-deflate: the value of the response's header and the encoding that it means; empty if it made
 // none that can be met. What it offers is listed in order of preference. A smaller window than the format's is not offered to anybody: all
-// get the same bytes. Clients' own messages are short; for them no window is kept.
+// get the same bytes. Clients' own messages are short: each is to stand for itself, though not all do (input.understand).
 func negotiateDeflate(header http.Header) (string, encoding) {
 	const name, whole = "Sec-WebSocket-Extensions", 15
 	for _, line := range header[http.CanonicalHeaderKey(name)] {

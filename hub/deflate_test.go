@@ -3,6 +3,7 @@ package hub_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
+	"github.com/klauspost/compress/flate"
 
 	"goalcast"
 	"goalcast/hub"
@@ -318,6 +320,100 @@ func TestDeflateFromClient(t *testing.T) {
 							t.Errorf("closed with %d %q, want %d", code, reason, tt.want)
 						}
 						return
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestClientsDoOtherwiseThanAgreed: what a client does that it did not agree to, or that it agreed not to do, ends nothing as long as it can be understood.
+func TestClientsDoOtherwiseThanAgreed(t *testing.T) {
+	const messages = 12
+	frame := func(op ws.OpCode, fin, packed bool, payload []byte) []byte {
+		f := ws.NewFrame(op, fin, payload)
+		f.Header.Rsv = ws.Rsv(packed, false, false)
+		return ws.MustCompileFrame(ws.MaskFrame(f))
+	}
+	whole := func(payload []byte) []byte { return frame(ws.OpText, true, true, payload) }
+	ask := func(i int) []byte { return fmt.Appendf(nil, `{"type":"ping","id":"%d"}`, i) }
+	// compressor gives a client's messages; between them it forgets or keeps its window.
+	compressor := func(level int, forget bool) func([]byte) []byte {
+		var b bytes.Buffer
+		w, err := flate.NewWriter(&b, level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(text []byte) []byte {
+			b.Reset()
+			if forget {
+				w.Reset(&b)
+			}
+			_, err := w.Write(text)
+			if err = errors.Join(err, w.Flush()); err != nil {
+				t.Fatal(err)
+			}
+			return bytes.Clone(b.Bytes())
+		}
+	}
+	bare := func(b []byte) []byte { return bytes.TrimSuffix(b, []byte{0, 0, 0xff, 0xff}) }
+	keeps, keepsBest, forgets := compressor(6, false), compressor(9, false), compressor(6, true)
+	final := func(text []byte) []byte {
+		var b bytes.Buffer
+		w, _ := flate.NewWriter(&b, 6)
+		_, _ = w.Write(text)
+		_ = w.Close()
+		return append(b.Bytes(), 0)
+	}
+	pieces := func(size int, packed bool, payload []byte) (all []byte) {
+		op := ws.OpText
+		for len(payload) > size {
+			all = append(all, frame(op, false, packed, payload[:size])...)
+			payload, op, packed = payload[size:], ws.OpContinuation, false
+		}
+		return append(all, frame(op, true, packed, payload)...)
+	}
+	for name, message := range map[string]func(i int) []byte{
+		"keeps its window":             func(i int) []byte { return whole(bare(keeps(ask(i)))) },
+		"keeps its window, level 9":    func(i int) []byte { return whole(bare(keepsBest(ask(i)))) },
+		"forgets it":                   func(i int) []byte { return whole(bare(forgets(ask(i)))) },
+		"does not leave the end away":  func(i int) []byte { return whole(forgets(ask(i))) },
+		"ends each message for good":   func(i int) []byte { return whole(final(ask(i))) },
+		"compresses nothing":           func(i int) []byte { return frame(ws.OpText, true, false, ask(i)) },
+		"marks what is not compressed": func(i int) []byte { return whole(ask(i)) },
+		"sends pieces of a byte":       func(i int) []byte { return pieces(1, true, bare(forgets(ask(i)))) },
+		"sends pieces, not compressed": func(i int) []byte { return pieces(3, false, ask(i)) },
+		"a mask of zeros":              func(i int) []byte { return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewTextFrame(ask(i)), [4]byte{})) },
+		"pongs that nobody asked for": func(i int) []byte {
+			return append(frame(ws.OpPong, true, false, []byte("?")), frame(ws.OpText, true, false, ask(i))...)
+		},
+		"now compressed, now not": func(i int) []byte {
+			return frame(ws.OpText, true, i%2 == 0, [][]byte{bare(forgets(ask(i))), ask(i)}[i%2])
+		},
+		"an empty message without bits": func(i int) []byte { return append(whole(nil), whole(bare(forgets(ask(i))))...) },
+	} {
+		var sent [][]byte
+		for i := range messages {
+			sent = append(sent, message(i))
+		}
+		for _, e := range engines[:2] {
+			t.Run(e.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				n := start(t, newWorld(), e.cfg, false)
+				d := dialDeflating(t, n, "")
+				d.next(t) // hello
+				for i, b := range sent {
+					if _, err := d.Write(b); err != nil {
+						t.Fatal(err)
+					}
+					for {
+						r, _ := decode(t, second(d.next(t)), nil)
+						if r.Type == goalcast.FramePong && r.ID == fmt.Sprint(i) {
+							break
+						}
+						if r.Type != goalcast.FrameError || name != "an empty message without bits" {
+							t.Fatalf("message %d is answered with %s", i, r.raw)
+						}
 					}
 				}
 			})

@@ -10,8 +10,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// maxFragments is of how many frames a client's message may consist; how long it may be is Config.MaxMessage.
-const maxFragments = 32
+// maxFragments is of how many empty frames a client's message may consist; how long it may be, and so how many others there can be, is Config.MaxMessage.
+// fragmentsPerToken is how many count as one message for Config.MessageRate: some clients send a message in pieces of a few bytes.
+const (
+	maxFragments      = 32
+	fragmentsPerToken = 16
+)
 
 // Codes with which the hub closes a WebSocket, beside those of RFC 6455. 4000 to 4999 are for applications.
 const (
@@ -32,10 +36,15 @@ type input struct {
 	bytes     []byte // of an incomplete frame, or that came while the connection was paused
 	message   []byte // of a fragmented message, so far
 	fragments int
+	hollow    int  // fragments without a byte
 	deflated  bool // that message is
+
+	window []byte // what compressed messages said, while the next may refer to it; see understand
+	alone  uint8  // compressed messages in a row that did not
+	resets bool   // none ever will
 }
 
-func (in *input) empty() bool { return len(in.bytes) == 0 && in.fragments == 0 }
+func (in *input) empty() bool { return len(in.bytes) == 0 && in.fragments == 0 && len(in.window) == 0 }
 
 // frame is a client's frame, unmasked.
 type frame struct {
@@ -105,7 +114,11 @@ func (in *input) assemble(f frame, most int, unpack *inflater) ([]byte, *closeEr
 		in.deflated = f.Rsv != 0
 	}
 	if !f.Fin || in.fragments > 0 {
-		if in.fragments++; in.fragments > maxFragments || len(in.message)+len(f.payload) > most {
+		in.fragments++
+		if len(f.payload) == 0 {
+			in.hollow++
+		}
+		if in.hollow > maxFragments || len(in.message)+len(f.payload) > most {
 			return nil, &closeError{ws.StatusMessageTooBig, "message too big or in too many fragments"}
 		}
 		in.message = append(in.message, f.payload...)
@@ -113,11 +126,11 @@ func (in *input) assemble(f frame, most int, unpack *inflater) ([]byte, *closeEr
 			return nil, nil
 		}
 		whole = in.message
-		in.message, in.fragments = nil, 0
+		in.message, in.fragments, in.hollow = nil, 0, 0
 	}
 	if in.deflated {
 		var bad *closeError
-		if whole, bad = unpack.inflate(whole, most); bad != nil {
+		if whole, bad = in.understand(whole, most, unpack); bad != nil {
 			return nil, bad
 		}
 	}
@@ -128,6 +141,34 @@ func (in *input) assemble(f frame, most int, unpack *inflater) ([]byte, *closeEr
 		whole = []byte{}
 	}
 	return whole, nil
+}
+
+// understand gives what a compressed message says. The hub's answer to the handshake asks that each stand for itself, so that nothing need be kept; but
+// there are clients that go on with their window all the same. So what a client said is kept until some messages in a row have not referred to it, and for
+// good if one has.
+func (in *input) understand(packed []byte, most int, unpack *inflater) ([]byte, *closeError) {
+	const enough, whole = 4, 32 << 10
+	text, bad := unpack.inflate(packed, nil, most)
+	switch {
+	case in.resets:
+		return text, bad
+	case bad == nil && len(in.window) > 0 && in.alone < enough:
+		in.alone++
+	case bad != nil && bad.code == ws.StatusInvalidFramePayloadData && len(in.window) > 0:
+		if text, bad = unpack.inflate(packed, in.window, most); bad == nil {
+			in.alone = enough + 1 // it keeps its window: so do we
+		}
+	}
+	switch {
+	case bad != nil:
+		return nil, bad
+	case in.alone == enough:
+		in.window, in.resets = nil, true
+	default:
+		in.window = append(in.window, text...)
+		in.window = in.window[max(0, len(in.window)-whole):]
+	}
+	return text, nil
 }
 
 // closeReply says with which code a client's close frame is answered.
@@ -178,6 +219,7 @@ func (s *shard) readable(c *conn) {
 func (s *shard) feed(c *conn, b []byte) {
 	if c.input == nil {
 		c.input = &s.scratch
+		c.input.resets = c.is(resetsWindow)
 	}
 	in := c.input
 	if len(in.bytes) > 0 {
@@ -198,7 +240,10 @@ func (s *shard) feed(c *conn, b []byte) {
 	}
 	if c.state&(dead|closing) != 0 {
 		b = nil
-		in.message, in.fragments = nil, 0
+		*in = input{}
+	}
+	if in.resets {
+		c.set(resetsWindow)
 	}
 	in.bytes = append([]byte(nil), b...)
 	switch {
@@ -212,7 +257,7 @@ func (s *shard) feed(c *conn, b []byte) {
 
 // frame does what a client's frame asks for.
 func (s *shard) frame(c *conn, in *input, f frame) {
-	if !s.mayTalk(c) {
+	if piece := f.OpCode == ws.OpContinuation && in.fragments%fragmentsPerToken != 0; !piece && !s.mayTalk(c) {
 		s.closeFor(c, &closeError{ws.StatusPolicyViolation, "too many messages"})
 		return
 	}

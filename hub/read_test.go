@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -77,5 +78,33 @@ func compare(t *testing.T, b []byte, deflate bool) {
 		if m != bits[i] || !utf8.ValidString(m) || len(m) > testMessage {
 			t.Fatalf("message %q, byte by byte %q", m, bits[i])
 		}
+	}
+}
+
+// A client's window is kept only while it may be needed: most clients forget theirs, and it would cost memory for nothing.
+func TestAClientsWindowIsKeptWhileItMayBeNeeded(t *testing.T) {
+	d := newDeflater(1)
+	text := []byte(`{"type":"ping","id":"` + strings.Repeat("abcdefghij", 20) + `"}`)
+	var forgets, keeps input
+	var unpack inflater
+	var before []byte
+	for i := range 200 {
+		for in, window := range map[*input][]byte{&forgets: nil, &keeps: before} {
+			p := d.packers.Get().(*packer)
+			p.begin(window)
+			got, bad := in.understand(bytes.Clone(p.next(text)), testMessage, &unpack)
+			d.packers.Put(p)
+			if bad != nil || !bytes.Equal(got, text) {
+				t.Fatalf("message %d: %q %v", i, got, bad)
+			}
+		}
+		before = append(before, text...)
+		before = before[max(0, len(before)-32<<10):]
+	}
+	if forgets.window != nil || !forgets.empty() || !forgets.resets {
+		t.Errorf("%d bytes are kept of a client that does not refer to them", len(forgets.window))
+	}
+	if n := len(keeps.window); n != 32<<10 || keeps.resets {
+		t.Errorf("%d bytes are kept of one that does", n)
 	}
 }
