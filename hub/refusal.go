@@ -108,6 +108,9 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	header.Set("X-Request-Id", id)
 	header.Set("Cache-Control", "no-store")
 	retry := h.cfg.retryIn()
+	if no.code == codeDraining || no.code == codeStarting {
+		retry = min(retry, 500*time.Millisecond+mathrand.N(3*time.Second)) // another node is there at once, or this one soon
+	}
 	if no.temporary() {
 		header.Set("Retry-After", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
 		header.Set("Access-Control-Expose-Headers", "Retry-After")

@@ -20,7 +20,7 @@ const defaults = {
   cursor: undefined, // of an earlier session, to go on from there: with its ...
   matches: [], // ... snapshots
   conflateMs: 0, // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at most 60000. Events are never held back
-  transport: 'auto', // 'auto': WebSocket, EventSource if that never gets through; or 'websocket', 'eventsource'
+  transport: 'auto', // 'auto': WebSocket, EventSource if that does not get through or breaks again and again; or 'websocket', 'eventsource'
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
   fetch: globalThis.fetch, // asks why a connection did not come about; browsers hide the answer to a handshake
@@ -59,6 +59,7 @@ export class Goalcast {
   #timers = new Map();
   #failures = 0; // tries in a row that did not come to a connection that held
   #blocked = 0; // tries in a row that failed although the hub would have let them in
+  #broken = 0; // connections in a row that did not hold, and that the hub did not close
   #attempt = 0; // counts connections
   #requests = new Map(); // id -> topics of subscriptions that were sent
   #requestCount = 0;
@@ -228,16 +229,22 @@ export class Goalcast {
     const asked = { topics: this.topics, conflateMs: this.#conflateMs };
     const link = open(Class, this.#url(this.#transport === 'websocket' ? 'ws' : 'http'), {
       frame: (text) => this.#link === link && this.#heard(text, asked),
-      end: (reason) => this.#link === link && this.#ended(reason),
+      end: (reason, code) => this.#link === link && this.#ended(reason, code),
     });
     this.#link = link;
     this.#after('hello', this.#options.helloTimeout, () => (this.#options.fetch ? this.#askWhy('no hello') : this.#lost('no hello')));
   }
 
-  // ended: the connection is gone. If it never came to a hello the hub may have refused it.
-  #ended(reason) {
-    if (this.#timers.has('hello') && this.#options.fetch) this.#askWhy(reason);
-    else this.#lost(reason);
+  // ended: the connection is gone. If it never came to a hello the hub may have refused it. WebSockets that break again and again, without the hub having closed
+  // them, do not get through as they should.
+  #ended(reason, code) {
+    if (this.#timers.has('hello') && this.#options.fetch) {
+      this.#askWhy(reason);
+      return;
+    }
+    if ([1002, 1006, 1007].includes(code)) this.#broken++;
+    if (this.#options.transport === 'auto' && this.#broken >= 4 && this.#options.EventSource) this.#transport = 'eventsource';
+    this.#lost(reason);
   }
 
   // askWhy asks the hub whether it would let this connection in. What it refuses for good is told once and not tried again; what it refuses for
@@ -297,7 +304,7 @@ export class Goalcast {
 
   #hello(frame, asked) {
     this.#cancel('hello');
-    this.#after('settled', this.#options.settled, () => { this.#failures = 0; });
+    this.#after('settled', this.#options.settled, () => { this.#failures = this.#broken = 0; });
     this.#greeted = true;
     if (frame.ping > 0) this.#silence = frame.ping;
     this.conflateMs = frame.conflate_ms ?? 0;

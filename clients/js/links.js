@@ -7,7 +7,7 @@ const frameTypes = ['hello', 'snapshot', 'event', 'state', 'reset', 'stale', 'er
 export function openSocket(WebSocket, url, { frame, end }) {
   const socket = new WebSocket(url);
   socket.addEventListener('message', (e) => frame(e.data));
-  socket.addEventListener('close', (e) => end(e.reason || `closed (${e.code})`));
+  socket.addEventListener('close', (e) => end(e.reason || `closed (${e.code})`, e.code));
   socket.addEventListener('error', () => {}); // close follows
   return {
     send: (text) => socket.readyState === 1 && socket.send(text),

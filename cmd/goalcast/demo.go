@@ -137,7 +137,8 @@ func (p *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	if p.closed || len(p.pages) >= 1000 {
 		p.mu.Unlock()
-		http.Error(w, "no more phones", http.StatusServiceUnavailable)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = fmt.Fprint(w, "retry: 3000\n\n") // a browser would not come back after any other status
 		return
 	}
 	p.pages[page] = r.URL.Query().Get("token")

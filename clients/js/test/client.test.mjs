@@ -431,3 +431,28 @@ test('a subscription that is refused is told with its topics and dropped, else t
   first.end();
   assert.deepEqual((await hub.visit(1)).topics, ['match:1', 'match:3']);
 });
+
+test('WebSockets that break again and again after their hello are left for EventSource; those that the hub closes are not', async () => {
+  for (const [code, transport] of [[undefined, 'eventsource'], [4008, 'websocket']]) {
+    const before = hub.visits.length;
+    hub.onVisit = (visit) => { visit.send(hello()); if (visit.query && visit.transport !== 'eventsource') setTimeout(() => visit.end(code), 1); };
+    listen({ backoff: 2, maxBackoff: 4, EventSource: SimpleEventSource });
+    await hub.visit(before + 5);
+    assert.equal(live.transport, transport);
+    if (transport === 'eventsource') assert.equal(hub.visits.slice(before, before + 5).filter((v) => v.transport === 'eventsource').length, 1);
+    live.stop();
+  }
+});
+
+test('a snapshot of a match that was not asked for comes along with its event, and counts', async () => {
+  const heard = listen({ topics: ['team:11'] });
+  const visit = await hub.visit(0);
+  visit.send(hello());
+  visit.send({ type: 'snapshot', cursor: 'e1-4', topic: 'team:11' });
+  visit.send({ ...snapshot('e1-4', 'match:1', { seq: 4 }), cursor: undefined });
+  visit.send(goal(5));
+  visit.send(snapshot('e1-4', 'match:1', { seq: 3 })); // late, older than what is known
+  visit.send(goal(6));
+  await until(() => heard.events.length === 2);
+  assert.deepEqual([live.matches.get(1).home.name, live.matches.get(1).score, live.matches.get(1).seq], ['KVC Oosterveke', { home: 2, away: 0 }, 6]);
+});
