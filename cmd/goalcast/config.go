@@ -132,7 +132,7 @@ type simulateCmd struct {
 type migrateCmd struct {
 	logging
 	stores
-	Create bool `help:"Make the SQLite file if it is not there."`
+	Create bool `env:"GOALCAST_CREATE" help:"Make the SQLite file if it is not there."`
 }
 
 type versionCmd struct{}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"goalcast"
@@ -21,6 +22,9 @@ func (c *serveCmd) Run(ctx context.Context, o options) error {
 		log.Warn("secrets on the command line can be read by every user of this machine: use environment variables, or files by those with _FILE behind their names", "flags", o.exposed)
 	}
 	store.LogRedisTo(log)
+	if c.RedisURL == "embedded" && !slices.Contains(c.Roles, roleHub) {
+		log.Warn("events reach no hub: GOALCAST_REDIS_URL is embedded, which no other process reaches", "roles", c.Roles)
+	}
 	n, err := newNode(ctx, config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate}, o, log)
 	if err != nil {
 		return err

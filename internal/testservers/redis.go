@@ -2,6 +2,7 @@ package testservers
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -34,6 +35,12 @@ type RedisServer struct {
 // NewRedis starts a Redis server for this test alone; args are added to the command line ("--cluster-enabled", "yes"). It takes about 30 ms.
 func NewRedis(tb testing.TB, args ...string) *RedisServer {
 	tb.Helper()
+	return newRedis(tb, "", append([]string{"--save", "", "--appendonly", "no"}, args...)...)
+}
+
+// newRedis starts it with a file of settings, if one is named.
+func newRedis(tb testing.TB, settings string, args ...string) *RedisServer {
+	tb.Helper()
 	path, err := find("redis-server", "/usr/local/bin", "/opt/redis*/bin")
 	if err != nil {
 		missing(tb, "%v", err)
@@ -44,8 +51,12 @@ func NewRedis(tb testing.TB, args ...string) *RedisServer {
 		r.port = freePort(tb)
 		r.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port))
 		r.URL = "redis://" + r.Addr
-		r.args = append([]string{path, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-			"--dir", r.folder, "--daemonize", "no", "--loglevel", "warning"}, args...)
+		r.args = []string{path}
+		if settings != "" {
+			r.args = append(r.args, settings)
+		}
+		r.args = append(r.args, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.folder, "--daemonize", "no", "--loglevel", "warning")
+		r.args = append(r.args, args...)
 		if err = r.start(); err == nil {
 			return r
 		}
@@ -53,6 +64,21 @@ func NewRedis(tb testing.TB, args ...string) *RedisServer {
 	}
 	tb.Fatalf("start redis-server: %v\n%s", err, r.output())
 	return nil
+}
+
+// NewSentinel starts a Sentinel for this test alone, alone to decide, that watches the master of the name at the address. RedisServer's methods are those of the Sentinel.
+func NewSentinel(tb testing.TB, name, master string) *RedisServer {
+	tb.Helper()
+	host, port, err := net.SplitHostPort(master)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	settings := filepath.Join(tb.TempDir(), "sentinel.conf") // which it writes to
+	text := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %[1]s 1000\nsentinel failover-timeout %[1]s 5000\n", name, host, port)
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return newRedis(tb, settings, "--sentinel")
 }
 
 func (r *RedisServer) start() error {
@@ -120,6 +146,15 @@ func (r *RedisServer) KillSubscribers() int {
 		r.tb.Fatalf("client kill: %v", err)
 	}
 	return n
+}
+
+// Try sends one command; the error is the server's, or that of the way to it.
+func (r *RedisServer) Try(args ...string) error {
+	answer, err := r.command(args...)
+	if err == nil && strings.HasPrefix(answer, "-") {
+		err = errors.New(answer)
+	}
+	return err
 }
 
 // Do sends one command and returns the first line of the answer, with RESP's mark in front (":1", "+OK", "$5").
