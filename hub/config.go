@@ -15,7 +15,8 @@ type Config struct {
 	Shards   int  // goroutines that own connections; default GOMAXPROCS
 	Portable bool // give each connection a goroutine instead of taking its descriptor: what is done anyway for TLS, HTTP/2 and other systems
 
-	// Origins are the patterns (path.Match) of web pages that may connect: "example.com", "*.example.com", "https://example.com". Empty:
+	// Origins are the patterns (path.Match) of web pages that may connect: "example.com", "*.example.com", "https://example.com", an app's
+	// "capacitor://localhost", and "null" for pages from files and sandboxes. Empty:
 	// any page may, since nothing here depends on cookies.
 	Origins []string
 	// Authorize says who may follow what; nil: everybody everything. It is asked once before the handshake and once for each later

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
+
+	"goalcast/internal/clientip"
 )
 
 // limits counts connections and refuses those that are too many.
@@ -15,7 +17,7 @@ type limits struct {
 	conns atomic.Int64
 
 	mu   sync.Mutex
-	byIP map[netip.Addr]int // nil: no limit
+	byIP map[netip.Addr]int // by clientip.Counted; nil: no limit
 }
 
 func newLimits(cfg Config) *limits {
@@ -41,6 +43,7 @@ func (l *limits) enter(ip netip.Addr) (reason string) {
 	if l.byIP == nil {
 		return ""
 	}
+	ip = clientip.Counted(ip)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byIP[ip] >= l.cfg.MaxConnsPerIP {
@@ -61,6 +64,7 @@ func (l *limits) full(ip netip.Addr) (reason string) {
 	case l.byIP == nil:
 		return ""
 	}
+	ip = clientip.Counted(ip)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byIP[ip] >= l.cfg.MaxConnsPerIP {
@@ -83,6 +87,7 @@ func (l *limits) leaveIP(ip netip.Addr) {
 	if l.byIP == nil {
 		return
 	}
+	ip = clientip.Counted(ip)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byIP[ip]--; l.byIP[ip] <= 0 {

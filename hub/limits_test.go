@@ -528,3 +528,57 @@ func TestSocketsEnd(t *testing.T) {
 		t.Error(n.Ready())
 	}
 }
+
+// An IPv6 customer has a whole network, and an IPv4 address can be written in two ways: each counts once.
+func TestLimitPerAddressCountsNetworks(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.fixture(1)
+	n := start(t, w, hub.Config{MaxConnsPerIP: 2, ClientIP: func(r *http.Request) string { return r.Header.Get("From-Address") }}, false)
+	for _, addresses := range [][]string{
+		{"2001:db8:7:7::1", "2001:db8:7:7::2", "2001:db8:7:7:ffff::3"},
+		{"2001:db8:7:8::1", "2001:db8:7:8::1", "2001:db8:7:8::1"},
+		{"203.0.113.9", "::ffff:203.0.113.9", "::ffff:cb00:7109"},
+	} {
+		var conns []*websocket.Conn
+		for i, address := range addresses {
+			c, res, err := websocket.Dial(t.Context(), n.web.URL+"/v1/live?topics=match:1", &websocket.DialOptions{HTTPHeader: http.Header{"From-Address": {address}}})
+			if (err == nil) != (i < 2) || err != nil && (res == nil || res.StatusCode != http.StatusServiceUnavailable) {
+				t.Fatalf("%s is number %d of its network: %v %v", address, i+1, res, err)
+			}
+			if err == nil {
+				conns = append(conns, c)
+			}
+		}
+		for _, c := range conns {
+			_ = c.CloseNow()
+		}
+	}
+	wait(t, "all places to be given back", func() bool { return n.metric(t, "goalcast_hub_connections", "") == 0 })
+}
+
+// Apps and pages without a host have origins that can be named.
+func TestOriginsWithoutAHost(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.fixture(1)
+	n := start(t, w, hub.Config{Origins: []string{"null", "capacitor://localhost", "ionic://*", "file://"}}, false)
+	for origin, want := range map[string]int{
+		"null": 200, "capacitor://localhost": 200, "Capacitor://localhost": 200, "ionic://app": 200, "file://": 200,
+		"capacitor://localhost.example.com": 403, "https://example.com": 403, "https://localhost": 403, "nullx": 403, "": 200,
+	} {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, n.web.URL+"/v1/live?topics=match:1&wait=0s", nil)
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		res, err := n.web.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		allowed := res.Header.Get("Access-Control-Allow-Origin")
+		if res.StatusCode != want || want == 200 && allowed != origin {
+			t.Errorf("%q: %d, allowed %q; want %d", origin, res.StatusCode, allowed, want)
+		}
+	}
+}

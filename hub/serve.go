@@ -164,7 +164,6 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 		text = h.cfg.ClientIP(r)
 	}
 	v.ip, _ = netip.ParseAddr(text) // the zero address where there is none: a limit then counts them together
-	v.ip = v.ip.Unmap()
 	if h.cfg.Authorize == nil {
 		return nil
 	}
@@ -205,7 +204,7 @@ func originAllowed(patterns []string, origin string) bool {
 	}
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		text := strings.ToLower(u.Host)
-		if strings.Contains(p, "://") {
+		if strings.Contains(p, "://") || origin == "null" { // that of a page from a file, or in a sandbox; it has no host
 			text = strings.ToLower(origin)
 		}
 		ok, err := path.Match(strings.ToLower(p), text)

@@ -3,11 +3,12 @@ package rest
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
+
+	"goalcast/internal/clientip"
 )
 
 // Rate is a bucket of Burst turns that refills by PerMinute.
@@ -105,26 +106,7 @@ func (s *Server) take(ctx context.Context, code, key string, rate Rate) error {
 	return nil
 }
 
-// clientAddress finds out who is asking: the peer, or what proxies that we trust say of it.
-func clientAddress(proxies []netip.Prefix) func(http.Handler) http.Handler {
-	if len(proxies) == 0 {
-		return middleware.ClientIPFromRemoteAddr
-	}
-	texts := make([]string, len(proxies))
-	for i, p := range proxies {
-		texts[i] = p.String()
-	}
-	return middleware.ClientIPFromXFF(texts...)
-}
-
-// addressKey is the limiter's key for the client's address: an IPv6 customer has a /64 to himself. Requests whose address cannot be told
-// share one.
+// addressKey is the limiter's key for the client's address. Requests whose address cannot be told share one.
 func addressKey(ctx context.Context) string {
-	addr := middleware.GetClientIPAddr(ctx)
-	if addr.Is6() {
-		if p, err := addr.WithZone("").Prefix(64); err == nil {
-			return "ip:" + p.String()
-		}
-	}
-	return "ip:" + addr.String()
+	return "ip:" + clientip.Counted(middleware.GetClientIPAddr(ctx)).String()
 }

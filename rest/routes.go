@@ -6,6 +6,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/klauspost/compress/gzhttp"
+
+	"goalcast/internal/clientip"
 )
 
 // gzipSuffix goes into the ETag of a compressed answer: a strong validator must differ where bytes differ.
@@ -31,7 +33,7 @@ func (s *Server) publicRoutes() *chi.Mux {
 	get("/v1/openapi.yaml", s.getDescription("openapi.yaml"))
 	get("/v1/asyncapi.yaml", s.getDescription("asyncapi.yaml"))
 
-	me := r.With(private, clientAddress(s.cfg.Proxies))
+	me := r.With(private, clientip.Middleware(s.cfg.Proxies))
 	do := func(method, pattern string, h userHandler) {
 		me.Method(method, pattern, s.wrap(s.cfg.Timeout, s.asUser(h)))
 	}

@@ -80,8 +80,8 @@ type serving struct {
 	Deflate       bool           `env:"GOALCAST_DEFLATE" default:"true" negatable:"" help:"Agree to permessage-deflate with viewers who offer it: a fourth of the bytes or fewer, compressed once for all."`
 	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" default:"131072" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet (SO_SNDBUF); 0 leaves it to the kernel, which may give a slow one megabytes."`
 	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address."`
-	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
-	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns; empty is any."`
+	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org, capacitor://localhost, null) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
+	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns (*.example.org), whole (capacitor://localhost), or null (pages from files and sandboxes); empty is any."`
 
 	Viewers viewerLimits `embed:""`
 	Clips   clipsConfig  `embed:""`
@@ -238,6 +238,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_ADMIN_LISTEN", hostPort(c.AdminListen)},
 		{"GOALCAST_FEED_SECRETS", c.FeedSecrets.check(nil)},
 		{"GOALCAST_FEEDS_OPEN", c.openFeeds()},
+		{"GOALCAST_ME_ORIGINS", wholeOrigins(c.MeOrigins)},
 		{"GOALCAST_ADMIN_TOKENS", c.AdminTokens.check(adminRoles)},
 		{"GOALCAST_FEED_MAX_BODY", atLeast(c.MaxBody, 1)},
 		{"GOALCAST_FEED_WORKERS", atLeast(c.Workers, 0)},
@@ -368,6 +369,17 @@ func inside(ok bool, value any, want string, limits ...any) error {
 		return nil
 	}
 	return fmt.Errorf("%v is out of range: want "+want, append([]any{value}, limits...)...)
+}
+
+// wholeOrigins checks that origins are written as browsers send them: any other would never be met.
+func wholeOrigins(list []string) error {
+	for _, origin := range list {
+		scheme, host, ok := strings.Cut(origin, "://")
+		if origin != "null" && (!ok || scheme == "" || strings.ContainsAny(host, "/*?#@") || origin != strings.ToLower(origin)) {
+			return fmt.Errorf("%q is no origin: want https://www.example.org, capacitor://localhost or null, in lower case and without a path", origin)
+		}
+	}
+	return nil
 }
 
 func oneOfSchemes(text string, schemes ...string) error {

@@ -22,6 +22,8 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_REDIS_URL=localhost:6379", want: "GOALCAST_REDIS_URL"},
 		{env: "GOALCAST_ROLES=hub,cook", want: "GOALCAST_ROLES"},
 		{env: "GOALCAST_FEED_SECRETS=opta=short", want: "GOALCAST_FEED_SECRETS"},
+		{env: "GOALCAST_ME_ORIGINS=null,capacitor://localhost,https://www.example.org/", want: `GOALCAST_ME_ORIGINS: "https://www.example.org/"`},
+		{env: "GOALCAST_ME_ORIGINS=www.example.org", want: "GOALCAST_ME_ORIGINS"},
 		{env: "GOALCAST_FEED_SECRETS=0123456789abcdef", want: "GOALCAST_FEED_SECRETS"},
 		{env: "GOALCAST_TRUSTED_PROXIES=10.0.0.0", want: "GOALCAST_TRUSTED_PROXIES"},
 		{env: "GOALCAST_ADMIN_TOKENS=boss=0123456789abcdef", want: "GOALCAST_ADMIN_TOKENS"},

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	"goalcast/internal/clientip"
 	"goalcast/internal/httpserver"
 )
 
@@ -124,7 +124,7 @@ func (n *node) addJobs() {
 func (n *node) publicRoutes(page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	if n.hub != nil {
-		mux.Handle("/v1/live", httpserver.Live(n.clientAddress()(n.hub)))
+		mux.Handle("/v1/live", httpserver.Live(clientip.Middleware(n.cfg.Proxies)(n.hub)))
 	}
 	if n.rest != nil {
 		mux.Handle("/v1/", n.rest.Public())
@@ -139,18 +139,6 @@ func (n *node) publicRoutes(page http.Handler) http.Handler {
 		mux.Handle("/", page)
 	}
 	return mux
-}
-
-// clientAddress puts the address of the client into the request's context: that of the peer, or what trusted proxies say.
-func (n *node) clientAddress() func(http.Handler) http.Handler {
-	if len(n.cfg.Proxies) == 0 {
-		return middleware.ClientIPFromRemoteAddr
-	}
-	trusted := make([]string, len(n.cfg.Proxies))
-	for i, p := range n.cfg.Proxies {
-		trusted[i] = p.String()
-	}
-	return middleware.ClientIPFromXFF(trusted...)
 }
 
 func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
