@@ -162,6 +162,7 @@ func TestStatesConflate(t *testing.T) {
 				w := newWorld()
 				cfg := e.cfg
 				cfg.SendBuffer, cfg.StateInterval, cfg.MaxPending = 8<<10, time.Millisecond, 64<<10
+				cfg.WriteTimeout = time.Minute // it sleeps as long as it takes to set all prices, which a busy machine does slowly
 				n := start(t, w, cfg, false)
 				w.fixture(1)
 				v := kinds[kind](t, n, query("odds:1,match:1", goalcast.Cursor{}))
