@@ -1,6 +1,7 @@
 package goalcast
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -189,10 +190,51 @@ func (s Snapshot) Event(id string) (Event, bool) {
 	return s.Timeline[i], true
 }
 
+// Time is when a match is: its planned kick-off or, for one without, when it changed last.
+func (s Snapshot) Time() time.Time {
+	if s.Kickoff.IsZero() {
+		return time.UnixMilli(s.Updated).UTC()
+	}
+	return s.Kickoff
+}
+
+// Place is where a match stands in a list by time: what comes after it can be asked for, whatever else was added or moved.
+func (s Snapshot) Place() MatchPlace { return MatchPlace{Time: s.Time(), ID: s.ID} }
+
+// ByTime compares two matches by their time, then id.
+func ByTime(a, b Snapshot) int { return a.Place().Compare(b.Place()) }
+
+// MatchPlace is a place in a list of matches by time, then id.
+type MatchPlace struct {
+	Time time.Time
+	ID   MatchID
+}
+
+// Compare orders places as lists do.
+func (p MatchPlace) Compare(q MatchPlace) int {
+	return cmp.Or(p.Time.Compare(q.Time), cmp.Compare(p.ID, q.ID))
+}
+
 // MatchFilter chooses matches; zero fields choose all.
 type MatchFilter struct {
-	From, To    time.Time // planned kick-off: From <= kick-off < To
+	From, To    time.Time  // planned kick-off: From <= kick-off < To
+	Unplanned   bool       // also matches without a planned kick-off: they count as of when they changed last
+	Live        bool       // also matches in play that changed after From, whenever they were planned
+	After       MatchPlace // those that come after this place; zero: from the beginning
 	Competition CompetitionID
 	Team        TeamID // at home or away
-	Limit       int    // at most so many, the earliest kick-offs first; 0 is the store's limit
+	Limit       int    // at most so many, the earliest first; 0 is the store's limit
+}
+
+// Chooses says whether a filter chooses a match. It does not look at Limit.
+func (f MatchFilter) Chooses(s Snapshot) bool {
+	at := s.Kickoff
+	if f.Unplanned {
+		at = s.Time()
+	}
+	within := !at.Before(f.From) && (f.To.IsZero() || at.Before(f.To)) ||
+		f.Live && s.State == Live && !time.UnixMilli(s.Updated).Before(f.From)
+	return within && (f.Competition == 0 || s.Competition.ID == f.Competition) &&
+		(f.Team == 0 || s.Home.ID == f.Team || s.Away.ID == f.Team) &&
+		(f.After == MatchPlace{} || s.Place().Compare(f.After) > 0)
 }

@@ -11,7 +11,7 @@ const WireVersion = 1
 // The types of frame, in Frame.Type and as the SSE event name. Clients ignore types and fields that they do not know.
 const (
 	FrameHello    = "hello"    // first, always: what was understood of the request
-	FrameSnapshot = "snapshot" // a topic as it stands as of Cursor
+	FrameSnapshot = "snapshot" // a topic as it stands as of Cursor; without one: a match, ahead of an event of it
 	FrameEvent    = "event"    // one event; Cursor is its place
 	FrameState    = "state"    // the newest value of one key
 	FrameReset    = "reset"    // the cursor that was handed in cannot be resumed from; snapshots follow

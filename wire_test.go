@@ -56,11 +56,14 @@ func wireFrames() map[string]goalcast.Frame {
 		Times: goalcast.Times{Provider: ms + 250000, Received: ms + 250100, Published: ms + 262000}}
 	price := goalcast.State{Topic: goalcast.ForOdds(4711), Key: "1x2/home", Version: ms, Value: json.RawMessage(`{"price":2350}`), At: ms}
 	matchTopic, oddsTopic, stale := goalcast.ForMatch(4711), goalcast.ForOdds(4711), true
+	along := match
+	along.Lineups = nil
 	return map[string]goalcast.Frame{
 		"hello": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
 			Topics: []goalcast.Topic{matchTopic, goalcast.ForTeam(174), oddsTopic}, Ping: 25000, Time: ms},
 		"snapshot":        {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &matchTopic, Matches: []goalcast.Snapshot{match}},
 		"snapshot-odds":   {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &oddsTopic, States: []goalcast.State{price}},
+		"snapshot-along":  {Type: goalcast.FrameSnapshot, Topic: &matchTopic, Matches: []goalcast.Snapshot{along}},
 		"event":           {Type: goalcast.FrameEvent, Cursor: cursor(1235), Event: &goal, Sent: ms + 9407},
 		"event-cancelled": {Type: goalcast.FrameEvent, Cursor: cursor(1236), Event: &cancelled, Sent: ms + 95000},
 		"event-message":   {Type: goalcast.FrameEvent, Cursor: cursor(1237), Event: &message, Sent: ms + 1},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +17,8 @@ import (
 	"goalcast"
 )
 
-// Source is where the board reads matches it does not hold yet; store.Store is one.
+// Source is where the board reads matches it does not hold yet; store.Store is one. One that also has Known spares the board the question for
+// what does not exist.
 type Source interface {
 	Match(context.Context, goalcast.MatchID) (goalcast.Snapshot, error) // goalcast.ErrNotFound
 	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
@@ -25,31 +27,43 @@ type Source interface {
 // BoardConfig holds the board's limits; zero fields are the defaults.
 type BoardConfig struct {
 	Before, After time.Duration // kick-offs of a team's or competition's matches, from now; default 24 h and 48 h
-	MaxMatches    int           // matches held; default 2,000, some 50 kB each; those nobody asked for longest go first
-	MaxLists      int           // teams and competitions held; default 1,000
-	ListMatches   int           // matches of one list; default 500
-	ListAge       time.Duration // after which a list is read anew, as its window moves; default 10 min
+	MaxMatches    int           // matches held beside those in lists; default 2,000, some 50 kB each; those nobody asked for longest go first
+	MaxLists      int           // teams and competitions held; default 5,000
+	ListMatches   int           // matches of one list; default 5,000
+	ListAge       time.Duration // after which a list is read again, as its window moves; default 10 min
 	Unknown       time.Duration // how long "no such match" is believed without asking again; default 10 s
+	MaxUnknown    int           // such answers kept; default 20,000
+	StaleAge      time.Duration // how old a reading may be that is served while the bus is silent; default 1 s, and four times what it took
+	Patience      time.Duration // how long one waits for a newer reading of what is held; default 1 s
+	Retry         time.Duration // after a reading of what is held failed, until the next; default 5 s
 	LoadTimeout   time.Duration // of one reading; default 5 s
 	Loads         int           // readings at one time; default 8
+	MaxWaiting    int           // readings that wait for their turn; default 1,024; more are refused
+	MaxPerAddress int           // of these, for viewers of one address (IPv6: one /64); default 256
 }
 
 func (c BoardConfig) withDefaults() BoardConfig {
 	c.Before = cmp.Or(c.Before, 24*time.Hour)
 	c.After = cmp.Or(c.After, 48*time.Hour)
 	c.MaxMatches = cmp.Or(c.MaxMatches, 2000)
-	c.MaxLists = cmp.Or(c.MaxLists, 1000)
-	c.ListMatches = cmp.Or(c.ListMatches, 500)
+	c.MaxLists = cmp.Or(c.MaxLists, 5000)
+	c.ListMatches = cmp.Or(c.ListMatches, 5000)
 	c.ListAge = cmp.Or(c.ListAge, 10*time.Minute)
 	c.Unknown = cmp.Or(c.Unknown, 10*time.Second)
+	c.MaxUnknown = cmp.Or(c.MaxUnknown, 20_000)
+	c.StaleAge = cmp.Or(c.StaleAge, time.Second)
+	c.Patience = cmp.Or(c.Patience, time.Second)
+	c.Retry = cmp.Or(c.Retry, 5*time.Second)
 	c.LoadTimeout = cmp.Or(c.LoadTimeout, 5*time.Second)
 	c.Loads = cmp.Or(c.Loads, 8)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 1024)
+	c.MaxPerAddress = cmp.Or(c.MaxPerAddress, 256)
 	return c
 }
 
 // Board holds the matches as they stand. A match or list is read from the source when somebody first asks for it, once however many
 // ask, and kept fresh by the events of the bus from then on. The Hub feeds its board; in a process without hub the board itself is the bus's
-// listener. Its readers never wait for anything but a first reading.
+// listener. Its readers never wait for anything but a first reading, and a moment for a newer one where what is held may be old.
 type Board struct {
 	source  Source
 	log     *slog.Logger
@@ -58,36 +72,56 @@ type Board struct {
 	now     func() time.Time // time.Now; tests set it
 	slots   chan struct{}    // one in it per reading under way
 
-	deflater *deflater // of the hub that sends what the board shows; nil: none does, or it does not compress
+	deflater *deflater                                 // of the hub that sends what the board shows; nil: none does, or it does not compress
+	mended   func(goalcast.MatchID, goalcast.Snapshot) // tells the hub of a match that was read again as revisions were missed; nil: no hub
 
 	mu      sync.Mutex // guards the rest
 	cursor  goalcast.Cursor
-	reset   int // counts resets: a reading begun before one is worth nothing
+	reset   int  // counts resets: a reading begun before one is worth nothing
+	silent  bool // the bus is
+	blind   bool // the last reading failed
 	matches map[goalcast.MatchID]*boardMatch
 	lists   map[goalcast.Topic]*boardList
-	flights map[goalcast.Topic]*flight
+	listed  int                          // matches that are in lists
+	unknown map[goalcast.Topic]time.Time // matches that the source does not have, and when it said so
+	known   known
+	flights map[goalcast.Topic]*flight // readings under way, and those that wait for their turn
+	reading map[*flight]struct{}       // those under way: at most Loads
+	askers  map[netip.Prefix]int       // flights by the address they are for
+	ranges  map[goalcast.MatchFilter]*rangeRead
+
+	glimpses map[goalcast.MatchID]glimpse // of matches that are not held
 }
 
 // everything is the list of all matches in the window; no viewer can follow it, REST reads it.
 var everything = goalcast.Topic{}
 
-// boardMatch is one match; found is false for an id that the source does not know.
+// boardMatch is one match.
 type boardMatch struct {
-	snap  goalcast.Snapshot
-	found bool
-	read  time.Time        // when the source said so
-	used  time.Time        // when somebody asked for it last
-	in    []goalcast.Topic // lists it is in; such a match stays
+	snap goalcast.Snapshot
+	asOf
+	used time.Time        // when somebody asked for it last
+	in   []goalcast.Topic // lists it is in; such a match stays
+	told uint64           // seq in the hub's count of its newest event: who followed then knows the match; 0 if nobody can be sure
+	late bool             // it was put into a list after that was read: who joined before does not know it
+	hole bool             // a revision was missed
 	face
+}
+
+// asOf says how good what is held is.
+type asOf struct {
+	read  time.Time // when the source was asked
+	took  time.Duration
+	retry time.Time // a reading failed: not again before
 }
 
 // boardList is the matches of a team or a competition in the window.
 type boardList struct {
 	ids      map[goalcast.MatchID]struct{}
 	from, to time.Time
-	read     time.Time
-	used     time.Time
-	whole    bool // the source had no more matches in the window than it was asked for
+	asOf
+	used  time.Time
+	whole bool // the source had no more matches in the window than are held
 	face
 }
 
@@ -95,9 +129,14 @@ type boardList struct {
 func NewBoard(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...BoardConfig) *Board {
 	b := &Board{
 		source: source, log: log, now: time.Now, metrics: newBoardMetrics(reg),
-		matches: make(map[goalcast.MatchID]*boardMatch),
-		lists:   make(map[goalcast.Topic]*boardList),
-		flights: make(map[goalcast.Topic]*flight),
+		matches:  make(map[goalcast.MatchID]*boardMatch),
+		lists:    make(map[goalcast.Topic]*boardList),
+		unknown:  make(map[goalcast.Topic]time.Time),
+		flights:  make(map[goalcast.Topic]*flight),
+		reading:  make(map[*flight]struct{}),
+		askers:   make(map[netip.Prefix]int),
+		glimpses: make(map[goalcast.MatchID]glimpse),
+		ranges:   make(map[goalcast.MatchFilter]*rangeRead),
 	}
 	if len(cfg) > 0 {
 		b.cfg = cfg[0]
@@ -117,24 +156,24 @@ func (b *Board) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 		}
 		b.mu.Lock()
 		m, cursor := b.matches[id], b.cursor
-		if m == nil { // a reset, or evicted at once
+		switch {
+		case m != nil:
+			snap := m.snap
 			b.mu.Unlock()
-			continue
-		}
-		snap, found := m.snap, m.found
-		b.mu.Unlock()
-		if !found {
+			return snap, cursor, nil
+		case b.unknownLocked(t):
+			b.mu.Unlock()
 			return goalcast.Snapshot{}, cursor, fmt.Errorf("match %d: %w", id, goalcast.ErrNotFound)
 		}
-		return snap, cursor, nil
+		b.mu.Unlock() // a reset, or evicted at once
 	}
 }
 
-// Matches returns the matches a filter chooses, by kick-off, then id: from memory where the filter's days are those the board holds.
+// Matches returns the matches a filter chooses, by their time, then id: from memory where the filter's days are those the board holds.
 func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	now := b.now()
 	if f.From.IsZero() || f.To.IsZero() || f.From.Before(now.Add(-b.cfg.Before)) || f.To.After(now.Add(b.cfg.After)) {
-		return b.source.Matches(ctx, f)
+		return b.readRange(ctx, f)
 	}
 	t := everything
 	switch {
@@ -148,70 +187,104 @@ func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	}
 	b.mu.Lock()
 	l := b.lists[t]
-	if l == nil || !l.whole || f.From.Before(l.from) || f.To.After(l.to) {
+	if l == nil {
+		unknown := b.unknownLocked(t)
 		b.mu.Unlock()
-		return b.source.Matches(ctx, f)
+		if unknown {
+			return nil, nil
+		}
+		return b.readRange(ctx, f)
+	}
+	if !l.whole {
+		b.mu.Unlock()
+		return b.readRange(ctx, f)
 	}
 	snaps := b.snapsLocked(l)
 	b.mu.Unlock()
-	snaps = slices.DeleteFunc(snaps, func(s goalcast.Snapshot) bool {
-		return s.Kickoff.Before(f.From) || !s.Kickoff.Before(f.To) ||
-			f.Competition > 0 && s.Competition.ID != f.Competition || f.Team > 0 && s.Home.ID != f.Team && s.Away.ID != f.Team
-	})
+	snaps = slices.DeleteFunc(snaps, func(s goalcast.Snapshot) bool { return !f.Chooses(s) })
 	if f.Limit > 0 && len(snaps) > f.Limit {
 		snaps = snaps[:f.Limit]
 	}
 	return snaps, nil
 }
 
-// snapsLocked lists a list's matches by kick-off, then id.
+// snapsLocked lists a list's matches by their time, then id.
 func (b *Board) snapsLocked(l *boardList) []goalcast.Snapshot {
 	snaps := make([]goalcast.Snapshot, 0, len(l.ids))
 	for id := range l.ids {
 		snaps = append(snaps, b.matches[id].snap)
 	}
-	slices.SortFunc(snaps, func(a, b goalcast.Snapshot) int { return cmp.Or(a.Kickoff.Compare(b.Kickoff), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(snaps, goalcast.ByTime)
 	return snaps
 }
 
+// Doubtful says whether what is served may be old: the bus is silent, and the source did not answer when it was asked last.
+func (b *Board) Doubtful() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.silent && b.blind
+}
+
 // Event keeps the board fresh; part of goalcast.Listener.
-func (b *Board) Event(p goalcast.Published) {
+func (b *Board) Event(p goalcast.Published) { b.event(p, 0) }
+
+// event is Event for a hub, in whose count the event has the place seq. It returns what brings the match along to those who may not know it, nil
+// mostly; or unsure, where they may not and the match is not held.
+func (b *Board) event(p goalcast.Published, seq uint64) (in *intro, unsure bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cursor = p.Cursor
 	e := p.Event
 	if e.Match == 0 || e.Kind == goalcast.KindMessage {
-		return
+		return nil, false
 	}
-	for _, f := range b.flights {
+	if e.Seq <= 1 || e.Kind == goalcast.KindFixture { // others bring nothing new into being
+		b.known.heard(e)
+	}
+	for f := range b.reading {
 		f.heard(e)
 	}
-	b.applyLocked(e)
+	in, unsure = b.introLocked(e)
+	if m := b.applyLocked(e); m != nil {
+		m.told, m.late = seq, false
+	} else {
+		b.glimpseLocked(e)
+	}
+	return in, unsure
 }
 
-// applyLocked brings an event into the match and the lists that hold it, and the match into lists it belongs to now.
-func (b *Board) applyLocked(e goalcast.Event) {
+// applyLocked brings an event into the match and the lists that hold it, and the match into lists it belongs to now. It returns the match, nil if
+// it is not held.
+func (b *Board) applyLocked(e goalcast.Event) *boardMatch {
 	m := b.matches[e.Match]
-	if m == nil || !m.found {
-		wanted := m != nil || slices.ContainsFunc(e.Topics, func(t goalcast.Topic) bool { return b.lists[t] != nil }) || b.lists[everything] != nil
-		if !wanted {
-			return
+	if m == nil {
+		t := goalcast.ForMatch(e.Match)
+		_, wanted := b.unknown[t]
+		if !wanted && b.lists[everything] == nil && !slices.ContainsFunc(e.Topics, func(t goalcast.Topic) bool { return b.lists[t] != nil }) {
+			return nil
 		}
+		delete(b.unknown, t)
 		if e.Seq != 1 { // its beginning is not known here
-			b.flyLocked(goalcast.ForMatch(e.Match))
-			return
+			b.readForEventLocked(t)
+			return nil
 		}
-		m = b.putLocked(e.Match, goalcast.Snapshot{ID: e.Match}, true)
+		m = b.putLocked(e.Match, goalcast.Snapshot{ID: e.Match}, asOf{read: b.now()})
+	}
+	if e.Seq > m.snap.Seq+1 {
+		m.hole = true
+		b.readForEventLocked(goalcast.ForMatch(e.Match))
 	}
 	m.snap = goalcast.Apply(m.snap, e)
 	b.changedLocked(m)
+	return m
 }
 
 // changedLocked makes the match's and its lists' frames void and puts it into the lists it belongs to.
 func (b *Board) changedLocked(m *boardMatch) {
 	m.face = face{}
+	at := m.snap.Time()
 	for _, t := range append(m.snap.Topics(m.snap.ID), everything) {
-		if l := b.lists[t]; l != nil && !m.snap.Kickoff.Before(l.from) && m.snap.Kickoff.Before(l.to) {
+		if l := b.lists[t]; l != nil && (!at.Before(l.from) && at.Before(l.to) || b.playsLocked(m.snap)) {
 			b.enlistLocked(m, t)
 		}
 	}
@@ -220,33 +293,46 @@ func (b *Board) changedLocked(m *boardMatch) {
 	}
 }
 
+// playsLocked says whether a match is in play, whenever it was planned: it is in lists then. One of which nothing was heard for long is not.
+func (b *Board) playsLocked(s goalcast.Snapshot) bool {
+	return s.State == goalcast.Live && !time.UnixMilli(s.Updated).Before(b.now().Add(-b.cfg.Before))
+}
+
 // enlistLocked puts a match into a list; once is enough.
 func (b *Board) enlistLocked(m *boardMatch, t goalcast.Topic) {
 	if !slices.Contains(m.in, t) {
+		if len(m.in) == 0 {
+			b.listed++
+		}
 		m.in = append(m.in, t)
 		b.lists[t].ids[m.snap.ID] = struct{}{}
 	}
 }
 
 // putLocked stores what is known of a match in place of what was.
-func (b *Board) putLocked(id goalcast.MatchID, snap goalcast.Snapshot, found bool) *boardMatch {
+func (b *Board) putLocked(id goalcast.MatchID, snap goalcast.Snapshot, how asOf) *boardMatch {
 	m := b.matches[id]
 	if m == nil {
 		m = &boardMatch{used: b.now()}
 		b.matches[id] = m
 		b.evictLocked(id)
 	}
-	m.snap, m.found, m.read, m.face = snap, found, b.now(), face{}
+	m.snap, m.asOf, m.face = snap, how, face{}
+	delete(b.glimpses, id)
 	return m
 }
 
-// evictLocked makes room: the matches that nobody asked for longest go, a tenth at a time, so that the search is rare.
+// evictLocked makes room: of the matches that are in no list, those that nobody asked for longest go, a tenth at a time, so that the search is rare.
 func (b *Board) evictLocked(keep goalcast.MatchID) {
-	if len(b.matches) <= b.cfg.MaxMatches {
+	if len(b.matches)-b.listed <= b.cfg.MaxMatches {
 		return
 	}
-	ids := slices.Collect(maps.Keys(b.matches))
-	ids = slices.DeleteFunc(ids, func(id goalcast.MatchID) bool { return id == keep || len(b.matches[id].in) > 0 })
+	ids := make([]goalcast.MatchID, 0, len(b.matches)-b.listed)
+	for id, m := range b.matches {
+		if id != keep && len(m.in) == 0 {
+			ids = append(ids, id)
+		}
+	}
 	slices.SortFunc(ids, func(x, y goalcast.MatchID) int { return b.matches[x].used.Compare(b.matches[y].used) })
 	for _, id := range ids[:min(len(ids), b.cfg.MaxMatches/10+1)] {
 		delete(b.matches, id)
@@ -258,25 +344,51 @@ func (b *Board) evictLocked(keep goalcast.MatchID) {
 func (b *Board) dropListLocked(t goalcast.Topic) {
 	for id := range b.lists[t].ids {
 		m := b.matches[id]
-		m.in = slices.DeleteFunc(m.in, func(in goalcast.Topic) bool { return in == t })
+		if m.in = slices.DeleteFunc(m.in, func(in goalcast.Topic) bool { return in == t }); len(m.in) == 0 {
+			b.listed--
+		}
 	}
 	delete(b.lists, t)
+}
+
+// evictListsLocked makes room as evictLocked does.
+func (b *Board) evictListsLocked(keep goalcast.Topic) {
+	if len(b.lists) <= b.cfg.MaxLists {
+		return
+	}
+	topics := slices.Collect(maps.Keys(b.lists))
+	topics = slices.DeleteFunc(topics, func(t goalcast.Topic) bool { return t == keep || t == everything })
+	slices.SortFunc(topics, func(x, y goalcast.Topic) int { return b.lists[x].used.Compare(b.lists[y].used) })
+	for _, t := range topics[:min(len(topics), b.cfg.MaxLists/10+1)] {
+		b.dropListLocked(t)
+		b.metrics.evicted.Inc()
+	}
 }
 
 // State does nothing: states are not part of matches. Part of goalcast.Listener.
 func (b *Board) State(goalcast.State) {}
 
-// Stale does nothing: the board is as good as its last event. Part of goalcast.Listener.
-func (b *Board) Stale(bool) {}
+// Stale says that the bus is silent, or is heard again; part of goalcast.Listener. While it is silent, what is asked for is read from the source
+// when it is older than StaleAge.
+func (b *Board) Stale(silent bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.silent = silent
+}
 
-// Reset forgets everything, as events were lost; part of goalcast.Listener. What is asked for after it is read anew.
+// Reset forgets everything, as events were lost; part of goalcast.Listener. What is asked for after it is read again.
 func (b *Board) Reset(c goalcast.Cursor) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cursor = c
 	b.reset++
+	b.known.forget()
+	b.listed = 0
 	clear(b.matches)
 	clear(b.lists)
+	clear(b.unknown)
+	clear(b.ranges)
+	clear(b.glimpses)
 }
 
 // notFound says whether an error means that the source has no such match.

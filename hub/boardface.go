@@ -15,6 +15,7 @@ type face struct {
 	frame   *message
 	cursor  goalcast.Cursor // as of which the frame is
 	states  uint64          // of the state table in it
+	intro   *intro          // of a match
 }
 
 // matchesJSON encodes matches when it is first needed, outside any lock.
@@ -42,7 +43,10 @@ func (b *Board) frame(t goalcast.Topic, states *stateTable, tell bool) (*message
 	defer b.mu.Unlock()
 	f := b.faceLocked(t)
 	if f == nil {
-		return nil, false
+		if !b.unknownLocked(t) {
+			return nil, false
+		}
+		f = &face{matches: &matchesJSON{snaps: []goalcast.Snapshot{}}} // made for each viewer, and short
 	}
 	text, version := states.snapshot()
 	as := b.cursor
@@ -82,10 +86,7 @@ func (b *Board) faceLocked(t goalcast.Topic) *face {
 			return nil
 		}
 		if m.face.matches == nil {
-			m.face.matches = &matchesJSON{snaps: []goalcast.Snapshot{}}
-			if m.found {
-				m.face.matches.snaps = []goalcast.Snapshot{m.snap}
-			}
+			m.face.matches = &matchesJSON{snaps: []goalcast.Snapshot{m.snap}}
 		}
 		return &m.face
 	}

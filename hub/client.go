@@ -155,6 +155,7 @@ func (s *shard) followAll(c *conn, j *join) {
 			s.hub.release([]goalcast.Topic{name}) // it holds it already
 		}
 		t := s.topics[name]
+		t.joined = j.seq
 		if t.table == nil {
 			t.table = s.hub.states.table(name)
 		}

@@ -97,7 +97,8 @@ type member struct {
 type topic struct {
 	name    goalcast.Topic
 	members []member
-	start   int // where the next round begins, so that nobody is always last
+	start   int    // where the next round begins, so that nobody is always last
+	joined  uint64 // place in the hub's count of events when the last of them joined
 
 	table   *stateTable // nil until there are states
 	flushed uint64      // change up to which states were given out

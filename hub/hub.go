@@ -52,6 +52,8 @@ type Hub struct {
 	// Cursors above resetAt and up to unsettled are not taken, see settleTime. Until settles that is all of them.
 	unsettled uint64
 	settles   time.Time
+	parked    []parked      // events that wait for the match of the first; see park.go
+	unpark    chan struct{} // holds one token while there are any
 }
 
 // New makes a hub. It takes no connections before Run. The bus may be nil, then there are no states.
@@ -64,8 +66,10 @@ func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Reg
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
 		refreshs: make(chan struct{}, 1),
 		turn:     make(chan struct{}),
+		unpark:   make(chan struct{}, 1),
 	}
 	h.states = newStates(bus, cfg, log, h.stateChanged)
+	board.mended = h.introduce
 	if !cfg.NoDeflate {
 		h.deflater = newDeflater(cfg.DeflateMin)
 		h.deflater.earlier = h.earlier
@@ -102,6 +106,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return h.housekeep(ctx) })
 	g.Go(func() error { return h.refreshLoop(ctx) })
+	g.Go(func() error { return h.unparkLoop(ctx) })
 	h.running.Store(true)
 	<-ctx.Done()
 	h.ended.Store(true)
@@ -167,11 +172,17 @@ const freshFor = time.Minute
 
 // Event sends an event to those who follow one of its topics; part of goalcast.Listener.
 func (h *Hub) Event(p goalcast.Published) {
-	now := time.Now()
-	m := newEvent(p, 0, now, h.deflater)
+	m := newEvent(p, 0, time.Now(), h.deflater)
 	m.shards.Store(int32(len(h.shards)))
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if !h.parkLocked(p, m) {
+		h.deliverLocked(p, m)
+	}
+}
+
+// deliverLocked gives an event its place in the ring, on the board and in every inbox.
+func (h *Hub) deliverLocked(p goalcast.Published, m *message) {
 	if p.Cursor.Epoch == h.ring.epoch && p.Cursor.Offset <= h.ring.last && h.heard {
 		return // told twice
 	}
@@ -181,13 +192,13 @@ func (h *Hub) Event(p goalcast.Published) {
 	}
 	h.seq++
 	m.seq = h.seq
+	m.intro, m.unsure = h.board.event(p, m.seq)
 	h.ring.add(m)
-	h.board.Event(p)
-	if !h.caught && (!h.lived || now.Sub(time.UnixMilli(p.Event.Times.Published)) >= freshFor) {
+	if !h.caught && (!h.lived || m.at.Sub(time.UnixMilli(p.Event.Times.Published)) >= freshFor) {
 		return
 	}
 	if h.ring.broken {
-		m = m.withoutCursor(p, now)
+		m = m.withoutCursor(p, m.at)
 	}
 	h.postAll(op{kind: opEvent, msg: m})
 }
@@ -211,6 +222,7 @@ func (h *Hub) stateChanged(table *stateTable) {
 // Stale tells viewers that nothing new can be known, or can be again; part of goalcast.Listener. After a Reset it also says, with false, that
 // what came since is all the history that there is.
 func (h *Hub) Stale(stale bool) {
+	h.board.Stale(stale)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	changed := h.stale != stale
@@ -260,6 +272,7 @@ func staleMessage(stale bool) *message {
 func (h *Hub) Reset(c goalcast.Cursor) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.parked = nil // what is read after the reset has them
 	h.resetLocked(c)
 	h.caught = false
 }

@@ -29,6 +29,7 @@ const (
 	opReset                   // the stream goes on elsewhere; arg goalcast.Cursor; nothing is resumable before opRefresh
 	opRefresh                 // after a reset: msg, then the snapshots of arg *refreshed, go to those who follow them
 	opGiveUp                  // arg []goalcast.Topic cannot be refreshed: who follows one has to come back
+	opIntro                   // arg *introduction goes to the followers of its topics
 	opDrain                   // begin to say goodbye; arg time.Duration
 )
 
@@ -38,6 +39,7 @@ type join struct {
 	frames []*message
 	marks  map[goalcast.Topic]uint64 // changes of the state tables that are in the frames
 	cursor goalcast.Cursor           // up to which the events are in the frames
+	seq    uint64                    // the hub's count of events then
 	input  []byte                    // bytes that came right behind the handshake
 }
 

@@ -25,7 +25,7 @@ func (h *Hub) newConn(r *http.Request, v *viewer) (*conn, *shard) {
 
 // prepare does what may take time before a viewer joins: odds are followed, matches read. It owes h.release.
 func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.JoinTimeout)
+	ctx, cancel := context.WithTimeout(withAsker(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
 	err := h.awaitHistory(ctx)
 	if err == nil {
@@ -53,6 +53,7 @@ func (h *Hub) awaitReading(ctx context.Context, v *viewer) error {
 		outcome := h.outcome(v)
 		h.mu.RUnlock()
 		if outcome == resumed {
+			h.readUnsure(ctx, v)
 			return nil
 		}
 	}
@@ -78,7 +79,7 @@ func (h *Hub) awaitCursor(ctx context.Context, c goalcast.Cursor) {
 
 // attach posts the connection to its shard, with what it begins with. It takes over what hold counted, also when it fails.
 func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.JoinTimeout)
+	ctx, cancel := context.WithTimeout(withAsker(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
 	if v.resume {
 		if done, err := h.attachResumed(s, c, v, input); done || err != nil {
@@ -117,14 +118,14 @@ func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, e
 		return false, nil
 	}
 	missed, _ := h.ring.since(v.since, v.topics, h.cfg.MaxReplay)
-	j := &join{topics: v.topics, cursor: h.ring.cursor(), input: input}
+	j := &join{topics: v.topics, cursor: h.ring.cursor(), seq: h.seq, input: input}
 	if v.transport != byPoll {
 		j.frames = append(j.frames, h.hello(v, v.since))
 		if h.stale {
 			j.frames = append(j.frames, staleMessage(true))
 		}
 	}
-	j.frames = append(j.frames, missed...)
+	j.frames = append(j.frames, h.withIntros(missed, v.topics)...)
 	for _, t := range v.topics { // states are not replayed: all their newest values are sent
 		if v.transport != byPoll && h.states.table(t) != nil {
 			if j.marks == nil {
@@ -182,7 +183,7 @@ func (h *Hub) squeeze(topics []goalcast.Topic) {
 
 // snapshotsLocked collects the snapshots of topics as of now; false if one is not on the board.
 func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (*join, bool) {
-	j := &join{topics: topics, cursor: h.ring.cursor(), frames: make([]*message, 0, len(topics)+4)}
+	j := &join{topics: topics, cursor: h.ring.cursor(), seq: h.seq, frames: make([]*message, 0, len(topics)+4)}
 	for _, t := range topics {
 		if table := h.states.table(t); table != nil {
 			if j.marks == nil {

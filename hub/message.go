@@ -47,11 +47,14 @@ type message struct {
 	class  class
 	id     string // the SSE id: a cursor from which the stream can be taken up again; empty where there is none
 	topics []goalcast.Topic
-	seq    uint64          // place in the hub's own count of events, from 1, which never starts over; 0 for what is no event
-	cursor goalcast.Cursor // of an event
+	match  goalcast.MatchID // of an event
+	seq    uint64           // place in the hub's own count of events, from 1, which never starts over; 0 for what is no event
+	cursor goalcast.Cursor  // of an event
 	at     time.Time
 	times  goalcast.Times
 	shards atomic.Int32 // those that have not yet written it
+	intro  *intro       // of an event: what goes ahead of it for those who may not know its match; nil mostly
+	unsure bool         // of an event: they may not know its match, which was not held when it came
 
 	deflater *deflater // nil for what one viewer alone gets, and for short control messages: they are never compressed
 
@@ -86,7 +89,7 @@ func newFixed(kind string, websocket, sse []byte) *message {
 func newEvent(p goalcast.Published, seq uint64, now time.Time, d *deflater) *message {
 	m := newMessage(goalcast.FrameEvent, classEvent, func() []byte { return goalcast.EventFrame(p, now.UnixMilli()) })
 	m.id, m.topics, m.seq, m.cursor, m.at, m.times = p.Cursor.String(), p.Event.Topics, seq, p.Cursor, now, p.Event.Times
-	m.deflater = d
+	m.match, m.deflater = p.Event.Match, d
 	m.bytes(encWS)
 	return m
 }
@@ -96,7 +99,7 @@ func newEvent(p goalcast.Published, seq uint64, now time.Time, d *deflater) *mes
 func (m *message) withoutCursor(p goalcast.Published, now time.Time) *message {
 	p.Cursor = goalcast.Cursor{}
 	bare := newEvent(p, m.seq, now, nil)
-	bare.cursor = m.cursor
+	bare.cursor, bare.intro = m.cursor, m.intro
 	bare.shards.Store(m.shards.Load())
 	return bare
 }

@@ -222,6 +222,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 type boardMetrics struct {
 	loads   *prometheus.CounterVec
 	evicted prometheus.Counter
+	refused prometheus.Counter
 }
 
 func newBoardMetrics(reg prometheus.Registerer) *boardMetrics {
@@ -230,8 +231,15 @@ func newBoardMetrics(reg prometheus.Registerer) *boardMetrics {
 			Help: "Matches and lists read from the source."}, []string{"kind", "outcome"}),
 		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_evicted_total",
 			Help: "Matches and lists dropped to make room."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_refused_total",
+			Help: "Readings that were refused since too many wait, in all or for one address."}),
 	}
-	reg.MustRegister(m.loads, m.evicted)
+	for _, kind := range []string{"match", "list"} {
+		for _, outcome := range []string{"ok", "unavailable", "error"} {
+			m.loads.WithLabelValues(kind, outcome)
+		}
+	}
+	reg.MustRegister(m.loads, m.evicted, m.refused)
 	return m
 }
 

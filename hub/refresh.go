@@ -35,6 +35,18 @@ func (i *interest) empty() bool {
 	return len(i.count) == 0
 }
 
+// inLists says whether anybody follows one of the topics that is a team or competition.
+func (i *interest) inLists(topics []goalcast.Topic) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, t := range topics {
+		if (t.Kind == goalcast.TeamTopic || t.Kind == goalcast.CompetitionTopic) && i.count[t] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // topics lists what is followed, what the most viewers follow first.
 func (i *interest) topics() []goalcast.Topic {
 	i.mu.Lock()

@@ -34,6 +34,15 @@ type ring struct {
 // ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form, the compressed one and those that refer to others may come to it.
 const ringForms = 4
 
+// ringSize is what an event is counted with, its match's snapshot included if it brings that along.
+func ringSize(m *message) int {
+	n := ringForms * m.size(encWS)
+	if m.intro != nil {
+		n += m.intro.size
+	}
+	return n
+}
+
 // queue is a list that grows at the end and is eaten from the front, both in constant time.
 type queue struct{ list []*message }
 
@@ -59,7 +68,7 @@ func (r *ring) cursor() goalcast.Cursor { return goalcast.Cursor{Epoch: r.epoch,
 func (r *ring) add(m *message) {
 	r.last = m.cursor.Offset
 	r.events.push(m)
-	r.bytes += ringForms * m.size(encWS)
+	r.bytes += ringSize(m)
 	for _, t := range m.topics {
 		q := r.topics[t]
 		if q == nil {
@@ -78,7 +87,7 @@ func (r *ring) add(m *message) {
 func (r *ring) evict() {
 	m := r.events.pop()
 	r.first = max(r.first, m.cursor.Offset) // after a refresh it may be higher
-	r.bytes -= ringForms * m.size(encWS)
+	r.bytes -= ringSize(m)
 	for _, t := range m.topics {
 		q := r.topics[t]
 		if q == nil || q.list[0] != m {

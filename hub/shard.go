@@ -136,6 +136,8 @@ func (s *shard) handle(o *op) {
 		s.refresh(o.msg, o.arg.(*refreshed))
 	case opGiveUp:
 		s.giveUp(o.arg.([]goalcast.Topic))
+	case opIntro:
+		s.introduce(o.arg.(*introduction))
 	case opDrain:
 		s.farewell.begin(s, o.arg.(time.Duration))
 	}
@@ -149,6 +151,7 @@ func (s *shard) fanOut(m *message) {
 		if t == nil {
 			continue
 		}
+		intro := m.intro.forTopic(name, t.joined)
 		n := len(t.members)
 		t.start = (t.start + 7919) % n // a prime: each round begins elsewhere
 		s.walking = true               // who is cut off meanwhile leaves the list afterwards
@@ -159,17 +162,25 @@ func (s *shard) fanOut(m *message) {
 			}
 			if c := t.members[j].conn; c.last < m.seq {
 				c.last = m.seq
+				if intro != nil {
+					s.enqueue(c, intro)
+				}
 				s.enqueue(c, m)
 			}
 		}
-		s.walking = false
-		for i, c := range s.removals {
-			s.leaveAll(c)
-			s.removals[i] = nil
-		}
-		s.removals = s.removals[:0]
+		s.stopWalking()
 	}
 	s.flying = append(s.flying, flying{msg: m, mark: s.events.pushed})
+}
+
+// stopWalking lets those leave who could not meanwhile.
+func (s *shard) stopWalking() {
+	s.walking = false
+	for i, c := range s.removals {
+		s.leaveAll(c)
+		s.removals[i] = nil
+	}
+	s.removals = s.removals[:0]
 }
 
 // enqueue lets a message wait for a connection and cuts it off if too much does.

@@ -202,6 +202,14 @@ type node struct {
 	stop  func()
 }
 
+// stream keeps what is played, to be given to a node later: what the bus has in its stream when a hub starts.
+type stream struct{ all []goalcast.Published }
+
+func (c *stream) Event(p goalcast.Published) { c.all = append(c.all, p) }
+func (*stream) State(goalcast.State)         {}
+func (*stream) Reset(goalcast.Cursor)        {}
+func (*stream) Stale(bool)                   {}
+
 // unstarted is a node behind a server, of which nothing runs yet.
 func unstarted(t testing.TB, w *world, cfg hub.Config) *node {
 	t.Helper()
@@ -227,6 +235,17 @@ func newNode(t testing.TB, w *world, cfg hub.Config) *node {
 // start runs a node on the world's bus; it ends with the test. tls serves HTTP/2 as well.
 func start(t testing.TB, w *world, cfg hub.Config, tls bool) *node {
 	t.Helper()
+	return startWith(t, w, cfg, tls, nil)
+}
+
+// startAt runs a node that hears what was collected before it runs.
+func startAt(t testing.TB, w *world, cfg hub.Config, history *stream) *node {
+	t.Helper()
+	return startWith(t, w, cfg, false, history.all)
+}
+
+func startWith(t testing.TB, w *world, cfg hub.Config, tls bool, history []goalcast.Published) *node {
+	t.Helper()
 	n := newNode(t, w, cfg)
 	if tls {
 		n.web.EnableHTTP2 = true
@@ -236,12 +255,15 @@ func start(t testing.TB, w *world, cfg hub.Config, tls bool) *node {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
 	w.mu.Lock()
-	n.Reset(goalcast.Cursor{Epoch: w.epoch, Offset: w.offset})
+	n.Reset(goalcast.Cursor{Epoch: w.epoch, Offset: w.offset - uint64(len(history))})
+	for _, p := range history {
+		n.Event(p)
+	}
 	if !w.reading {
 		n.Stale(false)
 	}
+	go func() { ended <- n.Run(ctx) }()
 	w.nodes = append(w.nodes, n)
 	w.mu.Unlock()
 	if !w.reading {

@@ -28,7 +28,7 @@ type matchList struct {
 func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	now := s.cfg.Now().UTC()
 	from, to := now.Add(-s.cfg.MemoryBack).Truncate(time.Hour).Add(time.Hour), now.Add(s.cfg.MemoryAhead).Truncate(time.Hour)
-	f.From, f.To = f.From.UTC(), f.To.UTC()
+	f.From, f.To, f.Unplanned = f.From.UTC(), f.To.UTC(), true
 	var all []goalcast.Snapshot
 	for _, part := range []struct {
 		from, to time.Time

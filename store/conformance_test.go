@@ -269,6 +269,96 @@ func TestMatchesFilter(t *testing.T) {
 	})
 }
 
+// TestMatchesByTime lists matches that have no planned kick-off, and those in play on another day than planned, page by page.
+func TestMatchesByTime(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		at := func(d time.Duration) time.Time { return kickoff.Add(d) }
+		const day = 24 * time.Hour
+		for id, m := range map[goalcast.MatchID]struct {
+			kickoff, updated time.Time
+			live             bool
+		}{
+			1: {at(time.Hour), at(-day), false},
+			2: {at(time.Hour), at(-day), false}, // at the same time
+			3: {time.Time{}, at(2 * time.Hour), false},
+			4: {time.Time{}, at(-9 * day), true}, // forgotten
+			5: {at(5 * day), at(3 * time.Hour), true},
+			6: {at(5 * day), at(3 * time.Hour), false},
+			7: {at(-5 * day), at(-5 * day), true}, // forgotten as well
+			8: {at(0), at(0), true},
+		} {
+			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				e := matchEvent(id, 1, goalcast.KindFixture)
+				e.Fixture = fixtureOf(1, 2)
+				e.Fixture.Kickoff = m.kickoff
+				e.Times.Received = m.updated.UnixMilli()
+				events := []goalcast.Event{e}
+				if m.live {
+					e := matchEvent(id, 2, goalcast.KindPeriod)
+					e.Period, e.Times.Received = goalcast.FirstHalf, m.updated.UnixMilli()
+					events = append(events, e)
+				}
+				for _, e := range events {
+					r.Snapshot = goalcast.Apply(r.Snapshot, e)
+				}
+				return r, events, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		window := goalcast.MatchFilter{From: at(-day), To: at(day)}
+		all := window
+		all.Unplanned, all.Live = true, true
+		team := all
+		team.Team = 2
+		other := all
+		other.Team = 3
+		for _, tt := range []struct {
+			name   string
+			filter goalcast.MatchFilter
+			want   []goalcast.MatchID
+		}{
+			{"planned", window, []goalcast.MatchID{8, 1, 2}},
+			{"and unplanned, and in play", all, []goalcast.MatchID{8, 1, 2, 3, 5}},
+			{"of a team", team, []goalcast.MatchID{8, 1, 2, 3, 5}},
+			{"of another", other, nil},
+		} {
+			for _, limit := range []int{1, 2, 5, 100} {
+				var got []goalcast.MatchID
+				f := tt.filter
+				f.Limit = limit
+				for {
+					list, err := s.Matches(t.Context(), f)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, m := range list {
+						got = append(got, m.ID)
+						if !f.Chooses(m) {
+							t.Errorf("%s: the filter itself does not choose match %d", tt.name, m.ID)
+						}
+					}
+					if len(list) < limit {
+						break
+					}
+					f.After = list[limit-1].Place()
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("%s, %d at a time: %v, want %v", tt.name, limit, got, tt.want)
+				}
+			}
+		}
+		topics := map[goalcast.Topic]bool{}
+		if err := s.Known(t.Context(), func(t goalcast.Topic) { topics[t] = true }); err != nil {
+			t.Fatal(err)
+		}
+		if !topics[goalcast.ForMatch(8)] || topics[goalcast.ForMatch(9)] || !topics[goalcast.ForTeam(2)] || topics[goalcast.ForTeam(8)] || len(topics) < 10 {
+			t.Errorf("known: %v", topics)
+		}
+	})
+}
+
 func TestNamesFollowTheFixture(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		score(t, s, 5, 0)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -153,7 +154,10 @@ func (s *Store) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 	return m, s.wrap(fmt.Sprintf("match %d", id), err)
 }
 
-// Matches lists matches by planned kick-off, then id; at most 1000. Those of which only a feed's memory is known, and no event, are left out.
+// placeColumn is when a match is, as Snapshot.Time has it.
+const placeColumn = `(CASE WHEN kickoff <> 0 THEN kickoff ELSE updated END)`
+
+// Matches lists matches by their time, then id; at most 1000. Those of which only a feed's memory is known, and no event, are left out.
 func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	limit := f.Limit
 	if limit <= 0 {
@@ -161,15 +165,18 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	}
 	w := where{}
 	w.when(true, "seq >= ", 1)
-	w.when(!f.From.IsZero(), "kickoff >= ", toMillis(f.From))
-	w.when(!f.To.IsZero(), "kickoff < ", toMillis(f.To))
+	w.within(f)
 	w.when(f.Competition != 0, "competition = ", f.Competition)
 	if f.Team != 0 {
 		w.args = append(w.args, f.Team)
 		w.conditions = append(w.conditions, fmt.Sprintf("(home = $%d OR away = $%[1]d)", len(w.args)))
 	}
+	if f.After != (goalcast.MatchPlace{}) {
+		w.args = append(w.args, toMillis(f.After.Time), f.After.ID)
+		w.conditions = append(w.conditions, fmt.Sprintf("(%s, id) > ($%d, $%d)", placeColumn, len(w.args)-1, len(w.args)))
+	}
 	w.args = append(w.args, min(limit, maxMatches))
-	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id, snapshot FROM matches%s ORDER BY kickoff, id LIMIT $%d`, w.String(), len(w.args)), w.args...)
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id, snapshot FROM matches%s ORDER BY %s, id LIMIT $%d`, w.String(), placeColumn, len(w.args)), w.args...)
 	list, err := collectReadable(s, rows, err, scanSnapshot)
 	return list, s.wrap("list matches", err)
 }
@@ -194,6 +201,70 @@ func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time) (before,
 		}
 	}
 	return before, after, nil
+}
+
+// within adds a filter's time. Each of its parts has an index.
+func (w *where) within(f goalcast.MatchFilter) {
+	span := func(column string, from, to time.Time) string {
+		text := ""
+		for _, end := range []struct {
+			at time.Time
+			op string
+		}{{from, ">="}, {to, "<"}} {
+			if end.at.IsZero() {
+				continue
+			}
+			w.args = append(w.args, toMillis(end.at))
+			text += fmt.Sprintf(" AND %s %s $%d", column, end.op, len(w.args))
+		}
+		return text
+	}
+	if f.From.IsZero() && f.To.IsZero() {
+		return
+	}
+	planned := "TRUE"
+	if f.Unplanned {
+		planned = "kickoff <> 0"
+	}
+	parts := []string{planned + span("kickoff", f.From, f.To)}
+	if f.Unplanned {
+		parts = append(parts, "kickoff = 0"+span("updated", f.From, f.To))
+	}
+	if f.Live {
+		parts = append(parts, "state = 'live'"+span("updated", f.From, time.Time{}))
+	}
+	w.conditions = append(w.conditions, "("+strings.Join(parts, " OR ")+")")
+}
+
+// Known calls visit with the topic of every match of which there is an event, and of every team and competition that a fixture told of.
+func (s *Store) Known(ctx context.Context, visit func(goalcast.Topic)) error {
+	for _, kind := range []struct {
+		kind  goalcast.TopicKind
+		query string
+	}{
+		{goalcast.MatchTopic, `SELECT id FROM matches WHERE seq > 0`},
+		{goalcast.TeamTopic, `SELECT id FROM teams`},
+		{goalcast.CompetitionTopic, `SELECT id FROM competitions`},
+	} {
+		rows, err := s.query(ctx, kind.query)
+		if err == nil {
+			err = func() error {
+				defer rows.Close()
+				for rows.Next() {
+					var id int64
+					if err := rows.Scan(&id); err != nil {
+						return err
+					}
+					visit(goalcast.Topic{Kind: kind.kind, ID: id})
+				}
+				return rows.Err()
+			}()
+		}
+		if err != nil {
+			return s.wrap("all topics", err)
+		}
+	}
+	return nil
 }
 
 // notNil is for columns that are NOT NULL.

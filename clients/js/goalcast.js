@@ -40,7 +40,7 @@ const defaults = {
  * - `status` {status, reason, retry}: 'connecting', 'live', 'stale' (the hub itself hears nothing new), 'reconnecting', 'closed' (by stop, or
  *   with a reason: the hub refused for good what is asked for; start tries once more)
  * - `event` {event, cursor, match, previous, latency}: each revision once, in order. match is the snapshot with it, previous the one before; undefined for
- *   messages
+ *   messages. A match that is not known yet comes ahead of its first event, as `match`
  * - `match` {match, previous, event}: a snapshot changed, by an event or, without event, because the hub sent a new one
  * - `state` {topic, key, version, value, at}: the newest value of something, a price for instance
  * - `reset` {reason}: events may have been missed; snapshots follow
@@ -331,14 +331,14 @@ export class Goalcast {
     if (frame.cursor) this.cursor = frame.cursor;
   }
 
-  // replace takes a snapshot, unless the match is known newer. A team's or competition's has no line-ups and only the main events: what else is known
-  // of the match stays.
+  // replace takes a snapshot, unless the match is known newer. A team's or competition's has no line-ups and only the main events, and so has that of a match
+  // which comes along with an event: what else is known of the match stays.
   #replace(incoming, topic) {
     const previous = this.matches.get(incoming.id);
     let match = { ...incoming, timeline: incoming.timeline ?? [] };
     if (previous && !this.#outdated.delete(incoming.id)) {
       if (incoming.seq < previous.seq) return;
-      if (!topic.startsWith('match:')) match = withMore(match, previous);
+      if (!this.#topics.has(`match:${match.id}`) || topic !== `match:${match.id}`) match = withMore(match, previous);
     }
     this.matches.set(match.id, match);
     this.#emit('match', { match, previous });

@@ -198,6 +198,28 @@ test('subscribe and unsubscribe on the open socket, before hello, and in the nex
   assert.deepEqual([second.topics, second.since], [['team:7', 'competition:9'], 'e1-2']);
 });
 
+test('an event brings its match along: names and score are there before it, and nothing that was known is lost', async () => {
+  const heard = listen({ topics: ['team:7'] });
+  const visit = await hub.visit(0);
+  visit.send(hello());
+  visit.send({ ...snapshot('e1-4', 'team:7'), matches: [] });
+  const told = [];
+  live.on('event', ({ match, previous }) => told.push([previous?.home.name, previous?.score.home, match.score.home]));
+  const { cursor, ...along } = snapshot('e1-4', 'match:1');
+  visit.send(along);
+  visit.send(goal(5));
+  await until(() => heard.events.length === 1);
+  assert.deepEqual(told, [['KVC Oosterveke', 0, 1]]);
+  assert.equal(live.cursor, 'e1-5');
+  const [known] = live.matches.values();
+  const lineups = [{ team: 11, players: [], event: 'x', revision: 1 }];
+  visit.send({ ...along, matches: [{ ...known, seq: 6, lineups }] });
+  visit.send({ ...along, matches: [{ ...known, seq: 7, timeline: [] }] }); // once more, for somebody else's sake
+  visit.send(goal(6));
+  await until(() => heard.events.length === 2);
+  assert.deepEqual([live.matches.get(1).score.home, live.matches.get(1).lineups.length, live.topics], [2, 1, ['team:7']]);
+});
+
 test('what a competition snapshot leaves out stays', async () => {
   listen();
   const visit = await hub.visit(0);

@@ -1,0 +1,191 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"goalcast"
+)
+
+// Mostly the board holds the matches of which events come. After a start, or for a match that nobody looked at, it may have to read one before it can
+// bring it along with an event. Meanwhile that event and those behind it are parked, since cursors want them in order: for maxParked at most, then they
+// go out, and the snapshot follows when it has been read.
+
+// maxParked is how long an event waits for a match to be read. A reading takes 1 to 3 ms.
+const maxParked = 100 * time.Millisecond
+
+// parked is an event that waits.
+type parked struct {
+	event goalcast.Published
+	msg   *message
+	read  <-chan struct{} // closed when its match was read; nil: it waits for those before it
+}
+
+// parkLocked has an event wait, if it must; false if it can be delivered.
+func (h *Hub) parkLocked(p goalcast.Published, m *message) bool {
+	var read <-chan struct{}
+	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught && h.board.mayLack(e) && h.interest.inLists(e.Topics) {
+		read = h.board.read(e)
+	}
+	if read == nil && len(h.parked) == 0 {
+		return false
+	}
+	h.parked = append(h.parked, parked{p, m, read})
+	select {
+	case h.unpark <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// unparkLoop delivers parked events.
+func (h *Hub) unparkLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-h.unpark:
+		case <-ctx.Done():
+			return nil
+		}
+		for h.deliverParked(ctx) {
+		}
+	}
+}
+
+// deliverParked waits for the first parked event's match and delivers it, and those behind it that need not wait; false if there are none.
+func (h *Hub) deliverParked(ctx context.Context) bool {
+	h.mu.RLock()
+	if len(h.parked) == 0 {
+		h.mu.RUnlock()
+		return false
+	}
+	first := h.parked[0]
+	h.mu.RUnlock()
+	if first.read != nil {
+		wait := time.NewTimer(time.Until(first.msg.at.Add(maxParked)))
+		defer wait.Stop()
+		select {
+		case <-first.read:
+		case <-wait.C:
+			h.working.Go(func() { h.introduceLater(ctx, first) })
+		case <-ctx.Done():
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.parked) == 0 || h.parked[0].msg != first.msg {
+		return len(h.parked) > 0 // a reset came between
+	}
+	n := 1
+	for n < len(h.parked) && h.parked[n].read == nil {
+		n++
+	}
+	for _, p := range h.parked[:n] {
+		h.deliverLocked(p.event, p.msg)
+	}
+	h.parked = slices.Delete(h.parked, 0, min(n, len(h.parked)))
+	if len(h.parked) == 0 {
+		h.parked = nil
+		return false
+	}
+	return true
+}
+
+// introduceLater sends a match's snapshot when it has been read, to those who were sent an event of it before.
+func (h *Hub) introduceLater(ctx context.Context, p parked) {
+	select {
+	case <-p.read:
+	case <-ctx.Done():
+		return
+	}
+	h.sendIntro(p.event.Event.Match, p.event.Event.Topics)
+}
+
+// introduce sends a match's snapshot to all who follow it in any way: it was read again since revisions were missed.
+func (h *Hub) introduce(id goalcast.MatchID, s goalcast.Snapshot) { h.sendIntro(id, s.Topics(id)) }
+
+// introduction is a match's snapshot for the followers of topics.
+type introduction struct {
+	topics []goalcast.Topic
+	intro  *intro
+}
+
+func (h *Hub) sendIntro(id goalcast.MatchID, topics []goalcast.Topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if in := h.board.introOf(id); in != nil && h.running.Load() {
+		h.postAll(op{kind: opIntro, arg: &introduction{topics, in}})
+	}
+}
+
+// introduce gives a match's snapshot to the followers of topics, each once.
+func (s *shard) introduce(in *introduction) {
+	got := make(map[*conn]bool)
+	for _, name := range in.topics {
+		t := s.topics[name]
+		if t == nil {
+			continue
+		}
+		m := in.intro.long
+		if name.Kind == goalcast.CompetitionTopic {
+			m = in.intro.short
+		}
+		s.walking = true
+		for _, member := range t.members {
+			if !got[member.conn] {
+				got[member.conn] = true
+				s.enqueue(member.conn, m)
+			}
+		}
+		s.stopWalking()
+	}
+}
+
+// withIntros puts the matches that may not be known to who follows topics ahead of the events that were missed.
+func (h *Hub) withIntros(missed []*message, topics []goalcast.Topic) []*message {
+	if !slices.ContainsFunc(missed, func(m *message) bool { return m.intro != nil || m.unsure }) {
+		return missed
+	}
+	all := make([]*message, 0, len(missed)+8)
+	done := make(map[goalcast.MatchID]bool)
+	for _, m := range missed {
+		in := m.intro
+		if in == nil && m.unsure {
+			in = h.board.introOf(m.match)
+		}
+		if in != nil && !done[in.match] && !slices.Contains(topics, goalcast.ForMatch(in.match)) {
+			done[in.match] = true
+			for _, t := range m.topics {
+				if form := in.forTopic(t, in.told); form != nil && slices.Contains(topics, t) {
+					all = append(all, form)
+					break
+				}
+			}
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// readUnsure reads the matches of which it is not known whether a viewer who resumes knows them. It goes on without them if they are not to be had in
+// a moment.
+func (h *Hub) readUnsure(ctx context.Context, v *viewer) {
+	var unsure []goalcast.Topic
+	h.mu.RLock()
+	if missed, _ := h.ring.since(v.since, v.topics, h.cfg.MaxReplay); len(missed) > 0 {
+		for _, m := range missed {
+			if t := goalcast.ForMatch(m.match); m.unsure && !slices.Contains(v.topics, t) && !slices.Contains(unsure, t) {
+				unsure = append(unsure, t)
+			}
+		}
+	}
+	h.mu.RUnlock()
+	if len(unsure) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.board.cfg.Patience)
+	defer cancel()
+	if err := h.board.ensure(ctx, unsure); err != nil {
+		h.log.Warn("matches of a replay", "err", err)
+	}
+}
