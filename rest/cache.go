@@ -13,20 +13,45 @@ import (
 	"goalcast"
 )
 
-// How long an answer may be kept, by how soon it can change. s-maxage is the CDN's share: with stale-while-revalidate it asks us once a
-// second per URL in play, however many fans there are.
-const (
-	cacheLive     = "public, max-age=1, s-maxage=1, stale-while-revalidate=5"
-	cachePlanned  = "public, max-age=10, s-maxage=10, stale-while-revalidate=30"
-	cacheFinished = "public, max-age=60, s-maxage=60, stale-while-revalidate=600" // corrections come days later, and are in no hurry
-	cacheFixed    = "public, max-age=300, s-maxage=300"                           // files that are part of the binary
+// policy is how long an answer may be kept: by everybody for age, and by a CDN, while it asks for a newer one, for another span. It has whole seconds.
+type policy struct{ age, revalidate time.Duration }
+
+func (p policy) String() string {
+	text := fmt.Sprintf("public, max-age=%d, s-maxage=%[1]d", p.age/time.Second)
+	if p.revalidate > 0 {
+		text += fmt.Sprintf(", stale-while-revalidate=%d", p.revalidate/time.Second)
+	}
+	return text
+}
+
+// within cuts a policy so that nothing is kept for longer than a span.
+func (p policy) within(span time.Duration) policy {
+	span = max(span, 0).Truncate(time.Second)
+	p.age = min(p.age, span)
+	p.revalidate = min(p.revalidate, span-p.age)
+	return p
+}
+
+// Policies by how soon an answer can change. The CDN's share, s-maxage with stale-while-revalidate, has it ask us once a second per URL in play, however
+// many fans there are.
+var (
+	cacheLive     = policy{time.Second, 5 * time.Second}
+	cachePlanned  = policy{10 * time.Second, 30 * time.Second}
+	cacheFinished = policy{time.Minute, 10 * time.Minute} // corrections come days later, and are in no hurry
+	cacheFixed    = policy{5 * time.Minute, 0}            // files that are part of the binary
 )
 
 // soon is how long before the planned kick-off a match is served as if it were live: line-ups come, and it may start early.
 const soon = 90 * time.Minute
 
-// cachePolicy is that of the liveliest match of an answer. An answer without matches may get some when fixtures come in.
-func cachePolicy(now time.Time, matches ...goalcast.Snapshot) string {
+// cachePolicy is that of the liveliest match of an answer. An answer without matches may get some when fixtures come in. None is kept over midnight, in
+// now's own zone: "today" is another day then.
+func cachePolicy(now time.Time, matches ...goalcast.Snapshot) policy {
+	y, m, d := now.Date()
+	return liveliest(now, matches).within(time.Date(y, m, d+1, 0, 0, 0, 0, now.Location()).Sub(now))
+}
+
+func liveliest(now time.Time, matches []goalcast.Snapshot) policy {
 	policy := cacheFinished
 	if len(matches) == 0 {
 		policy = cachePlanned
@@ -49,11 +74,12 @@ type page struct {
 	contentType string
 	body        []byte
 	tag         string // entity tag, quoted
-	policy      string
+	policy      policy
+	doubtful    bool // it may be old, and newer data is not to be had
 }
 
 // jsonPage encodes v; its validator is a hash of exactly these bytes.
-func jsonPage(v any, policy string) (page, error) {
+func jsonPage(v any, policy policy) (page, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return page{}, fmt.Errorf("encode answer: %w", err)
@@ -70,7 +96,11 @@ func tagOf(content []byte) string {
 // serve writes the page, or 304 if the client has it.
 func (p page) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
-	h.Set("Cache-Control", p.policy)
+	h.Set("Cache-Control", p.policy.String())
+	if p.doubtful { // caches that can ask elsewhere shall
+		h.Set("Cache-Control", "no-store")
+		h.Set("Warning", `110 - "Response is Stale"`)
+	}
 	if have, ok := matching(r.Header.Values("If-None-Match"), p.tag); ok {
 		h.Set("ETag", have)
 		w.WriteHeader(http.StatusNotModified)

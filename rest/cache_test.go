@@ -134,3 +134,40 @@ func TestCacheControl(t *testing.T) {
 		}
 	}
 }
+
+// TestTodayEndsAtMidnight keeps no answer that says "today" beyond midnight of the zone that was asked for.
+func TestTodayEndsAtMidnight(t *testing.T) {
+	h := open(t)
+	h.clock.set(time.Date(2026, 5, 17, 21, 59, 30, 0, time.UTC)) // 23:59:30 in Brussels
+	done := planned(3, h.clock.now().Add(-5*time.Hour), 1, 2, 5)
+	done = goalcast.Apply(done, goalcast.Event{ID: "p", Revision: 1, Match: 3, Topics: done.Topics(3), Kind: goalcast.KindPeriod, Period: goalcast.FullTime, Status: goalcast.Confirmed})
+	h.with(func() { h.matches = map[goalcast.MatchID]goalcast.Snapshot{3: done} })
+	for _, tt := range []struct {
+		path string
+		left time.Duration
+		want string
+	}{
+		{"/v1/matches?tz=Europe/Brussels", 30 * time.Second, "public, max-age=30, s-maxage=30"},
+		{"/v1/matches?tz=Europe/Brussels", 200 * time.Second, "public, max-age=60, s-maxage=60, stale-while-revalidate=140"},
+		{"/v1/matches?tz=Europe/Brussels", 300 * time.Millisecond, "public, max-age=0, s-maxage=0"},
+		{"/v1/matches", 30 * time.Second, "public, max-age=60, s-maxage=60, stale-while-revalidate=600"},
+		{"/v1/competitions/5?tz=Europe/Brussels", 45 * time.Second, "public, max-age=45, s-maxage=45"},
+	} {
+		h.clock.set(time.Date(2026, 5, 17, 22, 0, 0, 0, time.UTC).Add(-tt.left))
+		if a := h.get(t, tt.path); a.header.Get("Cache-Control") != tt.want {
+			t.Errorf("%s, %v before midnight: %q, want %q", tt.path, tt.left, a.header.Get("Cache-Control"), tt.want)
+		}
+	}
+}
+
+// TestDoubtfulAnswersAreNotKept says so when what is served may be old.
+func TestDoubtfulAnswersAreNotKept(t *testing.T) {
+	h := open(t)
+	h.with(func() { h.doubtful = true })
+	for _, path := range []string{"/v1/matches/1009316", "/v1/matches", "/v1/teams/174", "/v1/competitions/23"} {
+		a := h.get(t, path)
+		if a.status != http.StatusOK || a.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.header.Get("Warning"), "110 ") {
+			t.Errorf("%s: %d %v", path, a.status, a.header)
+		}
+	}
+}

@@ -40,6 +40,7 @@ type fake struct {
 	hang      bool          // Match waits for its context to end
 	hangs     chan struct{} // gets one when it does
 	panics    bool
+	doubtful  bool
 	cursor    goalcast.Cursor
 	matches   map[goalcast.MatchID]goalcast.Snapshot
 	filters   []goalcast.MatchFilter // those asked with
@@ -96,12 +97,11 @@ func (f *fake) Matches(_ context.Context, q goalcast.MatchFilter) ([]goalcast.Sn
 	f.filters = append(f.filters, q)
 	var out []goalcast.Snapshot
 	for _, m := range f.matches {
-		if (q.From.IsZero() || !m.Kickoff.Before(q.From)) && (q.To.IsZero() || m.Kickoff.Before(q.To)) &&
-			(q.Competition == 0 || m.Competition.ID == q.Competition) && (q.Team == 0 || m.Home.ID == q.Team || m.Away.ID == q.Team) {
+		if q.Chooses(m) {
 			out = append(out, m)
 		}
 	}
-	slices.SortFunc(out, func(a, b goalcast.Snapshot) int { return cmp.Or(a.Kickoff.Compare(b.Kickoff), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(out, goalcast.ByTime)
 	if q.Limit > 0 {
 		out = out[:min(len(out), q.Limit)]
 	}
@@ -119,6 +119,12 @@ func (f *fake) KickoffsAround(_ context.Context, from, to time.Time) (before, af
 		}
 	}
 	return before, after, f.err
+}
+
+func (f *fake) Doubtful() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.doubtful
 }
 
 func (f *fake) Team(_ context.Context, id goalcast.TeamID) (goalcast.Team, error) {

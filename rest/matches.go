@@ -17,7 +17,8 @@ type matchList struct {
 	Date    string      `json:"date"`
 	Zone    string      `json:"tz"`
 	Matches []matchItem `json:"matches"`
-	More    bool        `json:"more,omitempty"` // there were more than the limit
+	More    bool        `json:"more,omitempty"`  // there were more than the limit
+	After   string      `json:"after,omitempty"` // with More: of the next page
 
 	Previous string `json:"previous,omitempty"` // of a day without matches: the last day before it that has some
 	Next     string `json:"next,omitempty"`     // and the first after it
@@ -38,7 +39,7 @@ func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcas
 		{later(f.From, from), earlier(f.To, to), s.board.Matches},
 		{later(f.From, to), f.To, s.farMatches},
 	} {
-		if !part.from.Before(part.to) || len(all) >= f.Limit {
+		if !part.from.Before(part.to) || len(all) >= f.Limit || f.After.Time.After(part.to) {
 			continue
 		}
 		g := f
@@ -84,10 +85,10 @@ func later(a, b time.Time) time.Time {
 
 // getMatches lists one day's matches by kick-off.
 func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "date", "tz", "competition", "team", "limit")
+	q := newQuery(r, "date", "tz", "competition", "team", "limit", "after")
 	d := q.day(s)
 	limit := q.number("limit", s.cfg.DefaultMatches, s.cfg.MaxMatches)
-	f := goalcast.MatchFilter{From: d.from, To: d.to, Limit: limit + 1, // one more tells whether there are more
+	f := goalcast.MatchFilter{From: d.from, To: d.to, After: q.place("after"), Limit: limit + 1, // one more tells whether there are more
 		Competition: goalcast.CompetitionID(q.id("competition")), Team: goalcast.TeamID(q.id("team"))}
 	if q.err != nil {
 		return q.err
@@ -98,16 +99,19 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := matchList{Date: d.date, Zone: d.zone, More: len(matches) > limit}
 	matches = matches[:min(limit, len(matches))]
-	now := s.cfg.Now()
-	list.Matches = matchItems(matches, now)
-	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 {
+	if list.More {
+		list.After = placeText(matches[limit-1].Place())
+		next := r.URL.Query()
+		next.Set("date", d.date) // also when it was today
+		next.Set("after", list.After)
+		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.Path, next.Encode()))
+	}
+	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 && f.After == (goalcast.MatchPlace{}) {
 		list.Previous, list.Next = s.daysAround(r.Context(), d)
 	}
-	p, err := jsonPage(list, cachePolicy(now, matches...))
-	if err != nil {
-		return err
-	}
-	return p.serve(w, r)
+	now := s.cfg.Now().In(d.from.Location())
+	list.Matches = matchItems(matches, now)
+	return s.serveJSON(w, r, list, cachePolicy(now, matches...))
 }
 
 // daysAround names the last day before d and the first after it that have matches. It is a help to find them: without the database there is none.
@@ -148,10 +152,27 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	p.doubtful = s.doubtful()
 	if !cursor.IsZero() {
 		w.Header().Set("Goalcast-Cursor", cursor.String())
 	}
 	return p.serve(w, r)
+}
+
+// serveJSON serves what the board told.
+func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, v any, policy policy) error {
+	p, err := jsonPage(v, policy)
+	if err != nil {
+		return err
+	}
+	p.doubtful = s.doubtful()
+	return p.serve(w, r)
+}
+
+// doubtful says whether the board can only tell what it knew when it last heard anything.
+func (s *Server) doubtful() bool {
+	b, ok := s.board.(interface{ Doubtful() bool })
+	return ok && b.Doubtful()
 }
 
 // teamPage is the answer of /v1/teams/{id}.
@@ -181,11 +202,7 @@ func (s *Server) getTeam(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("matches of team %d: %w", id, err)
 	}
-	p, err := jsonPage(teamPage{Team: team, Matches: matchItems(matches, now)}, cachePolicy(now, matches...))
-	if err != nil {
-		return err
-	}
-	return p.serve(w, r)
+	return s.serveJSON(w, r, teamPage{Team: team, Matches: matchItems(matches, now)}, cachePolicy(now, matches...))
 }
 
 // competitionPage is the answer of /v1/competitions/{id}.
@@ -215,13 +232,9 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("matches of competition %d: %w", id, err)
 	}
-	now := s.cfg.Now()
-	p, err := jsonPage(competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone, Matches: matchItems(matches, now)}},
+	now := s.cfg.Now().In(d.from.Location())
+	return s.serveJSON(w, r, competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone, Matches: matchItems(matches, now)}},
 		cachePolicy(now, matches...))
-	if err != nil {
-		return err
-	}
-	return p.serve(w, r)
 }
 
 // getDescription serves one of the documents that describe goalcast's interfaces.

@@ -305,3 +305,57 @@ func equalIDs(a, b []goalcast.MatchID) bool {
 	}
 	return true
 }
+
+// TestMatchesByPage goes through a day that lies half in memory, while matches are added, taken away and moved between its pages: whatever stood
+// still comes once.
+func TestMatchesByPage(t *testing.T) {
+	h := open(t)
+	day := h.clock.now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour) // yesterday
+	still := map[goalcast.MatchID]bool{}
+	h.with(func() {
+		h.matches = map[goalcast.MatchID]goalcast.Snapshot{}
+		for i := range 48 {
+			id := goalcast.MatchID(100 + i)
+			h.matches[id] = planned(id, day.Add(time.Duration(i/2)*time.Hour), 1, 2, 5) // two at a time
+			still[id] = true
+		}
+		loose := planned(7, time.Time{}, 1, 2, 5)
+		loose.Updated = day.Add(20 * time.Hour).UnixMilli()
+		h.matches[7], still[7] = loose, true
+	})
+	path, got := "/v1/matches?limit=5&date="+day.Format(time.DateOnly), map[goalcast.MatchID]int{}
+	for page := 0; path != ""; page++ {
+		a := h.get(t, path)
+		list := decode[struct {
+			listAnswer
+			More  bool
+			After string
+		}](t, a.body)
+		for _, m := range list.Matches {
+			got[m.ID]++
+		}
+		link := a.header.Get("Link")
+		if list.More != (list.After != "") || list.More != strings.HasSuffix(link, `; rel="next"`) || len(list.Matches) > 5 || page > 20 {
+			t.Fatalf("page %d: %s, link %s", page, a.body, link)
+		}
+		path, _, _ = strings.Cut(strings.TrimPrefix(link, "<"), ">")
+		h.with(func() {
+			added := goalcast.MatchID(500 + page)
+			h.matches[added] = planned(added, day, 1, 2, 5)
+			gone := goalcast.MatchID(100 + page)
+			delete(h.matches, gone)
+			delete(still, gone)
+			moved := goalcast.MatchID(147 - page)
+			h.matches[moved] = planned(moved, day.Add(30*time.Minute), 1, 2, 5)
+			delete(still, moved)
+		})
+	}
+	for id := range still {
+		if got[id] != 1 {
+			t.Errorf("match %d came %d times", id, got[id])
+		}
+	}
+	for _, bad := range []string{"x", "1-", "-1-5", "1-0", "1-05", "99999999999999999999-1"} {
+		h.get(t, "/v1/matches?after="+bad).problem(t, http.StatusBadRequest, "bad_parameter")
+	}
+}

@@ -173,7 +173,7 @@ func (s *Server) cors(next http.Handler) http.Handler {
 		}
 		if allow != "" {
 			h.Set("Access-Control-Allow-Origin", allow)
-			h.Set("Access-Control-Expose-Headers", "ETag, Goalcast-Cursor, Retry-After, X-Request-Id")
+			h.Set("Access-Control-Expose-Headers", "ETag, Goalcast-Cursor, Link, Retry-After, Warning, X-Request-Id")
 		}
 		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 			next.ServeHTTP(w, r)

@@ -1,15 +1,19 @@
 package rest
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	_ "time/tzdata" // tz= works in an image without zone files too
 
 	"github.com/go-chi/chi/v5"
+
+	"goalcast"
 )
 
 // query reads a request's query parameters one by one and keeps the first thing that is wrong with them.
@@ -89,6 +93,27 @@ func (q *query) time(name string) time.Time {
 		q.fail(name, "want a time like 2026-05-17T14:30:00Z")
 	}
 	return t.UTC()
+}
+
+// place is where a page of a list begins, as placeText wrote it; zero if it is not there.
+func (q *query) place(name string) goalcast.MatchPlace {
+	text := q.values.Get(name)
+	if text == "" {
+		return goalcast.MatchPlace{}
+	}
+	at, rest, _ := strings.Cut(text, "-")
+	ms, err := strconv.ParseInt(at, 10, 64)
+	id, ok := parseID(rest)
+	if err != nil || ms < 0 || !ok {
+		q.fail(name, "want the after of the page before")
+		return goalcast.MatchPlace{}
+	}
+	return goalcast.MatchPlace{Time: time.UnixMilli(ms).UTC(), ID: goalcast.MatchID(id)}
+}
+
+// placeText names a match by its time and id, so that what is added or moved elsewhere changes nothing for who goes on from there.
+func placeText(p goalcast.MatchPlace) string {
+	return fmt.Sprintf("%d-%d", p.Time.UnixMilli(), p.ID)
 }
 
 // word is one of few words, or empty.
