@@ -292,7 +292,7 @@ func TestMadeUpTopicsCostNothing(t *testing.T) {
 			id := int64(1_000_000 + i)
 			made := []goalcast.Topic{{Kind: goalcast.MatchTopic, ID: id}, {Kind: goalcast.TeamTopic, ID: id}, {Kind: goalcast.CompetitionTopic, ID: id}}
 			ensure(made[i%3])
-			if m, ok := b.frame(made[i%3], nil); !ok || len(m.bytes(encJSON)) > 200 {
+			if m, ok := b.frame(made[i%3], nil, true); !ok || len(m.bytes(encJSON)) > 200 {
 				t.Fatalf("no snapshot of %s", made[i%3])
 			}
 		}
