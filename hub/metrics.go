@@ -65,6 +65,7 @@ type metrics struct {
 	refused    *prometheus.CounterVec
 	resumes    *prometheus.CounterVec
 	deflate    prometheus.Counter
+	lateIntros prometheus.Counter
 	write      prometheus.Histogram
 	age        [3]prometheus.Observer
 
@@ -88,6 +89,8 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 			Help: "Returns with a cursor: ring was answered from memory, all else with a reset."}, []string{"outcome"}),
 		deflate: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_deflate_handshakes_total",
 			Help: "WebSockets whose client agreed to permessage-deflate."}),
+		lateIntros: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_late_intros_total",
+			Help: "Events that went out before the snapshot of their match, which could not be read in time."}),
 		write: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_event_write_seconds",
 			Help:    "From the moment the hub got an event to its last viewer's write; those whose socket was full are left out.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}}),
@@ -114,7 +117,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 	for i := range m.handshakes {
 		m.handshakes[i] = handshakes.WithLabelValues(transportNames[i])
 	}
-	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.deflate, m.write, m)
+	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.deflate, m.lateIntros, m.write, m)
 	return m
 }
 

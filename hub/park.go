@@ -67,6 +67,7 @@ func (h *Hub) deliverParked(ctx context.Context) bool {
 		select {
 		case <-first.read:
 		case <-wait.C:
+			h.metrics.lateIntros.Inc()
 			h.working.Go(func() { h.introduceLater(ctx, first) })
 		case <-ctx.Done():
 		}
