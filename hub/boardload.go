@@ -339,7 +339,10 @@ func (b *Board) listFilter(t goalcast.Topic, now time.Time) goalcast.MatchFilter
 	return f
 }
 
-const listPage = 500 // matches of a list that are read at once
+const (
+	listPage = 500 // matches of a list that are read at once
+	pageTorn = 50  // of these, that a full page may lack, since the source leaves out what it cannot read
+)
 
 // readPages reads all matches that a filter chooses, at most so many; whole says that there are no more.
 func (b *Board) readPages(ctx context.Context, f goalcast.MatchFilter, most int) (all []goalcast.Snapshot, whole bool, err error) {
@@ -357,7 +360,7 @@ func (b *Board) readPages(ctx context.Context, f goalcast.MatchFilter, most int)
 				all = append(all, s)
 			}
 		}
-		if len(some) < f.Limit || len(all) == before {
+		if len(some) < f.Limit-pageTorn || len(all) == before {
 			return all, len(all) <= most, nil
 		}
 		f.After = some[len(some)-1].Place()
