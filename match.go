@@ -199,7 +199,9 @@ func (s Snapshot) Time() time.Time {
 }
 
 // Place is where a match stands in a list by time: what comes after it can be asked for, whatever else was added or moved.
-func (s Snapshot) Place() MatchPlace { return MatchPlace{Time: s.Time().Truncate(time.Millisecond), ID: s.ID} }
+func (s Snapshot) Place() MatchPlace {
+	return MatchPlace{Time: s.Time().Truncate(time.Millisecond), ID: s.ID}
+}
 
 // ByTime compares two matches by their time, then id.
 func ByTime(a, b Snapshot) int { return a.Place().Compare(b.Place()) }
