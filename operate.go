@@ -17,10 +17,11 @@ const (
 	AlarmQueueLag   AlarmKind = "queue_lag"    // work waits too long
 	AlarmClockSkew  AlarmKind = "clock_skew"   // a provider's clock and ours differ, or its documents are long on their way
 	AlarmJobStale   AlarmKind = "job_stale"    // a periodic job has not succeeded for some time
+	AlarmHeld       AlarmKind = "step_held"    // a document makes a step that football does not make, and is not believed yet
 )
 
 // AlarmKinds are all of them.
-var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale}
+var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale, AlarmHeld}
 
 // Alarm is something that an operator should know. It opens once, and closes by itself when its reason is gone; the same reason later is another alarm.
 type Alarm struct {

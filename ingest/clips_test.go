@@ -45,7 +45,7 @@ func mergedClips(t *testing.T, all []heard) map[string]goalcast.Event {
 			t.Fatal(err)
 		}
 		clips := map[string]goalcast.Event{}
-		for id, e := range memory.merge(testMatch).events {
+		for id, e := range memory.merge(testMatch, rec.Snapshot).events {
 			if e.Kind == goalcast.KindClip {
 				clips[id] = e
 				if known, _ := rec.Snapshot.Event(id); !known.SameContent(e) {

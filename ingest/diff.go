@@ -14,6 +14,7 @@ type revised struct {
 	record goalcast.MatchRecord
 	events []goalcast.Event // the revisions that make the difference, in the order in which they are to be seen
 	late   bool             // a newer document of the source was heard before
+	held   bool             // it makes a step that football does not make, see hold.go
 	fresh  []Disagreement   // that were not there before
 }
 
@@ -25,16 +26,21 @@ func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, 
 		return revised{}, fmt.Errorf("match %d: %w: %w", m.Match, goalcast.ErrPermanent, err)
 	}
 	memory.hear(source, v, m.asKnown(rec.Snapshot))
-	truth := memory.merge(m.Match)
+	rec.Snapshot.ID = m.Match
+	truth := memory.merge(m.Match, rec.Snapshot)
 	fresh := memory.remember(memory.disagreements(m.Match, truth), received)
+	d := difference{snapshot: rec.Snapshot, times: goalcast.Times{Provider: v.milliseconds(), Received: received}}
+	step := d.implausible(truth, memory.stillHeld())
+	if step != nil {
+		step.Document = v.Document
+	}
+	held := memory.hold(step)
 	if rec.Feeds, err = memory.encode(); err != nil {
 		return revised{}, fmt.Errorf("match %d: %w: %w", m.Match, goalcast.ErrPermanent, err)
 	}
-	rec.Snapshot.ID = m.Match
-	d := difference{snapshot: rec.Snapshot, times: goalcast.Times{Provider: v.milliseconds(), Received: received}}
-	d.make(truth)
+	d.make(truth, memory.stillHeld())
 	rec.Snapshot = d.snapshot
-	return revised{rec, d.events, v.Compare(memory[source].newest) < 0, fresh}, nil
+	return revised{rec, d.events, v.Compare(memory[source].newest) < 0, held, fresh}, nil
 }
 
 // cleaned brings the times into the form that they have in the memory.
@@ -62,14 +68,17 @@ type difference struct {
 }
 
 // make emits the fixture, then line-ups, then what was taken back, then the rest as it happened: a goal that is entered anew under another id must
-// not be seen on top of the one it replaces.
-func (d *difference) make(t truth) {
+// not be seen on top of the one it replaces. What is held is left as it is.
+func (d *difference) make(t truth, held []string) {
 	before := d.snapshot.Fixture.Topics(d.snapshot.ID) // of what is known so far
 	if t.fixture != nil && (d.snapshot.FixtureRevision == 0 || !reflect.DeepEqual(d.snapshot.Fixture, *t.fixture)) {
 		d.emit(fixtureEvent(d.snapshot.ID, *t.fixture), d.snapshot.FixtureRevision)
 	}
 	var changed []goalcast.Event
 	for _, e := range t.events {
+		if slices.Contains(held, e.ID) && !e.Counts() {
+			continue
+		}
 		if e.Kind == goalcast.KindLineup {
 			if !d.knowsLineup(e) || !slices.Equal(before, e.Topics) {
 				changed = append(changed, e)

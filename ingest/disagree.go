@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func Disagreements(rec goalcast.MatchRecord) []Disagreement {
 	if err != nil {
 		return nil
 	}
-	return memory.disagreements(rec.Snapshot.ID, memory.merge(rec.Snapshot.ID))
+	return memory.disagreements(rec.Snapshot.ID, memory.merge(rec.Snapshot.ID, rec.Snapshot))
 }
 
 // Disagreements is the function of that name, for those who hold an Ingest.
@@ -67,7 +68,7 @@ func (f feeds) remember(now []Disagreement, received int64) (fresh []Disagreemen
 		before = ours.since
 	}
 	if len(now) == 0 {
-		delete(f, sourceOurs)
+		f.note(func(ours *feed) { ours.since = nil })
 		return nil
 	}
 	since := make(map[string]int64, len(now))
@@ -79,24 +80,59 @@ func (f feeds) remember(now []Disagreement, received int64) (fresh []Disagreemen
 		}
 		since[d.key()] = at
 	}
-	f[sourceOurs] = &feed{since: since}
+	f.note(func(ours *feed) { ours.since = since })
 	return fresh
+}
+
+// note changes what ingest itself remembers; nothing is kept of nothing.
+func (f feeds) note(change func(ours *feed)) {
+	ours := f[sourceOurs]
+	if ours == nil {
+		ours = &feed{}
+	}
+	change(ours)
+	if f[sourceOurs] = ours; ours.since == nil && ours.held == nil {
+		delete(f, sourceOurs)
+	}
 }
 
 // sorted lists the names of the sources.
 func (f feeds) sorted() []string {
-	names := make([]string, 0, len(f))
-	for name := range f {
-		names = append(names, name)
+	var names []string
+	for key := range f {
+		if name := sourceOf(key); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
 }
 
+// claimed are the newest claims of a source, in whichever variant; nil if it makes none.
+func (f feeds) claimed(source string) *Claims {
+	var newest *versioned[Claims]
+	for key, mem := range f {
+		if sourceOf(key) == source && mem.claims != nil && (newest == nil || mem.claims.at.Compare(newest.at) > 0) {
+			newest = mem.claims
+		}
+	}
+	if newest == nil || f.occasion().isPast(newest.at) {
+		return nil
+	}
+	return &newest.said
+}
+
 // detailed says whether a feed of the match itself told an event.
 func (f feeds) detailed() bool { return f.tells(sourceMatch) || f.tells(sourceF24) }
 
-func (f feeds) tells(source string) bool { return f[source] != nil && len(f[source].facts) > 0 }
+func (f feeds) tells(source string) bool {
+	for key, mem := range f {
+		if sourceOf(key) == source && len(mem.facts) > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // quarrel collects disagreements.
 type quarrel struct {
@@ -113,11 +149,10 @@ func (q *quarrel) add(what, event, detail string, sources ...string) {
 
 // claims holds a source's sums against what is shown: its score against the goals that count, its period against the last that began.
 func (q *quarrel) claims(source string) {
-	mem := q.feeds[source]
-	if mem.claims == nil || q.truth.fixture == nil || !q.feeds.detailed() {
+	told := q.feeds.claimed(source)
+	if told == nil || q.truth.fixture == nil || !q.feeds.detailed() {
 		return
 	}
-	told := mem.claims.said
 	shown, period := q.shown()
 	if told.Score != nil && *told.Score != shown && q.truth.fixture.Awarded == nil {
 		q.add("score", "", fmt.Sprintf("%s says %d-%d, the goals that count make %d-%d", source, told.Score.Home, told.Score.Away, shown.Home, shown.Away), source)
@@ -152,38 +187,40 @@ func weighty(k goalcast.Kind) bool {
 
 // events compares what the match document and F24 tell of the same events.
 func (q *quarrel) events() {
-	a, b := q.feeds[sourceMatch], q.feeds[sourceF24]
-	if a == nil || b == nil || len(a.facts) == 0 || len(b.facts) == 0 {
+	if !q.feeds.tells(sourceMatch) || !q.feeds.tells(sourceF24) {
 		return
 	}
-	ids := map[string]bool{}
-	for id := range a.facts {
-		ids[id] = true
+	byID := make(map[string]*thing, len(q.truth.things))
+	for _, t := range q.truth.things {
+		byID[q.truth.ids[t]] = t
 	}
-	for id := range b.facts {
-		ids[id] = true
-	}
-	for _, id := range sortedKeys(ids) {
-		x, inMatch := a.facts[id]
-		y, inF24 := b.facts[id]
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		current := byID[id].current()
+		if current[0].past {
+			continue
+		}
+		verdicts := q.feeds.verdicts(current)
+		said := func(source string) goalcast.Event { // in its newest document
+			var newest word
+			for _, w := range current {
+				if w.voice.source == source && (newest.voice == nil || w.told.at.Compare(newest.told.at) > 0) {
+					newest = w
+				}
+			}
+			return newest.told.said
+		}
+		x, inMatch := verdicts[sourceMatch]
+		y, inF24 := verdicts[sourceF24]
+		a, b := said(sourceMatch), said(sourceF24)
 		switch {
 		case inMatch && inF24:
-			q.compare(id, x.said, y.said, a.holds(x), b.holds(y))
-		case inMatch && weighty(x.said.Kind) && a.holds(x):
-			q.add("missing", id, fmt.Sprintf("%s has a %s that %s has not", sourceMatch, x.said.Kind, sourceF24), sourceF24)
-		case inF24 && weighty(y.said.Kind) && b.holds(y) && (y.said.Kind != goalcast.KindMissedPenalty):
-			q.add("missing", id, fmt.Sprintf("%s has a %s that %s has not", sourceF24, y.said.Kind, sourceMatch), sourceMatch)
+			q.compare(id, a, b, x.holds, y.holds)
+		case inMatch && weighty(a.Kind) && x.holds:
+			q.add("missing", id, fmt.Sprintf("%s has a %s that %s has not", sourceMatch, a.Kind, sourceF24), sourceF24)
+		case inF24 && weighty(b.Kind) && y.holds && b.Kind != goalcast.KindMissedPenalty:
+			q.add("missing", id, fmt.Sprintf("%s has a %s that %s has not", sourceF24, b.Kind, sourceMatch), sourceMatch)
 		}
 	}
-}
-
-func sortedKeys(m map[string]bool) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // compare holds two tellings of one event against each other; x is the match document's.
@@ -239,8 +276,8 @@ const tickerMinutes = 2
 // ticker finds, for each event that the ticker tells, the one known event that it must be: by kind, team, player and minute. One that fits none is a reason to look,
 // and never an event: it would be there twice when the feeds that have ids tell it.
 func (q *quarrel) ticker() {
-	mem := q.feeds[sourceTicker]
-	if mem == nil || mem.claims == nil || !q.feeds.detailed() {
+	told := q.feeds.claimed(sourceTicker)
+	if told == nil || !q.feeds.detailed() {
 		return
 	}
 	known := make([]goalcast.Event, 0, len(q.truth.events))
@@ -251,7 +288,7 @@ func (q *quarrel) ticker() {
 	}
 	slices.SortFunc(known, goalcast.InMatchOrder)
 	taken := map[string]bool{}
-	for _, c := range mem.claims.said.Events {
+	for _, c := range told.Events {
 		best, far := -1, tickerMinutes+1
 		for i, e := range known {
 			if d := max(e.Minute-c.Minute, c.Minute-e.Minute); !taken[e.ID] && d < far && fits(c, e) {

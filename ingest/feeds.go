@@ -9,7 +9,7 @@ import (
 	"goalcast"
 )
 
-// feeds is what each source last said of one match, by source. It is the memory in MatchRecord.Feeds.
+// feeds is what each source last said of one match, by source, or source and variant (Reading.key). It is the memory in MatchRecord.Feeds.
 //
 // It is a join-semilattice: hearing documents in any order and any number of times ends in the same memory, since everything in it is the word of the
 // highest version that had a word on it.
@@ -19,17 +19,25 @@ type feeds map[string]*feed
 type feed struct {
 	seconds bool                                    // see wholeSeconds; by the source's name, not kept
 	newest  Version                                 // of all documents heard
+	before  Version                                 // the newest of those of earlier moments; zero while there is none
 	facts   map[string]toldFact                     // by event id; also those that are gone from the newest document
+	halted  Version                                 // of the newest document that called the match postponed or abandoned; zero if none did
+	unbegun [2]versioned[time.Time]                 // the newest two that said when the match is to begin, and that it has not; newest first
 	fixture *toldFixture                            // nil while none was told
 	names   map[goalcast.PlayerID]versioned[string] // never empty names
 	claims  *versioned[Claims]                      // nil while none were made
 	since   map[string]int64                        // of sourceOurs alone: when each open disagreement was first seen, ms; see remember
+	held    *heldStep                               // of sourceOurs alone: what is not believed yet; nil if nothing
 }
 
-type (
-	toldFact    = versioned[goalcast.Event]
-	toldFixture = versioned[goalcast.Fixture]
-)
+// toldFact is a source's word on an event.
+type toldFact struct {
+	at    Version // of the newest document that told of it
+	said  goalcast.Event
+	alive Version // of the newest document that told of it as something that is so; zero if none did
+}
+
+type toldFixture = versioned[goalcast.Fixture]
 
 // versioned is something a source said, and the version of the last document that said it.
 type versioned[T any] struct {
@@ -40,20 +48,29 @@ type versioned[T any] struct {
 // hear joins one document's word on the match into the memory.
 func (f feeds) hear(source string, v Version, m MatchReading) {
 	mem := f[source]
+	if old := f[sourceOf(source)]; mem == nil && old != nil { // written when the source had no variants
+		delete(f, sourceOf(source))
+		f[source], mem = old, old
+	}
 	if mem == nil {
 		mem = &feed{seconds: wholeSeconds(source), newest: v, facts: map[string]toldFact{}, names: map[goalcast.PlayerID]versioned[string]{}}
 		f[source] = mem
 	}
-	if v.Compare(mem.newest) > 0 {
-		mem.newest = v
-	}
+	mem.comes(v)
 	mem.forget(v)
 	for _, e := range m.Facts {
 		e = cleanFact(e, m.Match)
-		if old, known := mem.facts[e.ID]; !known || v.Compare(old.at) >= 0 {
-			mem.facts[e.ID] = toldFact{v, e}
+		old, known := mem.facts[e.ID]
+		next := old
+		if !known || v.Compare(old.at) >= 0 {
+			next.at, next.said = v, e
 		}
+		if e.Counts() && v.Compare(old.alive) > 0 {
+			next.alive = v
+		}
+		mem.facts[e.ID] = next
 	}
+	mem.plans(v, m)
 	if m.Fixture != nil && (mem.fixture == nil || v.Compare(mem.fixture.at) >= 0) {
 		mem.fixture = &toldFixture{v, cleanFixture(*m.Fixture)}
 	}
@@ -65,6 +82,17 @@ func (f feeds) hear(source string, v Version, m MatchReading) {
 		if old, known := mem.names[id]; name != "" && (!known || v.Compare(old.at) >= 0) {
 			mem.names[id] = versioned[string]{v, name}
 		}
+	}
+}
+
+// comes notes that there is a document of a version.
+func (m *feed) comes(v Version) {
+	earlier := v
+	if v.Compare(m.newest) > 0 {
+		m.newest, earlier = v, m.newest
+	}
+	if earlier.compareMoment(m.newest) < 0 && earlier.Compare(m.before) > 0 {
+		m.before = earlier
 	}
 }
 
@@ -89,10 +117,16 @@ func (m *feed) forget(v Version) {
 	for id, fact := range m.facts {
 		if fact.at.Compare(v) == 0 {
 			fact.at = Version{}
+			if fact.alive.Compare(v) == 0 {
+				fact.alive = Version{}
+			}
 			m.facts[id] = fact
 		}
 	}
 }
+
+// plainlyAlive says whether the fact was told as something that is so when it was told last, as nearly all are.
+func (f toldFact) plainlyAlive() bool { return f.said.Counts() && f.alive.Compare(f.at) == 0 }
 
 // cleanFact brings a fact into the form it has after a journey through JSON, so that "unchanged" can be seen by comparing, and drops what ingest adds
 // itself. A line-up is one per team, whatever a source calls it.
@@ -129,12 +163,20 @@ func cleanTime(t time.Time) time.Time { return t.UTC().Round(0) }
 // The JSON form. Versions are long and nearly all the same, so that they stand in a table, newest first, and are referred to by place.
 type (
 	feedJSON struct {
-		Versions []Version                      `json:"versions"` // [0] is the newest
+		Versions []Version                      `json:"versions"`         // [0] is the newest
+		Before   int                            `json:"before,omitempty"` // place, which is never 0
+		Halted   *int                           `json:"halted,omitempty"` // place
+		Unbegun  []plannedJSON                  `json:"unbegun,omitempty"`
 		Facts    map[string]factJSON            `json:"facts,omitempty"`
 		Fixture  *fixtureJSON                   `json:"fixture,omitempty"`
 		Names    map[goalcast.PlayerID]nameJSON `json:"names,omitempty"`
 		Claims   *claimsJSON                    `json:"claims,omitempty"`
 		Since    map[string]int64               `json:"since,omitempty"`
+		Held     *heldStep                      `json:"held,omitempty"`
+	}
+	plannedJSON struct {
+		Version int       `json:"v,omitempty"`
+		Kickoff time.Time `json:"kickoff"`
 	}
 	claimsJSON struct {
 		Version int    `json:"v,omitempty"`
@@ -142,6 +184,7 @@ type (
 	}
 	factJSON struct {
 		Version int            `json:"v,omitempty"`
+		Alive   *int           `json:"alive,omitempty"` // place; left out where it is Version, and where there is none
 		Event   goalcast.Event `json:"event"`
 	}
 	fixtureJSON struct {
@@ -168,9 +211,16 @@ func (f feeds) encode() ([]byte, error) {
 }
 
 func (m *feed) json() feedJSON {
-	versions := []Version{m.newest}
+	versions := []Version{m.newest, m.before, m.halted, m.unbegun[0].at, m.unbegun[1].at}
+	versions = slices.DeleteFunc(versions, func(v Version) bool { return v == Version{} })
+	if len(versions) == 0 {
+		versions = []Version{{}}
+	}
 	for _, fact := range m.facts {
 		versions = append(versions, fact.at)
+		if !fact.plainlyAlive() && fact.alive != (Version{}) {
+			versions = append(versions, fact.alive)
+		}
 	}
 	for _, name := range m.names {
 		versions = append(versions, name.at)
@@ -188,7 +238,24 @@ func (m *feed) json() feedJSON {
 
 	out := feedJSON{Versions: versions, Facts: make(map[string]factJSON, len(m.facts)), Names: make(map[goalcast.PlayerID]nameJSON, len(m.names))}
 	for id, fact := range m.facts {
-		out.Facts[id] = factJSON{place(fact.at), fact.said}
+		j := factJSON{Version: place(fact.at), Event: fact.said}
+		if !fact.plainlyAlive() && fact.alive != (Version{}) {
+			alive := place(fact.alive)
+			j.Alive = &alive
+		}
+		out.Facts[id] = j
+	}
+	if m.before != (Version{}) {
+		out.Before = place(m.before)
+	}
+	if m.halted != (Version{}) {
+		halted := place(m.halted)
+		out.Halted = &halted
+	}
+	for _, p := range m.unbegun {
+		if !p.said.IsZero() {
+			out.Unbegun = append(out.Unbegun, plannedJSON{place(p.at), p.said})
+		}
 	}
 	for id, name := range m.names {
 		out.Names[id] = nameJSON{place(name.at), name.said}
@@ -199,7 +266,7 @@ func (m *feed) json() feedJSON {
 	if m.claims != nil {
 		out.Claims = &claimsJSON{place(m.claims.at), m.claims.said}
 	}
-	out.Since = m.since
+	out.Since, out.Held = m.since, m.held
 	return out
 }
 
@@ -242,7 +309,22 @@ func (j feedJSON) feed() (*feed, error) {
 		names:  make(map[goalcast.PlayerID]versioned[string], len(j.Names)),
 	}
 	for id, f := range j.Facts {
-		m.facts[id] = toldFact{version(f.Version), f.Event}
+		fact := toldFact{at: version(f.Version), said: f.Event}
+		if f.Alive != nil {
+			fact.alive = version(*f.Alive)
+		} else if fact.said.Counts() {
+			fact.alive = fact.at
+		}
+		m.facts[id] = fact
+	}
+	if j.Before > 0 {
+		m.before = version(j.Before)
+	}
+	if j.Halted != nil {
+		m.halted = version(*j.Halted)
+	}
+	for i, p := range j.Unbegun[:min(len(j.Unbegun), len(m.unbegun))] {
+		m.unbegun[i] = versioned[time.Time]{version(p.Version), p.Kickoff}
 	}
 	for id, n := range j.Names {
 		m.names[id] = versioned[string]{version(n.Version), n.Name}
@@ -253,6 +335,6 @@ func (j feedJSON) feed() (*feed, error) {
 	if j.Claims != nil {
 		m.claims = &versioned[Claims]{version(j.Claims.Version), j.Claims.Claims}
 	}
-	m.since = j.Since
+	m.since, m.held = j.Since, j.Held
 	return m, err
 }

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"goalcast"
 )
@@ -12,25 +14,38 @@ type fixtureTelling struct {
 	told   *toldFixture
 }
 
-// mergeFixture makes one fixture of what the sources tell: nil if none tells any.
-func (f feeds) mergeFixture() *goalcast.Fixture {
+// mergeFixture makes one fixture of what the sources tell: nil if none tells any. Of an earlier occasion only who plays is of interest.
+func (f feeds) mergeFixture(o occasion) *goalcast.Fixture {
 	var said []fixtureTelling
 	for source, mem := range f {
-		if mem.fixture != nil {
-			said = append(said, fixtureTelling{source, mem.fixture})
+		if mem.fixture == nil {
+			continue
 		}
+		told := *mem.fixture
+		if o.isPlanPast(told.at) {
+			old := told.said
+			told.said = goalcast.Fixture{Competition: old.Competition, Season: old.Season, Home: old.Home, Away: old.Away}
+		} else if f.overruled(source) {
+			told.said.Awarded, told.said.Halted, told.said.Reason = nil, "", ""
+		}
+		said = append(said, fixtureTelling{source, &told})
 	}
 	if len(said) == 0 {
 		return nil
 	}
-	slices.SortFunc(said, func(a, b fixtureTelling) int { return fieldFixture.compare(a.source, b.source) })
+	slices.SortFunc(said, func(a, b fixtureTelling) int {
+		if sourceOf(a.source) == sourceOf(b.source) { // variants: the newest first
+			return cmp.Or(b.told.at.Compare(a.told.at), strings.Compare(a.source, b.source))
+		}
+		return fieldFixture.compare(a.source, b.source)
+	})
 
 	var out goalcast.Fixture
 	var reported Version
 	for _, t := range said {
 		fillFixture(&out, t.told.said)
 		result := t.told.said.Reported
-		if result == nil || !reportsResult(t.source) || t.source == sourceTicker && f.detailed() {
+		if result == nil || !reportsResult(sourceOf(t.source)) || sourceOf(t.source) == sourceTicker && f.detailed() {
 			continue
 		}
 		if out.Reported == nil || t.told.at.Compare(reported) > 0 {
@@ -39,7 +54,7 @@ func (f feeds) mergeFixture() *goalcast.Fixture {
 	}
 	// Dates: the newest word of those who know first; it is no word if it leaves the kick-off out, but "not halted" is one.
 	slices.SortStableFunc(said, func(a, b fixtureTelling) int { return b.told.at.Compare(a.told.at) })
-	said = slices.DeleteFunc(said, func(t fixtureTelling) bool { return !datesFixture(t.source) })
+	said = slices.DeleteFunc(said, func(t fixtureTelling) bool { return !datesFixture(sourceOf(t.source)) })
 	if len(said) > 0 {
 		out.Halted, out.Reason = said[0].told.said.Halted, said[0].told.said.Reason
 	}
@@ -47,6 +62,16 @@ func (f feeds) mergeFixture() *goalcast.Fixture {
 		out.Kickoff = said[i].told.said.Kickoff
 	}
 	return &out
+}
+
+// overruled says whether another variant of the source has a newer fixture: then the older one only fills what that leaves out, and not what has an end.
+func (f feeds) overruled(key string) bool {
+	for other, mem := range f {
+		if other != key && sourceOf(other) == sourceOf(key) && mem.fixture != nil && mem.fixture.at.Compare(f[key].fixture.at) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // fillFixture fills what is missing in out. A name is only taken for the id it belongs to.

@@ -74,7 +74,7 @@ func (l *lists) hear(ctx context.Context, d goalcast.Document) error {
 	}
 	v := reading.Version.cleaned()
 	for _, m := range reading.Matches {
-		key := listed{reading.Source, m.Match}
+		key := listed{reading.key(), m.Match}
 		if old, ok := l.told[key]; !ok || v.Compare(old.at) > 0 {
 			l.told[key] = toldMatch{v, m}
 		}

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -11,34 +13,57 @@ import (
 type truth struct {
 	fixture *goalcast.Fixture         // nil while no source told one
 	events  map[string]goalcast.Event // by id; line-ups too. Without Revision, Seq, Score and Times
+	things  []*thing                  // what they are made of
+	ids     map[*thing]string         // and called
+	unsure  map[string]bool           // events that are cancelled by one document's word, which no second has confirmed
+	anew    bool                      // the fixture is another occasion than it was
 }
 
-// telling is one source's word on an event.
+// telling is one voice's word on an event, among others.
 type telling struct {
-	source string
+	source string // key of feeds
+	at     Version
 	fact   goalcast.Event
-	holds  bool // the source stands by it; else it took it back
 }
 
-// merge weighs the sources' words: see the package comment for what counts and trust.go for whose word.
-func (f feeds) merge(match goalcast.MatchID) truth {
-	tellings := map[string][]telling{}
-	for source, mem := range f {
-		for id, fact := range mem.facts {
-			tellings[id] = append(tellings[id], telling{source, fact.said, mem.holds(fact)})
-		}
+// merge weighs the sources' words: see the package comment for what counts and trust.go for whose word. known is the match as it has been told: what is known
+// under an id keeps it.
+func (f feeds) merge(match goalcast.MatchID, known goalcast.Snapshot) truth {
+	o := f.occasion()
+	announced := make(map[string]bool, len(known.Timeline))
+	for _, e := range known.Timeline {
+		announced[e.ID] = e.Counts()
 	}
-	out := truth{fixture: f.mergeFixture(), events: make(map[string]goalcast.Event, len(tellings))}
+	out := truth{fixture: f.mergeFixture(o), things: f.things(announced, o), unsure: map[string]bool{}, anew: o.begins()}
+	out.events, out.ids = make(map[string]goalcast.Event, len(out.things)), make(map[*thing]string, len(out.things))
 	topics := goalcast.Fixture{}.Topics(match)
 	if out.fixture != nil {
 		topics = out.fixture.Topics(match)
 	}
-	for id, said := range tellings {
-		e := mergeEvent(said)
+	for _, t := range out.things {
+		current := t.current()
+		e := mergeEvent(current)
+		var sure bool
+		if e.Status, sure = f.statusOf(current); e.Kind == goalcast.KindLineup {
+			e.Lineup = mergeLineup(agreeing(e.Kind, current), e)
+		}
+		id := t.idOf(announced)
+		if e.Kind == goalcast.KindLineup {
+			id = t.ids[0]
+		}
 		f.fillNames(&e)
 		e.ID, e.Match, e.Topics = id, match, topics
 		e.SetClock()
-		out.events[id] = e
+		out.events[id], out.ids[t] = e, id
+		if !e.Counts() && !sure {
+			out.unsure[id] = true
+		}
+		for _, other := range t.ids { // a double that viewers know under an id of its own
+			if double, ok := known.Event(other); ok && other != id {
+				double.Status, double.Topics = goalcast.Cancelled, topics
+				out.events[other] = double
+			}
+		}
 	}
 	f.settleClips(out.events)
 	return out
@@ -61,10 +86,20 @@ func (m *feed) holds(fact toldFact) bool {
 	return fact.at.Compare(m.newest) == 0
 }
 
-// best returns the first word on a field that is not zero, in the order of trust.
+// sure says of a fact that the source does not stand by whether two of its documents say so: the newest, and one of an earlier moment.
+func (m *feed) sure(fact toldFact) bool {
+	return !m.holds(fact) && m.before.compareMoment(fact.alive) > 0
+}
+
+// best returns the first word on a field that is not zero, in the order of trust; of the variants of a source the newest first.
 func best[T comparable](f field, said []telling, get func(goalcast.Event) T) T {
 	var none T
-	for _, t := range slices.SortedFunc(slices.Values(said), func(a, b telling) int { return f.compare(a.source, b.source) }) {
+	for _, t := range slices.SortedFunc(slices.Values(said), func(a, b telling) int {
+		if sourceOf(a.source) == sourceOf(b.source) {
+			return cmp.Or(b.at.Compare(a.at), strings.Compare(a.source, b.source))
+		}
+		return f.compare(a.source, b.source)
+	}) {
 		if got := get(t.fact); got != none {
 			return got
 		}
@@ -72,12 +107,27 @@ func best[T comparable](f field, said []telling, get func(goalcast.Event) T) T {
 	return none
 }
 
-func mergeEvent(said []telling) goalcast.Event {
-	kind := best(fieldKind, said, func(e goalcast.Event) goalcast.Kind { return e.Kind })
-	// A source that takes it for something else has no say in the details.
-	same := slices.DeleteFunc(slices.Clone(said), func(t telling) bool { return t.fact.Kind != kind })
+// agreeing are the tellings of those who take the thing for what it is: a source that takes it for something else has no say in the details.
+func agreeing(kind goalcast.Kind, current []word) []telling {
+	out := make([]telling, 0, len(current))
+	for _, w := range current {
+		if w.told.said.Kind == kind {
+			out = append(out, telling{w.voice.key, w.told.at, w.told.said})
+		}
+	}
+	return out
+}
+
+// mergeEvent makes an event of the words on it, but for its status and, of a line-up, its players.
+func mergeEvent(current []word) goalcast.Event {
+	all := make([]telling, 0, len(current))
+	for _, w := range current {
+		all = append(all, telling{w.voice.key, w.told.at, w.told.said})
+	}
+	kind := best(fieldKind, all, func(e goalcast.Event) goalcast.Kind { return e.Kind })
+	same := agreeing(kind, current)
 	e := goalcast.Event{
-		Kind: kind, Status: statusOf(said),
+		Kind:      kind,
 		Team:      best(fieldTeam, same, func(e goalcast.Event) goalcast.TeamID { return e.Team }),
 		Player:    best(fieldPlayer, same, func(e goalcast.Event) *goalcast.Player { return e.Player }),
 		Second:    best(fieldSecond, same, func(e goalcast.Event) int { return e.Second }),
@@ -105,22 +155,29 @@ func mergeEvent(said []telling) goalcast.Event {
 		e.Clip, e.Goal = mergeClip(same), clipOfGoal(same)
 	case goalcast.KindLineup:
 		// Nothing but who plays: a snapshot remembers no more of it, so that more could change without anyone seeing it.
-		e = goalcast.Event{Kind: kind, Status: e.Status, Team: e.Team, Lineup: mergeLineup(same, e)}
+		e = goalcast.Event{Kind: kind, Team: e.Team}
 	}
 	return e
 }
 
-func statusOf(said []telling) goalcast.Status {
-	status := goalcast.Confirmed
-	for _, t := range said {
-		switch {
-		case !t.holds:
-			return goalcast.Cancelled
-		case t.fact.Status == goalcast.Provisional:
-			status = goalcast.Provisional
+// statusOf weighs the words on a thing. sure says of a cancelled one that no single document decides it.
+func (f feeds) statusOf(current []word) (status goalcast.Status, sure bool) {
+	if current[0].past { // then all are
+		return goalcast.Cancelled, current[0].sure
+	}
+	status = goalcast.Confirmed
+	for _, v := range f.verdicts(current) {
+		if !v.holds {
+			status, sure = goalcast.Cancelled, sure || v.sure
 		}
 	}
-	return status
+	if status == goalcast.Cancelled {
+		return status, sure
+	}
+	if slices.ContainsFunc(current, func(w word) bool { return w.holds && w.told.said.Status == goalcast.Provisional }) {
+		status = goalcast.Provisional
+	}
+	return status, false
 }
 
 // mergeGoal never returns nil: a goal always has its detail, also a deleted one of which little is told.
@@ -169,35 +226,65 @@ func mergeSubstitution(said []telling) *goalcast.Substitution {
 	}
 }
 
-// mergeLineup takes one source's players whole: two lists of a team cannot be mixed. A cancelled line-up has none.
+// mergeLineup takes one source's players whole: two lists of a team cannot be mixed. What the newest of its variants leaves out of them is filled from the others.
+// A cancelled line-up has no players.
 func mergeLineup(said []telling, e goalcast.Event) *goalcast.Lineup {
+	none := &goalcast.Lineup{Team: e.Team, Players: []goalcast.LineupPlayer{}}
 	if e.Status == goalcast.Cancelled {
-		return &goalcast.Lineup{Team: e.Team, Players: []goalcast.LineupPlayer{}}
+		return none
+	}
+	lineup := func(e goalcast.Event) goalcast.Lineup {
+		if e.Lineup == nil {
+			return goalcast.Lineup{}
+		}
+		return *e.Lineup
 	}
 	found := best(fieldLineup, said, func(e goalcast.Event) *goalcast.Lineup {
-		if e.Lineup == nil || len(e.Lineup.Players) == 0 {
+		if len(lineup(e).Players) == 0 {
 			return nil
 		}
 		return e.Lineup
 	})
 	if found == nil {
-		return &goalcast.Lineup{Team: e.Team, Players: []goalcast.LineupPlayer{}}
+		return none
 	}
 	out := *found
 	out.Players = slices.Clone(found.Players)
-	out.Formation = best(fieldLineup, said, func(e goalcast.Event) string {
-		if e.Lineup == nil {
-			return ""
+	source := sourceOf(said[slices.IndexFunc(said, func(t telling) bool { return t.fact.Lineup == found })].source)
+	for _, t := range said {
+		if sourceOf(t.source) == source && t.fact.Lineup != nil && t.fact.Lineup != found {
+			fillLineup(out.Players, t.fact.Lineup.Players)
 		}
-		return e.Lineup.Formation
-	})
-	out.Coach = best(fieldLineup, said, func(e goalcast.Event) *goalcast.Coach {
-		if e.Lineup == nil {
-			return nil
-		}
-		return e.Lineup.Coach
-	})
+	}
+	out.Formation = best(fieldLineup, said, func(e goalcast.Event) string { return lineup(e).Formation })
+	out.Coach = best(fieldLineup, said, func(e goalcast.Event) *goalcast.Coach { return lineup(e).Coach })
 	return &out
+}
+
+// fillLineup fills what is missing of the players, and brings those who start into the order of their places. Places are taken all or none: one of each of two
+// formations makes none.
+func fillLineup(players, from []goalcast.LineupPlayer) {
+	placed := slices.ContainsFunc(players, func(p goalcast.LineupPlayer) bool { return p.Place != 0 })
+	for i := range players {
+		p := &players[i]
+		j := slices.IndexFunc(from, func(o goalcast.LineupPlayer) bool { return o.ID == p.ID })
+		if j < 0 {
+			continue
+		}
+		orElse(&p.Shirt, from[j].Shirt)
+		orElse(&p.Position, from[j].Position)
+		if !placed && p.Start && from[j].Start {
+			p.Place = from[j].Place
+		}
+	}
+	if !placed {
+		slices.SortStableFunc(players, func(a, b goalcast.LineupPlayer) int {
+			if a.Start && b.Start {
+				return cmp.Compare(a.Place, b.Place)
+			}
+			return 0
+		})
+	}
 }
 
 // fillNames gives the players of an event the names that any source knows. What is in memory is shared and not changed.
@@ -206,7 +293,12 @@ func (f feeds) fillNames(e *goalcast.Event) {
 	for source := range f {
 		sources = append(sources, source)
 	}
-	slices.SortFunc(sources, fieldName.compare)
+	slices.SortFunc(sources, func(a, b string) int { // of the variants of a source the newest first
+		if sourceOf(a) == sourceOf(b) {
+			return cmp.Or(f[b].newest.Compare(f[a].newest), strings.Compare(a, b))
+		}
+		return fieldName.compare(a, b)
+	})
 	name := func(id goalcast.PlayerID) string {
 		for _, source := range sources {
 			if told, ok := f[source].names[id]; ok {

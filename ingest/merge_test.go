@@ -137,12 +137,6 @@ func TestRetractionByAnySourceWins(t *testing.T) {
 	}
 }
 
-func TestGoalEnteredAnewIsNeverCountedTwice(t *testing.T) {
-	first, anew := goal(1, home, 27, 5), goal(2, home, 26, 5)
-	_, log := through(t, []heard{says(sourceF24, 27, fixture(), first), says(sourceF24, 28, nil, cancelled(first), anew)})
-	wantKeys(t, log[1:], "plain:1#1 confirmed 1-0", "plain:1#2 cancelled 0-0", "plain:2#1 confirmed 1-0")
-}
-
 func TestFixtureByWhoKnowsItBest(t *testing.T) {
 	list, own := fixture(), fixture()
 	list.Home.Name, list.Competition.Name, list.Reported = "Harbour (list)", "Ninth League", &goalcast.Result{Period: goalcast.FullTime, Score: goalcast.Score{Home: 4}}

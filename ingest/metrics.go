@@ -76,7 +76,7 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 	m := &metrics{
 		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, failed, retried; repeated: known, nothing to do.", "provider", "feed", "outcome"),
 		refused:   counter("refused_total", "Requests that left no document, by reason.", "provider", "reason"),
-		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest; mended: letters of a feed were replaced, once an hour; ahead: dated in the future.", "provider", "kind"),
+		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest; mended: letters of a feed were replaced, once an hour; ahead: dated in the future; held: a step that football does not make.", "provider", "kind"),
 		mended:    counter("mended_total", "Documents that were read although something was wrong with their letters, by what: "+strings.Join(letters.Kinds, ", ")+".", "provider", "what"),
 		events:    counter("events_total", "Event revisions made, by kind and what happened to the event: new, changed, cancelled, restored.", "kind", "change"),
 		trouble:   counter("trouble_total", "Errors of what ingest depends on: store, bus, queue.", "of"),

@@ -167,7 +167,7 @@ func (in *Ingest) nameIn(ctx context.Context, doc goalcast.Document, match goalc
 			return rec, nil, permanent(err)
 		}
 		d := difference{snapshot: rec.Snapshot, times: goalcast.Times{Received: doc.Received.UnixMilli()}}
-		d.make(memory.merge(match))
+		d.make(memory.merge(match, rec.Snapshot), nil)
 		rec.Snapshot, events = d.snapshot, d.events
 		return rec, d.events, nil
 	})

@@ -152,10 +152,10 @@ func TestDocumentFromTheFutureOutranksNothingThatComesAfter(t *testing.T) {
 		if got := s.score(); got.Home != 1 {
 			t.Errorf("%s: score %v, the document of the same second counts for nothing", name, got)
 		}
-		last := s.keep(says(sourceMatch, 0, fixture(), goal(3, home, 5, 5)), 11*time.Minute+2*time.Second, 11*time.Minute+3*time.Second)
+		last := s.keep(says(sourceMatch, 0, fixture(), goal(3, home, 5, 5), goal(1, away, 3, 5)), 11*time.Minute+2*time.Second, 11*time.Minute+3*time.Second)
 		s.process(last)
 		want := s.memory.Record(testMatch)
-		if want.Snapshot.Score != (goalcast.Score{Home: 1}) {
+		if want.Snapshot.Score != (goalcast.Score{Home: 1, Away: 1}) {
 			t.Errorf("%s: score %v", name, want.Snapshot.Score)
 		}
 		s.process(last, future, next) // a replay changes nothing

@@ -42,7 +42,8 @@ func (m *truthOf) change() {
 	switch m.r.IntN(12) {
 	case 0, 1, 2, 3:
 		kinds := []int{16, 16, 17, 19, 13}
-		h := happening{id: 100 + len(m.all), kind: kinds[m.r.IntN(len(kinds))], team: 1 + m.r.IntN(2), minute: 1 + m.r.IntN(43)}
+		h := happening{id: 100 + len(m.all), kind: kinds[m.r.IntN(len(kinds))], team: 1 + m.r.IntN(2)}
+		h.minute = 1 + 4*len(m.all) // two things are minutes apart: what is entered again is another test's matter
 		h.player = 10*h.team + m.r.IntN(5)
 		h.own, h.penalty, h.red = m.r.IntN(6) == 0, h.kind == 13, m.r.IntN(5) == 0
 		m.all = append(m.all, h)
@@ -53,7 +54,7 @@ func (m *truthOf) change() {
 		h.player = 10*h.team + m.r.IntN(5) // another scorer; mistaken identity
 	case 6:
 		h := pick()
-		h.minute = 1 + m.r.IntN(43)
+		h.minute = max(1, h.minute) ^ 1 // it is corrected by a minute, and back
 	case 7:
 		h := pick()
 		h.red = !h.red // a card upgraded, or not
@@ -178,16 +179,19 @@ func (m *truthOf) f26(n int) string {
 
 type posted struct{ feed, body string }
 
-// life makes all documents of a made-up match; the last ones are of one moment, so that they tell the same.
+// life makes all documents of a made-up match; the last ones are of one moment, so that they tell the same, and are made twice, so that they are believed
+// whatever they take back.
 func life(r *rand.Rand) ([]posted, *truthOf) {
 	m := &truthOf{r: r, period: 1, day: 5}
 	var out []posted
 	steps := 6 + r.IntN(10)
-	for n := range steps {
+	for n := range steps + 1 {
 		for range 1 + r.IntN(3) {
-			m.change()
+			if n < steps {
+				m.change()
+			}
 		}
-		last := n == steps-1
+		last := n >= steps-1
 		for _, d := range []struct {
 			feed string
 			make func(int) string

@@ -255,11 +255,15 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Readi
 		in.cfg.Fault("revising")
 		defer in.cfg.Fault("revised")
 		before = rec.Snapshot
-		done, err = revise(rec, r.Source, r.Version, m, doc.Received.UnixMilli())
+		done, err = revise(rec, r.key(), r.Version, m, doc.Received.UnixMilli())
 		return done.record, done.events, err
 	})
 	if err != nil {
 		return revised{}, fmt.Errorf("match %d: %w", m.Match, err)
+	}
+	if done.held {
+		in.metrics.alarms.WithLabelValues(doc.Provider, "held").Inc()
+		in.log.Warn("a step that football does not make is held", "match", m.Match, "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed)
 	}
 	for _, d := range done.fresh {
 		in.disagreements.WithLabelValues(d.What).Inc()
@@ -316,7 +320,7 @@ func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r Reading
 
 // repeats says whether the reading brings no event and nothing that is not remembered.
 func repeats(rec goalcast.MatchRecord, r Reading, m MatchReading, received int64) bool {
-	then, err := revise(rec, r.Source, r.Version, m, received)
+	then, err := revise(rec, r.key(), r.Version, m, received)
 	if err != nil || len(then.events) > 0 {
 		return false // an error shows again under the lock
 	}
@@ -324,11 +328,11 @@ func repeats(rec goalcast.MatchRecord, r Reading, m MatchReading, received int64
 		return true
 	}
 	memory, err := decodeFeeds(rec.Feeds)
-	if err != nil || memory[r.Source] == nil {
+	if err != nil || memory[r.key()] == nil {
 		return false
 	}
 	// Heard once more as the newest known document it changes nothing: so it tells the same.
-	memory.hear(r.Source, memory[r.Source].newest, m)
+	memory.hear(r.key(), memory[r.key()].newest, m)
 	again, err := memory.encode()
 	return err == nil && bytes.Equal(again, rec.Feeds)
 }

@@ -52,7 +52,10 @@ func (e *FieldError) Error() string {
 type Reading struct {
 	// Source names the series the document belongs to: documents of one source and match are each the whole truth of their moment and replace one
 	// another. "opta:match" for F7 and F9, which tell the same in more or less detail, "opta:f24", "opta:f1".
-	Source  string
+	Source string
+	// Variant names one of several series of a source, which tell the same in more or less detail and at different paces: "F7", "F9". What one of them leaves
+	// out is kept from the other, and what one has not heard of yet is not taken back. Empty for a source that is one series.
+	Variant string
 	Version Version
 	Matches []MatchReading
 
@@ -65,6 +68,14 @@ type Reading struct {
 	Mended letters.Mended
 	// Found is what a Completer's Read leaves for its Complete, so that a document is read once. Nobody else looks at it.
 	Found any
+}
+
+// key is where the memory of a match keeps what the series says.
+func (r Reading) key() string {
+	if r.Variant == "" {
+		return r.Source
+	}
+	return r.Source + "/" + r.Variant
 }
 
 // MatchReading is what a document says of one match.

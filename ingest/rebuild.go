@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -101,7 +102,7 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 		}
 		rec.Snapshot.ID = match
 		d := difference{snapshot: rec.Snapshot}
-		d.makeAnew(memory.merge(match), func(e goalcast.Event) bool {
+		d.makeAnew(memory.merge(match, rec.Snapshot), memory.stillHeld(), func(e goalcast.Event) bool {
 			return e.Kind == goalcast.KindClip && (b.clips == nil || memory.standsBy(e.ID)) // one that cannot be played now is not taken back
 		})
 		rec.Snapshot, done.Events = d.snapshot, d.events
@@ -149,9 +150,9 @@ func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, before goal
 			}
 			if !heard[reading.Source] {
 				heard[reading.Source] = true
-				delete(memory, reading.Source)
+				maps.DeleteFunc(memory, func(key string, _ *feed) bool { return sourceOf(key) == reading.Source })
 			}
-			memory.hear(reading.Source, reading.Version.cleaned(), b.in.withNames(ctx, m).asKnown(before))
+			memory.hear(reading.key(), reading.Version.cleaned(), b.in.withNames(ctx, m).asKnown(before))
 		}
 	}
 	return done, heard, nil
@@ -181,13 +182,13 @@ func (in *Ingest) readAgain(ctx context.Context, head goalcast.Document) (Readin
 func (b *Rebuilder) hearLists(ctx context.Context, memory feeds, match goalcast.MatchID, heard map[string]bool, lost bool) (any bool, err error) {
 	var wanted []string
 	for source := range memory {
-		if !heard[source] && source != sourceOurs && source != sourceSquads && !isClip(source) {
+		if !heard[sourceOf(source)] && source != sourceOurs && source != sourceSquads && !isClip(source) {
 			wanted = append(wanted, source)
 		}
 	}
 	told, err := b.lists.of(ctx, match, wanted, lost)
 	for source, m := range told {
-		if heard[source] {
+		if heard[sourceOf(source)] {
 			continue
 		}
 		delete(memory, source)
@@ -218,7 +219,7 @@ func (b *Rebuilder) hearClips(ctx context.Context, memory feeds, match goalcast.
 	}
 	for _, r := range readings {
 		for _, m := range r.Matches {
-			memory.hear(r.Source, r.Version.cleaned(), b.in.withNames(ctx, m))
+			memory.hear(r.key(), r.Version.cleaned(), b.in.withNames(ctx, m))
 			any = true
 		}
 	}
@@ -241,12 +242,12 @@ func (f feeds) standsBy(event string) bool {
 }
 
 // makeAnew is make for a truth that was derived from scratch: what is known and does not stand in it is cancelled, unless it stays.
-func (d *difference) makeAnew(t truth, stays func(goalcast.Event) bool) {
+func (d *difference) makeAnew(t truth, held []string, stays func(goalcast.Event) bool) {
 	for _, e := range d.snapshot.Timeline {
 		if _, told := t.events[e.ID]; !told && e.Counts() && !stays(e) {
 			e.Status = goalcast.Cancelled
 			t.events[e.ID] = e
 		}
 	}
-	d.make(t)
+	d.make(t, held)
 }

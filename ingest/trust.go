@@ -55,10 +55,17 @@ func (f field) trusted() []string {
 	}
 }
 
-// rank orders sources by trust in the field; unknown ones last, by name.
+// sourceOf is the source of a key of feeds: without its variant.
+func sourceOf(key string) string {
+	source, _, _ := strings.Cut(key, "/")
+	return source
+}
+
+// compare orders sources, or keys of feeds, by trust in the field; unknown ones last, by name.
 func (f field) compare(a, b string) int {
 	order := f.trusted()
-	rank := func(source string) int {
+	rank := func(key string) int {
+		source := sourceOf(key)
 		i := slices.IndexFunc(order, func(o string) bool { return o == source || strings.HasSuffix(o, ":") && strings.HasPrefix(source, o) })
 		if i < 0 {
 			return len(order)

@@ -67,7 +67,7 @@ func (n *node) makeWatch() {
 	}
 	n.watch = watch.New(watch.Config{
 		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary), Disagree: off(a.Disagree),
-		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: len(n.cfg.FeedSecrets["wsc"]) > 0 || n.cfg.Clips.PullKey != "", Disagreements: disagreements,
+		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: len(n.cfg.FeedSecrets["wsc"]) > 0 || n.cfg.Clips.PullKey != "", Disagreements: disagreements, Held: heldStep,
 		Webhook: a.Webhook, Secret: a.WebhookSecret, Now: n.db.Now,
 	}, n.db, n.queue, n.log, n.reg)
 	n.queue.Handle(watch.TaskWebhook, n.watch.WebhookTask)
@@ -76,6 +76,7 @@ func (n *node) makeWatch() {
 	n.jobs.Add("retention", housekeeping, n.pruneArchive)
 	if n.has(roleIngest) {
 		n.jobs.Add("watch", watchEvery, n.watch.Check)
+		n.jobs.Add("held", watchEvery, n.letGo)
 	}
 }
 
@@ -102,9 +103,40 @@ func disagreements(rec goalcast.MatchRecord) (out []watch.Disagreement) {
 	return out
 }
 
+// heldStep puts what ingest holds into the watchdog's words.
+func heldStep(rec goalcast.MatchRecord) string {
+	h, held := ingest.HeldStep(rec)
+	if !held {
+		return ""
+	}
+	what := "takes back at once what does not come to be taken back at once"
+	if h.Reset {
+		what = "says that the match has not begun"
+	}
+	return fmt.Sprintf("document %d of %s %s (%d events); it is not believed until a second document says so, or POST /admin/documents/%[1]d/replay", h.Document,
+		h.Since.Format("15:04:05 UTC"), what, len(h.Events))
+}
+
+// heldBack is how long after its kick-off steps of a match are let go by themselves.
+const heldBack = 48 * time.Hour
+
+// letGo ends the time for which steps are held.
+func (n *node) letGo(ctx context.Context) error {
+	now := n.db.Now()
+	matches, err := n.db.Matches(ctx, goalcast.MatchFilter{From: now.Add(-heldBack), To: now.Add(time.Hour)})
+	if err != nil || len(matches) == 0 {
+		return err
+	}
+	ids := make([]goalcast.MatchID, len(matches))
+	for i, m := range matches {
+		ids[i] = m.ID
+	}
+	return n.ingest.LetGo(ctx, ids, now)
+}
+
 // quietly replays without a word to phones.
 type quietly struct{ *ingest.Ingest }
 
 func (q quietly) Process(ctx context.Context, id goalcast.DocumentID) error {
-	return q.Ingest.Process(store.Quiet(ctx), id)
+	return q.Ingest.Replay(store.Quiet(ctx), id)
 }

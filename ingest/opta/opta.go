@@ -111,6 +111,7 @@ func (p Provider) read(feed string, doc goalcast.Document) (ingest.Reading, erro
 		reading, err = readF1(r, doc, p.clock)
 	case "F7":
 		reading, err = readMatch(r, doc, p.clock)
+		reading.Variant = feed
 	case "F24":
 		reading, err = readF24(r, doc, p.clock)
 	case "F3":

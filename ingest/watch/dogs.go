@@ -175,6 +175,27 @@ func (w *Watch) disagree(ctx context.Context, r *round) (out []goalcast.Alarm, _
 	return out, nil
 }
 
+// held: a document takes back what does not come to be taken back in football.
+func (w *Watch) held(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
+	if w.cfg.Held == nil || len(r.matches) == 0 {
+		return nil, nil
+	}
+	ids := make([]goalcast.MatchID, len(r.matches))
+	for i, m := range r.matches {
+		ids[i] = m.ID
+	}
+	records, err := w.store.MatchRecords(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range r.matches {
+		if text := w.cfg.Held(records[m.ID]); text != "" {
+			out = append(out, ofMatch(m, fmt.Sprint("step_held:", m.ID), "%s", text))
+		}
+	}
+	return out, nil
+}
+
 // ahead is how much a provider's clock may be ahead of ours: no document can come before it was made.
 const ahead = 2 * time.Second
 

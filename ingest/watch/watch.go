@@ -68,6 +68,8 @@ type Config struct {
 	Clips bool
 	// Disagreements tells what the feeds of a match disagree on, by its record; nil if nobody knows. It is pure.
 	Disagreements func(goalcast.MatchRecord) []Disagreement
+	// Held tells which step of a match is not believed yet, by its record: text for a person, empty if there is none; nil if nobody knows. It is pure.
+	Held func(goalcast.MatchRecord) string
 
 	// Webhook is called with every alarm that opens, closes or is acknowledged: a POST of JSON, see notice. Empty: none.
 	Webhook string
@@ -172,6 +174,7 @@ func (w *Watch) Check(ctx context.Context) error {
 		{goalcast.AlarmUnreadable, w.cfg.Unreadable, w.unreadable},
 		{goalcast.AlarmQueueLag, w.cfg.QueueLag, w.queueLag},
 		{goalcast.AlarmJobStale, w.cfg.JobStale, w.jobStale},
+		{goalcast.AlarmHeld, w.cfg.Back, w.held},
 	} {
 		if matches == nil && failed != nil && ofMatches(c.kind) {
 			continue
