@@ -10,9 +10,12 @@
 //
 //   - What a source last said of an event is decided by the version of the document that said it. When it arrived decides only where documents do not (Version).
 //   - A document is the whole truth of its moment. What stood in an older document of the source and is not in its newest was taken back.
-//   - A retraction by any source wins over what the others still say. A provider's deletion is final: what is entered again gets another id; and the
-//     feeds of one provider are made at different paces, so the one that still tells of a goal is merely late. The opposite rule would leave a goal
-//     that VAR took back on the board until the slowest feed came round.
+//   - A retraction by any source wins over what the others still say. The feeds of one provider are made at different paces, so the one that still tells of a
+//     goal is merely late. The opposite rule would leave a goal that VAR took back on the board until the slowest feed came round. A source that never told
+//     of a goal takes nothing back.
+//   - What is told under several ids and must be one thing is one event, under the id that viewers know: things.go.
+//   - What was told of an earlier occasion of a fixture does not count into the present one: occasion.go.
+//   - What football does not do is not believed of one document: hold.go.
 //   - An event that was taken back before it was ever seen alive exists all the same, as cancelled: else the timeline would depend on the order.
 package ingest
 

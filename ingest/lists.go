@@ -22,6 +22,7 @@ type lists struct {
 	archive Archive
 	read    map[goalcast.DocumentID]bool
 	told    map[listed]toldMatch
+	plans   map[listed]*feed // of the memory only what older lists have a part in: see feed.comes and feed.plans
 }
 
 type listed struct {
@@ -78,6 +79,11 @@ func (l *lists) hear(ctx context.Context, d goalcast.Document) error {
 		if old, ok := l.told[key]; !ok || v.Compare(old.at) > 0 {
 			l.told[key] = toldMatch{v, m}
 		}
+		if l.plans[key] == nil {
+			l.plans[key] = &feed{newest: v}
+		}
+		l.plans[key].comes(v)
+		l.plans[key].plans(v, m)
 	}
 	return nil
 }

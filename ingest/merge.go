@@ -66,7 +66,52 @@ func (f feeds) merge(match goalcast.MatchID, known goalcast.Snapshot) truth {
 		}
 	}
 	f.settleClips(out.events)
+	f.settleReviews(out.events)
 	return out
+}
+
+// reviewTime is how long a review is believed to go on that nothing ends: the longest have taken some eight minutes.
+const reviewTime = 10 * time.Minute
+
+// settleReviews ends reviews of which no document says what came of them: when the match has gone on since, and at the latest after reviewTime.
+func (f feeds) settleReviews(events map[string]goalcast.Event) {
+	var newest time.Time
+	for id, e := range events {
+		if e.VAR == nil || e.VAR.Outcome != "under_review" || !e.Counts() {
+			continue
+		}
+		if newest.IsZero() {
+			for _, mem := range f {
+				if mem.newest.Time.After(newest) {
+					newest = mem.newest.Time
+				}
+			}
+		}
+		over := !e.At.IsZero() && newest.Sub(e.At) >= reviewTime
+		for _, later := range events {
+			over = over || later.ID != id && later.Counts() && goesOn(later, e)
+		}
+		if over {
+			v := *e.VAR
+			v.Outcome, v.Decision = cmp.Or(v.Decision, "not_told"), ""
+			e.VAR = &v
+			events[id] = e
+		}
+	}
+}
+
+// goesOn says whether an event shows that play went on after a review: the next part of the match, the next review, or a minute later what takes a running match.
+func goesOn(later, review goalcast.Event) bool {
+	if later.Period.Order() != review.Period.Order() {
+		return later.Kind != goalcast.KindVAR && later.Period.Order() > review.Period.Order()
+	}
+	switch later.Kind {
+	case goalcast.KindVAR:
+		return goalcast.InMatchOrder(later, review) > 0 && (later.Minute > review.Minute || later.Second > review.Second)
+	case goalcast.KindGoal, goalcast.KindMissedPenalty:
+		return later.Status == goalcast.Confirmed && later.Minute > review.Minute+1
+	}
+	return false
 }
 
 // holds says whether the source stands by the fact: it stood in the newest document, and not as cancelled. A line-up is not taken back by a document

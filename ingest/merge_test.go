@@ -260,3 +260,33 @@ func TestCoachOfALineup(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// A review of which nobody says what came of it is over when the match has gone on, and after a while anyway.
+func TestReviewThatNobodyEnds(t *testing.T) {
+	review := goalcast.Event{ID: "plain:65", Status: goalcast.Confirmed, Kind: goalcast.KindVAR, Team: home, Period: goalcast.FirstHalf, Minute: 27, Second: 10,
+		At: kickoff.Add(27 * time.Minute), VAR: &goalcast.VAR{Subject: "red_card", Outcome: "under_review"}}
+	next := review
+	next.ID, next.Minute, next.Second, next.At = "plain:66", 30, 0, kickoff.Add(30*time.Minute)
+	decided := review
+	decided.VAR = &goalcast.VAR{Subject: "goal", Outcome: "under_review", Decision: "awarded"}
+	shown := card("plain:17", home, 28, 5, goalcast.StraightRed)
+	shown.Period = goalcast.FirstHalf
+	for name, tt := range map[string]struct {
+		said heard
+		want string
+	}{
+		"goes on":                       {says(sourceF24, 36, fixture(), review), "under_review"},
+		"a card of the same minute":     {says(sourceF24, 30, fixture(), review, shown), "under_review"},
+		"after a while":                 {says(sourceF24, 37, fixture(), review), "not_told"},
+		"with what was decided":         {says(sourceF24, 37, fixture(), decided), "awarded"},
+		"another review":                {says(sourceF24, 30, fixture(), review, next), "not_told"},
+		"a goal":                        {says(sourceF24, 30, fixture(), review, goal(1, away, 30, 5)), "not_told"},
+		"half time":                     {says(sourceF24, 30, fixture(), review, period(goalcast.FirstHalf), period(goalcast.HalfTime)), "not_told"},
+		"half time that was taken back": {says(sourceF24, 30, fixture(), review, cancelled(period(goalcast.HalfTime))), "under_review"},
+	} {
+		rec, _ := through(t, []heard{tt.said})
+		if got := event(t, rec, "plain:65").VAR.Outcome; got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}

@@ -27,6 +27,22 @@ func (o occasion) isPast(v Version) bool { return o.begins() && v.Time.Before(o.
 // isPlanPast says the same of what a document told of the fixture: what is told after the new date is of the new occasion.
 func (o occasion) isPlanPast(v Version) bool { return o.isPast(v) && v.Time.Before(o.planned) }
 
+// recall joins what another memory of the source has of older documents.
+func (m *feed) recall(o *feed) {
+	m.comes(o.newest)
+	if o.before != (Version{}) {
+		m.comes(o.before)
+	}
+	if o.halted.Compare(m.halted) > 0 {
+		m.halted = o.halted
+	}
+	for _, p := range o.unbegun {
+		if !p.said.IsZero() {
+			m.plan(p)
+		}
+	}
+}
+
 // plans notes what a document says of when the match is to begin.
 func (m *feed) plans(v Version, r MatchReading) {
 	f := r.Fixture
@@ -44,9 +60,13 @@ func (m *feed) plans(v Version, r MatchReading) {
 			return
 		}
 	}
-	planned := versioned[time.Time]{v, cleanTime(f.Kickoff)}
+	m.plan(versioned[time.Time]{v, cleanTime(f.Kickoff)})
+}
+
+// plan keeps the newest two.
+func (m *feed) plan(planned versioned[time.Time]) {
 	for i, p := range m.unbegun {
-		switch c := v.Compare(p.at); {
+		switch c := planned.at.Compare(p.at); {
 		case p.said.IsZero() || c == 0:
 			m.unbegun[i] = planned
 			return

@@ -176,3 +176,20 @@ func TestEditionsSortAsVersionsDo(t *testing.T) {
 		}
 	}
 }
+
+// What a document tells has happened by the time it arrives: a time that is still to come is none, so that it is never news later and orders nothing.
+func TestWhatHappenedDoesNotLieInTheFuture(t *testing.T) {
+	half, soon := period(goalcast.HalfTime), period(goalcast.FirstHalf)
+	half.At, soon.At = kickoff.Add(3*time.Hour), kickoff.Add(50*time.Minute+ClockAhead)
+	s := newShelf(t)
+	for n := range time.Duration(3) {
+		s.process(s.keep(says(sourceMatch, 0, fixture(), soon, half), 50*time.Minute+n*time.Minute, 50*time.Minute+n*time.Minute))
+	}
+	wantKeys(t, s.memory.Log, "match:77:fixture#1 confirmed 0-0", "match:77:period:first_half#1 confirmed 0-0", "match:77:period:half_time#1 confirmed 0-0")
+	if a, b := s.memory.Log[1], s.memory.Log[2]; !a.At.Equal(soon.At) || !b.At.IsZero() {
+		t.Errorf("first half at %s, half time at %s", a.At, b.At)
+	}
+	if got := s.memory.Record(testMatch).Snapshot; got.Period != goalcast.HalfTime || !got.Started.IsZero() {
+		t.Errorf("%s since %s", got.Period, got.Started)
+	}
+}

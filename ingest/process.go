@@ -116,7 +116,10 @@ func (in *Ingest) checked(doc goalcast.Document, r Reading) (Reading, error) {
 		if m.Match <= 0 {
 			return Reading{}, fmt.Errorf("match id %d", m.Match)
 		}
-		for _, e := range m.Facts {
+		for i, e := range m.Facts {
+			if e.At.After(doc.Received.Add(ClockAhead)) {
+				m.Facts[i].At = time.Time{} // nothing has happened that is still to come; when it did is not known
+			}
 			if e.ID == "" || len(e.ID) > 120 || e.Kind == "" || e.Status == "" {
 				return Reading{}, fmt.Errorf("match %d: event %q of kind %q and status %q", m.Match, e.ID, e.Kind, e.Status)
 			}

@@ -49,7 +49,7 @@ type Rebuilder struct {
 
 // NewRebuilder prepares a Rebuilder for one run: lists are read once for all its matches. clips may be nil.
 func NewRebuilder(in *Ingest, archive Archive, clips Recaller) *Rebuilder {
-	return &Rebuilder{in: in, archive: archive, clips: clips, lists: lists{in: in, archive: archive, read: map[goalcast.DocumentID]bool{}, told: map[listed]toldMatch{}}}
+	return &Rebuilder{in: in, archive: archive, clips: clips, lists: lists{in: in, archive: archive, read: map[goalcast.DocumentID]bool{}, told: map[listed]toldMatch{}, plans: map[listed]*feed{}}}
 }
 
 // Match derives a match, and commits and publishes the difference to what is known as new revisions. What nothing tells any more, since a reader was mended, is cancelled.
@@ -191,8 +191,13 @@ func (b *Rebuilder) hearLists(ctx context.Context, memory feeds, match goalcast.
 		if heard[sourceOf(source)] {
 			continue
 		}
+		old, plans := memory[source], b.lists.plans[listed{source, match}]
 		delete(memory, source)
 		memory.hear(source, m.at, b.in.withNames(ctx, m.said))
+		memory[source].recall(plans)
+		if old != nil { // of lists that were not looked through
+			memory[source].recall(old)
+		}
 		any = true
 	}
 	return any, err

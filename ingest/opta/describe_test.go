@@ -115,7 +115,7 @@ func TestVersionOfDocuments(t *testing.T) {
 		t.Errorf("source %s", r.Source)
 	}
 	r, _ = mustRead(t, "F9", f7(inPlay, "", ""))
-	if r.Source != "opta:match" || !r.Version.Time.Equal(utc("2020-07-05T19:05:00")) || !r.Version.Produced.IsZero() {
+	if r.Source != "opta:match" || r.Variant != "F9" || !r.Version.Time.Equal(utc("2020-07-05T19:05:00")) || !r.Version.Produced.IsZero() {
 		t.Errorf("%s %+v", r.Source, r.Version)
 	}
 }

@@ -586,3 +586,36 @@ func TestJobThatDoesNotSucceed(t *testing.T) {
 		w.at(jobsNow[0].Succeeded.Sub(kickoff) + 3*every - time.Millisecond) // not yet
 	})
 }
+
+// A step that is held is an alarm as long as it is.
+func TestStepThatIsHeld(t *testing.T) {
+	t.Parallel()
+	db, err := store.Open(t.Context(), "sqlite::memory:", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text := "document 9 says that the match has not begun"
+	w := newTower(t, db, watch.Config{Silent: -1, NotStarted: -1, Held: func(rec goalcast.MatchRecord) string {
+		if rec.Snapshot.ID != 7 {
+			t.Errorf("asked of match %d", rec.Snapshot.ID)
+		}
+		return text
+	}})
+	w.happens(goalcast.Event{ID: "match:7:fixture", Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{Kickoff: kickoff.Add(-time.Hour)}})
+	for _, want := range []int{1, 1, 0} {
+		if want == 0 {
+			text = ""
+		}
+		if err := w.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		open, err := w.Alarms(t.Context(), goalcast.AlarmFilter{Open: true, Kind: goalcast.AlarmHeld})
+		if err != nil || len(open) != want || want > 0 && (open[0].Name != "step_held:7" || !strings.HasSuffix(open[0].Text, text)) {
+			t.Errorf("%+v, %v, want %d", open, err, want)
+		}
+	}
+}
