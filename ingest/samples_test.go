@@ -85,7 +85,7 @@ func newGround(t testing.TB) *ground {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db := openStore(t, "sqlite::memory:")
 	g := &ground{store: db, finished: map[goalcast.DocumentID]goalcast.DocumentState{}, tell: make(chan struct{})}
-	g.Ingest = ingest.New(ingest.Config{}, watched{db, g}, g, g, []ingest.Provider{opta.New()}, log, prometheus.NewRegistry())
+	g.Ingest = ingest.New(ingest.Config{Open: true}, watched{db, g}, g, g, []ingest.Provider{opta.New()}, log, prometheus.NewRegistry())
 	server := httptest.NewServer(g.Handler())
 	g.url = server.URL + "/feeds/opta"
 	ctx, stop := context.WithCancel(context.Background())
