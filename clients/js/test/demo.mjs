@@ -17,12 +17,17 @@ async function freePort() {
 export const chromiumOptions = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'] };
 
+const secret = 'secret-of-the-browser-tests';
+
+/** What a provider shows to post to /feeds: a feed without a secret takes nothing from what may be a page. */
+export const asProvider = { authorization: `Bearer ${secret}` };
+
 /** Starts $GOALCAST_BIN with a database of its own and waits until it answers. */
 export async function startGoalcast(command, flags = []) {
   const bin = process.env.GOALCAST_BIN;
   if (!bin) throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
   const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
-  const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`, '--database-url', `sqlite:${join(dir, 'demo.db')}`, ...flags],
+  const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`, '--database-url', `sqlite:${join(dir, 'demo.db')}`, '--feed-secrets', `opta=${secret},json=${secret}`, ...flags],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GOALCAST_FEEDS_OPEN: 'true' } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output = (output + data).slice(-20_000); });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { clockOf, noteOf, tell } from '../page/tell.js';
-import { startGoalcast } from './demo.mjs';
+import { asProvider, startGoalcast } from './demo.mjs';
 
 const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
 const match = 9_100_001;
@@ -44,7 +44,7 @@ ${events.join('\n')}
  </Game>
 </Games>`;
   const answer = await fetch(`${demo.url}/feeds/opta`, { method: 'POST', body,
-    headers: { 'x-meta-feed-type': 'F24', 'x-meta-game-id': String(match), 'x-meta-production-server-timestamp': made.toISOString() } });
+    headers: { ...asProvider, 'x-meta-feed-type': 'F24', 'x-meta-game-id': String(match), 'x-meta-production-server-timestamp': made.toISOString() } });
   assert.equal(answer.status, 200, await answer.text());
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { chromiumOptions, startGoalcast } from './demo.mjs';
+import { asProvider, chromiumOptions, startGoalcast } from './demo.mjs';
 import { ScriptedHub, hello } from './hub.mjs';
 
 const desktop = { viewport: { width: 1440, height: 900 } };
@@ -44,7 +44,7 @@ const live = (page) => page.waitForSelector('#status[data-status=live]', wait);
 const ago = (hours) => new Date(Date.now() - hours * 3600_000).toISOString();
 
 async function post(match, kickoff, names) {
-  const res = await fetch(`${hub.url}/feeds/json`, { method: 'POST', body: JSON.stringify({ time: ago(0), match, fixture: { competition: { id: ids.competition, name: 'Sunday League' },
+  const res = await fetch(`${hub.url}/feeds/json`, { method: 'POST', headers: asProvider, body: JSON.stringify({ time: ago(0), match, fixture: { competition: { id: ids.competition, name: 'Sunday League' },
     home: { id: ids.home, name: names[0] }, away: { id: ids.away, name: names[1] }, kickoff }, events: [{ id: `whistle-${match}`, kind: 'period', period: 'first_half', at: kickoff },
     { id: `goal-${match}`, kind: 'goal', team: ids.home, player: { id: 9_000_000_101, name: 'Ida Fennick' }, period: 'first_half', minute: 27 }] }) });
   assert.equal(res.status, 200, await res.text());
