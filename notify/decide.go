@@ -57,7 +57,7 @@ func (c Config) wanted(e goalcast.Event) string {
 	return ""
 }
 
-// pushable says whether any revision of such an event may ask for a push. Others are never looked at again.
+// pushable says whether such an event may ask for a push. Another one matters only if it was pushed before, as an event of another kind.
 func pushable(e goalcast.Event) bool {
 	switch e.Kind {
 	case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindFixture, goalcast.KindDelay, goalcast.KindPenalty,
@@ -67,17 +67,25 @@ func pushable(e goalcast.Event) bool {
 	return false
 }
 
-// withdrawal is what is told to those who got a push when it turns out not to be so; "" for nothing.
-func withdrawal(e goalcast.Event) string {
-	switch {
-	case e.Kind == goalcast.KindGoal && e.Goal != nil:
+// withdrawal is what is told to those who got a push of a kind when it turns out not to be so; "" for nothing.
+func withdrawal(shown string) string {
+	switch shown {
+	case kindGoal:
 		return kindGoalOff
-	case e.Kind == goalcast.KindCard && e.Card != nil:
+	case kindRed:
 		return kindRedOff
-	case e.Kind == goalcast.KindPenalty:
+	case kindPenalty:
 		return kindPenaltyOff
 	}
 	return ""
+}
+
+// onPhones is what phones show of an event; its zero value if they show nothing that stands.
+func onPhones(rec goalcast.PushRecord) (c Content) {
+	if rec.State != goalcast.RecordShown || json.Unmarshal(rec.Content, &c) != nil {
+		return Content{}
+	}
+	return c
 }
 
 // ttl is how long after it happened a push of the kind may still go out.
@@ -90,31 +98,82 @@ func (c Config) ttl(kind string, p goalcast.Period) time.Duration {
 	case kindStatus:
 		return c.StatusTTL
 	}
-	switch p {
-	case goalcast.HalfTime, goalcast.FullTime90, goalcast.FullTime:
+	if result(p) {
 		return c.ResultTTL
 	}
 	return c.KickoffTTL
 }
 
-// told is when a revision was first known to anyone but us: when the provider made its document, else when we got it.
+// result says whether the beginning of a period tells how the part before it ended.
+func result(p goalcast.Period) bool {
+	return p == goalcast.HalfTime || p == goalcast.FullTime90 || p == goalcast.FullTime
+}
+
+// told is when we got the document that told of a revision: news is new when it is told.
 func told(e goalcast.Event, now time.Time) time.Time {
-	t := now
-	for _, ms := range []int64{e.Times.Provider, e.Times.Received} {
-		if at := time.UnixMilli(ms); ms > 0 && at.Before(t) {
-			t = at
+	return earliest(now, time.UnixMilli(e.Times.Received))
+}
+
+// made is when the provider made that document; when we got it where the provider does not say, or says something in the future.
+func made(e goalcast.Event, now time.Time) time.Time {
+	return earliest(told(e, now), time.UnixMilli(e.Times.Provider))
+}
+
+// happened is when the event took place, as far as anybody says: before its document was made, and before the next part of the match began.
+func happened(e goalcast.Event, match goalcast.Snapshot, now time.Time) time.Time {
+	t := earliest(made(e, now), e.At)
+	if e.Period.Order() == 0 {
+		return t
+	}
+	for _, old := range match.Timeline {
+		if old.Kind == goalcast.KindPeriod && old.Counts() && old.Period.Order() > e.Period.Order() {
+			t = earliest(t, old.At)
 		}
 	}
 	return t
 }
 
-// happened is when the event took place; by when it was told where the provider does not say, or says something in the future.
-func happened(e goalcast.Event, now time.Time) time.Time {
-	t := told(e, now)
-	if !e.At.IsZero() && e.At.Before(t) {
-		return e.At
+// earliest is the first of the two times; t if the other is not known.
+func earliest(t, other time.Time) time.Time {
+	if other.UnixMilli() > 0 && other.Before(t) {
+		return other
 	}
 	return t
+}
+
+// history says whether the document that told of e was the first of a feed that began in mid-match: nothing was told before it, and it tells of
+// what is long over, too. No event of such a document is news because it is told only now.
+func (c Config) history(e goalcast.Event, match goalcast.Snapshot) bool {
+	old := false
+	for _, other := range match.Timeline {
+		switch {
+		case other.Kind == goalcast.KindClip || other.ID == e.ID && other.Revision == 1:
+		case other.Revision > 1, other.Times.Received < e.Times.Received:
+			return false
+		case other.Times.Received == e.Times.Received && !other.At.IsZero():
+			old = old || time.UnixMilli(e.Times.Received).Sub(other.At) > c.Late
+		}
+	}
+	return old
+}
+
+// since is when the life of a push begins. That of a goal, a card or a result begins when it is told, since a review may take minutes; old says that it
+// happened so long before that it is no news any more. That of anything else begins when it happened: minutes later a kick-off is none.
+func (c Config) since(kind string, e goalcast.Event, match goalcast.Snapshot, now time.Time) (since time.Time, old bool) {
+	took := happened(e, match, now)
+	switch kind {
+	case kindStatus:
+		return took, false
+	case kindPeriod:
+		if !result(e.Period) {
+			return took, false
+		}
+	}
+	if c.history(e, match) {
+		return took, false
+	}
+	since = told(e, now)
+	return since, since.Sub(took) > c.Late
 }
 
 // verdict is what one revision leads to.
@@ -140,9 +199,9 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 		return n.decideUnwanted(rec, e, match, now)
 	}
 	news := status != "" && rec.Print != "" && statusIn(rec.Print) != status
-	since := happened(e, now)
+	since, old := n.cfg.since(want, e, match, now)
 	if rec.State == goalcast.RecordWithdrawn || news {
-		since = told(e, now) // it was taken back and stands after all: that is the news, not the goal of minutes ago
+		since, old = told(e, now), false // it was taken back and stands after all: that is the news, not the goal of minutes ago
 	}
 	if rec.Since.IsZero() || news {
 		rec.Since = since
@@ -152,9 +211,21 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	if newer(match, e) {
 		return verdict{record: rec, reason: "superseded"}, nil // the newer revision, also in the outbox, decides
 	}
-	content, print, err := n.content(want, status, e, match)
+	if shown := onPhones(rec).Kind; shown != "" && shown != want {
+		// Who was told of a goal must hear that there is none, whatever there is instead; a goal is news whatever was told before.
+		if want != kindGoal && withdrawal(shown) != "" && channel(want) != channel(shown) {
+			return n.decideUnwanted(rec, e, match, now)
+		}
+		news = true
+		since, old = n.cfg.since(want, e, match, now)
+		rec.Since = since
+	}
+	content, print, err := n.content(rec, want, status, e, match)
 	if err != nil {
 		return verdict{}, err
+	}
+	if !news && rec.State == goalcast.RecordNone && n.again(rec, want, now) {
+		return n.decideAgain(rec, e, want, content, print, now), nil
 	}
 	switch {
 	case news:
@@ -169,12 +240,28 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 		return muted(rec, print, "not_new"), nil
 	case toldByDelay(e, status, match):
 		return muted(rec, print, "told_already"), nil
-	case !now.Before(expires), e.Kind != goalcast.KindFixture && n.tooLate(match, now):
+	case old, !now.Before(expires), n.tooLate(e, match, now):
 		return muted(rec, print, "expired"), nil
 	}
 	rec.State, rec.Shown, rec.Base, rec.Told = goalcast.RecordShown, now, e.Revision, e.Revision
 	rec.Print, rec.Content, rec.Topics = print, content, e.Topics
 	return verdict{record: rec, kind: want, fresh: true, expires: expires}, nil
+}
+
+// again says whether what was told and taken back without a word is the same occasion now that it stands after all. A part of a match that begins later
+// than a correction would be told has begun once more.
+func (n *Notifier) again(rec goalcast.PushRecord, want string, now time.Time) bool {
+	return rec.Base > 0 && (want != kindPeriod || now.Sub(rec.Shown) <= n.cfg.CorrectionAge)
+}
+
+// decideAgain is for what was told, taken back without a word and stands after all: it is not told twice. Whoever had not been told yet still is.
+func (n *Notifier) decideAgain(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, print string, now time.Time) verdict {
+	rec.State, rec.Open = goalcast.RecordShown, now.Before(rec.Expires)
+	if print == rec.Print {
+		rec.Content = content
+		return verdict{record: rec, reason: "told_already"}
+	}
+	return n.decideCorrection(rec, e, want, content, print, now)
 }
 
 // muted is for what will not be told; what it would have said is kept, to know news from it.
@@ -211,7 +298,7 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		}
 		return verdict{record: rec}, nil
 	}
-	off := withdrawal(e)
+	off := withdrawal(onPhones(rec).Kind)
 	late := now.Sub(rec.Shown) > n.cfg.CorrectionAge
 	if off == "" || late {
 		rec.State, rec.Content = goalcast.RecordNone, nil
@@ -221,7 +308,7 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		}
 		return verdict{record: rec, reason: reason}, nil
 	}
-	content, print, err := n.content(off, "", e, match)
+	content, print, err := n.content(rec, off, "", e, match)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -230,7 +317,10 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 }
 
 // tooLate says whether the match must be over: a last guard where neither event nor document tells a time.
-func (n *Notifier) tooLate(match goalcast.Snapshot, now time.Time) bool {
+func (n *Notifier) tooLate(e goalcast.Event, match goalcast.Snapshot, now time.Time) bool {
+	if e.Kind == goalcast.KindFixture || !e.At.IsZero() || e.Times.Provider > 0 {
+		return false
+	}
 	return !match.Kickoff.IsZero() && now.Sub(match.Kickoff) > n.cfg.MatchLength
 }
 
@@ -244,7 +334,7 @@ func newer(match goalcast.Snapshot, e goalcast.Event) bool {
 }
 
 // content writes the push of a kind, and a fingerprint of what of it is seen, which begins with the status if it is one.
-func (n *Notifier) content(kind, status string, e goalcast.Event, match goalcast.Snapshot) (content []byte, print string, err error) {
+func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalcast.Event, match goalcast.Snapshot) (content []byte, print string, err error) {
 	t := telling{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
 	for _, old := range match.Timeline {
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
@@ -254,13 +344,16 @@ func (n *Notifier) content(kind, status string, e goalcast.Event, match goalcast
 		High: kind != kindPeriod, Channel: channel(kind), Received: e.Times.Received,
 		Data: map[string]string{
 			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10), "kind": kind,
-			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away), "time": strconv.FormatInt(told(e, n.now()).UnixMilli(), 10),
+			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away), "time": strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
 		},
 	}
 	if status != "" {
 		c.Data["status"], _, _ = strings.Cut(status, " ")
 	}
 	c.Tag, c.Collapse = keys(kind, e)
+	if old := onPhones(rec); old.Tag != old.Collapse {
+		c.Tag = old.Tag // of this event alone: it takes the place of what is shown, though that was of another kind
+	}
 	seen := sha256.Sum256(fmt.Append(nil, kind, c.Texts)) // fmt prints maps in the order of their keys
 	content, err = json.Marshal(c)
 	print = base64.RawURLEncoding.EncodeToString(seen[:12])

@@ -70,7 +70,7 @@ func TestTextsGolden(t *testing.T) {
 	var out strings.Builder
 	show := func(title, kind string, e goalcast.Event, g *game) {
 		t.Helper()
-		raw, _, err := n.content(kind, statusOf(goalcast.PushRecord{State: goalcast.RecordShown}, e, g.Snapshot, noon), e, g.Snapshot)
+		raw, _, err := n.content(goalcast.PushRecord{}, kind, statusOf(goalcast.PushRecord{State: goalcast.RecordShown}, e, g.Snapshot, noon), e, g.Snapshot)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,15 +202,20 @@ func TestDecide(t *testing.T) {
 		e.Card = &goalcast.Card{Type: goalcast.StraightRed}
 		e.At = noon.Add(time.Minute)
 	}
+	second := goalcast.Event{ID: "match:900:period:second_half", Kind: goalcast.KindPeriod, Period: goalcast.SecondHalf, At: noon}
 	half := goalcast.Event{ID: "match:900:period:half_time", Kind: goalcast.KindPeriod, Period: goalcast.HalfTime, At: noon}
 	for name, tt := range map[string]struct {
 		event goalcast.Event
 		steps []step
 	}{
-		"goal": {goal, []step{{after: 20 * time.Second, change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
-		"goal told too late": {goal, []step{{after: 2 * time.Minute, change: same, state: goalcast.RecordMuted, reason: "expired"},
-			{after: 3 * time.Minute, change: scorer, state: goalcast.RecordMuted, reason: "muted"},
-			{after: 4 * time.Minute, change: cancelled, state: goalcast.RecordNone}}},
+		"goal":                          {goal, []step{{after: 20 * time.Second, change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
+		"goal told after a long review": {goal, []step{{after: 14 * time.Minute, change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
+		"goal in a document that took minutes to come": {goal, []step{{after: 10 * time.Minute, change: func(e *goalcast.Event) {
+			e.Times.Provider = noon.Add(time.Second).UnixMilli()
+		}, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
+		"goal told too late": {goal, []step{{after: 16 * time.Minute, change: same, state: goalcast.RecordMuted, reason: "expired"},
+			{after: 17 * time.Minute, change: scorer, state: goalcast.RecordMuted, reason: "muted"},
+			{after: 18 * time.Minute, change: cancelled, state: goalcast.RecordNone}}},
 		"goal without a time, in a document of days ago": {goal, []step{{change: func(e *goalcast.Event) {
 			e.At, e.Times.Provider, e.Times.Received = time.Time{}, noon.Add(-72*time.Hour).UnixMilli(), noon.UnixMilli()
 		}, state: goalcast.RecordMuted, reason: "expired"}}},
@@ -226,7 +231,7 @@ func TestDecide(t *testing.T) {
 			{after: 4 * time.Minute, change: confirmed, kind: kindGoal, fresh: true, state: goalcast.RecordShown}}},
 		"goal cancelled long after": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
 			{after: 48 * time.Hour, change: cancelled, state: goalcast.RecordNone, reason: "late_correction"},
-			{after: 49 * time.Hour, change: confirmed, state: goalcast.RecordMuted, reason: "expired"}}},
+			{after: 49 * time.Hour, change: confirmed, state: goalcast.RecordShown, reason: "told_already"}}},
 		"goal that was never told, cancelled": {goal, []step{{change: cancelled, state: goalcast.RecordNone}}},
 		"scorer corrected": {goal, []step{{change: same, kind: kindGoal, fresh: true, state: goalcast.RecordShown},
 			{after: 5 * time.Minute, change: scorer, kind: kindGoal, state: goalcast.RecordShown}}},
@@ -242,10 +247,19 @@ func TestDecide(t *testing.T) {
 			{after: 4 * time.Minute, change: func(e *goalcast.Event) { e.Card = card.Card }, kind: kindRedOff, state: goalcast.RecordWithdrawn}}},
 		"half time": {half, []step{{after: 9 * time.Minute, change: same, kind: kindPeriod, fresh: true, state: goalcast.RecordShown},
 			{after: 9*time.Minute + time.Second, change: func(e *goalcast.Event) { e.At = noon.Add(time.Second) }, state: goalcast.RecordShown}}},
-		"half time too late": {half, []step{{after: 10 * time.Minute, change: same, state: goalcast.RecordMuted, reason: "expired"}}},
+		"half time told late": {half, []step{{after: 14 * time.Minute, change: same, kind: kindPeriod, fresh: true, state: goalcast.RecordShown}}},
+		"half time too late":  {half, []step{{after: 16 * time.Minute, change: same, state: goalcast.RecordMuted, reason: "expired"}}},
 		"half time cancelled": {half, []step{{change: same, kind: kindPeriod, fresh: true, state: goalcast.RecordShown},
-			{after: time.Minute, change: cancelled, state: goalcast.RecordNone, reason: "withdrawn_unseen"}}},
-		"extra time's pause": {goalcast.Event{ID: "p", Kind: goalcast.KindPeriod, Period: goalcast.ExtraHalfTime, At: noon}, []step{{change: same, state: goalcast.RecordNone}}},
+			{after: time.Minute, change: cancelled, state: goalcast.RecordNone, reason: "withdrawn_unseen"},
+			{after: 2 * time.Minute, change: confirmed, state: goalcast.RecordShown, reason: "told_already"},
+			{after: 3 * time.Minute, change: cancelled, state: goalcast.RecordNone, reason: "withdrawn_unseen"},
+			{after: 4 * time.Minute, change: confirmed, state: goalcast.RecordShown, reason: "told_already"}}},
+		"second half begins late, and once more after a long pause": {second, []step{
+			{after: 4 * time.Minute, change: same, kind: kindPeriod, fresh: true, state: goalcast.RecordShown},
+			{after: 5 * time.Minute, change: cancelled, state: goalcast.RecordNone, reason: "withdrawn_unseen"},
+			{after: 40 * time.Minute, change: func(e *goalcast.Event) { e.At = noon.Add(40 * time.Minute) }, kind: kindPeriod, fresh: true, state: goalcast.RecordShown}}},
+		"second half told too late": {second, []step{{after: 5 * time.Minute, change: same, state: goalcast.RecordMuted, reason: "expired"}}},
+		"extra time's pause":        {goalcast.Event{ID: "p", Kind: goalcast.KindPeriod, Period: goalcast.ExtraHalfTime, At: noon}, []step{{change: same, state: goalcast.RecordNone}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := testNotifier(Config{})
@@ -273,6 +287,108 @@ func TestDecide(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A feed that begins in mid-match tells what everybody knows; what happened a moment ago is news all the same, and so is what it tells from then on.
+func TestFeedThatBeginsInMidMatch(t *testing.T) {
+	n, g := testNotifier(Config{}), newGame()
+	at := func(e goalcast.Event, before time.Duration) goalcast.Event {
+		e.At = noon.Add(-before)
+		return e
+	}
+	kickoff := goalcast.Event{ID: "match:900:period:first_half", Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf}
+	var first []goalcast.Event
+	for _, e := range []goalcast.Event{at(kickoff, 40*time.Minute), at(goalEvent("opta:1", 1, 30, ""), 10*time.Minute), at(goalEvent("opta:2", 1, 39, ""), time.Minute)} {
+		first = append(first, g.apply(e))
+	}
+	for i, want := range []string{"expired", "expired", "+goal"} {
+		decided(t, n, goalcast.PushRecord{}, first[i], g, noon, want)
+	}
+	late := at(goalEvent("opta:3", 1, 38, ""), 2*time.Minute)
+	late.Times.Received = noon.Add(3 * time.Minute).UnixMilli()
+	decided(t, n, goalcast.PushRecord{}, g.apply(late), g, noon.Add(3*time.Minute), "+goal")
+}
+
+// Neither the planned kick-off nor the day decides what is new, where anybody tells a time: a match goes on after a long suspension, or next day.
+func TestMatchThatGoesOnNextDay(t *testing.T) {
+	n, g := testNotifier(Config{}), newGame()
+	now := noon.Add(20 * time.Hour)
+	next := func(e goalcast.Event) goalcast.Event {
+		e.Times.Received = now.UnixMilli()
+		return g.apply(e)
+	}
+	half := goalcast.Event{ID: "match:900:period:half_time", Kind: goalcast.KindPeriod, Period: goalcast.HalfTime, At: noon.Add(15 * time.Minute)}
+	second := goalcast.Event{ID: "match:900:period:second_half", Kind: goalcast.KindPeriod, Period: goalcast.SecondHalf, At: now.Add(-3 * time.Minute)}
+	goal := goalEvent("opta:1", 1, 47, "")
+	goal.Period, goal.At = goalcast.SecondHalf, now.Add(-5*time.Second)
+	untold := goalEvent("opta:2", 2, 48, "") // only its document tells a time
+	untold.Period, untold.At, untold.Times.Provider = goalcast.SecondHalf, time.Time{}, now.Add(-time.Second).UnixMilli()
+	old := goalEvent("opta:3", 2, 20, "") // it was before the second half, whoever does not say so
+	old.At, old.Times.Provider = time.Time{}, now.Add(-time.Second).UnixMilli()
+	for _, tt := range []struct {
+		e    goalcast.Event
+		want string
+	}{{half, "expired"}, {second, "+period"}, {goal, "+goal"}, {untold, "+goal"}} {
+		decided(t, n, goalcast.PushRecord{}, next(tt.e), g, now, tt.want)
+	}
+	now = now.Add(30 * time.Minute)
+	decided(t, n, goalcast.PushRecord{}, next(old), g, now, "expired")
+}
+
+// An event keeps its id when it turns out to be something else. Nothing that is not so stays on phones, and a goal is news whatever it was before.
+func TestEventOfAnotherKind(t *testing.T) {
+	goal := goalEvent("opta:1", 1, 27, "Joris Wuyts")
+	as := func(kind goalcast.Kind, change func(*goalcast.Event)) goalcast.Event {
+		e := goalcast.Event{ID: goal.ID, Kind: kind, Team: 1, Period: goal.Period, Minute: goal.Minute, At: goal.At, Player: goal.Player}
+		if change != nil {
+			change(&e)
+		}
+		return e
+	}
+	red := as(goalcast.KindCard, func(e *goalcast.Event) { e.Card = &goalcast.Card{Type: goalcast.StraightRed} })
+	yellow := as(goalcast.KindCard, func(e *goalcast.Event) { e.Card = &goalcast.Card{Type: goalcast.Yellow} })
+	missed, penalty, review := as(goalcast.KindMissedPenalty, nil), as(goalcast.KindPenalty, nil), as(goalcast.KindVAR, nil)
+	suspended := as(goalcast.KindDelay, func(e *goalcast.Event) { e.Delay = &goalcast.Delay{Type: goalcast.Suspended} })
+	for name, tt := range map[string]struct {
+		was, is    goalcast.Event
+		first      string
+		want, tag  string // where penalties are not pushed
+		penalties  string // where they are
+		wantsFirst string // same, of was
+	}{
+		"goal, missed penalty":    {was: goal, is: missed, first: "+goal", want: kindGoalOff, penalties: kindGoalOff, tag: "goal:900:opta:1"},
+		"goal, penalty":           {was: goal, is: penalty, first: "+goal", want: kindGoalOff, penalties: kindGoalOff, tag: "goal:900:opta:1"},
+		"goal, red card":          {was: goal, is: red, first: "+goal", want: kindGoalOff, penalties: kindGoalOff, tag: "goal:900:opta:1"},
+		"goal, yellow card":       {was: goal, is: yellow, first: "+goal", want: kindGoalOff, penalties: kindGoalOff, tag: "goal:900:opta:1"},
+		"goal, review":            {was: goal, is: review, first: "+goal", want: kindGoalOff, penalties: kindGoalOff, tag: "goal:900:opta:1"},
+		"goal, suspension":        {was: goal, is: suspended, first: "+goal", want: kindGoalOff, penalties: kindGoalOff, tag: "goal:900:opta:1"},
+		"red card, goal":          {was: red, is: goal, first: "+red_card", want: "+goal", penalties: "+goal", tag: "red:900:opta:1"},
+		"red card, missed":        {was: red, is: missed, first: "+red_card", want: kindRedOff, penalties: kindRedOff, tag: "red:900:opta:1"},
+		"missed penalty, goal":    {was: missed, is: goal, want: "+goal", wantsFirst: "+penalty_missed", penalties: "+goal"},
+		"penalty, missed penalty": {was: penalty, is: missed, wantsFirst: "+penalty", penalties: "+penalty_missed"},
+		"penalty, yellow card":    {was: penalty, is: yellow, wantsFirst: "+penalty", penalties: kindPenaltyOff},
+	} {
+		for _, pushed := range []bool{false, true} {
+			first, want := tt.first, tt.want
+			if pushed {
+				want = tt.penalties
+				if first == "" {
+					first = tt.wantsFirst
+				}
+			}
+			n, g := testNotifier(Config{Penalties: pushed}), newGame()
+			rec := decided(t, n, goalcast.PushRecord{}, g.apply(tt.was), g, noon, first)
+			tt.is.Revision = 2
+			rec = decided(t, n, rec, g.apply(tt.is), g, noon, want)
+			var c Content
+			if want != "" && (json.Unmarshal(rec.Content, &c) != nil || tt.tag != "" && c.Tag != tt.tag || c.Texts["nl"].Title == "") {
+				t.Errorf("%s: %+v", name, c)
+			}
+			if t.Failed() {
+				t.Fatalf("%s, penalties pushed: %t", name, pushed)
+			}
+		}
 	}
 }
 

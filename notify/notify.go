@@ -101,13 +101,15 @@ type Config struct {
 	RetryMost  time.Duration // the longest pause that we choose ourselves; what the service asks for may be longer; 5 min
 	Drain      time.Duration // how long batches that are being sent may go on when Run is told to end; 5 s
 
-	GoalTTL       time.Duration // a goal or a penalty, taken back or not, is not pushed later than this; 120 s
+	// How long after it was told a push may go out; of starts and statuses, after it happened.
+	GoalTTL       time.Duration // a goal or a penalty, taken back or not; 120 s
 	CardTTL       time.Duration // a red card; 300 s
 	KickoffTTL    time.Duration // the start of a half, of a shoot-out; 300 s
 	ResultTTL     time.Duration // half time and full time; 600 s
 	StatusTTL     time.Duration // kick-off delayed, suspended, resumed, abandoned, postponed, a new date, a result awarded; 6 h
 	CorrectionAge time.Duration // a goal pushed longer ago than this is neither corrected nor taken back on phones; 20 min
-	MatchLength   time.Duration // nothing of a match is pushed later than this after its planned kick-off; 4 h
+	Late          time.Duration // what is told longer after it happened is no news: no review takes longer; 15 min
+	MatchLength   time.Duration // what nobody tells the time of is not pushed later than this after the planned kick-off; 4 h
 	Keep          time.Duration // how long records and batches are kept; 30 days
 
 	// Penalties says whether a penalty that is given, taken back or missed is pushed too.
@@ -153,6 +155,7 @@ func (c Config) withDefaults() Config {
 	duration(&c.ResultTTL, 10*time.Minute)
 	duration(&c.StatusTTL, 6*time.Hour)
 	duration(&c.CorrectionAge, 20*time.Minute)
+	duration(&c.Late, 15*time.Minute)
 	duration(&c.MatchLength, 4*time.Hour)
 	duration(&c.Keep, 30*24*time.Hour)
 	if c.Zone == nil {

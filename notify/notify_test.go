@@ -335,6 +335,22 @@ func TestRetryMeetsCancellation(t *testing.T) {
 	})
 }
 
+// What was entered as a goal turns out to be something that is never pushed.
+func TestGoalThatWasAReview(t *testing.T) {
+	w := newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"), "embedded")
+	w.fans(1)
+	w.run(notify.Config{}, nil, nil)
+	e := w.goal("opta:1")
+	w.idle()
+	w.revise(e, func(e *goalcast.Event) {
+		e.Kind, e.Goal, e.VAR = goalcast.KindVAR, nil, &goalcast.VAR{Subject: "goal", Outcome: "under_review"}
+	})
+	w.idle()
+	if shown := w.fcm.Phone("fan0"); len(shown) != 1 || shown[0].Title != "Goal afgekeurd: Noordzand 0-0 Val-Rouge" {
+		t.Errorf("shows %+v", shown)
+	}
+}
+
 func TestScorerIsCorrectedWithoutASound(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.fans(5)
@@ -358,7 +374,7 @@ func TestLateDocumentsPushNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.fans(2)
 		n := w.run(notify.Config{}, nil, nil)
-		old := w.commit(goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 3, At: time.Now().Add(-2 * time.Minute),
+		old := w.commit(goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 3, At: time.Now().Add(-20 * time.Minute),
 			Goal: &goalcast.Goal{Type: goalcast.OpenPlay}})[0]
 		w.commit(goalcast.Event{ID: "match:900:period:half_time", Kind: goalcast.KindPeriod, Period: goalcast.HalfTime,
 			Times: goalcast.Times{Provider: time.Now().Add(-time.Hour).UnixMilli(), Received: time.Now().UnixMilli()}})

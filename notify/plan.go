@@ -43,7 +43,12 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 	var silent []string
 	var errs []error
 	for _, e := range events {
-		if !pushable(e) {
+		asks, err := n.mayPush(ctx, e)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("plan %s: %w", e.Key(), err))
+			continue
+		}
+		if !asks {
 			silent = append(silent, e.KeyOfAll())
 			continue
 		}
@@ -57,6 +62,15 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 		}
 	}
 	return len(events) == n.cfg.PlanLimit, errors.Join(errs...)
+}
+
+// mayPush says whether a revision may lead to a push: it is of a kind that is pushed, or takes the place of one that was.
+func (n *Notifier) mayPush(ctx context.Context, e goalcast.Event) (bool, error) {
+	if pushable(e) || e.Revision == 1 {
+		return pushable(e), nil
+	}
+	rec, err := n.store.PushRecordOf(ctx, e)
+	return rec.Revision > 0, err
 }
 
 // plan decides on one revision and writes the decision down. What it leads to is decided twice: without a lock, to know whether the audience

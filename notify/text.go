@@ -186,6 +186,9 @@ func (w writer) scorer(t telling) string {
 	if name == "" {
 		name = fmt.Sprintf(w.goalFor, w.side(t))
 	}
+	if t.event.Goal == nil { // what was taken for a goal is something else
+		return name
+	}
 	switch t.event.Goal.Type {
 	case goalcast.OwnGoal:
 		return name + " (" + w.own + ")"
