@@ -39,9 +39,17 @@ type PushClaim struct {
 	Record  PushRecord
 	Attempt int     // counts claims of this batch from 1; FinishBatch wants it back, so that who lost his lease changes nothing
 	Devices []int64 // of the batch, or what an earlier attempt left over; nil for all that Reached has
-	Newest  int     // newest revision of the event that the store knows, planned or not
+	Newest  int     // newest revision of the event that the store knows
+	Void    bool    // Newest takes the event back, and phones are not told: a replay found it out
 	Reached []int64 // with Source: devices that got or may have got the source, by whoever claimed it, also if he never said what became of it
 	Sent    int     // with Source: the revision that the source showed; 0 if nobody said that it was sent
+}
+
+// PushBacklog is what waits to be pushed.
+type PushBacklog struct {
+	Events    int // revisions that are not planned, also those that wait for names
+	Audiences int // events whose followers are not all in batches
+	Batches   int // that are not done
 }
 
 // PushResult says what became of a claimed batch.

@@ -97,9 +97,11 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 	if err != nil || !seen.Open {
 		return false, err
 	}
-	part, err := n.audienceAfter(ctx, seen.Topics, seen.Cut, c.users)
-	if err != nil {
-		return false, err
+	var part audiencePart
+	if n.now().Before(seen.Expires) { // else it is only closed, also where the audience cannot be read
+		if part, err = n.audienceAfter(ctx, seen.Topics, seen.Cut, c.users); err != nil {
+			return false, err
+		}
 	}
 	if n.cfg.Fault != nil {
 		n.cfg.Fault("cut")

@@ -1,8 +1,14 @@
 package notify
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"slices"
 
-// metrics are counted per process. The reasons are few and fixed, but for those that a push service makes up (Result.Reason).
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+)
+
+// metrics are counted per process. The values of labels are few and fixed, and each is there from the start, so that its first one counts in a rate.
 type metrics struct {
 	planned  *prometheus.CounterVec // pushes by kind
 	batches  prometheus.Counter
@@ -17,17 +23,32 @@ type metrics struct {
 	first    prometheus.Histogram
 	cut      prometheus.Histogram
 	batch    prometheus.Histogram
+	backlog  *prometheus.GaugeVec // what waits, as last counted
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+// reasons are all that failed, retried and dropped are counted by, but for what a push service answers: see reasoner.
+var (
+	kinds       = []string{kindGoal, kindGoalOff, kindRed, kindRedOff, kindPeriod, kindStatus, kindPenalty, kindPenaltyOff, kindMissed}
+	failReasons = []string{"expired"}
+	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction", "withdrawn_unseen", "cancelled", "current"}
+	steps       = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue", "delete_token", "backlog"}
+)
+
+// reasoner is a Sender that says which reasons its results may have.
+type reasoner interface{ Reasons() []string }
+
+func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_notify_" + name, Help: help})
 		reg.MustRegister(c)
 		return c
 	}
-	vector := func(name, help, label string) *prometheus.CounterVec {
+	vector := func(name, help, label string, values ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_notify_" + name, Help: help}, []string{label})
 		reg.MustRegister(c)
+		for _, v := range values {
+			c.WithLabelValues(v)
+		}
 		return c
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
@@ -35,15 +56,30 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reg.MustRegister(h)
 		return h
 	}
+	var answers []string
+	if r, ok := sender.(reasoner); ok {
+		answers = r.Reasons()
+	}
+	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "goalcast_notify_set_aside_total",
+		Help: "Rows of the outbox and of batches that could not be read and are passed over."}, func() float64 {
+		if store == nil {
+			return 0
+		}
+		return float64(store.SetAside())
+	}))
+	backlog := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_backlog", Help: "What waits to be pushed, of all processes together: events that are not " +
+		"planned, audiences that are not all in batches, batches that are not done."}, []string{"what"})
+	reg.MustRegister(backlog)
 	return &metrics{
-		planned:  vector("planned_total", "Pushes planned, by kind: one per event revision that reaches phones.", "kind"),
+		backlog:  backlog,
+		planned:  vector("planned_total", "Pushes planned, by kind: one per event revision that reaches phones.", "kind", kinds...),
 		batches:  counter("batches_planned_total", "Batches of devices planned."),
 		sent:     counter("sent_total", "Messages that the push service took."),
-		failed:   vector("failed_total", "Messages given up, by reason.", "reason"),
-		retried:  vector("retried_total", "Messages put off for another try, by reason.", "reason"),
-		dropped:  vector("dropped_total", "Pushes (when planned) and batches (before sending) not sent, by reason.", "reason"),
+		failed:   vector("failed_total", "Messages given up, by reason.", "reason", slices.Concat(failReasons, answers)...),
+		retried:  vector("retried_total", "Messages put off for another try, by reason.", "reason", answers...),
+		dropped:  vector("dropped_total", "Pushes (when planned) and batches (before sending) not sent, by reason.", "reason", dropReasons...),
 		removed:  counter("tokens_removed_total", "Devices deleted because the push service does not know them any more."),
-		errors:   vector("errors_total", "Steps that went wrong and are tried again, by step.", "step"),
+		errors:   vector("errors_total", "Steps that went wrong and are tried again, by step.", "step", steps...),
 		enqueued: counter("enqueued_total", "Batches given to the queue: put off, or more than this process can take."),
 		waiting:  counter("rate_wait_seconds_total", "Time that batches waited for the rate limit."),
 		first: histogram("goal_to_request_seconds", "From the receipt of the document that told of an event to the first request to the push service for it.",
@@ -52,4 +88,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			[]float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}),
 		batch: histogram("batch_seconds", "Time to send one batch.", []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30}),
 	}
+}
+
+func (m *metrics) waits(b goalcast.PushBacklog) {
+	m.backlog.WithLabelValues("events").Set(float64(b.Events))
+	m.backlog.WithLabelValues("audiences").Set(float64(b.Audiences))
+	m.backlog.WithLabelValues("batches").Set(float64(b.Batches))
 }

@@ -30,10 +30,18 @@ const TaskBatch = "notify:batch"
 
 // Store is what a notifier needs of the database.
 type Store interface {
-	// UnplannedEvents returns events of the outbox that no notifier has planned, oldest first.
+	// Now is the clock that all who share the store go by.
+	Now() time.Time
+	// UnplannedEvents returns events of the outbox that no notifier has planned and that are not put off, oldest first.
 	UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error)
 	// MarkPlanned says that the revisions with these keys (Event.KeyOfAll) ask for no push.
 	MarkPlanned(ctx context.Context, keys []string) error
+	// PostponePlans puts off revisions that cannot be planned yet, for as long as they have waited, within limits.
+	PostponePlans(ctx context.Context, keys []string) error
+	// PushBacklog counts what waits.
+	PushBacklog(ctx context.Context) (goalcast.PushBacklog, error)
+	// SetAside counts the rows that could not be read and are passed over.
+	SetAside() int64
 	// Match returns the match as it stands, or ErrNotFound.
 	Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error)
 	// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet, but Event is set.
@@ -51,20 +59,20 @@ type Store interface {
 	ExtendPush(ctx context.Context, event string, extend func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) error
 	// OpenPushes returns events whose audience is not all in batches (PushRecord.Open), if nothing was added to the plan since before.
 	OpenPushes(ctx context.Context, before time.Time, limit int) ([]string, error)
-	// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, or has to wait for a
-	// batch of an older revision of the same event that somebody is sending right now.
+	// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, cannot be read, or has to wait for
+	// another revision of its event: an older one that somebody is sending right now, or a newer one that is to be planned.
 	ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error)
-	// BatchCurrent says whether the revision of the record is still the newest that the store knows and the claim still stands.
+	// BatchCurrent says whether the revision of the record is still the newest that is planned or is to be planned, and the claim still stands.
 	BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error)
 	// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile.
 	FinishBatch(ctx context.Context, id string, attempt int, result goalcast.PushResult) (bool, error)
-	// DueBatches returns ids of batches that can be claimed now, oldest first.
+	// DueBatches returns ids of batches that ClaimBatch would give now, oldest first.
 	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// DevicesByID returns the devices with these ids that still exist.
 	DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error)
 	// DeleteToken forgets a device whose token is dead.
 	DeleteToken(ctx context.Context, token string) error
-	// PrunePushes deletes records and batches that were planned before.
+	// PrunePushes deletes batches and texts that were planned before; of what was told a record stays.
 	PrunePushes(ctx context.Context, before time.Time) (int64, error)
 }
 
@@ -110,7 +118,7 @@ type Config struct {
 	CorrectionAge time.Duration // a goal pushed longer ago than this is neither corrected nor taken back on phones; 20 min
 	Late          time.Duration // what is told longer after it happened is no news: no review takes longer; 15 min
 	MatchLength   time.Duration // what nobody tells the time of is not pushed later than this after the planned kick-off; 4 h
-	Keep          time.Duration // how long records and batches are kept; 30 days
+	Keep          time.Duration // how long batches and texts are kept; 30 days
 
 	// Penalties says whether a penalty that is given, taken back or missed is pushed too.
 	Penalties bool
@@ -188,10 +196,14 @@ type Notifier struct {
 func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, reg prometheus.Registerer) *Notifier {
 	cfg = cfg.withDefaults()
 	n := &Notifier{
-		cfg: cfg, store: store, queue: queue, sender: sender, limiter: cfg.Limiter, log: log, metrics: newMetrics(reg), now: time.Now,
+		cfg: cfg, store: store, queue: queue, sender: sender, limiter: cfg.Limiter, log: log, now: time.Now,
 		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog),
 		cuts: make(chan cutting, cfg.Backlog), atHand: map[string]bool{},
 	}
+	if store != nil {
+		n.now = store.Now
+	}
+	n.metrics = newMetrics(reg, store, sender)
 	if n.limiter == nil {
 		n.limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
 	}

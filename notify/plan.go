@@ -9,8 +9,11 @@ import (
 	"goalcast"
 )
 
-// errReplan says that the record changed between the look at it and its lock.
-var errReplan = errors.New("record changed while planning")
+// Why a revision is not planned.
+var (
+	errReplan  = errors.New("record changed while planning")    // between the look at it and its lock: to be done again at once
+	errNoNames = errors.New("the teams of its match have none") // a feed was faster than the fixture, or has no names at all
+)
 
 func (n *Notifier) planLoop(ctx context.Context) error {
 	tick := time.NewTicker(n.cfg.Poll)
@@ -33,35 +36,43 @@ func (n *Notifier) planLoop(ctx context.Context) error {
 	}
 }
 
-// planAll plans what the outbox holds; full says that there may be more. An event that cannot be planned does not hold up the others:
-// it stays in the outbox and is tried again with the next poll.
+// planAll plans what the outbox holds; full says that there may be more. An event that cannot be planned does not hold up the others: it is put off, and
+// its time to live decides what becomes of it. An error means that the outbox could not be read or written.
 func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 	events, err := n.store.UnplannedEvents(ctx, n.cfg.PlanLimit)
 	if err != nil {
 		return false, fmt.Errorf("read outbox: %w", err)
 	}
-	var silent []string
-	var errs []error
+	var silent, later []string
 	for _, e := range events {
 		asks, err := n.mayPush(ctx, e)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("plan %s: %w", e.Key(), err))
-			continue
-		}
-		if !asks {
+		if err == nil && !asks {
 			silent = append(silent, e.KeyOfAll())
 			continue
 		}
-		if err := n.plan(ctx, e); err != nil {
-			errs = append(errs, fmt.Errorf("plan %s: %w", e.Key(), err))
+		if err == nil {
+			err = n.plan(ctx, e)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case errors.Is(err, errNoNames):
+			n.metrics.errors.WithLabelValues("no_names").Inc()
+		case err != nil:
+			n.metrics.errors.WithLabelValues("plan").Inc()
+			n.log.Error("plan push", "event", e.Key(), "error", err)
+		}
+		if err != nil {
+			later = append(later, e.KeyOfAll())
 		}
 	}
 	if len(silent) > 0 {
-		if err := n.store.MarkPlanned(ctx, silent); err != nil {
-			errs = append(errs, err)
-		}
+		err = n.store.MarkPlanned(ctx, silent)
 	}
-	return len(events) == n.cfg.PlanLimit, errors.Join(errs...)
+	if len(later) > 0 {
+		err = errors.Join(err, n.store.PostponePlans(ctx, later))
+	}
+	return len(events) == n.cfg.PlanLimit, err
 }
 
 // mayPush says whether a revision may lead to a push: it is of a kind that is pushed, or takes the place of one that was.
@@ -98,9 +109,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		return err
 	}
 	if first.kind != "" && (match.Home.Name == "" || match.Away.Name == "") {
-		// A feed was faster than the fixture. The revision stays in the outbox: its time to live decides who is first.
-		n.metrics.errors.WithLabelValues("no_names").Inc()
-		return nil
+		return errNoNames
 	}
 	var part audiencePart
 	if first.fresh {

@@ -75,10 +75,6 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 		return err
 	}
 	defer poke(n.sweep) // newer batches of the event may have waited for this one
-	if c.Newest > c.Record.Revision {
-		n.Wake()
-		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices}) // until the newer revision is planned
-	}
 	if reason := refusal(c, n.now()); reason != "" {
 		n.metrics.dropped.WithLabelValues(reason).Inc()
 		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchDropped, Reason: reason})
@@ -112,6 +108,8 @@ func refusal(c goalcast.PushClaim, now time.Time) string {
 		return "superseded"
 	case !now.Before(b.Expires):
 		return "expired"
+	case c.Void && rec.State == goalcast.RecordShown:
+		return "cancelled"
 	case b.Source != "" && c.Sent >= rec.Told:
 		return "current" // the source has gone so late that it said this already
 	}

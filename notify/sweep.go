@@ -9,6 +9,7 @@ import (
 const (
 	sweepPause = 100 * time.Millisecond // between two sweeps at least, however often batches finish
 	pruneEvery = time.Hour
+	countEvery = 10 * time.Second // what waits is counted
 )
 
 // sweepLoop looks for batches that can be claimed: put off and due, left behind by a crash, never taken by anybody, or held up until an older
@@ -16,8 +17,12 @@ const (
 func (n *Notifier) sweepLoop(ctx context.Context) error {
 	tick := time.NewTicker(n.cfg.Poll)
 	defer tick.Stop()
-	var pruned time.Time
+	var pruned, counted time.Time
 	for {
+		if n.now().Sub(counted) >= countEvery {
+			counted = n.now()
+			n.count(ctx)
+		}
 		if n.now().Sub(pruned) >= pruneEvery {
 			pruned = n.now()
 			n.prune(ctx)
@@ -61,5 +66,16 @@ func (n *Notifier) prune(ctx context.Context) {
 		n.log.Error("prune pushes", "error", err)
 	case count > 0:
 		n.log.Info("pushes pruned", "records", count)
+	}
+}
+
+func (n *Notifier) count(ctx context.Context) {
+	b, err := n.store.PushBacklog(ctx)
+	if err != nil && ctx.Err() == nil {
+		n.metrics.errors.WithLabelValues("backlog").Inc()
+		n.log.Error("count what waits", "error", err)
+	}
+	if err == nil {
+		n.metrics.waits(b)
 	}
 }

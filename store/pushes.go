@@ -12,17 +12,41 @@ import (
 	"goalcast"
 )
 
-// UnplannedEvents returns events of the outbox that no notifier has planned, oldest first.
+// errUnreadable marks a row whose content cannot be read: a later version's, or damage. It will not get better by itself.
+var errUnreadable = errors.New("unreadable")
+
+// SetAside counts rows of the push tables that this process could not read and has set aside, so that nothing waits behind them.
+func (s *Store) SetAside() int64 { return s.aside.Load() }
+
+func (s *Store) setAside(what string, id any, err error) {
+	s.aside.Add(1)
+	s.log.Error("unreadable row: set aside", "what", what, "id", id, "error", err)
+}
+
+// UnplannedEvents returns events of the outbox that no notifier has planned and that are not put off (PostponePlans), oldest first. A row that cannot be
+// read is set aside: it counts as planned.
 func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error) {
-	rows, err := s.query(ctx, `SELECT body FROM outbox WHERE planned_at IS NULL ORDER BY id LIMIT $1`, limit)
-	events, err := collect(rows, err, func(row scanner) (e goalcast.Event, err error) {
-		var body []byte
-		if err = row.Scan(&body); err == nil {
-			err = json.Unmarshal(body, &e)
+	for {
+		rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE planned_at IS NULL AND plan_after <= `+s.dialect.now+` ORDER BY id LIMIT $1`, limit)
+		list, err := collect(rows, err, scanOutbox)
+		if err != nil {
+			return nil, s.wrap("read unplanned events", err)
 		}
-		return e, err
-	})
-	return events, s.wrap("read unplanned events", err)
+		var events []goalcast.Event
+		for _, row := range list {
+			if row.broken == nil {
+				events = append(events, row.event)
+				continue
+			}
+			if _, err := s.exec(ctx, `UPDATE outbox SET planned_at = 0 WHERE id = $1`, row.id); err != nil {
+				return nil, s.wrap("mark outbox row", err)
+			}
+			s.setAside("event in the outbox", row.id, row.broken)
+		}
+		if len(events) > 0 || len(list) == 0 {
+			return events, nil
+		}
+	}
 }
 
 // pushID is what the pushes of an event are kept under: its id, or if the pushes of another match's event are kept under that, its id with the match in
@@ -36,19 +60,37 @@ func pushID(ctx context.Context, queryRow func(context.Context, string, ...any) 
 	return fmt.Sprintf("%d/%s", e.Match, e.ID), err
 }
 
-// sameEvent is the condition that a row of events (e) is of the event whose pushes are kept in a row of pushes (p).
-const sameEvent = `e.match_id = p.match_id AND e.id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
+// sameEvent is the condition that a row of events (e), and unplanned that a row of the outbox (x) still to be planned, is of the event whose pushes are kept
+// in a row of pushes (p).
+const (
+	sameEvent = `e.match_id = p.match_id AND e.id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
+	unplanned = `x.planned_at IS NULL AND x.match_id = p.match_id AND x.event_id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
+)
 
 // MarkPlanned says that the revisions with these keys (Event.KeyOfAll; Event.Key means those of every match) ask for no push.
 func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
+	return s.eachUnplanned(ctx, "mark events as planned", `planned_at = `+s.dialect.now, keys)
+}
+
+// postponeMost is the longest that PostponePlans puts an event off.
+const postponeMost = 15 * time.Second
+
+// PostponePlans puts off the revisions with these keys, that cannot be planned yet, for as long as they have waited: 1 s at least, 15 s at most.
+func (s *Store) PostponePlans(ctx context.Context, keys []string) error {
+	waited := s.dialect.now + ` - created`
+	return s.eachUnplanned(ctx, "postpone plans", fmt.Sprintf(`plan_after = %[1]s + CASE WHEN %[2]s < 1000 THEN 1000 WHEN %[2]s > %[3]d THEN %[3]d ELSE %[2]s END`,
+		s.dialect.now, waited, postponeMost.Milliseconds()), keys)
+}
+
+func (s *Store) eachUnplanned(ctx context.Context, doing, set string, keys []string) error {
 	for part := range slices.Chunk(keys, 500) {
-		args := []any{toMillis(time.Now())}
+		var args []any
 		for _, key := range part {
 			args = append(args, key)
 		}
-		err := s.tx(ctx, "mark events as planned", func(tx *tx) error {
-			_, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE planned_at IS NULL AND (match_id || '/' || event_id || '#' || revision IN `+
-				valuesList(1, len(part), 2)+` OR event_id || '#' || revision IN `+valuesList(1, len(part), 2)+`)`, args...)
+		err := s.tx(ctx, doing, func(tx *tx) error {
+			_, err := tx.exec(ctx, `UPDATE outbox SET `+set+` WHERE planned_at IS NULL AND (match_id || '/' || event_id || '#' || revision IN `+
+				valuesList(1, len(part), 1)+` OR event_id || '#' || revision IN `+valuesList(1, len(part), 1)+`)`, args...)
 			return err
 		})
 		if err != nil {
@@ -56,6 +98,13 @@ func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 		}
 	}
 	return nil
+}
+
+// PushBacklog counts what waits: events that are not planned, audiences that are not all in batches, batches that are not done.
+func (s *Store) PushBacklog(ctx context.Context) (b goalcast.PushBacklog, err error) {
+	err = s.queryRow(ctx, `SELECT (SELECT COUNT(*) FROM outbox WHERE planned_at IS NULL), (SELECT COUNT(*) FROM pushes WHERE open),
+		(SELECT COUNT(*) FROM push_batches WHERE state IN ('planned', 'claimed'))`).Scan(&b.Events, &b.Audiences, &b.Batches)
+	return b, s.wrap("count what waits to be pushed", err)
 }
 
 const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content, open, cut, expires`
@@ -70,7 +119,10 @@ func scanPush(row scanner) (goalcast.PushRecord, error) {
 		return r, err
 	}
 	r.Since, r.Shown, r.Expires = fromMillis(since), fromMillis(shown), fromMillis(expires)
-	return r, json.Unmarshal(topics, &r.Topics)
+	if json.Unmarshal(topics, &r.Topics) != nil {
+		r.Topics = nil // damage: whoever is in a batch is told, and nobody else
+	}
+	return r, nil
 }
 
 // PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet. Its Event is what the other methods want.
@@ -98,7 +150,7 @@ func (s *Store) PushRecord(ctx context.Context, event string) (goalcast.PushReco
 func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) (planned bool, err error) {
 	err = s.tx(ctx, "plan push", func(tx *tx) error {
 		planned = false
-		now := toMillis(time.Now())
+		now := toMillis(s.Now())
 		result, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE match_id = $4 AND event_id = $2 AND revision = $3 AND planned_at IS NULL`,
 			now, e.ID, e.Revision, e.Match)
 		if err != nil {
@@ -148,7 +200,7 @@ func (s *Store) ExtendPush(ctx context.Context, event string, extend func(goalca
 		if err != nil {
 			return err
 		}
-		return tx.writePlan(ctx, rec, batches, toMillis(time.Now()))
+		return tx.writePlan(ctx, rec, batches, toMillis(s.Now()))
 	})
 }
 
@@ -188,8 +240,16 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	return nil
 }
 
-// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, or has to wait for a
-// batch of an older revision of the same event that somebody is sending right now.
+// claimable is what a batch must be to be claimed, at most %[2]s (ms) being its not_before. Leases go by the database's clock, %[1]s, which those share who
+// claim. It waits for a batch of an older revision of its event that somebody is sending right now, and for a newer revision that is to be planned.
+const claimable = `(state = 'planned' AND not_before <= %[2]s OR state = 'claimed' AND lease_until <= %[1]s)
+	AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id AND o.revision < push_batches.revision
+		AND o.state = 'claimed' AND o.lease_until > %[1]s)
+	AND NOT EXISTS (SELECT 1 FROM pushes p JOIN outbox x ON ` + unplanned + ` WHERE p.event_id = push_batches.event_id AND x.revision > p.revision)`
+
+// ClaimBatch gives the batch to the caller until the lease ends, by the database's clock. now only says whether a batch that was put off is due. false: it is
+// done, claimed by another, not due yet, cannot be read, or has to wait for another revision of its event: an older one that somebody is sending right now, or a
+// newer one that is to be planned.
 func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (claim goalcast.PushClaim, ok bool, err error) {
 	err = s.tx(ctx, "claim batch", func(tx *tx) error {
 		claim, ok = goalcast.PushClaim{}, false
@@ -199,6 +259,10 @@ func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease 
 		}
 		claim.Record, err = scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes
 			WHERE event_id = (SELECT event_id FROM push_batches WHERE id = $1)`+share, id))
+		if noRows(err) {
+			_, err = tx.exec(ctx, `UPDATE push_batches SET state = 'dropped', reason = 'no record' WHERE id = $1 AND state IN ('planned', 'claimed')`, id)
+			return err
+		}
 		if err != nil {
 			return err
 		}
@@ -208,8 +272,13 @@ func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease 
 		ok = true
 		return nil
 	})
-	if errors.Is(err, goalcast.ErrNotFound) { // no such batch (any more), or it is not to be had
+	switch {
+	case errors.Is(err, goalcast.ErrNotFound): // no such batch (any more), or it is not to be had
 		return goalcast.PushClaim{}, false, nil
+	case errors.Is(err, errUnreadable):
+		s.setAside("batch", id, err)
+		_, err = s.exec(ctx, `UPDATE push_batches SET state = 'failed', reason = 'unreadable' WHERE id = $1`, id)
+		return goalcast.PushClaim{}, false, s.wrap("set batch aside", err)
 	}
 	return claim, ok && err == nil, err
 }
@@ -219,12 +288,10 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 	var created, expires int64
 	var remaining, reached []byte
 	var unsure bool
-	err := t.queryRow(ctx, `UPDATE push_batches SET state = 'claimed', attempt = attempt + 1, lease_until = $3, unsure = (state = 'claimed')
-		WHERE id = $1 AND (state = 'planned' AND not_before <= $2 OR state = 'claimed' AND lease_until <= $2)
-			AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id AND o.revision < push_batches.revision
-				AND o.state = 'claimed' AND o.lease_until > $2)
-		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached, unsure`,
-		id, toMillis(now), toMillis(now.Add(lease))).Scan(
+	err := t.queryRow(ctx, fmt.Sprintf(`UPDATE push_batches SET state = 'claimed', attempt = attempt + 1, lease_until = %[1]s + $3, unsure = (state = 'claimed')
+		WHERE id = $1 AND `+claimable+`
+		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached, unsure`, t.dialect.now, "$2"),
+		id, toMillis(now), lease.Milliseconds()).Scan(
 		&b.ID, &b.Event, &b.Revision, &b.Number, &b.Source, &created, &expires, &c.Attempt, &remaining, &reached, &unsure)
 	if err != nil {
 		return err
@@ -241,19 +308,37 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 			return err
 		}
 	}
-	if err := t.queryRow(ctx, `SELECT COALESCE(MAX(e.revision), 0) FROM pushes p JOIN events e ON `+sameEvent+` WHERE p.event_id = $1`, b.Event).Scan(&c.Newest); err != nil || b.Source == "" {
+	if err := t.claimNewest(ctx, c); err != nil || b.Source == "" {
 		return err
 	}
-	return t.claimSource(ctx, now, c)
+	return t.claimSource(ctx, c)
+}
+
+// claimNewest looks for a revision that is newer than the record and that phones hear nothing of: a replay made it.
+func (t *tx) claimNewest(ctx context.Context, c *goalcast.PushClaim) error {
+	var body []byte
+	err := t.queryRow(ctx, `SELECT e.revision, e.body FROM pushes p JOIN events e ON `+sameEvent+` WHERE p.event_id = $1
+		ORDER BY e.revision DESC LIMIT 1`, c.Batch.Event).Scan(&c.Newest, &body)
+	if noRows(err) {
+		return nil
+	}
+	if err != nil || c.Newest <= c.Record.Revision {
+		return err
+	}
+	c.Void = takesBack(body)
+	return nil
 }
 
 // claimSource reads who got the source of a claimed batch, or may have got it.
-func (t *tx) claimSource(ctx context.Context, now time.Time, c *goalcast.PushClaim) error {
+func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	var remaining, reached []byte
 	var dead bool
 	// A claim of the source that is alive here was made after this batch's own, and so after this revision was planned: it tells nothing older.
-	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed' AND lease_until <= $2 FROM push_batches WHERE id = $1`,
-		c.Batch.Source, toMillis(now)).Scan(&remaining, &reached, &c.Sent, &dead)
+	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed' AND lease_until <= `+t.dialect.now+` FROM push_batches WHERE id = $1`,
+		c.Batch.Source).Scan(&remaining, &reached, &c.Sent, &dead)
+	if noRows(err) {
+		return nil // it is gone, and with it who got it
+	}
 	if err != nil {
 		return err
 	}
@@ -266,13 +351,24 @@ func (t *tx) claimSource(ctx context.Context, now time.Time, c *goalcast.PushCla
 	return err
 }
 
-// BatchCurrent says whether the claim still stands and the revision is the newest that is planned, or known at all.
+// BatchCurrent says whether the claim still stands and the revision is the newest that is planned or is to be planned, and nothing newer takes the event back.
 func (s *Store) BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error) {
-	var n int
-	err := s.queryRow(ctx, `SELECT COUNT(*) FROM push_batches b JOIN pushes p ON p.event_id = b.event_id
+	var newer []byte
+	err := s.queryRow(ctx, `SELECT (SELECT e.body FROM events e WHERE `+sameEvent+` AND e.revision > $3 ORDER BY e.revision DESC LIMIT 1)
+		FROM push_batches b JOIN pushes p ON p.event_id = b.event_id
 		WHERE b.id = $1 AND b.attempt = $2 AND b.state = 'claimed' AND p.revision = $3
-			AND NOT EXISTS (SELECT 1 FROM events e WHERE `+sameEvent+` AND e.revision > $3)`, id, attempt, revision).Scan(&n)
-	return n == 1, s.wrap("look at batch", err)
+			AND NOT EXISTS (SELECT 1 FROM outbox x WHERE `+unplanned+` AND x.revision > $3)`,
+		id, attempt, revision).Scan(&newer)
+	if noRows(err) {
+		return false, nil
+	}
+	return err == nil && !takesBack(newer), s.wrap("look at batch", err)
+}
+
+// takesBack says whether the body of an event does so; nil does not.
+func takesBack(body []byte) bool {
+	var e goalcast.Event
+	return json.Unmarshal(body, &e) == nil && !e.Counts()
 }
 
 // FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile, and then nothing is written. Reached is added to
@@ -308,10 +404,10 @@ func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r goalc
 	return kept && err == nil, err
 }
 
-// DueBatches returns ids of batches that can be claimed now, oldest first.
+// DueBatches returns ids of batches that ClaimBatch would give now, oldest first.
 func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	rows, err := s.query(ctx, `SELECT id FROM push_batches WHERE state IN ('planned', 'claimed')
-		AND (state = 'planned' AND not_before <= $1 OR state = 'claimed' AND lease_until <= $1) ORDER BY created LIMIT $2`, toMillis(now), limit)
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id FROM push_batches WHERE state IN ('planned', 'claimed') AND `+claimable+` ORDER BY created LIMIT $2`,
+		s.dialect.now, "$1"), toMillis(now), limit)
 	ids, err := collect(rows, err, func(row scanner) (id string, err error) {
 		err = row.Scan(&id)
 		return id, err
@@ -319,18 +415,28 @@ func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]str
 	return ids, s.wrap("read due batches", err)
 }
 
-// PrunePushes deletes records that were planned before, with their batches, and counts them.
+// PrunePushes deletes the batches and texts of pushes that were planned before, and counts them. What was told, or would have been said of what was never
+// told, stays in their records: whatever comes of such an event later, pruning makes no news of it.
 func (s *Store) PrunePushes(ctx context.Context, before time.Time) (count int64, err error) {
+	const old = ` WHERE planned < $1 AND planned > 0` // 0: pruned
 	err = s.tx(ctx, "prune pushes", func(tx *tx) error {
-		if _, err := tx.exec(ctx, `DELETE FROM push_batches WHERE event_id IN (SELECT event_id FROM pushes WHERE planned < $1)`, toMillis(before)); err != nil {
-			return err
+		count = 0
+		for i, query := range []string{
+			`DELETE FROM push_batches WHERE event_id IN (SELECT event_id FROM pushes` + old + `)`,
+			`DELETE FROM pushes` + old + ` AND base = 0 AND print = ''`,
+			`UPDATE pushes SET planned = 0, content = '', topics = '[]', cut = '', open = FALSE` + old,
+		} {
+			result, err := tx.exec(ctx, query, toMillis(before))
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil {
+				return err
+			} else if i > 0 {
+				count += n
+			}
 		}
-		result, err := tx.exec(ctx, `DELETE FROM pushes WHERE planned < $1`, toMillis(before))
-		if err != nil {
-			return err
-		}
-		count, err = result.RowsAffected()
-		return err
+		return nil
 	})
 	return count, err
 }
@@ -368,7 +474,7 @@ func unpackIDs(b []byte) ([]int64, error) {
 	for len(b) > 0 {
 		d, n := binary.Varint(b)
 		if n <= 0 {
-			return nil, fmt.Errorf("list of device ids is broken after %d", len(ids))
+			return nil, fmt.Errorf("%w: list of device ids is broken after %d", errUnreadable, len(ids))
 		}
 		last += d
 		ids = append(ids, last)

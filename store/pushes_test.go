@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -79,6 +80,22 @@ func finish(t *testing.T, s *Store, c goalcast.PushClaim, r goalcast.PushResult)
 		t.Fatal(err)
 	}
 	return kept
+}
+
+// pass lets so much time pass for the leases, which go by the database's clock.
+func pass(t *testing.T, s *Store, d time.Duration) {
+	t.Helper()
+	if _, err := s.write.ExecContext(t.Context(), s.dialect.sql(`UPDATE push_batches SET lease_until = lease_until - $1`), d.Milliseconds()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sabotage runs a statement behind the store's back.
+func sabotage(t *testing.T, s *Store, statement string) {
+	t.Helper()
+	if _, err := s.write.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestPushIsPlannedOnce(t *testing.T) {
@@ -171,9 +188,11 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 		if !current(first, 1) || current(first, 2) {
 			t.Error("BatchCurrent of a claim that stands")
 		}
-		if _, ok := claim(t, s, id(1, 0), now.Add(29*time.Second)); ok {
+		pass(t, s, 20*time.Second)
+		if _, ok := claim(t, s, id(1, 0), now.Add(time.Hour)); ok { // of a process whose clock is ahead
 			t.Error("claimed within the lease of another")
 		}
+		pass(t, s, 11*time.Second)
 		second, ok := claim(t, s, id(1, 0), now.Add(31*time.Second))
 		if !ok || second.Attempt != 2 {
 			t.Fatalf("after the lease: %v, %+v", ok, second)
@@ -242,6 +261,7 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 		if !ok || push2.Record.Revision != 2 {
 			t.Fatalf("claim %v %+v", ok, push2)
 		}
+		pass(t, s, time.Minute)
 		off, ok = claim(t, s, id(2, 1), now.Add(time.Minute))
 		if !ok || !slices.Equal(off.Reached, ten(1)) || off.Sent != 0 {
 			t.Errorf("claim %v %+v", ok, off)
@@ -314,11 +334,133 @@ func TestPrunePushes(t *testing.T) {
 		if n, err := s.PrunePushes(t.Context(), time.Now().Add(-time.Hour)); err != nil || n != 0 {
 			t.Errorf("pruned %d, %v", n, err)
 		}
-		if n, err := s.PrunePushes(t.Context(), time.Now().Add(time.Hour)); err != nil || n != 1 {
-			t.Errorf("pruned %d, %v", n, err)
+		before, err := s.PushRecord(t.Context(), "opta:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []int64{1, 0} { // twice is once
+			if n, err := s.PrunePushes(t.Context(), time.Now().Add(time.Hour)); err != nil || n != want {
+				t.Errorf("pruned %d, %v", n, err)
+			}
 		}
 		if due, err := s.DueBatches(t.Context(), time.Now(), 10); err != nil || len(due) != 0 {
 			t.Errorf("batches left: %v, %v", due, err)
+		}
+		before.Topics, before.Content = []goalcast.Topic{}, []byte{}
+		if after, err := s.PushRecord(t.Context(), "opta:1"); err != nil || !reflect.DeepEqual(after, before) {
+			t.Errorf("record is %+v, was %+v, %v", after, before, err)
+		}
+	})
+}
+
+// What cannot be read is set aside and counted; nothing waits behind it, and nobody tries it for ever.
+func TestUnreadablePushRowsAreSetAside(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := s.Now()
+		push(t, s, 1, 0, 2, now)
+		commitRevision(t, s, 2)
+		sabotage(t, s, `UPDATE outbox SET body = replace(body, '"revision":2', '"revision":"two"') WHERE revision = 2`)
+		commitRevision(t, s, 3)
+		if events, err := s.UnplannedEvents(t.Context(), 1); err != nil || len(events) != 1 || events[0].Revision != 3 || s.SetAside() != 1 {
+			t.Errorf("to plan: %v, %v; %d set aside", events, err, s.SetAside())
+		}
+		if err := s.MarkPlanned(t.Context(), []string{"opta:1#3"}); err != nil {
+			t.Fatal(err)
+		}
+		broken := `x'80'`
+		if s.dialect.name == "postgres" {
+			broken = `'\x80'`
+		}
+		sabotage(t, s, `UPDATE push_batches SET remaining = `+broken+` WHERE number = 0`)
+		sabotage(t, s, `UPDATE pushes SET topics = 'x'`)
+		sabotage(t, s, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires) VALUES ('orphan', 'opta:9', 1, 0, '', 0, 0)`)
+		if due, err := s.DueBatches(t.Context(), now, 10); err != nil || len(due) != 3 {
+			t.Errorf("due %v, %v", due, err)
+		}
+		for _, id := range []string{"orphan", id(1, 0)} {
+			if _, ok := claim(t, s, id, now); ok {
+				t.Errorf("claimed %s", id)
+			}
+		}
+		if c, ok := claim(t, s, id(1, 1), now); !ok || !slices.Equal(c.Devices, ten(1)) {
+			t.Errorf("the other batch: %v %+v", ok, c)
+		}
+		if due, err := s.DueBatches(t.Context(), now, 10); err != nil || len(due) != 0 || s.SetAside() != 2 {
+			t.Errorf("due %v, %v; %d set aside", due, err, s.SetAside())
+		}
+	})
+}
+
+// What waits for another revision is not due: it does not stand in front of others, and nobody claims it in vain.
+func TestBatchThatWaitsIsNotDue(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := s.Now()
+		due := func(want ...string) {
+			t.Helper()
+			if got, err := s.DueBatches(t.Context(), now, 10); err != nil || !slices.Equal(got, want) {
+				t.Errorf("due %v, %v, want %v", got, err, want)
+			}
+		}
+		push(t, s, 1, 0, 1, now)
+		commitRevision(t, s, 2)
+		due() // until the second revision is planned
+		if _, ok := claim(t, s, id(1, 0), now); ok {
+			t.Error("claimed before the newer revision is planned")
+		}
+		if err := s.MarkPlanned(t.Context(), []string{"opta:1#2"}); err != nil { // as a replay does from the start
+			t.Fatal(err)
+		}
+		due(id(1, 0))
+		c, ok := claim(t, s, id(1, 0), now)
+		if current, err := s.BatchCurrent(t.Context(), c.Batch.ID, c.Attempt, 1); !ok || c.Newest != 2 || c.Void || err != nil || !current {
+			t.Errorf("claim %v %+v, current %t, %v", ok, c, current, err)
+		}
+		push(t, s, 3, 1, 1, now)
+		due() // the first is being sent
+		finish(t, s, c, goalcast.PushResult{State: goalcast.BatchSent})
+		due(id(3, 0))
+	})
+}
+
+// A match without names puts off its own events, each for as long as it has waited.
+func TestPlansArePostponed(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		e := commitRevision(t, s, 1)
+		left := func() int {
+			t.Helper()
+			events, err := s.UnplannedEvents(t.Context(), 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(events)
+		}
+		for _, waited := range []int{0, 5000, 1_000_000} {
+			sabotage(t, s, fmt.Sprintf(`UPDATE outbox SET plan_after = 0, created = %s - %d`, s.dialect.now, waited))
+			if left() != 1 {
+				t.Error("not there")
+			}
+			var before, after, created, until int64
+			row := func(query string, to ...any) {
+				t.Helper()
+				if err := s.queryRow(t.Context(), query).Scan(to...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			row(`SELECT `+s.dialect.now, &before)
+			if err := s.PostponePlans(t.Context(), []string{e.Key(), "opta:7#1"}); err != nil {
+				t.Fatal(err)
+			}
+			row(`SELECT `+s.dialect.now+`, created, plan_after FROM outbox`, &after, &created, &until)
+			again := func(at int64) int64 { return at + min(max(at-created, 1000), 15000) }
+			if until < again(before) || until > again(after) {
+				t.Errorf("put off by about %d ms, %d ms after it was written", until-before, waited)
+			}
+			if waited > 10_000 && left() != 0 {
+				t.Errorf("there, %d ms after it was written", waited)
+			}
+		}
+		if b, err := s.PushBacklog(t.Context()); err != nil || b != (goalcast.PushBacklog{Events: 1}) {
+			t.Errorf("waiting: %+v, %v", b, err)
 		}
 	})
 }

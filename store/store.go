@@ -47,6 +47,7 @@ type Store struct {
 	keep    *sql.DB // an idle connection that keeps a database in memory from vanishing; else nil
 	packer  *packer
 	clock   clock
+	aside   atomic.Int64 // see SetAside
 	hooks   hooks
 
 	sessions sessions // of PostgreSQL

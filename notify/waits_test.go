@@ -1,0 +1,128 @@
+package notify_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"goalcast"
+	"goalcast/notify"
+	"goalcast/store"
+)
+
+// embeddedWorld is a world in one process, for what does not depend on the database.
+func embeddedWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"), "embedded")
+}
+
+// counted is a store that counts what it is asked.
+type counted struct {
+	*store.Store
+	claims, reads atomic.Int64
+}
+
+func (c *counted) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error) {
+	c.claims.Add(1)
+	return c.Store.ClaimBatch(ctx, id, now, lease)
+}
+
+func (c *counted) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error) {
+	c.reads.Add(1)
+	return c.Store.UnplannedEvents(ctx, limit)
+}
+
+// A replay makes a revision of which phones hear nothing, while the push of the one before is on its way.
+func TestQuietRevisionOfAPushUnderWay(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*goalcast.Event)
+		pushes int
+	}{
+		"corrected":  {func(e *goalcast.Event) { e.Player = &goalcast.Player{ID: 12, Name: "Bram Okel"} }, 3},
+		"taken back": {cancelled, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := embeddedWorld(t)
+			w.fans(3)
+			db := &counted{Store: w.store}
+			g := gate{make(chan int), make(chan struct{})}
+			w.run(notify.Config{Limiter: g}, db, nil)
+			goal := w.goal("opta:1")
+			<-g.waiting // claimed, and about to be sent
+			goal.Revision, goal.Seq = 2, goal.Seq+1
+			tt.change(&goal)
+			err := w.store.UpdateMatch(store.Quiet(t.Context()), 900, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				r.Snapshot = goalcast.Apply(r.Snapshot, goal)
+				return r, []goalcast.Event{goal}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			close(g.open)
+			w.idle()
+			if n, claims := len(w.fcm.Deliveries()), db.claims.Load(); n != tt.pushes || claims > 4 {
+				t.Errorf("%d claims, delivered %v", claims, w.texts())
+			}
+		})
+	}
+}
+
+// A match of a feed that tells no names waits for itself alone, and is not looked at without a pause.
+func TestMatchWithoutNamesHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	w := embeddedWorld(t)
+	w.fans(1)
+	err := w.store.UpdateMatch(t.Context(), 901, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		var events []goalcast.Event
+		for i := range 10 {
+			e := goalcast.Event{ID: fmt.Sprint("json:", i), Revision: 1, Seq: int64(i + 1), Match: 901, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Team: 1,
+				Topics: []goalcast.Topic{goalcast.ForMatch(901)}, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}, Times: goalcast.Times{Received: time.Now().UnixMilli()}}
+			r.Snapshot = goalcast.Apply(r.Snapshot, e)
+			events = append(events, e)
+		}
+		return r, events, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := &counted{Store: w.store}
+	w.goal("opta:1")
+	w.run(notify.Config{Poll: time.Hour, PlanLimit: 5}, db, nil)
+	w.eventually("the goal of the other match is pushed", func() bool { return len(w.fcm.Deliveries()) == 1 })
+	if n := db.reads.Load(); n > 4 {
+		t.Errorf("the outbox was read %d times", n)
+	}
+}
+
+// What was told stays told, however long ago its batches and texts were pruned.
+func TestPruningMakesNoNews(t *testing.T) {
+	t.Parallel()
+	w := embeddedWorld(t)
+	w.fans(1)
+	w.run(notify.Config{}, nil, nil)
+	postponed := func(revision int, venue string) goalcast.Event {
+		e := fixture(revision, "Noordzand", "Val-Rouge")
+		e.Fixture.Halted, e.Fixture.Venue = goalcast.Postponed, venue
+		return e
+	}
+	w.commit(postponed(2, ""))
+	goal := w.goal("opta:1")
+	w.idle()
+	if n := len(w.texts()); n != 2 {
+		t.Fatalf("told %v", w.texts())
+	}
+	if _, err := w.store.PrunePushes(t.Context(), w.store.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	w.commit(postponed(3, "Kadepark"))
+	w.revise(goal, func(e *goalcast.Event) { e.At = time.Time{}; e.Second = 12 })
+	w.idle()
+	if n := len(w.texts()); n != 2 {
+		t.Errorf("told once more: %v", w.texts())
+	}
+}
