@@ -13,4 +13,5 @@ type Device struct {
 	Platform string // "android", "ios", "web"
 	Language string // of the app: "nl", "fr", "de", "en"; other values read as "en"
 	Created  time.Time
+	Proven   bool // a push to it was taken by its push service
 }

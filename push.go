@@ -13,8 +13,8 @@ type PushRecord struct {
 	Base     int       // the revision whose batches went to all followers
 	Told     int       // the newest revision that has batches: Base, or one that corrects it or takes it back
 	Batches  int       // how many batches Base has so far
-	Open     bool      // there are users after Cut whose devices are not in a batch yet
-	Cut      UserID    // the last user whose devices are in a batch of Base
+	Open     bool      // there may be users after Cut whose devices are not in a batch yet
+	Cut      UserID    // where the audience of Base that is in batches ends: for Store.Audience to go on from
 	Expires  time.Time // of Base's batches
 	Print    string    // fingerprint of what is shown: the same text is not sent again
 	Topics   []Topic   // whose followers were told
@@ -29,6 +29,7 @@ type PushBatch struct {
 	Number   int
 	Devices  []int64   // ids; nil if Source is set, and in a claim: see PushClaim
 	Source   string    // the batch whose devices get this one, and nobody else; empty for a batch to followers
+	Late     bool      // it is sent when no other batch waits
 	Created  time.Time // when it was planned
 	Expires  time.Time // it is not sent at or after this time
 }

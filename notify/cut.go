@@ -21,23 +21,35 @@ type cutting struct {
 
 // audiencePart is one step's part of an audience.
 type audiencePart struct {
-	devices []int64
+	devices []int64 // that got a push before
+	late    []int64 // that never did: anybody can invent such devices, so they come last
 	last    goalcast.UserID
 	more    bool
 }
 
 func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (p audiencePart, err error) {
-	p.devices, p.last, p.more, err = n.store.Audience(ctx, topics, after, users)
-	return p, err
+	if p.devices, p.last, p.more, err = n.store.Audience(ctx, topics, after, users); err != nil || len(p.devices) == 0 {
+		return p, err
+	}
+	if p.late, err = n.store.NewDevices(ctx, p.devices); err != nil {
+		return p, err
+	}
+	p.devices = slices.DeleteFunc(p.devices, func(id int64) bool {
+		_, late := slices.BinarySearch(p.late, id)
+		return late
+	})
+	return p, nil
 }
 
 // cut puts a part of the audience into batches, behind those that the record counts.
 func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) []goalcast.PushBatch {
 	var batches []goalcast.PushBatch
-	for devices := range slices.Chunk(p.devices, n.cfg.BatchSize) {
-		batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event, Revision: r.Base, Number: r.Batches,
-			Devices: devices, Created: now, Expires: r.Expires})
-		r.Batches++
+	for i, all := range [][]int64{p.devices, p.late} {
+		for devices := range slices.Chunk(all, n.cfg.BatchSize) {
+			batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event, Revision: r.Base, Number: r.Batches,
+				Devices: devices, Late: i > 0, Created: now, Expires: r.Expires})
+			r.Batches++
+		}
 	}
 	r.Cut, r.Open = p.last, p.more
 	return batches

@@ -23,6 +23,7 @@ type metrics struct {
 	first    prometheus.Histogram
 	cut      prometheus.Histogram
 	batch    prometheus.Histogram
+	stopped  prometheus.Gauge
 	backlog  *prometheus.GaugeVec // what waits, as last counted
 }
 
@@ -31,7 +32,7 @@ var (
 	kinds       = []string{kindGoal, kindGoalOff, kindRed, kindRedOff, kindPeriod, kindStatus, kindPenalty, kindPenaltyOff, kindMissed}
 	failReasons = []string{"expired"}
 	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction", "withdrawn_unseen", "cancelled", "current"}
-	steps       = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue", "delete_token", "backlog"}
+	steps       = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue", "delete_token", "confirm", "backlog"}
 )
 
 // reasoner is a Sender that says which reasons its results may have.
@@ -69,9 +70,12 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 	}))
 	backlog := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_backlog", Help: "What waits to be pushed, of all processes together: events that are not " +
 		"planned, audiences that are not all in batches, batches that are not done."}, []string{"what"})
-	reg.MustRegister(backlog)
+	stopped := prometheus.NewGauge(prometheus.GaugeOpts{Name: "goalcast_notify_stopped", Help: "1 while the push service takes nothing from this process: its credentials " +
+		"or its project are wrong."})
+	reg.MustRegister(backlog, stopped)
 	return &metrics{
 		backlog:  backlog,
+		stopped:  stopped,
 		planned:  vector("planned_total", "Pushes planned, by kind: one per event revision that reaches phones.", "kind", kinds...),
 		batches:  counter("batches_planned_total", "Batches of devices planned."),
 		sent:     counter("sent_total", "Messages that the push service took."),

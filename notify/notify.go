@@ -66,10 +66,15 @@ type Store interface {
 	BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error)
 	// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile.
 	FinishBatch(ctx context.Context, id string, attempt int, result goalcast.PushResult) (bool, error)
-	// DueBatches returns ids of batches that ClaimBatch would give now, oldest first.
+	// DueBatches returns ids of batches that ClaimBatch would give now, oldest first; DueLate does for those that come last.
 	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
+	DueLate(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// DevicesByID returns the devices with these ids that still exist.
 	DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error)
+	// NewDevices returns those of the devices that never got a push, in rising order.
+	NewDevices(ctx context.Context, ids []int64) ([]int64, error)
+	// ConfirmDevices notes that devices got a push.
+	ConfirmDevices(ctx context.Context, ids []int64) error
 	// DeleteToken forgets a device whose token is dead.
 	DeleteToken(ctx context.Context, token string) error
 	// PrunePushes deletes batches and texts that were planned before; of what was told a record stays.
@@ -186,7 +191,10 @@ type Notifier struct {
 	wake  chan struct{} // one token: look at the outbox
 	sweep chan struct{} // one token: look for batches that can be claimed
 	ready chan string   // batch ids for this process's workers
+	late  chan string   // those that are sent when none is ready
 	cuts  chan cutting  // pushes whose audience this process has begun to cut
+
+	brake brake
 
 	mu     sync.Mutex
 	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone
@@ -197,7 +205,7 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	cfg = cfg.withDefaults()
 	n := &Notifier{
 		cfg: cfg, store: store, queue: queue, sender: sender, limiter: cfg.Limiter, log: log, now: time.Now,
-		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog),
+		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog), late: make(chan string, cfg.Backlog),
 		cuts: make(chan cutting, cfg.Backlog), atHand: map[string]bool{},
 	}
 	if store != nil {

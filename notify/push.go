@@ -45,9 +45,13 @@ const (
 	Delivered Outcome = "delivered" // the push service took it
 	Gone      Outcome = "gone"      // there is no such device any more: delete its token
 	Rejected  Outcome = "rejected"  // the service says that the message is wrong: our fault, an alarm, no retry
-	Denied    Outcome = "denied"    // the service or one behind it does not accept our credentials: an alarm, no retry
+	Denied    Outcome = "denied"    // the service or one behind it does not accept our credentials: an alarm, no retry; see Result.All
+	Foreign   Outcome = "foreign"   // the device's token or our project is another's: the answer does not tell which
 	Later     Outcome = "later"     // try again, not before Result.After
 )
+
+// ReasonUnregistered is the Result.Reason of a device whose app is gone: that is no fault of ours, however many say so.
+const ReasonUnregistered = "unregistered"
 
 // ReasonQuota is the Result.Reason of a message that was put off because too many were sent: such pauses are longer.
 const ReasonQuota = "quota_exceeded"
@@ -57,6 +61,7 @@ type Result struct {
 	Outcome Outcome
 	Reason  string        // the service's own code, in lower case: "unregistered", "quota_exceeded"; a metric label
 	After   time.Duration // with Later: what the service asked for; 0 if it did not say
-	Unsure  bool          // with Later: the message may have arrived all the same (no answer came)
+	Unsure  bool          // with Later: the message may have arrived all the same
+	All     bool          // with Denied: so will be whatever else we send
 	Err     error         // nil for Delivered
 }

@@ -14,12 +14,12 @@ import (
 const writeLimit = 5 * time.Second
 
 // offer gives a batch to this process's workers; false if they have too much already. A batch that is at hand counts as taken.
-func (n *Notifier) offer(id string) bool {
+func (n *Notifier) offer(to chan string, id string) bool {
 	if !n.take(id) {
 		return true
 	}
 	select {
-	case n.ready <- id:
+	case to <- id:
 		return true
 	default:
 		n.release(id)
@@ -45,15 +45,24 @@ func (n *Notifier) release(id string) {
 
 func (n *Notifier) workLoop(ctx context.Context) error {
 	for {
+		var id string
 		select {
-		case <-ctx.Done():
-			return nil
-		case id := <-n.ready:
-			if err := n.batch(ctx, id); err != nil && ctx.Err() == nil {
-				n.metrics.errors.WithLabelValues("batch").Inc()
-				n.log.Error("send batch", "batch", id, "error", err) // the sweep comes back to it
+		case id = <-n.ready:
+		default:
+			select {
+			case <-ctx.Done():
+				return nil
+			case id = <-n.ready:
+			case id = <-n.late:
 			}
-			n.release(id)
+		}
+		if err := n.batch(ctx, id); err != nil && ctx.Err() == nil {
+			n.metrics.errors.WithLabelValues("batch").Inc()
+			n.log.Error("send batch", "batch", id, "error", err) // the sweep comes back to it
+		}
+		n.release(id)
+		if ctx.Err() != nil {
+			return nil
 		}
 	}
 }
@@ -68,8 +77,13 @@ func (n *Notifier) Batch(ctx context.Context, payload []byte) error {
 	return n.batch(ctx, id)
 }
 
-// batch sends a batch if it can be claimed and may still be sent.
+// batch sends a batch if it can be claimed and may still be sent. While the push service takes nothing from us it is left where it is.
 func (n *Notifier) batch(ctx context.Context, id string) error {
+	leave, ok := n.brake.enter(n.now())
+	if !ok {
+		return nil
+	}
+	defer leave()
 	c, ok, err := n.store.ClaimBatch(ctx, id, n.now(), n.cfg.Lease)
 	if err != nil || !ok {
 		return err
@@ -194,8 +208,16 @@ func (n *Notifier) sending(ctx context.Context, limit time.Duration) (context.Co
 // outcome sorts the answers: dead tokens are deleted, what may be tried again is put off, the rest is counted.
 func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []goalcast.Device, results []Result) goalcast.PushResult {
 	out := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
+	j := judge(devices, results)
+	stop := n.braked(j)
 	var wait time.Duration
+	var fresh []int64 // delivered for the first time
 	again := map[string]int{}
+	later := func(d goalcast.Device, r Result, pause time.Duration) {
+		out.Remaining = append(out.Remaining, d.ID)
+		again[r.Reason]++
+		wait = max(wait, pause)
+	}
 	for i, r := range results {
 		d := devices[i]
 		if r.Outcome == Delivered || r.Unsure {
@@ -204,22 +226,28 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 		switch r.Outcome {
 		case Delivered:
 			n.metrics.sent.Inc()
-		case Later:
-			out.Remaining = append(out.Remaining, d.ID)
-			again[r.Reason]++
-			wait = max(wait, n.pause(r, c.Attempt))
-		case Gone:
-			n.metrics.failed.WithLabelValues(r.Reason).Inc()
-			if err := n.store.DeleteToken(ctx, d.Token); err != nil {
-				n.metrics.errors.WithLabelValues("delete_token").Inc() // it fails again next time
-				n.log.Warn("delete dead token", "device", d.ID, "error", err)
-				continue
+			if !d.Proven {
+				fresh = append(fresh, d.ID)
 			}
-			n.metrics.removed.Inc()
-		default:
-			n.metrics.failed.WithLabelValues(r.Reason).Inc()
-			n.log.Error("push refused", "device", d.ID, "platform", d.Platform, "outcome", string(r.Outcome), "reason", r.Reason, "error", r.Err)
+			continue
+		case Later:
+			later(d, r, n.pause(r, c.Attempt))
+			continue
 		}
+		if stop > 0 && r.blamesUs() {
+			later(d, r, stop)
+			continue
+		}
+		n.metrics.failed.WithLabelValues(r.Reason).Inc()
+		if j.gone(d, r) {
+			n.deleteDevice(ctx, d)
+			continue
+		}
+		n.log.Error("push refused", "device", d.ID, "platform", d.Platform, "outcome", string(r.Outcome), "reason", r.Reason, "error", r.Err)
+	}
+	if err := n.store.ConfirmDevices(ctx, fresh); err != nil {
+		n.metrics.errors.WithLabelValues("confirm").Inc() // the next push does
+		n.log.Warn("note that devices got a push", "devices", len(fresh), "error", err)
 	}
 	if len(out.Remaining) == 0 {
 		return out
@@ -235,6 +263,15 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 	}
 	out.State = goalcast.BatchPlanned
 	return out
+}
+
+func (n *Notifier) deleteDevice(ctx context.Context, d goalcast.Device) {
+	if err := n.store.DeleteToken(ctx, d.Token); err != nil {
+		n.metrics.errors.WithLabelValues("delete_token").Inc() // it fails again next time
+		n.log.Warn("delete dead token", "device", d.ID, "error", err)
+		return
+	}
+	n.metrics.removed.Inc()
 }
 
 // pause is how long to wait before a message is tried again: what the service asks for, else longer each time. All but what the service

@@ -43,17 +43,22 @@ func (n *Notifier) sweepLoop(ctx context.Context) error {
 }
 
 func (n *Notifier) sweepOnce(ctx context.Context) {
-	ids, err := n.store.DueBatches(ctx, n.now(), n.cfg.Backlog+n.cfg.Workers)
-	if err != nil {
-		if ctx.Err() == nil {
-			n.metrics.errors.WithLabelValues("sweep").Inc()
-			n.log.Error("look for due batches", "error", err)
+	for _, due := range []struct {
+		read func(context.Context, time.Time, int) ([]string, error)
+		to   chan string
+	}{{n.store.DueBatches, n.ready}, {n.store.DueLate, n.late}} {
+		ids, err := due.read(ctx, n.now(), n.cfg.Backlog+n.cfg.Workers)
+		if err != nil {
+			if ctx.Err() == nil {
+				n.metrics.errors.WithLabelValues("sweep").Inc()
+				n.log.Error("look for due batches", "error", err)
+			}
+			return
 		}
-		return
-	}
-	for _, id := range ids {
-		if !n.offer(id) {
-			return // enough to do; the rest is still there next time
+		for _, id := range ids {
+			if !n.offer(due.to, id) {
+				break // enough to do; the rest is still there next time
+			}
 		}
 	}
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"goalcast"
 	"goalcast/notify"
+	"goalcast/notify/fcm/fcmtest"
 	"goalcast/store"
 )
 
@@ -124,5 +126,102 @@ func TestPruningMakesNoNews(t *testing.T) {
 	w.idle()
 	if n := len(w.texts()); n != 2 {
 		t.Errorf("told once more: %v", w.texts())
+	}
+}
+
+// prove makes devices such as got a push before.
+func (w *world) prove(n int) {
+	w.t.Helper()
+	var ids []int64
+	for i := range n {
+		devices, err := w.store.Devices(w.t.Context(), goalcast.UserID(fmt.Sprint("user of fan", i)))
+		if err != nil || len(devices) != 1 {
+			w.t.Fatal(devices, err)
+		}
+		ids = append(ids, devices[0].ID)
+	}
+	if err := w.store.ConfirmDevices(w.t.Context(), ids); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Whoever sets the service account or the project of somebody else loses no registration: sending stops until it is right.
+func TestWrongProjectDeletesNobody(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]fcmtest.Failure{
+		"sender id": fcmtest.SenderIDMismatch(), "no permission": fcmtest.NoPermission(), "no project": fcmtest.NoSuchProject(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := embeddedWorld(t)
+			const fans = 12
+			w.fans(fans)
+			w.prove(fans)
+			for i := range fans {
+				w.fcm.Fail(fmt.Sprint("fan", i), failure)
+			}
+			n := w.run(notify.Config{}, nil, nil)
+			w.goal("opta:1")
+			w.eventually("sending stops", func() bool { return w.fcm.Requests() == fans && n.value(t, "goalcast_notify_stopped", "") == 1 })
+			w.idle() // a second later it is mended
+			for i := range fans {
+				if devices, err := w.store.Devices(t.Context(), goalcast.UserID(fmt.Sprint("user of fan", i))); err != nil || len(devices) != 1 {
+					t.Errorf("fan%d has %d devices, %v", i, len(devices), err)
+				}
+			}
+			w.once(fans)
+			if n.value(t, "goalcast_notify_stopped", "") != 0 {
+				t.Error("still stopped")
+			}
+		})
+	}
+}
+
+// A phone that may have got a goal hears that it is taken back, whatever the push service answered.
+func TestGoalThatMayHaveArrivedIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	w := embeddedWorld(t)
+	w.fans(4)
+	for i, f := range []fcmtest.Failure{fcmtest.Unavailable(time.Hour), fcmtest.Internal(), fcmtest.BadGateway(), {Drop: true}} {
+		f.Deliver, f.RetryAfter = true, time.Hour
+		w.fcm.Fail(fmt.Sprint("fan", i), f)
+	}
+	w.run(notify.Config{RetryFault: time.Hour, RetryMost: time.Hour}, nil, nil)
+	e := w.goal("opta:1")
+	w.idle()
+	w.revise(e, cancelled)
+	w.idle()
+	for i := range 4 {
+		if shown := w.fcm.Phone(fmt.Sprint("fan", i)); len(shown) != 1 || shown[0].Data["kind"] != "goal_cancelled" {
+			t.Errorf("fan%d shows %+v", i, shown)
+		}
+	}
+}
+
+// Whoever got a push before is not made to wait by devices that anybody can invent.
+func TestNewDevicesComeLast(t *testing.T) {
+	t.Parallel()
+	w := embeddedWorld(t)
+	const fans, invented = 12, 60
+	for i := range invented { // registered before all others
+		w.user(fmt.Sprint("invented", i), "android", "nl", goalcast.ForMatch(900))
+	}
+	w.fans(fans)
+	w.prove(fans)
+	w.run(notify.Config{BatchSize: 2 * invented, Workers: 1}, nil, nil)
+	w.goal("opta:1")
+	w.idle()
+	all := w.fcm.Deliveries()
+	if len(all) != fans+invented {
+		t.Fatalf("%d deliveries", len(all))
+	}
+	for i, d := range all[:fans] {
+		if !strings.HasPrefix(d.Token, "fan") {
+			t.Errorf("%s is number %d", d.Token, i)
+		}
+	}
+	fresh, err := w.store.NewDevices(t.Context(), []int64{1, 2, invented, invented + fans})
+	if err != nil || len(fresh) != 0 {
+		t.Errorf("still new: %v, %v", fresh, err)
 	}
 }

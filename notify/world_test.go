@@ -141,7 +141,7 @@ func (w *world) run(cfg notify.Config, db notify.Store, queue notify.Queue) *run
 	return &running{n, reg, stop}
 }
 
-// value reads a counter, or how often a histogram observed.
+// value reads a counter, a gauge, or how often a histogram observed.
 func (r *running) value(t *testing.T, name, label string) float64 {
 	t.Helper()
 	families, err := r.metrics.Gather()
@@ -157,7 +157,7 @@ func (r *running) value(t *testing.T, name, label string) float64 {
 				if f.GetType() == dto.MetricType_HISTOGRAM {
 					return float64(m.GetHistogram().GetSampleCount())
 				}
-				return m.GetCounter().GetValue()
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}

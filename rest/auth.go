@@ -23,35 +23,53 @@ type Authenticator interface {
 }
 
 // BearerIdentity takes a random token for the user: the app makes it up once and keeps it, nobody registers. Who has the token is the user. It is
-// neither stored nor logged, only its hash is, as the UserID.
+// neither stored nor logged, only its hash is, as the UserID. Tokens that are plainly not random are refused; whether one is, nobody can see.
 type BearerIdentity struct{}
 
 // identityText is 32 characters or more of base64url or hex: 128 bits at least if they are random.
 var identityText = regexp.MustCompile(`^[A-Za-z0-9_-]{32,512}$`)
 
-// minDistinct is how many different characters a token must have. Of random hex, one in 10^12 has fewer; a padded constant has.
-const minDistinct = 6
-
 // Authenticate implements Authenticator.
 func (BearerIdentity) Authenticate(r *http.Request) (goalcast.UserID, error) {
 	token, ok := bearer(r)
-	if !ok || !identityText.MatchString(token) || distinct(token) < minDistinct {
+	if !ok || !identityText.MatchString(token) || patterned(token) {
 		return "", ErrUnauthorized
 	}
 	sum := sha256.Sum256([]byte(token))
 	return goalcast.UserID(base64.RawURLEncoding.EncodeToString(sum[:])[:22]), nil // 132 bits
 }
 
-func distinct(text string) int {
+// What a random token has. Of 32 random hexadecimal digits, the weakest that is taken, one in 10^9 fails any of these.
+const (
+	minDistinct = 7 // different characters
+	// Of its groups of three characters no more than a quarter are repeats: words, dates and counters that are written again and again have more.
+	maxRepeats = 4
+	// Of its characters no more than two thirds are the one before, or its neighbour in ASCII: "0123456789", "aaaa".
+	maxStepsOf, maxSteps = 3, 2
+)
+
+// patterned says whether a token is plainly not random.
+func patterned(text string) bool {
 	var seen [256]bool
-	n := 0
+	groups := map[string]bool{}
+	distinct, steps, repeats := 0, 0, 0
 	for i := range len(text) {
 		if !seen[text[i]] {
 			seen[text[i]] = true
-			n++
+			distinct++
+		}
+		if i > 0 && max(text[i], text[i-1])-min(text[i], text[i-1]) <= 1 {
+			steps++
+		}
+		if i > 1 {
+			if group := text[i-2 : i+1]; groups[group] {
+				repeats++
+			} else {
+				groups[group] = true
+			}
 		}
 	}
-	return n
+	return distinct < minDistinct || repeats*maxRepeats > len(text)-2 || steps*maxStepsOf > (len(text)-1)*maxSteps
 }
 
 // bearer is the token of the Authorization header.

@@ -75,6 +75,9 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	if !languageText.MatchString(body.Language) {
 		return badParameter("language", "want a language like nl, fr, de or en-GB")
 	}
+	if err := s.takeDevice(r, user, token); err != nil {
+		return err
+	}
 	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-") // "nl-BE" is told in "nl"
 	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
 		Token: token, User: user, Platform: body.Platform, Language: language, Created: s.cfg.Now().UTC()}); err != nil {
@@ -82,6 +85,18 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// takeDevice counts a device that the user did not have against the limit of its address: nothing else keeps a stranger from inventing them.
+func (s *Server) takeDevice(r *http.Request, user goalcast.UserID, token string) error {
+	devices, err := s.store.Devices(r.Context(), user)
+	if err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
+	if slices.ContainsFunc(devices, func(d goalcast.Device) bool { return d.Token == token }) {
+		return nil
+	}
+	return s.take(r.Context(), "rate_devices", "devices:"+addressKey(r.Context()), s.cfg.DeviceRate)
 }
 
 // deleteDevice ends pushes to a device of the caller. One that is not his, or gone already, is left as it is, with the same answer: an app that

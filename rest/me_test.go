@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -27,6 +30,14 @@ func TestIdentity(t *testing.T) {
 		"long":       "Bearer " + strings.Repeat(anna, 17),
 		"characters": "Bearer " + anna[:31] + "=",
 		"padded":     "Bearer " + strings.Repeat("ab", 20),
+		"word":       "Bearer " + strings.Repeat("abcdef", 6)[:32],
+		"counted":    "Bearer 01234567890123456789012345678901",
+		"digits":     "Bearer 0123456789abcdef0123456789abcdef",
+		"one letter": "Bearer " + strings.Repeat("a", 32),
+		"zero UUID":  "Bearer 00000000-0000-0000-0000-000000000001",
+		"easy UUID":  "Bearer 12345678-1234-1234-1234-123456789012",
+		"alphabet":   "Bearer abcdefghijklmnopqrstuvwxyzABCDEFGHIJ",
+		"date":       "Bearer user-2026-11-28-user-2026-11-28-user",
 		"two":        "Bearer " + anna + " " + bram,
 	} {
 		for _, route := range []string{"GET /v1/me/devices", "PUT /v1/me/devices/" + phone, "GET /v1/me/follows", "DELETE /v1/me/follows/team:1"} {
@@ -38,7 +49,7 @@ func TestIdentity(t *testing.T) {
 			}
 		}
 	}
-	for _, header := range []string{"Bearer " + anna, "bearer " + anna, "Bearer 0123456789abcdef0123456789abcdef"} {
+	for _, header := range []string{"Bearer " + anna, "bearer " + anna, "Bearer 9f86d081884c7d659a2feaa0c55ad015", "Bearer 550e8400-e29b-41d4-a716-446655440000"} {
 		if a := h.get(t, "/v1/me/follows", "Authorization: "+header); a.status != http.StatusOK {
 			t.Errorf("%s: %d", header, a.status)
 		}
@@ -48,6 +59,53 @@ func TestIdentity(t *testing.T) {
 	user := goalcast.UserID(base64.RawURLEncoding.EncodeToString(sum[:])[:22])
 	if len(h.follows) != 1 || len(h.follows[user]) != 1 {
 		t.Errorf("follows %v, want one of %s", h.follows, user)
+	}
+}
+
+// No random token may be refused: an app keeps the one that it made up.
+func TestRandomTokensAreTaken(t *testing.T) {
+	for seed := range uint64(3000) {
+		random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
+		raw := make([]byte, 24)
+		random.Read(raw)
+		uuid := fmt.Sprintf("%x-%x-%x-%x-%x", raw[:4], raw[4:6], raw[6:8], raw[8:10], raw[10:16])
+		for _, token := range []string{hex.EncodeToString(raw[:16]), hex.EncodeToString(raw), uuid, base64.RawURLEncoding.EncodeToString(raw)} {
+			r := httptest.NewRequest(http.MethodGet, "/v1/me/follows", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			if _, err := (rest.BearerIdentity{}).Authenticate(r); err != nil {
+				t.Errorf("%s is refused", token)
+			}
+		}
+	}
+}
+
+// Inventing devices takes time, from whichever users; a phone that registers again at each start does not count.
+func TestRateOfNewDevices(t *testing.T) {
+	h := open(t, func(c *rest.Config, _ *rest.Deps) { c.DeviceRate = rest.Rate{PerMinute: 1, Burst: 2} })
+	put := func(user, token string) answer {
+		t.Helper()
+		return h.ask(t, http.MethodPut, "/v1/me/devices/"+token, `{"platform":"ios","language":"nl"}`, as(user))
+	}
+	for range 5 {
+		for _, user := range []string{anna, bram} {
+			if a := put(user, "phone-of-"+user); a.status != http.StatusNoContent {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+	}
+	for _, user := range []string{anna, bram} {
+		a := put(user, "another-phone-of-"+user)
+		a.problem(t, http.StatusTooManyRequests, "rate_devices")
+		if a.header.Get("Retry-After") != "60" {
+			t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+		}
+	}
+	if len(h.devices) != 2 {
+		t.Errorf("devices %v", h.devices)
+	}
+	h.clock.add(time.Minute)
+	if a := put(bram, "another-phone-of-"+bram); a.status != http.StatusNoContent {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }
 

@@ -117,6 +117,9 @@ type Config struct {
 	// UserRate limits one user's requests to /v1/me, IPRate those from one address (IPv6: one /64). The second is wide, since mobile carriers put
 	// thousands of phones behind one address. More: 429 with Retry-After. Defaults 120 a minute, 60 at once; 6,000 a minute, 1,000 at once.
 	UserRate, IPRate Rate
+	// DeviceRate limits the devices that are registered for the first time from one address; one that is registered again, as apps do at each start, is not
+	// counted. A carrier's address has hundreds of new ones in the minutes before a final. More: 429 with Retry-After. Default 20 a minute, 600 at once.
+	DeviceRate Rate
 	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two generations; beyond it forgets the idle ones
 	// early. Default 100,000 (about 10 MB).
 	LimiterKeys int
@@ -161,6 +164,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.UserRate = c.UserRate.or(Rate{PerMinute: 120, Burst: 60})
 	c.IPRate = c.IPRate.or(Rate{PerMinute: 6000, Burst: 1000})
+	c.DeviceRate = c.DeviceRate.or(Rate{PerMinute: 20, Burst: 600})
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,9 +19,9 @@ const (
 	MaxFollows = 500
 )
 
-const deviceColumns = `d.id, d.token, d.user_id, d.platform, d.language, d.created`
+const deviceColumns = `d.id, d.token, d.user_id, d.platform, d.language, d.created, d.proven`
 
-// SaveDevice registers a device, or changes the one with that token: platform, language, and whose it is, since a phone that changes hands
+// SaveDevice registers a device, or says that it is still there and changes the one with that token: platform, language, and whose it is, since a phone that changes hands
 // keeps its token and must not get the pushes of the one who had it. ID and Created of the argument are ignored. ErrTooMany beyond MaxDevices.
 func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 	return s.tx(ctx, "save device", func(tx *tx) error {
@@ -33,9 +35,9 @@ func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 		if others >= MaxDevices {
 			return fmt.Errorf("%w devices: %d", goalcast.ErrTooMany, MaxDevices)
 		}
-		_, err := tx.exec(ctx, `INSERT INTO devices (token, user_id, platform, language, created) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (token) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language`,
-			d.Token, string(d.User), d.Platform, d.Language, toMillis(time.Now()))
+		_, err := tx.exec(ctx, `INSERT INTO devices (token, user_id, platform, language, created, seen, proven) VALUES ($1, $2, $3, $4, $5, $5, FALSE)
+			ON CONFLICT (token) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language, seen = excluded.seen`,
+			d.Token, string(d.User), d.Platform, d.Language, toMillis(s.Now()))
 		return err
 	})
 }
@@ -53,6 +55,64 @@ func (s *Store) DeleteToken(ctx context.Context, token string) error {
 		_, err := tx.exec(ctx, `DELETE FROM devices WHERE token = $1`, token)
 		return err
 	})
+}
+
+// ConfirmDevices notes that devices got a push.
+func (s *Store) ConfirmDevices(ctx context.Context, ids []int64) error {
+	for part := range slices.Chunk(ids, 1000) {
+		err := s.tx(ctx, "confirm devices", func(tx *tx) error {
+			_, err := tx.exec(ctx, `UPDATE devices SET proven = TRUE WHERE NOT proven AND id IN `+valuesList(1, len(part), 1), anyIDs(part)...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NewDevices lists those of the devices that never got a push, in rising order.
+func (s *Store) NewDevices(ctx context.Context, ids []int64) ([]int64, error) {
+	var out []int64
+	for part := range slices.Chunk(slices.Sorted(slices.Values(ids)), 1000) {
+		rows, err := s.query(ctx, `SELECT id FROM devices WHERE NOT proven AND id IN `+valuesList(1, len(part), 1)+` ORDER BY id`, anyIDs(part)...)
+		found, err := collect(rows, err, func(row scanner) (id int64, err error) { return id, row.Scan(&id) })
+		if err != nil {
+			return nil, s.wrap("read new devices", err)
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+func anyIDs(ids []int64) []any {
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	return args
+}
+
+// How long a device is kept of which nobody has heard.
+const (
+	// KeepDevice is how long ago an app must have registered its device, as it does at each start: Firebase takes a token for expired after that.
+	KeepDevice = 270 * 24 * time.Hour
+	// KeepNewDevice is the same for a device that never got a push.
+	KeepNewDevice = 30 * 24 * time.Hour
+)
+
+// PruneDevices deletes devices that were not heard of for so long, and counts them.
+func (s *Store) PruneDevices(ctx context.Context) (count int64, err error) {
+	err = s.tx(ctx, "prune devices", func(tx *tx) error {
+		now := s.Now()
+		result, err := tx.exec(ctx, `DELETE FROM devices WHERE seen < $1 OR NOT proven AND seen < $2`, toMillis(now.Add(-KeepDevice)), toMillis(now.Add(-KeepNewDevice)))
+		if err != nil {
+			return err
+		}
+		count, err = result.RowsAffected()
+		return err
+	})
+	return count, err
 }
 
 // Devices lists a user's devices, oldest first.
@@ -74,8 +134,9 @@ func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast
 		if others >= MaxFollows {
 			return fmt.Errorf("%w follows: %d", goalcast.ErrTooMany, MaxFollows)
 		}
-		_, err := tx.exec(ctx, `INSERT INTO follows (user_id, kind, topic, created) VALUES ($1, $2, $3, $4) ON CONFLICT (user_id, kind, topic) DO NOTHING`,
-			string(user), int(topic.Kind), topic.ID, toMillis(time.Now()))
+		_, err := tx.exec(ctx, `INSERT INTO follows (user_id, kind, topic, created, place)
+			VALUES ($1, $2, $3, $4, COALESCE((SELECT MIN(place) FROM follows WHERE user_id = $1), $4)) ON CONFLICT (user_id, kind, topic) DO NOTHING`,
+			string(user), int(topic.Kind), topic.ID, toMillis(s.Now()))
 		return err
 	})
 }
@@ -98,33 +159,34 @@ func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.T
 	return topics, s.wrap("read follows", err)
 }
 
-// Audience is a part of those who follow any of the topics: of the next users after one, at most so many, the ids of all devices, and the last
-// of these users. more says that others may follow. It takes as long as the part is large, however many there are: users come in the order of the
-// index on follows, topic by topic, each once.
+// Audience is a part of those who follow any of the topics: of the next users after one, at most so many, the ids of all devices, and where this part ends,
+// for the next call ("" at first). more says that others may follow. It takes as long as the part is large, however many there are: users come in the order of the
+// index on follows, topic by topic, each once, who followed something first of all first.
 func (s *Store) Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (devices []int64, last goalcast.UserID, more bool, err error) {
 	if len(topics) == 0 || users <= 0 {
 		return nil, after, false, nil
 	}
+	place, user := splitPlace(after)
 	parts := make([]string, len(topics))
-	args := []any{string(after), users}
+	args := []any{place, user, users}
 	for i, t := range topics {
-		parts[i] = fmt.Sprintf(`SELECT user_id FROM (SELECT user_id FROM follows WHERE kind = $%d AND topic = $%d AND user_id > $1 ORDER BY user_id LIMIT $2) AS t%d`,
-			3+2*i, 4+2*i, i)
+		parts[i] = fmt.Sprintf(`SELECT place, user_id FROM (SELECT place, user_id FROM follows WHERE kind = $%d AND topic = $%d AND (place, user_id) > ($1, $2)
+			ORDER BY place, user_id LIMIT $3) AS t%d`, 4+2*i, 5+2*i, i)
 		args = append(args, int(t.Kind), t.ID)
 	}
-	rows, err := s.query(ctx, `SELECT u.user_id, COALESCE(d.id, 0) FROM (
-			SELECT user_id FROM (`+strings.Join(parts, " UNION ")+`) AS followers ORDER BY user_id LIMIT $2) AS u
-		LEFT JOIN devices d ON d.user_id = u.user_id ORDER BY u.user_id`, args...)
+	rows, err := s.query(ctx, `SELECT u.place, u.user_id, COALESCE(d.id, 0) FROM (
+			SELECT place, user_id FROM (`+strings.Join(parts, " UNION ")+`) AS followers ORDER BY place, user_id LIMIT $3) AS u
+		LEFT JOIN devices d ON d.user_id = u.user_id ORDER BY u.place, u.user_id`, args...)
 	last = after
 	count := 0
 	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
-		var user goalcast.UserID
-		var id int64
-		if err := row.Scan(&user, &id); err != nil {
+		var place, id int64
+		var user string
+		if err := row.Scan(&place, &user, &id); err != nil {
 			return struct{}{}, err
 		}
-		if user != last {
-			last = user
+		if at := joinPlace(place, user); at != last {
+			last = at
 			count++
 		}
 		if id > 0 {
@@ -135,17 +197,29 @@ func (s *Store) Audience(ctx context.Context, topics []goalcast.Topic, after goa
 	return devices, last, count == users, s.wrap("read audience", err)
 }
 
+// joinPlace writes a user's place among all followers as text: "1700000000000/user".
+func joinPlace(place int64, user string) goalcast.UserID {
+	return goalcast.UserID(strconv.FormatInt(place, 10) + "/" + user)
+}
+
+// splitPlace reads what joinPlace wrote. Text without a place is a user from before there were places: 0. Empty text is before all users.
+func splitPlace(at goalcast.UserID) (place int64, user string) {
+	before, after, found := strings.Cut(string(at), "/")
+	place, err := strconv.ParseInt(before, 10, 64)
+	switch {
+	case at == "":
+		return -1, ""
+	case !found || err != nil:
+		return 0, string(at)
+	}
+	return place, after
+}
+
 // DevicesByID lists those of the devices that still exist.
 func (s *Store) DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error) {
 	var all []goalcast.Device
-	for len(ids) > 0 {
-		part := ids[:min(len(ids), 1000)]
-		ids = ids[len(part):]
-		args := make([]any, len(part))
-		for i, id := range part {
-			args[i] = id
-		}
-		devices, err := s.devices(ctx, "read devices", `SELECT `+deviceColumns+` FROM devices d WHERE d.id IN `+valuesList(1, len(part), 1)+` ORDER BY d.id`, args...)
+	for part := range slices.Chunk(ids, 1000) {
+		devices, err := s.devices(ctx, "read devices", `SELECT `+deviceColumns+` FROM devices d WHERE d.id IN `+valuesList(1, len(part), 1)+` ORDER BY d.id`, anyIDs(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +232,7 @@ func (s *Store) devices(ctx context.Context, doing, query string, args ...any) (
 	rows, err := s.query(ctx, query, args...)
 	devices, err := collect(rows, err, func(row scanner) (d goalcast.Device, err error) {
 		var created int64
-		err = row.Scan(&d.ID, &d.Token, &d.User, &d.Platform, &d.Language, &created)
+		err = row.Scan(&d.ID, &d.Token, &d.User, &d.Platform, &d.Language, &created, &d.Proven)
 		d.Created = fromMillis(created)
 		return d, err
 	})

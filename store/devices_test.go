@@ -192,3 +192,63 @@ func follow(t *testing.T, s *Store, user goalcast.UserID, topic goalcast.Topic) 
 		t.Fatal(err)
 	}
 }
+
+// Nobody chooses his place: who followed something first is told first, whatever his id, and a user has one place for all that he follows.
+func TestAudienceComesInTheOrderOfAge(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		match, home := goalcast.ForMatch(9), goalcast.ForTeam(7)
+		for i, user := range []goalcast.UserID{"zoe", "yve", "ann", "-00"} {
+			follow(t, s, user, home)
+			if i%2 == 0 {
+				follow(t, s, user, match)
+			}
+			sabotage(t, s, fmt.Sprintf(`UPDATE follows SET place = %d WHERE user_id = '%s'`, 1000+i, user))
+			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: "phone of " + string(user), User: user, Platform: "ios", Language: "nl"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		follow(t, s, "zoe", goalcast.ForTeam(3))
+		follow(t, s, "yve", match) // much later than ann, and still before her
+		var got []int64
+		for after, more := goalcast.UserID(""), true; more; {
+			devices, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home}, after, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, after, more = append(got, devices...), last, again
+		}
+		if want := []int64{1, 2, 3, 4}; !reflect.DeepEqual(got, want) {
+			t.Errorf("devices %v, want %v", got, want)
+		}
+	})
+}
+
+func TestDevicesExpire(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		save := func(token string) {
+			t.Helper()
+			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: token, User: goalcast.UserID("user of " + token), Platform: "ios", Language: "nl"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, token := range []string{"old", "old, seen again", "invented", "just registered"} {
+			save(token)
+		}
+		if fresh, err := s.NewDevices(t.Context(), []int64{3, 1, 2, 9}); err != nil || !reflect.DeepEqual(fresh, []int64{1, 2, 3}) {
+			t.Errorf("new: %v, %v", fresh, err)
+		}
+		if err := s.ConfirmDevices(t.Context(), []int64{1, 2}); err != nil {
+			t.Fatal(err)
+		}
+		sabotage(t, s, fmt.Sprintf(`UPDATE devices SET seen = seen - %d WHERE id < 3`, KeepDevice.Milliseconds()+1000))
+		sabotage(t, s, fmt.Sprintf(`UPDATE devices SET seen = seen - %d WHERE id = 3`, KeepNewDevice.Milliseconds()+1000))
+		save("old, seen again")
+		if n, err := s.PruneDevices(t.Context()); err != nil || n != 2 {
+			t.Errorf("pruned %d, %v", n, err)
+		}
+		left, err := s.DevicesByID(t.Context(), []int64{1, 2, 3, 4})
+		if err != nil || len(left) != 2 || left[0].Token != "old, seen again" || !left[0].Proven || left[1].Token != "just registered" || left[1].Proven {
+			t.Errorf("left %+v, %v", left, err)
+		}
+	})
+}

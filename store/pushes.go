@@ -226,13 +226,13 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	if err != nil {
 		return err
 	}
-	const columns = 8
+	const columns = 9
 	for part := range slices.Chunk(batches, 1000) {
 		var args []any
 		for _, b := range part {
-			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires), packIDs(b.Devices))
+			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires), packIDs(b.Devices), b.Late)
 		}
-		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires, remaining) VALUES `+
+		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires, remaining, late) VALUES `+
 			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
 			return err
 		}
@@ -404,10 +404,19 @@ func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r goalc
 	return kept && err == nil, err
 }
 
-// DueBatches returns ids of batches that ClaimBatch would give now, oldest first.
+// DueBatches returns ids of batches that ClaimBatch would give now, oldest first, but for those that come last.
 func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id FROM push_batches WHERE state IN ('planned', 'claimed') AND `+claimable+` ORDER BY created LIMIT $2`,
-		s.dialect.now, "$1"), toMillis(now), limit)
+	return s.due(ctx, now, limit, false)
+}
+
+// DueLate returns ids of batches that come last (PushBatch.Late) and that ClaimBatch would give now, oldest first.
+func (s *Store) DueLate(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return s.due(ctx, now, limit, true)
+}
+
+func (s *Store) due(ctx context.Context, now time.Time, limit int, late bool) ([]string, error) {
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id FROM push_batches WHERE state IN ('planned', 'claimed') AND late = $3 AND `+claimable+` ORDER BY created LIMIT $2`,
+		s.dialect.now, "$1"), toMillis(now), limit, late)
 	ids, err := collect(rows, err, func(row scanner) (id string, err error) {
 		err = row.Scan(&id)
 		return id, err

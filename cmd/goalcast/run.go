@@ -119,6 +119,13 @@ func (n *node) addJobs() {
 		}
 		return err
 	})
+	n.jobs.Add("prune-devices", housekeeping, func(ctx context.Context) error {
+		deleted, err := n.db.PruneDevices(ctx)
+		if err == nil && deleted > 0 {
+			n.log.Info("pruned devices that were not heard of for long", "devices", deleted)
+		}
+		return err
+	})
 }
 
 func (n *node) publicRoutes(page http.Handler) http.Handler {

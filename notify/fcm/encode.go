@@ -3,8 +3,11 @@ package fcm
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"firebase.google.com/go/v4/messaging"
 
@@ -15,8 +18,64 @@ import (
 // to make the channels "goals", "cards", "penalties", "matches" and this one.
 const silentChannel = "silent"
 
-// encode writes a message for Firebase, with the block of the device's platform only; with all where the platform is none that we know.
+// maxPayload is how many bytes a message may have in JSON, without its token. Firebase allows a device 4096 of what it counts, which is not documented, and
+// adds some of its own for APNs.
+const maxPayload = 4096 - 256
+
+// encode writes a message for Firebase. Texts that are too long for it are shortened: a goal with half a name is a goal.
 func encode(m notify.Message, now time.Time) *messaging.Message {
+	for {
+		out := write(m, now)
+		if surelyFits(m) {
+			return out
+		}
+		over := payload(out) - maxPayload
+		if over <= 0 || !shorten(&m.Text, over) {
+			return out
+		}
+	}
+}
+
+// surelyFits spares the usual message the count: its texts are twice in a message at most, and a byte is at most six in JSON.
+func surelyFits(m notify.Message) bool {
+	data := 0
+	for k, v := range m.Data {
+		data += len(k) + len(v)
+	}
+	return len(m.Text.Title)+len(m.Text.Body) <= 200 && data+len(m.Tag)+len(m.Collapse)+len(m.Thread) <= 600
+}
+
+// payload is how many bytes a message has in JSON, without its token.
+func payload(m *messaging.Message) int {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return 0 // the SDK will say so too
+	}
+	return len(text) - len(m.Token)
+}
+
+// shorten takes some of over bytes off the longer text, some because a text may be in a message more than once and its characters may be written in more
+// bytes than they have. false: there is nothing left to take.
+func shorten(t *notify.Text, over int) bool {
+	longer := &t.Body
+	if len(t.Title) > len(t.Body) {
+		longer = &t.Title
+	}
+	const mark = "…"
+	text := strings.TrimSuffix(*longer, mark)
+	if text == "" {
+		return false
+	}
+	keep := max(0, len(text)-max(1, over/6)-len(mark))
+	for keep > 0 && !utf8.RuneStart(text[keep]) {
+		keep--
+	}
+	*longer = text[:keep] + mark
+	return true
+}
+
+// write puts a message together, with the block of the device's platform only; with all where the platform is none that we know.
+func write(m notify.Message, now time.Time) *messaging.Message {
 	ttl := max(0, m.Expires.Sub(now).Truncate(time.Second)) // rounded down: 0 is "now or never"
 	out := &messaging.Message{
 		Token:        m.Token,

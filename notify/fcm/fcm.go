@@ -138,14 +138,19 @@ func (s *Sender) send(ctx context.Context, messages []notify.Message) []notify.R
 	for i, m := range messages {
 		out[i] = encode(m, now)
 	}
-	results := make([]notify.Result, len(messages))
-	answer, err := s.client.SendEach(ctx, out)
-	if err != nil { // the SDK found one of the messages wrong and has sent none
-		for i := range results {
-			results[i] = notify.Result{Outcome: notify.Rejected, Reason: "invalid_message", Err: err}
-		}
-		return results
+	return s.sendEach(ctx, out)
+}
+
+func (s *Sender) sendEach(ctx context.Context, messages []*messaging.Message) []notify.Result {
+	answer, err := s.client.SendEach(ctx, messages)
+	switch {
+	case err != nil && len(messages) > 1: // the SDK found one of them wrong, does not say which, and has sent none: the others need not suffer
+		half := len(messages) / 2
+		return append(s.sendEach(ctx, messages[:half]), s.sendEach(ctx, messages[half:])...)
+	case err != nil:
+		return []notify.Result{{Outcome: notify.Rejected, Reason: "invalid_message", Err: err}}
 	}
+	results := make([]notify.Result, len(messages))
 	for i, r := range answer.Responses {
 		results[i] = outcome(ctx, r)
 	}

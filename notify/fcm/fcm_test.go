@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -97,30 +99,46 @@ func TestOutcomes(t *testing.T) {
 		want    notify.Result
 	}{
 		"unregistered":    {fcmtest.Unregistered(), notify.Result{Outcome: notify.Gone, Reason: "unregistered"}},
-		"sender id":       {fcmtest.SenderIDMismatch(), notify.Result{Outcome: notify.Gone, Reason: "sender_id_mismatch"}},
 		"bad token":       {fcmtest.InvalidToken(), notify.Result{Outcome: notify.Gone, Reason: "invalid_token"}},
+		"bad token, text": {fcmtest.InvalidTokenText(), notify.Result{Outcome: notify.Gone, Reason: "invalid_token"}},
 		"bad message":     {fcmtest.InvalidArgument(), notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
-		"bad, no code":    {fcmtest.Failure{Status: 400}, notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
+		"bad, no code":    {fcmtest.TooBig(), notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
+		"bad, any reason": {fcmtest.Failure{Status: 400, Code: "INVALID_ARGUMENT", Message: "Request contains an invalid argument."},
+			notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
+		"token and more": {fcmtest.Failure{Status: 400, Code: "INVALID_ARGUMENT", Field: "message: registration token and ttl"},
+			notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
+		"too long a body": {fcmtest.Failure{Status: 413, Body: "<html>"}, notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
+		"sender id":       {fcmtest.SenderIDMismatch(), notify.Result{Outcome: notify.Foreign, Reason: "sender_id_mismatch"}},
+		"no such project": {fcmtest.NoSuchProject(), notify.Result{Outcome: notify.Foreign, Reason: "not_found"}},
+		"no such page":    {fcmtest.Failure{Status: 404, Body: "<html>"}, notify.Result{Outcome: notify.Foreign, Reason: "not_found"}},
 		"apple's key":     {fcmtest.ThirdPartyAuth(), notify.Result{Outcome: notify.Denied, Reason: "third_party_auth_error"}},
-		"our credentials": {fcmtest.Failure{Status: 401}, notify.Result{Outcome: notify.Denied, Reason: "credentials"}},
-		"no permission":   {fcmtest.Failure{Status: 403}, notify.Result{Outcome: notify.Denied, Reason: "credentials"}},
-		"no such project": {fcmtest.Failure{Status: 404}, notify.Result{Outcome: notify.Rejected, Reason: "http_404"}},
+		"our credentials": {fcmtest.Failure{Status: 401}, notify.Result{Outcome: notify.Denied, Reason: "credentials", All: true}},
+		"no permission":   {fcmtest.NoPermission(), notify.Result{Outcome: notify.Denied, Reason: "credentials", All: true}},
 		"quota":           {fcmtest.QuotaExceeded(90 * time.Second), notify.Result{Outcome: notify.Later, Reason: "quota_exceeded", After: 90 * time.Second}},
 		"quota, no time":  {fcmtest.QuotaExceeded(0), notify.Result{Outcome: notify.Later, Reason: "quota_exceeded"}},
 		"too many":        {fcmtest.Failure{Status: 429, RetryAfter: time.Second}, notify.Result{Outcome: notify.Later, Reason: "quota_exceeded", After: time.Second}},
 		"internal":        {fcmtest.Internal(), notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
-		"bad gateway":     {fcmtest.Failure{Status: 502}, notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
-		"unavailable":     {fcmtest.Unavailable(7 * time.Second), notify.Result{Outcome: notify.Later, Reason: "unavailable", After: 7 * time.Second}},
-		"away, no time":   {fcmtest.Unavailable(0), notify.Result{Outcome: notify.Later, Reason: "unavailable"}},
+		"bad gateway":     {fcmtest.BadGateway(), notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
+		"gateway's time":  {fcmtest.Failure{Status: 504}, notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
+		"cancelled":       {fcmtest.Failure{Status: 499}, notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
+		"unavailable":     {fcmtest.Unavailable(7 * time.Second), notify.Result{Outcome: notify.Later, Reason: "unavailable", After: 7 * time.Second, Unsure: true}},
+		"away, no time":   {fcmtest.Unavailable(0), notify.Result{Outcome: notify.Later, Reason: "unavailable", Unsure: true}},
 		"no answer":       {fcmtest.Failure{Drop: true}, notify.Result{Outcome: notify.Later, Reason: "no_answer", Unsure: true}},
+		"half an error":   {fcmtest.Failure{Status: 500, Cut: true}, notify.Result{Outcome: notify.Later, Reason: "no_answer", Unsure: true}},
+		"half a success":  {fcmtest.Failure{Cut: true}, notify.Result{Outcome: notify.Delivered}},
+		"any success":     {fcmtest.Failure{Status: 200, Body: "<html>"}, notify.Result{Outcome: notify.Delivered}},
+		"something else":  {fcmtest.Failure{Status: 418}, notify.Result{Outcome: notify.Rejected, Reason: "http_other"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake, sender := start(t)
 			fake.Fail("a", tt.failure)
 			results := sender.Send(t.Context(), []notify.Message{message("a", "android"), message("b", "ios")})
 			got := results[0]
-			if got.Err == nil {
-				t.Error("no error")
+			if (got.Err == nil) != (tt.want.Outcome == notify.Delivered) {
+				t.Errorf("error %v", got.Err)
+			}
+			if got.Reason != "" && !slices.Contains(sender.Reasons(), got.Reason) {
+				t.Errorf("%q is not among the reasons", got.Reason)
 			}
 			got.Err = nil
 			if got != tt.want {
@@ -198,13 +216,44 @@ func TestMoreThanTheSDKTakes(t *testing.T) {
 
 func TestMessageThatTheSDKRefuses(t *testing.T) {
 	fake, sender := start(t)
-	for _, r := range sender.Send(t.Context(), []notify.Message{message("a", "android"), message("", "ios")}) {
-		if r.Outcome != notify.Rejected || r.Reason != "invalid_message" {
-			t.Errorf("%+v", r)
+	messages := []notify.Message{message("a", "android"), message("b", "web"), message("", "ios"), message("c", "ios")}
+	for i, r := range sender.Send(t.Context(), messages) {
+		if bad := i == 2; bad != (r.Outcome == notify.Rejected && r.Reason == "invalid_message") || bad == (r.Outcome == notify.Delivered) {
+			t.Errorf("message %d: %+v", i, r)
 		}
 	}
-	if fake.Requests() != 0 {
-		t.Error("something was sent")
+	if n := fake.Requests(); n != 3 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// A text that is too long for Firebase is shortened, in whole characters, and what fits is left as it is.
+func TestTextsThatAreTooLong(t *testing.T) {
+	fake, sender := start(t)
+	for name, tt := range map[string]notify.Text{
+		"title":       {Title: "GOAL! " + strings.Repeat("Noordzand ", 2000), Body: "Joris Wuyts"},
+		"body":        {Title: "GOAL!", Body: strings.Repeat("ĳ", 5000)},
+		"both":        {Title: strings.Repeat("⚽", 3000), Body: strings.Repeat("\u0001\"<", 3000)},
+		"just enough": {Title: "GOAL!", Body: strings.Repeat("x", 1200)},
+	} {
+		for _, platform := range []string{"android", "ios", "web", "fridge"} {
+			m := message(name+platform, platform)
+			m.Text = tt
+			if r := sender.Send(t.Context(), []notify.Message{m})[0]; r.Outcome != notify.Delivered {
+				t.Errorf("%s, %s: %+v", name, platform, r)
+				continue
+			}
+			shown := fake.Phone(m.Token)[0]
+			if !utf8.ValidString(shown.Title+shown.Body) || len(shown.Title)+len(shown.Body) < 400 || shown.Title[:3] != tt.Title[:3] {
+				t.Errorf("%s, %s: shows %.50q, %.50q", name, platform, shown.Title, shown.Body)
+			}
+			if fits := name == "just enough" && platform != "fridge"; fits && shown.Body != tt.Body {
+				t.Errorf("%s, %s: %d bytes are left", name, platform, len(shown.Body))
+			}
+		}
+	}
+	if v := fake.Violations(); len(v) > 0 {
+		t.Errorf("violations: %v", v)
 	}
 }
 

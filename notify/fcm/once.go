@@ -3,12 +3,14 @@ package fcm
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +25,7 @@ const (
 
 // Why no answer came.
 const (
-	faultDial    = "connect"     // no connection: nothing was sent
+	faultDial    = "connect"     // no connection, or not in time: nothing was sent
 	faultToken   = "credentials" // no access token to be had: nothing was sent
 	faultNetwork = "no_answer"   // the message may have been sent
 )
@@ -73,32 +75,43 @@ func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
 // maxAnswer is how much of an answer is read, in bytes; Firebase's have a few hundred.
 const maxAnswer = 64 << 10
 
-// try sends the request and reads the whole answer: an answer that breaks off is none.
+// errNotWritten marks a fault that came before the request was on its way.
+var errNotWritten = errors.New("nothing was sent")
+
+// try sends the request and reads the whole answer. An answer that breaks off is none, unless its status said that the message was taken: then neither
+// what it says nor how it ends matters any more.
 func (o once) try(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), o.timeout)
 	defer cancel()
+	var wrote atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
 	resp, err := o.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
+		if !wrote.Load() {
+			err = errors.Join(errNotWritten, err)
+		}
 		return nil, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if taken := resp.StatusCode/100 == 2; taken && (err != nil || !json.Valid(text)) {
+		text, err = []byte("{}"), nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(text))
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	return resp, nil
 }
 
 // fault is the answer that stands for none.
 func fault(req *http.Request, err error) *http.Response {
 	kind := faultNetwork
-	var op *net.OpError
 	var token *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &token):
 		kind = faultToken
-	case errors.As(err, &op) && op.Op == "dial":
+	case errors.Is(err, errNotWritten):
 		kind = faultDial
 	}
 	return &http.Response{

@@ -1,7 +1,6 @@
 package fcm
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -19,7 +18,32 @@ import (
 // maxAfter is the longest pause that is believed; more is an error of who says it, and the push has long expired.
 const maxAfter = 24 * time.Hour
 
-// outcome says what Firebase's answer to one message means.
+// What Firebase answers, what is known by it, and what is therefore done. Nothing but "unregistered" and "invalid_token" says that a device is gone: whatever
+// can have its cause in our credentials, our project or our message costs no registration.
+//
+//	answer                                    known                                          done
+//	200                                       taken                                          delivered, whatever the body says
+//	404 UNREGISTERED                          the app is gone from the device                device deleted
+//	400 INVALID_ARGUMENT about the token      never was a token, or of another service       device deleted
+//	400 INVALID_ARGUMENT else, 413, 400       the message is wrong: ours                     given up, alarm
+//	403 SENDER_ID_MISMATCH, 404 without code  token or project is another's; not which one   Foreign: the notifier judges by the other devices
+//	401, 403 without code, no access token    the service account is wrong: ours             Denied, All: stop, alarm
+//	401 THIRD_PARTY_AUTH_ERROR                the project's key for APNs or Web Push         Denied: given up, alarm
+//	429                                       not taken; of project, device or topic         later, as Retry-After says, else 1 min
+//	503                                       overloaded; may have been taken                later, as Retry-After says; perhaps delivered
+//	500, 502, 504, 408, 409, 499, other 5xx   may have been taken                            later; perhaps delivered
+//	none, after the request was written       may have been taken                            later; perhaps delivered
+//	none, before that                         not sent                                       later
+//
+// "Perhaps delivered" (Result.Unsure) makes the device one of those that hear when the push is taken back.
+
+// Reasons are all that Result.Reason can be. They are labels of metrics.
+func (s *Sender) Reasons() []string {
+	return []string{notify.ReasonUnregistered, "invalid_token", "invalid_argument", "invalid_message", "sender_id_mismatch", "not_found", "third_party_auth_error",
+		faultToken, notify.ReasonQuota, "unavailable", "internal", faultNetwork, faultDial, "timeout", "http_other"}
+}
+
+// outcome says what Firebase's answer to one message means: see above.
 func outcome(ctx context.Context, r *messaging.SendResponse) notify.Result {
 	if r.Success {
 		return notify.Result{Outcome: notify.Delivered}
@@ -27,7 +51,7 @@ func outcome(ctx context.Context, r *messaging.SendResponse) notify.Result {
 	err := r.Error
 	resp := errorutils.HTTPResponse(err)
 	if resp == nil { // no answer, but for a request that could not even be written
-		reason := "no_answer"
+		reason := faultNetwork
 		if ctx.Err() != nil {
 			reason = "timeout"
 		}
@@ -36,68 +60,76 @@ func outcome(ctx context.Context, r *messaging.SendResponse) notify.Result {
 	result := func(o notify.Outcome, reason string) notify.Result {
 		return notify.Result{Outcome: o, Reason: reason, Err: err}
 	}
-	later := func(reason string) notify.Result {
+	later := func(reason string, unsure bool) notify.Result {
 		out := result(notify.Later, reason)
-		out.After = retryAfter(resp, time.Now())
+		out.After, out.Unsure = retryAfter(resp, time.Now()), unsure
 		return out
 	}
+	credentials := result(notify.Denied, faultToken)
+	credentials.All = true
+	status := resp.StatusCode
 	switch {
 	case messaging.IsUnregistered(err):
-		return result(notify.Gone, "unregistered")
+		return result(notify.Gone, notify.ReasonUnregistered)
 	case messaging.IsSenderIDMismatch(err):
-		return result(notify.Gone, "sender_id_mismatch")
+		return result(notify.Foreign, "sender_id_mismatch")
 	case messaging.IsThirdPartyAuthError(err):
 		return result(notify.Denied, "third_party_auth_error")
-	case messaging.IsQuotaExceeded(err), resp.StatusCode == http.StatusTooManyRequests:
-		return later(notify.ReasonQuota)
+	case messaging.IsQuotaExceeded(err), status == http.StatusTooManyRequests:
+		return later(notify.ReasonQuota, false)
+	case resp.Header.Get(faultHeader) == faultToken:
+		return credentials
 	case resp.Header.Get(faultHeader) != "":
-		out := later(resp.Header.Get(faultHeader))
-		out.Unsure = out.Reason == faultNetwork
-		return out
-	case messaging.IsUnavailable(err), resp.StatusCode == http.StatusServiceUnavailable:
-		return later("unavailable")
-	case messaging.IsInternal(err), resp.StatusCode >= 500:
-		out := later("internal")
-		out.Unsure = true // it may have failed after the message had gone
-		return out
-	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
-		return result(notify.Denied, "credentials")
-	case badToken(resp):
+		reason := resp.Header.Get(faultHeader)
+		return later(reason, reason == faultNetwork)
+	case messaging.IsUnavailable(err), status == http.StatusServiceUnavailable:
+		return later("unavailable", true)
+	case messaging.IsInternal(err), status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict, status == statusCancelled:
+		return later("internal", true)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return credentials
+	case status == http.StatusNotFound:
+		return result(notify.Foreign, "not_found")
+	case status == http.StatusBadRequest && badToken(resp):
 		return result(notify.Gone, "invalid_token")
-	case messaging.IsInvalidArgument(err), resp.StatusCode == http.StatusBadRequest:
+	case messaging.IsInvalidArgument(err), status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge:
 		return result(notify.Rejected, "invalid_argument")
 	}
-	return result(notify.Rejected, "http_"+strconv.Itoa(resp.StatusCode))
+	return result(notify.Rejected, "http_other")
 }
 
-// badToken says whether what Firebase finds wrong with the message is its token, and nothing else: then the device will never get anything.
+// statusCancelled is what Google answers for CANCELLED; net/http has no name for it.
+const statusCancelled = 499
+
+// badToken says whether what Firebase finds wrong with the message is its token, and nothing else: then the device will never get anything. It says so in
+// one of two forms: by the field, or by an error of its own (FcmError) with nothing but a sentence about the registration token.
 func badToken(resp *http.Response) bool {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil || !bytes.Contains(body, []byte("fieldViolations")) {
-		return false
-	}
 	var answer struct {
 		Error struct {
+			Message string `json:"message"`
 			Details []struct {
+				Code            string `json:"errorCode"`
 				FieldViolations []struct {
 					Field string `json:"field"`
 				} `json:"fieldViolations"`
 			} `json:"details"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(body, &answer) != nil {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil || json.Unmarshal(body, &answer) != nil {
 		return false
 	}
-	found := false
+	fields, code := 0, false
 	for _, d := range answer.Error.Details {
+		code = code || d.Code == "INVALID_ARGUMENT"
 		for _, v := range d.FieldViolations {
 			if v.Field != "message.token" {
 				return false
 			}
-			found = true
+			fields++
 		}
 	}
-	return found
+	return fields > 0 || code && strings.Contains(strings.ToLower(answer.Error.Message), "registration token")
 }
 
 // retryAfter reads the pause that the answer asks for: seconds or a date; 0 if it asks for none.

@@ -2,6 +2,7 @@ package fcmtest
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,9 +15,11 @@ type Failure struct {
 	Code       string // errorCode of the FcmError; empty: the answer has none, as those of Google's front end
 	Message    string
 	RetryAfter time.Duration // in the header, in seconds; 0 for no header
+	Body       string        // the whole answer, of Google's front end; overrides all but Status and RetryAfter
 	Field      string        // what is wrong, as "message.data: why"; the part before the colon goes into a BadRequest detail
 	Deliver    bool          // the message is delivered all the same
 	Drop       bool          // the connection is closed without an answer
+	Cut        bool          // the connection is closed in the middle of the answer, whatever that is
 	Wait       time.Duration // before anything else
 }
 
@@ -28,6 +31,23 @@ func InvalidArgument() Failure {
 }
 func InvalidToken() Failure {
 	return Failure{Status: 400, Code: "INVALID_ARGUMENT", Field: "message.token: not a registration token"}
+}
+
+// InvalidTokenText is what Firebase says of what is no token at all: there is no field in it.
+func InvalidTokenText() Failure {
+	return Failure{Status: 400, Code: "INVALID_ARGUMENT", Message: "The registration token is not a valid FCM registration token"}
+}
+
+// The failures of Google's front end and of the project, which know nothing of messages.
+func NoPermission() Failure {
+	return Failure{Status: 403, Message: "Permission 'cloudmessaging.messages.create' denied on resource"}
+}
+func NoSuchProject() Failure { return Failure{Status: 404, Message: "Requested entity was not found."} }
+func TooBig() Failure {
+	return Failure{Status: 400, Message: "Request contains an invalid argument."}
+}
+func BadGateway() Failure {
+	return Failure{Status: 502, Body: "<!DOCTYPE html><title>Error 502 (Server Error)!!1</title>"}
 }
 func ThirdPartyAuth() Failure { return Failure{Status: 401, Code: "THIRD_PARTY_AUTH_ERROR"} }
 func Internal() Failure       { return Failure{Status: 500, Code: "INTERNAL"} }
@@ -83,10 +103,16 @@ func fail(w http.ResponseWriter, f Failure) {
 	if message == "" {
 		message = "scripted failure " + f.Code
 	}
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Round(time.Second)/time.Second)))
 	}
+	if f.Body != "" {
+		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+		w.WriteHeader(f.Status)
+		io.WriteString(w, f.Body)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(f.Status)
 	json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": f.Status, "message": message, "status": status, "details": details}})
 }

@@ -118,14 +118,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	fails := scripted && (f.Drop || f.Status != 0)
+	fails := scripted && (f.Drop || f.Status/100 > 2)
+	if f.Cut {
+		defer cutOff(w)
+	}
 	if !validateOnly && (!fails || f.Deliver) {
 		s.take(m.delivery(s.now()))
 	}
 	switch {
 	case f.Drop:
 		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
-	case fails:
+	case fails || f.Body != "":
 		fail(w, f)
 		return
 	}
@@ -135,6 +138,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	json.NewEncoder(w).Encode(map[string]string{"name": name})
+}
+
+// cutOff sends what was written so far, as part of a longer answer, and closes the connection.
+func cutOff(w http.ResponseWriter) {
+	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
 }
 
 func (s *Server) now() time.Time {
