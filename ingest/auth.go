@@ -8,13 +8,18 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"goalcast"
 )
 
-// refusal is why a request leaves no document: a status, a word for the counter, and a sentence for the sender.
+// refusal is why a request is not answered with success: a status, words for the counter and for programs, and a sentence for the sender.
 type refusal struct {
-	status int
-	reason string
-	text   string
+	status   int
+	reason   string // for the counter
+	code     string // for programs; the reason if empty
+	text     string
+	field    string              // that is wrong, if it is one
+	document goalcast.DocumentID // that failed; 0 where the request leaves no document
 }
 
 // authorize says whether the request may post the provider's documents: nil if so.
@@ -27,11 +32,11 @@ func (in *Ingest) authorize(provider string, r *http.Request) *refusal {
 				return nil
 			}
 		}
-		return &refusal{http.StatusUnauthorized, "unauthorized", "the provider's secret is missing or wrong"}
+		return &refusal{status: http.StatusUnauthorized, reason: "unauthorized", text: "the provider's secret is missing or wrong"}
 	case !in.cfg.Open:
-		return &refusal{http.StatusForbidden, "forbidden", "this provider has no secret: set GOALCAST_FEED_SECRETS=" + provider + "=SECRET, or, to try it out on this machine, GOALCAST_FEEDS_OPEN=true"}
+		return &refusal{status: http.StatusForbidden, reason: "forbidden", text: "this provider has no secret: set GOALCAST_FEED_SECRETS=" + provider + "=SECRET, or, to try it out on this machine, GOALCAST_FEEDS_OPEN=true"}
 	case !local(r):
-		return &refusal{http.StatusForbidden, "forbidden", "no secret is configured for this provider: only clients on this machine may post"}
+		return &refusal{status: http.StatusForbidden, reason: "forbidden", text: "no secret is configured for this provider: only clients on this machine may post"}
 	}
 	return nil
 }

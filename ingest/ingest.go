@@ -69,7 +69,8 @@ type Config struct {
 	Open    bool
 
 	MaxBody     int64         // bytes of a document, unpacked; longer is 413 and not kept; default 16 MiB
-	MaxRequests int           // documents being received at once, each up to MaxBody in memory; more get 503; default 64
+	MaxRequests int           // documents being received at once; more get 503; default 64
+	HeldBytes   int64         // of all documents being received at once, unpacked; more get 503; default 16 MaxBody
 	KeepTimeout time.Duration // how long the store may take to keep a document before the answer is 503; default 10 s
 
 	Workers        int           // documents being read at once; default the number of processors, at least 2
@@ -112,6 +113,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxBody <= 0 {
 		c.MaxBody = 16 << 20
 	}
+	if c.HeldBytes <= 0 {
+		c.HeldBytes = 16 * c.MaxBody
+	}
 	if c.QueueBytes <= 0 {
 		c.QueueBytes = 256 << 20
 	}
@@ -149,6 +153,8 @@ type Ingest struct {
 
 	secrets   atomic.Pointer[map[string][]string] // by provider
 	receiving chan struct{}                       // holds a token per document being received
+	held      budget                              // of the documents being received
+	awaiting  chan struct{}                       // holds a token per request that waits for what becomes of its document
 	work      *workers
 	names     *nameCache
 
@@ -157,6 +163,9 @@ type Ingest struct {
 	mu     sync.Mutex
 	inHand map[goalcast.DocumentID]bool // being worked on in this process; guarded by mu
 	stuck  map[goalcast.DocumentID]int  // how often the sweep could not finish what is unfinished; guarded by mu
+
+	sweeping chan struct{}  // holds a token per document that the sweep works on
+	swept    sync.WaitGroup // of these
 }
 
 // New prepares an Ingest; it starts nothing. A provider without a secret is named in the log.
@@ -165,7 +174,10 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 	in := &Ingest{
 		cfg: cfg, store: store, publisher: publisher, queue: queue, providers: map[string]Provider{}, log: log,
 		receiving: make(chan struct{}, cfg.MaxRequests), inHand: map[goalcast.DocumentID]bool{},
+		stuck: map[goalcast.DocumentID]int{}, sweeping: make(chan struct{}, sweepSlots),
 	}
+	in.held.limit = cfg.HeldBytes
+	in.awaiting = make(chan struct{}, maxWaiting)
 	in.work = newWorkers(cfg.Workers, cfg.QueueBytes)
 	in.metrics = newMetrics(reg, in.work)
 	in.names = newNameCache(cfg.NameAge, cfg.Names)

@@ -25,7 +25,8 @@ type Memory struct {
 	Updates   int // transactions begun
 
 	KeepErr, UpdateErr, FinishErr, PublishErr error
-	Keeping                                   func() // called while a document is being kept, if set
+	Keeping                                   func()                                        // called while a document is being kept, if set
+	Updating                                  func(context.Context, goalcast.MatchID) error // called before a match is updated, if set
 	changed                                   chan struct{}
 }
 
@@ -157,7 +158,12 @@ func (m *Memory) recordLocked(id goalcast.MatchID) (goalcast.MatchRecord, bool) 
 	return rec, ok
 }
 
-func (m *Memory) UpdateMatch(_ context.Context, id goalcast.MatchID, f func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
+func (m *Memory) UpdateMatch(ctx context.Context, id goalcast.MatchID, f func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
+	if m.Updating != nil {
+		if err := m.Updating(ctx, id); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.Updates++

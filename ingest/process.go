@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,17 +17,23 @@ import (
 )
 
 // live reads and applies a document that is just being kept. It is a worker's job: it outlives the request, and is waited for at the end.
-func (in *Ingest) live(p Provider, doc goalcast.Document, kept <-chan goalcast.DocumentID) {
+func (in *Ingest) live(p Provider, doc goalcast.Document, kept <-chan goalcast.DocumentID, told *progress) {
 	reading, readErr := in.read(p, doc)
+	told.read <- readErr
 	if doc.ID = <-kept; doc.ID == 0 {
 		return
 	}
-	defer in.release(doc.ID)
+	var result settled
+	defer func() { // whoever waits may post the same again at once
+		in.release(doc.ID)
+		told.done <- result
+	}()
 	in.cfg.Fault("parsed")
 	ctx, cancel := context.WithTimeout(context.Background(), in.cfg.ProcessTimeout)
 	defer cancel()
 	in.observeLag(doc, reading)
-	err := in.settle(ctx, doc, reading, readErr)
+	var err error
+	result, err = in.settle(ctx, doc, reading, readErr)
 	in.metrics.apply.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(time.Since(doc.Received).Seconds())
 	switch {
 	case errors.Is(err, goalcast.ErrPermanent):
@@ -47,17 +54,20 @@ func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
 	}
 	switch {
 	case errors.Is(err, goalcast.ErrPermanent) && doc.ID != 0: // its row or its bytes are damaged: it would be taken up again for ever
-		return in.settle(ctx, doc, Reading{}, err)
+		_, err = in.settle(ctx, doc, Reading{}, err)
+		return err
 	case err != nil:
 		return fmt.Errorf("document %d: %w", id, err)
 	}
 	p, known := in.providers[doc.Provider]
 	if !known {
-		return in.settle(ctx, doc, Reading{}, fmt.Errorf("no provider %q", doc.Provider))
+		_, err := in.settle(ctx, doc, Reading{}, fmt.Errorf("no provider %q", doc.Provider))
+		return err
 	}
 	reading, readErr := in.read(p, doc)
 	in.cfg.Fault("parsed")
-	return in.settle(ctx, doc, reading, readErr)
+	_, err = in.settle(ctx, doc, reading, readErr)
+	return err
 }
 
 // ProcessTask is Process for the queue.
@@ -156,35 +166,36 @@ func joined(a, b MatchReading) MatchReading {
 }
 
 // settle applies what was read and writes down what became of the document. Errors: ErrPermanent if it failed for good, else trouble that passes.
-func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading Reading, readErr error) error {
-	outcome, err := "", readErr
+func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading Reading, readErr error) (settled, error) {
+	done, err := settled{state: goalcast.DocumentReceived}, readErr
 	if readErr == nil {
 		if reading, err = in.complete(ctx, doc, reading); err == nil {
-			outcome, err = in.apply(ctx, doc, reading)
+			done, err = in.apply(ctx, doc, reading)
 		}
 		if err != nil && !errors.Is(err, goalcast.ErrPermanent) && !errors.Is(err, ErrUnread) {
 			in.metrics.trouble.WithLabelValues("store").Inc()
-			return fmt.Errorf("document %d: %w", doc.ID, err)
+			return settled{state: goalcast.DocumentReceived}, fmt.Errorf("document %d: %w", doc.ID, err)
 		}
 	}
 	state, text := goalcast.DocumentApplied, ""
 	switch {
 	case errors.Is(err, ErrUnread):
-		state, outcome, err = goalcast.DocumentIgnored, "ignored", nil
+		state, done.outcome, readErr, err = goalcast.DocumentIgnored, "ignored", nil, nil
 	case err != nil:
-		state, outcome, text = goalcast.DocumentFailed, "failed", errorText(err)
+		state, done.outcome, text = goalcast.DocumentFailed, "failed", errorText(err)
 		err = fmt.Errorf("document %d: %w", doc.ID, permanent(err))
 		in.metrics.alarms.WithLabelValues(doc.Provider, "unreadable").Inc()
 	}
 	if storeErr := in.store.FinishDocument(ctx, doc.ID, state, text); storeErr != nil {
 		in.metrics.trouble.WithLabelValues("store").Inc()
-		return fmt.Errorf("document %d is %s: %w", doc.ID, state, storeErr)
+		return settled{state: goalcast.DocumentReceived}, fmt.Errorf("document %d is %s: %w", doc.ID, state, storeErr)
 	}
-	in.metrics.document(doc, outcome)
+	in.metrics.document(doc, done.outcome)
 	if err == nil {
 		in.mended(doc, reading.Mended)
 	}
-	return err
+	done.state, done.readErr = state, readErr
+	return done, err
 }
 
 // mended counts a document that was read although something was wrong with its letters. The first one of a provider's feed in an hour alarms.
@@ -218,35 +229,42 @@ func errorText(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), 2000)], "")
 }
 
-// apply brings the reading's matches up to date, each in its own transaction, and publishes. It says what that came to: "changed", "unchanged" or "late".
-func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (outcome string, err error) {
+// listStep is how many matches of a list are compared with what is known at once: all that is remembered of them is in memory meanwhile.
+const listStep = 100
+
+// apply brings the reading's matches up to date, each in its own transaction, and publishes. The outcome is "changed", "unchanged" or "late".
+func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (done settled, err error) {
 	defer in.recovered(doc, &err)
 	r.Version.Document = doc.ID
 	if r.shelves() {
-		return in.shelve(ctx, doc, r)
+		done.outcome, err = in.shelve(ctx, doc, r)
+		return done, err
 	}
-	matches := r.Matches
-	if len(matches) > 1 {
-		if matches, err = in.withNews(ctx, doc, r); err != nil {
-			return "", err
-		}
-	}
-	outcome = "unchanged"
+	done.outcome = "unchanged"
 	var failed []error
-	for _, m := range matches {
-		done, err := in.applyMatch(ctx, doc, r, m)
-		switch {
-		case errors.Is(err, goalcast.ErrPermanent):
-			failed = append(failed, err) // the others shall not suffer
-		case err != nil:
-			return "", err
-		case len(done.events) > 0:
-			outcome = "changed"
-		case done.late && len(r.Matches) == 1:
-			outcome = "late"
+	for step := range slices.Chunk(r.Matches, listStep) {
+		if len(r.Matches) > 1 {
+			if step, err = in.withNews(ctx, doc, r, step); err != nil {
+				return settled{}, err
+			}
+		}
+		for _, m := range step {
+			was, err := in.applyMatch(ctx, doc, r, m)
+			switch {
+			case errors.Is(err, goalcast.ErrPermanent):
+				failed = append(failed, err) // the others shall not suffer
+				continue
+			case err != nil:
+				return settled{}, err
+			case len(was.events) > 0:
+				done.outcome = "changed"
+			case was.late && len(r.Matches) == 1:
+				done.outcome = "late"
+			}
+			done.matches = append(done.matches, settledMatch{m.Match, was.record.Snapshot.Seq, was.events})
 		}
 	}
-	return outcome, errors.Join(failed...)
+	return done, errors.Join(failed...)
 }
 
 func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Reading, m MatchReading) (revised, error) {
@@ -298,13 +316,13 @@ func (in *Ingest) publish(ctx context.Context, match goalcast.MatchID, events []
 	return err == nil
 }
 
-// withNews leaves out the matches of a list of which it tells what is known: a season's list would cost hundreds of transactions each time.
+// withNews leaves out the matches of a step of a list of which it tells what is known: a season's list would cost hundreds of transactions each time.
 //
 // The price: that the newest list told the same again is not remembered. If a list comes late that is older than it but newer than the last one that
 // brought news, and tells something else than both, it is believed until the next list.
-func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r Reading) ([]MatchReading, error) {
-	ids := make([]goalcast.MatchID, len(r.Matches))
-	for i, m := range r.Matches {
+func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r Reading, step []MatchReading) ([]MatchReading, error) {
+	ids := make([]goalcast.MatchID, len(step))
+	for i, m := range step {
 		ids[i] = m.Match
 	}
 	known, err := in.store.MatchRecords(ctx, ids)
@@ -312,7 +330,7 @@ func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r Reading
 		return nil, fmt.Errorf("known matches of a list: %w", err)
 	}
 	var news []MatchReading
-	for _, m := range r.Matches {
+	for _, m := range step {
 		rec, ok := known[m.Match]
 		if !ok || !repeats(rec, r, m, doc.Received.UnixMilli()) {
 			news = append(news, m)

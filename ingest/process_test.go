@@ -123,7 +123,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 			}})
 			go func() {
 				doc := goalcast.Document{Provider: "plain", Feed: "F24", Body: body(oneGoal), Received: time.Now()}
-				_ = dying.keep(t.Context(), plain{}, &doc)
+				_, _ = dying.keep(t.Context(), plain{}, &doc)
 			}()
 			synctest.Wait()
 			if s := memory.StatesNow(); s[goalcast.DocumentReceived] != 1 {
@@ -276,11 +276,11 @@ func TestListCostsOnlyWhatIsNewInIt(t *testing.T) {
 	b := newBench(t, Config{})
 	apply := func(r Reading) (string, int) {
 		before := b.memory.Updates
-		outcome, err := b.apply(t.Context(), goalcast.Document{Provider: "plain", Received: time.Now()}, r)
+		done, err := b.apply(t.Context(), goalcast.Document{Provider: "plain", Received: time.Now()}, r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return outcome, b.memory.Updates - before
+		return done.outcome, b.memory.Updates - before
 	}
 	moved := func(id goalcast.MatchID, f *goalcast.Fixture) {
 		if id == 7 {

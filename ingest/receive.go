@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -25,39 +24,57 @@ func (in *Ingest) receive(w http.ResponseWriter, r *http.Request) {
 	p, known := in.providers[name]
 	switch {
 	case !known:
-		in.refuse(w, "unknown", &refusal{http.StatusNotFound, "unknown_provider", "no such provider"})
+		in.refuse(w, r, "unknown", &refusal{status: http.StatusNotFound, reason: "unknown_provider", text: "no such provider"})
 		return
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		in.refuse(w, name, &refusal{http.StatusMethodNotAllowed, "method", "documents are posted"})
+		in.refuse(w, r, name, &refusal{status: http.StatusMethodNotAllowed, reason: "method", text: "documents are posted"})
 		return
 	}
 	if no := in.authorize(name, r); no != nil {
-		in.refuse(w, name, no)
+		in.refuse(w, r, name, no)
 		return
 	}
+	wait, no := waitOf(r)
+	if no != nil {
+		in.refuse(w, r, name, no)
+		return
+	}
+	doc, progress, ok := in.takeIn(w, r, name, p)
+	if !ok {
+		return
+	}
+	_, checked := p.(Checked)
+	in.tell(w, r, doc, progress, checked, wait)
+}
+
+// takeIn reads and keeps a document; what it takes to do that is given back before anybody waits for more. false: it answered.
+func (in *Ingest) takeIn(w http.ResponseWriter, r *http.Request, name string, p Provider) (doc goalcast.Document, _ *progress, ok bool) {
 	select {
 	case in.receiving <- struct{}{}:
 		defer func() { <-in.receiving }()
 	default:
-		in.refuse(w, name, &refusal{http.StatusServiceUnavailable, "busy", "too many documents at once"})
-		return
+		in.refuse(w, r, name, &refusal{status: http.StatusServiceUnavailable, reason: "busy", text: "too many documents at once"})
+		return doc, nil, false
 	}
-	body, no := in.readBody(w, r)
+	held := in.held.lease()
+	defer held.release()
+	body, no := in.readBody(w, r, held)
 	if no != nil {
-		in.refuse(w, name, no)
-		return
+		in.refuse(w, r, name, no)
+		return doc, nil, false
 	}
-	doc := goalcast.Document{Provider: name, Headers: keptHeaders(r.Header), Body: body, Digest: sha256.Sum256(body), Received: in.cfg.Now().UTC()}
+	doc = goalcast.Document{Provider: name, Headers: keptHeaders(r.Header), Body: body, Digest: sha256.Sum256(body), Received: in.cfg.Now().UTC()}
 	in.checkDigest(doc)
 	in.describe(p, &doc)
-	if err := in.keep(context.WithoutCancel(r.Context()), p, &doc); err != nil {
+	progress, err := in.keep(context.WithoutCancel(r.Context()), p, &doc)
+	if err != nil {
 		in.log.Error("document not kept", "provider", name, "feed", doc.Feed, "bytes", len(body), "error", err)
 		in.metrics.trouble.WithLabelValues("store").Inc()
-		in.refuse(w, name, &refusal{http.StatusServiceUnavailable, refusedUnavailable, "the document could not be kept; send it again"})
-		return
+		in.refuse(w, r, name, &refusal{status: http.StatusServiceUnavailable, reason: refusedUnavailable, code: "not_kept", text: "the document could not be kept; send it again"})
+		return doc, nil, false
 	}
-	answer(w, http.StatusOK, map[string]any{"document": doc.ID, "state": goalcast.DocumentReceived}) // the same for what came before
+	return doc, progress, true
 }
 
 // describe asks the provider what it is; a provider that stumbles over it leaves it unknown, and Read will tell why.
@@ -71,8 +88,9 @@ func (in *Ingest) describe(p Provider, doc *goalcast.Document) {
 	doc.Feed, doc.Match = p.Describe(doc.Headers, doc.Body)
 }
 
-// keep stores the document. A worker begins to read it at the same time; it applies nothing before the commit.
-func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) error {
+// keep stores the document. A worker begins to read it at the same time; it applies nothing before the commit. progress is nil where none works on it now.
+func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) (*progress, error) {
+	told := newProgress()
 	kept := make(chan goalcast.DocumentID, 1) // closed without an id: it was not kept
 	defer close(kept)
 	reading := *doc
@@ -80,60 +98,94 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 		urgent: doc.Match != 0 && len(doc.Body) <= in.cfg.UrgentBytes,
 		size:   int64(len(doc.Body)),
 		due:    dueTime(doc.Received, len(doc.Body)),
-		run:    func() { in.live(p, reading, kept) },
+		run:    func() { in.live(p, reading, kept, told) },
 	})
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.KeepTimeout)
 	defer cancel()
 	if err := in.store.KeepDocument(ctx, doc); err != nil {
-		return err
+		return nil, err
 	}
 	in.cfg.Fault("kept")
 	in.metrics.arrived(*doc)
 	if doc.State == goalcast.DocumentApplied {
 		// The same bytes came before, and what they say is known. One that failed or was not read then is tried again: goalcast may have learned it since.
 		in.metrics.document(*doc, "repeated")
-		return nil
+		return nil, nil
 	}
 	if taken {
 		if in.take(doc.ID) {
 			kept <- doc.ID
-		} // else it came twice at once, and a worker has it
-		return nil
+			return told, nil
+		}
+		return nil, nil // it came twice at once, and a worker has it
 	}
 	in.metrics.left.Inc()
 	in.later(ctx, *doc, 0)
-	return nil
+	return nil, nil
 }
 
-// readBody reads the whole document, unpacked. How long that may take is the server's business.
-func (in *Ingest) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	tooLarge := &refusal{http.StatusRequestEntityTooLarge, "too_large", "a document may have " + strconv.FormatInt(in.cfg.MaxBody, 10) + " bytes"}
+// maxRatio is how many times its size on the wire a packed document may have, from 1 MB on. XML of Opta packs to a twentieth.
+const maxRatio = 200
+
+// readBody reads the whole document, unpacked. What it takes of memory is held against what all documents being received may take. How long that may take is
+// the server's business.
+func (in *Ingest) readBody(w http.ResponseWriter, r *http.Request, held *lease) ([]byte, *refusal) {
+	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, reason: "too_large", text: "a document may have " + strconv.FormatInt(in.cfg.MaxBody, 10) + " bytes"}
 	if r.ContentLength > in.cfg.MaxBody {
 		return nil, tooLarge
 	}
-	unpacked, err := unpack(http.MaxBytesReader(w, r.Body, in.cfg.MaxBody), r.Header.Get("Content-Encoding"))
+	wire := &metered{from: http.MaxBytesReader(w, r.Body, in.cfg.MaxBody)}
+	unpacked, err := unpack(wire, r.Header.Get("Content-Encoding"))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		w.Header().Set("Accept-Encoding", "gzip, deflate")
-		return nil, &refusal{http.StatusUnsupportedMediaType, "encoding", "content encodings are gzip and deflate"}
+		return nil, &refusal{status: http.StatusUnsupportedMediaType, reason: "encoding", text: "content encodings are gzip and deflate"}
 	case errors.Is(err, io.EOF):
-		return nil, &refusal{http.StatusBadRequest, "empty", "the document is empty"}
+		return nil, &refusal{status: http.StatusBadRequest, reason: "empty", text: "the document is empty"}
 	}
-	var body bytes.Buffer
-	if err == nil {
-		body.Grow(int(min(max(r.ContentLength, 0), 1<<20)) + bytes.MinRead)
-		_, err = body.ReadFrom(io.LimitReader(unpacked, in.cfg.MaxBody+1))
+	var body []byte
+	for err == nil && int64(len(body)) <= in.cfg.MaxBody {
+		if len(body) == cap(body) {
+			more := max(int64(cap(body)), firstRead, min(r.ContentLength, 1<<20)+1-int64(cap(body))) // twice as much, or up to 1 MB at once where it says so
+			if more = min(more, in.cfg.MaxBody+1-int64(cap(body))); !held.take(more) {
+				return nil, &refusal{status: http.StatusServiceUnavailable, reason: "memory", text: "too many large documents at once"}
+			}
+			body = append(make([]byte, 0, int64(cap(body))+more), body...)
+		}
+		var n int
+		n, err = unpacked.Read(body[len(body):cap(body)])
+		if body = body[:len(body)+n]; len(body) > 1<<20 && int64(len(body)) > maxRatio*wire.bytes {
+			return nil, &refusal{status: http.StatusRequestEntityTooLarge, reason: "ratio", text: "the document unpacks to more than " + strconv.Itoa(maxRatio) + " times its size"}
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
 	}
 	var limit *http.MaxBytesError
 	switch {
-	case errors.As(err, &limit) || int64(body.Len()) > in.cfg.MaxBody:
+	case errors.As(err, &limit) || int64(len(body)) > in.cfg.MaxBody:
 		return nil, tooLarge
 	case err != nil:
-		return nil, &refusal{http.StatusBadRequest, "broken", "the document did not arrive whole"}
-	case body.Len() == 0:
-		return nil, &refusal{http.StatusBadRequest, "empty", "the document is empty"}
+		return nil, &refusal{status: http.StatusBadRequest, reason: "broken", text: "the document did not arrive whole"}
+	case len(body) == 0:
+		return nil, &refusal{status: http.StatusBadRequest, reason: "empty", text: "the document is empty"}
 	}
-	return body.Bytes(), nil
+	return body, nil
+}
+
+// firstRead is how many bytes are made ready for a document that does not say its size.
+const firstRead = 16 << 10
+
+// metered counts what is read through it.
+type metered struct {
+	from  io.Reader
+	bytes int64
+}
+
+func (c *metered) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.bytes += int64(n)
+	return n, err
 }
 
 // unpack undoes a content encoding. Errors: ErrUnsupported; io.EOF for an empty packed body; else it is broken.
@@ -165,7 +217,7 @@ func (in *Ingest) checkDigest(doc goalcast.Document) {
 	}
 }
 
-func (in *Ingest) refuse(w http.ResponseWriter, provider string, no *refusal) {
+func (in *Ingest) refuse(w http.ResponseWriter, r *http.Request, provider string, no *refusal) {
 	in.metrics.refused.WithLabelValues(provider, no.reason).Inc()
 	in.log.Warn("document refused", "provider", provider, "reason", no.reason, "status", no.status)
 	switch no.status {
@@ -174,12 +226,5 @@ func (in *Ingest) refuse(w http.ResponseWriter, provider string, no *refusal) {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "2")
 	}
-	answer(w, no.status, map[string]any{"error": no.text})
-}
-
-func answer(w http.ResponseWriter, status int, body map[string]any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // an error means that the sender is gone
+	in.problem(w, r, no)
 }

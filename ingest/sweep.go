@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +18,7 @@ import (
 func (in *Ingest) Run(ctx context.Context) error {
 	defer in.work.close()
 	known := sync.OnceFunc(func() { in.lastKnown(ctx) })
+	defer in.swept.Wait()
 	tick := time.NewTicker(in.cfg.SweepEvery)
 	defer tick.Stop()
 	for {
@@ -49,66 +52,105 @@ func (in *Ingest) lastKnown(ctx context.Context) {
 	}
 }
 
-// maxStuck bounds the memory of documents that the sweep could not finish: beyond it those that follow have to wait for them.
-const maxStuck = 10_000
+// Limits of the sweep.
+const (
+	maxStuck      = 10_000          // documents of which it is remembered that they could not be finished; beyond it those that follow have to wait for them
+	sweepPatience = 2 * time.Second // for one document; then the next is begun beside it
+	sweepSlots    = 4               // documents at once; one is kept free of those that could not be finished before
+)
 
 // sweep works on what it finds, in the order in which it was kept; but what it could not finish the last time comes after what it has not tried yet, so
-// that documents of one match in trouble do not keep those of all others waiting.
+// that documents of one match in trouble do not keep those of all others waiting. It works on one after another, and waits for none longer than sweepPatience.
 func (in *Ingest) sweep(ctx context.Context) {
-	in.mu.Lock()
-	before := in.stuck
-	in.mu.Unlock()
-	ids, err := in.store.UnfinishedDocuments(ctx, in.cfg.Now().Add(-in.cfg.SweepAge), in.cfg.SweepLimit+len(before))
+	tries := in.triesOfStuck()
+	limit := in.cfg.SweepLimit + len(tries)
+	ids, err := in.store.UnfinishedDocuments(ctx, in.cfg.Now().Add(-in.cfg.SweepAge), limit)
 	if err != nil {
 		in.sweepTrouble(ctx, "unfinished documents not read", err)
 		return
 	}
-	slices.SortFunc(ids, func(a, b goalcast.DocumentID) int {
-		return cmp.Or(cmp.Compare(before[a], before[b]), cmp.Compare(a, b))
-	})
-	// What is not tried this time keeps its place behind the others, as long as it is still unfinished.
-	stuck := map[goalcast.DocumentID]int{}
-	for _, id := range ids[min(len(ids), in.cfg.SweepLimit):] {
-		if tries := before[id]; tries > 0 {
-			stuck[id] = tries
-		}
+	if len(ids) < limit {
+		in.forgetStuck(ids)
 	}
-	defer func() {
-		in.mu.Lock()
-		in.stuck = stuck
-		in.mu.Unlock()
-	}()
+	slices.SortFunc(ids, func(a, b goalcast.DocumentID) int {
+		return cmp.Or(cmp.Compare(tries[a], tries[b]), cmp.Compare(a, b))
+	})
 	for _, id := range ids[:min(len(ids), in.cfg.SweepLimit)] {
-		if ctx.Err() != nil {
-			return
+		if tries[id] > 0 && len(in.sweeping) >= sweepSlots-1 {
+			return // and so are all that follow
 		}
 		if !in.take(id) {
 			continue // a worker has it, or will
 		}
-		err := in.sweepOne(ctx, id)
-		in.release(id)
-		switch {
-		case errors.Is(err, goalcast.ErrPermanent):
-			in.log.Error("document failed", "document", id, "error", err)
-		case err != nil:
-			in.sweepTrouble(ctx, "document not applied, will be tried again", err)
-			if len(stuck) < maxStuck {
-				stuck[id] = before[id] + 1
-			}
-			if errors.Is(err, goalcast.ErrUnavailable) {
-				return
-			}
-		default:
-			in.log.Info("unfinished document applied", "document", id)
+		select {
+		case in.sweeping <- struct{}{}:
+		case <-ctx.Done():
+			in.release(id)
+			return
+		}
+		done := make(chan error, 1)
+		in.swept.Add(1)
+		go func() {
+			defer func() { <-in.sweeping; in.swept.Done() }()
+			err := in.sweepOne(ctx, id)
+			in.noteSwept(ctx, id, err)
+			in.release(id)
+			done <- err
+		}()
+		err, _ := await(ctx, done, sweepPatience)
+		if ctx.Err() != nil || errors.Is(err, goalcast.ErrUnavailable) {
+			return
 		}
 	}
 }
 
-// sweepOne does not stop in the middle when Run is to end.
+func (in *Ingest) noteSwept(ctx context.Context, id goalcast.DocumentID, err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch {
+	case err == nil:
+		delete(in.stuck, id)
+		in.log.Info("unfinished document applied", "document", id)
+	case errors.Is(err, goalcast.ErrPermanent):
+		delete(in.stuck, id)
+		in.log.Error("document failed", "document", id, "error", err)
+	default:
+		if in.stuck[id] > 0 || len(in.stuck) < maxStuck {
+			in.stuck[id]++
+		}
+		in.sweepTrouble(ctx, "document not applied, will be tried again", err)
+	}
+}
+
+// triesOfStuck says how often the sweep tried what it could not finish.
+func (in *Ingest) triesOfStuck() map[goalcast.DocumentID]int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return maps.Clone(in.stuck)
+}
+
+// forgetStuck forgets those that somebody else finished.
+func (in *Ingest) forgetStuck(unfinished []goalcast.DocumentID) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	left := make(map[goalcast.DocumentID]int, len(in.stuck))
+	for _, id := range unfinished {
+		if n := in.stuck[id]; n > 0 {
+			left[id] = n
+		}
+	}
+	in.stuck = left
+}
+
+// sweepOne does not stop in the middle when Run is to end. That a document took too long is its own fault until others show that it is not.
 func (in *Ingest) sweepOne(ctx context.Context, id goalcast.DocumentID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.cfg.ProcessTimeout)
 	defer cancel()
-	return in.Process(ctx, id)
+	err := in.Process(ctx, id)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, goalcast.ErrPermanent) {
+		return fmt.Errorf("document %d: not done after %v: %v", id, in.cfg.ProcessTimeout, err) // not ErrUnavailable, which the store says of it
+	}
+	return err
 }
 
 func (in *Ingest) sweepTrouble(ctx context.Context, what string, err error) {

@@ -21,8 +21,8 @@ const (
 // Limits of what stands in one document, so that applying it takes a time that has a bound. A document with more fails, and says which limit it is.
 const (
 	MaxMatches      = 3000   // of a list; the largest competitions have some 1,500 matches in a season
-	maxFacts        = 2000   // of a match; real ones have up to 200
-	maxFactsInAll   = 6000   // of all matches of a document
+	maxFacts        = 1100   // of a match; real ones have up to 200. What becomes new of them costs the square of it
+	maxFactsInAll   = 3000   // of all matches of a document
 	maxPeople       = 500    // whose names a document tells for a match; real ones tell up to 80
 	maxLineup       = 100    // players of a line-up; a squad with its youth has 60
 	MaxSquadMembers = 20_000 // of all squads of a document; real ones have up to 6,000

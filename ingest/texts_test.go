@@ -130,7 +130,7 @@ func TestWrongLettersAlarmOnceAndAreNoFailure(t *testing.T) {
 		said := says(sourceF24, 27+i, fixture(), goal(1, home, 27+i, 5))
 		said.m.Fixture.Venue = "The\x01Green"
 		said.m.Fixture.Home.Name = strings.Repeat("long ", 1<<18)
-		b.send(t, b.url, body(said), "X-Meta-Feed-Type", "F24")
+		b.send(t, b.url+"?wait=10s", body(said), "X-Meta-Feed-Type", "F24")
 		b.await(t, "the document", applied(i+1))
 	}
 	if s := b.memory.Record(77).Snapshot; s.Score.Home != 1 || s.Venue != "The\uFFFDGreen" || len(s.Home.Name) > maxName {

@@ -24,6 +24,7 @@ func dueTime(received time.Time, size int) time.Time {
 type workers struct {
 	limit    int   // goroutines
 	maxBytes int64 // of waiting jobs
+	runBytes int64 // of running jobs that are not urgent: what is made of a document takes several times its size
 
 	mu       sync.Mutex // guards the rest
 	idle     *sync.Cond // told when the last goroutine ends
@@ -31,12 +32,16 @@ type workers struct {
 	other    jobs
 	bytes    int64 // of waiting jobs
 	running  int
-	runOther int // of running those that are not urgent: always one less than limit, so that urgent ones find a free worker
+	inOther  int64 // bytes of running jobs that are not urgent
+	runOther int   // of running those that are not urgent: always one less than limit, so that urgent ones find a free worker
 	closed   bool
 }
 
+// runBytes is the default of workers.runBytes.
+const runBytes = 64 << 20
+
 func newWorkers(limit int, maxBytes int64) *workers {
-	w := &workers{limit: limit, maxBytes: maxBytes}
+	w := &workers{limit: limit, maxBytes: maxBytes, runBytes: runBytes}
 	w.idle = sync.NewCond(&w.mu)
 	return w
 }
@@ -54,13 +59,20 @@ func (w *workers) add(j job) bool {
 	} else {
 		heap.Push(&w.other, j)
 	}
-	if w.running < w.limit {
-		if next, ok := w.nextLocked(); ok {
-			w.running++
-			go w.loop(next)
-		}
-	}
+	w.startLocked()
 	return true
+}
+
+// startLocked starts as many goroutines as there is work for.
+func (w *workers) startLocked() {
+	for w.running < w.limit {
+		next, ok := w.nextLocked()
+		if !ok {
+			return
+		}
+		w.running++
+		go w.loop(next)
+	}
 }
 
 // loop runs jobs until none is left that this goroutine may run.
@@ -70,24 +82,27 @@ func (w *workers) loop(j job) {
 		w.mu.Lock()
 		if !j.urgent {
 			w.runOther--
+			w.inOther -= j.size
 		}
 		if j, ok = w.nextLocked(); !ok {
 			w.running--
 			w.idle.Broadcast()
 		}
+		w.startLocked() // a large one that ended makes room for several
 		w.mu.Unlock()
 	}
 }
 
 func (w *workers) nextLocked() (job, bool) {
 	from := &w.urgent
-	mayOther := len(w.other) > 0 && w.runOther < max(1, w.limit-1)
+	mayOther := len(w.other) > 0 && w.runOther < max(1, w.limit-1) && (w.inOther == 0 || w.inOther+w.other[0].size <= w.runBytes)
 	switch {
 	case len(w.urgent) == 0 && !mayOther:
 		return job{}, false
 	case len(w.urgent) == 0 || mayOther && w.other[0].due.Before(w.urgent[0].due):
 		from = &w.other
 		w.runOther++
+		w.inOther += w.other[0].size
 	}
 	j := heap.Pop(from).(job)
 	w.bytes -= j.size

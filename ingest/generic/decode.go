@@ -115,8 +115,8 @@ func fill(path string, in any, out reflect.Value) error {
 		return nil
 	}
 	n, ok := integer(in)
-	if !ok || out.OverflowInt(n) {
-		return wrong(path, "want a whole number, not %s", shown(in))
+	if !ok || out.OverflowInt(n) || n > exact || n < -exact {
+		return wrong(path, "want a whole number, at most %d, not %s", int64(exact), shown(in))
 	}
 	out.SetInt(n)
 	return nil
@@ -180,6 +180,9 @@ func timeOf(path string, in any) (time.Time, error) {
 	return at, nil
 }
 
+// exact is the largest number of which JavaScript tells neighbours apart: ids above it would be others for viewers.
+const exact = 1<<53 - 1
+
 // integer reads a whole number, also one in text or with a fraction of zeros.
 func integer(in any) (int64, bool) {
 	text, ok := in.(string)
@@ -191,7 +194,6 @@ func integer(in any) (int64, bool) {
 		return n, true
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	const exact = 1 << 53
 	if !ok || err != nil || math.Trunc(f) != f || math.Abs(f) > exact || strings.ContainsAny(text, "xXpP_+nN") {
 		return 0, false
 	}

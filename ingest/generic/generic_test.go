@@ -5,12 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,8 +105,8 @@ func TestRefusals(t *testing.T) {
 func TestErrorsNameTheField(t *testing.T) {
 	const begin = `{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"events":[{"id":"a","kind":"goal","team":1},`
 	for _, tt := range []struct{ body, field, want string }{
-		{begin + `{"id":"b","kind":"goal","team":1,"minute":"soon"}]}`, "events[1].minute", `whole number, not "soon"`},
-		{begin + `{"id":"b","kind":"goal","team":1,"minute":3.5}]}`, "events[1].minute", "whole number, not 3.5"},
+		{begin + `{"id":"b","kind":"goal","team":1,"minute":"soon"}]}`, "events[1].minute", `whole number, at most 9007199254740991, not "soon"`},
+		{begin + `{"id":"b","kind":"goal","team":1,"minute":3.5}]}`, "events[1].minute", "not 3.5"},
 		{begin + `{"id":"b","kind":"goal","team":1,"minute":700}]}`, "events[1].minute", "0 to 200"},
 		{begin + `{"id":"b","kind":"goal","team":1,"player":{"nmae":"A"}}]}`, "events[1].player.nmae", "no such field"},
 		{begin + `{"id":"b","kind":"goal","team":1,"player":"Ida"}]}`, "events[1].player", `object, not "Ida"`},
@@ -116,6 +120,7 @@ func TestErrorsNameTheField(t *testing.T) {
 		{begin + `7]}`, "events[1]", "object, not 7"},
 		{`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2},"kickoff":"0001-01-02T00:00:00Z"}}`, "fixture.kickoff", "years"},
 		{`{"match":9223372036854775808}`, "match", "whole number"},
+		{`{"match":9007199254740992}`, "match", "at most 9007199254740991"},
 		{`{"events":{}}`, "events", "list, not an object"},
 		{`{"lineups":[{"team":1,"players":[{"captain":"perhaps"}]}]}`, "lineups[0].players[0].captain", "true or false"},
 		{"{\n  \"match\": 7,\n}", "", "line 3, column 1"},
@@ -184,7 +189,7 @@ func TestFromPostToSnapshot(t *testing.T) {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	in := ingest.New(ingest.Config{}, db, bus{}, nil, []ingest.Provider{generic.New()}, log, prometheus.NewRegistry())
+	in := ingest.New(ingest.Config{Open: true}, db, bus{}, nil, []ingest.Provider{generic.New()}, log, prometheus.NewRegistry())
 	server := httptest.NewServer(in.Handler())
 	defer server.Close()
 	ctx, stop := context.WithCancel(t.Context())
@@ -251,6 +256,99 @@ func TestFromPostToSnapshot(t *testing.T) {
 	until("abandoned", func(m goalcast.Snapshot) bool {
 		return m.State == goalcast.Abandoned && m.Score == goalcast.Score{} && m.Venue != "late"
 	})
+}
+
+// The documentation's lines of shell bring the example to today, so that whoever tries it sees the match among today's; every time in it is set.
+func TestExampleIsOfToday(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile("(?s)```sh\n(.*?)```").FindSubmatch(text)
+	if lines == nil {
+		t.Fatal("no lines of shell in docs/providers.md")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "match.json"), example(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, ago := range []time.Duration{time.Minute, 0} {
+		shell := exec.CommandContext(t.Context(), "sh", "-ec", string(lines[1])+fmt.Sprintf("\ntoday %d", int(ago.Seconds())))
+		shell.Dir = dir
+		before := time.Now().Truncate(time.Second)
+		body, err := shell.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(before)
+		r, err := read(string(body))
+		if err != nil || bytes.Contains(body, []byte("2026-05-17")) {
+			t.Fatalf("%s: %v", body, err)
+		}
+		m := r.Matches[0]
+		for what, at := range map[string]struct {
+			time.Time
+			ago time.Duration
+		}{"time": {r.Version.Time, ago}, "kickoff": {m.Fixture.Kickoff, 30 * time.Minute}, "at": {m.Facts[0].At, 30*time.Minute - 40*time.Second}} {
+			if off := at.Sub(before.Add(-at.ago)); off < 0 || off > took {
+				t.Errorf("%s is %s", what, at)
+			}
+		}
+	}
+}
+
+// Whoever writes a document by hand hears at once what is wrong with it, each time, and with ?wait= what came of it; and a second match of the afternoon is a match.
+func TestAnswersToWhoPostsByHand(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db, err := store.Open(t.Context(), "sqlite::memory:", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in := ingest.New(ingest.Config{Open: true}, db, bus{}, nil, []ingest.Provider{generic.New()}, log, prometheus.NewRegistry())
+	server := httptest.NewServer(in.Handler())
+	defer server.Close()
+	defer server.Client().CloseIdleConnections()
+	post := func(query string, body []byte) (status int, answer map[string]any) {
+		t.Helper()
+		res, err := server.Client().Post(server.URL+"/feeds/json"+query, "application/json", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, answer
+	}
+	for range 3 {
+		status, answer := post("", bytes.Replace(example(t), []byte(`"minute": 27`), []byte(`"minute": "27th"`), 1))
+		if status != 422 || answer["field"] != "events[1].minute" || answer["document"] != 1.0 || !strings.Contains(fmt.Sprint(answer["detail"]), `not "27th"`) {
+			t.Fatalf("%d %v", status, answer)
+		}
+	}
+	docs, err := db.Documents(t.Context(), goalcast.DocumentFilter{})
+	if err != nil || len(docs) != 1 || docs[0].State != goalcast.DocumentFailed || !strings.Contains(docs[0].Error, "events[1].minute") {
+		t.Errorf("kept %+v, %v", docs, err)
+	}
+	for _, match := range []string{"9000000001", "9000000002"} {
+		body := bytes.ReplaceAll(example(t), []byte(`"match": 9000000001`), []byte(`"match": `+match))
+		status, answer := post("?wait=10s", body)
+		if status != 200 || answer["state"] != "applied" || answer["outcome"] != "changed" || !strings.Contains(fmt.Sprint(answer["matches"]), "json:"+match+":goal-1") {
+			t.Errorf("match %s: %d %v", match, status, answer)
+		}
+		if status, answer := post("?wait=10s", body); status != 200 || answer["outcome"] != "repeated" {
+			t.Errorf("match %s again: %d %v", match, status, answer)
+		}
+		id, _ := strconv.ParseInt(match, 10, 64)
+		if m, err := db.Match(t.Context(), goalcast.MatchID(id)); err != nil || m.Score != (goalcast.Score{Home: 1}) {
+			t.Errorf("match %s: %+v, %v", match, m.Score, err)
+		}
+	}
 }
 
 type bus struct{}
