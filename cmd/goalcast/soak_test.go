@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,8 +21,9 @@ import (
 	"goalcast/loadtest/simulator"
 )
 
-// TestSoak plays simulated match days to goalcast while the process that takes feeds in is killed and Redis (empty afterwards) and PostgreSQL are restarted, at random. Viewers
-// over every transport record everything: none may miss an event, get one twice or out of order, and in the end all know what really happened.
+// TestSoak plays simulated match days to goalcast while, at random, the process that takes feeds in is killed, Redis is wiped, and Redis and PostgreSQL fail over to
+// their replicas. The documents of the second day have no production header: those of one second are told apart by their arrival only. Viewers over every transport record
+// everything: none may miss an event, get one twice or out of order, and in the end all know what really happened.
 //
 // It is short and fast here; `make soak` plays ten matches at 20 times their speed.
 func TestSoak(t *testing.T) {
@@ -40,10 +43,13 @@ func TestSoak(t *testing.T) {
 	played := make(chan error, len(days))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	for _, day := range days {
-		go func() {
-			played <- day.Run(ctx, simulator.Poster(r.ingest.public+"/feeds/opta", "", nil, slog.New(slog.DiscardHandler)))
-		}()
+	for n, day := range days {
+		post := simulator.Poster(r.ingest.public+"/feeds/opta", "", nil, slog.New(slog.DiscardHandler))
+		if n == 1 {
+			headed := post
+			post = func(ctx context.Context, d simulator.Document) error { return headed(ctx, withoutProduction(d)) }
+		}
+		go func() { played <- day.Run(ctx, post) }()
 	}
 	harm := r.harm(pause, played, len(days))
 	t.Logf("done to it: %v", harm)
@@ -67,18 +73,30 @@ func TestSoak(t *testing.T) {
 	}
 }
 
+var productionHeader = regexp.MustCompile(`(?s)<!-- PRODUCTION HEADER.*?-->`)
+
+// withoutProduction takes from a document what tells when it was made, but for its time in whole seconds.
+func withoutProduction(d simulator.Document) simulator.Document {
+	d.Body = productionHeader.ReplaceAll(d.Body, nil)
+	d.Headers = maps.Clone(d.Headers)
+	for _, name := range []string{"X-Meta-Production-Server-TimeStamp", "X-Meta-Last-Updated", "X-Meta-Message-Digest"} {
+		delete(d.Headers, name)
+	}
+	return d
+}
+
 // soakRig is goalcast on servers that can be stopped: one process for feeds, always at the same address, and one for viewers.
 type soakRig struct {
 	t           *testing.T
-	redis       *testservers.RedisServer
-	postgres    *testservers.PostgresServer
+	redis       *testservers.RedisPair
+	postgres    *testservers.PostgresPair
 	env         []string
 	ingest, hub *process
 	ingestAt    string
 }
 
 func newSoakRig(t *testing.T) *soakRig {
-	r := &soakRig{t: t, redis: testservers.NewRedis(t), postgres: testservers.NewPostgres(t)}
+	r := &soakRig{t: t, redis: testservers.NewRedisPair(t), postgres: testservers.NewPostgresPair(t)}
 	r.env = append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL, "GOALCAST_FEED_SWEEP_AFTER=500ms")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,8 +122,10 @@ func (r *soakRig) harm(pause time.Duration, played <-chan error, days int) (done
 		do   func()
 	}{
 		{"ingest killed", func() { r.ingest.kill(); r.startIngest() }},
-		{"redis restarted empty", r.redis.RestartEmpty},
-		{"postgres restarted", func() { r.postgres.Stop(); r.postgres.Start(r.t) }},
+		{"redis wiped", r.redis.Wipe},
+		{"postgres restarted", r.postgres.Restart},
+		{"redis failed over", r.redis.FailOver},
+		{"postgres failed over", r.postgres.FailOver},
 	}
 	for n := 0; days > 0; {
 		select {

@@ -74,7 +74,7 @@ func NewSentinel(tb testing.TB, name, master string) *RedisServer {
 		tb.Fatal(err)
 	}
 	settings := filepath.Join(tb.TempDir(), "sentinel.conf") // which it writes to
-	text := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %[1]s 1000\nsentinel failover-timeout %[1]s 5000\n", name, host, port)
+	text := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %[1]s 1500\nsentinel failover-timeout %[1]s 5000\n", name, host, port)
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -173,19 +173,7 @@ func (r *RedisServer) Do(args ...string) string {
 // Calls is how often clients have called a command, "subscribe".
 func (r *RedisServer) Calls(command string) int {
 	r.tb.Helper()
-	text, err := r.ask(func(in *bufio.Reader) (string, error) {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		size, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(line), "$"))
-		if err != nil {
-			return "", fmt.Errorf("answers %q", line)
-		}
-		text := make([]byte, size)
-		_, err = io.ReadFull(in, text)
-		return string(text), err
-	}, "INFO", "commandstats")
+	text, err := r.info("commandstats")
 	if err != nil {
 		r.tb.Fatalf("redis info: %v", err)
 	}
@@ -199,6 +187,23 @@ func (r *RedisServer) Calls(command string) int {
 		r.tb.Fatalf("redis info: %v", err)
 	}
 	return n
+}
+
+// info is a section of what the server tells of itself.
+func (r *RedisServer) info(section string) (string, error) {
+	return r.ask(func(in *bufio.Reader) (string, error) {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		size, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(line), "$"))
+		if err != nil {
+			return "", fmt.Errorf("answers %q", line)
+		}
+		text := make([]byte, size)
+		_, err = io.ReadFull(in, text)
+		return string(text), err
+	}, "INFO", section)
 }
 
 func (r *RedisServer) command(args ...string) (string, error) {

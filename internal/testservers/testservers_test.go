@@ -84,3 +84,39 @@ func TestServersDieWithTheTest(t *testing.T) {
 type stillThere struct{ answer string }
 
 func (e *stillThere) Error() string { return "the server still answers " + strings.TrimSpace(e.answer) }
+
+func TestFailover(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		p := NewPostgresPair(t)
+		db, err := sql.Open("pgx", p.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for n, query := range []string{"CREATE TABLE t (n int)", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"} {
+			if n > 0 {
+				p.FailOver()
+			}
+			db.SetMaxIdleConns(0) // none to the one that died
+			if _, err := db.ExecContext(t.Context(), query); err != nil {
+				t.Fatalf("%s: %v", query, err)
+			}
+		}
+		var count int
+		if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM t").Scan(&count); err != nil || count != 2 {
+			t.Errorf("%d rows, %v", count, err)
+		}
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		p := NewRedisPair(t)
+		p.master.Do("SET", "a", "1")
+		p.master.Do("WAIT", "1", "5000")
+		first := p.master
+		p.FailOver()
+		if p.master == first || p.master.Do("STRLEN", "a") != ":1" {
+			t.Error("the replica was not promoted with what it had")
+		}
+	})
+}

@@ -1,0 +1,196 @@
+package testservers
+
+import (
+	"database/sql"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// PostgresPair is a PostgreSQL server with a standby that has every commit before it is acknowledged
+// (synchronous replication), so that a failover loses nothing that anybody was told of.
+type PostgresPair struct {
+	URL string // of both; target_session_attrs chooses the one that takes writes
+
+	tb      testing.TB
+	primary *PostgresServer
+	standby *PostgresServer
+}
+
+// NewPostgresPair starts both for this test alone. It takes about five seconds.
+func NewPostgresPair(tb testing.TB) *PostgresPair {
+	tb.Helper()
+	p := &PostgresPair{tb: tb, primary: NewPostgres(tb), standby: NewPostgres(tb)}
+	p.URL = fmt.Sprintf("postgres://goalcast@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write", p.primary.addr(tb), p.standby.addr(tb))
+	p.follow()
+	return p
+}
+
+// FailOver kills the primary and promotes the standby; the one that died follows it from then on.
+func (p *PostgresPair) FailOver() {
+	p.tb.Helper()
+	p.primary.Stop()
+	p.primary, p.standby = p.standby, p.primary
+	p.primary.do(p.tb, "SELECT pg_promote(true, 60)")
+	p.follow()
+}
+
+// Restart kills the primary and starts it again.
+func (p *PostgresPair) Restart() {
+	p.tb.Helper()
+	p.primary.Stop()
+	p.primary.Start(p.tb)
+}
+
+// follow makes the standby a copy of the primary, and has commits wait for it.
+func (p *PostgresPair) follow() {
+	p.tb.Helper()
+	s := p.standby
+	s.Stop()
+	data := filepath.Join(s.folder, "data")
+	if err := os.RemoveAll(data); err != nil {
+		p.tb.Fatal(err)
+	}
+	tool, err := find("pg_basebackup", filepath.Dir(s.args[0]))
+	if err != nil {
+		missing(p.tb, "%v", err)
+	}
+	host, port, err := net.SplitHostPort(p.primary.addr(p.tb))
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	cmd := exec.Command(tool, "-D", data, "-h", host, "-p", port, "-U", "goalcast", "-X", "stream", "-c", "fast", "--no-sync")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
+	cmd.Dir = "/"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		p.tb.Fatalf("pg_basebackup: %v\n%s", err, out)
+	}
+	follows := fmt.Sprintf("primary_conninfo = 'host=%s port=%s user=goalcast application_name=standby'\n", host, port)
+	for name, text := range map[string]string{"postgresql.auto.conf": follows, "standby.signal": ""} {
+		path := filepath.Join(data, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			p.tb.Fatal(err)
+		}
+		if s.user != nil {
+			if err := os.Chown(path, int(s.user.Uid), int(s.user.Gid)); err != nil {
+				p.tb.Fatal(err)
+			}
+		}
+	}
+	s.Start(p.tb)
+	p.primary.do(p.tb, "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+	p.primary.do(p.tb, "SELECT pg_reload_conf()")
+	err = eventually(startLimit, func() error {
+		state := p.primary.do(p.tb, "SELECT coalesce(max(sync_state), 'nobody') FROM pg_stat_replication")
+		if state != "sync" {
+			return fmt.Errorf("the standby is %s", state)
+		}
+		return nil
+	})
+	if err != nil {
+		p.tb.Fatalf("%v\n%s", err, s.output())
+	}
+}
+
+// addr is where the server listens.
+func (p *PostgresServer) addr(tb testing.TB) string {
+	u, err := url.Parse(p.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return u.Host
+}
+
+// do runs a statement and returns its first column, if it has one.
+func (p *PostgresServer) do(tb testing.TB, query string) (answer string) {
+	tb.Helper()
+	db, err := sql.Open("pgx", p.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer db.Close()
+	if strings.HasPrefix(query, "SELECT") {
+		err = db.QueryRowContext(tb.Context(), query).Scan(&answer)
+	} else {
+		_, err = db.ExecContext(tb.Context(), query)
+	}
+	if err != nil {
+		tb.Fatalf("%s: %v\n%s", query, err, p.output())
+	}
+	return answer
+}
+
+// RedisPair is a Redis server with a replica, and a Sentinel that promotes the replica when the master
+// dies. Replication is not synchronous: the last writes may be lost, as in life.
+type RedisPair struct {
+	URL string // "redis+sentinel://127.0.0.1:<port>/main"
+
+	tb              testing.TB
+	sentinel        *RedisServer
+	master, replica *RedisServer
+}
+
+// NewRedisPair starts all three for this test alone.
+func NewRedisPair(tb testing.TB) *RedisPair {
+	tb.Helper()
+	p := &RedisPair{tb: tb, master: NewRedis(tb), replica: NewRedis(tb)}
+	p.replica.Do("REPLICAOF", "127.0.0.1", strconv.Itoa(p.master.port))
+	p.sentinel = NewSentinel(tb, "main", p.master.Addr)
+	p.URL = "redis+sentinel://" + p.sentinel.Addr + "/main"
+	p.settle()
+	return p
+}
+
+// FailOver kills the master, waits until the Sentinel has promoted the replica, and has the one that
+// died follow it.
+func (p *RedisPair) FailOver() {
+	p.tb.Helper()
+	p.master.Stop()
+	err := eventually(startLimit, func() error {
+		return p.knows(p.replica)
+	})
+	if err != nil {
+		p.tb.Fatalf("%v\n%s", err, p.sentinel.output())
+	}
+	p.master, p.replica = p.replica, p.master
+	p.replica.Start()
+	p.replica.Do("REPLICAOF", "127.0.0.1", strconv.Itoa(p.master.port))
+	p.settle()
+}
+
+// Wipe deletes everything, on both.
+func (p *RedisPair) Wipe() { p.master.FlushAll() }
+
+// settle waits until the replica follows and the Sentinel knows it.
+func (p *RedisPair) settle() {
+	p.tb.Helper()
+	err := eventually(startLimit, func() error {
+		answer, err := p.master.info("replication")
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(answer, "state=online") {
+			return fmt.Errorf("the replica does not follow: %q", answer)
+		}
+		return p.knows(p.master)
+	})
+	if err != nil {
+		p.tb.Fatalf("%v\n%s", err, p.sentinel.output())
+	}
+}
+
+// knows says, as an error, if the Sentinel does not have the server for the master, with one replica.
+func (p *RedisPair) knows(master *RedisServer) error {
+	answer, err := p.sentinel.info("sentinel")
+	if err == nil && !strings.Contains(answer, "status=ok,address="+master.Addr+",slaves=1") {
+		err = fmt.Errorf("the Sentinel says %q", answer)
+	}
+	return err
+}
