@@ -110,7 +110,7 @@ func FuzzJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if m == nil && string(out) != before {
+		if m == nil && string(out) != strings.TrimPrefix(before, "\xef\xbb\xbf") { // a byte order mark is no fault
 			t.Fatalf("%q from %q, and nothing noted", out, before)
 		}
 		if json.Valid([]byte(before)) && !json.Valid(out) {
