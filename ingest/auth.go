@@ -33,12 +33,11 @@ func (in *Ingest) authorize(provider string, r *http.Request) *refusal {
 			}
 		}
 		return &refusal{status: http.StatusUnauthorized, reason: "unauthorized", text: "the provider's secret is missing or wrong"}
-	case !in.cfg.Open:
-		return &refusal{status: http.StatusForbidden, reason: "forbidden", text: "this provider has no secret: set GOALCAST_FEED_SECRETS=" + provider + "=SECRET, or, to try it out on this machine, GOALCAST_FEEDS_OPEN=true"}
-	case !local(r):
-		return &refusal{status: http.StatusForbidden, reason: "forbidden", text: "no secret is configured for this provider: only clients on this machine may post"}
+	case local(r) && (in.cfg.Open || ownProcess(r)):
+		return nil
 	}
-	return nil
+	return &refusal{status: http.StatusForbidden, reason: "forbidden", text: "this provider has no secret: set GOALCAST_FEED_SECRETS=" + provider +
+		"=SECRET. Without one only programs of goalcast's own user on this machine may post, and with GOALCAST_FEEDS_OPEN=true all on this machine"}
 }
 
 // offeredSecrets are all that the request could mean as its secret.
@@ -65,12 +64,17 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// local says whether the client seems to be a program on this machine: not one behind a proxy on this machine that says so, and not a web page in a browser on it, which
-// could be anybody's. A proxy may say nothing, so that feeds are open only where somebody asked for it.
+// local says whether the client seems to be a program on this machine: not a proxy on it that says so
+// or speaks HTTP/1.0, as nginx does unless told otherwise, and not a web page in a browser on it, which
+// could be anybody's. A proxy may say nothing: so the kernel is asked whose the client is (ownProcess),
+// or somebody has opened the feeds.
 func local(r *http.Request) bool {
+	if !r.ProtoAtLeast(1, 1) {
+		return false
+	}
 	for name := range r.Header {
 		switch {
-		case slices.Contains(passedOn, name), strings.HasPrefix(name, "X-Forwarded-"), strings.HasPrefix(name, "Sec-Fetch-"):
+		case slices.Contains(passedOn, name), strings.HasPrefix(name, "X-Forwarded-"), name == "Sec-Fetch-Site": // browsers only: Node's fetch sends others of Sec-Fetch
 			return false
 		}
 	}

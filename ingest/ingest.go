@@ -63,8 +63,8 @@ type Queue interface {
 
 // Config says how documents are taken in. Zero fields take the defaults.
 type Config struct {
-	// Secrets by provider name; a request shows any of them. A provider without one may not post, unless feeds are Open: then any program of this machine may, and
-	// whoever reaches one that passes requests on.
+	// Secrets by provider name; a request shows any of them. For a provider without one only programs of our own user on this machine may post
+	// (Linux), or, where feeds are Open, any program of this machine, and whoever reaches one that passes requests on.
 	Secrets map[string][]string
 	Open    bool
 
@@ -191,7 +191,7 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 		case cfg.Open:
 			log.Warn("no secret for this provider's feeds: whoever reaches a program or proxy on this machine may post", "provider", p.Name())
 		default:
-			log.Warn("no secret for this provider's feeds: nobody may post", "provider", p.Name())
+			log.Warn("no secret for this provider's feeds: only programs of this user on this machine may post", "provider", p.Name())
 		}
 	}
 	in.UseSecrets(cfg.Secrets)

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -111,21 +113,45 @@ func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 	}
 }
 
-// TestFeedsWithoutASecretAreShut: to this machine as well, since a proxy on it that says nothing of itself looks the same.
+// TestFeedsWithoutASecretAreShut: to a proxy on this machine that says nothing of itself, to web pages and to other users; not to programs of our own user.
 func TestFeedsWithoutASecretAreShut(t *testing.T) {
 	t.Parallel()
 	const secret = "secret-of-the-other-feed"
 	folder := t.TempDir()
 	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"), "GOALCAST_FEED_SECRETS=wsc=" + secret, "GOALCAST_FEEDS_OPEN=false",
 		"GOALCAST_DRAIN_TIME=0s"}, "serve")
-	for _, base := range []string{testservers.Nginx(t, p.public), p.public} {
-		for _, feed := range []string{"json", "opta"} {
-			if got, text := status(t, http.MethodPost, base+"/feeds/"+feed, "", noMatch("")); got != http.StatusForbidden || !strings.Contains(text, "GOALCAST_FEED_SECRETS") {
-				t.Errorf("%s by %s: %d %s", feed, base, got, text)
-			}
+	proxy := testservers.Nginx(t, p.public)
+	for _, feed := range []string{"json", "opta"} {
+		if got, text := status(t, http.MethodPost, proxy+"/feeds/"+feed, "", noMatch("")); got != http.StatusForbidden || !strings.Contains(text, "GOALCAST_FEED_SECRETS") {
+			t.Errorf("%s by nginx: %d %s", feed, got, text)
 		}
+	}
+	for _, base := range []string{proxy, p.public} {
 		if got, _ := status(t, http.MethodPost, base+"/feeds/wsc", "", noMatch("")); got != http.StatusUnauthorized {
 			t.Errorf("a feed with a secret, without it, by %s: %d", base, got)
+		}
+	}
+	post := func(as *syscall.Credential, base string, args ...string) string {
+		cmd := exec.Command("curl", append([]string{"-s", "-o", os.DevNull, "-w", "%{http_code}", "--data-binary", noMatch(""), base + "/feeds/json"}, args...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	if got := post(nil, p.public); (got == "403") != (runtime.GOOS != "linux") {
+		t.Errorf("a program of our own user: %s", got)
+	}
+	if got := post(nil, p.public, "-H", "Sec-Fetch-Site: cross-site"); got != "403" {
+		t.Errorf("a web page: %s", got)
+	}
+	if got := post(nil, p.public, "--http1.0"); got != "403" {
+		t.Errorf("what speaks HTTP/1.0, as a proxy may: %s", got)
+	}
+	if os.Geteuid() == 0 {
+		if got := post(&syscall.Credential{Uid: 65534, Gid: 65534}, p.public); got != "403" {
+			t.Errorf("another user: %s", got)
 		}
 	}
 }
