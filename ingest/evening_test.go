@@ -77,7 +77,7 @@ func newEvening(t testing.TB, p ingest.Provider) *evening24 {
 		t.Fatal(err)
 	}
 	e := &evening24{goals: map[goalcast.MatchID]time.Time{}, tell: make(chan struct{})}
-	in := ingest.New(ingest.Config{Workers: 2}, db, e, e, []ingest.Provider{p}, log, prometheus.NewRegistry())
+	in := ingest.New(ingest.Config{Workers: 2, Open: true}, db, e, e, []ingest.Provider{p}, log, prometheus.NewRegistry())
 	e.handler = in.Handler()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
