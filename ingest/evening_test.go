@@ -96,7 +96,7 @@ func newEvening(t testing.TB, p ingest.Provider) *evening24 {
 
 func (e *evening24) post(t testing.TB, feed string, match int, body []byte) {
 	r := httptest.NewRequest(http.MethodPost, "/feeds/opta", bytes.NewReader(body))
-	r.RemoteAddr = "127.0.0.1:4000"
+	r.RemoteAddr, r.Host = "127.0.0.1:4000", "127.0.0.1:8080"
 	r.Header.Set("X-Meta-Feed-Type", feed)
 	r.Header.Set("X-Meta-Game-Id", fmt.Sprint(match))
 	w := httptest.NewRecorder()
