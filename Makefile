@@ -31,7 +31,7 @@ RACE := -race $(foreach module,modernc.org github.com/yuin/gopher-lua github.com
 SAMPLED := $(CURDIR)/tmp/sampled
 test-go:
 	@mkdir -p tmp && rm -f $(SAMPLED)
-	GOALCAST_SAMPLES_USED=$(SAMPLED) $(GO) test $(RACE) -count=1 -timeout 20m $(PACKAGES)
+	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO) test $(RACE) -count=1 -timeout 20m $(PACKAGES)
 	GOALCAST_SAMPLES=made-up $(GO) test $(RACE) -timeout 20m \
 		-run "^($$(sort -u $(SAMPLED) | paste -sd '|'))$$" ./ingest ./cmd/goalcast
 

@@ -6,7 +6,7 @@
 // alone tests the same paths. GOALCAST_SAMPLES=made-up asks for those; without it, and with CI=true,
 // a missing folder fails.
 //
-// A test that can play either kind is noted, by name, in the file that $GOALCAST_SAMPLES_USED names:
+// A test that can play either kind is noted, by name, in the file that $GOALCAST_TEST_SAMPLES_USED names:
 // the Makefile runs those a second time with the made-up documents.
 package samples
 
@@ -116,7 +116,7 @@ func readMadeUp(tb TB, name string) []byte {
 
 // note tells the Makefile of a test that can play either kind.
 func note(tb TB) {
-	path := os.Getenv("GOALCAST_SAMPLES_USED")
+	path := os.Getenv("GOALCAST_TEST_SAMPLES_USED")
 	if path == "" {
 		return
 	}
