@@ -18,6 +18,7 @@ import (
 // What the alerts of deploy/alerts.yaml ask for is there as soon as a process runs, with zero, so that
 // the first fault is an increase; and each alert has its paragraph in the operator's page.
 func TestAlertsFindTheirMetrics(t *testing.T) {
+	t.Parallel()
 	rules, err := os.ReadFile("../../deploy/alerts.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -32,8 +32,8 @@ func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	for _, query := range []string{
-		`INSERT INTO devices (token, user_id, platform, language, created)
-			SELECT 'token-' || n || '-' || repeat(md5(n::text), 4), md5('user' || n), 'android', 'nl', 0 FROM generate_series(1, $1::int) AS n`,
+		`INSERT INTO devices (token, user_id, platform, language, created, seen, proven)
+			SELECT 'token-' || n || '-' || repeat(md5(n::text), 4), md5('user' || n), 'android', 'nl', 0, (extract(epoch FROM now()) * 1000)::bigint, true FROM generate_series(1, $1::int) AS n`,
 		fmt.Sprintf(`INSERT INTO follows (user_id, kind, topic, created) SELECT md5('user' || n), %d, %d, 0 FROM generate_series(1, $1::int) AS n`,
 			goalcast.ForTeam(0).Kind, home),
 		`VACUUM ANALYZE devices, follows`,
@@ -52,6 +52,7 @@ func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 // TestKilledWhileAnAudienceIsCut: a process dies by kill -9 when some of a goal's followers are in batches and others are not; another process sends to all
 // of them, to each once. The first process reaches no Firebase, so that whatever phones get is the second one's.
 func TestKilledWhileAnAudienceIsCut(t *testing.T) {
+	t.Parallel()
 	const fans = 2600 // steps of 500, 1000 and 1100
 	fake := &fcmtest.Server{Project: "test"}
 	firebase := httptest.NewServer(fake)

@@ -16,6 +16,7 @@ import (
 
 // TestClipsPlayAtBrightcove: from WSC's webhook through Brightcove and its callbacks to the viewer, who is told of a clip when it can be played, of each better cut, and of its end.
 func TestClipsPlayAtBrightcove(t *testing.T) {
+	t.Parallel()
 	for name, clustered := range map[string]bool{"embedded": false, "clustered": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

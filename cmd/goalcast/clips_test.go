@@ -16,6 +16,7 @@ import (
 
 // TestClipsReachViewers: a clip that WSC posts is tied to its goal and goes out to who follows the match; only who knows the key may post one.
 func TestClipsReachViewers(t *testing.T) {
+	t.Parallel()
 	const secret = "wsc-secret-of-the-tests"
 	s := startEmbedded(t)
 	s.ingest.stop(20 * time.Second)

@@ -46,24 +46,25 @@ func jsonMatch(minute, goals int) string {
 
 // An operator's evening: documents in, one of them broken, one twice; he lists them, looks at one, hears the alarm and acknowledges it, replays and rebuilds.
 func TestDocumentsReplayAndAlarms(t *testing.T) {
+	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
 	env := []string{"GOALCAST_DATABASE_URL=" + url, "GOALCAST_ADMIN_TOKENS=operator=operator-token-0123456789", "GOALCAST_RETENTION=json=30d"}
 	p := start(t, env, "serve")
-	post := func(body string) {
+	post := func(body string, want int) {
 		t.Helper()
 		res, err := http.Post(p.public+"/feeds/json", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
+		if res.StatusCode != want {
 			t.Fatal(res.Status)
 		}
 	}
-	post(jsonMatch(40, 1))
-	post(jsonMatch(41, 2))
-	post(jsonMatch(41, 2))
-	post(`{"match":9000000001,"oops":true}`)
+	post(jsonMatch(40, 1), http.StatusOK)
+	post(jsonMatch(41, 2), http.StatusOK)
+	post(jsonMatch(41, 2), http.StatusOK)
+	post(`{"match":9000000001,"oops":true}`, http.StatusUnprocessableEntity) // kept all the same
 
 	admin := func(method, path string) (status int, text string) {
 		t.Helper()

@@ -52,8 +52,10 @@ func (m sampleMatch) deliveries() []delivery {
 
 // TestMatchesAsTheyWereLive plays matches to a running goalcast and looks at them as viewers do.
 func TestMatchesAsTheyWereLive(t *testing.T) {
+	t.Parallel()
 	for _, m := range sampleMatches(t) {
 		t.Run(fmt.Sprint(m.id), func(t *testing.T) {
+			t.Parallel()
 			inOrder := map[string][]goalcast.Event{}
 			for mode, start := range map[string]func(*testing.T) system{"embedded": startEmbedded, "clustered": startClustered} {
 				t.Run(mode, func(t *testing.T) { inOrder[mode] = playInOrder(t, start(t), m) })
@@ -226,6 +228,7 @@ func sameEvents(t *testing.T, what string, a, b []goalcast.Event) {
 
 // TestRedisRestartsEmptyInMidMatch: viewers stay connected and get the next goal.
 func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
+	t.Parallel()
 	s, m := startClustered(t), sampleMatches(t)[1]
 	docs := m.deliveries()
 	var viewers []*viewer
@@ -274,6 +277,7 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 // TestKilledBetweenKeepingAndPublishing kills the process that takes feeds in, at each point of a document's way. The one started after it finishes the work: viewers of another
 // process see every event once; those of an embedded one, whose bus died with it, are told to start over and miss nothing.
 func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
+	t.Parallel()
 	m := sampleMatches(t)[1]
 	docs := m.deliveries()
 	docs = slices.Concat(docs[:4], docs[len(docs)/2:len(docs)/2+4], docs[len(docs)-2:])

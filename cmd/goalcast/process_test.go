@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,6 +34,12 @@ func TestMain(m *testing.M) {
 			fault = witnessIn(path)
 		}
 		os.Exit(run(os.Args[1:], options{fault: fault}))
+	}
+	// Tests that run side by side wait for servers and leases more than they compute: so there may be
+	// more of them than processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

@@ -152,6 +152,7 @@ func (v *viewer) moved(kickoff time.Time, within time.Duration) {
 // TestFixturesArePulledByOneOfAll: two processes, and each period one of them asks Opta. A match that is moved moves for viewers; and when the one who asks is killed
 // over it, the other asks.
 func TestFixturesArePulledByOneOfAll(t *testing.T) {
+	t.Parallel()
 	first := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 9).Add(15 * time.Hour)
 	opta, server := newLists(t, first)
 	s := system{redis: testservers.NewRedis(t)}
@@ -260,6 +261,7 @@ func (p *process) pulledAsToldOf(t *testing.T, documents int) {
 
 // TestPullsThatFailRaiseAnAlarm: while lists do not come, an operator is told, and sees why, but no password. When they come again, that is over.
 func TestPullsThatFailRaiseAnAlarm(t *testing.T) {
+	t.Parallel()
 	kickoff := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 9).Add(15 * time.Hour)
 	opta, server := newLists(t, kickoff)
 	opta.breakDown(true)

@@ -49,6 +49,7 @@ func (a app) put(path, body string) {
 
 // TestGoalsReachPhones plays a simulated match to a running goalcast and looks at what phones show.
 func TestGoalsReachPhones(t *testing.T) {
+	t.Parallel()
 	fake := &fcmtest.Server{Project: "test"}
 	firebase := httptest.NewServer(fake)
 	t.Cleanup(firebase.Close)

@@ -119,6 +119,7 @@ func (r *quietRig) waitGoal(goal int) {
 
 // TestReplaysAreQuiet: goals that only replaying or rebuilding brings reach viewers and no phone, however young they are; those that come live before and after reach both.
 func TestReplaysAreQuiet(t *testing.T) {
+	t.Parallel()
 	r := newQuietRig(t)
 	r.post(1)
 	ways := []struct {

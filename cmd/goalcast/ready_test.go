@@ -45,6 +45,7 @@ func readyzOf(t *testing.T, n *node, query string, leaving bool) (int, readiness
 
 // Each role says for itself what it can do when something that it stands on is gone.
 func TestReadinessIsOfEachRole(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "goalcast.db")
 	n := newTestNode(t, path, allRoles...)
 	ctx, stop := context.WithCancel(t.Context())
@@ -111,6 +112,7 @@ func (e *notReady) Error() string {
 }
 
 func TestARoleThatIsNotHereIsNotReady(t *testing.T) {
+	t.Parallel()
 	n := newTestNode(t, filepath.Join(t.TempDir(), "x.db"), roleIngest)
 	if code, r := readyzOf(t, n, "", false); code != http.StatusOK || len(r.Roles) != 1 {
 		t.Errorf("ingest alone: %d %+v", code, r)
@@ -184,6 +186,7 @@ func TestUnknownVariablesAreRefused(t *testing.T) {
 
 // The embedded Redis is of one process: parts that want to hear from another are refused.
 func TestTheEmbeddedRedisIsNotShared(t *testing.T) {
+	t.Parallel()
 	for roles, good := range map[string]bool{
 		"hub,ingest,notify,rest": true, "hub,ingest": true, "ingest,rest": true, "ingest": true, "ingest,notify": true, "notify": true,
 		"hub": false, "rest": false, "hub,rest": false, "rest,notify": false,

@@ -77,9 +77,11 @@ func posted(d simulator.Document) delivery {
 // TestThreeProcessesOneMatch posts a match's documents to three processes at once, each document to two of them and neighbours swapped. They never work on two
 // at a time, and what viewers get is what a process alone makes of it.
 func TestThreeProcessesOneMatch(t *testing.T) {
+	t.Parallel()
 	first := sampleMatches(t)[0]
 	for name, m := range map[string]oneMatch{"simulated": simulatedMatch(), "real": {first.id, first.deliveries()}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			witness := filepath.Join(t.TempDir(), "match")
 			url := testservers.Postgres(t)
 			env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+url, "GOALCAST_REDIS_URL="+testservers.Redis(t), "GOALCAST_TEST_WITNESS="+witness)

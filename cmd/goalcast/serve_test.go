@@ -16,6 +16,7 @@ import (
 
 // TestEditorsReachViewers: a message goes to who follows its topic, once, over every transport, and only with a token.
 func TestEditorsReachViewers(t *testing.T) {
+	t.Parallel()
 	const editorToken = "editor-token-of-the-tests"
 	s := startEmbedded(t)
 	s.ingest.stop(20 * time.Second)

@@ -27,6 +27,7 @@ import (
 //
 // It is short and fast here; `make soak` plays ten matches at 20 times their speed.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	speed, matches, pause := 300.0, 2, 2*time.Second
 	if os.Getenv("GOALCAST_SOAK") != "" {
 		speed, matches, pause = 20, 5, 12*time.Second

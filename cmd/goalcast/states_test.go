@@ -32,6 +32,7 @@ func mill(now time.Time) []byte {
 // TestEverythingProducedReachesViewers: a document is posted, and a viewer gets each kind of topic's events and each state that goalcast.StateKeys lists, in a
 // snapshot for who comes later and as frames for who was there. A state that is produced and stands in no row of the table fails.
 func TestEverythingProducedReachesViewers(t *testing.T) {
+	t.Parallel()
 	redis := testservers.Redis(t)
 	p := startAlone(t, "GOALCAST_REDIS_URL="+redis)
 	now := time.Now().UTC().Truncate(time.Second)

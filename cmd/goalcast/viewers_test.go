@@ -202,6 +202,7 @@ func TestDemoEndsSoon(t *testing.T) {
 
 // TestStateInterval: nobody gets states more often than the program is set to.
 func TestStateInterval(t *testing.T) {
+	t.Parallel()
 	p := startAlone(t, "GOALCAST_STATE_INTERVAL=3s")
 	for asked, want := range map[string]int64{"1": 3000, "4000": 4000} {
 		c, _, err := websocket.Dial(t.Context(), p.live("topics=odds:1&conflate_ms="+asked), nil)
@@ -221,6 +222,7 @@ func TestStateInterval(t *testing.T) {
 
 // TestEventStreamsOverHTTP2 has a proxy's view: many event streams on one connection without encryption, and curl's.
 func TestEventStreamsOverHTTP2(t *testing.T) {
+	t.Parallel()
 	const streams = 20
 	p := startAlone(t, "GOALCAST_PING_INTERVAL=1s")
 	var protocols http.Protocols
