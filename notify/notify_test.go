@@ -62,6 +62,7 @@ func TestSeveralNotifiersSendOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		const fans, goals = 40, 12
 		w.fans(fans)
+		w.fcm.Delay = 20 * time.Millisecond                        // so that batches wait, on any machine
 		cfg := notify.Config{BatchSize: 7, Backlog: 3, Workers: 2} // small: most batches go through the queue
 		var all []*running
 		for range 3 {
