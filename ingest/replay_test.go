@@ -31,8 +31,8 @@ import (
 var dayStart = time.Date(2026, 5, 16, 12, 0, 0, 0, time.UTC)
 
 // simulated is a made-up match day's documents.
-func simulated(matches int) (docs []goalcast.Document) {
-	day := simulator.New(simulator.Config{Seed: 7, Matches: matches, Start: dayStart, Speed: 1})
+func simulated(matches, touches int) (docs []goalcast.Document) {
+	day := simulator.New(simulator.Config{Seed: 7, Matches: matches, Start: dayStart, Speed: 1, TouchesPerMinute: touches})
 	for d := range day.Documents() {
 		docs = append(docs, goalcast.Document{Provider: "opta", Feed: d.Feed, Match: goalcast.MatchID(d.Match), Body: d.Body, Received: dayStart.Add(d.Due)})
 	}
@@ -82,7 +82,7 @@ func keepAll(t testing.TB, db *store.Store, docs []goalcast.Document) (ids []goa
 }
 
 func TestRebuild(t *testing.T) {
-	docs := simulated(1)
+	docs := simulated(1, 1)
 	match := docs[1].Match
 	onBothStores(t, func(t *testing.T, db *store.Store) {
 		ctx := t.Context()
@@ -166,7 +166,7 @@ func TestRebuild(t *testing.T) {
 
 // A document comes while the others are read: the rebuild starts again and has it.
 func TestRebuildIsOvertaken(t *testing.T) {
-	docs := simulated(1)
+	docs := simulated(1, 1)
 	match := docs[1].Match
 	db := openStore(t, "sqlite::memory:")
 	in := reader(db)
@@ -214,7 +214,7 @@ func (a archive) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]go
 
 // A match of which all memory is lost is derived again from its documents and from the lists: nothing is missing, nothing is told anew. So is one whose list was read wrongly.
 func TestRebuildHearsLists(t *testing.T) {
-	docs := simulated(1)
+	docs := simulated(1, 1)
 	match := docs[1].Match
 	db := openStore(t, "sqlite::memory:")
 	in := reader(db)
@@ -275,7 +275,7 @@ func recordOf(t *testing.T, db *store.Store, match goalcast.MatchID) goalcast.Ma
 }
 
 func TestRehearsalKeepsNothing(t *testing.T) {
-	docs := simulated(1)
+	docs := simulated(1, 1)
 	db := openStore(t, "sqlite::memory:")
 	ids := keepAll(t, db, docs)
 	rehearsal := ingest.NewRehearsal(db)
@@ -329,7 +329,7 @@ func (a alone) UpdateMatch(ctx context.Context, id goalcast.MatchID, fn func(goa
 
 // Three processes work on the documents of one match, each with its own connections, all at once and each document in two of them.
 func TestThreeProcessesOnOneMatch(t *testing.T) {
-	docs := simulated(1)
+	docs := simulated(1, 1)
 	match := docs[1].Match
 	url := testservers.Postgres(t)
 	first := openStore(t, url)
@@ -391,7 +391,7 @@ func TestThreeProcessesOnOneMatch(t *testing.T) {
 
 // A match day of kept documents is derived again, from the archive to the committed events. Run with -bench Rederive -benchtime 1x.
 func BenchmarkRederive(b *testing.B) {
-	docs := simulated(4)
+	docs := simulated(4, 0)
 	for name, url := range map[string]func() string{
 		"postgres": func() string { return testservers.DurablePostgres(b) },
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(b.TempDir(), "x.db") },
@@ -446,7 +446,7 @@ func BenchmarkRederive(b *testing.B) {
 // What came before and was applied is only counted; what failed is tried again when it comes again.
 func TestRepeatedDocument(t *testing.T) {
 	g := newGround(t)
-	d := simulated(1)[1]
+	d := simulated(1, 1)[1]
 	headers := map[string][]string{"X-Meta-Feed-Type": {d.Feed}, "X-Meta-Game-Id": {fmt.Sprint(d.Match)}}
 	is := func(state goalcast.DocumentState, attempts, repeats int) {
 		t.Helper()

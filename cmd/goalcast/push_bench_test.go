@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -76,8 +77,8 @@ func (p *process) aboutToScore(match int) (http.Header, []byte) {
 	return optatest.Headers("F9", after, time.Now()), after
 }
 
-// lately moves a document of years ago to this moment: goals now, the periods so long ago that nobody is
-// told of them. Pushes are for what is new. Every time in the document moves: one that stayed would
+// lately moves a document of years ago to this moment: goals now, in the second half, the periods so long
+// ago that nobody is told of them. Pushes are for what is new. Every time in the document moves: one that stayed would
 // lie in the future at some hours of the day.
 func lately(body []byte, since time.Duration) []byte {
 	now := time.Now().Add(since)
@@ -89,6 +90,13 @@ func lately(body []byte, since time.Duration) []byte {
 		at := now.Add(-stat.ago).In(london).Format("20060201T150405") // day before month, as live documents have it
 		body = regexp.MustCompile(`("`+stat.name+`">)[^<]*`).ReplaceAll(body, []byte("${1}"+at))
 	}
+	minute := 80 // each goal its own
+	body = goalInXML.ReplaceAllFunc(body, func(goal []byte) []byte {
+		minute++
+		goal = bytes.Replace(goal, []byte(`Period="FirstHalf"`), []byte(`Period="SecondHalf"`), 1)
+		goal = regexp.MustCompile(` Time="\d+"`).ReplaceAll(goal, fmt.Appendf(nil, ` Time="%d"`, minute))
+		return regexp.MustCompile(` Min="\d+"`).ReplaceAll(goal, fmt.Appendf(nil, ` Min="%d"`, minute-1))
+	})
 	body = regexp.MustCompile(`<Date>[^<]*`).ReplaceAll(body, []byte(`<Date>`+zoned(now.Add(-110*time.Minute))))
 	return regexp.MustCompile(`TimeStamp="[^"]*"`).ReplaceAll(body, []byte(`TimeStamp="`+zoned(now)+`"`))
 }
