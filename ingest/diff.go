@@ -25,7 +25,7 @@ func revise(rec goalcast.MatchRecord, source string, v Version, m MatchReading, 
 	if err != nil {
 		return revised{}, fmt.Errorf("match %d: %w: %w", m.Match, goalcast.ErrPermanent, err)
 	}
-	memory.hear(source, v, m.asKnown(rec.Snapshot))
+	memory.hear(source, v, m)
 	rec.Snapshot.ID = m.Match
 	truth := memory.merge(m.Match, rec.Snapshot)
 	fresh := memory.remember(memory.disagreements(m.Match, truth), received)

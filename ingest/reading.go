@@ -3,7 +3,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"goalcast"
@@ -88,8 +87,6 @@ type MatchReading struct {
 	//
 	// A clip's Team, Period and Minute are those of what it shows, as far as the provider tells; with Goal set it shows a goal, and merging finds out which.
 	Facts []goalcast.Event
-	// Former gives, by the id of a fact, the id under which an earlier release told of it: a match that knows the event by that keeps it. nil for most providers.
-	Former map[string]string
 	// Players are the names that the document tells, for facts of any source that have only an id.
 	Players map[goalcast.PlayerID]string
 	// Claims are what the document says in sum; nil if nothing.
@@ -150,20 +147,4 @@ func (v Version) believed(received time.Time) Version {
 		v.Time, v.Produced, v.Sent, v.Edited = received.UTC().Truncate(time.Second), time.Time{}, time.Time{}, time.Time{}
 	}
 	return v
-}
-
-// asKnown gives facts the ids by which the match knows them.
-func (m MatchReading) asKnown(s goalcast.Snapshot) MatchReading {
-	if len(m.Former) == 0 {
-		return m
-	}
-	m.Facts = slices.Clone(m.Facts)
-	for i, e := range m.Facts {
-		if former, ok := m.Former[e.ID]; ok {
-			if _, known := s.Event(former); known {
-				m.Facts[i].ID = former
-			}
-		}
-	}
-	return m
 }

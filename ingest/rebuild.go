@@ -80,7 +80,7 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 		memory = feeds{} // which is what a rebuild mends
 	}
 	lost := len(memory) == 0
-	done, heard, err := b.hearDocuments(ctx, memory, before[match].Snapshot, match)
+	done, heard, err := b.hearDocuments(ctx, memory, match)
 	if err != nil {
 		return done, err
 	}
@@ -113,7 +113,7 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 
 // hearDocuments empties the memory of the sources that the match's own documents are of, and fills it from them, oldest first. Those of providers that ask others
 // (Completer) are left out: hearClips has their say. heard are the sources.
-func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, before goalcast.Snapshot, match goalcast.MatchID) (done Rebuilt, heard map[string]bool, err error) {
+func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, match goalcast.MatchID) (done Rebuilt, heard map[string]bool, err error) {
 	var docs []goalcast.Document
 	filter := goalcast.DocumentFilter{Match: match, Limit: listPage}
 	for {
@@ -152,7 +152,7 @@ func (b *Rebuilder) hearDocuments(ctx context.Context, memory feeds, before goal
 				heard[reading.Source] = true
 				maps.DeleteFunc(memory, func(key string, _ *feed) bool { return sourceOf(key) == reading.Source })
 			}
-			memory.hear(reading.key(), reading.Version.cleaned(), b.in.withNames(ctx, m).asKnown(before))
+			memory.hear(reading.key(), reading.Version.cleaned(), b.in.withNames(ctx, m))
 		}
 	}
 	return done, heard, nil

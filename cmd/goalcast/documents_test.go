@@ -156,7 +156,7 @@ func rebuiltGoal(t *testing.T, p *process, url string, env []string, eventually 
 	}
 	defer db.Close()
 	err = db.UpdateMatch(t.Context(), 9000000001, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
-		e, ok := rec.Snapshot.Event("json:9000000001:goal-2")
+		e, ok := rec.Snapshot.Event("json:goal-2")
 		if !ok {
 			t.Fatal("no second goal")
 		}
@@ -185,7 +185,7 @@ func rebuiltGoal(t *testing.T, p *process, url string, env []string, eventually 
 		t.Fatal(err)
 	}
 	out, log, _ := command(t, env, "replay", "--match=9000000001", "--rebuild", "--dry-run")
-	if !strings.Contains(out, "json:9000000001:goal-2#3") || strings.Count(out, "\n") != 1 || !strings.Contains(log, `"dry_run":true`) || score() != "1-0" {
+	if !strings.Contains(out, "json:goal-2#3") || strings.Count(out, "\n") != 1 || !strings.Contains(log, `"dry_run":true`) || score() != "1-0" {
 		t.Errorf("dry run:\n%s\n%s", out, log)
 	}
 	if _, log, _ := command(t, env, "replay", "--match=9000000001", "--rebuild"); !strings.Contains(log, `"revisions":1`) {

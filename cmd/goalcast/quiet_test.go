@@ -95,7 +95,7 @@ func (r *quietRig) failed(goals int) goalcast.DocumentID {
 // pushes counts what phones were told of a goal.
 func (r *quietRig) pushes(goal int) (n int) {
 	for _, d := range r.phones.Deliveries() {
-		if d.Data["event"] == fmt.Sprintf("json:%d:goal-%d", quietMatch, goal) {
+		if d.Data["event"] == fmt.Sprintf("json:goal-%d", goal) {
 			n++
 		}
 	}
@@ -110,7 +110,7 @@ func (r *quietRig) waitGoal(goal int) {
 		if problem != nil {
 			r.t.Fatal(problem)
 		}
-		if e, ok := s.Event(fmt.Sprintf("json:%d:goal-%d", quietMatch, goal)); !ok || !e.Counts() {
+		if e, ok := s.Event(fmt.Sprintf("json:goal-%d", goal)); !ok || !e.Counts() {
 			return fmt.Errorf("%v", s.Score)
 		}
 		return nil
@@ -160,7 +160,7 @@ func TestReplaysAreQuiet(t *testing.T) {
 	r.post(last) // the notifier takes revisions in their order: it has passed by those of the replays
 	r.waitGoal(last)
 	for i, way := range ways {
-		record, err := r.db.PushRecord(t.Context(), fmt.Sprintf("json:%d:goal-%d", quietMatch, i+2))
+		record, err := r.db.PushRecord(t.Context(), fmt.Sprintf("json:goal-%d", i+2))
 		if n := r.pushes(i + 2); err != nil || n > 0 || record.Revision > 0 {
 			t.Errorf("%s: %d pushes, revision %d planned, %v", way.name, n, record.Revision, err)
 		}

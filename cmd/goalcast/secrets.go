@@ -30,7 +30,7 @@ type secrets map[string][]string
 func (s *secrets) Decode(ctx *kong.DecodeContext) error {
 	var text string
 	if err := ctx.Scan.PopValueInto("NAME=SECRET", &text); err != nil {
-		return errors.New("want NAME=SECRET,...")
+		return errors.New("want NAME=SECRET pairs between commas")
 	}
 	read, err := parseSecrets(text)
 	if err != nil {
@@ -51,7 +51,7 @@ func parseSecrets(text string) (secrets, error) {
 	for pair := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
 		name, secret, ok := strings.Cut(strings.TrimSpace(pair), "=")
 		if !ok || name == "" {
-			return nil, errors.New("want NAME=SECRET,...")
+			return nil, errors.New("want NAME=SECRET pairs between commas")
 		}
 		s[name] = append(s[name], secret)
 	}

@@ -97,7 +97,7 @@ func (Provider) Read(d goalcast.Document) (ingest.Reading, error) {
 	if err != nil {
 		return ingest.Reading{}, err
 	}
-	m := ingest.MatchReading{Match: doc.Match, Fixture: doc.Fixture, Players: map[goalcast.PlayerID]string{}, Former: map[string]string{}}
+	m := ingest.MatchReading{Match: doc.Match, Fixture: doc.Fixture, Players: map[goalcast.PlayerID]string{}}
 	seen := map[string]bool{}
 	for i, e := range doc.Events {
 		path := fmt.Sprintf("events[%d]", i)
@@ -109,8 +109,7 @@ func (Provider) Read(d goalcast.Document) (ingest.Reading, error) {
 			return ingest.Reading{}, wrong(path+".id", "%q stands here twice", e.ID)
 		}
 		seen[e.ID] = true
-		fact.ID = fmt.Sprintf("%s:%d:%s", Name, doc.Match, e.ID)
-		m.Former[fact.ID] = Name + ":" + e.ID
+		fact.ID = Name + ":" + e.ID // of this match: those of another may be the same
 		m.Facts = append(m.Facts, fact)
 	}
 	for i, l := range doc.Lineups {
