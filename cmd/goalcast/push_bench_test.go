@@ -90,7 +90,8 @@ func lately(body []byte, since time.Duration) []byte {
 		at := now.Add(-stat.ago).In(london).Format("20060201T150405") // day before month, as live documents have it
 		body = regexp.MustCompile(`("`+stat.name+`">)[^<]*`).ReplaceAll(body, []byte("${1}"+at))
 	}
-	minute := 80 // each goal its own
+	body = productionHeader.ReplaceAll(body, nil) // it has a time too
+	minute := 80                                  // each goal its own
 	body = goalInXML.ReplaceAllFunc(body, func(goal []byte) []byte {
 		minute++
 		goal = bytes.Replace(goal, []byte(`Period="FirstHalf"`), []byte(`Period="SecondHalf"`), 1)
