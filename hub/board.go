@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"goalcast"
 )
@@ -85,9 +86,10 @@ type Board struct {
 	listed  int                          // matches that are in lists
 	unknown map[goalcast.Topic]time.Time // matches that the source does not have, and when it said so
 	known   known
-	flights map[goalcast.Topic]*flight // readings under way, and those that wait for their turn
-	reading map[*flight]struct{}       // those under way: at most Loads
-	askers  map[netip.Prefix]int       // flights by the address they are for
+	flights map[goalcast.Topic]*flight     // readings under way, and those that wait for their turn
+	reading map[*flight]struct{}           // those under way: at most Loads
+	askers  map[netip.Prefix]int           // flights by the address they are for
+	madeUp  map[netip.Prefix]*rate.Limiter // of topics that do not exist, by address
 	ranges  map[goalcast.MatchFilter]*rangeRead
 
 	glimpses map[goalcast.MatchID]glimpse // of matches that are not held
@@ -135,6 +137,7 @@ func NewBoard(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ..
 		flights:  make(map[goalcast.Topic]*flight),
 		reading:  make(map[*flight]struct{}),
 		askers:   make(map[netip.Prefix]int),
+		madeUp:   make(map[netip.Prefix]*rate.Limiter),
 		glimpses: make(map[goalcast.MatchID]glimpse),
 		ranges:   make(map[goalcast.MatchFilter]*rangeRead),
 	}

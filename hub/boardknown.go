@@ -2,7 +2,10 @@ package hub
 
 import (
 	"context"
+	"net/netip"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"goalcast"
 )
@@ -112,4 +115,65 @@ func (b *Board) learn(source knower, resets int, began time.Time) {
 		topics[t] = struct{}{}
 	}
 	k.topics, k.read, k.reading = topics, began, nil
+}
+
+// lacks says that there certainly is no match of a topic.
+func (b *Board) lacks(t goalcast.Topic) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.learnLocked()
+	return b.known.lacks(t, b.now(), b.freshKnownLocked())
+}
+
+// A customer may ask for some topics that do not exist (a link to a match that was removed), but not as
+// fast as a machine makes them up: each costs little, thousands a second do not.
+const (
+	madeUpRate  = 200 // a second
+	madeUpBurst = 2_000
+	maxAskers   = 10_000 // addresses that are counted at one time
+)
+
+// admit counts the topics that certainly do not exist against the address for which they are asked
+// (withAsker), and says whether it may have them.
+func (b *Board) admit(ctx context.Context, topics []goalcast.Topic) bool {
+	asker, ok := ctx.Value(askerKey{}).(netip.Prefix)
+	if !ok {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now, age, n := b.now(), b.freshKnownLocked(), 0
+	for _, t := range topics {
+		if b.known.lacks(t, now, age) {
+			n++
+		}
+	}
+	if n == 0 {
+		return true
+	}
+	l := b.madeUp[asker]
+	if l == nil {
+		b.forgetAskersLocked(now)
+		l = rate.NewLimiter(madeUpRate, madeUpBurst)
+		b.madeUp[asker] = l
+	}
+	return l.AllowN(now, min(n, madeUpBurst))
+}
+
+// forgetAskersLocked makes room for one: those who have not asked for a while go, or any if all have.
+func (b *Board) forgetAskersLocked(now time.Time) {
+	if len(b.madeUp) < maxAskers {
+		return
+	}
+	for asker, l := range b.madeUp {
+		if l.TokensAt(now) >= madeUpBurst {
+			delete(b.madeUp, asker)
+		}
+	}
+	for asker := range b.madeUp {
+		if len(b.madeUp) < maxAskers {
+			return
+		}
+		delete(b.madeUp, asker)
+	}
 }

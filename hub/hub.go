@@ -69,6 +69,7 @@ func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Reg
 		unpark:   make(chan struct{}, 1),
 	}
 	h.states = newStates(bus, cfg, log, h.stateChanged)
+	h.states.lacks = board.lacks
 	board.mended = h.introduce
 	if !cfg.NoDeflate {
 		h.deflater = newDeflater(cfg.DeflateMin)

@@ -27,6 +27,9 @@ func (h *Hub) newConn(r *http.Request, v *viewer) (*conn, *shard) {
 func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
 	ctx, cancel := context.WithTimeout(withAsker(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
+	if !h.board.admit(ctx, v.topics) {
+		return tooMany("made_up_topics")
+	}
 	err := h.awaitHistory(ctx)
 	if err == nil {
 		err = h.hold(ctx, v.topics)

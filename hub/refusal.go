@@ -69,6 +69,8 @@ func tooMany(reason string) *refusal {
 		return nil
 	case "handshake_rate":
 		return &refusal{codeRate, reason, "too many viewers at once, try again"}
+	case "made_up_topics":
+		return &refusal{codeRate, reason, "too many topics that do not exist, try again"}
 	default:
 		return &refusal{codeFull, reason, "too many viewers, try again"}
 	}

@@ -22,8 +22,8 @@ type stateTable struct {
 	mu      sync.Mutex // guards the rest
 	changes uint64     // counts changes; the newest slot has this number
 	slots   map[string]*list.Element
-	order   *list.List // of *slot, the newest change last
-	text    []byte     // JSON of all values as of textAt
+	order   list.List // of *slot, the newest change last
+	text    []byte    // JSON of all values as of textAt
 	textAt  uint64
 }
 
@@ -34,7 +34,7 @@ type slot struct {
 }
 
 func newStateTable(t goalcast.Topic, shards int) *stateTable {
-	return &stateTable{topic: t, hinted: make([]atomic.Bool, shards), slots: make(map[string]*list.Element), order: list.New()}
+	return &stateTable{topic: t, hinted: make([]atomic.Bool, shards)}
 }
 
 // set takes a value in and says whether it is news; more than maxKeys keys and older versions are not.
@@ -47,6 +47,9 @@ func (t *stateTable) set(st goalcast.State, now time.Time, maxKeys int, d *defla
 	}
 	if e != nil && e.Value.(*slot).state.Version >= st.Version {
 		return false, false
+	}
+	if t.slots == nil {
+		t.slots = make(map[string]*list.Element)
 	}
 	t.changes++
 	frame := newMessage(goalcast.FrameState, classState, goalcast.Frame{Type: goalcast.FrameState, State: &st, Sent: now.UnixMilli()}.Encode)
@@ -108,8 +111,9 @@ type states struct {
 	cfg      Config
 	log      *slog.Logger
 	deflater *deflater
-	changed  func(*stateTable) // has viewers told
-	slots    chan struct{}     // one in it per Follow under way
+	changed  func(*stateTable)         // has viewers told
+	lacks    func(goalcast.Topic) bool // there certainly is no such match, so its topics have no states; nil: nobody knows
+	slots    chan struct{}             // one in it per Follow under way
 
 	mu       sync.Mutex
 	tables   map[goalcast.Topic]*tableEntry
@@ -160,6 +164,9 @@ func (s *states) hold(ctx context.Context, topics []goalcast.Topic) error {
 		e.holders++
 		if e.err != nil && t.Kind != goalcast.OddsTopic && now.Before(e.retry) {
 			continue
+		}
+		if !e.ready && s.lacking(t) {
+			continue // followed by sweep when there is such a match
 		}
 		s.followLocked(e)
 		if !e.ready {
@@ -218,6 +225,9 @@ func (s *states) entryLocked(t goalcast.Topic) *tableEntry {
 	return e
 }
 
+// lacking says whether a topic is made up, or of a match still to come. The bus is not asked for those.
+func (s *states) lacking(t goalcast.Topic) bool { return s.lacks != nil && s.lacks(t) }
+
 // followLocked has a topic followed that is not.
 func (s *states) followLocked(e *tableEntry) {
 	if e.ready || e.busy != nil || s.followed >= maxTables {
@@ -270,6 +280,9 @@ func (s *states) release(topics []goalcast.Topic) {
 		if e := s.tables[t]; e != nil && t.Kind.HasStates() {
 			e.holders--
 			e.idle = time.Now()
+			if e.holders == 0 && !e.ready && e.busy == nil && e.err == nil {
+				delete(s.tables, t) // it was never followed
+			}
 		}
 	}
 }
@@ -318,7 +331,7 @@ func (s *states) sweep(now time.Time) {
 		switch {
 		case e.busy != nil:
 		case e.holders > 0:
-			if now.After(e.retry) {
+			if !e.ready && now.After(e.retry) && !s.lacking(t) {
 				s.followLocked(e)
 			}
 		case now.Sub(e.idle) <= s.cfg.FollowLinger:
