@@ -51,7 +51,7 @@ million:
 
 # The benchmarks of single packages, among them a goal's way from POST to socket and to the push service.
 bench-go:
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store ./hub ./cmd/goalcast
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store/... ./hub ./cmd/goalcast
 
 # Ten matches at 20 times their speed while processes are killed and servers restarted: about ten minutes.
 soak:

@@ -19,7 +19,7 @@ import (
 	"goalcast/internal/testservers"
 	"goalcast/notify"
 	"goalcast/notify/fcm/fcmtest"
-	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 func TestGoalReachesEveryFollowerOnce(t *testing.T) {
@@ -547,7 +547,7 @@ func TestTwoSendersShareTheRate(t *testing.T) {
 		w.fans(80)
 		var all []*running
 		for range 2 {
-			limiter := store.NewRate(w.redis, store.RateOptions{Name: t.Name(), PerMinute: 1200, Burst: 20, Processes: 2}, w.log, prometheus.NewRegistry())
+			limiter := bus.NewRate(w.redis, bus.RateOptions{Name: t.Name(), PerMinute: 1200, Burst: 20, Processes: 2}, w.log, prometheus.NewRegistry())
 			all = append(all, w.run(notify.Config{BatchSize: 10, Workers: 1, Backlog: 1, Limiter: limiter}, nil, nil))
 		}
 		started := time.Now()

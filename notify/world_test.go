@@ -22,11 +22,12 @@ import (
 	"goalcast/notify/fcm"
 	"goalcast/notify/fcm/fcmtest"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 var (
 	_ notify.Store  = (*store.Store)(nil)
-	_ notify.Queue  = (*store.Queue)(nil)
+	_ notify.Queue  = (*bus.Queue)(nil)
 	_ notify.Sender = (*fcm.Sender)(nil)
 )
 
@@ -41,7 +42,7 @@ type world struct {
 	t        *testing.T
 	store    *store.Store
 	redisURL string
-	redis    *store.Redis
+	redis    *bus.Redis
 	fcm      *fcmtest.Server
 	sender   *fcm.Sender
 	log      *slog.Logger
@@ -75,7 +76,7 @@ func newWorld(t *testing.T, url, redisURL string) *world {
 	if err := w.store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if w.redis, err = store.OpenRedis(t.Context(), redisURL, w.log); err != nil {
+	if w.redis, err = bus.OpenRedis(redisURL); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.redis.Close() })
@@ -115,7 +116,7 @@ func (w *world) run(cfg notify.Config, db notify.Store, queue notify.Queue) *run
 		cfg.Poll = 50 * time.Millisecond
 	}
 	reg := prometheus.NewRegistry()
-	q := store.NewQueue(w.redis, store.QueueOptions{}, w.log, reg)
+	q := bus.NewQueue(w.redis, bus.QueueOptions{}, w.log, reg)
 	if db == nil {
 		db = w.store
 	}

@@ -17,6 +17,7 @@ import (
 	"goalcast/hub"
 	"goalcast/rest"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // listener is the board, and hears what it hears.
@@ -55,18 +56,18 @@ func realParts(t *testing.T) (*store.Store, *listener, *store.Relay) {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	redis, err := store.OpenRedis(t.Context(), "embedded", log)
+	redis, err := bus.OpenRedis("embedded")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = redis.Close() })
-	bus := store.NewBus(redis, store.BusOptions{}, log, reg)
+	b := bus.New(redis, bus.Options{}, log, reg)
 	l := &listener{Board: hub.NewBoard(db, log, reg), heard: make(chan goalcast.Published, 100)}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = bus.Listen(ctx, l) })
+	wg.Go(func() { _ = b.Listen(ctx, l) })
 	t.Cleanup(func() { stop(); wg.Wait() })
-	return db, l, store.NewRelay(db, bus, log, reg)
+	return db, l, store.NewRelay(db, b, log, reg)
 }
 
 // commit writes events of a match as ingest does, and publishes them.

@@ -76,14 +76,14 @@ func TestRowsOfTheFutureDoNotWait(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		r := newRig(t, "embedded", BusOptions{})
+		r := newRig(t, "embedded")
 		ear := r.listen()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			_ = NewRelay(s, r.bus, testLog(t), prometheus.NewRegistry()).Run(ctx)
 		}()
-		ear.until("two events", func() bool { return len(ear.all) == 2 })
+		ear.Until("two events", func() bool { return len(ear.All) == 2 })
 		cancel()
 		<-done
 	})

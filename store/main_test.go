@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"goalcast/store/bus"
 )
 
 // A goroutine left behind fails the package.
 func TestMain(m *testing.M) {
-	LogRedisTo(slog.New(slog.DiscardHandler)) // connections break all the time here
+	bus.LogRedisTo(slog.New(slog.DiscardHandler)) // connections break all the time here
 	goleak.VerifyTestMain(m)
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"goalcast/internal/dial"
 )
 
 const (
@@ -64,7 +66,7 @@ func (s *Store) openPostgres(url string) error {
 			cfg.ConnectTimeout = connectTimeoutEach
 		}
 	}
-	cfg.DialFunc = newDialer().DialContext
+	cfg.DialFunc = dial.New().DialContext
 	if !strings.Contains(url, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" { // a standby is of no use
 		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}

@@ -25,11 +25,29 @@ const (
 	markLimit = 5 * time.Second
 )
 
+// eventsPerCall is how many events the relay publishes and marks at a time.
+const eventsPerCall = 100
+
+// The pauses between attempts while the bus or the database is away.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// publisher is what the relay needs of the bus, which store/bus provides.
+type publisher interface {
+	// Publish puts events on the bus, in order, and returns how many it did not have and those that
+	// it does not take before their predecessors.
+	Publish(context.Context, []goalcast.Event) (fresh int, held []goalcast.Event, err error)
+	// PublishAll takes every event.
+	PublishAll(context.Context, []goalcast.Event) error
+}
+
 // Relay brings committed events from the outbox to the bus: at once, when ingest hands them over after its commit, and by a sweep
 // for those that a crash or a missing Redis left behind. Any number of processes do so at once.
 type Relay struct {
 	store *Store
-	bus   *Bus
+	bus   publisher
 	log   *slog.Logger
 	wake  chan struct{} // holds a token when Publish did not succeed
 
@@ -38,7 +56,7 @@ type Relay struct {
 }
 
 // NewRelay makes a relay; it starts nothing.
-func NewRelay(s *Store, b *Bus, log *slog.Logger, reg prometheus.Registerer) *Relay {
+func NewRelay(s *Store, b publisher, log *slog.Logger, reg prometheus.Registerer) *Relay {
 	f := promauto.With(reg)
 	return &Relay{store: s, bus: b, log: log, wake: make(chan struct{}, 1),
 		swept: f.NewCounter(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store", Name: "relay_swept_total",
@@ -69,32 +87,24 @@ func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int
 			return fresh, err
 		}
 		chunk = stamped(chunk)
-		answers, err := r.bus.publishAll(ctx, chunk, modeStrict)
+		n, waiting, err := r.bus.Publish(ctx, chunk)
+		fresh += n
 		if err != nil {
 			return fresh, err
 		}
-		var done []goalcast.Event
 		held := map[goalcast.MatchID][]goalcast.Event{}
-		for i, e := range chunk {
-			switch answers[i] {
-			case answerHole:
-				held[e.Match] = append(held[e.Match], e)
-			case answerDuplicate:
-				done = append(done, e)
-			default:
-				done = append(done, e)
-				fresh++
-			}
+		for _, e := range waiting {
+			held[e.Match] = append(held[e.Match], e)
 		}
 		for match, events := range held {
-			filled, err := r.fill(ctx, match, events)
+			missing, err := r.fill(ctx, match, events)
 			if err != nil {
 				return fresh, err
 			}
-			fresh += len(filled)
-			done = append(done, filled...)
+			fresh += len(missing) + len(events)
+			chunk = append(chunk, missing...)
 		}
-		if err := r.mark(ctx, done); err != nil {
+		if err := r.mark(ctx, chunk); err != nil {
 			return fresh, err
 		}
 	}
@@ -126,23 +136,21 @@ func (r *Relay) asCommitted(ctx context.Context, events []goalcast.Event) ([]goa
 	return list, nil
 }
 
-// fill publishes events of a match that are not the next ones for the bus. What comes before them and is not published yet is in the outbox, committed:
-// a match's revisions are committed in order. What is not there was published once, and the bus has forgotten it; then there is nothing
-// to wait for.
-func (r *Relay) fill(ctx context.Context, match goalcast.MatchID, held []goalcast.Event) ([]goalcast.Event, error) {
+// fill publishes events of a match that the bus held, and returns those that it found missing before them. They are in
+// the outbox, committed: a match's revisions are committed in order. What is not there was published once, and the bus
+// has forgotten it; then there is nothing to wait for.
+func (r *Relay) fill(ctx context.Context, match goalcast.MatchID, held []goalcast.Event) (missing []goalcast.Event, err error) {
 	rows, err := r.store.unpublishedOf(ctx, match, held[0].Seq)
 	if err != nil {
 		return nil, err
 	}
-	var all []goalcast.Event
 	for _, row := range rows {
 		if row.broken == nil {
-			all = append(all, row.event)
+			missing = append(missing, row.event)
 		}
 	}
-	all = stamped(append(all, held...))
-	_, err = r.bus.publishAll(ctx, all, modeForce)
-	return all, err
+	missing = stamped(missing)
+	return missing, r.bus.PublishAll(ctx, slices.Concat(missing, held))
 }
 
 // stamped copies events with the time of their publication: now.

@@ -9,16 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"goalcast"
 	"goalcast/internal/testservers"
+	"goalcast/store/bus/bustest"
 )
-
-func (r *rig) relay(s *Store) *Relay {
-	return NewRelay(s, r.bus, testLog(r.t), prometheus.NewRegistry())
-}
 
 // sweeping runs relays, as so many processes would.
 func (r *rig) sweeping(relays ...*Relay) {
@@ -55,7 +51,7 @@ func unpublishedLeft(t testing.TB, s *Store) {
 
 func TestRelayPublishesAndMarks(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
-		r := newRig(t, testservers.Redis(t), BusOptions{})
+		r := newRig(t, testservers.Redis(t))
 		relay := r.relay(s)
 		e := r.listen()
 		before := time.Now().UnixMilli()
@@ -66,11 +62,11 @@ func TestRelayPublishesAndMarks(t *testing.T) {
 		if err := relay.Publish(t.Context(), made[:10]); err != nil {
 			t.Errorf("published again: %v", err)
 		}
-		e.until("all events", func() bool { return len(e.events) == 151 })
-		if got := e.seqs(5); !slices.Equal(got, sequence(1, 151)) {
+		e.Until("all events", func() bool { return len(e.Events) == 151 })
+		if got := e.Seqs(5); !slices.Equal(got, sequence(1, 151)) {
 			t.Errorf("heard %v", got)
 		}
-		if p := e.events[0].Times.Published; p < before || p > time.Now().UnixMilli() {
+		if p := e.Events[0].Times.Published; p < before || p > time.Now().UnixMilli() {
 			t.Errorf("published at %d, want now", p)
 		}
 		if made[0].Times.Published != 0 {
@@ -84,7 +80,7 @@ func TestRelayPublishesAndMarks(t *testing.T) {
 func TestRelaysRace(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		url := testservers.Redis(t)
-		one, two := newRig(t, url, BusOptions{}), newRig(t, url, BusOptions{})
+		one, two := newRig(t, url), newRig(t, url)
 		relays := []*Relay{one.relay(s), two.relay(s)}
 		e := one.listen()
 		first := score(t, s, 5, 1)
@@ -92,7 +88,7 @@ func TestRelaysRace(t *testing.T) {
 		if err := relays[1].Publish(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}
-		e.until("all in order", func() bool { return len(e.events) == 3 })
+		e.Until("all in order", func() bool { return len(e.Events) == 3 })
 		if err := relays[0].Publish(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
@@ -109,11 +105,11 @@ func TestRelaysRace(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		e.until("every event once", func() bool { return len(e.events) == 3+writers*each+1 })
-		if got, want := e.seqs(5), sequence(1, 3+writers*each/2); !slices.Equal(got, want) {
+		e.Until("every event once", func() bool { return len(e.Events) == 3+writers*each+1 })
+		if got, want := e.Seqs(5), sequence(1, 3+writers*each/2); !slices.Equal(got, want) {
 			t.Errorf("match 5: %v, want %v", got, want)
 		}
-		if got, want := e.seqs(6), sequence(1, 1+writers*each/2); !slices.Equal(got, want) {
+		if got, want := e.Seqs(6), sequence(1, 1+writers*each/2); !slices.Equal(got, want) {
 			t.Errorf("match 6: %v, want %v", got, want)
 		}
 		unpublishedLeft(t, s)
@@ -125,7 +121,7 @@ func TestRelaysRace(t *testing.T) {
 func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		url := testservers.Redis(t)
-		one, two := newRig(t, url, BusOptions{}), newRig(t, url, BusOptions{})
+		one, two := newRig(t, url), newRig(t, url)
 		e := one.listen()
 		score(t, s, 5, 20)
 		if err := s.SaveMessage(t.Context(), message("message:1", `"x"`)); err != nil {
@@ -133,13 +129,13 @@ func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
 		}
 		a, b := one.relay(s), two.relay(s)
 		one.sweeping(a, b)
-		e.until("all events", func() bool { return len(e.events) == 22 })
+		e.Until("all events", func() bool { return len(e.Events) == 22 })
 		unpublishedLeft(t, s)
-		if got := e.seqs(5); !slices.Equal(got, sequence(1, 21)) || len(e.events) != 22 {
-			t.Errorf("heard %v", e.all)
+		if got := e.Seqs(5); !slices.Equal(got, sequence(1, 21)) || len(e.Events) != 22 {
+			t.Errorf("heard %v", e.All)
 		}
 		// Counted once all is marked, each event by the one that was first.
-		e.until("22 swept", func() bool { return testutil.ToFloat64(a.swept)+testutil.ToFloat64(b.swept) == 22 })
+		e.Until("22 swept", func() bool { return testutil.ToFloat64(a.swept)+testutil.ToFloat64(b.swept) == 22 })
 	})
 }
 
@@ -148,14 +144,14 @@ func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
 func TestRelayAfterAWipe(t *testing.T) {
 	s := openTest(t, "sqlite::memory:")
 	server := testservers.NewRedis(t)
-	r := newRig(t, server.URL, BusOptions{})
+	r := newRig(t, server.URL)
 	relay := r.relay(s)
 	r.sweeping(relay)
 	e := r.listen()
 	if err := relay.Publish(t.Context(), score(t, s, 5, 5)); err != nil {
 		t.Fatal(err)
 	}
-	e.until("the first half", func() bool { return len(e.events) == 6 })
+	e.Until("the first half", func() bool { return len(e.Events) == 6 })
 	server.Stop()
 	for range 4 {
 		if err := relay.Publish(t.Context(), score(t, s, 5, 1)); !errors.Is(err, goalcast.ErrUnavailable) {
@@ -164,9 +160,9 @@ func TestRelayAfterAWipe(t *testing.T) {
 	}
 	server.Start()
 	back := time.Now()
-	e.until("what was missed", func() bool { return len(e.resets) == 2 && len(e.events) == 4 })
+	e.Until("what was missed", func() bool { return len(e.Resets) == 2 && len(e.Events) == 4 })
 	t.Logf("%v after Redis was back", time.Since(back))
-	if got := e.seqs(5); !slices.Equal(got, sequence(7, 10)) {
+	if got := e.Seqs(5); !slices.Equal(got, sequence(7, 10)) {
 		t.Errorf("heard %v, want 7 to 10", got)
 	}
 	unpublishedLeft(t, s)
@@ -177,8 +173,8 @@ func TestRelayAfterAWipe(t *testing.T) {
 	if err := errors.Join(relay.Publish(t.Context(), newer), relay.Publish(t.Context(), older)); err != nil {
 		t.Fatal(err)
 	}
-	e.until("both", func() bool { return len(e.resets) == 3 && len(e.events) == 2 })
-	if got := e.seqs(5); !slices.Equal(got, sequence(11, 12)) {
+	e.Until("both", func() bool { return len(e.Resets) == 3 && len(e.Events) == 2 })
+	if got := e.Seqs(5); !slices.Equal(got, sequence(11, 12)) {
 		t.Errorf("heard %v, want 11 and 12", got)
 	}
 }
@@ -186,23 +182,25 @@ func TestRelayAfterAWipe(t *testing.T) {
 // The bus knows less than the outbox says (a failover): there is nothing to wait for.
 func TestRelayBehindAHoleThatNobodyFills(t *testing.T) {
 	s := openTest(t, "sqlite::memory:")
-	r := newRig(t, testservers.Redis(t), BusOptions{})
+	r := newRig(t, testservers.Redis(t))
 	relay := r.relay(s)
 	e := r.listen()
 	made := score(t, s, 5, 3)
-	r.publish(made[0])
+	if err := r.bus.PublishAll(t.Context(), made[:1]); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.markPublished(t.Context(), made, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if err := relay.Publish(t.Context(), score(t, s, 5, 1)); err != nil {
 		t.Fatal(err)
 	}
-	e.until("the new event", func() bool { return len(e.events) == 2 && e.events[1].Seq == 5 })
+	e.Until("the new event", func() bool { return len(e.Events) == 2 && e.Events[1].Seq == 5 })
 }
 
 func TestSweepPassesOverUnreadableRows(t *testing.T) {
 	s := openTest(t, "sqlite::memory:")
-	r := newRig(t, testservers.Redis(t), BusOptions{})
+	r := newRig(t, testservers.Redis(t))
 	e := r.listen()
 	score(t, s, 5, 1)
 	score(t, s, 6, 1)
@@ -211,15 +209,15 @@ func TestSweepPassesOverUnreadableRows(t *testing.T) {
 	}
 	relay := NewRelay(s, r.bus, quiet(), nil)
 	r.sweeping(relay)
-	e.until("the readable ones", func() bool { return len(e.events) == 3 })
+	e.Until("the readable ones", func() bool { return len(e.Events) == 3 })
 	unpublishedLeft(t, s)
 }
 
 // PostgreSQL comes back without its last transactions, and the numbers of what it lost are given to other events: they are published, and as viewers were told
 // of what is no more, they are reset. Once is enough, however many matches are concerned.
 func TestDatabaseThatWentBack(t *testing.T) {
-	onRedises(t, func(t *testing.T, url string) {
-		r := newRig(t, url, BusOptions{})
+	bustest.OnRedises(t, func(t *testing.T, url string) {
+		r := newRig(t, url)
 		e := r.listen()
 		before, after := openTest(t, "sqlite::memory:"), openTest(t, "sqlite::memory:")
 		lost := func(match goalcast.MatchID, seq int64) goalcast.Event {
@@ -247,16 +245,16 @@ func TestDatabaseThatWentBack(t *testing.T) {
 			commit(after, goals(match, 1, 2)...) // which the bus has
 			commit(before, lost(match, 3), lost(match, 4), lost(match, 5))
 		}
-		e.until("what will be lost", func() bool { return len(e.events) == 10 })
+		e.Until("what will be lost", func() bool { return len(e.Events) == 10 })
 		commit(after, goals(7, 3, 3)...)
-		e.until("a reset, and the event that has the number now", func() bool {
-			return len(e.resets) == 2 && e.resets[1].Epoch != e.resets[0].Epoch && len(e.events) == 1 && e.events[0].Key() == goals(7, 3, 3)[0].Key()
+		e.Until("a reset, and the event that has the number now", func() bool {
+			return len(e.Resets) == 2 && e.Resets[1].Epoch != e.Resets[0].Epoch && len(e.Events) == 1 && e.Events[0].Key() == goals(7, 3, 3)[0].Key()
 		})
 		commit(after, goals(8, 3, 3)...) // all were reset: the other match needs no other epoch
 		commit(after, goals(7, 4, 6)...)
-		e.until("what comes then", func() bool { return len(e.events) == 5 })
-		if got := e.seqs(7); !slices.Equal(got, sequence(3, 6)) || len(e.resets) != 2 {
-			t.Errorf("match 7: %v, resets %v", got, e.resets)
+		e.Until("what comes then", func() bool { return len(e.Events) == 5 })
+		if got := e.Seqs(7); !slices.Equal(got, sequence(3, 6)) || len(e.Resets) != 2 {
+			t.Errorf("match 7: %v, resets %v", got, e.Resets)
 		}
 		unpublishedLeft(t, after)
 	})
@@ -265,7 +263,7 @@ func TestDatabaseThatWentBack(t *testing.T) {
 // The same message is told once, as it was first said, also after the bus lost its memory; in a database that knows nothing of it, it is another one.
 func TestMessageIsToldOnce(t *testing.T) {
 	server := testservers.NewRedis(t)
-	r := newRig(t, server.URL, BusOptions{})
+	r := newRig(t, server.URL)
 	e := r.listen()
 	s := openTest(t, "sqlite::memory:")
 	post := func(s *Store, text string) {
@@ -279,13 +277,13 @@ func TestMessageIsToldOnce(t *testing.T) {
 		}
 	}
 	post(s, `"first words"`)
-	e.until("one", func() bool { return len(e.all) == 1 })
+	e.Until("one", func() bool { return len(e.All) == 1 })
 	server.FlushAll()
-	e.until("a reset", func() bool { return len(e.resets) == 2 })
+	e.Until("a reset", func() bool { return len(e.Resets) == 2 })
 	post(s, `"other words"`)
 	post(openTest(t, "sqlite::memory:"), `"words of a restored database"`)
-	e.until("the message of the other database", func() bool { return len(e.events) == 1 })
-	if got := string(e.events[0].Message); got != `"words of a restored database"` {
+	e.Until("the message of the other database", func() bool { return len(e.Events) == 1 })
+	if got := string(e.Events[0].Message); got != `"words of a restored database"` {
 		t.Errorf("told %s", got)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"goalcast/internal/httpserver"
 	"goalcast/loadtest/simulator"
 	"goalcast/notify/fcm/fcmtest"
-	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // demoDrain is how long the demo drains its viewers: they are pages on this machine, which come back at once.
@@ -30,7 +30,7 @@ const demoProject = "goalcast-demo"
 // Run serves a simulated match day until ctx ends: everything that serve does, with a Firebase of its own and the day's documents posted to the real endpoint.
 func (c *demoCmd) Run(ctx context.Context, o options) error {
 	log := c.logger()
-	store.LogRedisTo(log)
+	bus.LogRedisTo(log)
 	phone := newPhone()
 	firebase, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"goalcast/notify/fcm"
 	"goalcast/rest"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // node is one goalcast process: the parts that its roles need, made and joined. newNode makes them and run.go runs them.
@@ -33,10 +34,10 @@ type node struct {
 	reg    *prometheus.Registry
 
 	db    *store.Store
-	redis *store.Redis
-	bus   *store.Bus
+	redis *bus.Redis
+	bus   *bus.Bus
 	relay *store.Relay
-	queue *store.Queue
+	queue *bus.Queue
 	jobs  *store.Jobs // done by one process of all
 
 	watch  *watch.Watch
@@ -83,12 +84,12 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	} else if err := n.db.Migrated(ctx); err != nil {
 		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w (GOALCAST_MIGRATE is false)", err)
 	}
-	if n.redis, err = store.OpenRedis(ctx, cfg.RedisURL, log); err != nil {
+	if n.redis, err = bus.OpenRedis(cfg.RedisURL); err != nil {
 		return nil, fmt.Errorf("GOALCAST_REDIS_URL: %w", err)
 	}
-	n.bus = store.NewBus(n.redis, store.BusOptions{Prefix: cfg.RedisPrefix, History: cfg.Ring}, log, n.reg)
+	n.bus = bus.New(n.redis, bus.Options{Prefix: cfg.RedisPrefix, History: cfg.Ring}, log, n.reg)
 	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
-	n.queue = store.NewQueue(n.redis, store.QueueOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
+	n.queue = bus.NewQueue(n.redis, bus.QueueOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
 	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
 	n.board = hub.NewBoard(n.db, log, n.reg)
 	n.addJobs()
@@ -170,7 +171,7 @@ func (n *node) listener() goalcast.Listener {
 	if n.notifier != nil {
 		all = append(all, waker{n.notifier})
 	}
-	return store.Listeners(all...)
+	return bus.Listeners(all...)
 }
 
 // waker takes an event on the bus as a hint that the outbox has work for the notifier.

@@ -8,7 +8,7 @@ import (
 
 	"goalcast/notify"
 	"goalcast/notify/fcm"
-	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // fcmConfig says how pushes reach Firebase Cloud Messaging.
@@ -42,7 +42,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
 	}
 	// A second's worth may go at once, and a whole batch always.
-	limiter := store.NewRate(n.redis, store.RateOptions{
+	limiter := bus.NewRate(n.redis, bus.RateOptions{
 		Prefix: n.cfg.RedisPrefix, Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages), Processes: c.Processes,
 	}, n.log, n.reg)
 	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault}, n.db, n.queue, n.sender, n.log, n.reg)

@@ -10,6 +10,7 @@ import (
 	"goalcast/clients/js"
 	"goalcast/loadtest/simulator"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // Run serves until ctx ends.
@@ -21,7 +22,7 @@ func (c *serveCmd) Run(ctx context.Context, o options) error {
 	if len(o.exposed) > 0 {
 		log.Warn("secrets on the command line can be read by every user of this machine: use environment variables, or files by those with _FILE behind their names", "flags", o.exposed)
 	}
-	store.LogRedisTo(log)
+	bus.LogRedisTo(log)
 	if c.RedisURL == "embedded" && !slices.Contains(c.Roles, roleHub) {
 		log.Warn("events reach no hub: GOALCAST_REDIS_URL is embedded, which no other process reaches", "roles", c.Roles)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"goalcast"
 	"goalcast/internal/testservers"
-	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // witness keeps what one connection was told, in short words.
@@ -196,16 +196,16 @@ func TestRedisPausedOrKilled(t *testing.T) {
 // pricer puts prices of match 1 on the bus.
 func pricer(t *testing.T, url string) func(version int64) {
 	t.Helper()
-	redis, err := store.OpenRedis(t.Context(), url, slog.New(slog.DiscardHandler))
+	redis, err := bus.OpenRedis(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = redis.Close() })
-	bus := store.NewBus(redis, store.BusOptions{}, slog.New(slog.DiscardHandler), nil)
+	b := bus.New(redis, bus.Options{}, slog.New(slog.DiscardHandler), nil)
 	return func(version int64) {
 		t.Helper()
 		one := goalcast.State{Topic: goalcast.ForOdds(1), Key: "1x2/home", Version: version, Value: json.RawMessage(`{"price":2350}`)}
-		if err := bus.SetState(t.Context(), []goalcast.State{one}); err != nil {
+		if err := b.SetState(t.Context(), []goalcast.State{one}); err != nil {
 			t.Fatal(err)
 		}
 	}

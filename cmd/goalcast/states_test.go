@@ -15,7 +15,7 @@ import (
 
 	"goalcast"
 	"goalcast/internal/testservers"
-	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // mill is a made-up match in play, as F9 tells it; two of its events and a count.
@@ -48,13 +48,13 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 		}
 	}
 	price := func(t *testing.T) { // no feed of ours brings prices: whoever has some sets them on the bus
-		r, err := store.OpenRedis(t.Context(), redis, slog.New(slog.DiscardHandler))
+		r, err := bus.OpenRedis(redis)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		bus := store.NewBus(r, store.BusOptions{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		if err := bus.SetState(t.Context(), []goalcast.State{{Topic: goalcast.ForOdds(9000000007), Key: "1x2/home", Version: 1, Value: json.RawMessage(`2350`)}}); err != nil {
+		b := bus.New(r, bus.Options{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err := b.SetState(t.Context(), []goalcast.State{{Topic: goalcast.ForOdds(9000000007), Key: "1x2/home", Version: 1, Value: json.RawMessage(`2350`)}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,10 +27,11 @@ import (
 	"goalcast/ingest/watch"
 	"goalcast/internal/testservers"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 func TestMain(m *testing.M) {
-	store.LogRedisTo(slog.New(slog.DiscardHandler))
+	bus.LogRedisTo(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
 }
 
@@ -462,12 +463,12 @@ func TestWebhook(t *testing.T) {
 		h := &hook{fail: 2, wake: make(chan struct{}, 1)}
 		server := httptest.NewServer(h)
 		defer server.Close()
-		redis, err := store.OpenRedis(t.Context(), "embedded", slog.New(slog.DiscardHandler))
+		redis, err := bus.OpenRedis("embedded")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer redis.Close()
-		queue := store.NewQueue(redis, store.QueueOptions{CheckInterval: 5 * time.Millisecond, DelayedInterval: 10 * time.Millisecond,
+		queue := bus.NewQueue(redis, bus.QueueOptions{CheckInterval: 5 * time.Millisecond, DelayedInterval: 10 * time.Millisecond,
 			RetryPause: func(int) time.Duration { return time.Millisecond }}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		w := newTower(t, db, watch.Config{})
 		w.Watch = watch.New(watch.Config{Webhook: server.URL + "/in?token=hidden", Secret: secret, Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }},

@@ -14,6 +14,7 @@ import (
 	"goalcast/ingest"
 	"goalcast/ingest/wsc"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // ear hears the bus.
@@ -55,17 +56,17 @@ func (e *ear) newest() (clip goalcast.Event) {
 // TestFromWebhookToTheBus goes the whole way with a real queue, relay and bus: Brightcove calls back, and viewers hear of the clip, of VAR, and of the rights.
 func TestFromWebhookToTheBus(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	redis, err := store.OpenRedis(t.Context(), "embedded", log)
+	redis, err := bus.OpenRedis("embedded")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { redis.Close() })
 	reg := prometheus.NewRegistry()
-	bus := store.NewBus(redis, store.BusOptions{}, log, reg)
-	queue := store.NewQueue(redis, store.QueueOptions{CheckInterval: 20 * time.Millisecond, DelayedInterval: 50 * time.Millisecond}, log, reg)
+	b := bus.New(redis, bus.Options{}, log, reg)
+	queue := bus.NewQueue(redis, bus.QueueOptions{CheckInterval: 20 * time.Millisecond, DelayedInterval: 50 * time.Millisecond}, log, reg)
 	var relay *store.Relay
 	r := newRig(t, setup{queue: func(r *rig) (wsc.Queue, ingest.Publisher) {
-		relay = store.NewRelay(r.db, bus, log, reg)
+		relay = store.NewRelay(r.db, b, log, reg)
 		return queue, relay
 	}})
 	queue.Handle(wsc.TaskUpload, r.clips.Task)
@@ -74,7 +75,7 @@ func TestFromWebhookToTheBus(t *testing.T) {
 	e := &ear{}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context) error{queue.Run, relay.Run, r.clips.Run, func(ctx context.Context) error { return bus.Listen(ctx, e) }} {
+	for _, run := range []func(context.Context) error{queue.Run, relay.Run, r.clips.Run, func(ctx context.Context) error { return b.Listen(ctx, e) }} {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				t.Error(err)

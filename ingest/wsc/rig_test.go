@@ -27,10 +27,11 @@ import (
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/wsctest"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 func TestMain(m *testing.M) {
-	store.LogRedisTo(slog.New(slog.DiscardHandler))
+	bus.LogRedisTo(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
 }
 

@@ -25,7 +25,7 @@ import (
 
 	"goalcast"
 	"goalcast/loadtest/swarm"
-	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // publisherVariable holds the plan, as JSON, of a process that publishes.
@@ -237,11 +237,11 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 	switch {
 	case p.Redis != "":
 		log := slog.New(slog.DiscardHandler)
-		r, err := store.OpenRedis(ctx, p.Redis, log)
+		r, err := bus.OpenRedis(p.Redis)
 		if err != nil {
 			return nil, err
 		}
-		return busSender{store.NewBus(r, store.BusOptions{}, log, prometheus.NewRegistry()), strconv.FormatInt(time.Now().UnixNano(), 36)}, nil
+		return busSender{bus.New(r, bus.Options{}, log, prometheus.NewRegistry()), strconv.FormatInt(time.Now().UnixNano(), 36)}, nil
 	case p.Nchan != "":
 		return dialPosts(p.Nchan, nchanPost)
 	default:
@@ -251,7 +251,7 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 
 // busSender is goalcast's own way: what ingest does after its commit.
 type busSender struct {
-	bus *store.Bus
+	bus *bus.Bus
 	run string // makes ids unique
 }
 
@@ -273,7 +273,8 @@ func (s busSender) send(ctx context.Context, list []message) error {
 		e.Message = m.text(len(bare) + frame)
 		events = append(events, e)
 	}
-	return s.bus.Publish(ctx, events)
+	_, _, err := s.bus.Publish(ctx, events)
+	return err
 }
 
 func (s busSender) prices(ctx context.Context, states []goalcast.State) error {

@@ -20,10 +20,11 @@ import (
 	"goalcast/ingest/opta"
 	"goalcast/ingest/opta/pull"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 func TestMain(m *testing.M) {
-	store.LogRedisTo(slog.New(slog.DiscardHandler))
+	bus.LogRedisTo(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
 }
 

@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 
 	"goalcast"
 	"goalcast/internal/testservers"
+	"goalcast/store/bus/bustest"
 )
 
 func oddsOf(match goalcast.MatchID, key string, version int64) goalcast.State {
@@ -21,8 +22,8 @@ func (r *rig) set(states ...goalcast.State) {
 }
 
 func TestStatesOfFollowedTopics(t *testing.T) {
-	onRedises(t, func(t *testing.T, url string) {
-		r := newRig(t, url, BusOptions{})
+	bustest.OnRedises(t, func(t *testing.T, url string) {
+		r := newRig(t, url, Options{})
 		e := r.listen()
 		r.set(oddsOf(1, "home", 10), oddsOf(1, "away", 10), oddsOf(2, "home", 10))
 		r.set(oddsOf(1, "home", 9)) // late: nothing
@@ -37,32 +38,32 @@ func TestStatesOfFollowedTopics(t *testing.T) {
 		big := int64(1)<<62 + 1
 		r.set(oddsOf(1, "home", big), oddsOf(1, "draw", 11), oddsOf(2, "home", 11))
 		r.set(oddsOf(1, "home", big-1))
-		e.until("new values", func() bool {
-			return e.states["odds:1/home"].Version == big && e.states["odds:1/draw"].Version == 11 && e.states["odds:1/away"].Version == 10
+		e.Until("new values", func() bool {
+			return e.States["odds:1/home"].Version == big && e.States["odds:1/draw"].Version == 11 && e.States["odds:1/away"].Version == 10
 		})
-		e.mu.Lock()
-		if _, ok := e.states["odds:2/home"]; ok {
+		e.Lock()
+		if _, ok := e.States["odds:2/home"]; ok {
 			t.Error("a state of a topic that nobody follows")
 		}
-		e.mu.Unlock()
+		e.Unlock()
 		if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
 			t.Fatal(err)
 		}
 		r.bus.Unfollow(topic)
 		r.set(oddsOf(1, "home", big+1))
 		r.set(oddsOf(2, "home", 12)) // on the same way, after it
-		e.until("the other topic", func() bool { return e.states["odds:2/home"].Version == 12 })
-		e.mu.Lock()
-		if v := e.states["odds:1/home"].Version; v != big {
+		e.Until("the other topic", func() bool { return e.States["odds:2/home"].Version == 12 })
+		e.Lock()
+		if v := e.States["odds:1/home"].Version; v != big {
 			t.Errorf("version %d after Unfollow", v)
 		}
-		e.mu.Unlock()
+		e.Unlock()
 	})
 }
 
 func TestStatesSurviveLostConnections(t *testing.T) {
 	server := testservers.NewRedis(t)
-	r := newRig(t, server.URL, BusOptions{})
+	r := newRig(t, server.URL, Options{})
 	e := r.listen()
 	for match := goalcast.MatchID(1); match <= 20; match++ {
 		if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(match)); err != nil {
@@ -72,7 +73,7 @@ func TestStatesSurviveLostConnections(t *testing.T) {
 	all := func(version int64) func() bool {
 		return func() bool {
 			for match := 1; match <= 20; match++ {
-				if e.states[fmt.Sprintf("odds:%d/home", match)].Version < version {
+				if e.States[fmt.Sprintf("odds:%d/home", match)].Version < version {
 					return false
 				}
 			}
@@ -90,19 +91,19 @@ func TestStatesSurviveLostConnections(t *testing.T) {
 		set()
 		server.KillSubscribers()
 		set()
-		e.until("the newest values", all(version))
+		e.Until("the newest values", all(version))
 	}
 	server.RestartEmpty()
-	e.until("a reset", func() bool { return len(e.resets) == 2 })
+	e.Until("a reset", func() bool { return len(e.Resets) == 2 })
 	set()
-	e.until("values after the wipe", all(version))
+	e.Until("values after the wipe", all(version))
 }
 
 // A Follow that fails is not counted: whoever got the error has nothing to give back.
 func TestFollowThatFailsIsGivenBack(t *testing.T) {
 	server := testservers.NewRedis(t)
 	server.Stop()
-	r := newRig(t, server.URL, BusOptions{})
+	r := newRig(t, server.URL, Options{})
 	topic := goalcast.ForOdds(1)
 	for range 3 {
 		if _, err := r.bus.Follow(t.Context(), topic); !errors.Is(err, goalcast.ErrUnavailable) {
@@ -123,15 +124,15 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 	}
 	r.set(oddsOf(1, "home", 1))
 	r.set(oddsOf(2, "home", 1)) // on the same way, after it
-	e.until("what is followed", func() bool { return len(e.states) > 0 })
-	if _, ok := e.states["odds:1/home"]; ok {
+	e.Until("what is followed", func() bool { return len(e.States) > 0 })
+	if _, ok := e.States["odds:1/home"]; ok {
 		t.Error("heard what nobody follows")
 	}
 }
 
 // What is not listed as produced is not taken: the list is where tests find what must reach viewers.
 func TestStatesThatAreNotListedAreRefused(t *testing.T) {
-	r := newRig(t, "embedded", BusOptions{})
+	r := newRig(t, "embedded", Options{})
 	for _, s := range []goalcast.State{{Topic: goalcast.ForMatch(1), Key: "secret"}, {Topic: goalcast.ForTeam(1), Key: "stats"}} {
 		s.Value = []byte("1")
 		if err := r.bus.SetState(t.Context(), []goalcast.State{s}); !errors.Is(err, goalcast.ErrPermanent) {

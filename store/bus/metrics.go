@@ -1,24 +1,24 @@
-package store
+package bus
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// busMetrics are what the bus counts.
-type busMetrics struct {
+// metrics are what the bus counts.
+type metrics struct {
 	published, duplicates, holes, gaps, resets, states prometheus.Counter
 	stale                                              prometheus.Gauge
 	lag                                                prometheus.Histogram
 }
 
-// newBusMetrics registers them; without a registerer they count for nobody.
-func newBusMetrics(reg prometheus.Registerer) busMetrics {
+// newMetrics registers them; without a registerer they count for nobody.
+func newMetrics(reg prometheus.Registerer) metrics {
 	f := promauto.With(reg)
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store", Name: name, Help: help})
 	}
-	return busMetrics{
+	return metrics{
 		published:  counter("bus_published_total", "Event revisions put on the bus by this process."),
 		duplicates: counter("bus_duplicates_total", "Event revisions not published since the bus had them."),
 		holes:      counter("bus_holes_total", "Events held back since an earlier one of their match was not published."),
@@ -32,7 +32,7 @@ func newBusMetrics(reg prometheus.Registerer) busMetrics {
 	}
 }
 
-func (m busMetrics) count(answers []int64) {
+func (m metrics) count(answers []int64) {
 	for _, a := range answers {
 		switch a {
 		case answerDuplicate:

@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"cmp"
@@ -28,25 +28,9 @@ func queueName(kind string, urgent bool) string {
 	return owner + ".default"
 }
 
-// fullName is what Redis knows a queue by, and ownName what we call it; false for a queue of another installation. asynq's own keys have no prefix: the names do,
-// but for the default one.
-func (q *Queue) fullName(queue string) string { return q.prefix() + queue }
-
-func (q *Queue) ownName(full string) (string, bool) {
-	queue, ok := strings.CutPrefix(full, q.prefix())
-	return queue, ok && strings.Count(queue, ".") == 1
-}
-
-func (q *Queue) prefix() string {
-	if q.options.Prefix == defaultPrefix {
-		return ""
-	}
-	return q.options.Prefix + "."
-}
-
 // QueueOptions are the limits of the queue; zero fields take the default.
 type QueueOptions struct {
-	Prefix  string // of the queues' names, as BusOptions.Prefix
+	Prefix  string // of the queues' names, as that of Options
 	Workers int    // tasks at a time in this process; 10
 	// CheckInterval is how often an idle worker asks for a task, and so how long one waits at most when nothing else is to do; 200 ms.
 	CheckInterval time.Duration
@@ -66,6 +50,7 @@ type QueueOptions struct {
 type Queue struct {
 	redis     *Redis
 	options   QueueOptions
+	names     names
 	log       *slog.Logger
 	client    *asynq.Client
 	inspector *asynq.Inspector
@@ -77,7 +62,6 @@ type Queue struct {
 
 // NewQueue makes a queue; it starts nothing.
 func NewQueue(r *Redis, options QueueOptions, log *slog.Logger, reg prometheus.Registerer) *Queue {
-	options.Prefix = cmp.Or(options.Prefix, defaultPrefix)
 	options.Workers = cmp.Or(options.Workers, 10)
 	options.CheckInterval = cmp.Or(options.CheckInterval, 200*time.Millisecond)
 	options.DelayedInterval = cmp.Or(options.DelayedInterval, 500*time.Millisecond)
@@ -86,7 +70,7 @@ func NewQueue(r *Redis, options QueueOptions, log *slog.Logger, reg prometheus.R
 	if options.RetryPause == nil {
 		options.RetryPause = retryPause
 	}
-	return &Queue{redis: r, options: options, log: log, client: asynq.NewClientFromRedisClient(r.client),
+	return &Queue{redis: r, options: options, names: r.names(options.Prefix), log: log, client: asynq.NewClientFromRedisClient(r.client),
 		inspector: asynq.NewInspectorFromRedisClient(r.client), handlers: map[string]func(context.Context, []byte) error{},
 		done: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store", Name: "tasks_total",
 			Help: "Tasks that were run, by kind and result: done, retry (failed, to be tried again) or dead (given up)."}, []string{"kind", "result"})}
@@ -108,7 +92,7 @@ func (q *Queue) Handle(kind string, run func(ctx context.Context, payload []byte
 // Enqueue adds a task; one whose ID is waiting or running already is not added again, and that is no error. A task with the ID of one that was
 // given up takes its place. A Delay is kept to the second, rounded up. ErrUnavailable: it may or may not have been added; trying again is safe if it has an ID.
 func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
-	queue := q.fullName(queueName(t.Kind, t.Urgent))
+	queue := q.names.queue(queueName(t.Kind, t.Urgent))
 	options := []asynq.Option{asynq.Queue(queue), asynq.MaxRetry(t.Retries), asynq.Timeout(q.options.TaskLimit)}
 	if t.ID != "" {
 		options = append(options, asynq.TaskID(t.ID))
@@ -158,7 +142,7 @@ func (q *Queue) config() asynq.Config {
 	defer q.mu.Unlock()
 	queues := map[string]int{}
 	for kind := range q.handlers {
-		queues[q.fullName(queueName(kind, true))], queues[q.fullName(queueName(kind, false))] = 9, 1
+		queues[q.names.queue(queueName(kind, true))], queues[q.names.queue(queueName(kind, false))] = 9, 1
 	}
 	return asynq.Config{
 		Concurrency: q.options.Workers,

@@ -1,10 +1,11 @@
-package store
+package bus
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hibiken/asynq"
 
@@ -20,7 +21,7 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 	slices.Sort(known)
 	var out []goalcast.QueueState
 	for _, full := range known {
-		name, ours := q.ownName(full)
+		name, ours := q.names.ownQueue(full)
 		if !ours {
 			continue
 		}
@@ -37,9 +38,9 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 // DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that never had a task, unless this process works on
 // it. Redis keeps the last 10,000 for 90 days.
 func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
-	tasks, err := q.inspector.ListArchivedTasks(q.fullName(queue), asynq.PageSize(limit))
+	tasks, err := q.inspector.ListArchivedTasks(q.names.queue(queue), asynq.PageSize(limit))
 	if errors.Is(err, asynq.ErrQueueNotFound) {
-		if _, ours := q.config().Queues[q.fullName(queue)]; ours {
+		if _, ours := q.config().Queues[q.names.queue(queue)]; ours {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("queue %q: %w", queue, goalcast.ErrNotFound)
@@ -49,7 +50,7 @@ func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcas
 	}
 	var out []goalcast.DeadTask
 	for _, t := range tasks {
-		out = append(out, goalcast.DeadTask{ID: t.ID, Kind: t.Type, Payload: clean(string(t.Payload)), Error: t.LastErr, Tries: t.Retried + 1, Died: t.LastFailedAt.UTC()})
+		out = append(out, goalcast.DeadTask{ID: t.ID, Kind: t.Type, Payload: strings.ToValidUTF8(string(t.Payload), "\uFFFD"), Error: t.LastErr, Tries: t.Retried + 1, Died: t.LastFailedAt.UTC()})
 	}
 	return out, nil
 }
@@ -57,12 +58,12 @@ func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcas
 // ReviveTask lets a task that was given up run again, at once; ErrNotFound, also for one that is not dead.
 func (q *Queue) ReviveTask(_ context.Context, queue, id string) error {
 	doing := fmt.Sprintf("revive task %s of %s", id, queue)
-	info, err := q.inspector.GetTaskInfo(q.fullName(queue), id)
+	info, err := q.inspector.GetTaskInfo(q.names.queue(queue), id)
 	if err == nil && info.State != asynq.TaskStateArchived {
 		return fmt.Errorf("%s: it is %s: %w", doing, info.State, goalcast.ErrNotFound)
 	}
 	if err == nil {
-		err = q.inspector.RunTask(q.fullName(queue), id)
+		err = q.inspector.RunTask(q.names.queue(queue), id)
 	}
 	switch {
 	case errors.Is(err, asynq.ErrQueueNotFound), errors.Is(err, asynq.ErrTaskNotFound):

@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"context"
@@ -10,41 +10,51 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"goalcast/internal/dial"
 )
 
 // dropPause is the least time between two drops of all connections: a server that loads its data says so for a while.
 const dropPause = time.Second
 
-// redisConns are the connections to Redis that are open, of all kinds: pools, subscriptions, each node of a cluster. When a server says that it is not the one to
+// conns are the connections to Redis that are open, of all kinds: pools, subscriptions, each node of a cluster. When a server says that it is not the one to
 // ask (any more), all are dropped: a proxy, a name or a Sentinel may lead to another one now, and what is open stays with the old one for good. The client itself
 // would drop one connection at a time, and only if the answer begins with READONLY.
-type redisConns struct {
+type conns struct {
 	tls    *tls.Config // nil: none
 	reload func()      // asks a cluster who is who; nil otherwise
 
 	mu      sync.Mutex
-	open    map[*redisConn]struct{}
+	open    map[*trackedConn]struct{}
 	dropped time.Time
 }
 
-// redisConn is a connection that leaves the list when it is closed.
-type redisConn struct {
+// trackedConn is a connection that leaves the list when it is closed.
+type trackedConn struct {
 	*net.TCPConn
-	list *redisConns
+	list *conns
 }
 
-func (c *redisConn) Close() error {
+func (c *trackedConn) Close() error {
 	c.list.mu.Lock()
 	delete(c.list.open, c)
 	c.list.mu.Unlock()
 	return c.TCPConn.Close()
 }
 
+// useTLS takes a configuration for servers of many names: each is to prove its own.
+func (l *conns) useTLS(config *tls.Config) {
+	if config != nil {
+		config.ServerName = ""
+	}
+	l.tls = config
+}
+
 // dial makes a connection; it is the client's Dialer.
-func (l *redisConns) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (l *conns) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
-	raw, err := newDialer().DialContext(ctx, network, addr)
+	raw, err := dial.New().DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +62,7 @@ func (l *redisConns) dial(ctx context.Context, network, addr string) (net.Conn, 
 	if !ok {
 		return raw, nil
 	}
-	c := &redisConn{socket, l}
+	c := &trackedConn{socket, l}
 	l.mu.Lock()
 	l.open[c] = struct{}{}
 	l.mu.Unlock()
@@ -72,7 +82,7 @@ func (l *redisConns) dial(ctx context.Context, network, addr string) (net.Conn, 
 }
 
 // drop has every connection end: whoever waits for an answer on one is told that it was closed, and the client asks again on a new one.
-func (l *redisConns) drop() {
+func (l *conns) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); now.Sub(l.dropped) < dropPause {
@@ -89,10 +99,10 @@ func (l *redisConns) drop() {
 }
 
 // DialHook is part of redis.Hook, as the next two are.
-func (l *redisConns) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (l *conns) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook looks at what became of a command.
-func (l *redisConns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (l *conns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		l.heard(ctx, err)
@@ -101,7 +111,7 @@ func (l *redisConns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // ProcessPipelineHook looks at what became of several.
-func (l *redisConns) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (l *conns) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
 		l.heard(ctx, err)
@@ -112,7 +122,7 @@ func (l *redisConns) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.P
 	}
 }
 
-func (l *redisConns) heard(ctx context.Context, err error) {
+func (l *conns) heard(ctx context.Context, err error) {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return
 	}

@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"context"
@@ -19,7 +19,7 @@ func rates(t *testing.T, url string, count int, o RateOptions) []*Rate {
 	t.Helper()
 	var all []*Rate
 	for range count {
-		r, err := OpenRedis(t.Context(), url, slog.New(slog.DiscardHandler))
+		r, err := OpenRedis(url)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestRateIsSharedByProcesses(t *testing.T) {
 }
 
 func TestRateInThisProcess(t *testing.T) {
-	r, err := OpenRedis(t.Context(), "embedded", slog.New(slog.DiscardHandler))
+	r, err := OpenRedis("embedded")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
-package store
+package bus
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,10 +50,9 @@ type Rate struct {
 
 // NewRate makes a Rate; it asks nothing of Redis.
 func NewRate(r *Redis, o RateOptions, log *slog.Logger, reg prometheus.Registerer) *Rate {
-	o.Prefix = cmp.Or(o.Prefix, defaultPrefix)
 	o.PerMinute, o.Burst, o.Processes = max(1, o.PerMinute), max(1, o.Burst), max(1, o.Processes)
 	return &Rate{
-		options: o, key: "{" + o.Prefix + "}:" + o.Name, log: log,
+		options: o, key: r.names(o.Prefix).rate(o.Name), log: log,
 		limit:  redis_rate.Limit{Rate: o.PerMinute, Period: time.Minute, Burst: o.Burst},
 		shared: redis_rate.NewLimiter(r.client),
 		own:    rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60/float64(o.Processes)), o.Burst),

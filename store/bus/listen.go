@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"context"
@@ -160,7 +160,7 @@ func (b *Bus) open(ctx context.Context) (ps *redis.PubSub, done func()) {
 func (r *reader) session(ctx context.Context) (up bool, err error) {
 	ps, done := r.bus.open(ctx)
 	defer done()
-	if err := r.bus.subscribe(ctx, ps, r.bus.channel()); err != nil {
+	if err := r.bus.subscribe(ctx, ps, r.bus.names.eventChannel()); err != nil {
 		return false, wrapRedis("subscribe", err)
 	}
 	for {

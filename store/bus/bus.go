@@ -1,6 +1,7 @@
-package store
+package bus
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -22,61 +23,57 @@ import (
 // eventsPerCall is how many events one script publishes: Redis does nothing else meanwhile, about 10 us each.
 const eventsPerCall = 100
 
-// seqMemory is how long the bus knows what it was sent of a match; after that, as after a wipe, the outbox is asked.
-const seqMemory = 7 * 24 * time.Hour
-
-// stateMemory is how long the values of a topic are kept after the last change.
-const stateMemory = 48 * time.Hour
+const (
+	defaultStreamLength = 50_000
+	defaultHistory      = 20_000
+	defaultBeat         = time.Second
+	// defaultStaleAfter: viewers are promised to know within 3 s.
+	defaultStaleAfter = 2800 * time.Millisecond
+)
 
 // stateShards is over how many channels' slots the state topics are spread on a cluster; a process has at most one connection for each.
 const stateShards = 16
 
-// defaultPrefix begins all keys in Redis, unless another is chosen.
-const defaultPrefix = "goalcast"
-
-// BusOptions are the limits of the bus; zero fields take the default.
-type BusOptions struct {
-	Prefix string // of all keys and channels: two installations on one Redis want two; "goalcast"
+// Options are the limits of the bus; zero fields take the default.
+type Options struct {
+	Prefix string // of all names: two installations on one Redis want two; "goalcast"
 	// StreamLength is how many events Redis keeps at least, for nodes that start or have missed some; 50,000. A match day of 9 matches
 	// makes about 1,000.
 	StreamLength int
 	// History is how many of them Listen hands to its listener at the start; 20,000. More than the listener keeps is of no use.
 	History int
-	// Remember is for how long, at least, the same message is not published twice; 24 h. For events of a match it is 7 days after the last one.
-	Remember time.Duration
 	// Beat is how often the bus says that it is alive; 1 s.
 	Beat time.Duration
-	// StaleAfter is after how much silence listeners are told, and the connection is made anew; 2.8 s: viewers are promised to know within 3.
+	// StaleAfter is after how much silence listeners are told, and the connection is made anew; 2.8 s.
 	StaleAfter time.Duration
 }
 
-// Bus carries events, in order, to every process that listens, and the newest values of states to those that follow their topic. See
-// scripts.go for the keys. Any number of processes publish and listen.
+// Bus carries events, in order, to every process that listens, and the newest values of states to those that follow their topic.
+// Any number of processes publish and listen.
 type Bus struct {
-	redis   *Redis
-	options BusOptions
-	log     *slog.Logger
-	scripts scripts
-	metrics busMetrics
-	publish string // the command: PUBLISH or SPUBLISH
-	shards  []*stateShard
+	redis     *Redis
+	options   Options
+	names     names
+	log       *slog.Logger
+	scripts   scripts
+	metrics   metrics
+	publisher string // the command: PUBLISH or SPUBLISH
+	shards    []*stateShard
 
 	mu        sync.Mutex
 	listening bool
 }
 
 // NewBus makes a bus; it starts nothing.
-func NewBus(r *Redis, options BusOptions, log *slog.Logger, reg prometheus.Registerer) *Bus {
-	options.Prefix = cmp.Or(options.Prefix, defaultPrefix)
-	options.StreamLength = cmp.Or(options.StreamLength, 50_000)
-	options.History = cmp.Or(options.History, 20_000)
-	options.Remember = cmp.Or(options.Remember, 24*time.Hour)
-	options.Beat = cmp.Or(options.Beat, time.Second)
-	options.StaleAfter = cmp.Or(options.StaleAfter, 2800*time.Millisecond)
-	b := &Bus{redis: r, options: options, log: log, scripts: newScripts(), metrics: newBusMetrics(reg), publish: "PUBLISH"}
+func New(r *Redis, options Options, log *slog.Logger, reg prometheus.Registerer) *Bus {
+	options.StreamLength = cmp.Or(options.StreamLength, defaultStreamLength)
+	options.History = cmp.Or(options.History, defaultHistory)
+	options.Beat = cmp.Or(options.Beat, defaultBeat)
+	options.StaleAfter = cmp.Or(options.StaleAfter, defaultStaleAfter)
+	b := &Bus{redis: r, options: options, names: r.names(options.Prefix), log: log, scripts: newScripts(), metrics: newMetrics(reg), publisher: "PUBLISH"}
 	shards := 1
 	if r.cluster {
-		b.publish, shards = "SPUBLISH", stateShards
+		b.publisher, shards = "SPUBLISH", stateShards
 	}
 	for n := range shards {
 		b.shards = append(b.shards, &stateShard{bus: b, number: n, followed: map[goalcast.Topic]int{}, wake: make(chan struct{}, 1)})
@@ -84,77 +81,69 @@ func NewBus(r *Redis, options BusOptions, log *slog.Logger, reg prometheus.Regis
 	return b
 }
 
-// key names a key or channel of the events.
-func (b *Bus) key(name string) string { return "{" + b.options.Prefix + "}:" + name }
-
-// channel names the channel of the events. Channels know no database number, so that it is part of the name.
-func (b *Bus) channel() string { return b.key(b.database() + "events") }
-
-func (b *Bus) database() string {
-	if b.redis.db == 0 {
-		return ""
-	}
-	return fmt.Sprintf("db%d:", b.redis.db)
-}
-
 // headKeys begin the keys of every script, and scriptArgs its arguments: a random epoch in case that there is none, and how to publish.
 func (b *Bus) headKeys(more ...string) []string {
-	return append([]string{b.key("head"), b.key("stream")}, more...)
+	return append([]string{b.names.head(), b.names.stream()}, more...)
 }
 
 func (b *Bus) scriptArgs(more ...any) []any {
-	return append([]any{newEpoch(), b.channel(), b.publish}, more...)
+	return append([]any{newEpoch(), b.names.eventChannel(), b.publisher}, more...)
 }
+
+// seqsKept is of how many newest numbers of a match the bus knows which event had them.
+const seqsKept = 1000
 
 func newEpoch() string { return strings.ToLower(rand.Text())[:10] }
 
-// HoleError says that an event was not published since an earlier one of its match was not. Relay fills the hole from the outbox.
-type HoleError struct {
-	Event goalcast.Event
-}
-
-func (e *HoleError) Error() string {
-	return fmt.Sprintf("event %s of match %d: the one before seq %d is not published", e.Event.Key(), e.Event.Match, e.Event.Seq)
-}
-
-// Publish puts events on the bus, in order, as they are. Revisions that are there already are passed over; an event that leaves a hole in its match's
-// sequence is refused with a HoleError, and the others of the call are published. ErrUnavailable: any number of them may be published; trying again is safe.
-//
-// Ingest publishes through Relay, which knows the outbox; this is for what has none.
-func (b *Bus) Publish(ctx context.Context, events []goalcast.Event) error {
-	answers, err := b.publishAll(ctx, events, modeAny)
-	if err != nil {
-		return err
-	}
-	if i := slices.Index(answers, answerHole); i >= 0 {
-		return &HoleError{events[i]}
-	}
-	return nil
-}
-
-// The modes of publishScript and its answers that are no offset.
+// The answers of publishScript that are no offset.
 const (
-	modeAny    = "any"
-	modeStrict = "strict"
-	modeForce  = "force"
-
 	answerDuplicate int64 = 0
 	answerHole      int64 = -1
 )
 
-// publishAll returns an answer for each event; on an error, for those that were published before it.
-func (b *Bus) publishAll(ctx context.Context, events []goalcast.Event, mode string) ([]int64, error) {
+// Publish puts committed events on the bus, in order, as they are. Revisions that are there already
+// are skipped. An event whose predecessor in its match is not there is held: it and those after it in
+// the match come back, and the caller publishes what was missing first. So does any but the first
+// event of a match that the bus knows nothing of, since after a wipe the ones before it may not have
+// been published. fresh counts the events that the bus did not have. ErrUnavailable: any number of
+// them may be published; trying again is safe.
+func (b *Bus) Publish(ctx context.Context, events []goalcast.Event) (fresh int, held []goalcast.Event, err error) {
+	answers, err := b.publish(ctx, events, false)
+	for i, answer := range answers {
+		switch answer {
+		case answerDuplicate:
+		case answerHole:
+			held = append(held, events[i])
+		default:
+			fresh++
+		}
+	}
+	return fresh, held, err
+}
+
+// PublishAll is Publish for events that nothing is missing before: none is held.
+func (b *Bus) PublishAll(ctx context.Context, events []goalcast.Event) error {
+	_, err := b.publish(ctx, events, true)
+	return err
+}
+
+// publish returns an answer for each event; on an error, for those that were published before it.
+func (b *Bus) publish(ctx context.Context, events []goalcast.Event, holes bool) ([]int64, error) {
+	mode := "strict"
+	if holes {
+		mode = "holes"
+	}
 	var answers []int64
 	for chunk := range slices.Chunk(events, eventsPerCall) {
-		period := time.Now().UnixMilli() / b.options.Remember.Milliseconds()
-		keys := b.headKeys(b.key("seen:"+strconv.FormatInt(period, 10)), b.key("seen:"+strconv.FormatInt(period-1, 10)))
-		args := b.scriptArgs(b.options.StreamLength, 2*seconds(b.options.Remember), seconds(seqMemory))
+		period := time.Now().UnixMilli() / messageMemory.Milliseconds()
+		keys := b.headKeys(b.names.seen(period), b.names.seen(period-1))
+		args := b.scriptArgs(b.options.StreamLength, seconds(2*messageMemory), seconds(seqMemory), seqsKept)
 		for _, e := range chunk {
-			body, err := jsonText(e)
+			body, err := encode(e)
 			if err != nil {
 				return answers, fmt.Errorf("publish event %s: %w", e.Key(), err)
 			}
-			keys = append(keys, b.key("sent:"+strconv.FormatInt(int64(e.Match), 10)))
+			keys = append(keys, b.names.sent(e.Match))
 			args = append(args, e.Key(), fingerprint(e), e.Seq, mode, body)
 		}
 		got, err := b.scripts.publish.Run(ctx, b.redis.client, keys, args...).Int64Slice()
@@ -195,7 +184,7 @@ func (b *Bus) roll(ctx context.Context, seen goalcast.Cursor, always bool) error
 // beat tells all listeners that the bus is alive, unless another process has just done so.
 func (b *Bus) beat(ctx context.Context) error {
 	quiet := b.options.Beat * 3 / 4 // less than a whole one: the next attempt must not come too early
-	err := b.scripts.beat.Run(ctx, b.redis.client, b.headKeys(b.key("beat")), b.scriptArgs(quiet.Milliseconds())...).Err()
+	err := b.scripts.beat.Run(ctx, b.redis.client, b.headKeys(b.names.beat()), b.scriptArgs(quiet.Milliseconds())...).Err()
 	return wrapRedis("beat", err)
 }
 
@@ -255,6 +244,12 @@ func (b *Bus) decode(epoch string, e entry) goalcast.Published {
 		p.Event = goalcast.Event{}
 	}
 	return p
+}
+
+// encode makes JSON of a value; broken UTF-8, which a RawMessage can carry and viewers' WebSockets refuse, is mended.
+func encode(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))), err
 }
 
 func seconds(d time.Duration) int64 { return max(1, int64(d/time.Second)) }

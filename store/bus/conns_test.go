@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"bytes"
@@ -88,7 +88,7 @@ func TestConnectionsToAFormerMasterAreThrownAway(t *testing.T) {
 			t.Parallel()
 			old, now := testservers.NewRedis(t), testservers.NewRedis(t)
 			p := newTurnout(t, old.Addr, words)
-			r := newRig(t, "redis://"+p.addr, BusOptions{Beat: time.Hour}) // nobody but us writes
+			r := newRig(t, "redis://"+p.addr, Options{Beat: time.Hour}) // nobody but us writes
 			ear := r.listen()
 			var wg sync.WaitGroup
 			for n := range 8 {
@@ -98,10 +98,10 @@ func TestConnectionsToAFormerMasterAreThrownAway(t *testing.T) {
 			p.turn(now.Addr)
 			old.Do("REPLICAOF", "127.0.0.1", "1")
 			r.insist(goals(7, 1, 3)...)
-			ear.until("the goals of the new master", func() bool { return len(ear.events) >= 3 && ear.events[len(ear.events)-1].Match == 7 })
+			ear.Until("the goals of the new master", func() bool { return len(ear.Events) >= 3 && ear.Events[len(ear.Events)-1].Match == 7 })
 			for n := range 32 { // more than there are connections
 				wg.Go(func() {
-					if err := r.bus.Publish(t.Context(), goals(goalcast.MatchID(200+n), 1, 1)); err != nil {
+					if err := r.bus.PublishAll(t.Context(), goals(goalcast.MatchID(200+n), 1, 1)); err != nil {
 						t.Errorf("after the first answer of the old master: %v", err)
 					}
 				})

@@ -1,7 +1,6 @@
-package store
+package bus
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -11,11 +10,12 @@ import (
 
 	"goalcast"
 	"goalcast/internal/testservers"
+	"goalcast/store/bus/bustest"
 )
 
 func TestBusKeepsOrderAndDropsRepeats(t *testing.T) {
-	onRedises(t, func(t *testing.T, url string) {
-		r := newRig(t, url, BusOptions{})
+	bustest.OnRedises(t, func(t *testing.T, url string) {
+		r := newRig(t, url, Options{})
 		early := r.listen()
 		for seq := int64(1); seq <= 250; seq += 50 {
 			r.publish(append(goals(1, seq, seq+49), goals(2, seq, seq+49)...)...)
@@ -23,16 +23,16 @@ func TestBusKeepsOrderAndDropsRepeats(t *testing.T) {
 		}
 		r.publish(message("message:1", `"a"`))
 		r.publish(message("message:1", `"a"`))
-		late := r.listenAnother()
-		for _, e := range []*ear{early, late} {
-			e.until("all events", func() bool { return len(e.events) >= 501 })
+		late := r.another().listen()
+		for _, e := range []*bustest.Recorder{early, late} {
+			e.Until("all events", func() bool { return len(e.Events) >= 501 })
 			for match := goalcast.MatchID(1); match <= 2; match++ {
-				if got := e.seqs(match); !slices.Equal(got, sequence(1, 250)) {
+				if got := e.Seqs(match); !slices.Equal(got, sequence(1, 250)) {
 					t.Errorf("match %d: %v", match, got)
 				}
 			}
-			if len(e.events) != 501 || len(e.resets) != 1 || e.resets[0].Offset != 0 {
-				t.Errorf("%d events and resets %v, want 501 and one", len(e.events), e.resets)
+			if len(e.Events) != 501 || len(e.Resets) != 1 || e.Resets[0].Offset != 0 {
+				t.Errorf("%d events and resets %v, want 501 and one", len(e.Events), e.Resets)
 			}
 		}
 		if got := testutil.ToFloat64(r.bus.metrics.published); got != 501 {
@@ -42,43 +42,43 @@ func TestBusKeepsOrderAndDropsRepeats(t *testing.T) {
 }
 
 func TestBusRefusesHoles(t *testing.T) {
-	onRedises(t, func(t *testing.T, url string) {
-		r := newRig(t, url, BusOptions{})
+	bustest.OnRedises(t, func(t *testing.T, url string) {
+		r := newRig(t, url, Options{})
 		e := r.listen()
-		r.publish(goals(1, 5, 6)...) // nothing is known of the match: taken
-		var hole *HoleError
-		if err := r.bus.Publish(t.Context(), append(goals(1, 8, 9), goals(2, 1, 1)...)); !errors.As(err, &hole) || hole.Event.Seq != 8 {
-			t.Errorf("publish 8 after 6 = %v, want a hole at 8", err)
+		r.publishAll(goals(1, 5, 6)...) // nothing is known of the match: taken
+		fresh, held, err := r.bus.Publish(t.Context(), append(goals(1, 8, 9), goals(2, 1, 1)...))
+		if err != nil || fresh != 1 || len(held) != 2 || held[0].Seq != 8 || held[1].Seq != 9 {
+			t.Errorf("publish 8 and 9 after 6 = %d, %v, %v; want both held", fresh, held, err)
 		}
-		if answers, err := r.bus.publishAll(t.Context(), goals(3, 2, 2), modeStrict); err != nil || answers[0] != answerHole {
-			t.Errorf("publish 2 of an unknown match, strictly = %v, %v; want a hole", answers, err)
+		if fresh, held, err := r.bus.Publish(t.Context(), goals(3, 2, 2)); err != nil || fresh != 0 || len(held) != 1 {
+			t.Errorf("publish 2 of an unknown match = %d, %v, %v; want it held", fresh, held, err)
 		}
 		r.publish(goals(1, 7, 9)...)
-		e.until("5 of match 1, 1 of match 2", func() bool { return len(e.events) == 6 })
-		if got := e.seqs(1); !slices.Equal(got, sequence(5, 9)) {
+		e.Until("5 of match 1, 1 of match 2", func() bool { return len(e.Events) == 6 })
+		if got := e.Seqs(1); !slices.Equal(got, sequence(5, 9)) {
 			t.Errorf("heard %v, want 5 to 9", got)
 		}
 	})
 }
 
 func TestBusHandsOutHistory(t *testing.T) {
-	onRedises(t, func(t *testing.T, url string) {
-		r := newRig(t, url, BusOptions{History: 700})
+	bustest.OnRedises(t, func(t *testing.T, url string) {
+		r := newRig(t, url, Options{History: 700})
 		r.publish(goals(1, 1, 1500)...)
 		e := r.listen()
-		if got := e.seqs(1); !slices.Equal(got, sequence(801, 1500)) {
+		if got := e.Seqs(1); !slices.Equal(got, sequence(801, 1500)) {
 			t.Errorf("heard %d events, want 801 to 1500", len(got))
 		}
 		if got := testutil.ToFloat64(r.bus.metrics.gaps); got != 0 {
 			t.Errorf("gaps = %v, want none: history is no gap", got)
 		}
 		r.publish(goals(1, 1501, 1501)...)
-		e.until("the next one", func() bool { return len(e.events) == 701 })
+		e.Until("the next one", func() bool { return len(e.Events) == 701 })
 	})
 }
 
 func TestListenEndsCleanly(t *testing.T) {
-	r := newRig(t, testservers.Redis(t), BusOptions{})
+	r := newRig(t, testservers.Redis(t), Options{})
 	e := r.listen()
 	if err := r.bus.Listen(t.Context(), e); err == nil {
 		t.Error("two listen at once")
@@ -94,8 +94,8 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 		prefix string // of b
 	}{{"databases", "/0", "/1", ""}, {"prefixes", "/0", "/0", "staging"}} {
 		t.Run(tt.name, func(t *testing.T) {
-			a, b := newRig(t, url+tt.a, BusOptions{}), newRig(t, url+tt.b, BusOptions{Prefix: tt.prefix})
-			ears := []*ear{a.listen(), b.listen()}
+			a, b := newRig(t, url+tt.a, Options{}), newRig(t, url+tt.b, Options{Prefix: tt.prefix})
+			ears := []*bustest.Recorder{a.listen(), b.listen()}
 			for _, r := range []*rig{a, b} {
 				if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(1)); err != nil {
 					t.Fatal(err)
@@ -105,17 +105,17 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 			b.publish(goals(1, 1, 2)...) // the same numbers: known to the other
 			a.set(oddsOf(1, "home", 5))
 			b.set(oddsOf(1, "home", 4), oddsOf(1, "away", 1)) // older than the other's
-			ears[0].until("its own", func() bool { return len(ears[0].events) == 3 && ears[0].states["odds:1/home"].Version == 5 })
-			ears[1].until("its own", func() bool {
-				return len(ears[1].events) == 2 && ears[1].states["odds:1/home"].Version == 4 && ears[1].states["odds:1/away"].Version == 1
+			ears[0].Until("its own", func() bool { return len(ears[0].Events) == 3 && ears[0].States["odds:1/home"].Version == 5 })
+			ears[1].Until("its own", func() bool {
+				return len(ears[1].Events) == 2 && ears[1].States["odds:1/home"].Version == 4 && ears[1].States["odds:1/away"].Version == 1
 			})
 			// One more each, behind whatever might have come from the other.
 			a.set(oddsOf(1, "last", 1))
 			b.set(oddsOf(1, "last", 1))
 			for i, e := range ears {
-				e.until("the last", func() bool { return e.states["odds:1/last"].Version == 1 })
-				if _, heard := e.states["odds:1/away"]; heard != (i == 1) || len(e.events) != 3-i || len(e.resets) != 1 {
-					t.Errorf("installation %d heard %v, states %v, resets %v", i, e.all, e.states, e.resets)
+				e.Until("the last", func() bool { return e.States["odds:1/last"].Version == 1 })
+				if _, heard := e.States["odds:1/away"]; heard != (i == 1) || len(e.Events) != 3-i || len(e.Resets) != 1 {
+					t.Errorf("installation %d heard %v, states %v, resets %v", i, e.All, e.States, e.Resets)
 				}
 			}
 			queues := []*Queue{NewQueue(a.redis, QueueOptions{}, testLog(t), prometheus.NewRegistry()),
@@ -126,7 +126,7 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 				}
 				q.Handle("owner0:do", nil)
 				for name := range q.config().Queues {
-					if got, ours := q.ownName(name); !ours || got != "owner0.urgent" && got != "owner0.default" {
+					if got, ours := q.names.ownQueue(name); !ours || got != "owner0.urgent" && got != "owner0.default" {
 						t.Errorf("installation %d works on %s", i, name)
 					}
 				}

@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"strings"
@@ -24,7 +24,7 @@ func TestRedisURLs(t *testing.T) {
 		{"memcached://a", false},
 		{"", false},
 	} {
-		r, err := OpenRedis(t.Context(), tt.url, testLog(t))
+		r, err := OpenRedis(tt.url)
 		if (err == nil) != tt.good {
 			t.Errorf("OpenRedis(%q) = %v", tt.url, err)
 		}
@@ -37,7 +37,7 @@ func TestRedisURLs(t *testing.T) {
 }
 
 func TestEmbeddedKeysExpire(t *testing.T) {
-	r := newRig(t, "embedded", BusOptions{})
+	r := newRig(t, "embedded", Options{})
 	if err := r.redis.client.Set(t.Context(), "x", 1, 50*time.Millisecond).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 	byTopic := map[goalcast.Topic][]any{}
 	var topics []goalcast.Topic
 	for _, s := range states {
-		body, err := jsonText(s)
+		body, err := encode(s)
 		if err != nil {
 			return fmt.Errorf("state %s of %s: %w", s.Key, s.Topic, err)
 		}
@@ -39,9 +39,8 @@ func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 	}
 	// One topic after the other: on a cluster they are in different places.
 	for _, t := range topics {
-		name := b.stateKey(t)
-		args := append([]any{b.stateChannel(t), b.publish, seconds(stateMemory)}, byTopic[t]...)
-		n, err := b.scripts.state.Run(ctx, b.redis.client, []string{name}, args...).Int()
+		args := append([]any{b.stateChannel(t), b.publisher, seconds(stateMemory)}, byTopic[t]...)
+		n, err := b.scripts.state.Run(ctx, b.redis.client, []string{b.stateKey(t)}, args...).Int()
 		if err != nil {
 			return wrapRedis("set states", err)
 		}
@@ -58,13 +57,10 @@ func (b *Bus) shardOf(t goalcast.Topic) *stateShard {
 	return b.shards[uint64(t.ID)%uint64(len(b.shards))]
 }
 
-// stateKey names the hash of a topic, and stateChannel its channel.
-func (b *Bus) stateKey(t goalcast.Topic) string { return b.stateName("", t) }
+func (b *Bus) stateKey(t goalcast.Topic) string { return b.names.state(b.shardOf(t).number, t) }
 
-func (b *Bus) stateChannel(t goalcast.Topic) string { return b.stateName(b.database(), t) }
-
-func (b *Bus) stateName(database string, t goalcast.Topic) string {
-	return fmt.Sprintf("{%s:s%d}:%sstate:%s", b.options.Prefix, b.shardOf(t).number, database, t)
+func (b *Bus) stateChannel(t goalcast.Topic) string {
+	return b.names.stateChannel(b.shardOf(t).number, t)
 }
 
 // latest returns the newest values of topics, topic by topic, by key. It asks once for all.
@@ -253,8 +249,7 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 // confirm notes a topic whose subscription is confirmed, if that is what the answer says. Its newest values have to be looked at: some may have been told
 // between the last look and now.
 func (s *stateShard) confirm(m *redis.Subscription) bool {
-	_, name, _ := strings.Cut(m.Channel, ":state:")
-	topic, err := goalcast.ParseTopic(name)
+	topic, err := stateTopic(m.Channel)
 	if err != nil || !strings.HasSuffix(m.Kind, "subscribe") || strings.HasSuffix(m.Kind, "unsubscribe") {
 		return false
 	}

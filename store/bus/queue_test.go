@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"bytes"
@@ -16,16 +16,20 @@ import (
 
 	"goalcast"
 	"goalcast/internal/testservers"
+	"goalcast/store/bus/bustest"
 )
-
-// quiet is for tests that provoke errors which are logged.
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // crew counts the runs of tasks by payload.
 type crew struct {
 	t    testing.TB
 	mu   sync.Mutex
 	runs map[string]int
+}
+
+func (c *crew) note(payload string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.runs[payload]++
 }
 
 func (c *crew) until(payload string, n int) {
@@ -55,7 +59,7 @@ func (c *crew) count(payload string) int {
 // "permanent" for good.
 func newQueue(t testing.TB, url string) (*Queue, *crew) {
 	t.Helper()
-	r, err := OpenRedis(t.Context(), url, testLog(t))
+	r, err := OpenRedis(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +111,7 @@ func task(payload string) goalcast.Task {
 
 // TestTasksOfOthersAreLeftAlone: a process that only sends pushes took the documents of one for feeds, and used up their tries.
 func TestTasksOfOthersAreLeftAlone(t *testing.T) {
-	onRedises(t, func(t *testing.T, url string) {
+	bustest.OnRedises(t, func(t *testing.T, url string) {
 		pushes, theirs := newQueue(t, url) // takes "test" only
 		other := goalcast.Task{Kind: "feeds:document", ID: "feeds:1", Payload: []byte("1"), Urgent: true, Retries: 1}
 		theirs.add(pushes, other, task("mine"))
@@ -122,7 +126,7 @@ func TestTasksOfOthersAreLeftAlone(t *testing.T) {
 }
 
 func TestQueue(t *testing.T) {
-	onRedises(t, func(t *testing.T, url string) {
+	bustest.OnRedises(t, func(t *testing.T, url string) {
 		q, c := newQueue(t, url)
 		urgent, later := task("urgent"), task("later")
 		urgent.Urgent = true
@@ -201,7 +205,7 @@ func TestQueueOutlivesRedis(t *testing.T) {
 }
 
 func TestQueueWaitsForTasksAtTheEnd(t *testing.T) {
-	r, err := OpenRedis(t.Context(), testservers.Redis(t), testLog(t))
+	r, err := OpenRedis(testservers.Redis(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,4 +252,72 @@ func TestQueueComplainsOnceAMinute(t *testing.T) {
 	if len(lines) != 3 || !strings.Contains(lines[0], "skipped=0") || !strings.Contains(lines[1], "skipped=119") {
 		t.Errorf("logged\n%s", out.String())
 	}
+}
+
+func TestDeadTasksAreRevived(t *testing.T) {
+	bustest.OnRedises(t, func(t *testing.T, url string) {
+		r, err := OpenRedis(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		q := NewQueue(r, QueueOptions{CheckInterval: 10 * time.Millisecond}, quiet(), prometheus.NewRegistry())
+		c := &crew{t: t, runs: map[string]int{}}
+		var mu sync.Mutex
+		broken := true
+		q.Handle("test:work", func(_ context.Context, payload []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			c.note(string(payload))
+			if broken {
+				return fmt.Errorf("%w: no such match", goalcast.ErrPermanent)
+			}
+			return nil
+		})
+		if states, err := q.Queues(t.Context()); err != nil || len(states) != 0 {
+			t.Errorf("queues of an empty Redis: %+v, %v", states, err)
+		}
+		if dead, err := q.DeadTasks(t.Context(), "test.urgent", 10); err != nil || len(dead) != 0 {
+			t.Errorf("dead tasks of an empty Redis: %+v, %v", dead, err)
+		}
+		if err := q.ReviveTask(t.Context(), "test.urgent", "work:1"); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("revive of nothing: %v", err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { defer close(ended); q.Run(ctx) }()
+		defer func() { cancel(); <-ended }()
+		if err := q.Enqueue(t.Context(), goalcast.Task{Kind: "test:work", ID: "work:1", Payload: []byte("7"), Urgent: true, Retries: 3}); err != nil {
+			t.Fatal(err)
+		}
+		c.until("7", 1)
+		var dead []goalcast.DeadTask
+		for end := time.Now().Add(patience); len(dead) == 0; time.Sleep(5 * time.Millisecond) {
+			if dead, err = q.DeadTasks(t.Context(), "test.urgent", 10); err != nil || time.Now().After(end) {
+				t.Fatal("not dead", err)
+			}
+		}
+		if d := dead[0]; d.ID != "work:1" || d.Kind != "test:work" || d.Payload != "7" || d.Tries != 1 || d.Error == "" || time.Since(d.Died) > time.Minute {
+			t.Errorf("dead: %+v", d)
+		}
+		if states, err := q.Queues(t.Context()); err != nil || states[0].Dead != 1 {
+			t.Errorf("queues: %+v, %v", states, err)
+		}
+		if err := q.ReviveTask(t.Context(), "test.default", "work:1"); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("revive in another queue: %v", err)
+		}
+		mu.Lock()
+		broken = false
+		mu.Unlock()
+		if err := q.ReviveTask(t.Context(), "test.urgent", "work:1"); err != nil {
+			t.Fatal(err)
+		}
+		c.until("7", 2)
+		if dead, err := q.DeadTasks(t.Context(), "test.urgent", 10); err != nil || len(dead) != 0 {
+			t.Errorf("after its revival: %+v, %v", dead, err)
+		}
+		if _, err := q.DeadTasks(t.Context(), "slow", 10); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("no such queue: %v", err)
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package store
+package bus
 
 import (
 	"fmt"
@@ -18,10 +18,10 @@ func TestAMasterThatSentinelReplaces(t *testing.T) {
 	must(t, err)
 	second.Do("REPLICAOF", host, port)
 	sentinel := testservers.NewSentinel(t, "main", first.Addr)
-	r := newRig(t, "redis+sentinel://"+sentinel.Addr+"/main", BusOptions{})
+	r := newRig(t, "redis+sentinel://"+sentinel.Addr+"/main", Options{})
 	ear := r.listen()
 	r.insist(goals(7, 1, 1)...)
-	ear.until("a goal", func() bool { return len(ear.events) == 1 })
+	ear.Until("a goal", func() bool { return len(ear.Events) == 1 })
 	deadline := time.Now().Add(patience)
 	for sentinel.Try("SENTINEL", "FAILOVER", "main") != nil { // it has not found the replica yet
 		if time.Now().After(deadline) {
@@ -29,10 +29,10 @@ func TestAMasterThatSentinelReplaces(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	ear.until("the other master", func() bool {
-		_ = r.bus.Publish(t.Context(), goals(7, 2, 2))
+	ear.Until("the other master", func() bool {
+		_ = r.bus.PublishAll(t.Context(), goals(7, 2, 2))
 		return second.Try("SET", "x", fmt.Sprint(time.Now())) == nil
 	})
 	r.insist(goals(7, 3, 4)...)
-	ear.until("goals of the other master", func() bool { return len(ear.all) >= 4 })
+	ear.Until("goals of the other master", func() bool { return len(ear.All) >= 4 })
 }

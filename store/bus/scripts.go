@@ -1,21 +1,6 @@
-package store
+package bus
 
 import "github.com/redis/go-redis/v9"
-
-// The bus's keys, all with the hash tag {prefix} so that a cluster keeps them in one place and a script may touch them together:
-//
-//	{prefix}:head        hash: epoch, and offset, the place of the newest event
-//	{prefix}:stream      the newest events, as entries <offset>-0 with one field e, the event's JSON
-//	{prefix}:seen:<n>    set: revisions of messages that were published in the n-th period of Remember
-//	{prefix}:sent:<match> hash: last, the highest Event.Seq of the match that was published, and of each of the newest thousand what had it and in which
-//	                     epoch, "<fingerprint> <epoch>"
-//	{prefix}:beat        held for a second by the process that beats
-//	{prefix}:events      channel: "e <epoch> <offset> <event>" and, as a beat, "b <epoch> <offset>"
-//
-// States: {prefix:s<n>}:state:<topic>, a hash of "<version> <state>" by key, and a channel of the same name that carries the states, one a
-// line. n is the topic's shard on a cluster, else 0.
-//
-// Channels know no database number: in another database than 0 its number is in their names, {prefix}:db1:events, {prefix:s0}:db1:state:<topic>.
 
 // ensureEpoch gives local variables epoch and offset (a number) and makes them if the memory of the bus is gone. KEYS[1] head, KEYS[2] stream,
 // ARGV[1] a random epoch to take then. Offsets are exact up to 2^53.
@@ -30,18 +15,20 @@ local offset = tonumber(redis.call('HGET', KEYS[1], 'offset'))
 `
 
 // publishScript publishes events in order. KEYS: 3 and 4 seen in this and in the last period; from 5 what was sent of each event's match. ARGV: 2 channel,
-// 3 PUBLISH or SPUBLISH, 4 length of the stream, 5 and 6 how long seen and sent are kept, s; from 7 for each event: key, fingerprint, Seq, mode, JSON. The
-// answers, one per event: its offset, 0 for one that was published before, -1 for a hole: an earlier one of its match has to come first. mode "any" takes the
-// first event of a match that nothing is known of, "strict" calls that a hole, since after a wipe the earlier ones may not have been published; "force" takes
-// every event.
+// 3 PUBLISH or SPUBLISH, 4 length of the stream, 5 and 6 how long seen and sent are kept, s, 7 of how many numbers; from 8 for each event: key, fingerprint, Seq, mode, JSON. The
+// answers, one per event: its offset, 0 for one that was published before, -1 for a hole: an earlier one of its match has to come first. mode "strict" calls
+// it a hole too if nothing is known of a match and the event is not its first, since after a wipe the earlier ones may not have been published; "holes" takes
+// every event. On the channel it says "e <epoch> <offset> <event>".
+//
+// What was sent of a match: last, its highest Seq, and by Seq which event had it, "<fingerprint> <epoch>".
 //
 // A revision of a match was published before if its Seq was, with the same fingerprint. With another one the database has lost what had the number before, by a
 // failover or a restore: the event is published, and what came after that number in the match is forgotten. If viewers may have been told of what was lost,
 // which is so if it was published in this epoch, another epoch begins, so that all are reset.
 const publishScript = ensureEpoch + `
 local answers = {}
-for i = 1, (#ARGV - 6) / 5 do
-	local sent, at = KEYS[4 + i], 2 + 5 * i
+for i = 1, (#ARGV - 7) / 5 do
+	local sent, at = KEYS[4 + i], 3 + 5 * i
 	local key, print, seq, mode, body = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4]
 	local known, repeated, other
 	if seq > 0 then
@@ -56,7 +43,7 @@ for i = 1, (#ARGV - 6) / 5 do
 	end
 	if repeated then
 		answers[i] = 0
-	elseif mode ~= 'force' and (known and seq > known + 1 or mode == 'strict' and not known and seq > 1) then
+	elseif mode == 'strict' and seq > (known or 0) + 1 then
 		answers[i] = -1
 	else
 		if other and epoch ~= ARGV[1] and string.sub(other, -#epoch) == epoch then
@@ -70,8 +57,8 @@ for i = 1, (#ARGV - 6) / 5 do
 		redis.call('HSET', KEYS[1], 'offset', place)
 		if seq > 0 then
 			redis.call('HSET', sent, 'last', ARGV[at + 2], ARGV[at + 2], print .. ' ' .. epoch)
-			if seq > 1000 then
-				redis.call('HDEL', sent, string.format('%.0f', seq - 1000))
+			if seq > tonumber(ARGV[7]) then
+				redis.call('HDEL', sent, string.format('%.0f', seq - ARGV[7]))
 			end
 			redis.call('EXPIRE', sent, ARGV[6])
 		else
@@ -90,7 +77,7 @@ const readScript = ensureEpoch + `
 return {epoch, offset, redis.call('XRANGE', KEYS[2], ARGV[2] .. '-0', '+', 'COUNT', ARGV[3])}
 `
 
-// beatScript beats if nobody else does: KEYS[3] beat, ARGV 2 channel, 3 PUBLISH or SPUBLISH, 4 how long the others keep quiet, ms.
+// beatScript says "b <epoch> <offset>" on the channel if nobody else does: KEYS[3] beat, ARGV 2 channel, 3 PUBLISH or SPUBLISH, 4 how long the others keep quiet, ms.
 const beatScript = `
 if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4]) then
 	return 0
@@ -112,7 +99,7 @@ end
 return 0
 `
 
-// stateScript keeps and tells states of one topic that are newer than what is known. KEYS[1] the hash; ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how long
+// stateScript keeps and tells states of one topic that are newer than what is known. KEYS[1] a hash of "<version> <state>" by key; ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how long
 // the topic is kept, s; then for each state: key, version as text of fixed length, JSON. It returns how many were new.
 const stateScript = `
 local lines = {}

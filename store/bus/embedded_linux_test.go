@@ -1,8 +1,7 @@
-package store
+package bus
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,7 +44,7 @@ func listening(t *testing.T) map[string]bool {
 // Nobody but this process reaches the embedded Redis: it listens on nothing.
 func TestEmbeddedRedisListensNowhere(t *testing.T) {
 	before := listening(t)
-	r, err := OpenRedis(t.Context(), "embedded", slog.New(slog.DiscardHandler))
+	r, err := OpenRedis("embedded")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +57,7 @@ func TestEmbeddedRedisListensNowhere(t *testing.T) {
 		}
 	}
 	// A pipeline longer than any buffer does not wait for itself.
-	pipe := r.Client().Pipeline()
+	pipe := r.client.Pipeline()
 	for i := range 5000 {
 		pipe.Set(t.Context(), fmt.Sprint("key-", i), strings.Repeat("x", 200), 0)
 		pipe.Get(t.Context(), fmt.Sprint("key-", i))

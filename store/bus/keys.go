@@ -1,0 +1,117 @@
+package bus
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// names spells every key, channel and queue that goalcast has in Redis; nothing else does. Keys lists
+// them for people.
+//
+// The braces are a hash tag: a cluster keeps what has the same tag in one place, so that a script may
+// touch it all.
+type names struct {
+	prefix string // of the installation
+	db     int    // number of the database; channels know none, so that it is part of their names
+}
+
+// defaultPrefix begins all names, unless another is chosen.
+const defaultPrefix = "goalcast"
+
+func (n names) of(name string) string { return "{" + n.prefix + "}:" + name }
+
+func (n names) head() string                       { return n.of("head") }
+func (n names) stream() string                     { return n.of("stream") }
+func (n names) beat() string                       { return n.of("beat") }
+func (n names) seen(period int64) string           { return n.of(fmt.Sprintf("seen:%d", period)) }
+func (n names) sent(match goalcast.MatchID) string { return n.of(fmt.Sprintf("sent:%d", match)) }
+func (n names) eventChannel() string               { return n.of(n.database() + "events") }
+
+// state names the hash of a topic, and stateChannel its channel. Each shard has a tag of its own.
+func (n names) state(shard int, t goalcast.Topic) string {
+	return fmt.Sprintf("{%s:s%d}:state:%s", n.prefix, shard, t)
+}
+
+func (n names) stateChannel(shard int, t goalcast.Topic) string {
+	return fmt.Sprintf("{%s:s%d}:%sstate:%s", n.prefix, shard, n.database(), t)
+}
+
+// stateTopic reads the topic from the name of its channel.
+func stateTopic(channel string) (goalcast.Topic, error) {
+	_, topic, _ := strings.Cut(channel, ":state:")
+	return goalcast.ParseTopic(topic)
+}
+
+func (n names) database() string {
+	if n.db == 0 {
+		return ""
+	}
+	return fmt.Sprintf("db%d:", n.db)
+}
+
+// rate names a shared limit. The limiter's library puts "rate:" in front.
+func (n names) rate(limit string) string { return n.of(limit) }
+
+// queue names a queue, and ownQueue is its inverse: false for a queue of another installation. asynq's
+// keys have no prefix of ours, so that the queue's name has it, unless it is the default one.
+func (n names) queue(name string) string { return n.queuePrefix() + name }
+
+func (n names) ownQueue(full string) (name string, ours bool) {
+	name, ours = strings.CutPrefix(full, n.queuePrefix())
+	return name, ours && strings.Count(name, ".") == 1
+}
+
+func (n names) queuePrefix() string {
+	if n.prefix == defaultPrefix {
+		return ""
+	}
+	return n.prefix + "."
+}
+
+// How long Redis keeps what the bus wrote, after the last write.
+const (
+	// messageMemory is for how long, at least, the same message is not published twice.
+	messageMemory = 24 * time.Hour
+	// seqMemory is how long the bus knows what was published of a match; after that, as after a wipe,
+	// the outbox is asked.
+	seqMemory = 7 * 24 * time.Hour
+	// stateMemory is how long the values of a topic are kept.
+	stateMemory = 48 * time.Hour
+)
+
+// Key is a kind of key or channel in Redis.
+type Key struct {
+	Name  string // in capitals what differs from one to the next
+	Type  string // in Redis' words
+	Owner string // the type of this package that alone touches it
+	Holds string
+	Bound string        // how many there are, or how large it gets
+	TTL   time.Duration // since the last write, at most; 0 without one
+}
+
+// Keys lists all that goalcast has in Redis. A test holds it against a server; docs/operations.md has it as a table.
+func Keys() []Key {
+	return []Key{
+		{Name: "{PREFIX}:head", Type: "hash", Owner: "Bus", Holds: "the epoch, and the offset of the newest event", Bound: "one"},
+		{Name: "{PREFIX}:stream", Type: "stream", Owner: "Bus", Holds: "the newest events, as JSON, by offset",
+			Bound: fmt.Sprintf("one, of %d events and up to 100 more", defaultStreamLength)},
+		{Name: "{PREFIX}:sent:MATCH", Type: "hash", Owner: "Bus", Holds: "the match's highest number that was published; of the newest ones, which event had it, and in which epoch",
+			Bound: fmt.Sprintf("one per match, of %d numbers", seqsKept), TTL: seqMemory},
+		{Name: "{PREFIX}:seen:PERIOD", Type: "set", Owner: "Bus", Holds: "editors' messages that were published in a day",
+			Bound: "two or three", TTL: 2 * messageMemory},
+		{Name: "{PREFIX}:beat", Type: "string", Owner: "Bus", Holds: "held while one process beats for all", Bound: "one", TTL: defaultBeat},
+		{Name: "{PREFIX}:[dbN:]events", Type: "channel", Owner: "Bus", Holds: "each event with its place, and the beat", Bound: "one"},
+		{Name: "{PREFIX:sSHARD}:state:TOPIC", Type: "hash", Owner: "Bus", Holds: "the newest value of each key of a topic: prices, what is counted",
+			Bound: "one per topic that had a value", TTL: stateMemory},
+		{Name: "{PREFIX:sSHARD}:[dbN:]state:TOPIC", Type: "channel", Owner: "Bus", Holds: "new values", Bound: "one per topic that is followed"},
+		{Name: "rate:{PREFIX}:LIMIT", Type: "string", Owner: "Rate", Holds: "how far a limit that processes share is used up",
+			Bound: "one per limit (fcm:PROJECT)"},
+		{Name: "asynq:{[PREFIX.]OWNER.urgent|default}:*", Type: "several", Owner: "Queue (asynq)", Holds: "tasks that wait, run, are to be tried again or were given up",
+			Bound: "what is enqueued; 10,000 given up, for 90 days"},
+		{Name: "asynq:queues, asynq:servers, asynq:servers:*, asynq:workers, asynq:workers:*", Type: "several", Owner: "Queue (asynq)", Holds: "which queues, processes and workers there are",
+			Bound: "a few per process"},
+	}
+}
