@@ -19,7 +19,7 @@ import (
 func (b *bench) million(ctx context.Context, r *row) (err error) {
 	const (
 		perHub = 16_500 // a hub that may open 20,000 files takes 17,052 viewers
-		ring   = 1_000 // events that each hub keeps: 53 of them share the memory with a million viewers
+		ring   = 1_000  // events that each hub keeps: 53 of them share the memory with a million viewers
 	)
 	r.note("each hub with --ring %d (default 20,000); pings every 25 s, as by default", ring)
 	hubs := (b.viewers + perHub - 1) / perHub
