@@ -130,6 +130,8 @@ func (b *Board) lacks(t goalcast.Topic) bool {
 const (
 	madeUpRate  = 200 // a second
 	madeUpBurst = 2_000
+	// madeUpPause is how long a refusal takes: who asks again at once would otherwise cost more than before.
+	madeUpPause = time.Second
 	maxAskers   = 10_000 // addresses that are counted at one time
 )
 

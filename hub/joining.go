@@ -28,6 +28,10 @@ func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
 	ctx, cancel := context.WithTimeout(withAsker(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
 	if !h.board.admit(ctx, v.topics) {
+		select {
+		case <-time.After(madeUpPause):
+		case <-ctx.Done():
+		}
 		return tooMany("made_up_topics")
 	}
 	err := h.awaitHistory(ctx)
