@@ -94,7 +94,6 @@ func (c Config) tick() time.Duration {
 // Bus is what the hub needs of the bus beyond what it hears as a goalcast.Listener.
 type Bus interface {
 	// Follow makes the bus deliver the topic's states from now on and returns those known.
-	Follow(context.Context, goalcast.Topic) ([]goalcast.State, error)
-	// Unfollow ends it.
-	Unfollow(goalcast.Topic)
+	// unfollow ends it.
+	Follow(context.Context, goalcast.Topic) (known []goalcast.State, unfollow func(), err error)
 }

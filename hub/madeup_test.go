@@ -19,14 +19,14 @@ type countingBus struct {
 	followed map[goalcast.Topic]int
 }
 
-func (b *countingBus) Follow(_ context.Context, t goalcast.Topic) ([]goalcast.State, error) {
+func (b *countingBus) Follow(_ context.Context, t goalcast.Topic) ([]goalcast.State, func(), error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.followed[t]++
-	return nil, nil
+	return nil, func() { b.unfollow(t) }, nil
 }
 
-func (b *countingBus) Unfollow(t goalcast.Topic) {
+func (b *countingBus) unfollow(t goalcast.Topic) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.followed[t]--

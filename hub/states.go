@@ -124,14 +124,15 @@ type states struct {
 
 // tableEntry says who needs a table.
 type tableEntry struct {
-	table   *stateTable
-	holders int           // connections, and those about to be
-	idle    time.Time     // when it lost its last holder
-	busy    chan struct{} // closed when Follow or Unfollow, which is under way, has ended; nil otherwise
-	ready   bool          // followed
-	err     error         // of the last Follow
-	pause   time.Duration // before it is tried again
-	retry   time.Time     // when that is
+	table    *stateTable
+	holders  int           // connections, and those about to be
+	idle     time.Time     // when it lost its last holder
+	busy     chan struct{} // closed when Follow or its end, which is under way, has ended; nil otherwise
+	ready    bool          // followed
+	unfollow func()        // ends that
+	err      error         // of the last Follow
+	pause    time.Duration // before it is tried again
+	retry    time.Time     // when that is
 }
 
 const (
@@ -244,7 +245,7 @@ func (s *states) follow(e *tableEntry) {
 	defer s.wait.Done()
 	s.slots <- struct{}{}
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.JoinTimeout)
-	known, err := s.bus.Follow(ctx, e.table.topic)
+	known, unfollow, err := s.bus.Follow(ctx, e.table.topic)
 	cancel()
 	<-s.slots
 	now, news := time.Now(), false
@@ -253,7 +254,7 @@ func (s *states) follow(e *tableEntry) {
 		news = news || one
 	}
 	s.mu.Lock()
-	e.ready, e.err, e.idle = err == nil, err, now
+	e.ready, e.unfollow, e.err, e.idle = err == nil, unfollow, err, now
 	e.pause = min(max(2*e.pause, firstFollowPause), lastFollowPause)
 	if err == nil {
 		e.pause = 0
@@ -348,7 +349,7 @@ func (s *states) sweep(now time.Time) {
 
 func (s *states) unfollow(t goalcast.Topic, e *tableEntry) {
 	defer s.wait.Done()
-	s.bus.Unfollow(t)
+	e.unfollow()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.followed--

@@ -100,14 +100,14 @@ func (w *world) Matches(_ context.Context, f goalcast.MatchFilter) ([]goalcast.S
 	return found, w.down
 }
 
-func (w *world) Follow(_ context.Context, t goalcast.Topic) ([]goalcast.State, error) {
+func (w *world) Follow(_ context.Context, t goalcast.Topic) ([]goalcast.State, func(), error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.follows = append(w.follows, "+"+t.String())
-	return append([]goalcast.State(nil), w.states[t]...), w.deaf
+	return append([]goalcast.State(nil), w.states[t]...), func() { w.unfollow(t) }, w.deaf
 }
 
-func (w *world) Unfollow(t goalcast.Topic) {
+func (w *world) unfollow(t goalcast.Topic) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.follows = append(w.follows, "-"+t.String())

@@ -37,8 +37,9 @@ func (empty) Match(context.Context, goalcast.MatchID) (goalcast.Snapshot, error)
 func (empty) Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	return nil, nil
 }
-func (empty) Follow(context.Context, goalcast.Topic) ([]goalcast.State, error) { return nil, nil }
-func (empty) Unfollow(goalcast.Topic)                                          {}
+func (empty) Follow(context.Context, goalcast.Topic) ([]goalcast.State, func(), error) {
+	return nil, func() {}, nil
+}
 
 // realHub is a hub on a socket, fed by the test in place of a bus.
 type realHub struct {

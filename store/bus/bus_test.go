@@ -97,7 +97,7 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 			a, b := newRig(t, url+tt.a, Options{}), newRig(t, url+tt.b, Options{Prefix: tt.prefix})
 			ears := []*bustest.Recorder{a.listen(), b.listen()}
 			for _, r := range []*rig{a, b} {
-				if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(1)); err != nil {
+				if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(1)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -89,19 +89,17 @@ func (b *Bus) latest(ctx context.Context, topics ...goalcast.Topic) ([]goalcast.
 	return list, nil
 }
 
-// Follow asks for a topic's states: the listener gets new values from now on, and the newest ones are returned. It counts: a topic that was
-// followed twice has to be unfollowed twice. With an error nothing is followed.
-func (b *Bus) Follow(ctx context.Context, t goalcast.Topic) ([]goalcast.State, error) {
-	b.shardOf(t).follow(ctx, t)
-	list, err := b.latest(ctx, t)
-	if err != nil {
-		b.Unfollow(t)
+// Follow asks for a topic's states: the listener gets new values from now on, and the newest ones are returned. unfollow
+// ends it, once; a value that is on its way may still come. A topic stays followed until all who follow it have ended.
+// With an error nothing is followed, and unfollow is nil.
+func (b *Bus) Follow(ctx context.Context, t goalcast.Topic) (newest []goalcast.State, unfollow func(), err error) {
+	unfollow = b.shardOf(t).follow(ctx, t)
+	if newest, err = b.latest(ctx, t); err != nil {
+		unfollow()
+		return nil, nil, err
 	}
-	return list, err
+	return newest, unfollow, nil
 }
-
-// Unfollow ends one Follow. A value that is on its way may still come.
-func (b *Bus) Unfollow(t goalcast.Topic) { b.shardOf(t).unfollow(t) }
 
 // stateShard is a connection for state topics. They have their own, apart from the events', so that a flood of prices delays no goal; on a
 // cluster there is one for each node's share.
@@ -119,7 +117,8 @@ type stateShard struct {
 // latestTopics is how many topics are looked at in one request.
 const latestTopics = 100
 
-func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) {
+// follow counts one who follows a topic, until unfollow is called.
+func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) (unfollow func()) {
 	s.mu.Lock()
 	s.followed[t]++
 	first, conn := s.followed[t] == 1, s.conn
@@ -131,6 +130,7 @@ func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) {
 	if first && conn != nil {
 		_ = s.bus.subscribe(ctx, conn, s.bus.stateChannel(t)) // a broken connection is replaced by run, which subscribes to all
 	}
+	return sync.OnceFunc(func() { s.unfollow(t) })
 }
 
 func (s *stateShard) unfollow(t goalcast.Topic) {

@@ -28,7 +28,7 @@ func TestStatesOfFollowedTopics(t *testing.T) {
 		r.set(oddsOf(1, "home", 10), oddsOf(1, "away", 10), oddsOf(2, "home", 10))
 		r.set(oddsOf(1, "home", 9)) // late: nothing
 		topic := goalcast.ForOdds(1)
-		got, err := r.bus.Follow(t.Context(), topic)
+		got, unfollow, err := r.bus.Follow(t.Context(), topic)
 		if err != nil || len(got) != 2 || got[0].Key != "away" || got[1].Version != 10 {
 			t.Errorf("follow = %+v, %v", got, err)
 		}
@@ -46,10 +46,11 @@ func TestStatesOfFollowedTopics(t *testing.T) {
 			t.Error("a state of a topic that nobody follows")
 		}
 		e.Unlock()
-		if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
+		if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
 			t.Fatal(err)
 		}
-		r.bus.Unfollow(topic)
+		unfollow()
+		unfollow() // which counts once
 		r.set(oddsOf(1, "home", big+1))
 		r.set(oddsOf(2, "home", 12)) // on the same way, after it
 		e.Until("the other topic", func() bool { return e.States["odds:2/home"].Version == 12 })
@@ -66,7 +67,7 @@ func TestStatesSurviveLostConnections(t *testing.T) {
 	r := newRig(t, server.URL, Options{})
 	e := r.listen()
 	for match := goalcast.MatchID(1); match <= 20; match++ {
-		if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(match)); err != nil {
+		if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(match)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +107,7 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 	r := newRig(t, server.URL, Options{})
 	topic := goalcast.ForOdds(1)
 	for range 3 {
-		if _, err := r.bus.Follow(t.Context(), topic); !errors.Is(err, goalcast.ErrUnavailable) {
+		if _, _, err := r.bus.Follow(t.Context(), topic); !errors.Is(err, goalcast.ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
@@ -115,11 +116,12 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 	}
 	server.Start()
 	e := r.listen()
-	if _, err := r.bus.Follow(t.Context(), topic); err != nil {
+	_, unfollow, err := r.bus.Follow(t.Context(), topic)
+	if err != nil {
 		t.Fatal(err)
 	}
-	r.bus.Unfollow(topic)
-	if _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
+	unfollow()
+	if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
 		t.Fatal(err)
 	}
 	r.set(oddsOf(1, "home", 1))
