@@ -38,7 +38,7 @@ type PushBatch struct {
 type PushClaim struct {
 	Batch   PushBatch
 	Record  PushRecord
-	Attempt int     // counts claims of this batch from 1; FinishBatch wants it back, so that who lost his lease changes nothing
+	Attempt int     // counts claims of this batch from 1: a worker that lost its lease changes nothing
 	Devices []int64 // of the batch, or what an earlier attempt left over; nil for all that Reached has
 	Newest  int     // newest revision of the event that the store knows
 	Void    bool    // Newest takes the event back, and phones are not told: a replay found it out

@@ -63,9 +63,9 @@ type Store interface {
 	// another revision of its event: an older one that somebody is sending right now, or a newer one that is to be planned.
 	ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error)
 	// BatchCurrent says whether the revision of the record is still the newest that is planned or is to be planned, and the claim still stands.
-	BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error)
+	BatchCurrent(ctx context.Context, claim goalcast.PushClaim) (bool, error)
 	// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile.
-	FinishBatch(ctx context.Context, id string, attempt int, result goalcast.PushResult) (bool, error)
+	FinishBatch(ctx context.Context, claim goalcast.PushClaim, result goalcast.PushResult) (bool, error)
 	// DueBatches returns ids of batches that ClaimBatch would give now, oldest first; DueLate does for those that come last.
 	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
 	DueLate(ctx context.Context, now time.Time, limit int) ([]string, error)

@@ -113,12 +113,12 @@ func (d *dying) ClaimBatch(ctx context.Context, id string, now time.Time, lease 
 	return d.Store.ClaimBatch(ctx, id, now, lease)
 }
 
-func (d *dying) FinishBatch(ctx context.Context, id string, attempt int, r goalcast.PushResult) (bool, error) {
+func (d *dying) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcast.PushResult) (bool, error) {
 	if d.beforeFinish {
 		d.died.Store(true)
 		return false, errDead
 	}
-	return d.Store.FinishBatch(ctx, id, attempt, r)
+	return d.Store.FinishBatch(ctx, c, r)
 }
 
 // noQueue is a queue that cannot be reached.

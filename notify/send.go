@@ -154,7 +154,7 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	}
 	n.metrics.waiting.Add(n.now().Sub(started).Seconds())
 	// The last look before the first request: the wait may have been long.
-	current, err := n.store.BatchCurrent(ctx, c.Batch.ID, c.Attempt, c.Record.Revision)
+	current, err := n.store.BatchCurrent(ctx, c)
 	if err != nil {
 		return done, err
 	}
@@ -296,7 +296,7 @@ func (n *Notifier) pause(r Result, attempt int) time.Duration {
 func (n *Notifier) finish(ctx context.Context, c goalcast.PushClaim, result goalcast.PushResult) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	kept, err := n.store.FinishBatch(ctx, c.Batch.ID, c.Attempt, result)
+	kept, err := n.store.FinishBatch(ctx, c, result)
 	if err != nil {
 		return fmt.Errorf("write outcome of batch: %w", err)
 	}

@@ -476,7 +476,7 @@ func TestAnEventsIDIsOfItsMatch(t *testing.T) {
 			if err != nil || !ok || c.Newest != e.Revision || c.Record.Match != e.Match || !slices.Equal(c.Devices, []int64{int64(e.Match)}) {
 				t.Errorf("claim of match %d: %+v, %v, %v", e.Match, c, ok, err)
 			}
-			if current, err := s.BatchCurrent(ctx, batch.ID, c.Attempt, e.Revision); err != nil || !current {
+			if current, err := s.BatchCurrent(ctx, c); err != nil || !current {
 				t.Errorf("batch of match %d is not current, %v", e.Match, err)
 			}
 		}

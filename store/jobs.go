@@ -92,12 +92,12 @@ func (j *Jobs) Run(ctx context.Context) error {
 func (j *Jobs) look(ctx context.Context, job job) {
 	pause := max(min(j.options.Look, job.every/4), time.Millisecond)
 	for {
-		slot, mine, err := j.claim(ctx, job)
+		lease, err := j.claim(ctx, job)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			j.log.Warn("periodic job: nobody knows whose turn it is", "job", job.name, "error", err)
-		case mine:
-			j.runOne(ctx, job, slot)
+		case lease != nil:
+			lease.run(ctx)
 			continue
 		}
 		select {
@@ -111,8 +111,15 @@ func (j *Jobs) look(ctx context.Context, job job) {
 // abandoned is after how long without a runner, at least, a job counts as taken up anew: that it has not succeeded for days says nothing if nobody tried.
 const abandoned = 10 * time.Minute
 
-// claim makes this process the runner of the period that is on, if nobody was or the one who was has died. slot is when the period began, ms.
-func (j *Jobs) claim(ctx context.Context, job job) (slot int64, mine bool, err error) {
+// lease is this process's turn to run a job: no other runs it until the lease is given back, or was not renewed.
+type lease struct {
+	*Jobs
+	job  job
+	slot int64 // when the period began, ms
+}
+
+// claim makes this process the runner of the current period; nil if another is or was, and has not died.
+func (j *Jobs) claim(ctx context.Context, job job) (*lease, error) {
 	s := j.store
 	now := s.dialect.now
 	period := max(job.every.Milliseconds(), 1)
@@ -121,14 +128,16 @@ func (j *Jobs) claim(ctx context.Context, job job) (slot int64, mine bool, err e
 	var done int
 	var ms int64
 	asked := time.Now()
-	err = s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*), %[1]s FROM jobs WHERE name = $1 AND NOT (`+due+`)`, now, period), job.name).Scan(&done, &ms)
+	err := s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*), %[1]s FROM jobs WHERE name = $1 AND NOT (`+due+`)`, now, period), job.name).Scan(&done, &ms)
 	if err != nil {
-		return 0, false, s.wrap("look at job "+job.name, err)
+		return nil, s.wrap("look at job "+job.name, err)
 	}
 	s.clock.set(time.UnixMilli(ms), asked)
 	if done > 0 {
-		return 0, false, nil
+		return nil, nil
 	}
+	var slot int64
+	mine := false
 	err = s.tx(ctx, "claim job "+job.name, func(tx *tx) error {
 		mine = false
 		if _, err := tx.exec(ctx, `INSERT INTO jobs (name) VALUES ($1) ON CONFLICT DO NOTHING`, job.name); err != nil {
@@ -145,76 +154,100 @@ func (j *Jobs) claim(ctx context.Context, job job) (slot int64, mine bool, err e
 		mine = err == nil
 		return err
 	})
-	return slot, mine && err == nil, err
+	if err != nil || !mine {
+		return nil, err
+	}
+	return &lease{j, job, slot}, nil
 }
 
-// runOne runs the job under its lease, and writes down how it ended.
-func (j *Jobs) runOne(ctx context.Context, job job, slot int64) {
+// run runs the job, renews the lease meanwhile, and gives it back.
+func (l *lease) run(ctx context.Context) {
+	var err error
+	begin := time.Now()
+	defer func() { l.release(ctx, time.Since(begin), err) }()
 	// A job outlives ctx for a moment: half a clean-up is no use.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(j.options.StopTimeout, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(l.options.StopTimeout, cancel) })
 	defer stop()
-	var wg sync.WaitGroup
-	ended := make(chan struct{})
-	wg.Go(func() { j.renew(work, cancel, job, slot, ended) })
-	begin := time.Now()
-	err := runSafely(work, job.run)
-	took := time.Since(begin)
-	close(ended)
-	wg.Wait()
+	defer l.keep(work, cancel)()
+	err = runSafely(work, l.job.run)
+}
 
-	j.runs.WithLabelValues(job.name).Inc()
-	j.duration.WithLabelValues(job.name).Set(took.Seconds())
+// release counts the run and gives the lease back with how it ended.
+func (l *lease) release(ctx context.Context, took time.Duration, ended error) {
+	name := l.job.name
+	l.runs.WithLabelValues(name).Inc()
+	l.duration.WithLabelValues(name).Set(took.Seconds())
 	text, failed := "", 0
-	if err != nil {
-		text, failed = clean(err.Error()), 1
-		j.failures.WithLabelValues(job.name).Inc()
-		j.log.Error("periodic job", "job", job.name, "took", took, "error", err)
+	if ended != nil {
+		text, failed = clean(ended.Error()), 1
+		l.failures.WithLabelValues(name).Inc()
+		l.log.Error("periodic job", "job", name, "took", took, "error", ended)
 	} else {
-		j.last.WithLabelValues(job.name).SetToCurrentTime()
-		j.log.Debug("periodic job done", "job", job.name, "took", took)
+		l.last.WithLabelValues(name).SetToCurrentTime()
+		l.log.Debug("periodic job done", "job", name, "took", took)
 	}
-	finish, done := context.WithTimeout(context.WithoutCancel(ctx), j.options.StopTimeout)
-	defer done()
-	_, err = j.store.exec(finish, fmt.Sprintf(`UPDATE jobs SET owner = '', lease = 0, ended = %[1]s, runs = runs + 1,
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.options.StopTimeout)
+	defer cancel()
+	_, err := l.store.exec(ctx, fmt.Sprintf(`UPDATE jobs SET owner = '', lease = 0, ended = %[1]s, runs = runs + 1,
 		failures = failures + $4, error = $5, succeeded = CASE WHEN $4 = 0 THEN %[1]s ELSE succeeded END
-		WHERE name = $1 AND owner = $2 AND slot = $3`, j.store.dialect.now), job.name, j.owner, slot, failed, text)
+		WHERE name = $1 AND owner = $2 AND slot = $3`, l.store.dialect.now), name, l.owner, l.slot, failed, text)
 	if err != nil {
-		j.log.Warn("periodic job: its end is not written down, it runs again when its lease is over", "job", job.name, "error", err)
+		l.log.Warn("periodic job: its end is not written down, it runs again when its lease is over", "job", name, "error", err)
 	}
 }
 
-// renew says that this process is alive; when the lease is lost, since the database did not hear that for too long, the run is cancelled: another began it.
-func (j *Jobs) renew(ctx context.Context, cancel func(), job job, slot int64, ended <-chan struct{}) {
-	s := j.store
-	tick := time.NewTicker(j.options.Lease / 3)
-	defer tick.Stop()
-	until := time.Now().Add(j.options.Lease)
-	for {
-		select {
-		case <-ended:
-			return
-		case <-tick.C:
-		}
-		begin := time.Now()
-		ask, done := context.WithTimeout(ctx, j.options.Lease/3)
-		result, err := s.exec(ask, fmt.Sprintf(`UPDATE jobs SET lease = %s + %d WHERE name = $1 AND owner = $2 AND slot = $3`,
-			s.dialect.now, j.options.Lease.Milliseconds()), job.name, j.owner, slot)
-		done()
-		if err == nil {
-			if n, err := result.RowsAffected(); err == nil && n == 0 {
-				j.log.Warn("periodic job: another process took over", "job", job.name)
-				cancel()
+// keep renews the lease until stop is called, and calls lost when that is not possible for too long, or another process has
+// taken over since.
+func (l *lease) keep(ctx context.Context, lost func()) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(l.options.Lease / 3)
+		defer tick.Stop()
+		for until := time.Now().Add(l.options.Lease); ; {
+			select {
+			case <-ctx.Done():
 				return
+			case <-tick.C:
 			}
-			until = begin.Add(j.options.Lease)
-		} else if time.Now().After(until) {
-			j.log.Warn("periodic job: lease lost", "job", job.name, "error", err)
-			cancel()
+			begin := time.Now()
+			held, err := l.renew(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err == nil && held:
+				until = begin.Add(l.options.Lease)
+				continue
+			case err == nil:
+				l.log.Warn("periodic job: another process took over", "job", l.job.name)
+			case time.Now().After(until):
+				l.log.Warn("periodic job: lease lost", "job", l.job.name, "error", err)
+			default:
+				continue
+			}
+			lost()
 			return
 		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
 	}
+}
+
+// renew makes the lease last from now on; false if it is another's.
+func (l *lease) renew(ctx context.Context) (held bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.options.Lease/3)
+	defer cancel()
+	result, err := l.store.exec(ctx, fmt.Sprintf(`UPDATE jobs SET lease = %s + %d WHERE name = $1 AND owner = $2 AND slot = $3`,
+		l.store.dialect.now, l.options.Lease.Milliseconds()), l.job.name, l.owner, l.slot)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
 }
 
 // runSafely makes an error of a panic: one job shall not end the process.

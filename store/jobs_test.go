@@ -131,9 +131,9 @@ func TestKilledRunnerIsReplaced(t *testing.T) {
 		first, second := open(), open()
 		dead := NewJobs(first, JobOptions{Lease: lease}, testLog(t), prometheus.NewRegistry())
 		hourly := job{name: "hourly", every: time.Hour}
-		slot, mine, err := dead.claim(t.Context(), hourly)
-		if err != nil || !mine {
-			t.Fatalf("claim = %v, %v", mine, err)
+		slot, err := dead.claim(t.Context(), hourly)
+		if err != nil || slot == nil {
+			t.Fatalf("claim = %v, %v", slot, err)
 		}
 		died := time.Now()
 		other := NewJobs(second, JobOptions{Lease: lease, Look: 10 * time.Millisecond}, testLog(t), prometheus.NewRegistry())
@@ -145,8 +145,8 @@ func TestKilledRunnerIsReplaced(t *testing.T) {
 		}
 		stop()
 		// The dead one comes back to life: what it does counts for nothing.
-		if again, mine, err := dead.claim(t.Context(), hourly); err != nil || mine {
-			t.Errorf("the period's work is done, and period %d of %d can be claimed, %v", again, slot, err)
+		if again, err := dead.claim(t.Context(), hourly); err != nil || again != nil {
+			t.Errorf("the period's work is done, and %+v of %+v can be claimed, %v", again, slot, err)
 		}
 		list, err := second.Jobs(t.Context())
 		if err != nil || len(list) != 1 || list[0].Runs != 1 || list[0].Owner != "" || list[0].Ended.IsZero() {
@@ -172,8 +172,8 @@ func TestLongRunKeepsItsLease(t *testing.T) {
 		<-begun
 		rival := NewJobs(open(), JobOptions{Lease: lease}, testLog(t), prometheus.NewRegistry())
 		for end := time.Now().Add(4 * lease); time.Now().Before(end); time.Sleep(lease / 10) {
-			if _, mine, err := rival.claim(t.Context(), job{name: "long", every: time.Hour}); err != nil || mine {
-				t.Fatalf("claimed: %v, %v", mine, err)
+			if l, err := rival.claim(t.Context(), job{name: "long", every: time.Hour}); err != nil || l != nil {
+				t.Fatalf("claimed: %v, %v", l, err)
 			}
 		}
 		if _, err := s.write.Exec(`UPDATE jobs SET owner = 'rival'`); err != nil {
@@ -222,16 +222,16 @@ func TestJobGoesOnWithAnotherPeriod(t *testing.T) {
 		j := NewJobs(s, JobOptions{}, quiet(), prometheus.NewRegistry())
 		for i, every := range []time.Duration{time.Second, 100 * time.Hour, 10 * time.Millisecond} {
 			if i == 1 { // the hundred hours began before the second, which counts for them: the next ones are due
-				if _, mine, err := j.claim(t.Context(), job{name: "x", every: every}); err != nil || mine {
+				if l, err := j.claim(t.Context(), job{name: "x", every: every}); err != nil || l != nil {
 					t.Errorf("the period that is on was begun, and is claimed again: %v", err)
 				}
 				if _, err := s.write.Exec(`UPDATE jobs SET slot = slot - 360000000`); err != nil {
 					t.Fatal(err)
 				}
 			}
-			slot, mine, err := j.claim(t.Context(), job{name: "x", every: every})
-			if err != nil || !mine || slot%every.Milliseconds() != 0 {
-				t.Fatalf("every %s: period %d, mine %v, %v", every, slot, mine, err)
+			l, err := j.claim(t.Context(), job{name: "x", every: every})
+			if err != nil || l == nil || l.slot%every.Milliseconds() != 0 {
+				t.Fatalf("every %s: %+v, %v", every, l, err)
 			}
 			list, err := s.Jobs(t.Context())
 			if err != nil || len(list) != 1 || list[0].Period != every {
@@ -259,11 +259,11 @@ func TestLastSuccessOfJob(t *testing.T) {
 			if len(list) > 0 {
 				before = list[0]
 			}
-			slot, mine, claimErr := j.claim(t.Context(), x)
-			if err != nil || claimErr != nil || !mine {
-				t.Fatal(mine, err, claimErr)
+			l, claimErr := j.claim(t.Context(), x)
+			if err != nil || claimErr != nil || l == nil {
+				t.Fatal(l, err, claimErr)
 			}
-			j.runOne(t.Context(), x, slot)
+			l.run(t.Context())
 			if list, err = s.Jobs(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -351,14 +351,15 @@ func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	return err
 }
 
-// BatchCurrent says whether the claim still stands and the revision is the newest that is planned or is to be planned, and nothing newer takes the event back.
-func (s *Store) BatchCurrent(ctx context.Context, id string, attempt, revision int) (bool, error) {
+// BatchCurrent says whether a claim still stands, the revision of its record is the newest that is planned or is to be
+// planned, and nothing newer takes the event back.
+func (s *Store) BatchCurrent(ctx context.Context, c goalcast.PushClaim) (bool, error) {
 	var newer []byte
 	err := s.queryRow(ctx, `SELECT (SELECT e.body FROM events e WHERE `+sameEvent+` AND e.revision > $3 ORDER BY e.revision DESC LIMIT 1)
 		FROM push_batches b JOIN pushes p ON p.event_id = b.event_id
 		WHERE b.id = $1 AND b.attempt = $2 AND b.state = 'claimed' AND p.revision = $3
 			AND NOT EXISTS (SELECT 1 FROM outbox x WHERE `+unplanned+` AND x.revision > $3)`,
-		id, attempt, revision).Scan(&newer)
+		c.Batch.ID, c.Attempt, c.Record.Revision).Scan(&newer)
 	if noRows(err) {
 		return false, nil
 	}
@@ -371,14 +372,14 @@ func takesBack(body []byte) bool {
 	return json.Unmarshal(body, &e) == nil && !e.Counts()
 }
 
-// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile, and then nothing is written. Reached is added to
-// what earlier attempts reached.
-func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r goalcast.PushResult) (kept bool, err error) {
+// FinishBatch gives a claim back with what became of the batch; false if it was lost meanwhile, and then nothing is
+// written. Reached is added to what earlier attempts reached.
+func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcast.PushResult) (kept bool, err error) {
 	err = s.tx(ctx, "finish batch", func(tx *tx) error {
 		kept = false
 		var reached, remaining []byte
 		err := tx.queryRow(ctx, `SELECT reached, remaining FROM push_batches WHERE id = $1 AND attempt = $2 AND state = 'claimed'`+tx.dialect.forUpdate,
-			id, attempt).Scan(&reached, &remaining)
+			c.Batch.ID, c.Attempt).Scan(&reached, &remaining)
 		if err != nil {
 			return err
 		}
@@ -394,7 +395,7 @@ func (s *Store) FinishBatch(ctx context.Context, id string, attempt int, r goalc
 		}
 		_, err = tx.exec(ctx, `UPDATE push_batches SET state = $2, reason = $3, not_before = $4, remaining = $5, reached = $6,
 			sent = CASE WHEN sent = 0 THEN $7 ELSE sent END, lease_until = 0 WHERE id = $1`,
-			id, r.State, r.Reason, toMillis(r.NotBefore), remaining, reached, sent)
+			c.Batch.ID, r.State, r.Reason, toMillis(r.NotBefore), remaining, reached, sent)
 		kept = err == nil
 		return err
 	})

@@ -75,7 +75,7 @@ func claim(t *testing.T, s *Store, id string, now time.Time) (goalcast.PushClaim
 
 func finish(t *testing.T, s *Store, c goalcast.PushClaim, r goalcast.PushResult) bool {
 	t.Helper()
-	kept, err := s.FinishBatch(t.Context(), c.Batch.ID, c.Attempt, r)
+	kept, err := s.FinishBatch(t.Context(), c, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,8 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 			t.Errorf("claim %+v", first)
 		}
 		current := func(c goalcast.PushClaim, revision int) bool {
-			ok, err := s.BatchCurrent(t.Context(), c.Batch.ID, c.Attempt, revision)
+			c.Record.Revision = revision
+			ok, err := s.BatchCurrent(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -243,7 +244,7 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 		push(t, s, 1, 0, 2, now)
 		goal, _ := claim(t, s, id(1, 0), now)
 		push(t, s, 2, 1, 2, now.Add(time.Second))
-		if ok, _ := s.BatchCurrent(t.Context(), id(1, 0), goal.Attempt, 1); ok {
+		if ok, _ := s.BatchCurrent(t.Context(), goal); ok {
 			t.Error("the older revision is still current")
 		}
 		for i := range 2 {
@@ -412,7 +413,7 @@ func TestBatchThatWaitsIsNotDue(t *testing.T) {
 		}
 		due(id(1, 0))
 		c, ok := claim(t, s, id(1, 0), now)
-		if current, err := s.BatchCurrent(t.Context(), c.Batch.ID, c.Attempt, 1); !ok || c.Newest != 2 || c.Void || err != nil || !current {
+		if current, err := s.BatchCurrent(t.Context(), c); !ok || c.Newest != 2 || c.Void || err != nil || !current {
 			t.Errorf("claim %v %+v, current %t, %v", ok, c, current, err)
 		}
 		push(t, s, 3, 1, 1, now)
