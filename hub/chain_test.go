@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"goalcast"
 )
+
+var testTime = time.Date(2026, 8, 22, 15, 0, 0, 0, time.UTC)
 
 // TestWhoGetsChains looks at the forms of events: who has the event before in its window gets one that refers to it, who has another event
 // one of a few more, all others the one that stands for itself.

@@ -1,7 +1,7 @@
 // Package hub knows who is subscribed to what: events in, frames out, over WebSocket, server-sent events and long poll.
 //
 // cmd/goalcast makes one Hub per process, hands it to the bus as its goalcast.Listener, mounts it at GET /v1/live and runs it. The
-// Board beside it holds the matches as they stand; rest reads it too.
+// matches as they stand are on a board.Board, which the hub feeds with events and rest reads too.
 //
 // # The shape
 //

@@ -14,12 +14,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"goalcast"
+	"goalcast/hub/board"
 )
 
 // Hub sends what comes over the bus to the viewers of this process. It is the bus's goalcast.Listener and the handler of GET /v1/live.
 type Hub struct {
 	cfg      Config
-	board    *Board
+	board    *board.Board
 	log      *slog.Logger
 	metrics  *metrics
 	limits   *limits
@@ -57,10 +58,10 @@ type Hub struct {
 }
 
 // New makes a hub. It takes no connections before Run. The bus may be nil, then there are no states.
-func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Registerer) *Hub {
+func New(cfg Config, b *board.Board, bus Bus, log *slog.Logger, reg prometheus.Registerer) *Hub {
 	cfg = cfg.withDefaults()
 	h := &Hub{
-		cfg: cfg, board: board, log: log,
+		cfg: cfg, board: b, log: log,
 		limits:   newLimits(cfg),
 		interest: interest{count: make(map[goalcast.Topic]int)},
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
@@ -69,12 +70,12 @@ func New(cfg Config, board *Board, bus Bus, log *slog.Logger, reg prometheus.Reg
 		unpark:   make(chan struct{}, 1),
 	}
 	h.states = newStates(bus, cfg, log, h.stateChanged)
-	h.states.lacks = board.lacks
-	board.mended = h.introduce
+	h.states.lacks = b.Lacks
+	b.OnMended(h.introduce)
 	if !cfg.NoDeflate {
 		h.deflater = newDeflater(cfg.DeflateMin)
 		h.deflater.earlier = h.earlier
-		h.states.deflater, board.deflater = h.deflater, h.deflater
+		h.states.deflater = h.deflater
 	}
 	h.ring.restart(goalcast.Cursor{})
 	for i := range cfg.Shards {
@@ -193,7 +194,8 @@ func (h *Hub) deliverLocked(p goalcast.Published, m *message) {
 	}
 	h.seq++
 	m.seq = h.seq
-	m.intro, m.unsure = h.board.event(p, m.seq)
+	in, unsure := h.board.Apply(p, m.seq)
+	m.intro, m.unsure = h.newIntro(in), unsure
 	h.ring.add(m)
 	if !h.caught && (!h.lived || m.at.Sub(time.UnixMilli(p.Event.Times.Published)) >= freshFor) {
 		return

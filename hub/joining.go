@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/hub/board"
 )
 
 // newConn makes the connection of a viewer, not yet joined.
@@ -23,11 +24,14 @@ func (h *Hub) newConn(r *http.Request, v *viewer) (*conn, *shard) {
 	return c, h.shards[h.next.Add(1)%uint32(len(h.shards))]
 }
 
+// madeUpPause is how long the refusal of made-up topics takes: who asks again at once would otherwise cost more than before.
+const madeUpPause = time.Second
+
 // prepare does what may take time before a viewer joins: odds are followed, matches read. It owes h.release.
 func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
-	ctx, cancel := context.WithTimeout(withAsker(ctx, v.ip), h.cfg.JoinTimeout)
+	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
-	if !h.board.admit(ctx, v.topics) {
+	if !h.board.Admit(ctx, v.topics) {
 		select {
 		case <-time.After(madeUpPause):
 		case <-ctx.Done():
@@ -64,10 +68,10 @@ func (h *Hub) awaitReading(ctx context.Context, v *viewer) error {
 			return nil
 		}
 	}
-	if err := h.board.ensure(ctx, v.topics); err != nil {
+	if err := h.board.Load(ctx, v.topics); err != nil {
 		return err
 	}
-	h.board.warm(v.topics)
+	h.board.Encode(v.topics)
 	return nil
 }
 
@@ -86,7 +90,7 @@ func (h *Hub) awaitCursor(ctx context.Context, c goalcast.Cursor) {
 
 // attach posts the connection to its shard, with what it begins with. It takes over what hold counted, also when it fails.
 func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []byte) error {
-	ctx, cancel := context.WithTimeout(withAsker(ctx, v.ip), h.cfg.JoinTimeout)
+	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
 	if v.resume {
 		if done, err := h.attachResumed(s, c, v, input); done || err != nil {
@@ -152,10 +156,10 @@ func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, e
 // withSnapshots calls post, under the lock that orders all, with the snapshots of topics; it reads what is missing before.
 func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e encoding, post func(*join) bool) error {
 	for range 5 {
-		if err := h.board.ensure(ctx, topics); err != nil {
+		if err := h.board.Load(ctx, topics); err != nil {
 			return err
 		}
-		h.board.warm(topics)
+		h.board.Encode(topics)
 		if e.deflates() {
 			h.squeeze(topics)
 		}

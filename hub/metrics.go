@@ -1,14 +1,11 @@
 package hub
 
 import (
-	"errors"
 	"math/bits"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"goalcast"
 )
 
 // batchBuckets counts writes by how many frames went out in one: 1, 2-3, 4-7, ... 512 and more.
@@ -219,43 +216,4 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			put(m.deflated, prometheus.CounterValue, v.out.Load(), "out", form)
 		}
 	}
-}
-
-// boardMetrics are the board's figures.
-type boardMetrics struct {
-	loads   *prometheus.CounterVec
-	evicted prometheus.Counter
-	refused prometheus.Counter
-}
-
-func newBoardMetrics(reg prometheus.Registerer) *boardMetrics {
-	m := &boardMetrics{
-		loads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_board_readings_total",
-			Help: "Matches and lists read from the source."}, []string{"kind", "outcome"}),
-		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_evicted_total",
-			Help: "Matches and lists dropped to make room."}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_refused_total",
-			Help: "Readings that were refused since too many wait, in all or for one address."}),
-	}
-	for _, kind := range []string{"match", "list"} {
-		for _, outcome := range []string{"ok", "unavailable", "error"} {
-			m.loads.WithLabelValues(kind, outcome)
-		}
-	}
-	reg.MustRegister(m.loads, m.evicted, m.refused)
-	return m
-}
-
-func (m *boardMetrics) loaded(t goalcast.Topic, err error) {
-	kind, outcome := "list", "ok"
-	if t.Kind == goalcast.MatchTopic {
-		kind = "match"
-	}
-	switch {
-	case errors.Is(err, goalcast.ErrUnavailable):
-		outcome = "unavailable"
-	case err != nil:
-		outcome = "error"
-	}
-	m.loads.WithLabelValues(kind, outcome).Inc()
 }

@@ -25,8 +25,8 @@ type parked struct {
 // parkLocked has an event wait, if it must; false if it can be delivered.
 func (h *Hub) parkLocked(p goalcast.Published, m *message) bool {
 	var read <-chan struct{}
-	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught && h.board.mayLack(e) && h.interest.inLists(e.Topics) {
-		read = h.board.read(e)
+	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught && h.board.MayLack(e) && h.interest.inLists(e.Topics) {
+		read = h.board.LoadFor(e)
 	}
 	if read == nil && len(h.parked) == 0 {
 		return false
@@ -114,7 +114,7 @@ type introduction struct {
 func (h *Hub) sendIntro(id goalcast.MatchID, topics []goalcast.Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if in := h.board.introOf(id); in != nil && h.running.Load() {
+	if in := h.newIntro(h.board.Intro(id)); in != nil && h.running.Load() {
 		h.postAll(op{kind: opIntro, arg: &introduction{topics, in}})
 	}
 }
@@ -152,12 +152,12 @@ func (h *Hub) withIntros(missed []*message, topics []goalcast.Topic) []*message 
 	for _, m := range missed {
 		in := m.intro
 		if in == nil && m.unsure {
-			in = h.board.introOf(m.match)
+			in = h.newIntro(h.board.Intro(m.match))
 		}
-		if in != nil && !done[in.match] && !slices.Contains(topics, goalcast.ForMatch(in.match)) {
-			done[in.match] = true
+		if in != nil && !done[in.Match] && !slices.Contains(topics, goalcast.ForMatch(in.Match)) {
+			done[in.Match] = true
 			for _, t := range m.topics {
-				if form := in.forTopic(t, in.told); form != nil && slices.Contains(topics, t) {
+				if form := in.forTopic(t, in.Known); form != nil && slices.Contains(topics, t) {
 					all = append(all, form)
 					break
 				}
@@ -184,9 +184,9 @@ func (h *Hub) readUnsure(ctx context.Context, v *viewer) {
 	if len(unsure) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.board.cfg.Patience)
+	ctx, cancel := context.WithTimeout(ctx, h.board.Patience())
 	defer cancel()
-	if err := h.board.ensure(ctx, unsure); err != nil {
+	if err := h.board.Load(ctx, unsure); err != nil {
 		h.log.Warn("matches of a replay", "err", err)
 	}
 }

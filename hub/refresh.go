@@ -152,7 +152,7 @@ func (r *refresh) some(ctx context.Context) (again bool, err error) {
 	errs := make([]error, len(topics))
 	var reading sync.WaitGroup
 	for i, t := range topics {
-		reading.Go(func() { errs[i] = r.hub.board.ensure(ctx, []goalcast.Topic{t}) })
+		reading.Go(func() { errs[i] = r.hub.board.Load(ctx, []goalcast.Topic{t}) })
 	}
 	reading.Wait()
 	var read, later, hopeless []goalcast.Topic
@@ -172,7 +172,7 @@ func (r *refresh) some(ctx context.Context) (again bool, err error) {
 		}
 		err = errs[i]
 	}
-	r.hub.board.warm(read)
+	r.hub.board.Encode(read)
 	rest := append(slices.Clone(r.left[len(topics):]), later...)
 	if len(hopeless) > 0 {
 		r.hub.log.Error("refresh after a reset: viewers sent away from what cannot be read", "topics", fmt.Sprint(hopeless), "err", err)
@@ -235,14 +235,21 @@ func (h *Hub) onBoard(t goalcast.Topic) bool {
 func (h *Hub) frameOf(t goalcast.Topic) (*message, bool) {
 	table := h.states.table(t)
 	if t.Kind != goalcast.OddsTopic {
-		return h.board.frame(t, table, !h.ring.broken)
+		view, as, ok := h.board.View(t)
+		if !ok {
+			return nil, false
+		}
+		if h.ring.broken {
+			as = goalcast.Cursor{}
+		}
+		return h.snapshotOf(t, view, as, table), true
 	}
 	text, _ := table.snapshot()
 	if text == nil {
 		text = []byte("[]")
 	}
 	cursor := h.told().String()
-	m := newMessage(goalcast.FrameSnapshot, classSnapshot, func() []byte { return snapshotFrame(t, cursor, nil, text) })
+	m := newMessage(goalcast.FrameSnapshot, classSnapshot, func() []byte { return snapshotText(t, cursor, nil, text) })
 	m.deflater = h.deflater
 	return m, true
 }

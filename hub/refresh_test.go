@@ -9,6 +9,7 @@ import (
 
 	"goalcast"
 	"goalcast/hub"
+	"goalcast/hub/board"
 )
 
 // recorder keeps what is on the bus.
@@ -170,7 +171,7 @@ func TestRefreshOfMoreTopicsThanTheBoardHolds(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			w.board = hub.BoardConfig{MaxMatches: 130, MaxLists: 130}
+			w.board = board.Config{MaxMatches: 130, MaxLists: 130}
 			w.fixture(7)
 			n := start(t, w, hub.Config{}, false)
 			v := dialCoder(t, n, query("match:7,team:70", goalcast.Cursor{}))

@@ -38,7 +38,7 @@ const ringForms = 4
 func ringSize(m *message) int {
 	n := ringForms * m.size(encWS)
 	if m.intro != nil {
-		n += m.intro.size
+		n += m.intro.Size
 	}
 	return n
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
+	"goalcast/hub/board"
 )
 
 // unpacker is a client's inflater with a window of its own: Go's, not the one that packs.
@@ -84,7 +85,7 @@ type writing struct {
 
 func newWriting(t *testing.T, seed uint64, e encoding, portable bool) *writing {
 	reg := prometheus.NewRegistry()
-	h := New(Config{Shards: 1, DeflateMin: 100, Ring: 5, MaxPending: 1 << 30}, NewBoard(nil, slog.Default(), reg), nil, slog.Default(), reg)
+	h := New(Config{Shards: 1, DeflateMin: 100, Ring: 5, MaxPending: 1 << 30}, board.New(nil, slog.Default(), reg), nil, slog.Default(), reg)
 	w := &writing{T: t, rng: rand.New(rand.NewPCG(seed, 1)), shard: h.shards[0], conn: &conn{fd: -1, encoding: e, allowance: 1 << 30},
 		known: map[string]bool{}, newest: map[string]int64{}, seen: map[string]int64{}}
 	w.peer.bytes = map[string]int{}

@@ -25,6 +25,7 @@ import (
 
 	"goalcast"
 	"goalcast/hub"
+	"goalcast/hub/board"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,7 +49,7 @@ type world struct {
 	deaf    error // what the bus answers to who wants to follow states
 
 	// Of the nodes that start:
-	board   hub.BoardConfig
+	board   board.Config
 	reading bool // the bus has more for them, and does not say yet that this is all
 }
 
@@ -196,7 +197,7 @@ func (w *world) read(question string) int {
 // node is a running hub behind a real HTTP server.
 type node struct {
 	*hub.Hub
-	board *hub.Board
+	board *board.Board
 	reg   *prometheus.Registry
 	web   *httptest.Server
 	stop  func()
@@ -225,7 +226,7 @@ func unstarted(t testing.TB, w *world, cfg hub.Config) *node {
 func newNode(t testing.TB, w *world, cfg hub.Config) *node {
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	reg := prometheus.NewRegistry()
-	n := &node{board: hub.NewBoard(w, log, reg, w.board), reg: reg}
+	n := &node{board: board.New(w, log, reg, w.board), reg: reg}
 	n.Hub = hub.New(cfg, n.board, w, log, reg)
 	n.web = httptest.NewUnstartedServer(n)
 	n.web.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)

@@ -9,12 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
+	"goalcast/hub/board"
 )
 
 // TestPartialBurstAdvances cuts a burst of states at every byte: of what was written nothing is sent again, of the rest nothing is left out.
 func TestPartialBurstAdvances(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	h := New(Config{Shards: 1, DeflateMin: 1}, NewBoard(nil, slog.Default(), reg), nil, slog.Default(), reg)
+	h := New(Config{Shards: 1, DeflateMin: 1}, board.New(nil, slog.Default(), reg), nil, slog.Default(), reg)
 	s := h.shards[0]
 	for _, e := range []encoding{encWS, encSSE, encDeflate} {
 		table := newStateTable(goalcast.ForOdds(1), 1)

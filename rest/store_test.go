@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
-	"goalcast/hub"
+	"goalcast/hub/board"
 	"goalcast/rest"
 	"goalcast/store"
 	"goalcast/store/bus"
@@ -22,7 +22,7 @@ import (
 
 // listener is the board, and hears what it hears.
 type listener struct {
-	*hub.Board
+	*board.Board
 	heard chan goalcast.Published
 }
 
@@ -62,7 +62,7 @@ func realParts(t *testing.T) (*store.Store, *listener, *store.Relay) {
 	}
 	t.Cleanup(func() { _ = redis.Close() })
 	b := bus.New(redis, bus.Options{}, log, reg)
-	l := &listener{Board: hub.NewBoard(db, log, reg), heard: make(chan goalcast.Published, 100)}
+	l := &listener{Board: board.New(db, log, reg), heard: make(chan goalcast.Published, 100)}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = b.Listen(ctx, l) })

@@ -15,6 +15,7 @@ import (
 
 	"goalcast"
 	"goalcast/hub"
+	"goalcast/hub/board"
 	"goalcast/ingest"
 	"goalcast/ingest/brightcove"
 	"goalcast/ingest/watch"
@@ -43,7 +44,7 @@ type node struct {
 	watch  *watch.Watch
 	steady *steadiness
 
-	board    *hub.Board
+	board    *board.Board
 	hub      *hub.Hub           // nil without role hub
 	ingest   *ingest.Ingest     // nil without role ingest
 	clips    *wsc.Clips         // nil without role ingest
@@ -91,7 +92,7 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
 	n.queue = bus.NewQueue(n.redis, bus.QueueOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
 	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
-	n.board = hub.NewBoard(n.db, log, n.reg)
+	n.board = board.New(n.db, log, n.reg)
 	n.addJobs()
 	if err := n.makeParts(ctx, o); err != nil {
 		return n, err

@@ -20,6 +20,7 @@ import (
 
 	"goalcast"
 	"goalcast/hub"
+	"goalcast/hub/board"
 )
 
 // The test binary is its own swarm's workers.
@@ -52,7 +53,7 @@ type realHub struct {
 func startHub(t *testing.T, cfg hub.Config) *realHub {
 	t.Helper()
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	h := &realHub{Hub: hub.New(cfg, hub.NewBoard(empty{}, log, reg), empty{}, log, reg), sent: Expected{Streams: map[int64]int64{}, Odds: map[int64][]int64{}}}
+	h := &realHub{Hub: hub.New(cfg, board.New(empty{}, log, reg), empty{}, log, reg), sent: Expected{Streams: map[int64]int64{}, Odds: map[int64][]int64{}}}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

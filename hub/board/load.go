@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/clientip"
 )
 
 // flight is one reading, under way or waiting for its turn. Events that arrive while it is under way are applied to what it brings: the source may
@@ -17,7 +18,7 @@ type flight struct {
 	topic  goalcast.Topic
 	done   chan struct{} // closed when err is set
 	err    error
-	asker  netip.Prefix
+	asker  netip.Addr
 	events []goalcast.Event
 	lost   bool // too many events to keep: read again
 }
@@ -40,23 +41,21 @@ var errCrowded = fmt.Errorf("%w: too many readings wait", goalcast.ErrUnavailabl
 // askerKey is the context key of the address for which something is asked.
 type askerKey struct{}
 
-// withAsker says for which address a request asks. IPv6 counts by /64: that is what one customer has.
-func withAsker(ctx context.Context, ip netip.Addr) context.Context {
+// ForAddress says for which address a request asks: so many readings wait for one address at most.
+func ForAddress(ctx context.Context, ip netip.Addr) context.Context {
 	if !ip.IsValid() {
 		return ctx
 	}
-	bits := 32
-	if ip = ip.Unmap().WithZone(""); ip.Is6() {
-		bits = 64
-	}
-	p, _ := ip.Prefix(bits) // bits fit the kind of address
-	return context.WithValue(ctx, askerKey{}, p)
+	return context.WithValue(ctx, askerKey{}, clientip.Counted(ip))
 }
 
-// ensure waits until all topics that are matches, teams or competitions are on the board, or known not to exist. Lists go first: they bring
+// Patience is how long one waits for a newer reading of what is held.
+func (b *Board) Patience() time.Duration { return b.cfg.Patience }
+
+// Load waits until all topics that are matches, teams or competitions are on the board, or known not to exist. Lists go first: they bring
 // matches with them. A request has one reading under way or waiting at a time, so that turns go round among requests, however much each asks for.
 // What is held is never refused: if no newer reading is to be had in a moment, it is served as it is.
-func (b *Board) ensure(ctx context.Context, topics []goalcast.Topic) error {
+func (b *Board) Load(ctx context.Context, topics []goalcast.Topic) error {
 	patience, end := context.WithTimeout(ctx, b.cfg.Patience)
 	defer end()
 	for _, lists := range []bool{true, false} {
@@ -155,7 +154,7 @@ func (b *Board) flyLocked(ctx context.Context, t goalcast.Topic) (*flight, error
 		return f, nil
 	}
 	b.learnLocked()
-	asker, _ := ctx.Value(askerKey{}).(netip.Prefix)
+	asker, _ := ctx.Value(askerKey{}).(netip.Addr)
 	if len(b.flights) >= b.cfg.MaxWaiting+b.cfg.Loads || asker.IsValid() && b.askers[asker] >= b.cfg.MaxPerAddress {
 		b.metrics.refused.Inc()
 		return nil, errCrowded
@@ -186,7 +185,7 @@ func (b *Board) fly(f *flight) {
 	defer close(f.done)
 	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.LoadTimeout)
 	defer cancel()
-	var mended *boardMatch
+	var mended *match
 	select {
 	case b.slots <- struct{}{}:
 		mended, f.err = b.load(ctx, f)
@@ -233,7 +232,7 @@ func (b *Board) failedLocked(t goalcast.Topic) {
 }
 
 // load reads a topic until what was read is from after the last reset, and puts it on the board. It returns the match if that had a hole before.
-func (b *Board) load(ctx context.Context, f *flight) (*boardMatch, error) {
+func (b *Board) load(ctx context.Context, f *flight) (*match, error) {
 	for {
 		b.mu.Lock()
 		reset := b.reset
@@ -306,7 +305,7 @@ func (b *Board) readMatch(ctx context.Context, id goalcast.MatchID) (func(*fligh
 }
 
 // putReadLocked puts a match that was read on the board, unless what is there is newer.
-func (b *Board) putReadLocked(snap goalcast.Snapshot, how asOf) *boardMatch {
+func (b *Board) putReadLocked(snap goalcast.Snapshot, how asOf) *match {
 	m := b.matches[snap.ID]
 	switch {
 	case m == nil:
@@ -381,7 +380,7 @@ func (b *Board) readList(ctx context.Context, t goalcast.Topic) (func(*flight) b
 		if b.lists[t] != nil {
 			b.dropListLocked(t)
 		}
-		b.lists[t] = &boardList{ids: make(map[goalcast.MatchID]struct{}), from: filter.From, to: filter.To, asOf: how, used: now, whole: whole}
+		b.lists[t] = &list{ids: make(map[goalcast.MatchID]struct{}), from: filter.From, to: filter.To, asOf: how, used: now, whole: whole}
 		for _, s := range snaps {
 			old := b.matches[s.ID] != nil
 			m := b.putReadLocked(s, how)

@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"context"
@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 
 	"goalcast"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var testTime = time.Date(2026, 8, 22, 15, 0, 0, 0, time.UTC)
 
@@ -71,9 +74,9 @@ func (b *books) set(f func()) {
 	f()
 }
 
-func testBoard(cfg BoardConfig) (*Board, *books) {
+func testBoard(cfg Config) (*Board, *books) {
 	src := &books{snaps: make(map[goalcast.MatchID]goalcast.Snapshot)}
-	return NewBoard(src, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), cfg), src
+	return New(src, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), cfg), src
 }
 
 func fixture(id goalcast.MatchID, kickoff time.Time, revision int) goalcast.Event {
@@ -94,7 +97,7 @@ func (b *Board) tell(offset uint64, e goalcast.Event) {
 
 func TestBoardReadsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{})
+		b, src := testBoard(Config{})
 		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
 		src.hold = make(chan struct{})
 		var asking sync.WaitGroup
@@ -120,7 +123,7 @@ func TestBoardReadsOnce(t *testing.T) {
 // TestBoardWaiterLeaves lets the one who asked first give up: the reading goes on for the others.
 func TestBoardWaiterLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{})
+		b, src := testBoard(Config{})
 		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
 		src.hold = make(chan struct{})
 		ctx, cancel := context.WithCancel(context.Background())
@@ -146,7 +149,7 @@ func TestBoardWaiterLeaves(t *testing.T) {
 
 func TestBoardUnknownMatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{Unknown: 10 * time.Second})
+		b, src := testBoard(Config{Unknown: 10 * time.Second})
 		for range 50 {
 			if _, _, err := b.Match(context.Background(), 9); !errors.Is(err, goalcast.ErrNotFound) {
 				t.Fatal(err)
@@ -173,7 +176,7 @@ func TestBoardUnknownMatch(t *testing.T) {
 // TestBoardLearnsInTheMiddle hears the seventh event of a match that it thought unknown: it is read, not made up.
 func TestBoardLearnsInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{})
+		b, src := testBoard(Config{})
 		_, _, _ = b.Match(context.Background(), 9)
 		src.set(func() {
 			src.snaps[9] = goalcast.Apply(goalcast.Apply(goalcast.Snapshot{}, fixture(9, time.Now(), 1)), goal(9, 2))
@@ -189,7 +192,7 @@ func TestBoardLearnsInTheMiddle(t *testing.T) {
 // TestBoardReset changes what the database says while a reading from before the reset is on its way: that one must not win.
 func TestBoardReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{})
+		b, src := testBoard(Config{})
 		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
 		src.hold = make(chan struct{})
 		var asking sync.WaitGroup
@@ -211,7 +214,7 @@ func TestBoardReset(t *testing.T) {
 
 func TestBoardErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{LoadTimeout: time.Second})
+		b, src := testBoard(Config{LoadTimeout: time.Second})
 		src.err = goalcast.ErrUnavailable
 		if _, _, err := b.Match(context.Background(), 1); !errors.Is(err, goalcast.ErrUnavailable) {
 			t.Error(err)
@@ -231,7 +234,7 @@ func TestBoardErrors(t *testing.T) {
 
 func TestBoardIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{MaxMatches: 50, MaxLists: 3})
+		b, src := testBoard(Config{MaxMatches: 50, MaxLists: 3})
 		for id := goalcast.MatchID(11); id < 16; id++ {
 			src.snaps[id] = goalcast.Apply(goalcast.Snapshot{}, fixture(id, time.Now(), 1))
 		}
@@ -277,7 +280,7 @@ func TestBoardIsBounded(t *testing.T) {
 // TestBoardLists follows fixtures that appear, move away and come back, also while the list is being read.
 func TestBoardLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{})
+		b, src := testBoard(Config{})
 		ids := func() string {
 			now := time.Now()
 			list, err := b.Matches(context.Background(), goalcast.MatchFilter{Team: 10, From: now.Add(-time.Hour), To: now.Add(time.Hour)})

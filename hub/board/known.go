@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"context"
@@ -117,8 +117,8 @@ func (b *Board) learn(source knower, resets int, began time.Time) {
 	k.topics, k.read, k.reading = topics, began, nil
 }
 
-// lacks says that there certainly is no match of a topic.
-func (b *Board) lacks(t goalcast.Topic) bool {
+// Lacks says that there certainly is no match of a topic.
+func (b *Board) Lacks(t goalcast.Topic) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.learnLocked()
@@ -130,15 +130,13 @@ func (b *Board) lacks(t goalcast.Topic) bool {
 const (
 	madeUpRate  = 200 // a second
 	madeUpBurst = 2_000
-	// madeUpPause is how long a refusal takes: who asks again at once would otherwise cost more than before.
-	madeUpPause = time.Second
 	maxAskers   = 10_000 // addresses that are counted at one time
 )
 
-// admit counts the topics that certainly do not exist against the address for which they are asked
-// (withAsker), and says whether it may have them.
-func (b *Board) admit(ctx context.Context, topics []goalcast.Topic) bool {
-	asker, ok := ctx.Value(askerKey{}).(netip.Prefix)
+// Admit counts the topics that certainly do not exist against the address for which they are asked
+// (ForAddress), and says whether it may have them.
+func (b *Board) Admit(ctx context.Context, topics []goalcast.Topic) bool {
+	asker, ok := ctx.Value(askerKey{}).(netip.Addr)
 	if !ok {
 		return true
 	}
@@ -162,7 +160,7 @@ func (b *Board) admit(ctx context.Context, topics []goalcast.Topic) bool {
 	return l.AllowN(now, min(n, madeUpBurst))
 }
 
-// forgetAskersLocked makes room for one: those who have not asked for a while go, or any if all have.
+// forgetAskersLocked makes room: those who have not asked for a while go, or any if all have; a tenth at a time, so that the search is rare.
 func (b *Board) forgetAskersLocked(now time.Time) {
 	if len(b.madeUp) < maxAskers {
 		return
@@ -173,7 +171,7 @@ func (b *Board) forgetAskersLocked(now time.Time) {
 		}
 	}
 	for asker := range b.madeUp {
-		if len(b.madeUp) < maxAskers {
+		if len(b.madeUp) < maxAskers*9/10 {
 			return
 		}
 		delete(b.madeUp, asker)

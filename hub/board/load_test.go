@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"context"
@@ -23,12 +23,12 @@ func today(now time.Time) goalcast.MatchFilter {
 func TestBoardServesWithoutDatabase(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			b, src := testBoard(BoardConfig{})
+			b, src := testBoard(Config{})
 			src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now().Add(3*time.Hour), 1))
 			topics := []goalcast.Topic{goalcast.ForTeam(10), goalcast.ForMatch(1)}
 			ask := func() time.Duration {
 				begin := time.Now()
-				if err := b.ensure(context.Background(), topics); err != nil {
+				if err := b.Load(context.Background(), topics); err != nil {
 					t.Errorf("a viewer joins: %v", err)
 				}
 				b.mu.Lock()
@@ -74,7 +74,7 @@ func TestBoardServesWithoutDatabase(t *testing.T) {
 func TestBoardMendsHoles(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			b, src := testBoard(BoardConfig{})
+			b, src := testBoard(Config{})
 			var mended []int
 			b.mended = func(_ goalcast.MatchID, s goalcast.Snapshot) { mended = append(mended, s.Score.Home) }
 			src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
@@ -122,7 +122,7 @@ func TestBoardMendsHoles(t *testing.T) {
 // TestBoardReadsWhileTheBusIsSilent serves nothing that is older than StaleAge while events may be missing, and says so where it must.
 func TestBoardReadsWhileTheBusIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{})
+		b, src := testBoard(Config{})
 		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
 		score := func() string {
 			s, _, err := b.Match(context.Background(), 1)
@@ -170,7 +170,7 @@ func TestBoardReadsWhileTheBusIsSilent(t *testing.T) {
 // TestBoardTakesTurns has many who ask for much, and one who asks for one match: nobody waits for all that another asks for.
 func TestBoardTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{Loads: 2})
+		b, src := testBoard(Config{Loads: 2})
 		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
 		b.source = slow{src}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -180,7 +180,7 @@ func TestBoardTakesTurns(t *testing.T) {
 			for k := range 100 {
 				topics = append(topics, goalcast.ForMatch(goalcast.MatchID(1000+i*100+k)))
 			}
-			asking.Go(func() { _ = b.ensure(ctx, topics) })
+			asking.Go(func() { _ = b.Load(ctx, topics) })
 		}
 		synctest.Wait()
 		begin := time.Now()
@@ -213,7 +213,7 @@ func (s slow) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot
 // TestBoardRefusesWhatIsTooMuch limits readings that wait, in all and by address.
 func TestBoardRefusesWhatIsTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{Loads: 1, MaxWaiting: 20, MaxPerAddress: 5})
+		b, src := testBoard(Config{Loads: 1, MaxWaiting: 20, MaxPerAddress: 5})
 		src.hold = make(chan struct{})
 		var asking sync.WaitGroup
 		var mu sync.Mutex
@@ -221,7 +221,7 @@ func TestBoardRefusesWhatIsTooMuch(t *testing.T) {
 		ask := func(ip string, id int) {
 			ctx := context.Background()
 			if ip != "" {
-				ctx = withAsker(ctx, netip.MustParseAddr(ip))
+				ctx = ForAddress(ctx, netip.MustParseAddr(ip))
 			}
 			asking.Go(func() {
 				if _, _, err := b.Match(ctx, goalcast.MatchID(id)); errors.Is(err, goalcast.ErrUnavailable) {
@@ -276,12 +276,12 @@ func (l listed) Known(_ context.Context, visit func(goalcast.Topic)) error {
 // TestMadeUpTopicsCostNothing asks for a hundred thousand topics that do not exist; those that come to be are found at once.
 func TestMadeUpTopicsCostNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, src := testBoard(BoardConfig{})
+		b, src := testBoard(Config{})
 		b.source = listed{src}
 		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
 		ensure := func(topics ...goalcast.Topic) {
 			t.Helper()
-			if err := b.ensure(context.Background(), topics); err != nil {
+			if err := b.Load(context.Background(), topics); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -292,7 +292,7 @@ func TestMadeUpTopicsCostNothing(t *testing.T) {
 			id := int64(1_000_000 + i)
 			made := []goalcast.Topic{{Kind: goalcast.MatchTopic, ID: id}, {Kind: goalcast.TeamTopic, ID: id}, {Kind: goalcast.CompetitionTopic, ID: id}}
 			ensure(made[i%3])
-			if m, ok := b.frame(made[i%3], nil, true); !ok || len(m.bytes(encJSON)) > 200 {
+			if v, _, ok := b.View(made[i%3]); !ok || string(v.JSON()) != "[]" {
 				t.Fatalf("no snapshot of %s", made[i%3])
 			}
 		}
@@ -323,7 +323,7 @@ func TestMadeUpTopicsCostNothing(t *testing.T) {
 
 // TestUnknownMatchesAreBounded is for a source that cannot say what there is.
 func TestUnknownMatchesAreBounded(t *testing.T) {
-	b, src := testBoard(BoardConfig{MaxUnknown: 100})
+	b, src := testBoard(Config{MaxUnknown: 100})
 	for id := range goalcast.MatchID(1000) {
 		if _, _, err := b.Match(context.Background(), 1+id); !errors.Is(err, goalcast.ErrNotFound) {
 			t.Fatal(err)
@@ -341,7 +341,7 @@ func TestUnknownMatchesAreBounded(t *testing.T) {
 func TestManyMatchesAreReadOnce(t *testing.T) {
 	for _, most := range []int{5000, 700} {
 		synctest.Test(t, func(t *testing.T) {
-			b, src := testBoard(BoardConfig{ListMatches: most, MaxMatches: 100})
+			b, src := testBoard(Config{ListMatches: most, MaxMatches: 100})
 			b.source = paged{src}
 			now := time.Now()
 			for i := range 1300 {
@@ -373,4 +373,49 @@ func page(all []goalcast.Snapshot, f goalcast.MatchFilter) []goalcast.Snapshot {
 	all = slices.DeleteFunc(all, func(s goalcast.Snapshot) bool { return !f.Chooses(s) })
 	slices.SortFunc(all, goalcast.ByTime)
 	return all[:min(len(all), f.Limit)]
+}
+
+// madeUp is topics of matches that nobody knows.
+func madeUp(from, n int64) (topics []goalcast.Topic) {
+	for id := from; id < from+n; id++ {
+		topics = append(topics, goalcast.Topic{Kind: goalcast.MatchTopic, ID: id}, goalcast.Topic{Kind: goalcast.OddsTopic, ID: id})
+	}
+	return topics
+}
+
+// An address that makes up topics faster than people do is refused, also with one of them; what exists it gets, and others get all.
+func TestAddressesThatMakeUpTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, src := testBoard(Config{})
+		b.source = listed{src}
+		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, time.Now(), 1))
+		b.Lacks(goalcast.ForMatch(1))
+		synctest.Wait()
+		from := func(ip string) context.Context { return ForAddress(t.Context(), netip.MustParseAddr(ip)) }
+		admitted := 0
+		for i := range int64(200) {
+			if b.Admit(from("2001:db8::"+string('a'+rune(i%6))), madeUp(1000*(i+1), 10)) {
+				admitted++
+			}
+		}
+		if admitted != madeUpBurst/20 {
+			t.Errorf("%d of 200 requests with 20 made-up topics were admitted", admitted)
+		}
+		if b.Admit(from("2001:db8::1"), madeUp(5, 1)) || !b.Admit(from("2001:db8::1"), []goalcast.Topic{goalcast.ForMatch(1)}) {
+			t.Error("what does not exist was admitted, or what exists refused")
+		}
+		if !b.Admit(from("2001:db8:0:1::1"), madeUp(5, 1)) || !b.Admit(t.Context(), madeUp(5, 1)) {
+			t.Error("another address was refused")
+		}
+		time.Sleep(time.Second)
+		if !b.Admit(from("2001:db8::1"), madeUp(5, madeUpRate/2)) {
+			t.Error("refused for good")
+		}
+		for i := range uint32(2 * maxAskers) {
+			b.Admit(from(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()), madeUp(5, 1))
+		}
+		if len(b.madeUp) > maxAskers {
+			t.Errorf("%d addresses are kept", len(b.madeUp))
+		}
+	})
 }

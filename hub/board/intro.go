@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"context"
@@ -13,45 +13,25 @@ import (
 // times: around its kick-off, and while it is in play. If it was in them ever since its last event, then whoever joined since has it in its snapshot, and
 // whoever joined before got that event. Otherwise the event brings it, on whichever node, live and in a replay.
 
-// intro is the snapshot of a match that goes ahead of one of its events.
-type intro struct {
-	match       goalcast.MatchID
-	told        uint64   // seq of the match's event before: where nobody has joined since, all know the match
-	long, short *message // for viewers of a team, of a competition: shortened as in their lists
-	size        int      // in memory, roughly, for the ring
+// Intro is the snapshot of a match that goes ahead of one of its events.
+type Intro struct {
+	Match             goalcast.MatchID
+	Known             uint64 // place of the match's event before, as Apply was told it: where nobody has joined since, all know the match
+	Team, Competition *View  // for viewers of a team, of a competition: shortened as in their lists
+	Size              int    // in memory, roughly
 }
 
 const clockSkew = time.Minute // between the machines that stamp events and those that make lists
 
-func (b *Board) newIntro(s goalcast.Snapshot, told uint64) *intro {
-	form := func(timeline []goalcast.Event) *message {
-		s := s
-		s.Timeline, s.Lineups = timeline, nil
-		t := goalcast.ForMatch(s.ID)
-		m := newMessage(goalcast.FrameSnapshot, classEvent, goalcast.Frame{Type: goalcast.FrameSnapshot, Topic: &t, Matches: []goalcast.Snapshot{s}}.Encode)
-		m.deflater = b.deflater
-		return m
-	}
-	return &intro{match: s.ID, told: told, long: form(s.Timeline), short: form(essential(s.Timeline)), size: 2048 + 1024*len(s.Timeline)}
-}
-
-// forTopic gives the form for viewers of a topic who may have joined up to a place in the hub's count; nil if none is needed. Who follows the match
-// itself knows it.
-func (in *intro) forTopic(t goalcast.Topic, joined uint64) *message {
-	switch {
-	case in == nil || joined < in.told:
-		return nil
-	case t.Kind == goalcast.TeamTopic:
-		return in.long
-	case t.Kind == goalcast.CompetitionTopic:
-		return in.short
-	}
-	return nil
+func newIntro(s goalcast.Snapshot, known uint64) *Intro {
+	view := func(kind goalcast.TopicKind) *View { return &View{snaps: []goalcast.Snapshot{inList(s, kind)}} }
+	return &Intro{Match: s.ID, Known: known, Team: view(goalcast.TeamTopic), Competition: view(goalcast.CompetitionTopic),
+		Size: 2048 + 1024*len(s.Timeline)}
 }
 
 // introLocked gives what has to go ahead of an event that is about to be applied; nil mostly. Unsure says that the match is not held, and that viewers
 // may not know it.
-func (b *Board) introLocked(e goalcast.Event) (in *intro, unsure bool) {
+func (b *Board) introLocked(e goalcast.Event) (in *Intro, unsure bool) {
 	m := b.matches[e.Match]
 	if m == nil {
 		return nil, b.unsureLocked(e)
@@ -64,7 +44,7 @@ func (b *Board) introLocked(e goalcast.Event) (in *intro, unsure bool) {
 	}
 	switch added, lacking := b.newTopicsLocked(m, e.Topics); {
 	case added:
-		return b.newIntro(m.snap, 0), false
+		return newIntro(m.snap, 0), false
 	case m.late, lacking, !b.listedSinceLocked(m.snap.Kickoff, m.snap.Updated, m.snap.State == goalcast.Live):
 		return b.introOfLocked(m), false
 	}
@@ -72,11 +52,11 @@ func (b *Board) introLocked(e goalcast.Event) (in *intro, unsure bool) {
 }
 
 // introOfLocked makes the intro of a match as it stands; all who need it until the match's next event share it.
-func (b *Board) introOfLocked(m *boardMatch) *intro {
-	if m.face.intro == nil {
-		m.face.intro = b.newIntro(m.snap, m.told)
+func (b *Board) introOfLocked(m *match) *Intro {
+	if m.intro == nil {
+		m.intro = newIntro(m.snap, m.told)
 	}
-	return m.face.intro
+	return m.intro
 }
 
 // glimpse is what events told of a match that is not held: enough to say whether it was in the lists.
@@ -118,7 +98,7 @@ func (b *Board) glimpseLocked(e goalcast.Event) {
 }
 
 // newTopicsLocked says whether an event has a list's topic that the match had not, and whether the list of one on this board lacks the match.
-func (b *Board) newTopicsLocked(m *boardMatch, topics []goalcast.Topic) (added, lacking bool) {
+func (b *Board) newTopicsLocked(m *match, topics []goalcast.Topic) (added, lacking bool) {
 	for _, t := range topics {
 		switch t.Kind {
 		case goalcast.TeamTopic:
@@ -146,9 +126,9 @@ func (b *Board) listedSinceLocked(kickoff time.Time, ms int64, live bool) bool {
 	return (kickoff.IsZero() || live) && now.Sub(since) < b.cfg.Before-clockSkew
 }
 
-// read has the match of an event read if viewers of its teams and competition may not know it and nothing can be told of it: the channel is closed when
+// LoadFor has the match of an event read if viewers of its teams and competition may not know it and nothing can be told of it: the channel is closed when
 // that has ended. It is nil where there is nothing to wait for.
-func (b *Board) read(e goalcast.Event) <-chan struct{} {
+func (b *Board) LoadFor(e goalcast.Event) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.matches[e.Match] != nil || !b.unsureLocked(e) {
@@ -161,15 +141,15 @@ func (b *Board) read(e goalcast.Event) <-chan struct{} {
 	return f.done
 }
 
-// mayLack says whether viewers of teams and competitions may not know the match of an event, and it is not held.
-func (b *Board) mayLack(e goalcast.Event) bool {
+// MayLack says whether viewers of teams and competitions may not know the match of an event, and it is not held.
+func (b *Board) MayLack(e goalcast.Event) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.matches[e.Match] == nil && b.unsureLocked(e)
 }
 
-// introOf gives the snapshot of a match as it stands, for those who were sent an event of it that nothing could be told of then; nil if it is not held.
-func (b *Board) introOf(id goalcast.MatchID) *intro {
+// Intro gives the snapshot of a match as it stands, for those who were sent an event of it that nothing could be told of then; nil if it is not held.
+func (b *Board) Intro(id goalcast.MatchID) *Intro {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if m := b.matches[id]; m != nil {

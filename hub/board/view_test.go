@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 // TestEssentialIsEnough applies one more event to a match with its whole timeline and to one with what a competition's snapshot keeps of it:
 // everything derived must be the same.
 func TestEssentialIsEnough(t *testing.T) {
-	files, err := filepath.Glob("../testdata/reducer/*.json")
+	files, err := filepath.Glob("../../testdata/reducer/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no files", err)
 	}

@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func TestIntroWhenAMatchWasNotListed(t *testing.T) {
 		{"not planned, changed last week", time.Time{}, "", at(-7 * day), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b, src := testBoard(BoardConfig{})
+			b, src := testBoard(Config{})
 			b.now = func() time.Time { return now }
 			first := fixture(1, tt.kickoff, 1)
 			first.Times.Published = tt.before.UnixMilli()
@@ -52,7 +52,7 @@ func TestIntroWhenAMatchWasNotListed(t *testing.T) {
 			}
 			tell := func(e goalcast.Event) bool {
 				e.Times.Published = now.UnixMilli()
-				in, unsure := b.event(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: uint64(e.Seq)}, Event: e}, uint64(e.Seq))
+				in, unsure := b.Apply(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: uint64(e.Seq)}, Event: e}, uint64(e.Seq))
 				if unsure {
 					t.Error("unsure of a match that is held")
 				}
@@ -67,7 +67,7 @@ func TestIntroWhenAMatchWasNotListed(t *testing.T) {
 
 // TestIntroForANewTopic gives a match a team that it had not: those who follow the team do not know what happened before.
 func TestIntroForANewTopic(t *testing.T) {
-	b, src := testBoard(BoardConfig{})
+	b, src := testBoard(Config{})
 	b.now = func() time.Time { return testTime }
 	f := fixture(1, testTime, 1)
 	src.snaps[1] = goalcast.Apply(goalcast.Apply(goalcast.Snapshot{}, f), goal(1, 2))
@@ -77,8 +77,8 @@ func TestIntroForANewTopic(t *testing.T) {
 	f.Revision, f.Seq = 2, 3
 	f.Fixture.Home.ID = 44
 	f.Topics = f.Fixture.Topics(1)
-	in, _ := b.event(goalcast.Published{Event: f}, 3)
-	if in.forTopic(goalcast.ForTeam(44), 0) == nil {
+	in, _ := b.Apply(goalcast.Published{Event: f}, 3)
+	if in == nil || in.Known != 0 {
 		t.Error("a new team's followers are not sent the match")
 	}
 }

@@ -1,4 +1,4 @@
-package hub
+package board
 
 import (
 	"cmp"
@@ -25,8 +25,8 @@ type Source interface {
 	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
 }
 
-// BoardConfig holds the board's limits; zero fields are the defaults.
-type BoardConfig struct {
+// Config holds the board's limits; zero fields are the defaults.
+type Config struct {
 	Before, After time.Duration // kick-offs of a team's or competition's matches, from now; default 24 h and 48 h
 	MaxMatches    int           // matches held beside those in lists; default 2,000, some 50 kB each; those nobody asked for longest go first
 	MaxLists      int           // teams and competitions held; default 5,000
@@ -43,7 +43,7 @@ type BoardConfig struct {
 	MaxPerAddress int           // of these, for viewers of one address (IPv6: one /64); default 256
 }
 
-func (c BoardConfig) withDefaults() BoardConfig {
+func (c Config) withDefaults() Config {
 	c.Before = cmp.Or(c.Before, 24*time.Hour)
 	c.After = cmp.Or(c.After, 48*time.Hour)
 	c.MaxMatches = cmp.Or(c.MaxMatches, 2000)
@@ -68,28 +68,27 @@ func (c BoardConfig) withDefaults() BoardConfig {
 type Board struct {
 	source  Source
 	log     *slog.Logger
-	cfg     BoardConfig
-	metrics *boardMetrics
+	cfg     Config
+	metrics *metrics
 	now     func() time.Time // time.Now; tests set it
 	slots   chan struct{}    // one in it per reading under way
 
-	deflater *deflater                                 // of the hub that sends what the board shows; nil: none does, or it does not compress
-	mended   func(goalcast.MatchID, goalcast.Snapshot) // tells the hub of a match that was read again as revisions were missed; nil: no hub
+	mended func(goalcast.MatchID, goalcast.Snapshot) // see OnMended; nil: nobody asked
 
 	mu      sync.Mutex // guards the rest
 	cursor  goalcast.Cursor
 	reset   int  // counts resets: a reading begun before one is worth nothing
 	silent  bool // the bus is
 	blind   bool // the last reading failed
-	matches map[goalcast.MatchID]*boardMatch
-	lists   map[goalcast.Topic]*boardList
+	matches map[goalcast.MatchID]*match
+	lists   map[goalcast.Topic]*list
 	listed  int                          // matches that are in lists
 	unknown map[goalcast.Topic]time.Time // matches that the source does not have, and when it said so
 	known   known
-	flights map[goalcast.Topic]*flight     // readings under way, and those that wait for their turn
-	reading map[*flight]struct{}           // those under way: at most Loads
-	askers  map[netip.Prefix]int           // flights by the address they are for
-	madeUp  map[netip.Prefix]*rate.Limiter // of topics that do not exist, by address
+	flights map[goalcast.Topic]*flight   // readings under way, and those that wait for their turn
+	reading map[*flight]struct{}         // those under way: at most Loads
+	askers  map[netip.Addr]int           // flights by the address they are for, as clientip.Counted has it
+	madeUp  map[netip.Addr]*rate.Limiter // of topics that do not exist, by address
 	ranges  map[goalcast.MatchFilter]*rangeRead
 
 	glimpses map[goalcast.MatchID]glimpse // of matches that are not held
@@ -98,8 +97,8 @@ type Board struct {
 // everything is the list of all matches in the window; no viewer can follow it, REST reads it.
 var everything = goalcast.Topic{}
 
-// boardMatch is one match.
-type boardMatch struct {
+// match is one match.
+type match struct {
 	snap goalcast.Snapshot
 	asOf
 	used time.Time        // when somebody asked for it last
@@ -107,7 +106,9 @@ type boardMatch struct {
 	told uint64           // seq in the hub's count of its newest event: who followed then knows the match; 0 if nobody can be sure
 	late bool             // it was put into a list after that was read: who joined before does not know it
 	hole bool             // a revision was missed
-	face
+
+	view  *View  // nil until somebody asks, and after a change
+	intro *Intro // likewise
 }
 
 // asOf says how good what is held is.
@@ -117,27 +118,27 @@ type asOf struct {
 	retry time.Time // a reading failed: not again before
 }
 
-// boardList is the matches of a team or a competition in the window.
-type boardList struct {
+// list is the matches of a team or a competition in the window.
+type list struct {
 	ids      map[goalcast.MatchID]struct{}
 	from, to time.Time
 	asOf
 	used  time.Time
 	whole bool // the source had no more matches in the window than are held
-	face
+	view  *View
 }
 
-// NewBoard makes an empty board. A BoardConfig may follow; it reads nothing until it is asked.
-func NewBoard(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...BoardConfig) *Board {
+// New makes an empty board. A Config may follow; it reads nothing until it is asked.
+func New(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...Config) *Board {
 	b := &Board{
-		source: source, log: log, now: time.Now, metrics: newBoardMetrics(reg),
-		matches:  make(map[goalcast.MatchID]*boardMatch),
-		lists:    make(map[goalcast.Topic]*boardList),
+		source: source, log: log, now: time.Now, metrics: newMetrics(reg),
+		matches:  make(map[goalcast.MatchID]*match),
+		lists:    make(map[goalcast.Topic]*list),
 		unknown:  make(map[goalcast.Topic]time.Time),
 		flights:  make(map[goalcast.Topic]*flight),
 		reading:  make(map[*flight]struct{}),
-		askers:   make(map[netip.Prefix]int),
-		madeUp:   make(map[netip.Prefix]*rate.Limiter),
+		askers:   make(map[netip.Addr]int),
+		madeUp:   make(map[netip.Addr]*rate.Limiter),
 		glimpses: make(map[goalcast.MatchID]glimpse),
 		ranges:   make(map[goalcast.MatchFilter]*rangeRead),
 	}
@@ -154,7 +155,7 @@ func NewBoard(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ..
 func (b *Board) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error) {
 	t := goalcast.ForMatch(id)
 	for {
-		if err := b.ensure(ctx, []goalcast.Topic{t}); err != nil {
+		if err := b.Load(ctx, []goalcast.Topic{t}); err != nil {
 			return goalcast.Snapshot{}, goalcast.Cursor{}, fmt.Errorf("match %d: %w", id, err)
 		}
 		b.mu.Lock()
@@ -185,7 +186,7 @@ func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	case f.Competition > 0:
 		t = goalcast.ForCompetition(f.Competition)
 	}
-	if err := b.ensure(ctx, []goalcast.Topic{t}); err != nil {
+	if err := b.Load(ctx, []goalcast.Topic{t}); err != nil {
 		return nil, fmt.Errorf("matches: %w", err)
 	}
 	b.mu.Lock()
@@ -212,7 +213,7 @@ func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 }
 
 // snapsLocked lists a list's matches by their time, then id.
-func (b *Board) snapsLocked(l *boardList) []goalcast.Snapshot {
+func (b *Board) snapsLocked(l *list) []goalcast.Snapshot {
 	snaps := make([]goalcast.Snapshot, 0, len(l.ids))
 	for id := range l.ids {
 		snaps = append(snaps, b.matches[id].snap)
@@ -228,12 +229,16 @@ func (b *Board) Doubtful() bool {
 	return b.silent && b.blind
 }
 
-// Event keeps the board fresh; part of goalcast.Listener.
-func (b *Board) Event(p goalcast.Published) { b.event(p, 0) }
+// OnMended has f called for each match that was read again since revisions were missed: whoever follows it was not sent them. It is called
+// before the first event.
+func (b *Board) OnMended(f func(goalcast.MatchID, goalcast.Snapshot)) { b.mended = f }
 
-// event is Event for a hub, in whose count the event has the place seq. It returns what brings the match along to those who may not know it, nil
+// Event keeps the board fresh; part of goalcast.Listener.
+func (b *Board) Event(p goalcast.Published) { b.Apply(p, 0) }
+
+// Apply is Event for a hub, in whose count the event has the place seq. It returns what brings the match along to those who may not know it, nil
 // mostly; or unsure, where they may not and the match is not held.
-func (b *Board) event(p goalcast.Published, seq uint64) (in *intro, unsure bool) {
+func (b *Board) Apply(p goalcast.Published, seq uint64) (in *Intro, unsure bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cursor = p.Cursor
@@ -258,7 +263,7 @@ func (b *Board) event(p goalcast.Published, seq uint64) (in *intro, unsure bool)
 
 // applyLocked brings an event into the match and the lists that hold it, and the match into lists it belongs to now. It returns the match, nil if
 // it is not held.
-func (b *Board) applyLocked(e goalcast.Event) *boardMatch {
+func (b *Board) applyLocked(e goalcast.Event) *match {
 	m := b.matches[e.Match]
 	if m == nil {
 		t := goalcast.ForMatch(e.Match)
@@ -282,9 +287,9 @@ func (b *Board) applyLocked(e goalcast.Event) *boardMatch {
 	return m
 }
 
-// changedLocked makes the match's and its lists' frames void and puts it into the lists it belongs to.
-func (b *Board) changedLocked(m *boardMatch) {
-	m.face = face{}
+// changedLocked makes the match's and its lists' views void and puts it into the lists it belongs to.
+func (b *Board) changedLocked(m *match) {
+	m.view, m.intro = nil, nil
 	at := m.snap.Time()
 	for _, t := range append(m.snap.Topics(m.snap.ID), everything) {
 		if l := b.lists[t]; l != nil && (!at.Before(l.from) && at.Before(l.to) || b.playsLocked(m.snap)) {
@@ -292,7 +297,7 @@ func (b *Board) changedLocked(m *boardMatch) {
 		}
 	}
 	for _, t := range m.in { // also those it no longer belongs to: a moved kick-off must be seen there
-		b.lists[t].face = face{}
+		b.lists[t].view = nil
 	}
 }
 
@@ -302,7 +307,7 @@ func (b *Board) playsLocked(s goalcast.Snapshot) bool {
 }
 
 // enlistLocked puts a match into a list; once is enough.
-func (b *Board) enlistLocked(m *boardMatch, t goalcast.Topic) {
+func (b *Board) enlistLocked(m *match, t goalcast.Topic) {
 	if !slices.Contains(m.in, t) {
 		if len(m.in) == 0 {
 			b.listed++
@@ -313,14 +318,14 @@ func (b *Board) enlistLocked(m *boardMatch, t goalcast.Topic) {
 }
 
 // putLocked stores what is known of a match in place of what was.
-func (b *Board) putLocked(id goalcast.MatchID, snap goalcast.Snapshot, how asOf) *boardMatch {
+func (b *Board) putLocked(id goalcast.MatchID, snap goalcast.Snapshot, how asOf) *match {
 	m := b.matches[id]
 	if m == nil {
-		m = &boardMatch{used: b.now()}
+		m = &match{used: b.now()}
 		b.matches[id] = m
 		b.evictLocked(id)
 	}
-	m.snap, m.asOf, m.face = snap, how, face{}
+	m.snap, m.asOf, m.view, m.intro = snap, how, nil, nil
 	delete(b.glimpses, id)
 	return m
 }

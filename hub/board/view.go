@@ -1,0 +1,116 @@
+package board
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"goalcast"
+)
+
+// View is matches as viewers are shown them. It never changes: when the matches do, there is another.
+type View struct {
+	encode sync.Once
+	snaps  []goalcast.Snapshot // until they are encoded
+	text   []byte
+
+	mu      sync.Mutex // guards the rest
+	derived any
+}
+
+// JSON is the array of the view's snapshots. It is encoded when it is first needed, outside of the board's lock, and shared by all.
+func (v *View) JSON() []byte {
+	v.encode.Do(func() {
+		text, err := json.Marshal(v.snaps)
+		if err != nil {
+			panic("snapshot: " + err.Error()) // messages in raw JSON are not part of snapshots; nothing else can fail
+		}
+		v.snaps, v.text = nil, text
+	})
+	return v.text
+}
+
+// Derive returns what make makes of what it returned the last time; the zero value at first. The result is kept with the view and goes with
+// it. That is how all viewers of a topic share one frame: the hub makes it, and the board, which knows no frames, keeps it for as long as it
+// shows the topic as it is.
+func Derive[T any](v *View, make func(last T) T) T {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	last, _ := v.derived.(T)
+	last = make(last)
+	v.derived = last
+	return last
+}
+
+// View returns a topic as viewers of it are shown it, and the cursor up to which all events are in it; false if the topic is not on the board.
+func (b *Board) View(t goalcast.Topic) (*View, goalcast.Cursor, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v := b.viewLocked(t)
+	if v == nil {
+		if !b.unknownLocked(t) {
+			return nil, goalcast.Cursor{}, false
+		}
+		v = &View{snaps: []goalcast.Snapshot{}} // made for each viewer, and short
+	}
+	return v, b.cursor, true
+}
+
+// Encode encodes the matches of topics, so that nobody has to do it at a place where others wait.
+func (b *Board) Encode(topics []goalcast.Topic) {
+	for _, t := range topics {
+		b.mu.Lock()
+		v := b.viewLocked(t)
+		b.mu.Unlock()
+		if v != nil {
+			v.JSON()
+		}
+	}
+}
+
+// viewLocked finds or makes the view of a match or list; nil if it is not on the board.
+func (b *Board) viewLocked(t goalcast.Topic) *View {
+	if t.Kind == goalcast.MatchTopic {
+		m := b.matches[goalcast.MatchID(t.ID)]
+		if m == nil {
+			return nil
+		}
+		if m.view == nil {
+			m.view = &View{snaps: []goalcast.Snapshot{m.snap}}
+		}
+		return m.view
+	}
+	l := b.lists[t]
+	if l == nil {
+		return nil
+	}
+	if l.view == nil {
+		snaps := b.snapsLocked(l)
+		for i, s := range snaps {
+			snaps[i] = inList(s, t.Kind)
+		}
+		l.view = &View{snaps: snaps}
+	}
+	return l.view
+}
+
+// inList is a match as it is shown in a list of that kind: without line-ups, and in a competition's with the essence of its timeline.
+func inList(s goalcast.Snapshot, kind goalcast.TopicKind) goalcast.Snapshot {
+	s.Lineups = nil
+	if kind == goalcast.CompetitionTopic {
+		s.Timeline = essential(s.Timeline)
+	}
+	return s
+}
+
+// essential keeps of a timeline what a screen of many matches shows and what the reducer needs, so that a viewer who applies events to such a
+// snapshot derives the right score and period. A competition's snapshot would be a megabyte with the rest.
+func essential(timeline []goalcast.Event) []goalcast.Event {
+	return slices.DeleteFunc(slices.Clone(timeline), func(e goalcast.Event) bool {
+		switch e.Kind {
+		case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindShootoutKick, goalcast.KindDelay:
+			return false
+		}
+		return true
+	})
+}
