@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test deps lint alerts test-go test-js build bench million bench-go soak fuzz clean
+.PHONY: test deps lint alerts test-go test-js build program bench million bench-go soak fuzz clean
 
 test: deps lint alerts test-go test-js
 
@@ -33,13 +33,17 @@ test-go:
 	@mkdir -p tmp && rm -f $(SAMPLED)
 	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO) test $(RACE) -count=1 -timeout 20m $(PACKAGES)
 	GOALCAST_SAMPLES=made-up $(GO) test $(RACE) -timeout 20m \
-		-run "^($$(sort -u $(SAMPLED) | paste -sd '|'))$$" ./ingest ./cmd/goalcast
+		-run "^($$(sort -u $(SAMPLED) | paste -sd '|'))$$" ./ingest ./e2e
 
-test-js: build
-	cd clients/js && npm ci --no-audit --no-fund && GOALCAST_BIN=$(CURDIR)/tmp/goalcast npm test
+test-js: program
+	cd clients/js && npm ci --no-audit --no-fund && GOALCAST_BIN=$(CURDIR)/tmp/goalcast-under-test npm test
 
 build:
 	$(GO) build -o tmp/goalcast ./cmd/goalcast
+
+# goalcast as the tests of the whole program run it, in Go and in JavaScript.
+program:
+	$(GO) build $(RACE) -tags faults -o tmp/goalcast-under-test ./cmd/goalcast
 
 # The rows of docs/benchmarks.md, beside Nchan; and the one with a million viewers, which takes ten minutes and all memory.
 bench:
@@ -51,11 +55,11 @@ million:
 
 # The benchmarks of single packages, among them a goal's way from POST to socket and to the push service.
 bench-go:
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store/... ./hub ./cmd/goalcast
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store/... ./hub ./e2e
 
 # Ten matches at 20 times their speed while processes are killed and servers restarted: about ten minutes.
 soak:
-	GOALCAST_SOAK=1 $(GO) test -race -run TestSoak -v -timeout 60m ./cmd/goalcast
+	GOALCAST_SOAK=1 $(GO) test -race -run TestSoak -v -timeout 60m ./e2e
 
 # A minute on each parser of what strangers send.
 fuzz:

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -170,5 +173,67 @@ func TestHelpShowsEveryDefault(t *testing.T) {
 	_, _ = parser.Parse([]string{"serve", "--help"})
 	if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "Default: 20000 ($GOALCAST_RING)") {
 		t.Error("the help does not show the default of GOALCAST_RING")
+	}
+}
+
+func TestArchiveAndAlarmSettings(t *testing.T) {
+	for _, tt := range []struct{ env, want string }{
+		{"GOALCAST_RETENTION=opta=long", "GOALCAST_RETENTION"},
+		{"GOALCAST_RETENTION=opta", "GOALCAST_RETENTION"},
+		{"GOALCAST_ALARM_WEBHOOK=ftp://hidden-secret/x", "GOALCAST_ALARM_WEBHOOK"},
+		{"GOALCAST_ALARM_WEBHOOK=hidden-secret", "GOALCAST_ALARM_WEBHOOK"},
+		{"GOALCAST_ALARM_SILENT=soon", "GOALCAST_ALARM_SILENT"},
+	} {
+		t.Run(tt.env, func(t *testing.T) {
+			name, value, _ := strings.Cut(tt.env, "=")
+			t.Setenv(name, value)
+			_, err := parse([]string{"serve"}, &commands{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hidden-secret") {
+				t.Errorf("got %v, want one line with %s", err, tt.want)
+			}
+		})
+	}
+	t.Setenv("GOALCAST_RETENTION", "opta/F24=30d,opta=365d,wsc=forever")
+	t.Setenv("GOALCAST_ALARM_SILENT", "90s")
+	var cli commands
+	if _, err := parse([]string{"serve"}, &cli); err != nil || cli.Serve.Alarm.Silent != 90*time.Second || len(cli.Serve.Archive.Retention) != 3 {
+		t.Errorf("%+v, %v", cli.Serve.Archive, err)
+	}
+}
+
+// TestOpenFeedsAreForThisMachine: the setting is refused where others could reach the address.
+func TestOpenFeedsAreForThisMachine(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		ok   bool
+	}{
+		{nil, true},
+		{[]string{"--listen=localhost:8080"}, true},
+		{[]string{"--listen=[::1]:8080"}, true},
+		{[]string{"--listen=0.0.0.0:8080"}, false},
+		{[]string{"--listen=:8080"}, false},
+		{[]string{"--listen=192.0.2.1:8080"}, false},
+		{[]string{"--trusted-proxies=127.0.0.1/32"}, false},
+	} {
+		_, err := parse(slices.Concat([]string{"serve", "--feeds-open"}, tt.args), &commands{})
+		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "GOALCAST_FEEDS_OPEN: ") {
+			t.Errorf("%v: %v", tt.args, err)
+		}
+	}
+}
+
+func TestSecretsAreParsed(t *testing.T) {
+	for text, want := range map[string]secrets{
+		"a=1":             {"a": {"1"}},
+		"a=1,b=2,a=3":     {"a": {"1", "3"}, "b": {"2"}},
+		"a=1\nb=2=3\r\n":  {"a": {"1"}, "b": {"2=3"}},
+		" a=1 , b=2\n\n,": {"a": {"1"}, "b": {"2"}},
+		"a":               nil,
+		"=1":              nil,
+	} {
+		got, err := parseSecrets(text)
+		if fmt.Sprint(got) != fmt.Sprint(want) || (err != nil) != (want == nil) {
+			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"goalcast/clients/js"
+	clientjs "goalcast/clients/js"
 	"goalcast/internal/httpserver"
 	"goalcast/loadtest/simulator"
 	"goalcast/notify/fcm/fcmtest"

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-func main() { os.Exit(run(os.Args[1:], options{})) }
+func main() { os.Exit(run(os.Args[1:], options{fault: fault()})) }
 
 // run runs one command to its end and returns the exit status: 2 for a wrong command line or setting, 1 for any other error.
 func run(args []string, o options) int {

@@ -39,3 +39,17 @@ func TestNodeLeavesNothingBehind(t *testing.T) {
 	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),
 		goleak.IgnoreAnyFunction("net/http.(*conn).serve"))
 }
+
+// waitFor asks again and again until there is no error, at most for the time given.
+func waitFor(t *testing.T, within time.Duration, what string, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s: %v", within, what, err)
+		}
+	}
+}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/clients/js"
+	clientjs "goalcast/clients/js"
 	"goalcast/loadtest/simulator"
 	"goalcast/store"
 	"goalcast/store/bus"

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"fmt"
@@ -19,11 +19,11 @@ import (
 // the first fault is an increase; and each alert has its paragraph in the operator's page.
 func TestAlertsFindTheirMetrics(t *testing.T) {
 	t.Parallel()
-	rules, err := os.ReadFile("../../deploy/alerts.yaml")
+	rules, err := os.ReadFile("../deploy/alerts.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../../docs/operations.md")
+	page, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"fmt"
@@ -20,34 +20,6 @@ import (
 	"goalcast/loadtest/simulator"
 	"goalcast/store"
 )
-
-// witnessIn sees whether documents of a match are worked on at once, in whichever of the processes that have the same path: a file that is there while one has the match
-// locked. What it sees is a line in path+".seen", with the process's number. It is good for documents of one match only.
-func witnessIn(path string) func(string) {
-	note := func(what string) {
-		seen, err := os.OpenFile(path+".seen", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			panic(err)
-		}
-		defer seen.Close()
-		fmt.Fprintln(seen, os.Getpid(), what)
-	}
-	return func(point string) {
-		switch point {
-		case "revising":
-			held, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				note("not alone")
-				return
-			}
-			held.Close()
-			note("alone")
-			time.Sleep(2 * time.Millisecond) // makes the window wide in which another would be seen
-		case "revised":
-			_ = os.Remove(path) // gone already, if another one was there: that is noted
-		}
-	}
-}
 
 // oneMatch is the documents of one match, in the order in which they were made.
 type oneMatch struct {

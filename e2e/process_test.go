@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,44 +23,27 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// The test binary is goalcast itself when it is started with this variable: so tests have real processes to kill, built with the race detector.
-const asGoalcast = "GOALCAST_TEST_PROCESS"
+// program is the path of goalcast as it is tested: built once, with the race detector and the tag
+// "faults". GOALCAST_BIN names one that is there; else make builds it, which knows how.
+var program string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asGoalcast) != "" {
-		fault := faultFromEnvironment()
-		if path := os.Getenv("GOALCAST_TEST_WITNESS"); path != "" {
-			fault = witnessIn(path)
+	if program = os.Getenv("GOALCAST_BIN"); program == "" {
+		program = filepath.Join("..", "tmp", "goalcast-under-test")
+		make := exec.Command("make", "--silent", "-C", "..", "program")
+		make.Stderr = os.Stderr
+		if err := make.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "make program:", err)
+			os.Exit(1)
 		}
-		os.Exit(run(os.Args[1:], options{fault: fault}))
 	}
-	// Tests that run side by side wait for servers and leases more than they compute: so there may be
-	// more of them than processors.
+	// Tests wait for processes, servers and leases more than they compute: so there may be more of
+	// them than processors.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
-}
-
-// faultFromEnvironment reads "committed:3": the process kills itself when it passes the point for the third time. The test asks for it, nobody else can.
-func faultFromEnvironment() func(string) {
-	point, count, _ := strings.Cut(os.Getenv("GOALCAST_TEST_FAULT"), ":")
-	left, _ := strconv.Atoi(count)
-	if point == "" {
-		return nil
-	}
-	var mu sync.Mutex
-	return func(at string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if at == point {
-			if left--; left == 0 {
-				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-				select {}
-			}
-		}
-	}
 }
 
 // process is a running goalcast.
@@ -103,16 +85,19 @@ func start(t testing.TB, env []string, args ...string) *process {
 // launch is start without waiting for readiness; the addresses are known when it returns.
 func launch(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return launchUnder(t, nil, env, args...)
+}
+
+// launchUnder is launch by another program, which is given goalcast's path and arguments.
+func launchUnder(t testing.TB, parent, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, log: &logBuffer{}, done: make(chan struct{})}
 	if len(args) > 0 && (args[0] == "serve" || args[0] == "demo") {
 		args = slices.Concat(args[:1], []string{"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, args[1:])
 	}
-	p.cmd = exec.Command(self, args...)
-	p.cmd.Env = append(append(os.Environ(), asGoalcast+"=1", "GORACE=halt_on_error=1", "GOALCAST_FEEDS_OPEN=true"), env...)
+	command := slices.Concat(parent, []string{program}, args)
+	p.cmd = exec.Command(command[0], command[1:]...)
+	p.cmd.Env = append(append(os.Environ(), "GORACE=halt_on_error=1", "GOALCAST_FEEDS_OPEN=true"), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout = p.log
 	out, err := p.cmd.StderrPipe()

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -156,27 +156,6 @@ func TestFeedsWithoutASecretAreShut(t *testing.T) {
 	}
 }
 
-// TestOpenFeedsAreForThisMachine: the setting is refused where others could reach the address.
-func TestOpenFeedsAreForThisMachine(t *testing.T) {
-	for _, tt := range []struct {
-		args []string
-		ok   bool
-	}{
-		{nil, true},
-		{[]string{"--listen=localhost:8080"}, true},
-		{[]string{"--listen=[::1]:8080"}, true},
-		{[]string{"--listen=0.0.0.0:8080"}, false},
-		{[]string{"--listen=:8080"}, false},
-		{[]string{"--listen=192.0.2.1:8080"}, false},
-		{[]string{"--trusted-proxies=127.0.0.1/32"}, false},
-	} {
-		_, err := parse(slices.Concat([]string{"serve", "--feeds-open"}, tt.args), &commands{})
-		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "GOALCAST_FEEDS_OPEN: ") {
-			t.Errorf("%v: %v", tt.args, err)
-		}
-	}
-}
-
 // TestSecretsOnTheCommandLine: whoever gives them there is warned, and no page of the admin address shows them.
 func TestSecretsOnTheCommandLine(t *testing.T) {
 	t.Parallel()
@@ -203,21 +182,5 @@ func TestSecretsOnTheCommandLine(t *testing.T) {
 	}
 	if strings.Contains(p.log.String(), secret) {
 		t.Error("the log shows the secret")
-	}
-}
-
-func TestSecretsAreParsed(t *testing.T) {
-	for text, want := range map[string]secrets{
-		"a=1":             {"a": {"1"}},
-		"a=1,b=2,a=3":     {"a": {"1", "3"}, "b": {"2"}},
-		"a=1\nb=2=3\r\n":  {"a": {"1"}, "b": {"2=3"}},
-		" a=1 , b=2\n\n,": {"a": {"1"}, "b": {"2"}},
-		"a":               nil,
-		"=1":              nil,
-	} {
-		got, err := parseSecrets(text)
-		if fmt.Sprint(got) != fmt.Sprint(want) || (err != nil) != (want == nil) {
-			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
-		}
 	}
 }
