@@ -18,13 +18,13 @@ import (
 	"goalcast/hub/board"
 	"goalcast/ingest"
 	"goalcast/ingest/brightcove"
-	"goalcast/ingest/watch"
 	"goalcast/ingest/wsc"
 	"goalcast/notify"
 	"goalcast/notify/fcm"
 	"goalcast/rest"
 	"goalcast/store"
 	"goalcast/store/bus"
+	"goalcast/watch"
 )
 
 // node is one goalcast process: the parts that its roles need, made and joined. newNode makes them and run.go runs them.

@@ -10,8 +10,8 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
-	"goalcast/ingest/watch"
 	"goalcast/store"
+	"goalcast/watch"
 )
 
 // archiving says how long documents are kept.

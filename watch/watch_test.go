@@ -24,10 +24,10 @@ import (
 	"go.uber.org/goleak"
 
 	"goalcast"
-	"goalcast/ingest/watch"
 	"goalcast/internal/testservers"
 	"goalcast/store"
 	"goalcast/store/bus"
+	"goalcast/watch"
 )
 
 func TestMain(m *testing.M) {
