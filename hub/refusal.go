@@ -1,17 +1,15 @@
 package hub
 
 import (
-	"crypto/rand"
-	"encoding/json"
 	"errors"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // Codes of refusals and of error frames: the reason for programs. docs/wire.md lists them, testdata/refusals.json holds the form of each.
@@ -76,23 +74,10 @@ func tooMany(reason string) *refusal {
 	}
 }
 
-// problem is the body of a refusal (RFC 9457), of the same shape as those of the other routes.
-type problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Code      string `json:"code"`
-	Detail    string `json:"detail"`
-	RequestID string `json:"request_id"`
-}
-
-// requestIDText is what a proxy in front may send as X-Request-Id; anything else is replaced.
-var requestIDText = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
-
 // retryIn is when somebody who was refused for now, or cut, should come back: not the same for all.
 func (c Config) retryIn() time.Duration {
 	const least = 500 * time.Millisecond
-	return least + mathrand.N(c.RetrySpread)
+	return least + rand.N(c.RetrySpread)
 }
 
 // refuse answers with problem+json and, where the request may be right later, when to come back.
@@ -101,17 +86,12 @@ func (c Config) retryIn() time.Duration {
 // else, and comes back after the time in it. Neither answer keeps the connection: of those who are too many none should hold a descriptor.
 func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h.metrics.refused.WithLabelValues(no.reason).Inc()
-	id := r.Header.Get("X-Request-Id")
-	if !requestIDText.MatchString(id) {
-		id = rand.Text()
-	}
-	h.log.Debug("refused", "code", no.code, "reason", no.reason, "request", id, "detail", no.detail)
+	h.log.Debug("refused", "code", no.code, "reason", no.reason, "request", problem.RequestID(w, r), "detail", no.detail)
 	header := w.Header()
-	header.Set("X-Request-Id", id)
 	header.Set("Cache-Control", "no-store")
 	retry := h.cfg.retryIn()
 	if no.code == codeDraining || no.code == codeStarting {
-		retry = min(retry, 500*time.Millisecond+mathrand.N(3*time.Second)) // another node is there at once, or this one soon
+		retry = min(retry, 500*time.Millisecond+rand.N(3*time.Second)) // another node is there at once, or this one soon
 	}
 	if no.temporary() {
 		header.Set("Retry-After", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
@@ -124,9 +104,7 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 			return
 		}
 	}
-	header.Set("Content-Type", "application/problem+json")
-	w.WriteHeader(no.status())
-	_ = json.NewEncoder(w).Encode(problem{Type: "about:blank", Title: http.StatusText(no.status()), Status: no.status(), Code: no.code, Detail: no.detail, RequestID: id})
+	problem.Write(w, r, problem.New(no.status(), no.code, no.detail))
 }
 
 // wantsEvents says whether a request is for an event stream.

@@ -3,15 +3,14 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"strconv"
 	"time"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // Limits of waiting for what becomes of a document.
@@ -186,47 +185,26 @@ func (in *Ingest) unreadable(w http.ResponseWriter, r *http.Request, doc goalcas
 	in.problem(w, r, no)
 }
 
-// problem is the body of every answer that is an error (RFC 9457), as everywhere in goalcast. Error repeats the detail, for senders that knew this feed before.
-type problem struct {
-	Type      string                 `json:"type"`
-	Title     string                 `json:"title"`
-	Status    int                    `json:"status"`
-	Code      string                 `json:"code"`
-	Detail    string                 `json:"detail,omitempty"`
-	Field     string                 `json:"field,omitempty"`    // of the document, or the query parameter: "events[2].minute"
-	Document  goalcast.DocumentID    `json:"document,omitempty"` // that is kept all the same
-	State     goalcast.DocumentState `json:"state,omitempty"`    // of that
-	RequestID string                 `json:"request_id"`
-	Error     string                 `json:"error,omitempty"`
+// feedProblem is the body of every answer that is an error, with what a sender of documents wants to know besides.
+type feedProblem struct {
+	*problem.Problem
+	Field    string                 `json:"field,omitempty"`    // of the document, or the query parameter: "events[2].minute"
+	Document goalcast.DocumentID    `json:"document,omitempty"` // that is kept all the same
+	State    goalcast.DocumentState `json:"state,omitempty"`    // of that
+	Error    string                 `json:"error,omitempty"`    // the detail again, for senders that knew this feed before
 }
 
 func (in *Ingest) problem(w http.ResponseWriter, r *http.Request, no *refusal) {
-	body := problem{Type: "about:blank", Title: http.StatusText(no.status), Status: no.status, Code: cmp.Or(no.code, no.reason), Detail: no.text, Field: no.field, Document: no.document,
-		RequestID: requestID(r), Error: no.text}
+	body := feedProblem{Problem: problem.New(no.status, cmp.Or(no.code, no.reason), no.text), Field: no.field, Document: no.document, Error: no.text}
 	if no.document != 0 {
 		body.State = goalcast.DocumentFailed
 	}
-	w.Header().Set("X-Request-Id", body.RequestID)
-	write(w, no.status, "application/problem+json", body)
+	problem.Write(w, r, body)
 }
 
 func (in *Ingest) answer(w http.ResponseWriter, status int, body receipt) {
-	write(w, status, "application/json", body)
-}
-
-func write(w http.ResponseWriter, status int, kind string, body any) {
-	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // an error means that the sender is gone
-}
-
-// idText is what a proxy in front may send as X-Request-Id; anything else is replaced, since it goes into logs.
-var idText = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
-
-func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); idText.MatchString(id) {
-		return id
-	}
-	return rand.Text()
 }

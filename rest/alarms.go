@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // Alarms is what operators should know, and what they do about it. ingest's Watch is one.
@@ -62,4 +63,4 @@ func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
 }
 
 // errNotHere is the answer of a process that was not given the part.
-var errNotHere error = &refusal{status: http.StatusNotImplemented, code: "not_here", detail: "this process does not have that part"}
+var errNotHere error = problem.New(http.StatusNotImplemented, "not_here", "this process does not have that part")

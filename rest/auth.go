@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // ErrUnauthorized is what an Authenticator returns for a request that does not say, or not well enough, who it speaks for.
@@ -154,7 +155,7 @@ func (s *Server) asAdmin(need role, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		admins := *s.admins.Load()
 		if len(admins) == 0 {
-			return &refusal{status: http.StatusForbidden, code: "admin_disabled", detail: "no admin tokens are configured"}
+			return problem.New(http.StatusForbidden, "admin_disabled", "no admin tokens are configured")
 		}
 		token, _ := bearer(r)
 		digest := sha256.Sum256([]byte(token))
@@ -166,9 +167,9 @@ func (s *Server) asAdmin(need role, h handler) handler {
 		}
 		switch {
 		case have == 0:
-			return &refusal{status: http.StatusUnauthorized, code: "unauthorized", challenge: true, detail: "want Authorization: Bearer and an admin token"}
+			return unauthorized("want Authorization: Bearer and an admin token")
 		case have < need:
-			return &refusal{status: http.StatusForbidden, code: "forbidden", detail: "this needs the role " + need.String()}
+			return problem.New(http.StatusForbidden, "forbidden", "this needs the role "+need.String())
 		}
 		return h(w, r.WithContext(context.WithValue(r.Context(), roleKey{}, have)))
 	}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"goalcast/internal/problem"
 )
 
 // readJSON reads a request's body, at most limit bytes, into a struct. Fields that it does not have are refused: a misspelt one must not look
@@ -17,7 +19,7 @@ import (
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return &refusal{status: http.StatusUnsupportedMediaType, code: "not_json", detail: "want Content-Type: application/json"}
+		return problem.New(http.StatusUnsupportedMediaType, "not_json", "want Content-Type: application/json")
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
@@ -33,7 +35,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) err
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return bodyRefusal(err)
+		return bodyProblem(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return badBody("something follows the JSON object")
@@ -42,11 +44,11 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) err
 }
 
 func badBody(why string) error {
-	return &refusal{status: http.StatusBadRequest, code: "bad_body", detail: "the body cannot be read: " + why}
+	return problem.New(http.StatusBadRequest, "bad_body", "the body cannot be read: "+why)
 }
 
-// bodyRefusal says what is wrong with a body without the decoder's words, which hold names of Go types.
-func bodyRefusal(err error) error {
+// bodyProblem says what is wrong with a body without the decoder's words, which hold names of Go types.
+func bodyProblem(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	field, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")

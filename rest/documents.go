@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // documentItem is what is known of a kept document, without its body.
@@ -106,7 +107,7 @@ func (s *Server) getDocumentBody(w http.ResponseWriter, r *http.Request) error {
 // says so.
 func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	if s.replay == nil {
-		return &refusal{status: http.StatusNotImplemented, code: "no_ingest", detail: "this process has no ingest role; ask one that has"}
+		return problem.New(http.StatusNotImplemented, "no_ingest", "this process has no ingest role; ask one that has")
 	}
 	d, err := s.document(r)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"goalcast/internal/clientip"
+	"goalcast/internal/problem"
 )
 
 // Rate is a bucket of Burst turns that refills by PerMinute.
@@ -101,7 +102,9 @@ func (s *Server) take(ctx context.Context, code, key string, rate Rate) error {
 		return nil
 	}
 	if wait > 0 {
-		return &refusal{status: http.StatusTooManyRequests, code: code, retry: wait, detail: "too many requests; wait as Retry-After says"}
+		p := problem.New(http.StatusTooManyRequests, code, "too many requests; wait as Retry-After says")
+		p.Retry = wait
+		return p
 	}
 	return nil
 }

@@ -2,11 +2,9 @@ package rest
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -16,6 +14,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast/internal/problem"
 )
 
 // metrics are the package's counters. Labels hold route patterns and codes only, never what a client sent.
@@ -54,20 +54,13 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// idText is what a proxy in front may send as X-Request-Id; anything else is replaced, since it goes into logs.
-var idText = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
-
 // begin is the outermost middleware: request id, security headers, and when all is done the access log line and the latency.
 func (s *Server) begin(api string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
-			id := r.Header.Get("X-Request-Id")
-			if !idText.MatchString(id) {
-				id = rand.Text()
-			}
+			id := problem.RequestID(w, r)
 			h := w.Header()
-			h.Set("X-Request-Id", id)
 			h.Set("X-Content-Type-Options", "nosniff")
 			h.Set("Referrer-Policy", "no-referrer")
 			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -133,7 +126,7 @@ var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.Met
 
 // noRoute and noMethod are chi's two ways not to find a handler.
 func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, &refusal{status: http.StatusNotFound, code: "no_route", detail: "there is nothing under this path; /v1/openapi.yaml describes what there is"})
+	s.fail(w, r, problem.New(http.StatusNotFound, "no_route", "there is nothing under this path; /v1/openapi.yaml describes what there is"))
 }
 
 func (s *Server) noMethod(routes chi.Routes) http.HandlerFunc {
@@ -152,7 +145,7 @@ func (s *Server) noMethod(routes chi.Routes) http.HandlerFunc {
 			allow = append(allow, http.MethodHead)
 		}
 		w.Header().Set("Allow", strings.Join(allow, ", "))
-		s.fail(w, r, &refusal{status: http.StatusMethodNotAllowed, code: "no_method", detail: "this path takes " + strings.Join(allow, ", ")})
+		s.fail(w, r, problem.New(http.StatusMethodNotAllowed, "no_method", "this path takes "+strings.Join(allow, ", ")))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // query reads a request's query parameters one by one and keeps the first thing that is wrong with them.
@@ -28,7 +29,7 @@ func newQuery(r *http.Request, known ...string) *query {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	q := &query{values: values}
 	if err != nil {
-		q.err = &refusal{status: http.StatusBadRequest, code: "bad_parameter", detail: "the query string cannot be read"}
+		q.err = problem.New(http.StatusBadRequest, "bad_parameter", "the query string cannot be read")
 		return q
 	}
 	names := make([]string, 0, len(values))
@@ -197,7 +198,9 @@ func (s *Server) zone(name string) (*time.Location, bool) {
 func pathID(r *http.Request) (int64, error) {
 	n, ok := parseID(chi.URLParam(r, "id"))
 	if !ok {
-		return 0, &refusal{status: http.StatusNotFound, code: "not_found", parameter: "id", detail: "id: want a number above 0"}
+		p := problem.New(http.StatusNotFound, "not_found", "id: want a number above 0")
+		p.Parameter = "id"
+		return 0, p
 	}
 	return n, nil
 }
