@@ -105,7 +105,7 @@ func (w *clipWorld) summary(id string) {
 // nobody sees it and somebody is told, until a better cut of it plays.
 func TestClipsWithoutCallbacks(t *testing.T) {
 	t.Parallel()
-	w := newClipWorld(t, false, false, "GOALCAST_BRIGHTCOVE_CHECK_EVERY=200ms", "GOALCAST_BRIGHTCOVE_ATTEMPTS=2")
+	w := newClipWorld(t, false, false, "GOALCAST_BRIGHTCOVE_CHECK_EVERY=200ms")
 	const id, broken = "65f0c0ffee65f0c0ffee0001", "65f0c0ffee65f0c0ffee0002"
 	w.opta(w.before)
 	w.vendor.LoseAnswer("create_video")
@@ -131,13 +131,13 @@ func TestClipsWithoutCallbacks(t *testing.T) {
 	w.sees("the clip of its goal", id, func(e goalcast.Event) bool { return plays(e, job, 1) && e.Clip.Of == w.goal.ID })
 
 	w.wsc(wsctest.Webhook("Create", w.content(broken, 1)))
-	for n := 1; n <= 2; n++ {
+	for n := 1; n <= 3; n++ {
 		w.vendor.SetJob(w.job(broken, n).ID, "failed")
 	}
 	w.alarm("clip_failed", 1)
 	w.unseen("its upload failed", broken)
 	w.wsc(wsctest.Webhook("Update", w.content(broken, 2)))
-	better := w.job(broken, 3)
+	better := w.job(broken, 4)
 	w.vendor.SetJob(better.ID, "finished")
 	w.sees("the better cut", broken, func(e goalcast.Event) bool { return plays(e, better, 2) && e.Clip.Of == w.goal.ID })
 	w.alarm("clip_failed", 0)

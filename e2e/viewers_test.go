@@ -132,11 +132,10 @@ func TestLimitsOfViewers(t *testing.T) {
 		{"GOALCAST_MAX_CONNECTIONS_PER_IP=1", enter, 503, 0, "connections_per_ip"},
 		{"GOALCAST_HANDSHAKE_RATE=0.001", enter, 503, 0, "handshake_rate"},
 		{"GOALCAST_MAX_TOPICS=1", enter, 400, 0, "topics"},
-		{"GOALCAST_MESSAGE_RATE=0.001 GOALCAST_MESSAGE_BURST=3", talk(`{"type":"ping"}`, 4), 0, 1008, "rate"},
-		{"GOALCAST_MAX_MESSAGE=128", talk(strings.Repeat(" ", 129), 1), 0, 1009, "too_big"},
+		{"GOALCAST_MESSAGE_RATE=0.001", talk(`{"type":"ping"}`, 2), 0, 1008, "rate"},
+		{"", talk(strings.Repeat(" ", 4097), 1), 0, 1009, "too_big"},
 		{"GOALCAST_PING_INTERVAL=1s GOALCAST_MAX_UNANSWERED=1", enter, 0, 4009, "no_pong"},
 		{"GOALCAST_MAX_PENDING=10000 GOALCAST_SEND_BUFFER=8192", overflow, 0, 4008, "too_slow"},
-		{"GOALCAST_WRITE_TIMEOUT=200ms GOALCAST_SEND_BUFFER=8192 GOALCAST_MAX_PENDING=1000000000", overflow, 0, -1, "stalled"},
 	} {
 		t.Run(tt.settings, func(t *testing.T) {
 			p := startAlone(t, strings.Fields(tt.settings)...)

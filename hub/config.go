@@ -32,8 +32,8 @@ type Config struct {
 	MaxPending    int           // bytes of events that may wait for one connection that takes nothing; default 256 kB; over it: close 4008. See lags
 	MaxTopics     int           // topics per connection; default 100
 	MessageRate   float64       // frames per second from one client; default 20; over it: close 1008
-	MessageBurst  int           // default 40, at most 600
-	MaxMessage    int           // bytes of one message from a client; default 4 kB, at most 1 MB; over it: close 1009
+	MessageBurst  int           // at once; default two seconds' worth, at most 600
+	MaxMessage    int           // bytes of one message from a client; default 40 for each of MaxTopics, and at most 1 MB; over it: close 1009
 	MaxConns      int           // connections of this process; 0: no limit; over it: 503
 	MaxConnsPerIP int           // connections per address; 0: no limit (mobile carriers put thousands behind one); over it: 503
 	HandshakeRate float64       // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
@@ -66,8 +66,8 @@ func (c Config) withDefaults() Config {
 	c.MaxPending = cmp.Or(max(c.MaxPending, 0), 256<<10)
 	c.MaxTopics = cmp.Or(max(c.MaxTopics, 0), 100)
 	c.MessageRate = cmp.Or(max(c.MessageRate, 0), 20)
-	c.MessageBurst = min(cmp.Or(max(c.MessageBurst, 0), 40), 600)
-	c.MaxMessage = min(cmp.Or(max(c.MaxMessage, 0), 4<<10), 1<<20)
+	c.MessageBurst = min(cmp.Or(max(c.MessageBurst, 0), max(1, int(2*c.MessageRate))), 600)
+	c.MaxMessage = min(cmp.Or(max(c.MaxMessage, 0), max(40*c.MaxTopics, 4<<10)), 1<<20)
 	c.HandshakeMax = cmp.Or(max(c.HandshakeMax, 0), int(c.HandshakeRate)+1)
 	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)
 	c.MaxWait = cmp.Or(max(c.MaxWait, 0), 55*time.Second)

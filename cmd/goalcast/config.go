@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -16,7 +14,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"goalcast/internal/httpserver"
-	"goalcast/loadtest/simulator"
 )
 
 // commands is the command line. Every flag has an environment variable; those marked secret also have one with _FILE behind the name, which names a
@@ -33,9 +30,9 @@ type commands struct {
 
 // stores says where things are kept.
 type stores struct {
-	DatabaseURL string `name:"database-url" env:"GOALCAST_DATABASE_URL" default:"sqlite:goalcast.db" secret:"" placeholder:"URL" help:"Database: sqlite:FILE, or postgres://user:password@host/name."`
-	RedisURL    string `name:"redis-url" env:"GOALCAST_REDIS_URL" default:"embedded" secret:"" placeholder:"URL" help:"Redis: embedded (in this process, nothing shared), redis://host:6379/0, rediss://, redis+sentinel://host:26379,host:26379/master, redis+cluster://host:6379,host:6379."`
-	RedisPrefix string `name:"redis-prefix" env:"GOALCAST_REDIS_PREFIX" default:"goalcast" placeholder:"NAME" help:"What all keys, channels and queues in Redis begin with: two installations on one Redis want two. 1 to 40 of a-z, 0-9, - and _."`
+	DatabaseURL string `name:"database-url" env:"GOALCAST_DATABASE_URL" format:"database-url" default:"sqlite:goalcast.db" secret:"" placeholder:"URL" help:"Database: sqlite:FILE, or postgres://user:password@host/name."`
+	RedisURL    string `name:"redis-url" env:"GOALCAST_REDIS_URL" format:"redis-url" default:"embedded" secret:"" placeholder:"URL" help:"Redis: embedded (in this process, nothing shared), redis://host:6379/0, rediss://, redis+sentinel://host:26379,host:26379/master, redis+cluster://host:6379,host:6379."`
+	RedisPrefix string `name:"redis-prefix" env:"GOALCAST_REDIS_PREFIX" format:"prefix" default:"goalcast" placeholder:"NAME" help:"What all keys, channels and queues in Redis begin with: two installations on one Redis want two. 1 to 40 of a-z, 0-9, - and _."`
 }
 
 // config is what a node is made from.
@@ -57,30 +54,30 @@ type logging struct {
 // serving is what serve and demo have in common.
 type serving struct {
 	logging
-	Listen      string  `env:"GOALCAST_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
-	AdminListen string  `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin. Keep it inside."`
+	Listen      string  `env:"GOALCAST_LISTEN" format:"host-port" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
+	AdminListen string  `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" format:"host-port" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin. Keep it inside."`
 	FeedSecrets secrets `name:"feed-secrets" env:"GOALCAST_FEED_SECRETS" secret:"" placeholder:"PROVIDER=SECRET,..." help:"What a provider shows to post to /feeds/PROVIDER: as bearer token, basic password, x-api-key or ?key=. Named twice, it may show either. A provider without one may not post. A file of secrets is read again when it changes."`
 	FeedsOpen   bool    `name:"feeds-open" env:"GOALCAST_FEEDS_OPEN" help:"Take documents of providers without a secret from any user of this machine, not only from goalcast's own. For trying out: a proxy on this machine lets everybody in."`
 	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Named twice, a role has two. Without: /admin answers 403."`
 
-	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" default:"16777216" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
-	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
-	SweepAge time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" default:"10s" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
+	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" range:"1.." default:"16777216" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
+	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" range:"0.." default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
+	SweepAge time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" range:">0s.." default:"10s" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
 
-	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
-	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" default:"25s" help:"A viewer hears something at least this often."`
-	Ring          int            `name:"ring" env:"GOALCAST_RING" default:"20000" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
-	MaxReplay     int            `name:"max-replay" env:"GOALCAST_MAX_REPLAY" default:"5000" placeholder:"N" help:"Events that a viewer who comes back is sent at most; who missed more gets reset and snapshots."`
-	StateShare    float64        `name:"state-share" env:"GOALCAST_STATE_SHARE" default:"0.33" placeholder:"0..1" help:"Part of a hub's time that prices and clocks may take at most; with more viewers or changes they are sent less often, and goals find room."`
-	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" default:"262144" placeholder:"BYTES" help:"Events that may wait for a viewer that takes nothing for 2 s before it is cut with code 4008; 32 times as many for one that goes on reading."`
-	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" default:"100" placeholder:"N" help:"Topics of one connection."`
-	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is as many as the process may open files for, less what it needs itself (ulimit -n)."`
-	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
-	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
+	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" range:"0s.." default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
+	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" range:"1s.." default:"25s" help:"A viewer hears something at least this often."`
+	Ring          int            `name:"ring" env:"GOALCAST_RING" range:"1.." default:"20000" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
+	MaxReplay     int            `name:"max-replay" env:"GOALCAST_MAX_REPLAY" range:"1.." default:"5000" placeholder:"N" help:"Events that a viewer who comes back is sent at most; who missed more gets reset and snapshots."`
+	StateShare    float64        `name:"state-share" env:"GOALCAST_STATE_SHARE" range:">0..1" default:"0.33" placeholder:"0..1" help:"Part of a hub's time that prices and clocks may take at most; with more viewers or changes they are sent less often, and goals find room."`
+	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" range:"1.." default:"262144" placeholder:"BYTES" help:"Events that may wait for a viewer that takes nothing for 2 s before it is cut with code 4008; 32 times as many for one that goes on reading."`
+	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" range:"1.." default:"100" placeholder:"N" help:"Topics of one connection."`
+	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" range:"0.." default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is as many as the process may open files for, less what it needs itself (ulimit -n)."`
+	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" range:"0.." default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
+	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" range:"0.." default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
 	Deflate       bool           `env:"GOALCAST_DEFLATE" default:"true" negatable:"" help:"Agree to permessage-deflate with viewers who offer it: a fourth of the bytes or fewer, compressed once for all."`
-	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" default:"131072" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet (SO_SNDBUF); 0 leaves it to the kernel, which may give a slow one megabytes."`
+	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" range:"0.." default:"131072" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet (SO_SNDBUF); 0 leaves it to the kernel, which may give a slow one megabytes."`
 	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address."`
-	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org, capacitor://localhost, null) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
+	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" format:"origin" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org, capacitor://localhost, null) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns (*.example.org), whole (capacitor://localhost), or null (pages from files and sandboxes); empty is any."`
 
 	Viewers viewerLimits `embed:""`
@@ -108,25 +105,25 @@ type serveCmd struct {
 	serving
 	stores
 	Roles      []string      `env:"GOALCAST_ROLES" default:"hub,ingest,notify,rest" placeholder:"ROLE,..." help:"What this process does: hub (viewers), ingest (feeds), notify (pushes), rest (snapshots, me, /admin). Each scales alone."`
-	TimerSlack time.Duration `name:"timer-slack" env:"GOALCAST_TIMER_SLACK" default:"1ms" help:"How much later than asked for the kernel may wake a thread, to wake it less often: a hub of many small events saves a tenth of its CPU. 0 leaves it as it is."`
+	TimerSlack time.Duration `name:"timer-slack" env:"GOALCAST_TIMER_SLACK" range:"0s.." default:"0s" help:"How much later than asked for the kernel may wake a thread, to wake it less often; 0 leaves it as it is. With 1ms a hub of many small events saves a tenth of its CPU; the program then starts twice."`
 	Migrate    bool          `env:"GOALCAST_MIGRATE" default:"true" negatable:"" help:"Bring the database to this version's schema at the start."`
 }
 
 type demoCmd struct {
 	serving
-	DatabaseURL string  `name:"database-url" env:"GOALCAST_DATABASE_URL" default:"sqlite::memory:" placeholder:"URL" help:"Database of the demo; in memory, gone when it ends."`
-	Speed       float64 `env:"GOALCAST_SPEED" default:"30" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second; more than 0, at most 600."`
+	DatabaseURL string  `name:"database-url" env:"GOALCAST_DATABASE_URL" format:"database-url" default:"sqlite::memory:" placeholder:"URL" help:"Database of the demo; in memory, gone when it ends."`
+	Speed       float64 `env:"GOALCAST_SPEED" range:">0..600" default:"30" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second."`
 	Seed        uint64  `env:"GOALCAST_SEED" default:"7" placeholder:"N" help:"The match day to play; the same number is the same day."`
-	Matches     int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches, 1 to 50."`
+	Matches     int     `env:"GOALCAST_MATCHES" range:"1..50" default:"6" placeholder:"N" help:"How many matches."`
 }
 
 type simulateCmd struct {
 	logging
 	URL     string  `env:"GOALCAST_URL" default:"http://127.0.0.1:8080" help:"The goalcast to post to."`
 	Secret  string  `env:"GOALCAST_FEED_SECRET" secret:"" help:"Secret of its opta feed."`
-	Speed   float64 `env:"GOALCAST_SPEED" default:"1" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second; more than 0, at most 600."`
+	Speed   float64 `env:"GOALCAST_SPEED" range:">0..600" default:"1" placeholder:"FACTOR" help:"How fast match time goes: 60 is a minute per second."`
 	Seed    uint64  `env:"GOALCAST_SEED" default:"7" placeholder:"N" help:"The match day to play."`
-	Matches int     `env:"GOALCAST_MATCHES" default:"6" placeholder:"N" help:"How many matches, 1 to 50."`
+	Matches int     `env:"GOALCAST_MATCHES" range:"1..50" default:"6" placeholder:"N" help:"How many matches."`
 }
 
 type migrateCmd struct {
@@ -147,6 +144,9 @@ func parse(args []string, cli *commands) (*kong.Context, error) {
 	if err != nil {
 		return nil, named(parser.Model, err)
 	}
+	if err := checkSettings(ctx); err != nil {
+		return nil, err
+	}
 	if ctx.Command() != "version" {
 		if err := unknownVariables(parser.Model, os.Environ()); err != nil {
 			return nil, err
@@ -165,8 +165,8 @@ func newParser(cli *commands) (*kong.Kong, error) {
 	)
 }
 
-// helpWithDefault writes a setting's help with its default, which kong leaves out where a placeholder
-// says what kind of value is wanted.
+// helpWithDefault writes a setting's help with its range and its default, which kong leaves out where a
+// placeholder says what kind of value is wanted.
 func helpWithDefault(v *kong.Value) string {
 	if len(v.Tag.Envs) == 0 {
 		return v.Help
@@ -178,7 +178,12 @@ func helpWithDefault(v *kong.Value) string {
 	case v.IsBool():
 		is = "false"
 	}
-	return fmt.Sprintf("%s Default: %s ($%s).", v.Help, is, strings.Join(v.Tag.Envs, ", $"))
+	help := v.Help
+	if limits := v.Tag.Get("range"); limits != "" {
+		text := rangeText(limits)
+		help += " " + strings.ToUpper(text[:1]) + text[1:] + "."
+	}
+	return fmt.Sprintf("%s Default: %s ($%s).", help, is, strings.Join(v.Tag.Envs, ", $"))
 }
 
 // secretFile gives the value of a secret flag from the file that GOALCAST_..._FILE names, without the line end.
@@ -228,67 +233,24 @@ func named(model *kong.Application, err error) error {
 	return fmt.Errorf("%s: %s", flag.Envs[0], text)
 }
 
-// Validate is called by kong; the messages name the variable.
+// Validate is called by kong; it checks what settings say together.
 func (c *serving) Validate() error {
-	for _, check := range []struct {
+	for _, rule := range []struct {
 		variable string
-		wrong    error
+		broken   error
 	}{
-		{"GOALCAST_LISTEN", hostPort(c.Listen)},
-		{"GOALCAST_ADMIN_LISTEN", hostPort(c.AdminListen)},
 		{"GOALCAST_FEED_SECRETS", c.FeedSecrets.check(nil)},
 		{"GOALCAST_FEEDS_OPEN", c.openFeeds()},
-		{"GOALCAST_ME_ORIGINS", wholeOrigins(c.MeOrigins)},
 		{"GOALCAST_ADMIN_TOKENS", c.AdminTokens.check(adminRoles)},
-		{"GOALCAST_FEED_MAX_BODY", atLeast(c.MaxBody, 1)},
-		{"GOALCAST_FEED_WORKERS", atLeast(c.Workers, 0)},
-		{"GOALCAST_FEED_SWEEP_AFTER", above(c.SweepAge, 0)},
-		{"GOALCAST_DRAIN_TIME", atLeast(c.DrainTime, 0)},
-		{"GOALCAST_PING_INTERVAL", atLeast(c.PingInterval, time.Second)},
-		{"GOALCAST_RING", atLeast(c.Ring, 1)},
-		{"GOALCAST_MAX_REPLAY", atLeast(c.MaxReplay, 1)},
-		{"GOALCAST_STATE_SHARE", inside(c.StateShare > 0 && c.StateShare <= 1, c.StateShare, "more than 0, and at most 1")},
-		{"GOALCAST_MAX_PENDING", atLeast(c.MaxPending, 1)},
-		{"GOALCAST_MAX_TOPICS", atLeast(c.MaxTopics, 1)},
-		{"GOALCAST_MAX_CONNECTIONS", atLeast(c.MaxConns, 0)},
-		{"GOALCAST_MAX_CONNECTIONS_PER_IP", atLeast(c.MaxConnsPerIP, 0)},
-		{"GOALCAST_HANDSHAKE_RATE", atLeast(c.HandshakeRate, 0)},
-		{"GOALCAST_MESSAGE_RATE", above(c.Viewers.MessageRate, 0)},
-		{"GOALCAST_MESSAGE_BURST", between(c.Viewers.MessageBurst, 1, 600)},
-		{"GOALCAST_MAX_MESSAGE", between(c.Viewers.MaxMessage, 128, 1<<20)},
-		{"GOALCAST_MAX_UNANSWERED", between(c.Viewers.MaxUnanswered, 1, 200)},
-		{"GOALCAST_WRITE_TIMEOUT", atLeast(c.Viewers.WriteTimeout, 100*time.Millisecond)},
-		{"GOALCAST_STATE_INTERVAL", between(c.Viewers.StateInterval, time.Millisecond, time.Minute)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
-		{"GOALCAST_ALARM_WEBHOOK", c.Alarm.check()},
-		{"GOALCAST_SEND_BUFFER", atLeast(c.SendBuffer, 0)},
-		{"GOALCAST_FCM_RATE", above(c.FCM.Rate, 0)},
-		{"GOALCAST_FCM_PROCESSES", atLeast(c.FCM.Processes, 1)},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
+		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.checkAccount()},
+		{"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET", c.Clips.checkCallbacks()},
+		{"GOALCAST_OPTA_PULL", c.Pulls.check()},
 	} {
-		if check.wrong != nil {
-			return fmt.Errorf("%s: %w", check.variable, check.wrong)
+		if rule.broken != nil {
+			return fmt.Errorf("%s: %w", rule.variable, rule.broken)
 		}
-	}
-	if err := c.Pulls.check(); err != nil {
-		return err
-	}
-	return c.Clips.check()
-}
-
-// Validate is called by kong.
-func (c *stores) Validate() error {
-	if err := oneOfSchemes(c.DatabaseURL, "sqlite", "postgres", "postgresql"); err != nil {
-		return fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
-	}
-	if n := len(c.RedisPrefix); n < 1 || n > 40 || strings.Trim(c.RedisPrefix, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-		return fmt.Errorf("GOALCAST_REDIS_PREFIX: %.60q: want 1 to 40 of a-z, 0-9, - and _", c.RedisPrefix)
-	}
-	if c.RedisURL == "embedded" {
-		return nil
-	}
-	if err := oneOfSchemes(c.RedisURL, "redis", "rediss", "redis+sentinel", "redis+cluster"); err != nil {
-		return fmt.Errorf("GOALCAST_REDIS_URL: %w (or the word embedded)", err)
 	}
 	return nil
 }
@@ -303,7 +265,7 @@ func (c *serveCmd) Validate() error {
 	if len(c.Roles) == 0 {
 		return fmt.Errorf("GOALCAST_ROLES: empty: want some of %s", strings.Join(allRoles, ","))
 	}
-	return errors.Join(c.serving.Validate(), c.stores.Validate(), c.together())
+	return errors.Join(c.serving.Validate(), c.together())
 }
 
 // together refuses roles that the embedded Redis would leave alone: no other process reaches it, so that a hub there hears of no goal that is taken in elsewhere.
@@ -316,81 +278,9 @@ func (c *serveCmd) together() error {
 		"Name a Redis that all processes share, or let one process have all roles", strings.Join(c.Roles, ","), roleIngest)
 }
 
-// Validate is called by kong.
-func (c *demoCmd) Validate() error {
-	return cmp.Or(playable(c.Speed, c.Matches), c.serving.Validate())
-}
-
-// Validate is called by kong.
-func (c *simulateCmd) Validate() error { return playable(c.Speed, c.Matches) }
-
-// playable says what of a simulated day cannot be played.
-func playable(speed float64, matches int) error {
-	switch {
-	case !(speed > 0 && speed <= 600): // NaN included
-		return errors.New("GOALCAST_SPEED: want more than 0 and at most 600")
-	case matches < 1 || matches > simulator.MaxMatches:
-		return fmt.Errorf("GOALCAST_MATCHES: want 1 to %d", simulator.MaxMatches)
-	}
-	return nil
-}
-
 func (f fcmConfig) check() error {
 	if f.Project != "" && f.Endpoint == "" && f.Credentials == "" {
 		return errors.New("not set, though GOALCAST_FCM_PROJECT is")
 	}
 	return nil
-}
-
-func hostPort(text string) error {
-	_, port, err := net.SplitHostPort(text)
-	if err != nil || port == "" {
-		return fmt.Errorf("%q is not HOST:PORT", text)
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("%q: no such port", text)
-	}
-	return nil
-}
-
-// atLeast, above, between and inside name the range of a setting when its value is outside.
-func atLeast[T cmp.Ordered](value, low T) error {
-	return inside(value >= low, value, "at least %v", low)
-}
-
-func above[T cmp.Ordered](value, low T) error { return inside(value > low, value, "more than %v", low) }
-
-func between[T cmp.Ordered](value, low, high T) error {
-	return inside(value >= low && value <= high, value, "%v to %v", low, high)
-}
-
-func inside(ok bool, value any, want string, limits ...any) error {
-	if ok {
-		return nil
-	}
-	return fmt.Errorf("%v is out of range: want "+want, append([]any{value}, limits...)...)
-}
-
-// wholeOrigins checks that origins are written as browsers send them: any other would never be met.
-func wholeOrigins(list []string) error {
-	for _, origin := range list {
-		scheme, host, ok := strings.Cut(origin, "://")
-		if origin != "null" && (!ok || scheme == "" || strings.ContainsAny(host, "/*?#@") || origin != strings.ToLower(origin)) {
-			return fmt.Errorf("%q is no origin: want https://www.example.org, capacitor://localhost or null, in lower case and without a path", origin)
-		}
-	}
-	return nil
-}
-
-func oneOfSchemes(text string, schemes ...string) error {
-	if scheme, _, ok := strings.Cut(text, ":"); ok && slices.Contains(schemes, scheme) {
-		if scheme == "sqlite" {
-			return nil
-		}
-		if _, err := url.Parse(text); err != nil {
-			return errors.New("not a URL") // the URL may hold a password: url.Error would show it
-		}
-		return nil
-	}
-	return fmt.Errorf("want one of %s", strings.Join(schemes, ":, ")+":")
 }

@@ -109,8 +109,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.maxViewers(), MaxConnsPerIP: n.cfg.MaxConnsPerIP,
 			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval, DrainTime: n.cfg.DrainTime,
 			NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
-			MessageRate: n.cfg.Viewers.MessageRate, MessageBurst: n.cfg.Viewers.MessageBurst, MaxMessage: n.cfg.Viewers.MaxMessage,
-			MaxUnanswered: n.cfg.Viewers.MaxUnanswered, WriteTimeout: n.cfg.Viewers.WriteTimeout, StateInterval: n.cfg.Viewers.StateInterval,
+			MessageRate: n.cfg.Viewers.MessageRate, MaxUnanswered: n.cfg.Viewers.MaxUnanswered, StateInterval: n.cfg.Viewers.StateInterval,
 			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}

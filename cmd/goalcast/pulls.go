@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"goalcast/ingest/opta/pull"
@@ -11,27 +10,19 @@ import (
 // pullsConfig says which of Opta's lists are asked for, besides what Opta posts.
 type pullsConfig struct {
 	Lists    []string      `name:"opta-pull" env:"GOALCAST_OPTA_PULL" placeholder:"FEED:COMPETITION:SEASON,..." help:"Lists to ask Opta for, besides what it posts: f1:8:2026,f3:8:2026,f40:8:2026 are fixtures, tables and squads of competition 8, season 2026/27. Empty: none."`
-	URL      string        `name:"opta-pull-url" env:"GOALCAST_OPTA_PULL_URL" default:"https://omo.akamai.opta.net" placeholder:"URL" help:"Address under which Opta has competition.php: https, or http to this machine."`
+	URL      string        `name:"opta-pull-url" env:"GOALCAST_OPTA_PULL_URL" format:"service-url" default:"https://omo.akamai.opta.net" placeholder:"URL" help:"Address under which Opta has competition.php: https, or http to this machine."`
 	User     string        `name:"opta-pull-user" env:"GOALCAST_OPTA_PULL_USER" secret:"" placeholder:"USER" help:"Opta's user for pulling."`
 	Password string        `name:"opta-pull-password" env:"GOALCAST_OPTA_PULL_PASSWORD" secret:"" placeholder:"PASSWORD" help:"Its password."`
-	Every    time.Duration `name:"opta-pull-every" env:"GOALCAST_OPTA_PULL_EVERY" default:"10m" help:"How often to ask, by one process of all; up to a tenth of it, at most a minute, later. The same in all processes."`
-	Timeout  time.Duration `name:"opta-pull-timeout" env:"GOALCAST_OPTA_PULL_TIMEOUT" default:"30s" help:"How long one list may take to come."`
+	Every    time.Duration `name:"opta-pull-every" env:"GOALCAST_OPTA_PULL_EVERY" range:"1s.." default:"10m" help:"How often to ask, by one process of all; up to a tenth of it, at most a minute, later. The same in all processes."`
+	Timeout  time.Duration `name:"opta-pull-timeout" env:"GOALCAST_OPTA_PULL_TIMEOUT" range:"1s.." default:"30s" help:"How long one list may take to come."`
 }
 
-// check names the variable at fault in its error.
 func (c pullsConfig) check() error {
-	_, err := pull.ParseTargets(c.Lists)
-	switch {
-	case err != nil:
-		return fmt.Errorf("GOALCAST_OPTA_PULL: %w", err)
-	case serviceURL(c.URL) != nil:
-		return fmt.Errorf("GOALCAST_OPTA_PULL_URL: %w", serviceURL(c.URL))
-	case len(c.Lists) > 0 && (c.User == "" || c.Password == ""):
-		return errors.New("GOALCAST_OPTA_PULL: set, but not GOALCAST_OPTA_PULL_USER and GOALCAST_OPTA_PULL_PASSWORD")
-	case atLeast(c.Every, time.Second) != nil:
-		return fmt.Errorf("GOALCAST_OPTA_PULL_EVERY: %w", atLeast(c.Every, time.Second))
-	case atLeast(c.Timeout, time.Second) != nil:
-		return fmt.Errorf("GOALCAST_OPTA_PULL_TIMEOUT: %w", atLeast(c.Timeout, time.Second))
+	if _, err := pull.ParseTargets(c.Lists); err != nil {
+		return err
+	}
+	if len(c.Lists) > 0 && (c.User == "" || c.Password == "") {
+		return errors.New("set, but not GOALCAST_OPTA_PULL_USER and GOALCAST_OPTA_PULL_PASSWORD")
 	}
 	return nil
 }

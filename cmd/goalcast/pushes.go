@@ -16,14 +16,14 @@ type fcmConfig struct {
 	Project     string `env:"GOALCAST_FCM_PROJECT" placeholder:"ID" help:"Firebase project that pushes go out from. Empty: no pushes."`
 	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
 	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
-	Rate        int    `env:"GOALCAST_FCM_RATE" default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together: they count in Redis."`
-	Processes   int    `env:"GOALCAST_FCM_PROCESSES" default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate."`
+	Rate        int    `env:"GOALCAST_FCM_RATE" range:">0.." default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together: they count in Redis."`
+	Processes   int    `env:"GOALCAST_FCM_PROCESSES" range:"1.." default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate."`
 }
 
 // pushConfig says what is pushed.
 type pushConfig struct {
 	Penalties bool   `env:"GOALCAST_PUSH_PENALTIES" default:"false" help:"Push also that a penalty is given, taken back or missed, on a channel of its own (penalties)."`
-	Zone      string `env:"GOALCAST_PUSH_ZONE" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
+	Zone      string `env:"GOALCAST_PUSH_ZONE" format:"zone" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
 }
 
 // makeNotifier makes what sends pushes, if there is a service to send them through. fault is for the crash test.

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// A setting is one field of commands: variable, default, range and help are its tags, and the tag `format` says what a
+// text must look like. Rules between settings are in the Validate methods.
+
+// formats are what texts in settings must look like. Their errors never show what may hold a password.
+var formats = map[string]func(text string) error{
+	"host-port":    hostPort,
+	"database-url": databaseURL,
+	"redis-url":    redisURL,
+	"service-url":  serviceURL,
+	"webhook-url":  webhookURL,
+	"prefix":       keyPrefix,
+	"zone":         zone,
+	"origin":       wholeOrigin,
+}
+
+// checkSettings checks each setting of the chosen command by itself.
+func checkSettings(ctx *kong.Context) error {
+	for _, flag := range ctx.Flags() {
+		if err := cmp.Or(checkFormat(flag), checkRange(flag)); err != nil {
+			return fmt.Errorf("%s: %w", flag.Envs[0], err)
+		}
+	}
+	return nil
+}
+
+func checkFormat(flag *kong.Flag) error {
+	check, ok := formats[flag.Tag.Get("format")]
+	if !ok {
+		return nil
+	}
+	if flag.Target.Kind() == reflect.String {
+		return check(flag.Target.String())
+	}
+	for _, text := range flag.Target.Seq2() {
+		if err := check(text.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRange checks a value against the tag `range`: 1..600, 1.., >0..1. Limits are written as the setting's values are.
+func checkRange(flag *kong.Flag) error {
+	limits := flag.Tag.Get("range")
+	if limits == "" {
+		return nil
+	}
+	low, high, _ := strings.Cut(limits, "..")
+	value := flag.Target
+	if compare(value, strings.TrimPrefix(low, ">")) > below(low) && (high == "" || compare(value, high) <= 0) {
+		return nil
+	}
+	return fmt.Errorf("%v is out of range: want %s", value.Interface(), rangeText(limits))
+}
+
+// below is what a comparison with a lower limit must exceed: 0 where the limit itself is out of range.
+func below(low string) int {
+	if strings.HasPrefix(low, ">") {
+		return 0
+	}
+	return -1
+}
+
+// compare compares a setting's value with a limit; what is no number is below all.
+func compare(value reflect.Value, limit string) int {
+	var difference float64
+	switch v := value.Interface().(type) {
+	case time.Duration:
+		d, err := time.ParseDuration(limit)
+		if err != nil {
+			panic("range: " + err.Error()) // a mistake in a tag, found by the first test
+		}
+		difference = float64(v - d)
+	default:
+		n, err := strconv.ParseFloat(limit, 64)
+		if err != nil {
+			panic("range: " + err.Error())
+		}
+		difference = number(value) - n
+	}
+	switch {
+	case difference > 0:
+		return 1
+	case difference == 0:
+		return 0
+	}
+	return -1
+}
+
+func number(value reflect.Value) float64 {
+	if value.CanInt() {
+		return float64(value.Int())
+	}
+	return value.Float()
+}
+
+// rangeText says a range in words.
+func rangeText(limits string) string {
+	low, high, _ := strings.Cut(limits, "..")
+	from, open := strings.CutPrefix(low, ">")
+	switch {
+	case open && high == "":
+		return "more than " + from
+	case open:
+		return "more than " + from + ", at most " + high
+	case high == "":
+		return "at least " + from
+	}
+	return from + " to " + high
+}
+
+func hostPort(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil || port == "" {
+		return fmt.Errorf("%q is not HOST:PORT", text)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q: no such port", text)
+	}
+	return nil
+}
+
+func databaseURL(text string) error { return oneOfSchemes(text, "sqlite", "postgres", "postgresql") }
+
+func redisURL(text string) error {
+	if text == "embedded" {
+		return nil
+	}
+	if err := oneOfSchemes(text, "redis", "rediss", "redis+sentinel", "redis+cluster"); err != nil {
+		return fmt.Errorf("%w (or the word embedded)", err)
+	}
+	return nil
+}
+
+func oneOfSchemes(text string, schemes ...string) error {
+	if scheme, _, ok := strings.Cut(text, ":"); ok && slices.Contains(schemes, scheme) {
+		if scheme == "sqlite" {
+			return nil
+		}
+		if _, err := url.Parse(text); err != nil {
+			return errors.New("not a URL") // url.Error would show it
+		}
+		return nil
+	}
+	return fmt.Errorf("want one of %s", strings.Join(schemes, ":, ")+":")
+}
+
+// serviceURL checks the address of a service, to which paths are added; empty is none. Keys and tokens travel there, so
+// it has to be https, but for a service on this machine.
+func serviceURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("want an http or https URL")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		return errors.New("want a URL without user, query and fragment")
+	case u.Scheme == "http" && !thisMachine(u.Hostname()):
+		return errors.New("want an https URL: http is for this machine only")
+	}
+	return nil
+}
+
+// webhookURL checks an address that is called as it is, query and all; empty is none.
+func webhookURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("want an http or https URL")
+	}
+	return nil
+}
+
+// thisMachine says whether a host's name or address cannot lead elsewhere.
+func thisMachine(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && address.Unmap().IsLoopback()
+}
+
+func keyPrefix(text string) error {
+	if len(text) < 1 || len(text) > 40 || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		return fmt.Errorf("%.60q: want 1 to 40 of a-z, 0-9, - and _", text)
+	}
+	return nil
+}
+
+func zone(text string) error {
+	if _, err := time.LoadLocation(text); err != nil {
+		return fmt.Errorf("no time zone %.60q: want one as Europe/Brussels", text)
+	}
+	return nil
+}
+
+// wholeOrigin checks that an origin is written as browsers send it: any other would never be met.
+func wholeOrigin(origin string) error {
+	scheme, host, ok := strings.Cut(origin, "://")
+	if origin != "null" && (!ok || scheme == "" || strings.ContainsAny(host, "/*?#@") || origin != strings.ToLower(origin)) {
+		return fmt.Errorf("%q is no origin: want https://www.example.org, capacitor://localhost or null, in lower case and without a path", origin)
+	}
+	return nil
+}
