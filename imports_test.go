@@ -1,0 +1,113 @@
+package goalcast_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Arrows go one way. Besides what this table lists, a package imports of ours only the root (the words
+// that all share), what lies below itself, and below internal/ what is for all. So siblings never
+// import each other: who needs another's work says so in an interface, and cmd/goalcast passes it in.
+var arrows = []struct{ from, to, why string }{
+	{"cmd/goalcast", "...", "joins all parts"},
+
+	{"hub", "internal/clientip", "limits are per address"},
+	{"hub/board", "internal/clientip", "loads are shared out per address"},
+	{"rest", "internal/clientip", "limits are per address"},
+	{"rest", "docs", "serves the description of itself"},
+
+	{"ingest/generic", "ingest/...", "a provider answers with ingest's words"},
+	{"ingest/opta/...", "ingest/...", "a provider answers with ingest's words"},
+	{"ingest/wsc/...", "ingest/...", "a provider answers with ingest's words, and its clips play at Brightcove"},
+	{"notify/fcm", "notify", "a push service takes the notifier's messages and answers with its outcomes"},
+
+	{"store", "internal/dial", "a dead peer is noticed"},
+	{"store/bus", "internal/dial", "a dead peer is noticed"},
+
+	{"loadtest/swarm/cmd/swarm", "loadtest/swarm", "is its command"},
+	{"loadtest/bench", "loadtest/swarm", "its viewers"},
+	{"loadtest/bench", "store/bus", "publishes as another process does"},
+}
+
+// forTests are packages that only tests import, and the demo. Tests import whatever they test with.
+var forTests = []string{"...test", "internal/testservers", "internal/samples"}
+
+func TestArrowsGoOneWay(t *testing.T) {
+	used := make([]bool, len(arrows))
+	for from, imports := range imports(t) {
+		for _, to := range imports {
+			switch row := slices.IndexFunc(arrows, func(a struct{ from, to, why string }) bool {
+				return matches(a.from, from) && matches(a.to, to)
+			}); {
+			case row >= 0:
+				used[row] = true
+			case isForTests(from):
+			case isForTests(to):
+				t.Errorf("%s imports %s, which is for tests", from, to)
+			case to == "" && from != "", strings.HasPrefix(to, from+"/") && from != "":
+			default:
+				t.Errorf("%s imports %s: no row of the table allows it", from, to)
+			}
+		}
+	}
+	for i, a := range arrows {
+		if !used[i] {
+			t.Errorf("nothing needs the row %s -> %s", a.from, a.to)
+		}
+	}
+}
+
+// imports lists for each of our packages which of ours it imports, without its tests. The root is "".
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string][]string{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		from, _ := ours(p.ImportPath)
+		all[from] = []string{}
+		for _, i := range p.Imports {
+			if to, ok := ours(i); ok {
+				all[from] = append(all[from], to)
+			}
+		}
+	}
+}
+
+// ours is the path of one of our packages, below the module's.
+func ours(path string) (below string, ok bool) {
+	if path == "goalcast" {
+		return "", true
+	}
+	return strings.CutPrefix(path, "goalcast/")
+}
+
+// matches says whether a path is the pattern's: "hub", "hub/..." with all below, "..." for all.
+func matches(pattern, path string) bool {
+	above, all := strings.CutSuffix(pattern, "/...")
+	return pattern == "..." || path == above || all && strings.HasPrefix(path, above+"/")
+}
+
+func isForTests(path string) bool {
+	return slices.ContainsFunc(forTests, func(p string) bool {
+		end, several := strings.CutPrefix(p, "...")
+		return path == p || several && strings.HasSuffix(path, end)
+	})
+}
