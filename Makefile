@@ -66,8 +66,8 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/opta
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/wsc
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/generic
-	$(GO) test -run '^$$' -fuzz FuzzCallback -fuzztime 30s -fuzzminimizetime 10x ./ingest/brightcove
-	$(GO) test -run '^$$' -fuzz FuzzAnswers -fuzztime 30s -fuzzminimizetime 10x ./ingest/brightcove
+	$(GO) test -run '^$$' -fuzz FuzzCallback -fuzztime 30s -fuzzminimizetime 10x ./ingest/wsc/brightcove
+	$(GO) test -run '^$$' -fuzz FuzzAnswers -fuzztime 30s -fuzzminimizetime 10x ./ingest/wsc/brightcove
 	$(GO) test -run '^$$' -fuzz FuzzClientFrames -fuzztime 60s ./hub
 
 clean:

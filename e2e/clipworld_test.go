@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest/brightcove/brightcovetest"
 	"goalcast/ingest/opta"
 	"goalcast/ingest/opta/optatest"
+	"goalcast/ingest/wsc/brightcove/brightcovetest"
 	"goalcast/ingest/wsc/wsctest"
 	"goalcast/internal/testservers"
 )

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"goalcast/ingest"
-	"goalcast/ingest/brightcove"
 	"goalcast/ingest/generic"
 	"goalcast/ingest/opta"
 	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // clipsConfig says where clips come from and where they play.

@@ -7,7 +7,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
-	"goalcast/ingest/brightcove"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // check asks what became of the job.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest/brightcove/brightcovetest"
 	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/brightcove/brightcovetest"
 	"goalcast/internal/testservers"
 )
 

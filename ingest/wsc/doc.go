@@ -26,7 +26,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
-	"goalcast/ingest/brightcove"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // The kinds of the queue's tasks that this package makes; Clips.Task works on both. Their payload is a content id and the number of the step.

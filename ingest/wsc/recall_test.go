@@ -7,8 +7,8 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
-	"goalcast/ingest/brightcove/brightcovetest"
 	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/brightcove/brightcovetest"
 )
 
 // rebuild derives the match again, with what is kept of its clips, after its record was changed.

@@ -22,9 +22,9 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
-	"goalcast/ingest/brightcove"
-	"goalcast/ingest/brightcove/brightcovetest"
 	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/brightcove"
+	"goalcast/ingest/wsc/brightcove/brightcovetest"
 	"goalcast/ingest/wsc/wsctest"
 	"goalcast/store"
 	"goalcast/store/bus"

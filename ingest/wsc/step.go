@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest/brightcove"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // Task makes the next step of a clip; the queue calls it for TaskUpload and TaskCheck. Its errors are the store's, the queue tries again.

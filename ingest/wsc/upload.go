@@ -3,7 +3,7 @@ package wsc
 import (
 	"context"
 
-	"goalcast/ingest/brightcove"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // upload makes the video if there is none, lets it be watched, and starts the job. Each part is noted before the next is begun.

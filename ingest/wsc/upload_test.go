@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest/brightcove"
 	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // known starts a rig with a match, its goal and the goal's clip.

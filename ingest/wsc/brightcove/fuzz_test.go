@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"goalcast/ingest/brightcove"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // FuzzCallback: whatever is posted to a video's own address, it is answered, and wakes nobody but that video.

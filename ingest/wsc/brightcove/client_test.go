@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"goalcast"
-	"goalcast/ingest/brightcove"
-	"goalcast/ingest/brightcove/brightcovetest"
+	"goalcast/ingest/wsc/brightcove"
+	"goalcast/ingest/wsc/brightcove/brightcovetest"
 	"goalcast/internal/samples"
 )
 
