@@ -25,17 +25,32 @@ import (
 // their replicas. The documents of the second day have no production header: those of one second are told apart by their arrival only. Viewers over every transport record
 // everything: none may miss an event, get one twice or out of order, and in the end all know what really happened.
 //
-// It is short and fast here; `make soak` plays ten matches at 20 times their speed.
+// It is short and fast here; `make soak` plays ten matches at 20 times their speed, for as long as it is told to, each day another one.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	speed, matches, pause := 300.0, 2, 2*time.Second
-	if os.Getenv("GOALCAST_SOAK") != "" {
-		speed, matches, pause = 20, 5, 12*time.Second
+	soak := os.Getenv("GOALCAST_SOAK")
+	if soak == "" {
+		soakDay(t, 70, 300, 2, 2*time.Second)
+		return
 	}
+	span, err := time.ParseDuration(soak)
+	if err != nil {
+		t.Fatal("GOALCAST_SOAK: ", err)
+	}
+	end := time.Now().Add(span)
+	for seed := uint64(70); seed == 70 || time.Now().Before(end); seed += 2 {
+		if !t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { soakDay(t, seed, 20, 5, 12*time.Second) }) {
+			return
+		}
+	}
+}
+
+// soakDay plays the days of two seeds at once, and does harm with so long a pause between.
+func soakDay(t *testing.T, seed uint64, speed float64, matches int, pause time.Duration) {
 	r := newSoakRig(t)
 	var days []*simulator.Day
-	for seed := range uint64(2) {
-		days = append(days, simulator.New(simulator.Config{Seed: 70 + seed, Matches: matches, Speed: speed, Start: time.Now(), Stagger: time.Minute, Lead: 2 * time.Minute}))
+	for n := range uint64(2) {
+		days = append(days, simulator.New(simulator.Config{Seed: seed + n, Matches: matches, Speed: speed, Start: time.Now(), Stagger: time.Minute, Lead: 2 * time.Minute}))
 	}
 	recorders := map[string]*recorder{}
 	for name, over := range transports {
