@@ -54,11 +54,11 @@ type Config struct {
 	MaxStates     int           // keys of one topic; default 2,000; more are dropped
 	FollowLinger  time.Duration // how long the states of a topic without viewers are still listened to; default 5 s
 
-	DrainTime   time.Duration // over which Drain spreads its goodbyes if its context has no deadline; default 20 s
+	DrainTime   time.Duration // over which Drain spreads its goodbyes if its context has no deadline; default 15 s
 	RetrySpread time.Duration // how far the retry delays of goodbyes are spread; default 10 s
 }
 
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	c.Shards = cmp.Or(max(c.Shards, 0), runtime.GOMAXPROCS(0))
 	c.Ring = cmp.Or(max(c.Ring, 0), 20_000)
 	c.RingBytes = cmp.Or(max(c.RingBytes, 0), 64<<20)
@@ -81,7 +81,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxStates = cmp.Or(max(c.MaxStates, 0), 2000)
 	c.FollowLinger = cmp.Or(max(c.FollowLinger, 0), 5*time.Second)
-	c.DrainTime = cmp.Or(max(c.DrainTime, 0), 20*time.Second)
+	c.DrainTime = cmp.Or(max(c.DrainTime, 0), 15*time.Second)
 	c.RetrySpread = cmp.Or(max(c.RetrySpread, 0), 10*time.Second)
 	return c
 }

@@ -59,7 +59,7 @@ type Hub struct {
 
 // New makes a hub. It takes no connections before Run. The bus may be nil, then there are no states.
 func New(cfg Config, b *board.Board, bus Bus, log *slog.Logger, reg prometheus.Registerer) *Hub {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	h := &Hub{
 		cfg: cfg, board: b, log: log,
 		limits:   newLimits(cfg),

@@ -11,7 +11,7 @@ import (
 )
 
 func testShard() *shard {
-	h := &Hub{cfg: Config{}.withDefaults(), interest: interest{count: make(map[goalcast.Topic]int)}, states: &states{}}
+	h := &Hub{cfg: Config{}.WithDefaults(), interest: interest{count: make(map[goalcast.Topic]int)}, states: &states{}}
 	h.limits = newLimits(h.cfg)
 	return newShard(h, 0)
 }

@@ -65,7 +65,7 @@ func TestMadeUpMatchesAreNotFollowed(t *testing.T) {
 		b.Lacks(goalcast.ForMatch(1)) // the first question has all topics read
 		synctest.Wait()
 		bus := &countingBus{followed: map[goalcast.Topic]int{}}
-		s := newStates(bus, Config{}.withDefaults(), slog.New(slog.NewTextHandler(io.Discard, nil)), func(*stateTable) {})
+		s := newStates(bus, Config{}.WithDefaults(), slog.New(slog.NewTextHandler(io.Discard, nil)), func(*stateTable) {})
 		s.lacks = b.Lacks
 		for i := range int64(1000) {
 			topics := madeUp(1_000_000+100*i, 50)

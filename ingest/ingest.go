@@ -99,7 +99,7 @@ type Config struct {
 	Fault func(point string)
 }
 
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	orInt := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d
@@ -170,7 +170,7 @@ type Ingest struct {
 
 // New prepares an Ingest; it starts nothing. A provider without a secret is named in the log.
 func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []Provider, log *slog.Logger, reg prometheus.Registerer) *Ingest {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	in := &Ingest{
 		cfg: cfg, store: store, publisher: publisher, queue: queue, providers: map[string]Provider{}, log: log,
 		receiving: make(chan struct{}, cfg.MaxRequests), inHand: map[goalcast.DocumentID]bool{},

@@ -83,7 +83,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	def := func(v *time.Duration, d time.Duration) {
 		if *v == 0 {
 			*v = d
@@ -126,7 +126,7 @@ func New(cfg Config, store Store, queue Queue, log *slog.Logger, reg prometheus.
 		reg.MustRegister(c)
 		return c
 	}
-	w := &Watch{cfg: cfg.withDefaults(), store: store, queue: queue, log: log,
+	w := &Watch{cfg: cfg.WithDefaults(), store: store, queue: queue, log: log,
 		opened: counter("alarms_total", "Alarms that this process opened, by kind.", "kind"),
 		told:   counter("webhook_total", "Calls of the alarm webhook by result: done, failed, unqueued (made at once since the queue was away).", "result")}
 	reg.MustRegister(openAlarms{store, log, prometheus.NewDesc("goalcast_watch_alarms_open", "Alarms that are open now, of all processes, by kind.", []string{"kind"}, nil)})

@@ -16,9 +16,9 @@ import (
 type clipsConfig struct {
 	ShowRendition bool          `name:"wsc-show-rendition" env:"GOALCAST_WSC_SHOW_RENDITION" help:"Let viewers play WSC's own file until Brightcove has the video. Without, a clip is told when Brightcove can play it."`
 	PullKey       string        `name:"wsc-pull-key" env:"GOALCAST_WSC_PULL_KEY" secret:"" placeholder:"KEY" help:"API key of WSC's feed, to catch up with clips that no webhook told of. Empty: no catch-up."`
-	PullURL       string        `name:"wsc-pull-url" env:"GOALCAST_WSC_PULL_URL" format:"service-url" default:"https://blazefeed.clipro.tv" placeholder:"URL" help:"Address of WSC's feed. Here and below: https, or http to this machine."`
-	PullEvery     time.Duration `name:"wsc-pull-every" env:"GOALCAST_WSC_PULL_EVERY" range:"1s.." default:"5m" help:"How often to catch up, by one process of all."`
-	PullPage      int           `name:"wsc-pull-page" env:"GOALCAST_WSC_PULL_PAGE" range:"1..1000" default:"100" placeholder:"N" help:"Clips that are asked for at once, up to 100 times in a row."`
+	PullURL       string        `name:"wsc-pull-url" env:"GOALCAST_WSC_PULL_URL" format:"service-url" default:"${wscpull_URL}" placeholder:"URL" help:"Address of WSC's feed. Here and below: https, or http to this machine."`
+	PullEvery     time.Duration `name:"wsc-pull-every" env:"GOALCAST_WSC_PULL_EVERY" range:"1s.." default:"${wscpull_Every}" help:"How often to catch up, by one process of all."`
+	PullPage      int           `name:"wsc-pull-page" env:"GOALCAST_WSC_PULL_PAGE" range:"1..1000" default:"${wscpull_PageSize}" placeholder:"N" help:"Clips that are asked for at once, up to 100 times in a row."`
 
 	Account        string        `name:"brightcove-account" env:"GOALCAST_BRIGHTCOVE_ACCOUNT" placeholder:"ID" help:"Brightcove account that clips are uploaded to. Empty: no uploads; with --wsc-show-rendition clips play from WSC."`
 	ClientID       string        `name:"brightcove-client-id" env:"GOALCAST_BRIGHTCOVE_CLIENT_ID" placeholder:"ID" help:"Client id of the account's API."`
@@ -26,10 +26,10 @@ type clipsConfig struct {
 	Profile        string        `name:"brightcove-profile" env:"GOALCAST_BRIGHTCOVE_PROFILE" placeholder:"NAME" help:"Ingest profile; empty is the account's default."`
 	CallbackURL    string        `name:"brightcove-callback-url" env:"GOALCAST_BRIGHTCOVE_CALLBACK_URL" format:"service-url" placeholder:"URL" help:"Where Brightcove reaches this goalcast (https://feeds.example.org); /callbacks/brightcove is below. Empty: jobs are polled."`
 	CallbackSecret string        `name:"brightcove-callback-secret" env:"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET" secret:"" placeholder:"SECRET" help:"Makes callback addresses that nobody can guess; the same in all processes."`
-	CheckEvery     time.Duration `name:"brightcove-check-every" env:"GOALCAST_BRIGHTCOVE_CHECK_EVERY" range:"100ms.." default:"15s" help:"How often to ask for an upload that no callback tells of."`
-	OAuthURL       string        `name:"brightcove-oauth-url" env:"GOALCAST_BRIGHTCOVE_OAUTH_URL" format:"service-url" default:"https://oauth.brightcove.com" placeholder:"URL" help:"Address of Brightcove's OAuth."`
-	CMSURL         string        `name:"brightcove-cms-url" env:"GOALCAST_BRIGHTCOVE_CMS_URL" format:"service-url" default:"https://cms.api.brightcove.com" placeholder:"URL" help:"Address of its CMS."`
-	IngestURL      string        `name:"brightcove-ingest-url" env:"GOALCAST_BRIGHTCOVE_INGEST_URL" format:"service-url" default:"https://ingest.api.brightcove.com" placeholder:"URL" help:"Address of its Dynamic Ingest."`
+	CheckEvery     time.Duration `name:"brightcove-check-every" env:"GOALCAST_BRIGHTCOVE_CHECK_EVERY" range:"100ms.." default:"${wsc_CheckEvery}" help:"How often to ask for an upload that no callback tells of."`
+	OAuthURL       string        `name:"brightcove-oauth-url" env:"GOALCAST_BRIGHTCOVE_OAUTH_URL" format:"service-url" default:"${brightcove_OAuthURL}" placeholder:"URL" help:"Address of Brightcove's OAuth."`
+	CMSURL         string        `name:"brightcove-cms-url" env:"GOALCAST_BRIGHTCOVE_CMS_URL" format:"service-url" default:"${brightcove_CMSURL}" placeholder:"URL" help:"Address of its CMS."`
+	IngestURL      string        `name:"brightcove-ingest-url" env:"GOALCAST_BRIGHTCOVE_INGEST_URL" format:"service-url" default:"${brightcove_IngestURL}" placeholder:"URL" help:"Address of its Dynamic Ingest."`
 }
 
 func (c clipsConfig) checkAccount() error {

@@ -60,17 +60,17 @@ type serving struct {
 	FeedsOpen   bool    `name:"feeds-open" env:"GOALCAST_FEEDS_OPEN" help:"Take documents of providers without a secret from any user of this machine, not only from goalcast's own. For trying out: a proxy on this machine lets everybody in."`
 	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Named twice, a role has two. Without: /admin answers 403."`
 
-	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" range:"1.." default:"16777216" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
+	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" range:"1.." default:"${ingest_MaxBody}" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
 	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" range:"0.." default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
-	SweepAge time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" range:">0s.." default:"10s" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
+	SweepAge time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" range:">0s.." default:"${ingest_SweepAge}" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
 
-	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" range:"0s.." default:"15s" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
-	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" range:"1s.." default:"25s" help:"A viewer hears something at least this often."`
-	Ring          int            `name:"ring" env:"GOALCAST_RING" range:"1.." default:"20000" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
-	MaxReplay     int            `name:"max-replay" env:"GOALCAST_MAX_REPLAY" range:"1.." default:"5000" placeholder:"N" help:"Events that a viewer who comes back is sent at most; who missed more gets reset and snapshots."`
-	StateShare    float64        `name:"state-share" env:"GOALCAST_STATE_SHARE" range:">0..1" default:"0.33" placeholder:"0..1" help:"Part of a hub's time that prices and clocks may take at most; with more viewers or changes they are sent less often, and goals find room."`
-	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" range:"1.." default:"262144" placeholder:"BYTES" help:"Events that may wait for a viewer that takes nothing for 2 s before it is cut with code 4008; 32 times as many for one that goes on reading."`
-	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" range:"1.." default:"100" placeholder:"N" help:"Topics of one connection."`
+	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" range:"0s.." default:"${hub_DrainTime}" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
+	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" range:"1s.." default:"${hub_PingInterval}" help:"A viewer hears something at least this often."`
+	Ring          int            `name:"ring" env:"GOALCAST_RING" range:"1.." default:"${hub_Ring}" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
+	MaxReplay     int            `name:"max-replay" env:"GOALCAST_MAX_REPLAY" range:"1.." default:"${hub_MaxReplay}" placeholder:"N" help:"Events that a viewer who comes back is sent at most; who missed more gets reset and snapshots."`
+	StateShare    float64        `name:"state-share" env:"GOALCAST_STATE_SHARE" range:">0..1" default:"${hub_StateShare}" placeholder:"0..1" help:"Part of a hub's time that prices and clocks may take at most; with more viewers or changes they are sent less often, and goals find room."`
+	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" range:"1.." default:"${hub_MaxPending}" placeholder:"BYTES" help:"Events that may wait for a viewer that takes nothing for 2 s before it is cut with code 4008; 32 times as many for one that goes on reading."`
+	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" range:"1.." default:"${hub_MaxTopics}" placeholder:"N" help:"Topics of one connection."`
 	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" range:"0.." default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is as many as the process may open files for, less what it needs itself (ulimit -n)."`
 	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" range:"0.." default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
 	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" range:"0.." default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
@@ -161,6 +161,7 @@ func newParser(cli *commands) (*kong.Kong, error) {
 		kong.Description("A push hub for live football."),
 		kong.UsageOnError(),
 		kong.ValueFormatter(helpWithDefault),
+		packageDefaults(),
 		kong.Resolvers(kong.ResolverFunc(secretFile)),
 	)
 }
@@ -179,7 +180,7 @@ func helpWithDefault(v *kong.Value) string {
 		is = "false"
 	}
 	help := v.Help
-	if limits := v.Tag.Get("range"); limits != "" {
+	if limits := v.Tag.Get("range"); limits != "" && limits != "0.." && limits != "0s.." {
 		text := rangeText(limits)
 		help += " " + strings.ToUpper(text[:1]) + text[1:] + "."
 	}

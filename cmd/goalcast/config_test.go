@@ -118,7 +118,7 @@ func TestServicesOnThisMachine(t *testing.T) {
 
 // TestEverySettingIsExplained: each flag has a help text and a variable, and what has a unit says so.
 func TestEverySettingIsExplained(t *testing.T) {
-	parser, err := kong.New(&commands{})
+	parser, err := newParser(&commands{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,11 @@ import (
 // pullsConfig says which of Opta's lists are asked for, besides what Opta posts.
 type pullsConfig struct {
 	Lists    []string      `name:"opta-pull" env:"GOALCAST_OPTA_PULL" placeholder:"FEED:COMPETITION:SEASON,..." help:"Lists to ask Opta for, besides what it posts: f1:8:2026,f3:8:2026,f40:8:2026 are fixtures, tables and squads of competition 8, season 2026/27. Empty: none."`
-	URL      string        `name:"opta-pull-url" env:"GOALCAST_OPTA_PULL_URL" format:"service-url" default:"https://omo.akamai.opta.net" placeholder:"URL" help:"Address under which Opta has competition.php: https, or http to this machine."`
+	URL      string        `name:"opta-pull-url" env:"GOALCAST_OPTA_PULL_URL" format:"service-url" default:"${pull_URL}" placeholder:"URL" help:"Address under which Opta has competition.php: https, or http to this machine."`
 	User     string        `name:"opta-pull-user" env:"GOALCAST_OPTA_PULL_USER" secret:"" placeholder:"USER" help:"Opta's user for pulling."`
 	Password string        `name:"opta-pull-password" env:"GOALCAST_OPTA_PULL_PASSWORD" secret:"" placeholder:"PASSWORD" help:"Its password."`
 	Every    time.Duration `name:"opta-pull-every" env:"GOALCAST_OPTA_PULL_EVERY" range:"1s.." default:"10m" help:"How often to ask, by one process of all; up to a tenth of it, at most a minute, later. The same in all processes."`
-	Timeout  time.Duration `name:"opta-pull-timeout" env:"GOALCAST_OPTA_PULL_TIMEOUT" range:"1s.." default:"30s" help:"How long one list may take to come."`
+	Timeout  time.Duration `name:"opta-pull-timeout" env:"GOALCAST_OPTA_PULL_TIMEOUT" range:"1s.." default:"${pull_Timeout}" help:"How long one list may take to come."`
 }
 
 func (c pullsConfig) check() error {

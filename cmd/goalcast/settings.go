@@ -14,10 +14,38 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"goalcast/hub"
+	"goalcast/ingest"
+	"goalcast/ingest/opta/pull"
+	"goalcast/ingest/wsc"
+	"goalcast/ingest/wsc/brightcove"
+	"goalcast/watch"
 )
 
 // A setting is one field of commands: variable, default, range and help are its tags, and the tag `format` says what a
 // text must look like. Rules between settings are in the Validate methods.
+
+// packageDefaults are the defaults of the packages that use the settings, as ${PACKAGE_Field} in tags: each stands once,
+// next to the field it is of.
+func packageDefaults() kong.Vars {
+	vars := kong.Vars{}
+	for name, cfg := range map[string]any{
+		"hub": hub.Config{}.WithDefaults(), "ingest": ingest.Config{}.WithDefaults(), "watch": watch.Config{}.WithDefaults(),
+		"pull": pull.Config{}.WithDefaults(), "wsc": wsc.Config{}.WithDefaults(), "wscpull": wsc.PullConfig{}.WithDefaults(),
+		"brightcove": brightcove.Config{}.WithDefaults(),
+	} {
+		for field, value := range reflect.ValueOf(cfg).Fields() {
+			if field.IsExported() {
+				vars[name+"_"+field.Name] = shortDuration.Replace(fmt.Sprint(value.Interface()))
+			}
+		}
+	}
+	return vars
+}
+
+// shortDuration writes 5m for 5m0s.
+var shortDuration = strings.NewReplacer("h0m0s", "h", "m0s", "m")
 
 // formats are what texts in settings must look like. Their errors never show what may hold a password.
 var formats = map[string]func(text string) error{

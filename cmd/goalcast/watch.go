@@ -22,14 +22,14 @@ type archiving struct {
 type alarming struct {
 	Webhook       string        `env:"GOALCAST_ALARM_WEBHOOK" format:"webhook-url" secret:"" placeholder:"URL" help:"Called with every alarm that opens, closes or is acknowledged: a POST of JSON, tried again until it is answered 2xx."`
 	WebhookSecret string        `name:"webhook-secret" env:"GOALCAST_ALARM_WEBHOOK_SECRET" secret:"" help:"Signs the webhook's calls: header Goalcast-Signature, HMAC-SHA256."`
-	NotStarted    time.Duration `name:"not-started" env:"GOALCAST_ALARM_NOT_STARTED" default:"10m" help:"Alarm when a match has not started so long after its planned kick-off. Here and below: 0 is never."`
-	Silent        time.Duration `env:"GOALCAST_ALARM_SILENT" default:"3m" help:"Alarm when no document of a match in play came for so long."`
-	NoClip        time.Duration `name:"no-clip" env:"GOALCAST_ALARM_NO_CLIP" default:"20m" help:"Alarm when a goal has no clip after so long; only where clips come: with a secret for the feed wsc, or a key to pull with."`
-	NoSummary     time.Duration `name:"no-summary" env:"GOALCAST_ALARM_NO_SUMMARY" default:"90m" help:"Alarm when a match has no summary video so long after its end; only where clips come: with a secret for the feed wsc, or a key to pull with."`
-	Disagree      time.Duration `env:"GOALCAST_ALARM_DISAGREE" default:"2m" help:"Alarm when feeds have told different things of a match for so long."`
-	QueueLag      time.Duration `name:"queue-lag" env:"GOALCAST_ALARM_QUEUE_LAG" default:"30s" help:"Alarm when tasks or kept documents have waited so long."`
-	ClockSkew     time.Duration `name:"clock-skew" env:"GOALCAST_ALARM_CLOCK_SKEW" default:"30s" help:"Alarm when all documents of a provider are so old when they come, or dated 2s in our future."`
-	JobStale      time.Duration `name:"job-stale" env:"GOALCAST_ALARM_JOB_STALE" default:"15m" help:"Alarm when a periodic job (pulls, retention) has not succeeded for so long, and at least three of its periods."`
+	NotStarted    time.Duration `name:"not-started" env:"GOALCAST_ALARM_NOT_STARTED" default:"${watch_NotStarted}" help:"Alarm when a match has not started so long after its planned kick-off. Here and below: 0 is never."`
+	Silent        time.Duration `env:"GOALCAST_ALARM_SILENT" default:"${watch_Silent}" help:"Alarm when no document of a match in play came for so long."`
+	NoClip        time.Duration `name:"no-clip" env:"GOALCAST_ALARM_NO_CLIP" default:"${watch_NoClip}" help:"Alarm when a goal has no clip after so long; only where clips come: with a secret for the feed wsc, or a key to pull with."`
+	NoSummary     time.Duration `name:"no-summary" env:"GOALCAST_ALARM_NO_SUMMARY" default:"${watch_NoSummary}" help:"Alarm when a match has no summary video so long after its end; only where clips come: with a secret for the feed wsc, or a key to pull with."`
+	Disagree      time.Duration `env:"GOALCAST_ALARM_DISAGREE" default:"${watch_Disagree}" help:"Alarm when feeds have told different things of a match for so long."`
+	QueueLag      time.Duration `name:"queue-lag" env:"GOALCAST_ALARM_QUEUE_LAG" default:"${watch_QueueLag}" help:"Alarm when tasks or kept documents have waited so long."`
+	ClockSkew     time.Duration `name:"clock-skew" env:"GOALCAST_ALARM_CLOCK_SKEW" default:"${watch_ClockSkew}" help:"Alarm when all documents of a provider are so old when they come, or dated 2s in our future."`
+	JobStale      time.Duration `name:"job-stale" env:"GOALCAST_ALARM_JOB_STALE" default:"${watch_JobStale}" help:"Alarm when a periodic job (pulls, retention) has not succeeded for so long, and at least three of its periods."`
 }
 
 func (a archiving) check() error {

@@ -43,7 +43,7 @@ type Config struct {
 	MaxPerAddress int           // of these, for viewers of one address (IPv6: one /64); default 256
 }
 
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	c.Before = cmp.Or(c.Before, 24*time.Hour)
 	c.After = cmp.Or(c.After, 48*time.Hour)
 	c.MaxMatches = cmp.Or(c.MaxMatches, 2000)
@@ -145,7 +145,7 @@ func New(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...Conf
 	if len(cfg) > 0 {
 		b.cfg = cfg[0]
 	}
-	b.cfg = b.cfg.withDefaults()
+	b.cfg = b.cfg.WithDefaults()
 	b.slots = make(chan struct{}, b.cfg.Loads)
 	return b
 }

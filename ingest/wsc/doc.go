@@ -92,7 +92,7 @@ type Config struct {
 
 const maxRetryDelay = 5 * time.Minute
 
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	orTime := func(v *time.Duration, d time.Duration) {
 		if *v <= 0 {
 			*v = d
@@ -142,7 +142,7 @@ var (
 
 // New prepares the clips; it starts nothing. player is nil where there is no account at Brightcove.
 func New(cfg Config, store Store, queue Queue, player *brightcove.Client, log *slog.Logger, reg prometheus.Registerer) *Clips {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	return &Clips{cfg: cfg, store: store, queue: queue, player: player, log: log, metrics: newMetrics(reg), now: cfg.Now}
 }
 

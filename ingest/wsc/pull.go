@@ -34,7 +34,7 @@ type PullConfig struct {
 	MaxBody  int64         // bytes of a page; default 32 MiB
 }
 
-func (c PullConfig) withDefaults() PullConfig {
+func (c PullConfig) WithDefaults() PullConfig {
 	orTime := func(v *time.Duration, d time.Duration) {
 		if *v <= 0 {
 			*v = d
@@ -80,7 +80,7 @@ type Puller struct {
 
 // NewPuller prepares a catch-up for clips; it starts nothing.
 func NewPuller(cfg PullConfig, clips *Clips, lock Locker, log *slog.Logger) *Puller {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	return &Puller{cfg: cfg, clips: clips, lock: lock, log: log, http: &http.Client{
 		Timeout:       cfg.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is in the address

@@ -43,7 +43,7 @@ type Config struct {
 	MaxBody   int64         // bytes of a list, unpacked; a longer one is not taken; default 16 MiB
 }
 
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	c.URL = cmp.Or(strings.TrimRight(c.URL, "/"), "https://omo.akamai.opta.net")
 	c.Jitter = cmp.Or(c.Jitter, time.Minute)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
@@ -72,7 +72,7 @@ type taken struct {
 
 // New makes a Puller that hands lists to the pipeline.
 func New(cfg Config, pipeline Pipeline, log *slog.Logger, reg prometheus.Registerer) *Puller {
-	p := &Puller{cfg: cfg.withDefaults(), pipeline: pipeline, reader: opta.New(), log: log, taken: map[Target]taken{},
+	p := &Puller{cfg: cfg.WithDefaults(), pipeline: pipeline, reader: opta.New(), log: log, taken: map[Target]taken{},
 		// A transport of its own, so that a run can close its connections and nobody else's.
 		http: &http.Client{
 			Transport:     http.DefaultTransport.(*http.Transport).Clone(),

@@ -40,7 +40,7 @@ type Config struct {
 	Pause      time.Duration // after 429 without Retry-After, doubled with each further one up to a minute; default 2 s
 }
 
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	orText := func(v *string, d string) {
 		if *v = strings.TrimRight(*v, "/"); *v == "" {
 			*v = d
@@ -79,7 +79,7 @@ type Client struct {
 
 // New prepares a client; it starts nothing and asks nobody.
 func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Client {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 8
 	c := &Client{cfg: cfg, log: log, metrics: newMetrics(reg), http: &http.Client{
