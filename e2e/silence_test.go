@@ -26,7 +26,7 @@ type witness struct {
 
 func (w *witness) frame(_ string, text []byte) {
 	f, err := decodeFrame(text)
-	word := f.Type
+	word := string(f.Type)
 	switch {
 	case err != nil:
 		word = err.Error()
@@ -41,7 +41,7 @@ func (w *witness) frame(_ string, text []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if word == goalcast.FrameSnapshot {
+	if f.Type == goalcast.FrameSnapshot {
 		w.snapshots++
 		return
 	}
@@ -62,7 +62,7 @@ func (w *witness) told() (messages []string, resets int, stale string) {
 		switch {
 		case strings.HasPrefix(word, "rolling-"):
 			messages = append(messages, word)
-		case word == goalcast.FrameReset:
+		case word == string(goalcast.FrameReset):
 			resets++
 		case strings.HasPrefix(word, "stale "):
 			stale = word

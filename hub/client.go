@@ -24,24 +24,15 @@ const (
 
 var heardNames = [heardKinds]string{"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "bad"}
 
-// request is a client's message. Topics are read one by one, so that the error can name the bad one.
-type request struct {
-	Type   string   `json:"type"`
-	Topics []string `json:"topics"`
-	ID     string   `json:"id"`
-
-	ConflateMs *int64 `json:"conflate_ms"`
-}
-
 // message does what a client's text message asks for.
 func (s *shard) message(c *conn, text []byte) {
-	var r request
+	var r goalcast.ClientMessage
 	if err := json.Unmarshal(text, &r); err != nil {
 		words := "not a JSON frame"
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
 			words = fmt.Sprintf("%s: not a %s", wrong.Field, wrong.Value) // such as topics as one text
 		}
-		s.refuse(c, r.ID, codeBadFrame, words)
+		s.refuse(c, r.ID, goalcast.CodeBadFrame, words)
 		return
 	}
 	switch r.Type {
@@ -53,11 +44,11 @@ func (s *shard) message(c *conn, text []byte) {
 		topics, err := parseTopics(r.Topics)
 		switch {
 		case err != nil:
-			s.refuse(c, r.ID, codeBadTopic, err.Error())
+			s.refuse(c, r.ID, goalcast.CodeBadTopic, err.Error())
 		case r.ConflateMs != nil && (*r.ConflateMs < 0 || *r.ConflateMs > maxConflateMs):
-			s.refuse(c, r.ID, codeBadFrame, badConflate)
+			s.refuse(c, r.ID, goalcast.CodeBadFrame, badConflate)
 		case len(topics) == 0:
-			s.refuse(c, r.ID, codeBadFrame, "no topics")
+			s.refuse(c, r.ID, goalcast.CodeBadFrame, "no topics")
 		case r.Type == goalcast.FrameSubscribe:
 			s.stats.heard[heardSubscribe]++
 			if r.ConflateMs != nil {
@@ -73,12 +64,12 @@ func (s *shard) message(c *conn, text []byte) {
 			}
 		}
 	default:
-		s.refuse(c, r.ID, codeBadFrame, fmt.Sprintf("unknown type %.40q", r.Type))
+		s.refuse(c, r.ID, goalcast.CodeBadFrame, fmt.Sprintf("unknown type %.40q", r.Type))
 	}
 }
 
 // refuse tells the client that it asked for something wrong.
-func (s *shard) refuse(c *conn, id, code, text string) {
+func (s *shard) refuse(c *conn, id string, code goalcast.Code, text string) {
 	s.stats.heard[heardBad]++
 	s.enqueue(c, newFrame(classControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text}))
 }
@@ -93,7 +84,7 @@ func (s *shard) subscribe(c *conn, topics []goalcast.Topic, id string) {
 	}
 	if count > s.hub.cfg.MaxTopics {
 		s.hub.metrics.refused.WithLabelValues("topics").Inc()
-		s.refuse(c, id, codeTooManyTopics, fmt.Sprintf("at most %d topics", s.hub.cfg.MaxTopics))
+		s.refuse(c, id, goalcast.CodeTooManyTopics, fmt.Sprintf("at most %d topics", s.hub.cfg.MaxTopics))
 		return
 	}
 	c.set(paused)
@@ -105,7 +96,7 @@ func (s *shard) subscribe(c *conn, topics []goalcast.Topic, id string) {
 func (h *Hub) prepareSubscribe(s *shard, c *conn, topics []goalcast.Topic, id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
 	defer cancel()
-	refuse := func(code, text string) {
+	refuse := func(code goalcast.Code, text string) {
 		m := newFrame(classControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text})
 		s.inbox.post(op{kind: opSubscribe, conn: c, arg: &join{frames: []*message{m}}})
 	}
@@ -117,7 +108,7 @@ func (h *Hub) prepareSubscribe(s *shard, c *conn, topics []goalcast.Topic, id st
 	}
 	if err := h.hold(ctx, topics); err != nil {
 		h.log.Warn("subscribe", "err", err)
-		refuse(codeUnavailable, errUnavailable.Error())
+		refuse(goalcast.CodeUnavailable, errUnavailable.Error())
 		return
 	}
 	err := h.withSnapshots(ctx, topics, c.encoding, func(j *join) bool {
@@ -126,7 +117,7 @@ func (h *Hub) prepareSubscribe(s *shard, c *conn, topics []goalcast.Topic, id st
 	if err != nil {
 		h.release(topics)
 		h.log.Warn("subscribe", "err", err)
-		refuse(codeUnavailable, errUnavailable.Error())
+		refuse(goalcast.CodeUnavailable, errUnavailable.Error())
 	}
 }
 

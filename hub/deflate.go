@@ -13,6 +13,8 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
 	"github.com/klauspost/compress/flate"
+
+	"goalcast"
 )
 
 // permessage-deflate (RFC 7692). No connection has a window of its own: a message is compressed once, for itself, and this form can be sent to anybody
@@ -137,16 +139,16 @@ func (i *inflater) inflate(packed, window []byte, most int) ([]byte, *closeError
 		i.reader = flate.NewReader(&i.in)
 	}
 	if err := i.reader.(flate.Resetter).Reset(&i.in, window); err != nil {
-		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not deflated"}
+		return nil, &closeError{goalcast.CloseInvalid, "not deflated"}
 	}
 	text, err := io.ReadAll(io.LimitReader(i.reader, int64(most)+1))
 	switch {
 	case len(text) > most:
-		return nil, &closeError{ws.StatusMessageTooBig, "message too big"}
+		return nil, &closeError{goalcast.CloseTooBig, "message too big"}
 	case err != nil && json.Valid(packed):
 		return packed, nil
 	case err != nil:
-		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not deflated"}
+		return nil, &closeError{goalcast.CloseInvalid, "not deflated"}
 	}
 	return text, nil
 }

@@ -49,7 +49,7 @@ type Hub struct {
 	turn     chan struct{}   // closed, and another made, when caught or stale becomes true
 	resets   uint64          // counts resets
 	resetAt  goalcast.Cursor // of the last reset
-	resetFor string          // why
+	resetFor goalcast.Reason // why
 	// Cursors above resetAt and up to unsettled are not taken, see settleTime. Until settles that is all of them.
 	unsettled uint64
 	settles   time.Time
@@ -283,9 +283,9 @@ func (h *Hub) Reset(c goalcast.Cursor) {
 // resetLocked begins a stream: no cursor is handed out from here on, until refreshLocked finds nobody to be refreshed, or all are refreshed.
 func (h *Hub) resetLocked(c goalcast.Cursor) {
 	h.heard = true
-	h.resetFor = lostEvents
+	h.resetFor = goalcast.ResetGap
 	if c.Epoch != h.ring.epoch {
-		h.resetFor = otherEpoch
+		h.resetFor = goalcast.ResetEpoch
 	}
 	h.resets++
 	h.resetAt = c
@@ -327,12 +327,12 @@ func (h *Hub) told() goalcast.Cursor {
 const settleTime = 3 * time.Second
 
 // outcome says how a viewer's request to resume ends.
-func (h *Hub) outcome(v *viewer) string {
+func (h *Hub) outcome(v *viewer) goalcast.Reason {
 	switch {
 	case v.bad != "":
 		return v.bad
 	case v.transport != byPoll && v.since.Epoch == h.ring.epoch && v.since.Offset > h.resetAt.Offset && v.since.Offset <= h.unsettled:
-		return refreshing
+		return goalcast.ResetRefresh
 	}
 	return h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
 }

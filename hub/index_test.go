@@ -91,7 +91,7 @@ func TestRing(t *testing.T) {
 		since := 5 + rand.Uint64N(i+3)
 		got, outcome := r.since(goalcast.Cursor{Epoch: "e", Offset: since}, want, 1<<30)
 		switch {
-		case since > r.last && outcome == ahead, since < r.first && outcome == tooOld:
+		case since > r.last && outcome == goalcast.ResetAhead, since < r.first && outcome == goalcast.ResetTooOld:
 			continue
 		case outcome != resumed:
 			t.Fatalf("since %d of %d to %d: %s", since, r.first, r.last, outcome)

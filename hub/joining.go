@@ -103,9 +103,9 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 		if v.resume {
 			outcome := h.outcome(v)
 			if outcome == resumed {
-				outcome = tooOld // it became possible just now; the snapshots are there
+				outcome = goalcast.ResetTooOld // it became possible just now; the snapshots are there
 			}
-			h.metrics.resumes.WithLabelValues(outcome).Inc()
+			h.metrics.resumes.WithLabelValues(string(outcome)).Inc()
 			first = append(first, newFrame(classControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: outcome}))
 		}
 		if h.stale {
@@ -149,7 +149,7 @@ func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, e
 		h.release(v.topics)
 		return false, errNotRunning
 	}
-	h.metrics.resumes.WithLabelValues(resumed).Inc()
+	h.metrics.resumes.WithLabelValues(string(resumed)).Inc()
 	return true, nil
 }
 

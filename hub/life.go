@@ -52,10 +52,10 @@ func (s *shard) tooSlow(c *conn) {
 	s.discard(c)
 	reason := "too slow"
 	if c.transport == byWebSocket {
-		s.close(c, "too_slow", newClose(CloseTooSlow, reason))
+		s.close(c, "too_slow", newClose(goalcast.CloseTooSlow, reason))
 		return
 	}
-	s.close(c, "too_slow", s.bye("too_slow", goalcast.Cursor{}))
+	s.close(c, "too_slow", s.bye(goalcast.ByeTooSlow, goalcast.Cursor{}))
 }
 
 // closeFor ends a WebSocket because of what its client sent; also the answer to its close frame.
@@ -64,9 +64,9 @@ func (s *shard) closeFor(c *conn, why *closeError) {
 	switch {
 	case why.reason == "":
 		label = "client"
-	case why.code == ws.StatusPolicyViolation:
+	case why.code == goalcast.ClosePolicy:
 		label = "rate"
-	case why.code == ws.StatusMessageTooBig:
+	case why.code == goalcast.CloseTooBig:
 		label = "too_big"
 	}
 	s.close(c, label, newClose(why.code, why.reason))
@@ -235,7 +235,7 @@ func (s *shard) keepAlive(c *conn) {
 	}
 	if c.transport == byWebSocket {
 		if int(c.asked) >= s.hub.cfg.MaxUnanswered {
-			s.close(c, "no_pong", newClose(CloseNoPong, "no pong"))
+			s.close(c, "no_pong", newClose(goalcast.CloseNoPong, "no pong"))
 			return
 		}
 		c.asked++
@@ -261,11 +261,11 @@ func (s *shard) newBeat() *message {
 }
 
 // bye makes a goodbye with a delay of its own.
-func (s *shard) bye(reason string, cursor goalcast.Cursor) *message {
+func (s *shard) bye(reason goalcast.Reason, cursor goalcast.Cursor) *message {
 	return newBye(reason, s.hub.cfg.retryIn(), cursor)
 }
 
-func newBye(reason string, retry time.Duration, cursor goalcast.Cursor) *message {
+func newBye(reason goalcast.Reason, retry time.Duration, cursor goalcast.Cursor) *message {
 	f := goalcast.Frame{Type: goalcast.FrameBye, Reason: reason, Retry: retry.Milliseconds()}
 	if !cursor.IsZero() {
 		f.Cursor = &cursor
@@ -321,9 +321,9 @@ func (f *farewell) some(s *shard) {
 			continue
 		}
 		n--
-		last := []*message{s.bye("drain", cursor)}
+		last := []*message{s.bye(goalcast.ByeDrain, cursor)}
 		if c.transport == byWebSocket {
-			last = append(last, newClose(ws.StatusGoingAway, "drain"))
+			last = append(last, newClose(goalcast.CloseGoingAway, "drain"))
 		}
 		s.close(c, "drain", last...)
 	}

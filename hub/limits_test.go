@@ -323,7 +323,7 @@ func TestAuthorizeLater(t *testing.T) {
 	defer c.CloseNow()
 	v := coderViewer{c}
 	until(t, v, goalcast.FrameSnapshot)
-	for topic, want := range map[string]string{"odds:1": goalcast.FrameError, "match:2": goalcast.FrameSnapshot} {
+	for topic, want := range map[string]goalcast.FrameType{"odds:1": goalcast.FrameError, "match:2": goalcast.FrameSnapshot} {
 		if err := c.Write(ctx, websocket.MessageText, []byte(`{"type":"subscribe","topics":["`+topic+`"],"id":"7"}`)); err != nil {
 			t.Fatal(err)
 		}
@@ -385,7 +385,7 @@ func TestKeepAlive(t *testing.T) {
 					pings++
 				}
 			}
-			if code != hub.CloseNoPong || pings != 3 {
+			if code != ws.StatusCode(goalcast.CloseNoPong) || pings != 3 {
 				t.Errorf("closed with %d after %d pings", code, pings)
 			}
 			wait(t, "one is counted", func() bool { return n.metric(t, "goalcast_hub_closed_total", "no_pong") == 1 })

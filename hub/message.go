@@ -43,7 +43,7 @@ var classNames = [classes]string{"event", "state", "snapshot", "control"}
 // message is one frame for any number of viewers. It is encoded at most once for each encoding, by whoever needs it first, and never
 // changed after that; lists hold pointers to it.
 type message struct {
-	kind   string // the frame's type
+	kind   goalcast.FrameType // or another word for what is no frame
 	class  class
 	id     string // the SSE id: a cursor from which the stream can be taken up again; empty where there is none
 	topics []goalcast.Topic
@@ -66,7 +66,7 @@ type message struct {
 }
 
 // newMessage makes a message whose JSON is produced when the first viewer needs it.
-func newMessage(kind string, c class, encode func() []byte) *message {
+func newMessage(kind goalcast.FrameType, c class, encode func() []byte) *message {
 	return &message{kind: kind, class: c, encode: encode}
 }
 
@@ -74,7 +74,7 @@ func newMessage(kind string, c class, encode func() []byte) *message {
 func newFrame(c class, f goalcast.Frame) *message { return newMessage(f.Type, c, f.Encode) }
 
 // newFixed makes a message that has no JSON: its bytes for WebSocket and SSE are given; nil sends nothing.
-func newFixed(kind string, websocket, sse []byte) *message {
+func newFixed(kind goalcast.FrameType, websocket, sse []byte) *message {
 	m := &message{kind: kind, class: classControl}
 	m.once.Do(func() {})
 	m.forms[encWS].Store(&websocket)
@@ -105,8 +105,8 @@ func (m *message) withoutCursor(p goalcast.Published, now time.Time) *message {
 }
 
 // newClose makes a WebSocket close frame; other transports get nothing and are just closed.
-func newClose(code ws.StatusCode, reason string) *message {
-	return newFixed("close", ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason))), nil)
+func newClose(code goalcast.CloseCode, reason string) *message {
+	return newFixed("close", ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(code), reason))), nil)
 }
 
 // bytes gives the message in an encoding, understandable by itself. The result is shared and must not be changed.

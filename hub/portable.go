@@ -106,7 +106,7 @@ func (s *shard) handOverStates(c *conn) [][]byte {
 // answerToPoll is what a poll's answer says beside what came: that the bus is silent, as long as it is, and the newest states of all
 // topics. Its cursor does not tell what of both it has been told before.
 func (s *shard) answerToPoll(c *conn) [][]byte {
-	has := func(kind string) bool { // a match that comes along with an event brings no states
+	has := func(kind goalcast.FrameType) bool { // a match that comes along with an event brings no states
 		return slices.ContainsFunc(c.pending, func(m *message) bool { return m.kind == kind && m.class != classEvent })
 	}
 	var frames [][]byte

@@ -72,7 +72,7 @@ func TestSubscribe(t *testing.T) {
 				`["type"]`:                                           "bad_frame",
 			} {
 				say(text)
-				if r := only(t, v, goalcast.FrameError); r.Code != code {
+				if r := only(t, v, goalcast.FrameError); r.Code != goalcast.Code(code) {
 					t.Errorf("%s: %s", text, r.raw)
 				}
 			}

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"goalcast"
 )
 
 // maxFragments is of how many empty frames a client's message may consist; how long it may be, and so how many others there can be, is Config.MaxMessage.
@@ -17,15 +19,9 @@ const (
 	fragmentsPerToken = 16
 )
 
-// Codes with which the hub closes a WebSocket, beside those of RFC 6455. 4000 to 4999 are for applications.
-const (
-	CloseTooSlow ws.StatusCode = 4008 // more than MaxPending bytes of events waited, and nothing was taken; come back with the last cursor
-	CloseNoPong  ws.StatusCode = 4009 // MaxUnanswered pings were not answered
-)
-
 // closeError is why a client's bytes end the connection.
 type closeError struct {
-	code   ws.StatusCode
+	code   goalcast.CloseCode
 	reason string
 }
 
@@ -62,7 +58,7 @@ func nextFrame(b []byte, most int, fragmented, deflate bool) (frame, int, *close
 	h, err := ws.ReadHeader(reader)
 	if err != nil {
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return frame{}, 0, &closeError{ws.StatusProtocolError, err.Error()}
+			return frame{}, 0, &closeError{goalcast.CloseProtocol, err.Error()}
 		}
 		// Incomplete; what can be judged from the first two bytes is judged now, so that nobody waits for the rest of nonsense.
 		h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] & 0x70 >> 4, OpCode: ws.OpCode(b[0] & 0x0f), Masked: b[1]&0x80 != 0}
@@ -75,10 +71,10 @@ func nextFrame(b []byte, most int, fragmented, deflate bool) (frame, int, *close
 		return frame{}, 0, bad
 	}
 	if short := b[1] & 0x7f; short == 126 && h.Length < 126 || short == 127 && h.Length < 1<<16 {
-		return frame{}, 0, &closeError{ws.StatusProtocolError, "length not in its shortest form"}
+		return frame{}, 0, &closeError{goalcast.CloseProtocol, "length not in its shortest form"}
 	}
 	if h.Length > int64(most) {
-		return frame{}, 0, &closeError{ws.StatusMessageTooBig, "message too big"}
+		return frame{}, 0, &closeError{goalcast.CloseTooBig, "message too big"}
 	}
 	begin := len(b) - reader.Len()
 	end := begin + int(h.Length)
@@ -99,7 +95,7 @@ func checkHeader(h ws.Header, fragmented, deflate bool) *closeError {
 		state = state.Set(ws.StateFragmented)
 	}
 	if err := ws.CheckHeader(h, state); err != nil {
-		return &closeError{ws.StatusProtocolError, err.Error()}
+		return &closeError{goalcast.CloseProtocol, err.Error()}
 	}
 	return nil
 }
@@ -107,7 +103,7 @@ func checkHeader(h ws.Header, fragmented, deflate bool) *closeError {
 // assemble adds a data frame to the message, of at most that many bytes, and returns it when it is whole; nil before.
 func (in *input) assemble(f frame, most int, unpack *inflater) ([]byte, *closeError) {
 	if f.OpCode == ws.OpBinary {
-		return nil, &closeError{ws.StatusUnsupportedData, "text only"}
+		return nil, &closeError{goalcast.CloseUnsupported, "text only"}
 	}
 	whole := f.payload
 	if f.OpCode != ws.OpContinuation {
@@ -119,7 +115,7 @@ func (in *input) assemble(f frame, most int, unpack *inflater) ([]byte, *closeEr
 			in.hollow++
 		}
 		if in.hollow > maxFragments || len(in.message)+len(f.payload) > most {
-			return nil, &closeError{ws.StatusMessageTooBig, "message too big or in too many fragments"}
+			return nil, &closeError{goalcast.CloseTooBig, "message too big or in too many fragments"}
 		}
 		in.message = append(in.message, f.payload...)
 		if !f.Fin {
@@ -135,7 +131,7 @@ func (in *input) assemble(f frame, most int, unpack *inflater) ([]byte, *closeEr
 		}
 	}
 	if !utf8.Valid(whole) {
-		return nil, &closeError{ws.StatusInvalidFramePayloadData, "not UTF-8"}
+		return nil, &closeError{goalcast.CloseInvalid, "not UTF-8"}
 	}
 	if whole == nil {
 		whole = []byte{}
@@ -154,7 +150,7 @@ func (in *input) understand(packed []byte, most int, unpack *inflater) ([]byte, 
 		return text, bad
 	case bad == nil && len(in.window) > 0 && in.alone < enough:
 		in.alone++
-	case bad != nil && bad.code == ws.StatusInvalidFramePayloadData && len(in.window) > 0:
+	case bad != nil && bad.code == goalcast.CloseInvalid && len(in.window) > 0:
 		if text, bad = unpack.inflate(packed, in.window, most); bad == nil {
 			in.alone = enough + 1 // it keeps its window: so do we
 		}
@@ -174,22 +170,22 @@ func (in *input) understand(packed []byte, most int, unpack *inflater) ([]byte, 
 // closeReply says with which code a client's close frame is answered.
 func closeReply(payload []byte) *closeError {
 	if len(payload) == 0 {
-		return &closeError{code: ws.StatusNormalClosure}
+		return &closeError{code: goalcast.CloseNormal}
 	}
 	if len(payload) == 1 {
-		return &closeError{ws.StatusProtocolError, "close frame of one byte"}
+		return &closeError{goalcast.CloseProtocol, "close frame of one byte"}
 	}
-	code := ws.StatusCode(binary.BigEndian.Uint16(payload))
+	code := goalcast.CloseCode(binary.BigEndian.Uint16(payload))
 	if code > 4999 { // the library lets them pass
-		return &closeError{ws.StatusProtocolError, "close code not allowed"}
+		return &closeError{goalcast.CloseProtocol, "close code not allowed"}
 	}
-	switch err := ws.CheckCloseFrameData(code, string(payload[2:])); err {
+	switch err := ws.CheckCloseFrameData(ws.StatusCode(code), string(payload[2:])); err {
 	case nil:
 		return &closeError{code: code}
 	case ws.ErrProtocolInvalidUTF8:
-		return &closeError{ws.StatusInvalidFramePayloadData, "reason not UTF-8"}
+		return &closeError{goalcast.CloseInvalid, "reason not UTF-8"}
 	default:
-		return &closeError{ws.StatusProtocolError, "close code not allowed"}
+		return &closeError{goalcast.CloseProtocol, "close code not allowed"}
 	}
 }
 
@@ -258,7 +254,7 @@ func (s *shard) feed(c *conn, b []byte) {
 // frame does what a client's frame asks for.
 func (s *shard) frame(c *conn, in *input, f frame) {
 	if piece := f.OpCode == ws.OpContinuation && in.fragments%fragmentsPerToken != 0; !piece && !s.mayTalk(c) {
-		s.closeFor(c, &closeError{ws.StatusPolicyViolation, "too many messages"})
+		s.closeFor(c, &closeError{goalcast.ClosePolicy, "too many messages"})
 		return
 	}
 	switch f.OpCode {

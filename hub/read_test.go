@@ -7,13 +7,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"goalcast"
 )
 
 // testMessage is how many bytes a message may have here.
 const testMessage = 4 << 10
 
 // run feeds bytes in pieces, as feed does, and returns the messages and how it ended.
-func run(b []byte, step int, deflate bool) (messages []string, end ws.StatusCode) {
+func run(b []byte, step int, deflate bool) (messages []string, end goalcast.CloseCode) {
 	var in input
 	var unpack inflater
 	var kept []byte

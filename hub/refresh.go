@@ -306,7 +306,7 @@ func (s *shard) giveUp(topics []goalcast.Topic) {
 		}
 		for _, member := range slices.Clone(t.members) {
 			if c := member.conn; c.is(outdated) {
-				s.close(c, "unavailable", s.bye("unavailable", goalcast.Cursor{}), newClose(tryAgainLater, "try again"))
+				s.close(c, "unavailable", s.bye(goalcast.CodeUnavailable.Bye(), goalcast.Cursor{}), newClose(goalcast.CloseTryLater, "try again"))
 			}
 		}
 	}

@@ -53,7 +53,7 @@ func TestJoinsWaitForTheHistory(t *testing.T) {
 							return
 						}
 						if r.Type != goalcast.FrameHello {
-							frames = append(frames, r.Type)
+							frames = append(frames, string(r.Type))
 						}
 					}
 				}()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -12,53 +11,21 @@ import (
 	"goalcast/internal/problem"
 )
 
-// Codes of refusals and of error frames: the reason for programs. docs/wire.md lists them, testdata/refusals.json holds the form of each.
-const (
-	codeBadTopic      = "bad_topic"
-	codeTooManyTopics = "too_many_topics"
-	codeBadParameter  = "bad_parameter"
-	codeBadCursor     = "bad_cursor"
-	codeBadFrame      = "bad_frame" // error frames only
-	codeForbidden     = "forbidden"
-	codeBadOrigin     = "bad_origin"
-	codeMethod        = "method_not_allowed"
-
-	codeFull        = "full"
-	codeRate        = "rate"
-	codeDraining    = "draining"
-	codeStarting    = "starting"
-	codeUnavailable = "unavailable"
-)
-
-// temporary are the codes for which the same request may be right a little later. All others are final: only another request can be right.
-var temporary = []string{codeFull, codeRate, codeDraining, codeStarting, codeUnavailable}
-
 // refusal is an answer that ends a request.
 type refusal struct {
-	code   string
+	code   goalcast.Code
 	reason string // label of a counter
 	detail string // for a developer's eyes
 }
 
 func (r *refusal) Error() string { return r.detail }
 
-func (r *refusal) temporary() bool { return slices.Contains(temporary, r.code) }
+func (r *refusal) temporary() bool { return !r.code.Info().Final }
 
-func (r *refusal) status() int {
-	switch {
-	case r.temporary():
-		return http.StatusServiceUnavailable
-	case r.code == codeForbidden, r.code == codeBadOrigin:
-		return http.StatusForbidden
-	case r.code == codeMethod:
-		return http.StatusMethodNotAllowed
-	default:
-		return http.StatusBadRequest
-	}
+func unavailable() *refusal {
+	return &refusal{goalcast.CodeUnavailable, "unavailable", errUnavailable.Error()}
 }
-
-func unavailable() *refusal { return &refusal{codeUnavailable, "unavailable", errUnavailable.Error()} }
-func draining() *refusal    { return &refusal{codeDraining, "draining", "this server stops"} }
+func draining() *refusal { return &refusal{goalcast.CodeDraining, "draining", "this server stops"} }
 
 // tooMany is the refusal for what a limit says; nil if it says nothing.
 func tooMany(reason string) *refusal {
@@ -66,11 +33,11 @@ func tooMany(reason string) *refusal {
 	case "":
 		return nil
 	case "handshake_rate":
-		return &refusal{codeRate, reason, "too many viewers at once, try again"}
+		return &refusal{goalcast.CodeRate, reason, "too many viewers at once, try again"}
 	case "made_up_topics":
-		return &refusal{codeRate, reason, "too many topics that do not exist, try again"}
+		return &refusal{goalcast.CodeRate, reason, "too many topics that do not exist, try again"}
 	default:
-		return &refusal{codeFull, reason, "too many viewers, try again"}
+		return &refusal{goalcast.CodeFull, reason, "too many viewers, try again"}
 	}
 }
 
@@ -90,7 +57,7 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	retry := h.cfg.retryIn()
-	if no.code == codeDraining || no.code == codeStarting {
+	if no.code == goalcast.CodeDraining || no.code == goalcast.CodeStarting {
 		retry = min(retry, 500*time.Millisecond+rand.N(3*time.Second)) // another node is there at once, or this one soon
 	}
 	if no.temporary() {
@@ -104,7 +71,7 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 			return
 		}
 	}
-	problem.Write(w, r, problem.New(no.status(), no.code, no.detail))
+	problem.Write(w, r, problem.New(no.code.Info().Status, string(no.code), no.detail))
 }
 
 // wantsEvents says whether a request is for an event stream.
@@ -113,17 +80,17 @@ func wantsEvents(r *http.Request) bool {
 }
 
 // answerBye answers with an event stream that consists of a goodbye.
-func answerBye(w http.ResponseWriter, reason string, retry time.Duration) {
-	text := newBye(reason, retry, goalcast.Cursor{}).bytes(encSSE)
+func answerBye(w http.ResponseWriter, code goalcast.Code, retry time.Duration) {
+	text := newBye(code.Bye(), retry, goalcast.Cursor{}).bytes(encSSE)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	_, _ = w.Write(text) // nothing can be said to a client that has gone
 }
 
 // refusalOf is the code and text of an error frame for a subscription that failed. Texts of our own errors stay inside.
-func refusalOf(err error) (code, text string) {
+func refusalOf(err error) (code goalcast.Code, text string) {
 	if errors.Is(err, goalcast.ErrUnavailable) {
-		return codeUnavailable, errUnavailable.Error()
+		return goalcast.CodeUnavailable, errUnavailable.Error()
 	}
-	return codeForbidden, err.Error()
+	return goalcast.CodeForbidden, err.Error()
 }

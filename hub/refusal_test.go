@@ -157,7 +157,7 @@ func checkRefusal(t *testing.T, kind string, res *http.Response, form refusalFor
 		lines := strings.Split(string(text), "\n")
 		var f goalcast.Frame
 		if len(lines) != 5 || lines[1] != "event: bye" || json.Unmarshal([]byte(strings.TrimPrefix(lines[2], "data: ")), &f) != nil ||
-			lines[0] != "retry: "+strconv.FormatInt(f.Retry, 10) || f.Reason != form.Code || f.Retry < 500 || f.Retry > 3500 {
+			lines[0] != "retry: "+strconv.FormatInt(f.Retry, 10) || string(f.Reason) != form.Code || f.Retry < 500 || f.Retry > 3500 {
 			t.Errorf("event stream: %q", text)
 		}
 		return

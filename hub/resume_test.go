@@ -185,7 +185,7 @@ func TestResetOfCursors(t *testing.T) {
 				}
 				v := dial(t, n, query("match:1", tt.since))
 				only(t, v, goalcast.FrameHello)
-				if r := only(t, v, goalcast.FrameReset); r.Reason != tt.reason {
+				if r := only(t, v, goalcast.FrameReset); string(r.Reason) != tt.reason {
 					t.Errorf("%s: reason %q, want %q", kind, r.Reason, tt.reason)
 				}
 				if s := only(t, v, goalcast.FrameSnapshot); s.Matches[0].Score.Home != 200 {
@@ -229,7 +229,7 @@ func TestLastEventID(t *testing.T) {
 		}
 	}
 	w.goal(1, 2)
-	for id, want := range map[string]string{"e1-4": goalcast.FrameEvent, "nonsense": goalcast.FrameReset} {
+	for id, want := range map[string]goalcast.FrameType{"e1-4": goalcast.FrameEvent, "nonsense": goalcast.FrameReset} {
 		q := query("match:1", goalcast.Cursor{Epoch: "e1", Offset: 1})
 		req := "GET /v1/live?" + q.Encode() + " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nLast-Event-ID: " + id + "\r\n\r\n"
 		frames := rawSSE(t, n, req)
@@ -321,7 +321,7 @@ func TestGapInTheStream(t *testing.T) {
 	w.offset++
 	w.mu.Unlock()
 	w.goal(1, 1)
-	kinds := []string{}
+	kinds := []goalcast.FrameType{}
 	for !slices.Contains(kinds, goalcast.FrameSnapshot) {
 		r, err := v.next(t)
 		if err != nil {

@@ -233,7 +233,7 @@ func TestGoodFrames(t *testing.T) {
 				if err := json.Unmarshal(f.Payload, &r); err != nil || f.Header.Masked {
 					t.Errorf("%q: %v", f.Payload, err)
 				}
-				got = append(got, r.Type+r.ID)
+				got = append(got, string(r.Type)+r.ID)
 			}
 			want := "hello pong frame hi snapshot pongü pong frame  pong frame " + strings.Repeat("p", 125) + " pong€ pongunmixed pong125 pong126 pong4096"
 			if text := strings.Join(got, " "); strings.Replace(text, " stale", "", 1) != want {

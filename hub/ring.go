@@ -7,17 +7,8 @@ import (
 	"goalcast"
 )
 
-// How a request to resume ends; also the reason of a reset frame and the label of a counter.
-const (
-	resumed     = "ring"    // answered from memory
-	otherEpoch  = "epoch"   // the stream is another one since
-	tooOld      = "too_old" // the events after the cursor are no longer here
-	ahead       = "ahead"   // the cursor points to what this node has not heard of
-	tooMuch     = "too_much"
-	lostEvents  = "gap"        // the bus lost events, or this node did
-	refreshing  = "refresh"    // the bus lost events, and what matches look like is just being read anew
-	badIDHeader = "bad_cursor" // a Last-Event-ID that is none of ours
-)
+// resumed is how a request to resume ends well; otherwise it ends with the reason of a reset. Both are labels of a counter.
+const resumed goalcast.Reason = "ring"
 
 // ring holds the last events, so that viewers who come back are answered from memory. It is guarded by Hub.mu.
 type ring struct {
@@ -110,21 +101,21 @@ func (r *ring) at(seq uint64) *message {
 
 // outcome says how a resume from a cursor ends. More than limit events are not replayed: they would hold memory for each of those who return, and
 // snapshots are shorter. An event of two of the topics counts twice.
-func (r *ring) outcome(c goalcast.Cursor, topics []goalcast.Topic, limit int) string {
+func (r *ring) outcome(c goalcast.Cursor, topics []goalcast.Topic, limit int) goalcast.Reason {
 	switch {
 	case c.Epoch != r.epoch:
-		return otherEpoch
+		return goalcast.ResetEpoch
 	case r.broken:
-		return refreshing
+		return goalcast.ResetRefresh
 	case c.Offset > r.last:
-		return ahead
+		return goalcast.ResetAhead
 	case c.Offset < r.first:
-		return tooOld
+		return goalcast.ResetTooOld
 	}
 	n := 0
 	for _, t := range topics {
 		if n += len(r.after(c, t)); n > limit {
-			return tooMuch
+			return goalcast.ResetTooMuch
 		}
 	}
 	return resumed
@@ -141,7 +132,7 @@ func (r *ring) after(c goalcast.Cursor, t goalcast.Topic) []*message {
 }
 
 // since collects the events after a cursor that belong to any of the topics, in order, each once, and says how it went; none unless the outcome is resumed.
-func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*message, string) {
+func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*message, goalcast.Reason) {
 	if outcome := r.outcome(c, topics, limit); outcome != resumed {
 		return nil, outcome
 	}

@@ -70,14 +70,14 @@ func TestServedFramesFitTheSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		schema, err := c.Compile("asyncapi.json#/components/schemas/" + r.Type)
+		schema, err := c.Compile("asyncapi.json#/components/schemas/" + string(r.Type))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := schema.Validate(v); err != nil {
 			t.Errorf("%s: %v", r.raw, err)
 		}
-		delete(missing, r.Type)
+		delete(missing, string(r.Type))
 		if r.Type == goalcast.FrameSnapshot {
 			if snapshots++; snapshots == 5 {
 				live()

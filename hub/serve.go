@@ -21,8 +21,8 @@ type viewer struct {
 	transport transport
 	topics    []goalcast.Topic
 	since     goalcast.Cursor
-	resume    bool   // it wants to go on from since
-	bad       string // the reason of a reset that is sent whatever since says
+	resume    bool            // it wants to go on from since
+	bad       goalcast.Reason // the reason of a reset that is sent whatever since says
 	wait      time.Duration
 	conflate  time.Duration // between two bursts of states
 	check     bool          // it only asks whether it would be let in
@@ -45,7 +45,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		w.Header().Set("Allow", "GET, OPTIONS")
-		h.refuse(w, r, &refusal{codeMethod, "method", "only GET"})
+		h.refuse(w, r, &refusal{goalcast.CodeMethod, "method", "only GET"})
 		return
 	}
 	v, no := h.parse(r)
@@ -86,7 +86,7 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, &refusal{codeBadParameter, "query", "query string: " + err.Error()}
+		return nil, &refusal{goalcast.CodeBadParameter, "query", "query string: " + err.Error()}
 	}
 	v.check = q.Has("check")
 	var texts []string
@@ -95,34 +95,34 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	}
 	switch {
 	case len(texts) > h.cfg.MaxTopics:
-		return nil, &refusal{codeTooManyTopics, "topics", fmt.Sprintf("at most %d topics", h.cfg.MaxTopics)}
+		return nil, &refusal{goalcast.CodeTooManyTopics, "topics", fmt.Sprintf("at most %d topics", h.cfg.MaxTopics)}
 	case len(texts) == 0 && v.transport != byWebSocket && !v.check:
-		return nil, &refusal{codeBadTopic, "topics", "topics are missing: ?topics=match:1,team:7"}
+		return nil, &refusal{goalcast.CodeBadTopic, "topics", "topics are missing: ?topics=match:1,team:7"}
 	}
 	if v.topics, err = parseTopics(texts); err != nil {
-		return nil, &refusal{codeBadTopic, "topics", err.Error()}
+		return nil, &refusal{goalcast.CodeBadTopic, "topics", err.Error()}
 	}
 	if v.since, err = goalcast.ParseCursor(q.Get("since")); err != nil {
-		return nil, &refusal{codeBadCursor, "cursor", err.Error()}
+		return nil, &refusal{goalcast.CodeBadCursor, "cursor", err.Error()}
 	}
 	v.resume = !v.since.IsZero()
 	if id := r.Header.Get("Last-Event-ID"); id != "" { // newer than what an EventSource was once made with
 		v.resume = true
 		if v.since, err = goalcast.ParseCursor(id); err != nil {
-			v.bad = badIDHeader // an EventSource would never come back after a 400
+			v.bad = goalcast.ResetBadCursor // an EventSource would never come back after a 400
 		}
 	}
 	v.wait = min(25*time.Second, h.cfg.MaxWait)
 	if text := q.Get("wait"); text != "" {
 		if v.wait, err = time.ParseDuration(text); err != nil || v.wait < 0 {
-			return nil, &refusal{codeBadParameter, "wait", "wait wants a span of time: wait=25s"}
+			return nil, &refusal{goalcast.CodeBadParameter, "wait", "wait wants a span of time: wait=25s"}
 		}
 		v.wait = min(v.wait, h.cfg.MaxWait)
 	}
 	if text := q.Get("conflate_ms"); text != "" {
 		ms, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || ms < 0 || ms > maxConflateMs {
-			return nil, &refusal{codeBadParameter, "conflate", badConflate}
+			return nil, &refusal{goalcast.CodeBadParameter, "conflate", badConflate}
 		}
 		v.conflate = h.cfg.conflation(ms)
 	}
@@ -152,9 +152,9 @@ func (h *Hub) mayEnter(r *http.Request, v *viewer) *refusal {
 func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 	switch {
 	case h.draining.Load() || h.ended.Load():
-		return &refusal{codeDraining, "draining", "this server is about to stop, try another"}
+		return &refusal{goalcast.CodeDraining, "draining", "this server is about to stop, try another"}
 	case !h.running.Load():
-		return &refusal{codeStarting, "starting", "this server has just begun, try again"}
+		return &refusal{goalcast.CodeStarting, "starting", "this server has just begun, try again"}
 	}
 	text, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -174,7 +174,7 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 		h.log.Warn("authorize", "err", err)
 		return unavailable()
 	default:
-		return &refusal{codeForbidden, "forbidden", err.Error()}
+		return &refusal{goalcast.CodeForbidden, "forbidden", err.Error()}
 	}
 }
 
@@ -191,7 +191,7 @@ func (h *Hub) allowOrigin(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	if !originAllowed(h.cfg.Origins, origin) {
 		w.Header().Set("Access-Control-Allow-Origin", origin) // so that its developer can read why
-		return &refusal{codeBadOrigin, "origin", "pages of this origin may not connect"}
+		return &refusal{goalcast.CodeBadOrigin, "origin", "pages of this origin may not connect"}
 	}
 	w.Header().Set("Access-Control-Allow-Origin", origin)
 	return nil

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/gobwas/ws"
 
 	"goalcast"
 )
@@ -121,14 +120,12 @@ func (h *Hub) launch(tcp *net.TCPConn, s *shard, c *conn, v *viewer, input []byt
 	}
 }
 
-const tryAgainLater ws.StatusCode = 1013
-
 // tryLater is the last word of a connection that could not be served after its handshake.
 func (h *Hub) tryLater(v *viewer) []byte {
 	if v.transport == bySSE {
-		return newBye(codeUnavailable, h.cfg.retryIn(), goalcast.Cursor{}).bytes(encSSE)
+		return newBye(goalcast.CodeUnavailable.Bye(), h.cfg.retryIn(), goalcast.Cursor{}).bytes(encSSE)
 	}
-	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(tryAgainLater, codeUnavailable)))
+	return newClose(goalcast.CloseTryLater, string(goalcast.CodeUnavailable)).bytes(encWS)
 }
 
 // sorry ends a portable connection that could not be served after its handshake.

@@ -281,7 +281,7 @@ func TestWindows(t *testing.T) {
 			}
 		}
 		t.Logf("portable %v: bytes by encoding %v", portable, bytes)
-		for kind, percent := range map[string]int{goalcast.FrameEvent: 80, goalcast.FrameState: 85} { // of the states, many are no part of a round here
+		for kind, percent := range map[string]int{string(goalcast.FrameEvent): 80, string(goalcast.FrameState): 85} { // of the states, many are no part of a round here
 			if bytes[encContext][kind] >= bytes[encDeflate][kind]*percent/100 || bytes[encDeflate][kind] >= bytes[encWS][kind] {
 				t.Errorf("portable %v: bytes of %ss by encoding: %v", portable, kind, bytes)
 			}

@@ -518,7 +518,7 @@ func (v sseViewer) next(t testing.TB) (received, error) {
 		if data, ok := f["data"]; ok {
 			r, err := decode(t, []byte(data), nil)
 			r.id, r.name = f["id"], f["event"]
-			if r.name != r.Type {
+			if r.name != string(r.Type) {
 				t.Errorf("event %q with a frame of type %q", r.name, r.Type)
 			}
 			return r, err
@@ -574,7 +574,7 @@ func (v pollViewer) next(t testing.TB) (received, error) {
 func (v pollViewer) cut() { v.q.Set("cut", "1") }
 
 // until reads frames up to the first of the type and returns all.
-func until(t testing.TB, v viewer, kind string) []received {
+func until(t testing.TB, v viewer, kind goalcast.FrameType) []received {
 	t.Helper()
 	var all []received
 	for {
@@ -590,7 +590,7 @@ func until(t testing.TB, v viewer, kind string) []received {
 }
 
 // only reads the next frame, which must be of the type; pongs, which are keep-alives, do not count.
-func only(t testing.TB, v viewer, kind string) received {
+func only(t testing.TB, v viewer, kind goalcast.FrameType) received {
 	t.Helper()
 	for {
 		r, err := v.next(t)
