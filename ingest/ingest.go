@@ -204,6 +204,6 @@ func (in *Ingest) UseSecrets(secrets map[string][]string) { in.secrets.Store(&se
 // Handler serves POST /feeds/{provider}.
 func (in *Ingest) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/feeds/{provider}", in.receive)
+	mux.HandleFunc("/feeds/{provider...}", in.receive)
 	return mux
 }

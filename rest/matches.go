@@ -55,7 +55,7 @@ func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcas
 
 // farMatches asks the board for a time that it does not hold: it asks the database.
 func (s *Server) farMatches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
-	return s.far.get(ctx, f, func(ctx context.Context) ([]goalcast.Snapshot, error) {
+	return s.far.Get(ctx, f, func(ctx context.Context) ([]goalcast.Snapshot, error) {
 		matches, err := s.board.Matches(ctx, f)
 		if err != nil {
 			return nil, err
@@ -118,7 +118,7 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) daysAround(ctx context.Context, d day) (previous, next string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	at, err := s.around.get(ctx, [2]int64{d.from.Unix(), d.to.Unix()}, func(ctx context.Context) ([2]time.Time, error) {
+	at, err := s.around.Get(ctx, [2]int64{d.from.Unix(), d.to.Unix()}, func(ctx context.Context) ([2]time.Time, error) {
 		before, after, err := s.store.KickoffsAround(ctx, d.from, d.to)
 		return [2]time.Time{before, after}, err
 	})
@@ -190,7 +190,7 @@ func (s *Server) getTeam(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r); q.err != nil {
 		return q.err
 	}
-	team, err := s.teams.get(r.Context(), goalcast.TeamID(id), func(ctx context.Context) (goalcast.Team, error) {
+	team, err := s.teams.Get(r.Context(), goalcast.TeamID(id), func(ctx context.Context) (goalcast.Team, error) {
 		return s.store.Team(ctx, goalcast.TeamID(id))
 	})
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	comp, err := s.competitions.get(r.Context(), goalcast.CompetitionID(id), func(ctx context.Context) (goalcast.Competition, error) {
+	comp, err := s.competitions.Get(r.Context(), goalcast.CompetitionID(id), func(ctx context.Context) (goalcast.Competition, error) {
 		return s.store.Competition(ctx, goalcast.CompetitionID(id))
 	})
 	if err != nil {

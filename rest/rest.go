@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
+	"goalcast/internal/cache"
 )
 
 // Board gives matches from memory, kept fresh by the bus. The hub's Board is one.
@@ -188,13 +189,13 @@ type Server struct {
 	public  http.Handler
 	admin   http.Handler
 
-	around       *memo[[2]int64, [2]time.Time]                    // kick-offs before and after an empty day, whose edges are the key, in Unix seconds
-	far          *memo[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
-	teams        *memo[goalcast.TeamID, goalcast.Team]
-	competitions *memo[goalcast.CompetitionID, goalcast.Competition]
-	standings    *memo[standingsOf, goalcast.Standings]
-	squads       *memo[squadOf, goalcast.Squad]
-	commentaries *memo[commentaryOf, commentaryPage]
+	around       *cache.Cache[[2]int64, [2]time.Time]                    // kick-offs before and after an empty day, whose edges are the key, in Unix seconds
+	far          *cache.Cache[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
+	teams        *cache.Cache[goalcast.TeamID, goalcast.Team]
+	competitions *cache.Cache[goalcast.CompetitionID, goalcast.Competition]
+	standings    *cache.Cache[standingsOf, goalcast.Standings]
+	squads       *cache.Cache[squadOf, goalcast.Squad]
+	commentaries *cache.Cache[commentaryOf, commentaryPage]
 
 	zonesMu sync.Mutex
 	zones   map[string]*time.Location // time zones asked for so far; as many as there are names
@@ -213,13 +214,16 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		s.limiter = newBuckets(s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
 	}
 	slots := make(chan struct{}, s.cfg.Readings)
-	s.around = newMemo[[2]int64, [2]time.Time](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
-	s.far = newMemo[goalcast.MatchFilter, []goalcast.Snapshot](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
-	s.teams = newMemo[goalcast.TeamID, goalcast.Team](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)
-	s.competitions = newMemo[goalcast.CompetitionID, goalcast.Competition](s.cfg, slots, s.cfg.NameAge, s.cfg.Names)
-	s.standings = newMemo[standingsOf, goalcast.Standings](s.cfg, slots, s.cfg.ListAge, s.cfg.Lists)
-	s.squads = newMemo[squadOf, goalcast.Squad](s.cfg, slots, s.cfg.NameAge, s.cfg.Lists)
-	s.commentaries = newMemo[commentaryOf, commentaryPage](s.cfg, slots, s.cfg.CommentaryAge, s.cfg.Lists)
+	kept := func(age time.Duration, size int) cache.Options {
+		return cache.Options{Size: size, Age: age, Missing: age / 6, Timeout: s.cfg.Timeout, Slots: slots, Now: s.cfg.Now}
+	}
+	s.around = cache.New[[2]int64, [2]time.Time](kept(s.cfg.ListAge, s.cfg.Lists))
+	s.far = cache.New[goalcast.MatchFilter, []goalcast.Snapshot](kept(s.cfg.ListAge, s.cfg.Lists))
+	s.teams = cache.New[goalcast.TeamID, goalcast.Team](kept(s.cfg.NameAge, s.cfg.Names))
+	s.competitions = cache.New[goalcast.CompetitionID, goalcast.Competition](kept(s.cfg.NameAge, s.cfg.Names))
+	s.standings = cache.New[standingsOf, goalcast.Standings](kept(s.cfg.ListAge, s.cfg.Lists))
+	s.squads = cache.New[squadOf, goalcast.Squad](kept(s.cfg.NameAge, s.cfg.Lists))
+	s.commentaries = cache.New[commentaryOf, commentaryPage](kept(s.cfg.CommentaryAge, s.cfg.Lists))
 	s.UseAdminTokens(s.cfg.AdminTokens)
 	if len(*s.admins.Load()) == 0 {
 		log.Warn("no admin tokens: /admin answers 403")

@@ -26,7 +26,7 @@ func (s *Server) getSquad(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	squad, err := s.squads.get(r.Context(), key, func(ctx context.Context) (goalcast.Squad, error) {
+	squad, err := s.squads.Get(r.Context(), key, func(ctx context.Context) (goalcast.Squad, error) {
 		return s.store.Squad(ctx, key.team, key.competition, key.season)
 	})
 	if err != nil {

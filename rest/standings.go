@@ -25,7 +25,7 @@ func (s *Server) getStandings(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	tables, err := s.standings.get(r.Context(), key, func(ctx context.Context) (goalcast.Standings, error) {
+	tables, err := s.standings.Get(r.Context(), key, func(ctx context.Context) (goalcast.Standings, error) {
 		return s.store.Standings(ctx, key.competition, key.season)
 	})
 	if err != nil {

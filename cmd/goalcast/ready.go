@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // steadyAfter is how long a hub has to hear the bus without a break before it is ready again. A Redis that is there but of no use (out of memory) is heard now and
@@ -39,7 +40,7 @@ func (n *node) readyz(w http.ResponseWriter, r *http.Request, leaving bool) {
 		roles = strings.Split(asked, ",")
 		for _, role := range roles {
 			if !slices.Contains(allRoles, role) {
-				http.Error(w, fmt.Sprintf("no role %q: want some of %s", role, strings.Join(allRoles, ",")), http.StatusBadRequest)
+				problem.Write(w, r, problem.New(http.StatusBadRequest, "bad_parameter", fmt.Sprintf("role: no role %q: want some of %s", role, strings.Join(allRoles, ","))))
 				return
 			}
 		}

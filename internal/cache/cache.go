@@ -1,0 +1,100 @@
+// Package cache stands before the database for what is not held in memory: however many ask for the
+// same, it is read once and kept for a while, and only so many readings run at one time. The cache
+// itself is otter's, which is safe for concurrent use; nothing runs here that would have to be ended.
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"goalcast"
+)
+
+// Options say how much is kept and for how long.
+type Options struct {
+	Size    int              // values held; those that are asked for least go first
+	Age     time.Duration    // how long a value is good
+	Missing time.Duration    // how long "there is none" is believed
+	Timeout time.Duration    // of one reading, its wait for a slot included
+	Slots   chan struct{}    // one in it per reading under way; caches may share it
+	Now     func() time.Time // the clock
+}
+
+// Cache keeps values by key.
+type Cache[K comparable, V any] struct {
+	slots   chan struct{}
+	timeout time.Duration
+	answers *otter.Cache[K, answer[V]]
+}
+
+// answer is what a reading brought: a value, or that there is none.
+type answer[V any] struct {
+	value   V
+	missing error // goalcast.ErrNotFound, wrapped
+}
+
+// New makes an empty cache.
+func New[K comparable, V any](o Options) *Cache[K, V] {
+	return &Cache[K, V]{slots: o.Slots, timeout: o.Timeout, answers: otter.Must(&otter.Options[K, answer[V]]{
+		MaximumSize: o.Size,
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[K, answer[V]]) time.Duration {
+			if e.Value.missing != nil {
+				return o.Missing
+			}
+			return o.Age
+		}),
+		Clock:    clock(o.Now),
+		Executor: func(task func()) { task() },
+	})}
+}
+
+// Get returns the value, reading it if nobody has lately. The first to ask reads, and reads on if its
+// client goes away: others wait for it. What was read is shared and must not be changed. Errors:
+// load's, of which only goalcast.ErrNotFound is kept, and goalcast.ErrUnavailable when there was no
+// time to wait.
+func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context) (V, error)) (V, error) {
+	a, err := c.answers.Get(ctx, key, otter.LoaderFunc[K, answer[V]](func(ctx context.Context, _ K) (answer[V], error) {
+		value, err := c.read(context.WithoutCancel(ctx), load)
+		if errors.Is(err, goalcast.ErrNotFound) {
+			return answer[V]{value: value, missing: err}, nil
+		}
+		return answer[V]{value: value}, err
+	}))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return a.value, fmt.Errorf("%w: not read in time: %w", goalcast.ErrUnavailable, err)
+	case err != nil:
+		return a.value, err
+	}
+	return a.value, a.missing
+}
+
+// Clear forgets everything, also what is being read.
+func (c *Cache[K, V]) Clear() { c.answers.InvalidateAll() }
+
+// Len is how many values are held.
+func (c *Cache[K, V]) Len() int { return c.answers.EstimatedSize() }
+
+// read loads when it has a slot.
+func (c *Cache[K, V]) read(ctx context.Context, load func(context.Context) (V, error)) (none V, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+		return load(ctx)
+	case <-ctx.Done():
+		return none, fmt.Errorf("%w: too many readings at one time", goalcast.ErrUnavailable)
+	}
+}
+
+// clock is otter's view of a clock. It has no ticks, so that there is no goroutine that waits for them: what is too
+// old goes when something is read.
+type clock func() time.Time
+
+func (c clock) NowNano() int64                    { return c().UnixNano() }
+func (clock) Tick(time.Duration) <-chan time.Time { return nil }
