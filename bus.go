@@ -29,21 +29,9 @@ const (
 	CommentaryKey = "commentary/" // and a language: the newest line
 )
 
-// StateKeys lists the states that are produced of a kind of topic. A key that ends with "/" is followed by more, and an empty one stands for any: markets and
-// outcomes are the provider's. The bus takes no others, so that whoever produces one enters it here, where tests find it.
-func StateKeys(k TopicKind) []string {
-	switch k {
-	case MatchTopic:
-		return []string{StatsKey, CommentaryKey}
-	case OddsTopic:
-		return []string{""}
-	}
-	return nil
-}
-
-// Listed says whether a state's key is one of StateKeys.
+// Listed says whether a state's key is one that its topic has: see TopicInfo.States.
 func (s State) Listed() bool {
-	return slices.ContainsFunc(StateKeys(s.Topic.Kind), func(key string) bool {
+	return slices.ContainsFunc(s.Topic.Kind.Info().States, func(key string) bool {
 		return s.Key == key || (key == "" || strings.HasSuffix(key, "/")) && strings.HasPrefix(s.Key, key)
 	})
 }

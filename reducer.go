@@ -2,6 +2,7 @@ package goalcast
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -14,18 +15,19 @@ import (
 // already has change nothing, so that the order in which events arrive, and repeats, make no difference in the end. Only Seq and
 // Updated go up with what was seen. Messages belong to no snapshot.
 func Apply(s Snapshot, e Event) Snapshot {
-	if e.Kind == KindMessage || e.Match == 0 || s.ID != 0 && s.ID != e.Match {
+	place := e.Kind.Info().Place
+	if place == PlaceNone || e.Match == 0 || s.ID != 0 && s.ID != e.Match {
 		return s
 	}
 	s.ID = e.Match
 	s.Seq = max(s.Seq, e.Seq)
 	s.Updated = max(s.Updated, e.Times.Received, e.Times.Published)
-	switch {
-	case e.Kind == KindFixture:
+	switch place {
+	case PlaceFixture:
 		if e.Fixture != nil && e.Revision > s.FixtureRevision {
 			s.Fixture, s.FixtureRevision = *e.Fixture, e.Revision
 		}
-	case e.Kind == KindLineup:
+	case PlaceLineups:
 		s.Lineups = withLineup(s.Lineups, e)
 	default:
 		s.Timeline = withEvent(s.Timeline, e)
@@ -83,68 +85,102 @@ func InMatchOrder(a, b Event) int {
 
 // derived fills the fields that follow from the fixture, the line-ups and the timeline.
 func derived(s Snapshot) Snapshot {
-	s.Score, s.Shootout, s.HalfTime, s.Delay = Score{}, nil, nil, nil
 	if s.Timeline == nil {
 		s.Timeline = []Event{} // viewers get a list, also an empty one
 	}
-	s.Period, s.Started = PreMatch, time.Time{}
-	var firstHalf Score
+	s.Started, s.HalfTime, s.Delay = time.Time{}, nil, nil
+	now, firstHalf := Result{Period: PreMatch}, Result{}
 	abandoned := false
 	detailed := len(s.Lineups) > 0 // a feed of the match itself is known
-	for _, e := range s.Timeline {
-		detailed = detailed || e.Kind != KindClip
-		if !e.Counts() {
-			continue
+	for i := range s.Timeline {
+		e := &s.Timeline[i]
+		detailed = detailed || e.Kind.Is(Played)
+		now.count(&s.Fixture, e)
+		if e.Kind == KindGoal && e.Period.Order() <= FirstHalf.Order() {
+			firstHalf.count(&s.Fixture, e)
 		}
-		switch e.Kind {
-		case KindGoal:
-			s.count(&s.Score, e.Team)
-			if e.Period.Order() <= FirstHalf.Order() {
-				s.count(&firstHalf, e.Team)
-			}
-		case KindShootoutKick:
-			if s.Shootout == nil {
-				s.Shootout = &Score{}
-			}
-			if e.Kick != nil && e.Kick.Scored {
-				s.count(s.Shootout, e.Team)
-			}
-		case KindPeriod:
-			if e.Period.Order() >= s.Period.Order() {
-				s.Period, s.Started = e.Period, e.At
+		switch {
+		case !e.Counts():
+		case e.Kind == KindPeriod:
+			if e.Period == now.Period {
+				s.Started = e.At
 			}
 			s.Delay = nil // whatever held the match up is over when its next part begins
-		case KindDelay:
+		case e.Kind == KindDelay:
 			s.Delay = e.Delay
 			abandoned = abandoned || e.Delay != nil && e.Delay.Type == Abandonment
 		}
 	}
+	s.Period, s.Score, s.Shootout = now.Period, now.Score, now.Shootout
 	if r := s.Reported; r != nil && !detailed {
 		s.Period, s.Score, s.Shootout = r.Period, r.Score, r.Shootout
 	}
 	if detailed && s.Period.Order() > FirstHalf.Order() {
-		s.HalfTime = &firstHalf
+		s.HalfTime = &firstHalf.Score
 	}
 	s.Delay = s.heldUp(s.Delay)
 	if s.Awarded != nil {
 		s.Score = *s.Awarded
 	}
-	switch {
-	case s.Awarded != nil:
-		s.State = Finished
-	case s.Halted != "":
-		s.State = s.Halted
-	case abandoned:
-		s.State = Abandoned
-	case s.Period == FullTime:
-		s.State = Finished
-	case s.Period.Order() > PreMatch.Order():
-		s.State = Live
-	default:
-		s.State = Scheduled
-	}
+	s.State = s.stateNow(abandoned)
 	s.Lineups = homeFirst(s.Lineups, s.Home.ID)
 	return s
+}
+
+// Result is what events of the match come to: goals, kicks of a shoot-out, and the last part that began.
+func (f *Fixture) Result(events iter.Seq[Event]) Result {
+	r := Result{Period: PreMatch}
+	for e := range events {
+		r.count(f, &e)
+	}
+	return r
+}
+
+// count adds an event of the match. Goals are counted here and nowhere else; one of neither side counts for nobody.
+func (r *Result) count(f *Fixture, e *Event) {
+	if e.Status == Cancelled {
+		return
+	}
+	add := func(score *Score) {
+		switch e.Team {
+		case f.Home.ID:
+			score.Home++
+		case f.Away.ID:
+			score.Away++
+		}
+	}
+	switch e.Kind {
+	case KindGoal:
+		add(&r.Score)
+	case KindShootoutKick:
+		if r.Shootout == nil {
+			r.Shootout = &Score{}
+		}
+		if e.Kick != nil && e.Kick.Scored {
+			add(r.Shootout)
+		}
+	case KindPeriod:
+		if e.Period.Order() >= r.Period.Order() {
+			r.Period = e.Period
+		}
+	}
+}
+
+// stateNow says where the match stands. abandoned: that was announced.
+func (s *Snapshot) stateNow(abandoned bool) MatchState {
+	switch {
+	case s.Awarded != nil:
+		return Finished
+	case s.Halted != "":
+		return s.Halted
+	case abandoned:
+		return Abandoned
+	case s.Period == FullTime:
+		return Finished
+	case s.Period.Order() > PreMatch.Order():
+		return Live
+	}
+	return Scheduled
 }
 
 // heldUp returns the delay that the timeline ends with, if it still holds the match up: a late start only until kick-off.
@@ -156,16 +192,6 @@ func (s *Snapshot) heldUp(d *Delay) *Delay {
 		return d
 	}
 	return nil
-}
-
-// count adds a goal for the team; one of neither side counts for nobody.
-func (s *Snapshot) count(score *Score, team TeamID) {
-	switch team {
-	case s.Home.ID:
-		score.Home++
-	case s.Away.ID:
-		score.Away++
-	}
 }
 
 // homeFirst orders line-ups, in a new slice where anything has to move.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func mill(now time.Time) []byte {
  </SoccerDocument></SoccerFeed>`, now.Format("20060102T150405-0700"), now.Add(-12*time.Minute).Format("20060102T150405-0700"), now.Add(-time.Minute).Format("20060102T150405-0700"))
 }
 
-// TestEverythingProducedReachesViewers: a document is posted, and a viewer gets each kind of topic's events and each state that goalcast.StateKeys lists, in a
+// TestEverythingProducedReachesViewers: a document is posted, and a viewer gets each kind of topic's events and each state that goalcast.TopicKinds lists, in a
 // snapshot for who comes later and as frames for who was there. A state that is produced and stands in no row of the table fails.
 func TestEverythingProducedReachesViewers(t *testing.T) {
 	t.Parallel()
@@ -60,7 +61,7 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 	}
 	table := []struct {
 		topic goalcast.Topic
-		key   string // of StateKeys; "-": events
+		key   string // of TopicInfo.States; "-": events
 		post  func(*testing.T)
 		want  string // in a frame of who was there
 	}{
@@ -72,18 +73,19 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 		{goalcast.ForMatch(9000000007), goalcast.CommentaryKey, post("F13m", commentary), `Doelpunt!`},
 		{goalcast.ForOdds(9000000007), "", price, `2350`},
 	}
-	for kind := goalcast.MatchTopic; kind <= goalcast.OddsTopic; kind++ {
-		for _, key := range append(goalcast.StateKeys(kind), "-") {
-			found := key == "-" && kind == goalcast.OddsTopic // which has no events
+	for _, info := range goalcast.TopicKinds {
+		keys := slices.Clone(info.States)
+		if info.Events {
+			keys = append(keys, "-")
+		}
+		for _, key := range keys {
+			found := false
 			for _, row := range table {
-				found = found || row.topic.Kind == kind && row.key == key
+				found = found || row.topic.Kind == info.Kind && row.key == key
 			}
 			if !found {
-				t.Errorf("state %q of %s topics has no row in this table", key, kind)
+				t.Errorf("state %q of %s topics has no row in this table", key, info.Name)
 			}
-		}
-		if got, want := kind.HasStates(), len(goalcast.StateKeys(kind)) > 0; got != want {
-			t.Errorf("%s has states: %v, and StateKeys lists some: %v", kind, got, want)
 		}
 	}
 	early := make([]*frames, len(table))
