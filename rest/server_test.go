@@ -162,13 +162,22 @@ type description struct {
 
 func describe(t *testing.T) *description {
 	t.Helper()
-	text, err := docs.Files.ReadFile("openapi.yaml")
+	d, err := readDescription()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+// readDescription reads it once for all tests, which takes longer than most of them; they only look at it.
+var readDescription = sync.OnceValues(func() (*description, error) {
+	text, err := docs.Files.ReadFile("openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
 	doc, err := openapi3.NewLoader().LoadFromData(text)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	doc.Servers = nil // paths are matched as they are
 	for _, item := range doc.Paths.Map() {
@@ -186,10 +195,10 @@ func describe(t *testing.T) *description {
 	}
 	router, err := legacy.NewRouter(doc)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return &description{doc: doc, router: router}
-}
+	return &description{doc: doc, router: router}, nil
+})
 
 // closed forbids other properties in an object and in what it holds.
 func closed(s *openapi3.SchemaRef) {
