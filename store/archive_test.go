@@ -79,6 +79,7 @@ func TestRepeatedDocumentAtOnce(t *testing.T) {
 }
 
 func TestPacking(t *testing.T) {
+	t.Parallel()
 	p, err := newPacker()
 	if err != nil {
 		t.Fatal(err)
@@ -169,9 +170,13 @@ func TestRetention(t *testing.T) {
 // A batch of old documents among new ones of the same days, more than one transaction takes.
 func TestRetentionInBatches(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
-		for i := range pruneBatch + 20 {
-			keep(t, s, goalcast.Document{Provider: "opta", Feed: []string{"F1", "F9"}[i%20/19], Match: goalcast.MatchID(i), Received: kickoff, Body: []byte("x")})
+		if err := s.MakePartitions(t.Context(), kickoff); err != nil {
+			t.Fatal(err)
 		}
+		sabotage(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %[1]d)
+			INSERT INTO documents (provider, feed, match_id, headers, size, digest, received, seen)
+			SELECT 'opta', CASE WHEN i %% 20 = 19 THEN 'F9' ELSE 'F1' END, i, '{}', 1, '1', %[2]d, %[2]d FROM n`, pruneBatch+19, kickoff.UnixMilli()))
+		sabotage(t, s, `INSERT INTO document_bodies (document, received, packing, body) SELECT id, received, 0, 'x' FROM documents`)
 		n, err := s.PruneDocuments(t.Context(), Retention{"opta/F1": time.Hour}, kickoff.AddDate(0, 0, 5))
 		if err != nil || n != 494 {
 			t.Errorf("deleted %d, %v", n, err)
@@ -254,6 +259,7 @@ func TestArchiveMigration(t *testing.T) {
 
 // No step of the archive's migration looks at all documents for each document: an archive of a season would take hours.
 func TestArchiveMigrationIsLinear(t *testing.T) {
+	t.Parallel()
 	s, err := Open(t.Context(), "sqlite::memory:", testLog(t))
 	if err != nil {
 		t.Fatal(err)

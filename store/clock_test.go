@@ -38,6 +38,7 @@ func TestTimesAreTheDatabases(t *testing.T) {
 }
 
 func TestJobsKeepTheClockRight(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
 	s.dialect.now = "(" + s.dialect.now + " + 3600000)"
 	jobs := NewJobs(s, JobOptions{}, testLog(t), prometheus.NewRegistry())

@@ -88,9 +88,10 @@ func keepForEver(t *testing.T, url string) {
 
 // Two processes on one SQLite file, as a `migrate` or an admin's command beside the server: they wait for each other.
 func TestTwoStoresOnOneFile(t *testing.T) {
+	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
 	stores := []*Store{openTest(t, url), openTest(t, url)}
-	const each = 50
+	const each = 15
 	var wg sync.WaitGroup
 	for _, s := range stores {
 		for range 2 {
@@ -109,6 +110,7 @@ func TestTwoStoresOnOneFile(t *testing.T) {
 
 // PostgreSQL goes and comes back: the error says so, and nothing has to be opened anew.
 func TestPostgresAwayAndBack(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewPostgres(t)
 	s := openTest(t, server.URL)
 	score(t, s, 5, 1)

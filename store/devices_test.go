@@ -98,10 +98,10 @@ func TestLimitsOfAUser(t *testing.T) {
 		if err := s.SaveDevice(t.Context(), goalcast.Device{Token: have[0], User: "ann", Platform: "android", Language: "fr"}); err != nil {
 			t.Errorf("change a device at the limit: %v", err)
 		}
-		for i := range MaxFollows {
-			if err := s.Follow(t.Context(), "ann", goalcast.ForMatch(goalcast.MatchID(i+1))); err != nil {
-				t.Fatal(err)
-			}
+		sabotage(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+			INSERT INTO follows (user_id, kind, topic, created, place) SELECT 'ann', %d, i, 1, 1 FROM n`, MaxFollows-1, goalcast.MatchTopic))
+		if err := s.Follow(t.Context(), "ann", goalcast.ForMatch(MaxFollows)); err != nil {
+			t.Errorf("the last one that fits: %v", err)
 		}
 		if err := s.Follow(t.Context(), "ann", goalcast.ForMatch(1)); err != nil {
 			t.Errorf("follow again at the limit: %v", err)

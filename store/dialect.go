@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -56,7 +57,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	s.dialect = dialect{
 		name:        "sqlite",
 		now:         "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-		sql:         questionMarks(),
+		sql:         questionMarks,
 		retry:       sqliteRetry,
 		unavailable: sqliteUnavailable,
 		lost:        func(error) bool { return false },
@@ -112,10 +113,23 @@ func sqliteDB(path string, parameters url.Values, connections int) (*sql.DB, err
 	return db, nil
 }
 
-// questionMarks rewrites $1 to ?1. Statements hold no $ but in placeholders; those with many rows are made once per number of rows.
-func questionMarks() func(string) string {
-	placeholder := regexp.MustCompile(`\$(\d+)`)
-	return func(q string) string { return placeholder.ReplaceAllString(q, "?$1") }
+// questionMarks writes placeholders as SQLite's: $2 becomes ?2, or just ? where all are in order, since the driver compares
+// the name of each parameter with that of each argument, and a statement of many rows has thousands. Statements hold no $
+// but in placeholders.
+func questionMarks(q string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(q, "$") {
+		if i > 0 {
+			rest, inOrder := strings.CutPrefix(part, strconv.Itoa(i))
+			if !inOrder || rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+				return strings.ReplaceAll(q, "$", "?")
+			}
+			b.WriteByte('?')
+			part = rest
+		}
+		b.WriteString(part)
+	}
+	return b.String()
 }
 
 func sqliteCode(err error) int {

@@ -145,6 +145,7 @@ func TestAStandbyIsNotHealthy(t *testing.T) {
 }
 
 func TestMigratedSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	for name, url := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "postgres": testservers.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -171,6 +172,7 @@ func TestMigratedSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestExists(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
 	if err := Exists("sqlite:" + path); !errors.Is(err, goalcast.ErrNotFound) {
 		t.Errorf("no file: %v", err)

@@ -18,6 +18,7 @@ import (
 
 // onShared runs a test on databases that several processes can have open.
 func onShared(t *testing.T, test func(t *testing.T, open func() *Store)) {
+	t.Parallel()
 	for name, url := range map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "x.db") },
 		"postgres": func(t *testing.T) string { return testservers.Postgres(t) },
@@ -185,6 +186,7 @@ func TestLongRunKeepsItsLease(t *testing.T) {
 }
 
 func TestFailingJob(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, "sqlite::memory:")
 	w := &workforce{wake: make(chan struct{})}
 	j := NewJobs(s, JobOptions{}, quiet(), prometheus.NewRegistry())

@@ -467,6 +467,7 @@ func TestPlansArePostponed(t *testing.T) {
 }
 
 func TestPackIDs(t *testing.T) {
+	t.Parallel()
 	for range 200 {
 		ids := make([]int64, rand.N(600))
 		for i := range ids {

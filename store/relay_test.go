@@ -142,6 +142,7 @@ func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
 // Redis dies in mid-match and returns empty: what was committed meanwhile goes out at once, what was published before does not go out again,
 // and the order holds though the bus has forgotten where the match was.
 func TestRelayAfterAWipe(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, "sqlite::memory:")
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL)
@@ -181,6 +182,7 @@ func TestRelayAfterAWipe(t *testing.T) {
 
 // The bus knows less than the outbox says (a failover): there is nothing to wait for.
 func TestRelayBehindAHoleThatNobodyFills(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, "sqlite::memory:")
 	r := newRig(t, testservers.Redis(t))
 	relay := r.relay(s)
@@ -199,6 +201,7 @@ func TestRelayBehindAHoleThatNobodyFills(t *testing.T) {
 }
 
 func TestSweepPassesOverUnreadableRows(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, "sqlite::memory:")
 	r := newRig(t, testservers.Redis(t))
 	e := r.listen()
@@ -262,6 +265,7 @@ func TestDatabaseThatWentBack(t *testing.T) {
 
 // The same message is told once, as it was first said, also after the bus lost its memory; in a database that knows nothing of it, it is another one.
 func TestMessageIsToldOnce(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL)
 	e := r.listen()

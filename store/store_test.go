@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,12 +16,16 @@ import (
 
 // onBoth runs a test on every database that goalcast can stand on.
 func onBoth(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Parallel()
 	for name, url := range map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "goal cast.db") },
 		"memory":   func(*testing.T) string { return "sqlite::memory:" },
 		"postgres": func(t *testing.T) string { return testservers.Postgres(t) },
 	} {
-		t.Run(name, func(t *testing.T) { test(t, openTest(t, url(t))) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, openTest(t, url(t)))
+		})
 	}
 }
 
@@ -51,6 +56,7 @@ func testLog(t testing.TB) *slog.Logger {
 }
 
 func TestOpenWrongURLs(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		url  string
 		want error // nil: any
@@ -73,6 +79,7 @@ func TestOpenWrongURLs(t *testing.T) {
 }
 
 func TestMigrateFromSeveralProcessesAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, url := range map[string]string{
 		"sqlite":   "sqlite:" + filepath.Join(t.TempDir(), "x.db"),
 		"postgres": testservers.Postgres(t),
@@ -135,4 +142,16 @@ func TestTxRollsBackAndRetries(t *testing.T) {
 			t.Errorf("tx = %v after %d runs with %d rows, want nil after 3 with 1", err, runs, count())
 		}
 	})
+}
+
+func TestPlaceholders(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"SELECT 1": "SELECT 1", "a = $1 AND b = $2": "a = ? AND b = ?", "a = $1 OR b = $1": "a = ?1 OR b = ?1", "a = $2": "a = ?2", "$1$12": "?1?12",
+		valuesList(5, 3, 1): strings.Repeat(",(?,?,?)", 5)[1:],
+	} {
+		if got := questionMarks(text); got != want {
+			t.Errorf("%s becomes %s, want %s", text, got, want)
+		}
+	}
 }

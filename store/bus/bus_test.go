@@ -78,6 +78,7 @@ func TestBusHandsOutHistory(t *testing.T) {
 }
 
 func TestListenEndsCleanly(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, testservers.Redis(t), Options{})
 	e := r.listen()
 	if err := r.bus.Listen(t.Context(), e); err == nil {
@@ -87,6 +88,7 @@ func TestListenEndsCleanly(t *testing.T) {
 
 // Installations that share a Redis, by another prefix or another database of it, hear, know and do nothing of each other.
 func TestTwoInstallationsOnOneRedis(t *testing.T) {
+	t.Parallel()
 	url := testservers.Redis(t)
 	for _, tt := range []struct {
 		name   string

@@ -83,6 +83,7 @@ func (p *turnout) turn(target string) {
 
 // A master that became a replica keeps its connections, those that listen too. However it says so, all of them are given up at once.
 func TestConnectionsToAFormerMasterAreThrownAway(t *testing.T) {
+	t.Parallel()
 	for _, words := range []string{"-READONLY ", "-ERR READONLY ", "-LOADING ", "-MASTERDOWN ", "-UNBLOCKED ", "-CLUSTERDOWN "} {
 		t.Run(words, func(t *testing.T) {
 			t.Parallel()
@@ -112,6 +113,7 @@ func TestConnectionsToAFormerMasterAreThrownAway(t *testing.T) {
 }
 
 func TestWhichAnswersMeanAnotherServer(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		text       string
 		wrong, now bool

@@ -89,29 +89,39 @@ type Key struct {
 	Owner string // the type of this package that alone touches it
 	Holds string
 	Bound string        // how many there are, or how large it gets
-	TTL   time.Duration // since the last write, at most; 0 without one
+	TTL   time.Duration // after the last write, at most; 0: it does not expire, unless Life says otherwise
+	Life  string        // where a library decides
 }
 
-// Keys lists all that goalcast has in Redis. A test holds it against a server; docs/operations.md has it as a table.
+// Keys lists all that goalcast has in Redis. A test holds it against a server, and docs/operations.md against it.
 func Keys() []Key {
 	return []Key{
-		{Name: "{PREFIX}:head", Type: "hash", Owner: "Bus", Holds: "the epoch, and the offset of the newest event", Bound: "one"},
-		{Name: "{PREFIX}:stream", Type: "stream", Owner: "Bus", Holds: "the newest events, as JSON, by offset",
+		{Name: "{PREFIX}:head", Type: "hash", Owner: "Bus",
+			Holds: "the epoch, and the offset of the newest event", Bound: "one"},
+		{Name: "{PREFIX}:stream", Type: "stream", Owner: "Bus",
+			Holds: "the newest events, as JSON, by offset",
 			Bound: fmt.Sprintf("one, of %d events and up to 100 more", defaultStreamLength)},
-		{Name: "{PREFIX}:sent:MATCH", Type: "hash", Owner: "Bus", Holds: "the match's highest number that was published; of the newest ones, which event had it, and in which epoch",
+		{Name: "{PREFIX}:sent:MATCH", Type: "hash", Owner: "Bus",
+			Holds: "which of the match's numbers are published; of the newest, which event had it in which epoch",
 			Bound: fmt.Sprintf("one per match, of %d numbers", seqsKept), TTL: seqMemory},
-		{Name: "{PREFIX}:seen:PERIOD", Type: "set", Owner: "Bus", Holds: "editors' messages that were published in a day",
-			Bound: "two or three", TTL: 2 * messageMemory},
-		{Name: "{PREFIX}:beat", Type: "string", Owner: "Bus", Holds: "held while one process beats for all", Bound: "one", TTL: defaultBeat},
-		{Name: "{PREFIX}:[dbN:]events", Type: "channel", Owner: "Bus", Holds: "each event with its place, and the beat", Bound: "one"},
-		{Name: "{PREFIX:sSHARD}:state:TOPIC", Type: "hash", Owner: "Bus", Holds: "the newest value of each key of a topic: prices, what is counted",
-			Bound: "one per topic that had a value", TTL: stateMemory},
-		{Name: "{PREFIX:sSHARD}:[dbN:]state:TOPIC", Type: "channel", Owner: "Bus", Holds: "new values", Bound: "one per topic that is followed"},
-		{Name: "rate:{PREFIX}:LIMIT", Type: "string", Owner: "Rate", Holds: "how far a limit that processes share is used up",
-			Bound: "one per limit (fcm:PROJECT)"},
-		{Name: "asynq:{[PREFIX.]OWNER.urgent|default}:*", Type: "several", Owner: "Queue (asynq)", Holds: "tasks that wait, run, are to be tried again or were given up",
-			Bound: "what is enqueued; 10,000 given up, for 90 days"},
-		{Name: "asynq:queues, asynq:servers, asynq:servers:*, asynq:workers, asynq:workers:*", Type: "several", Owner: "Queue (asynq)", Holds: "which queues, processes and workers there are",
-			Bound: "a few per process"},
+		{Name: "{PREFIX}:seen:PERIOD", Type: "set", Owner: "Bus",
+			Holds: "editors' messages that were published on a day", Bound: "three at most", TTL: 2 * messageMemory},
+		{Name: "{PREFIX}:beat", Type: "string", Owner: "Bus",
+			Holds: "the right to beat for all processes", Bound: "one", TTL: defaultBeat},
+		{Name: "{PREFIX}:[dbN:]events", Type: "channel", Owner: "Bus",
+			Holds: "each event with its offset, and the beat", Bound: "one"},
+		{Name: "{PREFIX:sSHARD}:state:TOPIC", Type: "hash", Owner: "Bus",
+			Holds: "the newest value of each key of a topic", Bound: "one per topic that had a value", TTL: stateMemory},
+		{Name: "{PREFIX:sSHARD}:[dbN:]state:TOPIC", Type: "channel", Owner: "Bus",
+			Holds: "new values", Bound: "one per topic that is followed"},
+		{Name: "rate:{PREFIX}:LIMIT", Type: "string", Owner: "Rate",
+			Holds: "how much of a limit that processes share is used", Bound: "one per limit (`fcm:PROJECT`)",
+			Life: "when a full burst may go again"},
+		{Name: "asynq:{[PREFIX.]OWNER.urgent|default}:*", Type: "several", Owner: "Queue (asynq)",
+			Holds: "tasks that wait, run, are to be tried again or were given up",
+			Bound: "what is enqueued; 10,000 that were given up", Life: "a task when it is done; 90 days after it was given up"},
+		{Name: "asynq:queues, asynq:servers, asynq:servers:*, asynq:workers, asynq:workers:*", Type: "several",
+			Owner: "Queue (asynq)", Holds: "which queues, processes and workers there are", Bound: "a few per process",
+			Life: "seconds after a process ends; the queues' names never"},
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 // The worst day: Redis dies in mid-match and comes back with nothing. Listeners learn that the stream is another one, and the next goal arrives.
 func TestRedisRestartedEmpty(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL, Options{})
 	e := r.listen()
@@ -39,6 +40,7 @@ func TestRedisRestartedEmpty(t *testing.T) {
 
 // A flush leaves connections and subscriptions alive: only the beat tells of it.
 func TestRedisFlushed(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL, Options{})
 	e := r.listen()
@@ -54,6 +56,7 @@ func TestRedisFlushed(t *testing.T) {
 }
 
 func TestMissedMessagesAreRepaired(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL, Options{})
 	e := r.listen()
@@ -105,6 +108,7 @@ func TestLostMessageIsRepairedBehindTheNextSign(t *testing.T) {
 }
 
 func TestSilenceIsTold(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL, Options{})
 	e := r.listen()
@@ -128,6 +132,7 @@ func TestSilenceIsTold(t *testing.T) {
 }
 
 func TestRedisAwayAtTheStart(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	server.Stop()
 	r := newRig(t, server.URL, Options{StaleAfter: 500 * time.Millisecond, Beat: 100 * time.Millisecond})
@@ -144,6 +149,7 @@ func TestRedisAwayAtTheStart(t *testing.T) {
 
 // Who was away for longer than the stream reaches gets a reset, and what is left.
 func TestTrimmedStreamResets(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL, Options{StreamLength: 50})
 	e := r.listen()

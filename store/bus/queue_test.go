@@ -154,6 +154,7 @@ func TestQueue(t *testing.T) {
 }
 
 func TestQueueTakesAnIDOnce(t *testing.T) {
+	t.Parallel()
 	q, c := newQueue(t, testservers.Redis(t))
 	waiting := task("waiting")
 	waiting.Delay = 200 * time.Millisecond
@@ -174,6 +175,7 @@ func TestQueueTakesAnIDOnce(t *testing.T) {
 
 // A task that was given up keeps its ID in Redis for months; a replay of it must run all the same.
 func TestQueueRunsADeadTaskAgain(t *testing.T) {
+	t.Parallel()
 	q, c := newQueue(t, testservers.Redis(t))
 	once := task("never")
 	once.Retries = 1
@@ -190,6 +192,7 @@ func TestQueueRunsADeadTaskAgain(t *testing.T) {
 }
 
 func TestQueueOutlivesRedis(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	server.Stop()
 	q, c := newQueue(t, server.URL)
@@ -205,6 +208,7 @@ func TestQueueOutlivesRedis(t *testing.T) {
 }
 
 func TestQueueWaitsForTasksAtTheEnd(t *testing.T) {
+	t.Parallel()
 	r, err := OpenRedis(testservers.Redis(t))
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +244,7 @@ func TestQueueWaitsForTasksAtTheEnd(t *testing.T) {
 
 // While Redis is away asynq's parts complain many times a second: one line, then one a minute.
 func TestQueueComplainsOnceAMinute(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	now := time.Date(2026, 8, 22, 20, 0, 0, 0, time.UTC)
 	l := &asynqLog{log: slog.New(slog.NewTextHandler(&out, nil)), now: func() time.Time { return now }}

@@ -48,6 +48,7 @@ func drain(t *testing.T, all []*Rate, each int) time.Duration {
 }
 
 func TestRateIsSharedByProcesses(t *testing.T) {
+	t.Parallel()
 	all := rates(t, testservers.Redis(t), 2, RateOptions{Name: "test", PerMinute: 6000, Burst: 50, Processes: 1})
 	// 100 a second and 50 at once: 250 take two seconds. With a limit each they would take 0.75 s.
 	if took := drain(t, all, 130); took < 2*time.Second {
@@ -67,6 +68,7 @@ func TestRateIsSharedByProcesses(t *testing.T) {
 }
 
 func TestRateInThisProcess(t *testing.T) {
+	t.Parallel()
 	r, err := OpenRedis("embedded")
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +84,7 @@ func TestRateInThisProcess(t *testing.T) {
 }
 
 func TestRateWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	all := rates(t, server.URL, 2, RateOptions{Name: "test", PerMinute: 6000, Burst: 50, Processes: 2})
 	drain(t, all, 10)

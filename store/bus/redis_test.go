@@ -7,6 +7,7 @@ import (
 )
 
 func TestRedisURLs(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		url  string
 		good bool
@@ -37,6 +38,7 @@ func TestRedisURLs(t *testing.T) {
 }
 
 func TestEmbeddedKeysExpire(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "embedded", Options{})
 	if err := r.redis.client.Set(t.Context(), "x", 1, 50*time.Millisecond).Err(); err != nil {
 		t.Fatal(err)

@@ -63,6 +63,7 @@ func TestStatesOfFollowedTopics(t *testing.T) {
 }
 
 func TestStatesSurviveLostConnections(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	r := newRig(t, server.URL, Options{})
 	e := r.listen()
@@ -102,6 +103,7 @@ func TestStatesSurviveLostConnections(t *testing.T) {
 
 // A Follow that fails is not counted: whoever got the error has nothing to give back.
 func TestFollowThatFailsIsGivenBack(t *testing.T) {
+	t.Parallel()
 	server := testservers.NewRedis(t)
 	server.Stop()
 	r := newRig(t, server.URL, Options{})
@@ -134,6 +136,7 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 
 // What is not listed as produced is not taken: the list is where tests find what must reach viewers.
 func TestStatesThatAreNotListedAreRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "embedded", Options{})
 	for _, s := range []goalcast.State{{Topic: goalcast.ForMatch(1), Key: "secret"}, {Topic: goalcast.ForTeam(1), Key: "stats"}} {
 		s.Value = []byte("1")

@@ -129,6 +129,7 @@ func (r *Recorder) Seqs(match goalcast.MatchID) (list []int64) {
 
 // OnRedises runs a test on every kind of Redis that there is without installing more.
 func OnRedises(t *testing.T, test func(t *testing.T, url string)) {
+	t.Parallel()
 	for name, url := range map[string]func(*testing.T) string{
 		"redis":    func(t *testing.T) string { return testservers.Redis(t) },
 		"embedded": func(*testing.T) string { return "embedded" },

@@ -1,0 +1,164 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+)
+
+var update = flag.Bool("update", false, "write the table of keys into docs/operations.md")
+
+// pattern is what the names of a key look like, under one prefix.
+func (k Key) pattern(prefix string) string {
+	var names []string
+	for name := range strings.SplitSeq(k.Name, ", ") {
+		name = strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, `.*`)
+		names = append(names, strings.NewReplacer(
+			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`, `\d+`, `PERIOD`, `\d+`,
+			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `OWNER\.urgent\|default`, `[a-z]+\.(urgent|default)`).Replace(name))
+	}
+	return `^(` + strings.Join(names, `|`) + `)$`
+}
+
+// Every part of the package at work leaves no key that the table does not list, and none that lasts for ever unless the
+// table says so; what the table lists is there.
+func TestKeysAreListed(t *testing.T) {
+	t.Parallel()
+	const prefix = "staging"
+	r := newRig(t, testservers.Redis(t)+"/1", Options{Prefix: prefix})
+	e := r.listen()
+	r.publish(append(goals(7, 1, 3), message("message:1", `"x"`))...)
+	topic := goalcast.ForOdds(7)
+	if _, _, err := r.bus.Follow(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+	r.set(oddsOf(7, "home", 1))
+	rate := NewRate(r.redis, RateOptions{Prefix: prefix, Name: "fcm:project", PerMinute: 60, Burst: 10}, quiet(), prometheus.NewRegistry())
+	must(t, rate.Wait(t.Context(), 5))
+	q := NewQueue(r.redis, QueueOptions{Prefix: prefix, CheckInterval: 10 * time.Millisecond}, quiet(), prometheus.NewRegistry())
+	ran := make(chan struct{})
+	q.Handle("test:run", func(context.Context, []byte) error {
+		close(ran)
+		return fmt.Errorf("given up: %w", goalcast.ErrPermanent)
+	})
+	for _, delay := range []time.Duration{0, time.Hour} {
+		must(t, q.Enqueue(t.Context(), goalcast.Task{Kind: "test:run", ID: fmt.Sprint(delay), Delay: delay}))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- q.Run(ctx) }()
+	<-ran
+	e.Until("what was published", func() bool { return len(e.Events) == 4 && len(e.States) == 1 })
+
+	seen := map[string]bool{}
+	look := func() {
+		t.Helper()
+		names, err := r.redis.client.Keys(t.Context(), "*").Result()
+		must(t, err)
+		channels, err := r.redis.client.PubSubChannels(t.Context(), "*").Result()
+		must(t, err)
+		isChannel := map[string]bool{}
+		for _, name := range channels {
+			isChannel[name] = true
+		}
+		for _, name := range append(names, channels...) {
+			if isChannel[name] && strings.HasPrefix(name, "asynq:") {
+				continue // docs/operations.md: nobody uses it
+			}
+			k, err := listed(prefix, name)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			seen[k.Name] = true
+			if isChannel[name] != (k.Type == "channel") {
+				t.Errorf("%s is a channel: %v, and listed as a %s", name, isChannel[name], k.Type)
+			}
+			if k.Type == "channel" || k.Type == "several" {
+				continue
+			}
+			kind, ttl := r.redis.client.Type(t.Context(), name).Val(), r.redis.client.PTTL(t.Context(), name).Val()
+			switch {
+			case kind == "none": // it has just expired
+			case kind != k.Type:
+				t.Errorf("%s is a %s, listed as a %s", name, kind, k.Type)
+			case k.TTL > 0 && (ttl <= 0 || ttl > k.TTL), k.TTL == 0 && k.Owner == "Bus" && ttl != -1:
+				t.Errorf("%s expires in %v, listed with %v", name, ttl, k.TTL)
+			}
+		}
+	}
+	for deadline := time.Now().Add(patience); len(seen) < len(Keys()); time.Sleep(50 * time.Millisecond) {
+		if look(); t.Failed() || time.Now().After(deadline) { // the beat's is there now and then
+			break
+		}
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	for _, k := range Keys() {
+		if !seen[k.Name] {
+			t.Errorf("nobody has made a %s", k.Name)
+		}
+	}
+}
+
+// listed finds a name's line in the table.
+func listed(prefix, name string) (Key, error) {
+	for _, k := range Keys() {
+		if regexp.MustCompile(k.pattern(prefix)).MatchString(name) {
+			return k, nil
+		}
+	}
+	return Key{}, fmt.Errorf("%s is not listed", name)
+}
+
+// docs/operations.md has the table as it is here. -update writes it there.
+func TestKeysAreDocumented(t *testing.T) {
+	const page, begin, end = "../../docs/operations.md", "<!-- keys of store/bus -->\n", "<!-- end of keys -->\n"
+	text, err := os.ReadFile(page)
+	must(t, err)
+	before, rest, ok := strings.Cut(string(text), begin)
+	got, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no table between %s and %s", page, begin, end)
+	}
+	var want strings.Builder
+	want.WriteString("\n| key | type | owner | what | how much | expires |\n|---|---|---|---|---|---|\n")
+	for _, k := range Keys() {
+		fmt.Fprintf(&want, "| `%s` | %s | %s | %s | %s | %s |\n", strings.ReplaceAll(k.Name, "|", `\|`), k.Type, k.Owner, k.Holds, k.Bound, k.expires())
+	}
+	want.WriteString("\n")
+	if got == want.String() {
+		return
+	}
+	if !*update {
+		t.Fatalf("the table in %s is not what Keys says: go test ./store/bus -run TestKeysAreDocumented -update", page)
+	}
+	must(t, os.WriteFile(page, []byte(before+begin+want.String()+end+after), 0o644))
+}
+
+func (k Key) expires() string {
+	switch {
+	case k.Type == "channel":
+		return ""
+	case k.Life != "":
+		return k.Life
+	case k.TTL == 0:
+		return "never"
+	case k.TTL < time.Minute:
+		return k.TTL.String()
+	}
+	return fmt.Sprintf("%g h after the last write", k.TTL.Hours())
+}
