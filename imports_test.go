@@ -21,9 +21,14 @@ var arrows = []struct{ from, to, why string }{
 	{"rest", "internal/clientip", "limits are per address"},
 	{"rest", "docs", "serves the description of itself"},
 
-	{"ingest/generic", "ingest/...", "a provider answers with ingest's words"},
-	{"ingest/opta/...", "ingest/...", "a provider answers with ingest's words"},
-	{"ingest/wsc/...", "ingest/...", "a provider answers with ingest's words, and its clips play at Brightcove"},
+	{"ingest/merge", "ingest/letters", "texts can be shown"},
+	{"ingest/generic", "ingest/merge", "what a provider reads is what is merged"},
+	{"ingest/generic", "ingest/letters", "reads what people write"},
+	{"ingest/opta", "ingest/merge", "what a provider reads is what is merged"},
+	{"ingest/opta/pull", "ingest/opta", "asks for feeds by their names"},
+	{"ingest/opta", "ingest/letters", "reads what machines write wrongly"},
+	{"ingest/wsc", "ingest/merge", "what a provider reads is what is merged"},
+	{"ingest/wsc", "ingest/letters", "reads what machines write wrongly"},
 	{"notify/fcm", "notify", "a push service takes the notifier's messages and answers with its outcomes"},
 
 	{"store", "internal/dial", "a dead peer is noticed"},

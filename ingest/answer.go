@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 	"goalcast/internal/problem"
 )
 
@@ -112,7 +113,7 @@ func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Docu
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(max(wait, checkWait) + writeMargin)) // not all writers can
 	if checked {
 		switch err, ended := await(r.Context(), p.read, max(wait, checkWait)); {
-		case err != nil && !errors.Is(err, ErrUnread):
+		case err != nil && !errors.Is(err, merge.ErrUnread):
 			_, _ = await(r.Context(), p.done, checkWait) // so that it has failed when its sender hears so
 			in.unreadable(w, r, doc, err)
 			return
@@ -178,7 +179,7 @@ func (s settled) receipt(id goalcast.DocumentID) receipt {
 // unreadable answers that a document is kept, and failed.
 func (in *Ingest) unreadable(w http.ResponseWriter, r *http.Request, doc goalcast.Document, err error) {
 	no := &refusal{status: http.StatusUnprocessableEntity, reason: "unreadable", text: errorText(err), document: doc.ID}
-	var field *FieldError
+	var field *merge.FieldError
 	if errors.As(err, &field) {
 		no.text, no.field = errorText(field), field.Field
 	}

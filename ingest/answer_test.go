@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
 
 // byHand is the plain provider for people.
@@ -23,9 +24,9 @@ type byHand struct{ plain }
 func (byHand) Name() string { return "byhand" }
 func (byHand) Checked()     {}
 
-func (byHand) Read(d goalcast.Document) (Reading, error) {
+func (byHand) Read(d goalcast.Document) (merge.Reading, error) {
 	if bytes.Contains(d.Body, []byte("wrong")) {
-		return Reading{}, fmt.Errorf("not a match: %w", &FieldError{Field: "events[2].minute", Text: `want a whole number, not "soon"`})
+		return merge.Reading{}, fmt.Errorf("not a match: %w", &merge.FieldError{Field: "events[2].minute", Text: `want a whole number, not "soon"`})
 	}
 	return plain{}.Read(d)
 }
@@ -81,11 +82,11 @@ func TestWaitForWhatBecomesOfADocument(t *testing.T) {
 		}
 	}
 	b.memory.UpdateErr = fmt.Errorf("%w: a secret of the database", goalcast.ErrPermanent)
-	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceF24, 30, fixture()))); res.StatusCode != 422 || answer["code"] != "not_applied" || strings.Contains(fmt.Sprint(answer), "secret") {
+	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceEvents, 30, fixture()))); res.StatusCode != 422 || answer["code"] != "not_applied" || strings.Contains(fmt.Sprint(answer), "secret") {
 		t.Errorf("not to be applied: %s %v", res.Status, answer)
 	}
 	b.memory.UpdateErr = errors.New("away")
-	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceF24, 31, fixture()))); res.StatusCode != 202 || answer["state"] != "received" {
+	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceEvents, 31, fixture()))); res.StatusCode != 202 || answer["state"] != "received" {
 		t.Errorf("not now: %s %v", res.Status, answer)
 	}
 }
@@ -107,13 +108,13 @@ func TestWaitingHoldsNobodyUp(t *testing.T) {
 	}()
 	<-read
 	go func() { <-read }()
-	if res, answer := b.send(t, b.url+"?wait=1ms", body(says(sourceF24, 31, fixture()))); res.StatusCode != 202 || answer["state"] != "received" {
+	if res, answer := b.send(t, b.url+"?wait=1ms", body(says(sourceEvents, 31, fixture()))); res.StatusCode != 202 || answer["state"] != "received" {
 		t.Errorf("%s %v", res.Status, answer)
 	}
 	for range maxWaiting - 1 {
 		b.awaiting <- struct{}{}
 	}
-	if res, _ := b.send(t, b.url+"?wait=10s", body(says(sourceF24, 32, fixture()))); res.StatusCode != 202 {
+	if res, _ := b.send(t, b.url+"?wait=10s", body(says(sourceEvents, 32, fixture()))); res.StatusCode != 202 {
 		t.Errorf("beyond the limit: %s", res.Status)
 	}
 	close(let)
@@ -204,7 +205,7 @@ func TestSweepIsNotHeldUpByOneDocument(t *testing.T) {
 			return fmt.Errorf("update: %w: %w", goalcast.ErrUnavailable, ctx.Err())
 		}
 		keep := func(match goalcast.MatchID, minute int) {
-			h := says(sourceF24, minute, fixture())
+			h := says(sourceEvents, minute, fixture())
 			h.m.Match = match
 			if err := memory.KeepDocument(t.Context(), &goalcast.Document{Provider: "plain", Body: body(h), Received: time.Now()}); err != nil {
 				t.Fatal(err)

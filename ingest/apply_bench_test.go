@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 	"goalcast/ingest/opta"
 	"goalcast/internal/samples"
 )
@@ -16,7 +16,7 @@ import (
 func BenchmarkApplyF24(b *testing.B) {
 	p := opta.New()
 	at := time.Date(2018, 8, 21, 13, 0, 0, 0, time.UTC)
-	read := func(feed string, body []byte) ingest.Reading {
+	read := func(feed string, body []byte) merge.Reading {
 		r, err := p.Read(goalcast.Document{Provider: "opta", Feed: feed, Body: body, Digest: sha256.Sum256(body), Received: at})
 		if err != nil {
 			b.Fatal(err)
@@ -26,9 +26,9 @@ func BenchmarkApplyF24(b *testing.B) {
 	whole := samples.Matches(b)[1]
 	later := withDeletedGoal(b, whole)
 	known := goalcast.MatchRecord{}
-	for _, r := range []ingest.Reading{read("F7", whole.F7), read("F24", whole.F24)} {
+	for _, r := range []merge.Reading{read("F7", whole.F7), read("F24", whole.F24)} {
 		var err error
-		if known, _, err = ingest.Revise(known, r, r.Matches[0], at.UnixMilli()); err != nil {
+		if known, _, err = apply(known, r, r.Matches[0], at.UnixMilli()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -42,7 +42,7 @@ func BenchmarkApplyF24(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r := read("F24", bench.body)
-				_, events, err := ingest.Revise(known, r, r.Matches[0], at.UnixMilli())
+				_, events, err := apply(known, r, r.Matches[0], at.UnixMilli())
 				if err != nil || len(events) != bench.events {
 					b.Fatal(len(events), err)
 				}

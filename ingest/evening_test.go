@@ -17,7 +17,9 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
+	"goalcast/ingest/merge"
 	"goalcast/ingest/opta"
+	"goalcast/ingest/opta/optatest"
 	"goalcast/internal/samples"
 	"goalcast/store"
 )
@@ -59,7 +61,7 @@ type gated struct {
 	gate chan struct{}
 }
 
-func (g gated) Read(doc goalcast.Document) (ingest.Reading, error) {
+func (g gated) Read(doc goalcast.Document) (merge.Reading, error) {
 	if doc.Feed == "F24" {
 		<-g.gate
 	}
@@ -137,7 +139,7 @@ func tonight(whole samples.Match, match int) (f24, f7 []byte) {
 	return f24, []byte(small)
 }
 
-var touchlessF7 = match(30, "FirstHalf", "", 1, 0, `<Goal EventID="EVENT" Period="FirstHalf" PlayerRef="p11" Time="27" Type="Goal"/>`, "")
+var touchlessF7 = optatest.MadeF7(30, "FirstHalf", "", 1, 0, `<Goal EventID="EVENT" Period="FirstHalf" PlayerRef="p11" Time="27" Type="Goal"/>`, "")
 
 // Twenty F24s of 0.9 MB wait, and each worker that may take one has one; every goal in a small document goes by them.
 func TestNoGoalWaitsBehindTwentyF24s(t *testing.T) {

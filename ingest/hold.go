@@ -3,115 +3,11 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
-
-// Some steps football does not make: a match that was on has not begun, a period comes back, two goals are taken back at once. One document that says so is more
-// likely wrong than right, and everybody with the match on a phone would hear of it. What such a step takes back is held: it stays as it was told until a second,
-// newer document of the source says the same, until HoldTime is over, or until an operator confirms it. What else the document tells goes out at once.
-//
-// The record of the match has what is held, and whether a document confirms it is seen from what its sources are remembered to have said: the process that held it
-// may be gone, and documents may come in any order.
-
-// HoldTime is how long a step that football does not make is held if nothing confirms it and nothing undoes it. That a match has not begun after all is not believed
-// by itself, however long it takes.
-const HoldTime = 2 * time.Minute
-
-// fewTakenBack is how many goals, cards, substitutions and kicks one document may take back and be believed at once, and fewGoals how many goals.
-const (
-	fewTakenBack = 2
-	fewGoals     = 1
-)
-
-// heldStep is what ingest remembers of a step that is held.
-type heldStep struct {
-	Since    int64               `json:"since"`              // when the document arrived that made the step, ms
-	Document goalcast.DocumentID `json:"document,omitempty"` // which one; 0 if it was told without
-	Reset    bool                `json:"reset,omitempty"`    // the match would not have begun
-	Events   []string            `json:"events"`             // that stay though they were taken back, sorted
-}
-
-// Held is a step that football does not make, and that is not believed yet.
-type Held struct {
-	Match    goalcast.MatchID    `json:"match"`
-	Since    time.Time           `json:"since"` // UTC
-	Document goalcast.DocumentID `json:"document,omitempty"`
-	Reset    bool                `json:"reset,omitempty"` // the match would not have begun
-	Events   []string            `json:"events"`          // ids of what it takes back
-}
-
-// HeldStep tells what of a match is held, by its record. It is pure.
-func HeldStep(rec goalcast.MatchRecord) (Held, bool) {
-	memory, err := decodeFeeds(rec.Feeds)
-	if err != nil || memory[sourceOurs] == nil || memory[sourceOurs].held == nil {
-		return Held{}, false
-	}
-	h := memory[sourceOurs].held
-	return Held{Match: rec.Snapshot.ID, Since: time.UnixMilli(h.Since).UTC(), Document: h.Document, Reset: h.Reset, Events: h.Events}, true
-}
-
-// stillHeld are the ids of what is held.
-func (f feeds) stillHeld() []string {
-	if ours := f[sourceOurs]; ours != nil && ours.held != nil {
-		return ours.held.Events
-	}
-	return nil
-}
-
-// hold remembers what is held now; nil if nothing is. It tells whether a step begins to be held that was not.
-func (f feeds) hold(step *heldStep) (begins bool) {
-	f.note(func(ours *feed) {
-		if before := ours.held; before != nil && step != nil {
-			step.Since, step.Document, step.Reset = before.Since, before.Document, before.Reset || step.Reset
-		} else {
-			begins = step != nil
-		}
-		ours.held = step
-	})
-	return begins
-}
-
-// implausible finds what of the truth is not believed yet, seen from the match as it has been told: nil for a step that football makes. What is held already stays
-// so, until it is told again or confirmed.
-func (d *difference) implausible(t truth, already []string) *heldStep {
-	var taken []string
-	few := 0
-	for id := range t.unsure {
-		if known, ok := d.snapshot.Event(id); ok && known.Counts() {
-			taken = append(taken, id)
-			if weighty(known.Kind) || known.Kind == goalcast.KindShootoutKick {
-				few++
-			}
-		}
-	}
-	if len(taken) == 0 || t.anew && d.snapshot.State != goalcast.Live {
-		return nil
-	}
-	then := difference{snapshot: d.snapshot}
-	then.make(t, nil)
-	before, after := d.snapshot.Period.Order(), then.snapshot.Period.Order()
-	if after >= before && few <= fewTakenBack && goals(d.snapshot)-goals(then.snapshot) <= fewGoals {
-		taken = slices.DeleteFunc(taken, func(id string) bool { return !slices.Contains(already, id) })
-	}
-	if len(taken) == 0 {
-		return nil
-	}
-	slices.Sort(taken)
-	return &heldStep{Since: d.times.Received, Reset: after == 0 && before > 0, Events: taken}
-}
-
-// goals counts those that count, whatever result was awarded.
-func goals(s goalcast.Snapshot) (n int) {
-	for _, e := range s.Timeline {
-		if e.Kind == goalcast.KindGoal && e.Counts() {
-			n++
-		}
-	}
-	return n
-}
 
 // Replay is Process by an operator: if the document makes a step that is held, that is confirmed.
 func (in *Ingest) Replay(ctx context.Context, id goalcast.DocumentID) error {
@@ -125,48 +21,34 @@ func (in *Ingest) Replay(ctx context.Context, id goalcast.DocumentID) error {
 	if doc.Match == 0 {
 		return nil
 	}
-	return in.letGo(ctx, doc.Match, func(h heldStep) bool { return h.Document == id })
+	return in.confirm(ctx, doc.Match, func(h merge.Held) bool { return h.Document == id })
 }
 
-// LetGo lets all steps go that were held for HoldTime, of the matches given. Others of them stay as they are.
+// LetGo lets all steps go that were held for merge.HoldTime, of the matches given. Others of them stay as they are.
 func (in *Ingest) LetGo(ctx context.Context, matches []goalcast.MatchID, now time.Time) error {
 	records, err := in.store.MatchRecords(ctx, matches)
 	if err != nil {
 		return fmt.Errorf("held steps: %w", err)
 	}
-	due := func(h heldStep) bool { return !h.Reset && now.Sub(time.UnixMilli(h.Since)) >= HoldTime }
+	due := func(h merge.Held) bool { return h.Due(now) }
 	for id, rec := range records {
-		if h, held := HeldStep(rec); !held || !due(heldStep{Since: h.Since.UnixMilli(), Reset: h.Reset}) {
+		if h, held := in.merger.HeldStep(rec); !held || !due(h) {
 			continue
 		}
-		if err := in.letGo(ctx, id, due); err != nil {
+		if err := in.confirm(ctx, id, due); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// letGo makes the revisions that are held, if due says so.
-func (in *Ingest) letGo(ctx context.Context, match goalcast.MatchID, due func(heldStep) bool) error {
+// confirm makes the revisions that are held, if due says so.
+func (in *Ingest) confirm(ctx context.Context, match goalcast.MatchID, due func(merge.Held) bool) error {
 	var events []goalcast.Event
 	err := in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
 		defer in.recovered(goalcast.Document{Match: match}, &err)
-		events = nil
-		memory, err := decodeFeeds(rec.Feeds)
-		if err != nil {
-			return rec, nil, permanent(err)
-		}
-		if ours := memory[sourceOurs]; ours == nil || ours.held == nil || !due(*ours.held) {
-			return rec, nil, nil
-		}
-		memory.hold(nil)
-		if rec.Feeds, err = memory.encode(); err != nil {
-			return rec, nil, permanent(err)
-		}
-		d := difference{snapshot: rec.Snapshot, times: goalcast.Times{Received: time.Now().UnixMilli()}}
-		d.make(memory.merge(match, rec.Snapshot), nil)
-		rec.Snapshot, events = d.snapshot, d.events
-		return rec, d.events, nil
+		rec, events, err = in.merger.Release(rec, match, due, time.Now().UnixMilli())
+		return rec, events, err
 	})
 	if err != nil {
 		return fmt.Errorf("held step of match %d: %w", match, err)

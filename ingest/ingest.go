@@ -2,26 +2,15 @@
 // compares what it says with what is known of the match, and hands new event revisions to the bus. cmd/goalcast runs it; the packages below it
 // (ingest/opta) each read one provider's formats.
 //
-// The way of a document: receive.go takes the request and keeps the bytes, work.go decides which document is next, process.go reads and applies it,
-// and the rest is pure: feeds.go is what each source last said of a match, merge.go makes one truth of several sources by the table in trust.go, and
-// diff.go turns the difference to the snapshot into event revisions.
+// The way of a document: receive.go takes the request and keeps the bytes, work.go decides which document is next, process.go
+// reads and applies it. What a document says, and what that changes, is the business of package merge, which is pure.
 //
-// Documents come in any order, twice, and from several sources that tell of the same thing. None of that matters to what is known in the end:
-//
-//   - What a source last said of an event is decided by the version of the document that said it. When it arrived decides only where documents do not (Version).
-//   - A document is the whole truth of its moment. What stood in an older document of the source and is not in its newest was taken back.
-//   - A retraction by any source wins over what the others still say. The feeds of one provider are made at different paces, so the one that still tells of a
-//     goal is merely late. The opposite rule would leave a goal that VAR took back on the board until the slowest feed came round. A source that never told
-//     of a goal takes nothing back.
-//   - What is told under several ids and must be one thing is one event, under the id that viewers know: things.go.
-//   - What was told of an earlier occasion of a fixture does not count into the present one: occasion.go.
-//   - What football does not do is not believed of one document: hold.go.
-//   - An event that was taken back before it was ever seen alive exists all the same, as cancelled: else the timeline would depend on the order.
+// An Ingest belongs to no goroutine: requests, workers and the sweep share it. What they share is guarded by mu, or by a lock
+// of its own (workers, nameCache, metrics).
 package ingest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -32,10 +21,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
-
-// ErrUnread says that a document is of a feed that goalcast does not read; it is kept all the same.
-var ErrUnread = errors.New("feed is not read")
 
 // TaskKind is the kind of the queue's tasks that ingest makes. Their payload is a document's id in decimal; ProcessTask works on them.
 const TaskKind = "ingest:document"
@@ -85,11 +72,12 @@ type Config struct {
 	RetryDelay time.Duration // before the first retry after passing trouble; default 1 s
 	Retries    int           // how often the queue tries again; the sweeper does after that; default 10
 
-	// Library keeps tables, squads and commentary; without one their feeds are not read. States takes live statistics; without one they are dropped.
-	Library Library
-	States  StatePublisher
-	NameAge time.Duration // how long a player's name from the library is believed, and that there is none; default 10 min
-	Names   int           // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
+	// Reference keeps tables, squads and commentary; without one their feeds are not read. States takes live statistics;
+	// without one they are dropped.
+	Reference Reference
+	States    StatePublisher
+	NameAge   time.Duration // how long a player's name from the reference data is believed, and that there is none; default 10 min
+	Names     int           // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
 
 	// Now is the clock that documents' arrival and the sweep go by; processes that share a store want the same one. Default time.Now.
 	Now func() time.Time
@@ -148,6 +136,7 @@ type Ingest struct {
 	publisher Publisher
 	queue     Queue
 	providers map[string]Provider
+	merger    *merge.Merger
 	log       *slog.Logger
 	metrics   *metrics
 
@@ -168,7 +157,8 @@ type Ingest struct {
 	swept    sync.WaitGroup // of these
 }
 
-// New prepares an Ingest; it starts nothing. A provider without a secret is named in the log.
+// New prepares an Ingest; it starts nothing. What several providers tell of is believed of the first of them. A provider
+// without a secret is named in the log.
 func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []Provider, log *slog.Logger, reg prometheus.Registerer) *Ingest {
 	cfg = cfg.WithDefaults()
 	in := &Ingest{
@@ -194,9 +184,17 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 			log.Warn("no secret for this provider's feeds: only programs of this user on this machine may post", "provider", p.Name())
 		}
 	}
+	sources := make([][]merge.Source, len(providers))
+	for i, p := range providers {
+		sources[i] = p.Sources()
+	}
+	in.merger = merge.New(sources...)
 	in.UseSecrets(cfg.Secrets)
 	return in
 }
+
+// Merger is what merges the readings of this Ingest's providers: what it says of a match's record is what Ingest knows.
+func (in *Ingest) Merger() *merge.Merger { return in.merger }
 
 // UseSecrets exchanges the secrets of all providers. It may be called at any time.
 func (in *Ingest) UseSecrets(secrets map[string][]string) { in.secrets.Store(&secrets) }

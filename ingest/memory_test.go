@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
 
 // Memory is a store, bus and queue for tests: it keeps what the real ones keep, as JSON, and fails when it is told to. The external tests use it too.
@@ -235,17 +236,26 @@ type plain struct{}
 
 func (plain) Name() string { return "plain" }
 
+func (plain) Sources() []merge.Source {
+	return []merge.Source{
+		{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true, Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
+		{Name: sourceEvents, WholeSeconds: true, Exact: true, Detailed: true},
+		{Name: sourceList, WholeSeconds: true, Dates: true, Results: true},
+		{Name: sourcePlayer, Plays: true},
+	}
+}
+
 func (plain) Describe(headers map[string]string, _ []byte) (string, goalcast.MatchID) {
 	id, _ := strconv.ParseInt(headers["x-meta-game-id"], 10, 64)
 	return headers["x-meta-feed-type"], goalcast.MatchID(id)
 }
 
-func (plain) Read(d goalcast.Document) (r Reading, err error) {
+func (plain) Read(d goalcast.Document) (r merge.Reading, err error) {
 	switch {
 	case bytes.HasPrefix(d.Body, []byte("panic")):
 		panic("over a document")
 	case bytes.HasPrefix(d.Body, []byte("unread")):
-		return r, ErrUnread
+		return r, merge.ErrUnread
 	}
 	if err := json.Unmarshal(d.Body, &r); err != nil {
 		return r, errors.Join(errors.New("plain document"), err)
@@ -253,5 +263,20 @@ func (plain) Read(d goalcast.Document) (r Reading, err error) {
 	return r, nil
 }
 
-// Normal leaves out of a snapshot what depends on the way to it.
-func Normal(s goalcast.Snapshot) goalcast.Snapshot { return normal(s) }
+// Normal leaves out of a snapshot what depends on the way to it: revisions, sequence numbers, times and the scores of the moment.
+func Normal(s goalcast.Snapshot) goalcast.Snapshot {
+	s.Seq, s.FixtureRevision, s.Updated = 0, 0, 0
+	s.Timeline = slices.Clone(s.Timeline)
+	for i := range s.Timeline {
+		e := &s.Timeline[i]
+		e.Revision, e.Seq, e.Score, e.Times = 0, 0, nil, goalcast.Times{}
+	}
+	s.Lineups = slices.Clone(s.Lineups)
+	for i := range s.Lineups {
+		s.Lineups[i].Revision = 0
+	}
+	if len(s.Timeline) == 0 {
+		s.Timeline = nil
+	}
+	return s
+}

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
 
-// withNames fills in the names that the library knows, for players of whom the document has only the id. Without them viewers see a match without some names:
-// trouble with the library is no reason to hold a goal back.
-func (in *Ingest) withNames(ctx context.Context, m MatchReading) MatchReading {
-	if in.cfg.Library == nil {
+// withNames fills in the names that the reference data has, for players of whom the document has only the id. Without them viewers see a match without some names:
+// trouble with it is no reason to hold a goal back.
+func (in *Ingest) withNames(ctx context.Context, m merge.MatchReading) merge.MatchReading {
+	if in.cfg.Reference == nil {
 		return m
 	}
 	wanted := map[goalcast.PlayerID]bool{}
@@ -27,16 +28,16 @@ func (in *Ingest) withNames(ctx context.Context, m MatchReading) MatchReading {
 	if len(wanted) == 0 {
 		return m
 	}
-	known, err := in.names.of(ctx, wanted, in.cfg.Library.PlayerNames)
+	known, err := in.names.of(ctx, wanted, in.cfg.Reference.PlayerNames)
 	if err != nil {
 		in.metrics.trouble.WithLabelValues("store").Inc()
 		in.log.Warn("names of players not read", "match", m.Match, "error", err)
 	}
-	m.known = known
+	m.Known = known
 	return m
 }
 
-// nameCache remembers players' names from the library, and that there is none: an F24 a second asks for the same forty.
+// nameCache remembers players' names from the reference data, and that there is none: a document a second asks for the same forty.
 type nameCache struct {
 	age time.Duration
 	max int
@@ -46,7 +47,7 @@ type nameCache struct {
 }
 
 type cachedName struct {
-	name  string // empty: the library has none
+	name  string // empty: there is none
 	until time.Time
 }
 
@@ -111,7 +112,7 @@ func (in *Ingest) nameStored(ctx context.Context, doc goalcast.Document, list go
 			}
 		}
 	}
-	matches, err := in.cfg.Library.Matches(ctx, goalcast.MatchFilter{Competition: list.Competition.ID, From: day.Add(-namedAround), To: day.Add(namedAround)})
+	matches, err := in.cfg.Reference.Matches(ctx, goalcast.MatchFilter{Competition: list.Competition.ID, From: day.Add(-namedAround), To: day.Add(namedAround)})
 	if err != nil {
 		return fmt.Errorf("matches of competition %d: %w", list.Competition.ID, err)
 	}
@@ -125,7 +126,7 @@ func (in *Ingest) nameStored(ctx context.Context, doc goalcast.Document, list go
 		if len(nameless) == 0 {
 			continue
 		}
-		known, err := in.cfg.Library.PlayerNames(ctx, nameless)
+		known, err := in.cfg.Reference.PlayerNames(ctx, nameless)
 		if err != nil {
 			return fmt.Errorf("names for match %d: %w", m.ID, err)
 		}
@@ -158,18 +159,8 @@ func (in *Ingest) nameIn(ctx context.Context, doc goalcast.Document, match goalc
 	var events []goalcast.Event
 	err := in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
 		defer in.recovered(doc, &err)
-		memory, err := decodeFeeds(rec.Feeds)
-		if err != nil {
-			return rec, nil, permanent(err)
-		}
-		memory.learn(known)
-		if rec.Feeds, err = memory.encode(); err != nil {
-			return rec, nil, permanent(err)
-		}
-		d := difference{snapshot: rec.Snapshot, times: goalcast.Times{Received: doc.Received.UnixMilli()}}
-		d.make(memory.merge(match, rec.Snapshot), nil)
-		rec.Snapshot, events = d.snapshot, d.events
-		return rec, d.events, nil
+		rec, events, err = in.merger.Name(rec, match, known, doc.Received.UnixMilli())
+		return rec, events, err
 	})
 	if err != nil {
 		return fmt.Errorf("names for match %d: %w", match, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
 
 // shelf keeps readings as documents of the provider "plain" in the order in which they arrived, one each second, and applies them.
@@ -24,10 +25,10 @@ func newShelf(t *testing.T) *shelf {
 }
 
 // keep keeps what a source says, dated and received at those times after kick-off.
-func (s *shelf) keep(h heard, dated, received time.Duration) goalcast.DocumentID {
+func (s *shelf) keep(h said, dated, received time.Duration) goalcast.DocumentID {
 	s.t.Helper()
 	h.v.Time, h.v.Digest = kickoff.Add(dated), ""
-	body, err := json.Marshal(Reading{Source: h.source, Version: h.v, Matches: []MatchReading{h.m}})
+	body, err := json.Marshal(merge.Reading{Source: h.source, Version: h.v, Matches: []merge.MatchReading{h.m}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func (s *shelf) process(ids ...goalcast.DocumentID) {
 
 func (s *shelf) score() goalcast.Score { return s.memory.Record(testMatch).Snapshot.Score }
 
-// noneCancelled fails if viewers ever heard of something taken back.
+// noneCancelled fails if viewers ever said of something taken back.
 func (s *shelf) noneCancelled() {
 	s.t.Helper()
 	for _, e := range s.memory.Log {
@@ -63,7 +64,7 @@ func (s *shelf) noneCancelled() {
 func TestArrivalDecidesBetweenDocumentsOfOneSecond(t *testing.T) {
 	for n := range goalcast.PlayerID(12) { // twelve digests: by them one in two would be ordered wrongly
 		s := newShelf(t)
-		s.process(s.keep(says(sourceF24, 0, fixture(), goal(1, home, 27, 5)), 27*time.Minute, 27*time.Minute))
+		s.process(s.keep(says(sourceEvents, 0, fixture(), goal(1, home, 27, 5)), 27*time.Minute, 27*time.Minute))
 		before, after := says(sourceMatch, 0, fixture(), goal(2, away, 3, 90+n)), says(sourceMatch, 0, fixture(), goal(1, home, 27, 5), goal(2, away, 3, 190+n))
 		s.process(s.keep(before, 28*time.Minute, 28*time.Minute), s.keep(after, 28*time.Minute, 28*time.Minute))
 		s.noneCancelled()
@@ -121,7 +122,7 @@ func TestReplayedDocumentsOfOneSecondEndTheSame(t *testing.T) {
 		ids = append(ids[2:], ids[:2]...)
 	}
 	got := s.memory.Record(testMatch)
-	if fmt.Sprint(heardOf(t, got.Feeds)) != fmt.Sprint(heardOf(t, want.Feeds)) || got.Snapshot.Seq != want.Snapshot.Seq {
+	if fmt.Sprint(observedIn(t, got.Feeds)) != fmt.Sprint(observedIn(t, want.Feeds)) || got.Snapshot.Seq != want.Snapshot.Seq {
 		t.Errorf("ends as\n%s\nnot\n%s", got.Feeds, want.Feeds)
 	}
 	if e, _ := got.Snapshot.Event("plain:1"); e.Player.ID != 10 {
@@ -139,7 +140,7 @@ func TestReplayedDocumentsOfOneSecondEndTheSame(t *testing.T) {
 
 // A document from the future outranks what came before it, and nothing that comes after: else a wrong clock, or one wrong document, keeps the truth out for hours.
 func TestDocumentFromTheFutureOutranksNothingThatComesAfter(t *testing.T) {
-	for name, ahead := range map[string]time.Duration{"hours": 6*time.Hour - time.Minute, "just more than clocks differ": ClockAhead + time.Second} {
+	for name, ahead := range map[string]time.Duration{"hours": 6*time.Hour - time.Minute, "just more than clocks differ": merge.ClockAhead + time.Second} {
 		s := newShelf(t)
 		s.process(s.keep(says(sourceMatch, 0, fixture()), 10*time.Minute, 10*time.Minute))
 		future := s.keep(says(sourceMatch, 0, fixture(), goal(1, away, 3, 5), goal(2, away, 4, 5)), 11*time.Minute+ahead, 11*time.Minute+300*time.Millisecond)
@@ -165,22 +166,10 @@ func TestDocumentFromTheFutureOutranksNothingThatComesAfter(t *testing.T) {
 	}
 }
 
-// Tables, squads and commentary are ordered by the same versions.
-func TestEditionsSortAsVersionsDo(t *testing.T) {
-	at := func(v Version) Version { v.Time = kickoff; return v }
-	list := []Version{at(Version{Digest: "ff"}), at(Version{Document: 9, Digest: "ee"}), at(Version{Document: 10, Digest: "00"}), at(Version{Edited: kickoff, Document: 1}),
-		at(Version{Sent: kickoff}), at(Version{Produced: kickoff}), {Time: kickoff.Add(time.Second)}}
-	for i := range list[1:] {
-		if a, b := list[i], list[i+1]; a.Compare(b) >= 0 || a.edition() >= b.edition() {
-			t.Errorf("%+v is not before %+v: %s, %s", a, b, a.edition(), b.edition())
-		}
-	}
-}
-
 // What a document tells has happened by the time it arrives: a time that is still to come is none, so that it is never news later and orders nothing.
 func TestWhatHappenedDoesNotLieInTheFuture(t *testing.T) {
 	half, soon := period(goalcast.HalfTime), period(goalcast.FirstHalf)
-	half.At, soon.At = kickoff.Add(3*time.Hour), kickoff.Add(50*time.Minute+ClockAhead)
+	half.At, soon.At = kickoff.Add(3*time.Hour), kickoff.Add(50*time.Minute+merge.ClockAhead)
 	s := newShelf(t)
 	for n := range time.Duration(3) {
 		s.process(s.keep(says(sourceMatch, 0, fixture(), soon, half), 50*time.Minute+n*time.Minute, 50*time.Minute+n*time.Minute))

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -14,6 +13,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest/letters"
+	"goalcast/ingest/merge"
 )
 
 // live reads and applies a document that is just being kept. It is a worker's job: it outlives the request, and is waited for at the end.
@@ -54,14 +54,14 @@ func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
 	}
 	switch {
 	case errors.Is(err, goalcast.ErrPermanent) && doc.ID != 0: // its row or its bytes are damaged: it would be taken up again for ever
-		_, err = in.settle(ctx, doc, Reading{}, err)
+		_, err = in.settle(ctx, doc, merge.Reading{}, err)
 		return err
 	case err != nil:
 		return fmt.Errorf("document %d: %w", id, err)
 	}
 	p, known := in.providers[doc.Provider]
 	if !known {
-		_, err := in.settle(ctx, doc, Reading{}, fmt.Errorf("no provider %q", doc.Provider))
+		_, err := in.settle(ctx, doc, merge.Reading{}, fmt.Errorf("no provider %q", doc.Provider))
 		return err
 	}
 	reading, readErr := in.read(p, doc)
@@ -80,13 +80,13 @@ func (in *Ingest) ProcessTask(ctx context.Context, payload []byte) error {
 }
 
 // read lets the provider read a document, and checks what it made of it. A panic in it becomes an error.
-func (in *Ingest) read(p Provider, doc goalcast.Document) (reading Reading, err error) {
+func (in *Ingest) read(p Provider, doc goalcast.Document) (reading merge.Reading, err error) {
 	defer in.recovered(doc, &err)
 	begin := time.Now()
 	reading, err = p.Read(doc)
 	in.metrics.parse.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(time.Since(begin).Seconds())
 	if err != nil {
-		return Reading{}, err
+		return merge.Reading{}, err
 	}
 	return in.checked(doc, reading)
 }
@@ -101,85 +101,33 @@ func (in *Ingest) recovered(doc goalcast.Document, err *error) {
 	}
 }
 
-// checked refuses a reading that would do harm, and brings it into one form: a match stands in it once.
-func (in *Ingest) checked(doc goalcast.Document, r Reading) (Reading, error) {
+// checked refuses a reading that would do harm, see merge.Check.
+func (in *Ingest) checked(doc goalcast.Document, r merge.Reading) (merge.Reading, error) {
 	if r.Version.Digest == "" {
 		r.Version.Digest = hex.EncodeToString(doc.Digest[:])
 	}
-	if ahead := r.Version.Time.Sub(doc.Received); ahead > in.cfg.MaxAhead {
-		return Reading{}, fmt.Errorf("dated %s, %s after its arrival", r.Version.Time.Format(time.RFC3339), ahead.Round(time.Second))
-	}
-	if v := r.Version.believed(doc.Received); !v.Time.Equal(r.Version.Time) {
+	r, ahead, err := merge.Check(r, doc.Received, in.cfg.MaxAhead)
+	if ahead {
 		in.metrics.alarms.WithLabelValues(doc.Provider, "ahead").Inc()
-		r.Version = v
 	}
-	if r.Source == "" {
-		return Reading{}, errors.New("reading without a source")
-	}
-	if err := r.bounded(); err != nil {
-		return Reading{}, err
-	}
-	r.tidy()
-	place := make(map[goalcast.MatchID]int, len(r.Matches))
-	matches := make([]MatchReading, 0, len(r.Matches))
-	for _, m := range r.Matches {
-		if m.Match <= 0 {
-			return Reading{}, fmt.Errorf("match id %d", m.Match)
-		}
-		for i, e := range m.Facts {
-			if e.At.After(doc.Received.Add(ClockAhead)) {
-				m.Facts[i].At = time.Time{} // nothing has happened that is still to come; when it did is not known
-			}
-			if e.ID == "" || len(e.ID) > 120 || e.Kind == "" || e.Status == "" {
-				return Reading{}, fmt.Errorf("match %d: event %q of kind %q and status %q", m.Match, e.ID, e.Kind, e.Status)
-			}
-		}
-		if i, twice := place[m.Match]; twice {
-			matches[i] = joined(matches[i], m)
-			continue
-		}
-		place[m.Match] = len(matches)
-		matches = append(matches, m)
-	}
-	r.Matches = matches
-	for i := range r.Commentary {
-		if c := &r.Commentary[i]; c.Made.After(doc.Received.Add(ClockAhead)) {
-			c.Made = r.Version.Time // it orders what viewers are shown
-		}
-	}
-	return r, nil
-}
-
-func joined(a, b MatchReading) MatchReading {
-	a.Facts = append(append([]goalcast.Event{}, a.Facts...), b.Facts...)
-	if a.Fixture == nil {
-		a.Fixture = b.Fixture
-	}
-	players := make(map[goalcast.PlayerID]string, len(a.Players)+len(b.Players))
-	for _, from := range []map[goalcast.PlayerID]string{b.Players, a.Players} {
-		for id, name := range from {
-			players[id] = name
-		}
-	}
-	a.Players = players
-	return a
+	return r, err
 }
 
 // settle applies what was read and writes down what became of the document. Errors: ErrPermanent if it failed for good, else trouble that passes.
-func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading Reading, readErr error) (settled, error) {
+func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading merge.Reading, readErr error) (settled, error) {
 	done, err := settled{state: goalcast.DocumentReceived}, readErr
 	if readErr == nil {
 		if reading, err = in.complete(ctx, doc, reading); err == nil {
 			done, err = in.apply(ctx, doc, reading)
 		}
-		if err != nil && !errors.Is(err, goalcast.ErrPermanent) && !errors.Is(err, ErrUnread) {
+		if err != nil && !errors.Is(err, goalcast.ErrPermanent) && !errors.Is(err, merge.ErrUnread) {
 			in.metrics.trouble.WithLabelValues("store").Inc()
 			return settled{state: goalcast.DocumentReceived}, fmt.Errorf("document %d: %w", doc.ID, err)
 		}
 	}
 	state, text := goalcast.DocumentApplied, ""
 	switch {
-	case errors.Is(err, ErrUnread):
+	case errors.Is(err, merge.ErrUnread):
 		state, done.outcome, readErr, err = goalcast.DocumentIgnored, "ignored", nil, nil
 	case err != nil:
 		state, done.outcome, text = goalcast.DocumentFailed, "failed", errorText(err)
@@ -233,11 +181,11 @@ func errorText(err error) string {
 const listStep = 100
 
 // apply brings the reading's matches up to date, each in its own transaction, and publishes. The outcome is "changed", "unchanged" or "late".
-func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (done settled, err error) {
+func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r merge.Reading) (done settled, err error) {
 	defer in.recovered(doc, &err)
 	r.Version.Document = doc.ID
-	if r.shelves() {
-		done.outcome, err = in.shelve(ctx, doc, r)
+	if r.Reference() {
+		done.outcome, err = in.keepReference(ctx, doc, r)
 		return done, err
 	}
 	done.outcome = "unchanged"
@@ -256,48 +204,48 @@ func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r Reading) (
 				continue
 			case err != nil:
 				return settled{}, err
-			case len(was.events) > 0:
+			case len(was.Events) > 0:
 				done.outcome = "changed"
-			case was.late && len(r.Matches) == 1:
+			case was.Late && len(r.Matches) == 1:
 				done.outcome = "late"
 			}
-			done.matches = append(done.matches, settledMatch{m.Match, was.record.Snapshot.Seq, was.events})
+			done.matches = append(done.matches, settledMatch{m.Match, was.Record.Snapshot.Seq, was.Events})
 		}
 	}
 	return done, errors.Join(failed...)
 }
 
-func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r Reading, m MatchReading) (revised, error) {
+func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge.Reading, m merge.MatchReading) (merge.Result, error) {
 	var before goalcast.Snapshot
-	var done revised
+	var done merge.Result
 	m = in.withNames(ctx, m)
 	err := in.store.UpdateMatch(ctx, m.Match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
 		defer in.recovered(doc, &err) // within the store's transaction, so that it is rolled back
 		in.cfg.Fault("revising")
 		defer in.cfg.Fault("revised")
 		before = rec.Snapshot
-		done, err = revise(rec, r.key(), r.Version, m, doc.Received.UnixMilli())
-		return done.record, done.events, err
+		done, err = in.merger.Apply(rec, r, m, doc.Received.UnixMilli())
+		return done.Record, done.Events, err
 	})
 	if err != nil {
-		return revised{}, fmt.Errorf("match %d: %w", m.Match, err)
+		return merge.Result{}, fmt.Errorf("match %d: %w", m.Match, err)
 	}
-	if done.held {
+	if done.Held {
 		in.metrics.alarms.WithLabelValues(doc.Provider, "held").Inc()
 		in.log.Warn("a step that football does not make is held", "match", m.Match, "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed)
 	}
-	for _, d := range done.fresh {
+	for _, d := range done.Fresh {
 		in.disagreements.WithLabelValues(d.What).Inc()
 	}
-	if !done.late {
+	if !done.Late {
 		defer in.setState(ctx, statsState(r, m)...)
 	}
-	if len(done.events) == 0 {
+	if len(done.Events) == 0 {
 		return done, nil
 	}
-	in.metrics.revisions(before, done.events)
+	in.metrics.revisions(before, done.Events)
 	in.cfg.Fault("committed")
-	if in.publish(ctx, m.Match, done.events) {
+	if in.publish(ctx, m.Match, done.Events) {
 		in.cfg.Fault("published")
 	}
 	return done, nil
@@ -320,7 +268,7 @@ func (in *Ingest) publish(ctx context.Context, match goalcast.MatchID, events []
 //
 // The price: that the newest list told the same again is not remembered. If a list comes late that is older than it but newer than the last one that
 // brought news, and tells something else than both, it is believed until the next list.
-func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r Reading, step []MatchReading) ([]MatchReading, error) {
+func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r merge.Reading, step []merge.MatchReading) ([]merge.MatchReading, error) {
 	ids := make([]goalcast.MatchID, len(step))
 	for i, m := range step {
 		ids[i] = m.Match
@@ -329,33 +277,14 @@ func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r Reading
 	if err != nil {
 		return nil, fmt.Errorf("known matches of a list: %w", err)
 	}
-	var news []MatchReading
+	var news []merge.MatchReading
 	for _, m := range step {
 		rec, ok := known[m.Match]
-		if !ok || !repeats(rec, r, m, doc.Received.UnixMilli()) {
+		if !ok || !in.merger.Repeats(rec, r, m, doc.Received.UnixMilli()) {
 			news = append(news, m)
 		}
 	}
 	return news, nil
-}
-
-// repeats says whether the reading brings no event and nothing that is not remembered.
-func repeats(rec goalcast.MatchRecord, r Reading, m MatchReading, received int64) bool {
-	then, err := revise(rec, r.key(), r.Version, m, received)
-	if err != nil || len(then.events) > 0 {
-		return false // an error shows again under the lock
-	}
-	if bytes.Equal(then.record.Feeds, rec.Feeds) {
-		return true
-	}
-	memory, err := decodeFeeds(rec.Feeds)
-	if err != nil || memory[r.key()] == nil {
-		return false
-	}
-	// Heard once more as the newest known document it changes nothing: so it tells the same.
-	memory.hear(r.key(), memory[r.key()].newest, m)
-	again, err := memory.encode()
-	return err == nil && bytes.Equal(again, rec.Feeds)
 }
 
 // later gives a document to the queue. If that fails too, the sweeper finds it.
@@ -377,8 +306,8 @@ func (in *Ingest) logFailed(doc goalcast.Document, err error) {
 }
 
 // observeLag measures how long the document was on its way. More than ten minutes, or less than nothing, is a replay or a wrong clock.
-func (in *Ingest) observeLag(doc goalcast.Document, r Reading) {
-	made := r.Version.milliseconds()
+func (in *Ingest) observeLag(doc goalcast.Document, r merge.Reading) {
+	made := r.Version.Milliseconds()
 	if lag := time.Duration(doc.Received.UnixMilli()-made) * time.Millisecond; made != 0 && lag >= -time.Second && lag < 10*time.Minute {
 		in.metrics.lag.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(max(0, lag.Seconds()))
 	}

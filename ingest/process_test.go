@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
 
 // run starts Run and returns what ends it and waits for it.
@@ -158,7 +159,7 @@ func TestSweeperTakesThemInOrderAndGoesOnAfterABadOne(t *testing.T) {
 	b := newBench(t, Config{SweepEvery: time.Millisecond, SweepLimit: 3})
 	old := time.Now().Add(-time.Minute)
 	for minute := range 8 {
-		text := body(says(sourceF24, minute, fixture(), goal(1, home, minute+1, 5)))
+		text := body(says(sourceEvents, minute, fixture(), goal(1, home, minute+1, 5)))
 		if minute == 2 {
 			text = []byte("panic")
 		}
@@ -260,21 +261,21 @@ func TestSenderGoesAwayTooSoon(t *testing.T) {
 }
 
 // list is a fixture list of n matches, as of a minute.
-func list(n, minute int, change func(goalcast.MatchID, *goalcast.Fixture)) Reading {
-	r := Reading{Source: sourceF1, Version: version(minute)}
+func list(n, minute int, change func(goalcast.MatchID, *goalcast.Fixture)) merge.Reading {
+	r := merge.Reading{Source: sourceList, Version: version(minute)}
 	for id := goalcast.MatchID(1); id <= goalcast.MatchID(n); id++ {
 		f := fixture()
 		if change != nil {
 			change(id, f)
 		}
-		r.Matches = append(r.Matches, MatchReading{Match: id, Fixture: f})
+		r.Matches = append(r.Matches, merge.MatchReading{Match: id, Fixture: f})
 	}
 	return r
 }
 
 func TestListCostsOnlyWhatIsNewInIt(t *testing.T) {
 	b := newBench(t, Config{})
-	apply := func(r Reading) (string, int) {
+	apply := func(r merge.Reading) (string, int) {
 		before := b.memory.Updates
 		done, err := b.apply(t.Context(), goalcast.Document{Provider: "plain", Received: time.Now()}, r)
 		if err != nil {
@@ -296,7 +297,7 @@ func TestListCostsOnlyWhatIsNewInIt(t *testing.T) {
 	}
 	for _, step := range []struct {
 		name    string
-		r       Reading
+		r       merge.Reading
 		outcome string
 		updates int
 	}{
@@ -306,7 +307,7 @@ func TestListCostsOnlyWhatIsNewInIt(t *testing.T) {
 		{"one match moved", list(50, 3, moved), "changed", 1},
 		{"an older one, late", list(50, 1, nil), "unchanged", 0},
 		{"one match more", list(51, 4, moved), "changed", 1},
-		{"the match's own feed", Reading{Source: sourceMatch, Version: version(5), Matches: []MatchReading{{Match: 7, Fixture: own}}}, "changed", 1},
+		{"the match's own feed", merge.Reading{Source: sourceMatch, Version: version(5), Matches: []merge.MatchReading{{Match: 7, Fixture: own}}}, "changed", 1},
 		{"another name, which nobody sees and is remembered", list(51, 6, renamed), "unchanged", 1},
 	} {
 		if outcome, updates := apply(step.r); outcome != step.outcome || updates != step.updates {
@@ -334,7 +335,7 @@ func TestOneBrokenMatchDoesNotHoldUpTheList(t *testing.T) {
 
 func TestMatchThatStandsTwiceInAList(t *testing.T) {
 	b := newBench(t, Config{})
-	r := Reading{Source: sourceF24, Version: version(1), Matches: []MatchReading{
+	r := merge.Reading{Source: sourceEvents, Version: version(1), Matches: []merge.MatchReading{
 		{Match: 5, Facts: []goalcast.Event{goal(1, home, 3, 4)}, Players: map[goalcast.PlayerID]string{4: "Four"}},
 		{Match: 5, Fixture: fixture(), Facts: []goalcast.Event{goal(2, home, 4, 5)}, Players: map[goalcast.PlayerID]string{5: "Five"}},
 	}}

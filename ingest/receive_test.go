@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"goalcast"
+	"goalcast/ingest/merge"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,8 +69,8 @@ func (l *lines) String() string {
 }
 
 // body is a document of the plain provider.
-func body(h heard) []byte {
-	b, err := json.Marshal(Reading{Source: h.source, Version: h.v, Matches: []MatchReading{h.m}})
+func body(h said) []byte {
+	b, err := json.Marshal(merge.Reading{Source: h.source, Version: h.v, Matches: []merge.MatchReading{h.m}})
 	if err != nil {
 		panic(err)
 	}
@@ -111,7 +112,7 @@ func applied(n int) func(*Memory) bool {
 	return func(m *Memory) bool { return m.States()[goalcast.DocumentApplied] == n }
 }
 
-var oneGoal = says(sourceF24, 27, fixture(), goal(1, home, 27, 5))
+var oneGoal = says(sourceEvents, 27, fixture(), goal(1, home, 27, 5))
 
 func TestDocumentIsKeptAnsweredAndApplied(t *testing.T) {
 	b := newBench(t, Config{})
@@ -357,9 +358,9 @@ func TestDigest(t *testing.T) {
 
 func TestUnreadableDocumentsFailAlone(t *testing.T) {
 	b := newBench(t, Config{})
-	farAhead := says(sourceF24, 0, fixture())
+	farAhead := says(sourceEvents, 0, fixture())
 	farAhead.v.Time = time.Now().Add(48 * time.Hour)
-	noID := says(sourceF24, 0, fixture())
+	noID := says(sourceEvents, 0, fixture())
 	noID.m.Facts = []goalcast.Event{{Kind: goalcast.KindGoal, Status: goalcast.Confirmed}}
 	noMatch := oneGoal
 	noMatch.m.Match = 0

@@ -138,7 +138,7 @@ func TestRebuild(t *testing.T) {
 		if err != nil || broken.Score.Home != whole.Score.Home+1 {
 			t.Fatalf("%+v, %v", broken.Score, err)
 		}
-		rehearsal := ingest.NewRehearsal(db)
+		rehearsal := ingest.NewDryRun(db)
 		told := rebuild(rehearsal)
 		if still, err := db.Match(ctx, match); err != nil || !reflect.DeepEqual(still, broken) {
 			t.Errorf("the rehearsal changed the match: %v", err)
@@ -274,11 +274,11 @@ func recordOf(t *testing.T, db *store.Store, match goalcast.MatchID) goalcast.Ma
 	return records[match]
 }
 
-func TestRehearsalKeepsNothing(t *testing.T) {
+func TestDryRunKeepsNothing(t *testing.T) {
 	docs := simulated(1, 1)
 	db := openStore(t, "sqlite::memory:")
 	ids := keepAll(t, db, docs)
-	rehearsal := ingest.NewRehearsal(db)
+	rehearsal := ingest.NewDryRun(db)
 	in := reader(rehearsal)
 	for _, id := range ids {
 		if err := in.Process(t.Context(), id); err != nil {

@@ -1,10 +1,8 @@
 package watch
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +28,7 @@ func (w *Watch) notStarted(_ context.Context, r *round) (out []goalcast.Alarm, _
 	return out, nil
 }
 
-// silent: the ball rolls and no document comes. While the provider itself says that it sees nothing (F24, type 79), it is not alarmed.
+// silent: the ball rolls and no document comes. While the provider itself says that it sees nothing, it is not alarmed.
 func (w *Watch) silent(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	var ids []goalcast.MatchID
 	for _, m := range r.matches {
@@ -47,45 +45,15 @@ func (w *Watch) silent(ctx context.Context, r *round) (out []goalcast.Alarm, _ e
 		if !live(m) || !known || r.now.Sub(at) < w.cfg.Silent { // one without documents of its own is told by a fixture list
 			continue
 		}
-		gap, err := w.coverageGap(ctx, m.ID)
+		records, err := r.recordsOf(ctx, w.store)
 		if err != nil {
 			return nil, err
 		}
-		if !gap {
+		if w.cfg.Gap == nil || !w.cfg.Gap(records[m.ID]) {
 			out = append(out, ofMatch(m, fmt.Sprint("feed_silent:", m.ID), "in play (%s), and no document since %s", m.Period, at.UTC().Format(clock)))
 		}
 	}
 	return out, nil
-}
-
-// coverageGap says whether the newest F24 of the match ends with a gap in coverage.
-func (w *Watch) coverageGap(ctx context.Context, match goalcast.MatchID) (bool, error) {
-	list, err := w.store.Documents(ctx, goalcast.DocumentFilter{Provider: "opta", Feed: "F24", Match: match, Limit: 1})
-	if err != nil || len(list) == 0 {
-		return false, err
-	}
-	d, err := w.store.Document(ctx, list[0].ID)
-	return endsInGap(d.Body), err
-}
-
-var (
-	touchTag  = []byte("<Event ")
-	touchKind = regexp.MustCompile(`\stype_id="(\d+)"`)
-	touchTime = regexp.MustCompile(`\stimestamp="([^"]*)"`)
-)
-
-// endsInGap says whether the newest event of an F24, by its timestamp, is of type 79: a gap in coverage.
-func endsInGap(f24 []byte) bool {
-	newest, gap := "", false
-	for _, tag := range bytes.Split(f24, touchTag)[1:] {
-		tag, _, _ = bytes.Cut(tag, []byte(">"))
-		tag = append([]byte(" "), tag...)
-		kind, at := touchKind.FindSubmatch(tag), touchTime.FindSubmatch(tag)
-		if kind != nil && at != nil && string(at[1]) >= newest {
-			newest, gap = string(at[1]), string(kind[1]) == "79"
-		}
-	}
-	return gap
 }
 
 // noClip: a goal that counts and that nobody can watch.
@@ -149,11 +117,7 @@ func (w *Watch) disagree(ctx context.Context, r *round) (out []goalcast.Alarm, _
 	if w.cfg.Disagreements == nil || len(r.matches) == 0 {
 		return nil, nil
 	}
-	ids := make([]goalcast.MatchID, len(r.matches))
-	for i, m := range r.matches {
-		ids[i] = m.ID
-	}
-	records, err := w.store.MatchRecords(ctx, ids)
+	records, err := r.recordsOf(ctx, w.store)
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +144,7 @@ func (w *Watch) held(ctx context.Context, r *round) (out []goalcast.Alarm, _ err
 	if w.cfg.Held == nil || len(r.matches) == 0 {
 		return nil, nil
 	}
-	ids := make([]goalcast.MatchID, len(r.matches))
-	for i, m := range r.matches {
-		ids[i] = m.ID
-	}
-	records, err := w.store.MatchRecords(ctx, ids)
+	records, err := r.recordsOf(ctx, w.store)
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,6 @@ type Store interface {
 	MatchRecords(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error)
 	LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error) // when the last one of each match came
 	FailedFeeds(ctx context.Context, since time.Time) ([]goalcast.FailedFeed, error)
-	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // newest first, without bodies
-	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)
 	FailedClips(ctx context.Context, since time.Time) ([]goalcast.FailedClip, error)
 	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
 	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
@@ -70,6 +68,9 @@ type Config struct {
 	Disagreements func(goalcast.MatchRecord) []Disagreement
 	// Held tells which step of a match is not believed yet, by its record: text for a person, empty if there is none; nil if nobody knows. It is pure.
 	Held func(goalcast.MatchRecord) string
+
+	// Gap tells whether a match's provider says itself that it sees nothing now, by its record; nil if nobody knows. It is pure.
+	Gap func(goalcast.MatchRecord) bool
 
 	// Webhook is called with every alarm that opens, closes or is acknowledged: a POST of JSON, see notice. Empty: none.
 	Webhook string
@@ -133,14 +134,14 @@ func New(cfg Config, store Store, queue Queue, log *slog.Logger, reg prometheus.
 	return w
 }
 
-// check is one watchdog: the alarms that have a reason now.
+// check finds one kind of alarm: those that have a reason now.
 type check struct {
 	kind  goalcast.AlarmKind
 	limit time.Duration
 	look  func(context.Context, *round) ([]goalcast.Alarm, error)
 }
 
-// ofMatches says whether the watchdog of a kind looks at the matches; others can look without them.
+// ofMatches says whether the check of a kind looks at the matches; others can do without them.
 func ofMatches(kind goalcast.AlarmKind) bool {
 	switch kind {
 	case goalcast.AlarmUnreadable, goalcast.AlarmQueueLag, goalcast.AlarmClipFailed, goalcast.AlarmJobStale:
@@ -153,10 +154,24 @@ func ofMatches(kind goalcast.AlarmKind) bool {
 type round struct {
 	now     time.Time
 	matches []goalcast.Snapshot
+	records map[goalcast.MatchID]goalcast.MatchRecord // of the matches; nil until a check wants them
 }
 
-// Check looks once, and opens and closes alarms. An alarm whose watchdog could not look stays as it is. The error is the first of those; the others are looked at
-// all the same.
+// recordsOf reads the records of the matches, once.
+func (r *round) recordsOf(ctx context.Context, s Store) (_ map[goalcast.MatchID]goalcast.MatchRecord, err error) {
+	if r.records != nil {
+		return r.records, nil
+	}
+	ids := make([]goalcast.MatchID, len(r.matches))
+	for i, m := range r.matches {
+		ids[i] = m.ID
+	}
+	r.records, err = s.MatchRecords(ctx, ids)
+	return r.records, err
+}
+
+// Check looks once, and opens and closes alarms. An alarm whose check failed stays as it is. The error is the first of those; the others are
+// made all the same.
 func (w *Watch) Check(ctx context.Context) error {
 	now := w.cfg.Now()
 	matches, failed := w.store.Matches(ctx, goalcast.MatchFilter{From: now.Add(-w.cfg.Back), To: now.Add(time.Minute)})
@@ -185,7 +200,7 @@ func (w *Watch) Check(ctx context.Context) error {
 			found, err = c.look(ctx, r)
 		}
 		if err != nil {
-			w.log.Warn("watchdog cannot look", "kind", c.kind, "error", err)
+			w.log.Warn("check failed, its alarms stay as they are", "kind", c.kind, "error", err)
 			if failed == nil {
 				failed = err
 			}

@@ -234,7 +234,8 @@ func TestPostponedMatchDoesNotAlarm(t *testing.T) {
 
 func TestSilentFeed(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
-		w := newTower(t, db, watch.Config{})
+		gap := false
+		w := newTower(t, db, watch.Config{Gap: func(rec goalcast.MatchRecord) bool { return rec.Snapshot.ID == 7 && gap }})
 		w.happens(fixture(1, ""), period(goalcast.FirstHalf, kickoff))
 		w.document(kickoff.Add(1*minute), "F9", "a")
 		w.at(3 * minute)
@@ -242,11 +243,11 @@ func TestSilentFeed(t *testing.T) {
 		w.document(kickoff.Add(5*minute), "F9", "a") // the same again: the provider lives
 		w.at(6 * minute)
 		w.at(8*minute, "feed_silent:7")
-		w.document(kickoff.Add(9*minute), "F24",
-			`<Games><Event id="1" type_id="79" timestamp="2026-05-17T15:39:00.000"></Event><Event id="2" type_id="1" timestamp="2026-05-17T15:38:00.000"/></Games>`)
+		w.document(kickoff.Add(9*minute), "F24", "b")
+		gap = true
 		w.at(15 * minute) // the provider says itself that it sees nothing
-		w.document(kickoff.Add(16*minute), "F24",
-			`<Games><Event id="1" type_id="79" timestamp="2026-05-17T15:39:00.000"></Event><Event id="2" type_id="1" timestamp="2026-05-17T15:46:00.000"/></Games>`)
+		w.document(kickoff.Add(16*minute), "F24", "c")
+		gap = false
 		w.at(17 * minute)
 		w.at(20*minute, "feed_silent:7")
 		w.happens(period(goalcast.HalfTime, kickoff.Add(46*minute)))

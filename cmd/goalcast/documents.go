@@ -158,10 +158,10 @@ func (c *replayCmd) Validate() error {
 // replay is one run of the command.
 type replay struct {
 	*replayCmd
-	db        *store.Store
-	in        *ingest.Ingest
-	rehearsal *ingest.Rehearsal // nil without --dry-run
-	log       *slog.Logger
+	db     *store.Store
+	in     *ingest.Ingest
+	dryRun *ingest.DryRun // nil without --dry-run
+	log    *slog.Logger
 
 	mu      sync.Mutex // guards the rest
 	failed  int
@@ -180,10 +180,10 @@ func (c *replayCmd) Run(ctx context.Context, _ options) error {
 	defer db.Close()
 	r := &replay{replayCmd: c, db: db, log: log, matches: map[goalcast.MatchID]bool{}}
 	var s ingest.Store = db
-	cfg := ingest.Config{Library: db}
+	cfg := ingest.Config{Reference: db}
 	if c.DryRun {
-		r.rehearsal = ingest.NewRehearsal(db)
-		s, cfg.Library = r.rehearsal, ingest.RehearsalLibrary{Library: db}
+		r.dryRun = ingest.NewDryRun(db)
+		s, cfg.Reference = r.dryRun, ingest.DryRunReference{Reference: db}
 	}
 	r.in = ingest.New(cfg, s, outboxOnly{}, nil, providers(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	ctx = store.Quiet(ctx)
@@ -200,7 +200,7 @@ func (c *replayCmd) Run(ctx context.Context, _ options) error {
 		return err
 	}
 	if c.DryRun {
-		r.events = printEvents(os.Stdout, r.rehearsal.Events())
+		r.events = printEvents(os.Stdout, r.dryRun.Events())
 	}
 	log.Info("replayed", "documents", len(ids), "failed", r.failed, "revisions", r.events, "dry_run", c.DryRun, "took", time.Since(begin).Round(time.Millisecond))
 	if r.failed > 0 {

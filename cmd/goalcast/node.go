@@ -117,7 +117,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		n.makeClips()
 		n.ingest = ingest.New(ingest.Config{
 			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers, SweepAge: n.cfg.SweepAge, Fault: o.fault,
-			Library: n.db, States: n.bus, Now: n.db.Now,
+			Reference: n.db, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()
 		if err := n.makePulls(); err != nil {

@@ -44,7 +44,7 @@ const (
 	keepAlarms      = 90 * 24 * time.Hour
 )
 
-// makeWatch makes the watchdogs, and adds the jobs of the archive and theirs. Every process can do those of the archive; those that ingest look after the matches.
+// makeWatch makes the checks, and adds the jobs of the archive and theirs. Every process can do those of the archive; those that ingest look after the matches.
 func (n *node) makeWatch() {
 	a := n.cfg.Alarm
 	off := func(d time.Duration) time.Duration { // 0 is never here, and the default there
@@ -55,7 +55,8 @@ func (n *node) makeWatch() {
 	}
 	n.watch = watch.New(watch.Config{
 		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary), Disagree: off(a.Disagree),
-		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: len(n.cfg.FeedSecrets["wsc"]) > 0 || n.cfg.Clips.PullKey != "", Disagreements: disagreements, Held: heldStep,
+		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: len(n.cfg.FeedSecrets["wsc"]) > 0 || n.cfg.Clips.PullKey != "",
+		Disagreements: n.disagreements, Held: n.heldStep, Gap: n.gap,
 		Webhook: a.Webhook, Secret: a.WebhookSecret, Now: n.db.Now,
 	}, n.db, n.queue, n.log, n.reg)
 	n.queue.Handle(watch.TaskWebhook, n.watch.WebhookTask)
@@ -81,9 +82,9 @@ func (n *node) pruneArchive(ctx context.Context) error {
 	return errors.Join(err, n.db.PruneAlarms(ctx, n.db.Now().Add(-keepAlarms)))
 }
 
-// disagreements puts what ingest finds into the watchdog's words.
-func disagreements(rec goalcast.MatchRecord) (out []watch.Disagreement) {
-	for _, d := range ingest.Disagreements(rec) {
+// disagreements puts what ingest finds into the words of an alarm.
+func (n *node) disagreements(rec goalcast.MatchRecord) (out []watch.Disagreement) {
+	for _, d := range n.ingest.Merger().Disagreements(rec) {
 		name := strings.TrimSpace(d.What + " " + d.Event)
 		out = append(out, watch.Disagreement{Name: strings.ReplaceAll(name, " ", ":"), Since: d.Since,
 			Text: fmt.Sprintf("%s: %s (%s)", name, d.Detail, strings.Join(d.Sources, ", "))})
@@ -91,9 +92,9 @@ func disagreements(rec goalcast.MatchRecord) (out []watch.Disagreement) {
 	return out
 }
 
-// heldStep puts what ingest holds into the watchdog's words.
-func heldStep(rec goalcast.MatchRecord) string {
-	h, held := ingest.HeldStep(rec)
+// heldStep puts what ingest holds into the words of an alarm.
+func (n *node) heldStep(rec goalcast.MatchRecord) string {
+	h, held := n.ingest.Merger().HeldStep(rec)
 	if !held {
 		return ""
 	}
@@ -104,6 +105,9 @@ func heldStep(rec goalcast.MatchRecord) string {
 	return fmt.Sprintf("document %d of %s %s (%d events); it is not believed until a second document says so, or POST /admin/documents/%[1]d/replay", h.Document,
 		h.Since.Format("15:04:05 UTC"), what, len(h.Events))
 }
+
+// gap says whether the provider of a match says itself that it sees nothing.
+func (n *node) gap(rec goalcast.MatchRecord) bool { return n.ingest.Merger().Gap(rec) }
 
 // heldBack is how long after its kick-off steps of a match are let go by themselves.
 const heldBack = 48 * time.Hour

@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
 	"goalcast/ingest/letters"
+	"goalcast/ingest/merge"
 )
 
 // wrong is an error about one field, for whoever wrote the document.
 func wrong(field, format string, args ...any) error {
-	return &ingest.FieldError{Field: field, Text: fmt.Sprintf(format, args...)}
+	return &merge.FieldError{Field: field, Text: fmt.Sprintf(format, args...)}
 }
 
 // decode reads the JSON. It is strict about names: a field that is not known is a typo, and a typo must not look like "taken back". It is lenient about form: a number
@@ -174,8 +174,8 @@ func timeOf(path string, in any) (time.Time, error) {
 	if !ok || err != nil {
 		return at, wrong(path, "want a time like 2026-05-17T14:30:00Z, not %s", shown(in))
 	}
-	if year := at.UTC().Year(); year < ingest.FirstYear || year > ingest.LastYear {
-		return at, wrong(path, "want a time between the years %d and %d", ingest.FirstYear, ingest.LastYear)
+	if year := at.UTC().Year(); year < merge.FirstYear || year > merge.LastYear {
+		return at, wrong(path, "want a time between the years %d and %d", merge.FirstYear, merge.LastYear)
 	}
 	return at, nil
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
 	"goalcast/ingest/letters"
+	"goalcast/ingest/merge"
 )
 
 // Name is the provider's name, and what its event ids begin with.
@@ -28,6 +28,9 @@ type Provider struct{}
 
 // New makes a Provider.
 func New() Provider { return Provider{} }
+
+// Sources tells nothing: what is written by hand comes after what providers say.
+func (Provider) Sources() []merge.Source { return nil }
 
 // Name is the last part of the feed's path.
 func (Provider) Name() string { return Name }
@@ -88,25 +91,25 @@ var eventID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,80}$`)
 //
 // The ids of events are the sender's, and senders count in each match anew: so the match is a part of what viewers get as the id. Releases that left it out gave ids
 // that stay in the matches that have them.
-func (Provider) Read(d goalcast.Document) (ingest.Reading, error) {
+func (Provider) Read(d goalcast.Document) (merge.Reading, error) {
 	var mended letters.Mended
 	doc, err := decode(d.Body, &mended)
 	if err == nil {
 		err = doc.check()
 	}
 	if err != nil {
-		return ingest.Reading{}, err
+		return merge.Reading{}, err
 	}
-	m := ingest.MatchReading{Match: doc.Match, Fixture: doc.Fixture, Players: map[goalcast.PlayerID]string{}}
+	m := merge.MatchReading{Match: doc.Match, Fixture: doc.Fixture, Players: map[goalcast.PlayerID]string{}}
 	seen := map[string]bool{}
 	for i, e := range doc.Events {
 		path := fmt.Sprintf("events[%d]", i)
 		fact, err := e.fact(path)
 		if err != nil {
-			return ingest.Reading{}, err
+			return merge.Reading{}, err
 		}
 		if seen[e.ID] {
-			return ingest.Reading{}, wrong(path+".id", "%q stands here twice", e.ID)
+			return merge.Reading{}, wrong(path+".id", "%q stands here twice", e.ID)
 		}
 		seen[e.ID] = true
 		fact.ID = Name + ":" + e.ID // of this match: those of another may be the same
@@ -116,16 +119,16 @@ func (Provider) Read(d goalcast.Document) (ingest.Reading, error) {
 		path := fmt.Sprintf("lineups[%d]", i)
 		switch {
 		case l.Team <= 0:
-			return ingest.Reading{}, wrong(path+".team", "want the id of one of the teams")
+			return merge.Reading{}, wrong(path+".team", "want the id of one of the teams")
 		case i > 0 && l.Team == doc.Lineups[0].Team:
-			return ingest.Reading{}, wrong(path+".team", "want one line-up of a team, this is the second of %d", l.Team)
+			return merge.Reading{}, wrong(path+".team", "want one line-up of a team, this is the second of %d", l.Team)
 		case len(l.Players) > maxPlayers:
-			return ingest.Reading{}, wrong(path+".players", "want at most %d", maxPlayers)
+			return merge.Reading{}, wrong(path+".players", "want at most %d", maxPlayers)
 		}
 		m.Facts = append(m.Facts, goalcast.Event{ID: fmt.Sprintf("%s:lineup:%d", Name, l.Team), Kind: goalcast.KindLineup, Status: goalcast.Confirmed,
 			Team: l.Team, Lineup: &l})
 	}
-	return ingest.Reading{Source: Name, Version: ingest.Version{Time: doc.Time.UTC()}, Matches: []ingest.MatchReading{m}, Mended: mended}, nil
+	return merge.Reading{Source: Name, Version: merge.Version{Time: doc.Time.UTC()}, Matches: []merge.MatchReading{m}, Mended: mended}, nil
 }
 
 // check looks at what every document needs.

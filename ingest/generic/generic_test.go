@@ -25,6 +25,7 @@ import (
 	"goalcast/ingest"
 	"goalcast/ingest/generic"
 	"goalcast/ingest/letters"
+	"goalcast/ingest/merge"
 	"goalcast/store"
 )
 
@@ -42,7 +43,7 @@ func example(t testing.TB) []byte {
 	return found[1]
 }
 
-func read(body string) (ingest.Reading, error) {
+func read(body string) (merge.Reading, error) {
 	return generic.New().Read(goalcast.Document{Provider: generic.Name, Body: []byte(body)})
 }
 
@@ -128,7 +129,7 @@ func TestErrorsNameTheField(t *testing.T) {
 		{`{"events":[` + strings.Repeat("{},", 200_000) + `{}]}`, "", "more than"},
 	} {
 		_, err := read(tt.body)
-		var field *ingest.FieldError
+		var field *merge.FieldError
 		if !errors.As(err, &field) || field.Field != tt.field || !strings.Contains(field.Text, tt.want) {
 			t.Errorf("%.300s: %v, want %q: %q", tt.body, err, tt.field, tt.want)
 		}

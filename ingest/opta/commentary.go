@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // maxLines bounds the lines of one document; a long match with extra time has some 250.
 const maxLines = 3000
 
 // readF13 reads a commentary (F13, and F13m in other languages): one match in one language, newest line first.
-func readF13(r *reader, doc goalcast.Document, c clock) (ingest.Reading, error) {
-	reading := ingest.Reading{Source: sourceF13}
+func readF13(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
+	reading := merge.Reading{Source: sourceF13}
 	near := r.produced()
 	if near.IsZero() {
 		near = doc.Received

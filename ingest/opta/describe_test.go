@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 func TestDescribe(t *testing.T) {
@@ -68,8 +68,8 @@ func TestReadRefuses(t *testing.T) {
 		want       string
 	}{
 		"empty":                     {"F24", "", ErrEmpty, ""},
-		"a feed that is not read":   {"F42", strings.Replace(f1, "RESULTS", "PREVIEW", 1), ingest.ErrUnread, "F42"},
-		"an unread feed, broken":    {"F2", "<preview", ingest.ErrUnread, ""},
+		"a feed that is not read":   {"F42", strings.Replace(f1, "RESULTS", "PREVIEW", 1), merge.ErrUnread, "F42"},
+		"an unread feed, broken":    {"F2", "<preview", merge.ErrUnread, ""},
 		"F40 without competition":   {"F40", strings.Replace(f1, "RESULTS", "SQUADS", 1), nil, "competition_id"},
 		"standings by their body":   {"", strings.Replace(f1, "RESULTS", "STANDINGS", 1), nil, "opta F3: element SoccerDocument, attribute competition_id"},
 		"a broken ticker":           {"F26", "<feed", nil, "not closed"},
@@ -98,7 +98,7 @@ func TestReadRefuses(t *testing.T) {
 		if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %v with %q", name, err, tt.is, tt.want)
 		}
-		if tt.is == nil && (errors.Is(err, ErrWrongFeed) || errors.Is(err, ingest.ErrUnread)) {
+		if tt.is == nil && (errors.Is(err, ErrWrongFeed) || errors.Is(err, merge.ErrUnread)) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestVersionOfDocuments(t *testing.T) {
 
 // What the headers of a delivery say decides between two documents of one second that have no production header.
 func TestVersionByTheHeadersOfTheDelivery(t *testing.T) {
-	read := func(produced, updated string) ingest.Version {
+	read := func(produced, updated string) merge.Version {
 		d := document("F9", f7(inPlay, "", ""))
 		d.Headers = map[string]string{"x-meta-production-server-timestamp": produced, "x-meta-last-updated": updated}
 		r, err := New().Read(d)

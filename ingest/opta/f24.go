@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // The types of event that facts are made of. Some 1,700 of 1,800 events of a match are none of them.
@@ -31,6 +31,7 @@ const (
 	typeAddedTime   = 70
 	typeLateStart   = 75
 	typeEarlyEnd    = 76
+	typeGap         = 79 // in coverage
 )
 
 // The qualifiers that facts are made of; cardReason and reviewWords have more.
@@ -118,17 +119,19 @@ type game struct {
 	clock        clock
 	id           goalcast.MatchID
 	fixture      goalcast.Fixture
-	claims       *ingest.Claims // home_score and away_score, which newer documents have
+	claims       *merge.Claims // home_score and away_score, which newer documents have
 	touches      []touch
 	actors       []actor
 	lastModified []byte // newest of all events
 	lastVersion  []byte
-	ended        bool // the match is over
+	ended        bool   // the match is over
+	newest       []byte // timestamp of the newest event
+	gap          bool   // which is a gap in coverage
 }
 
 // readF24 reads every event's attributes, and of the few that matter the qualifiers.
-func readF24(r *reader, doc goalcast.Document, c clock) (ingest.Reading, error) {
-	reading := ingest.Reading{Source: sourceF24}
+func readF24(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
+	reading := merge.Reading{Source: sourceF24}
 	written := string(r.attr("timestamp"))
 	near := r.produced()
 	if near.IsZero() {
@@ -171,7 +174,7 @@ func readF24(r *reader, doc goalcast.Document, c clock) (ingest.Reading, error) 
 	reading.Version.Time = made
 	for _, g := range games {
 		reading.Version.Edited = latest(reading.Version.Edited, g.edited(made))
-		reading.Matches = append(reading.Matches, ingest.MatchReading{Match: g.id, Fixture: &g.fixture, Facts: g.facts(), Claims: g.claims})
+		reading.Matches = append(reading.Matches, merge.MatchReading{Match: g.id, Fixture: &g.fixture, Facts: g.facts(), Claims: g.claims, Gap: g.gap})
 	}
 	return reading, nil
 }
@@ -188,7 +191,7 @@ func (g *game) describe(r *reader) {
 	}
 	home, away := text("home_score"), text("away_score")
 	if digits(home) && digits(away) {
-		g.claims = &ingest.Claims{Score: &goalcast.Score{Home: count(home), Away: count(away)}}
+		g.claims = &merge.Claims{Score: &goalcast.Score{Home: count(home), Away: count(away)}}
 	}
 }
 
@@ -209,6 +212,9 @@ func (g *game) event(r *reader) {
 	kind := number(r.attr("type_id"))
 	g.lastModified = larger(g.lastModified, r.attr("last_modified"))
 	g.lastVersion = larger(g.lastVersion, r.attr("version"))
+	if at := r.attr("timestamp"); len(at) > 0 && bytes.Compare(at, g.newest) >= 0 {
+		g.newest, g.gap = at, kind == typeGap
+	}
 	t := touch{number: number(r.attr("event_id")), team: id(r.attr("team_id")), player: id(r.attr("player_id"))}
 	if len(g.actors) == maxActors || len(g.touches) == maxTouches {
 		r.fail("element Game has more than %d events, or %d of goals, cards and the like", maxActors, maxTouches)

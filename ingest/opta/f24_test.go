@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // ev is an Event of team 1 in the second half; more attributes and qualifiers ("9" or "55=12") can follow.
@@ -210,7 +210,7 @@ func TestLimitsOfDocuments(t *testing.T) {
 		people += fmt.Sprintf(`<Player uID="p%d"><PersonName><Last>A</Last></PersonName></Player>`, i+1)
 		inLineup += fmt.Sprintf(`<MatchPlayer PlayerRef="p%d"/>`, i+1)
 	}
-	for i := range ingest.MaxMatches + 1 {
+	for i := range merge.MaxMatches + 1 {
 		matches += fmt.Sprintf(`<MatchData uID="g%d"/>`, i+1)
 	}
 	for name, tt := range map[string]struct{ feed, body, want string }{

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // fixtureList is an F1 while it is read: all matches of a season, and the names of the teams after them.
@@ -16,13 +16,13 @@ type fixtureList struct {
 	season      string
 	made        time.Time // the document
 	edited      time.Time // newest MatchData@last_modified
-	matches     []ingest.MatchReading
+	matches     []merge.MatchReading
 	teams       map[goalcast.TeamID]string
 }
 
 // readF1 reads fixtures and results. A match in it that has no id is skipped: there is nothing to hang it on.
-func readF1(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) {
-	reading := ingest.Reading{Source: sourceF1}
+func readF1(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
+	reading := merge.Reading{Source: sourceF1}
 	l := fixtureList{clock: c, teams: map[goalcast.TeamID]string{}}
 	var written string
 	r.each(func() {
@@ -70,8 +70,8 @@ func (l *fixtureList) match(r *reader) {
 	if match == 0 {
 		return
 	}
-	if len(l.matches) == ingest.MaxMatches {
-		r.fail("more than %d matches in one list", ingest.MaxMatches)
+	if len(l.matches) == merge.MaxMatches {
+		r.fail("more than %d matches in one list", merge.MaxMatches)
 		return
 	}
 	l.edited = latest(l.edited, l.clock.f24(string(r.attr("last_modified")), l.made))
@@ -110,7 +110,7 @@ func (l *fixtureList) match(r *reader) {
 	if (period == resultAwarded || result == resultAwarded) && home.hasScore && away.hasScore {
 		f.Awarded, f.Reported = &goalcast.Score{Home: home.score, Away: away.score}, nil
 	}
-	l.matches = append(l.matches, ingest.MatchReading{Match: match, Fixture: f})
+	l.matches = append(l.matches, merge.MatchReading{Match: match, Fixture: f})
 }
 
 // kickoff reads the children of MatchInfo; a Result among them says what kind of result it is.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // FuzzRead hands any bytes to Read as any feed. It must end soon, never panic, leave the body alone, and say either what the document
@@ -50,7 +50,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("described as %q", described)
 		}
 		if err != nil {
-			if !strings.HasPrefix(err.Error(), "opta") || len(err.Error()) > 400 && !errors.Is(err, ingest.ErrUnread) {
+			if !strings.HasPrefix(err.Error(), "opta") || len(err.Error()) > 400 && !errors.Is(err, merge.ErrUnread) {
 				t.Fatalf("an error that is not clear: %v", err)
 			}
 			return
@@ -60,7 +60,7 @@ func FuzzRead(f *testing.F) {
 }
 
 // checkReading checks what must hold of every reading, whatever the document was.
-func checkReading(t *testing.T, r ingest.Reading) {
+func checkReading(t *testing.T, r merge.Reading) {
 	t.Helper()
 	if r.Source == "" || r.Version.Time.IsZero() || r.Version.Time.Location() != time.UTC || r.Version.Digest == "" {
 		t.Fatalf("reading without source or version: %+v", r)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // document is a document as ingest hands it to Read.
@@ -16,7 +16,7 @@ func document(feed, body string) goalcast.Document {
 }
 
 // mustRead reads a document of one match.
-func mustRead(t *testing.T, feed, body string) (ingest.Reading, ingest.MatchReading) {
+func mustRead(t *testing.T, feed, body string) (merge.Reading, merge.MatchReading) {
 	t.Helper()
 	r, err := New().Read(document(feed, body))
 	if err != nil {
@@ -29,7 +29,7 @@ func mustRead(t *testing.T, feed, body string) (ingest.Reading, ingest.MatchRead
 }
 
 // fact finds a fact by its id.
-func fact(t *testing.T, m ingest.MatchReading, id string) goalcast.Event {
+func fact(t *testing.T, m merge.MatchReading, id string) goalcast.Event {
 	t.Helper()
 	for _, e := range m.Facts {
 		if e.ID == id {
@@ -40,7 +40,7 @@ func fact(t *testing.T, m ingest.MatchReading, id string) goalcast.Event {
 	return goalcast.Event{}
 }
 
-func hasFact(m ingest.MatchReading, id string) bool {
+func hasFact(m merge.MatchReading, id string) bool {
 	for _, e := range m.Facts {
 		if e.ID == id {
 			return true
@@ -49,7 +49,7 @@ func hasFact(m ingest.MatchReading, id string) bool {
 	return false
 }
 
-func ids(m ingest.MatchReading) []string {
+func ids(m merge.MatchReading) []string {
 	var out []string
 	for _, e := range m.Facts {
 		out = append(out, e.ID+" "+string(e.Status))
@@ -58,7 +58,7 @@ func ids(m ingest.MatchReading) []string {
 }
 
 // periodsOf lists the periods that hold, in match order.
-func periodsOf(m ingest.MatchReading) string {
+func periodsOf(m merge.MatchReading) string {
 	var out []string
 	for p := 1; p <= goalcast.FullTime.Order(); p++ {
 		for _, e := range m.Facts {
@@ -71,7 +71,7 @@ func periodsOf(m ingest.MatchReading) string {
 }
 
 // scoreOf counts goals as the reducer does.
-func scoreOf(m ingest.MatchReading) goalcast.Score {
+func scoreOf(m merge.MatchReading) goalcast.Score {
 	s := goalcast.Snapshot{ID: m.Match}
 	s = goalcast.Apply(s, goalcast.Event{Kind: goalcast.KindFixture, Match: m.Match, Revision: 1, Fixture: m.Fixture})
 	for _, e := range m.Facts {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // Limits of a match document. Real ones have one match with two sides, up to 150 facts and up to 80 people.
@@ -42,8 +42,8 @@ type matchDocument struct {
 }
 
 // readMatch reads F7 and F9. F9 is F7 with some two thousand statistics; they are passed by.
-func readMatch(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) {
-	reading := ingest.Reading{Source: sourceMatch}
+func readMatch(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
+	reading := merge.Reading{Source: sourceMatch}
 	written := string(r.attr("TimeStamp"))
 	var documents []*matchDocument
 	var uID string
@@ -353,7 +353,7 @@ func (m *matchDocument) shot(r *reader, team goalcast.TeamID) (goalcast.Event, b
 }
 
 // finished joins what stood in different places of the document.
-func (m *matchDocument) finished() ingest.MatchReading {
+func (m *matchDocument) finished() merge.MatchReading {
 	f := &m.fixture
 	f.Home.Name, f.Away.Name = m.teams[f.Home.ID], m.teams[f.Away.ID]
 	f.Halted = cmp.Or(halted(m.period), halted(m.result))
@@ -374,7 +374,7 @@ func (m *matchDocument) finished() ingest.MatchReading {
 			e.Minute, e.Second = 0, 0
 		}
 	}
-	return ingest.MatchReading{Match: m.id, Fixture: f, Facts: facts, Players: m.players, Claims: m.claims(), Stats: m.counted()}
+	return merge.MatchReading{Match: m.id, Fixture: f, Facts: facts, Players: m.players, Claims: m.claims(), Stats: m.counted()}
 }
 
 // name fills in the names of an event's players.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // official reads a MatchOfficial, the referee, or AssistantOfficials, which has the others in it.
@@ -68,7 +68,7 @@ func (m *matchDocument) stat(r *reader, team goalcast.TeamID, kind string) {
 }
 
 // counted are the statistics of both sides. A count that a document leaves out is 0, if it counts anything at all: F9 writes no zeros.
-func (m *matchDocument) counted() *ingest.Stats {
+func (m *matchDocument) counted() *merge.Stats {
 	if len(m.stats) == 0 {
 		return nil
 	}
@@ -82,12 +82,12 @@ func (m *matchDocument) counted() *ingest.Stats {
 		}
 		return out
 	}
-	return &ingest.Stats{Home: of(m.fixture.Home.ID), Away: of(m.fixture.Away.ID)}
+	return &merge.Stats{Home: of(m.fixture.Home.ID), Away: of(m.fixture.Away.ID)}
 }
 
 // claims are the Score attributes and the period. An awarded score is no claim about goals.
-func (m *matchDocument) claims() *ingest.Claims {
-	c := &ingest.Claims{Period: periodNamed(m.period)}
+func (m *matchDocument) claims() *merge.Claims {
+	c := &merge.Claims{Period: periodNamed(m.period)}
 	if m.home.hasScore && m.away.hasScore && m.result != resultAwarded {
 		c.Score = &goalcast.Score{Home: m.home.score, Away: m.away.score}
 	}

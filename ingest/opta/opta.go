@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // The sources of readings. F7 and F9 tell the same in more or less detail and replace one another.
@@ -17,7 +17,7 @@ const (
 	sourceF3    = "opta:f3"
 	sourceF13   = "opta:f13"
 	sourceF40   = "opta:f40"
-	// sourceTicker is F26: it counts only while nothing better is known, see trust.go of ingest.
+	// sourceTicker is F26: it counts only while nothing better is known.
 	sourceTicker = "opta:ticker"
 )
 
@@ -32,10 +32,21 @@ var (
 // Provider reads Opta's documents; it implements ingest.Provider. New makes one.
 type Provider struct{ clock clock }
 
-var _ ingest.Provider = Provider{}
-
 // New returns the provider. All it holds is the time zone that Opta writes in.
 func New() Provider { return Provider{clock: newClock()} }
+
+// Sources tells how far each feed is trusted. F7 and F9 come first in what editors look after: who scored, when as fans say
+// it, how. F24 is made by those who watch every touch and has the exact second and the time of day, which F7 mostly lacks. F7
+// has no missed penalties.
+func (Provider) Sources() []merge.Source {
+	return []merge.Source{
+		{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true, Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
+		{Name: sourceF24, WholeSeconds: true, Exact: true, Detailed: true},
+		{Name: sourceF1, WholeSeconds: true, Dates: true, Results: true},
+		{Name: sourceTicker, WholeSeconds: true, Results: true, Unnumbered: true},
+		{Name: sourceF40, WholeSeconds: true, Squads: true},
+	}
+}
 
 // Name is "opta": documents come to /feeds/opta.
 func (Provider) Name() string { return "opta" }
@@ -71,41 +82,41 @@ func (Provider) Describe(headers map[string]string, body []byte) (feed string, m
 	return feed, match
 }
 
-// Read says what a document tells. A feed that is not read yields ingest.ErrUnread, a body that is not what its headers say ErrWrongFeed.
-func (p Provider) Read(doc goalcast.Document) (ingest.Reading, error) {
+// Read says what a document tells. A feed that is not read yields merge.ErrUnread, a body that is not what its headers say ErrWrongFeed.
+func (p Provider) Read(doc goalcast.Document) (merge.Reading, error) {
 	feed := normalFeed(doc.Feed)
 	if feed == "" {
 		feed, _ = p.Describe(doc.Headers, doc.Body)
 	}
 	if len(doc.Body) == 0 {
-		return ingest.Reading{}, fmt.Errorf("opta %s: %w", feed, ErrEmpty)
+		return merge.Reading{}, fmt.Errorf("opta %s: %w", feed, ErrEmpty)
 	}
 	seen := look(doc.Body)
 	if feed == "" {
-		return ingest.Reading{}, fmt.Errorf("opta: neither headers nor body tell a feed; the root element is %.40q", seen.root)
+		return merge.Reading{}, fmt.Errorf("opta: neither headers nor body tell a feed; the root element is %.40q", seen.root)
 	}
 	if seen.feed != "" && family(seen.feed) != family(feed) {
-		return ingest.Reading{}, fmt.Errorf("opta: %w: the headers say %s, the body is %s", ErrWrongFeed, feed, seen.feed)
+		return merge.Reading{}, fmt.Errorf("opta: %w: the headers say %s, the body is %s", ErrWrongFeed, feed, seen.feed)
 	}
 	if rootOf(family(feed)) == "" {
-		return ingest.Reading{}, fmt.Errorf("opta %s: %w", feed, ingest.ErrUnread)
+		return merge.Reading{}, fmt.Errorf("opta %s: %w", feed, merge.ErrUnread)
 	}
 	reading, err := p.read(feed, doc)
 	if err != nil {
-		return ingest.Reading{}, fmt.Errorf("opta %s: %w", feed, err)
+		return merge.Reading{}, fmt.Errorf("opta %s: %w", feed, err)
 	}
 	return reading, nil
 }
 
-func (p Provider) read(feed string, doc goalcast.Document) (ingest.Reading, error) {
+func (p Provider) read(feed string, doc goalcast.Document) (merge.Reading, error) {
 	r, err := open(doc.Body)
 	if err != nil {
-		return ingest.Reading{}, err
+		return merge.Reading{}, err
 	}
 	if root := r.root(); root != "" && root != rootOf(family(feed)) {
-		return ingest.Reading{}, fmt.Errorf("%w: the root element is %.40q", ErrWrongFeed, root)
+		return merge.Reading{}, fmt.Errorf("%w: the root element is %.40q", ErrWrongFeed, root)
 	}
-	var reading ingest.Reading
+	var reading merge.Reading
 	switch family(feed) {
 	case "F1":
 		reading, err = readF1(r, doc, p.clock)
@@ -124,7 +135,7 @@ func (p Provider) read(feed string, doc goalcast.Document) (ingest.Reading, erro
 		reading, err = readF40(r, doc, p.clock)
 	}
 	if err != nil {
-		return ingest.Reading{}, err
+		return merge.Reading{}, err
 	}
 	reading.Version.Produced = r.produced()
 	reading.Version.Sent = deliveryTime(doc.Headers["x-meta-production-server-timestamp"])

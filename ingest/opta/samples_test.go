@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 	"goalcast/ingest/opta/optatest"
 	"goalcast/internal/samples"
 )
@@ -25,7 +25,7 @@ const (
 	f9Live   = "opta/f9/f9-790722-live-48min.xml"
 )
 
-func readSample(t *testing.T, feed, name string) ingest.Reading {
+func readSample(t *testing.T, feed, name string) merge.Reading {
 	t.Helper()
 	body := samples.Read(t, name)
 	if got, _ := New().Describe(nil, body); got != feed {
@@ -223,7 +223,7 @@ func TestRealF1(t *testing.T) {
 	}
 }
 
-func countSummer(r ingest.Reading) (n int) {
+func countSummer(r merge.Reading) (n int) {
 	for _, m := range r.Matches {
 		if _, offset := m.Fixture.Kickoff.In(optatest.London()).Zone(); offset != 0 {
 			n++
@@ -237,7 +237,7 @@ func countSummer(r ingest.Reading) (n int) {
 func TestScoreAfterEveryCut(t *testing.T) {
 	for _, pair := range append(slices.Clone(pairs), struct{ f7, f24 string }{"", f24Alone}) {
 		full := optatest.ParseF24(samples.Read(t, pair.f24))
-		var before ingest.Version
+		var before merge.Version
 		for _, at := range full.Moments() {
 			r, m := mustRead(t, "F24", string(full.Cut(at)))
 			want := full.CountAt(at)

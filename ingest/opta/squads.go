@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // Limits of a squad document. Real ones have up to 100 teams with up to 60 players.
@@ -17,8 +17,8 @@ const (
 )
 
 // readF40 reads the squads of a season. PlayerChanges, after the teams, lists those who left: they are not in the squad.
-func readF40(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) {
-	reading := ingest.Reading{Source: sourceF40}
+func readF40(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
+	reading := merge.Reading{Source: sourceF40}
 	written := string(r.attr("timestamp"))
 	made := c.srmlOrF1(written, r.produced())
 	list := goalcast.SquadList{}
@@ -47,8 +47,8 @@ func readF40(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) {
 		s := squad(team)
 		before := len(s.Players) + len(s.Left)
 		readSquad(r, s, left)
-		if members += len(s.Players) + len(s.Left) - before; members > ingest.MaxSquadMembers {
-			r.fail("more than %d players", ingest.MaxSquadMembers)
+		if members += len(s.Players) + len(s.Left) - before; members > merge.MaxSquadMembers {
+			r.fail("more than %d players", merge.MaxSquadMembers)
 		}
 	}
 	r.each(func() {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // Limits of a table document, so that what is kept stays small whatever is sent. The largest real ones have 48 teams.
@@ -20,8 +20,8 @@ type tables struct {
 }
 
 // readF3 reads the tables of a season. They are kept as told: points may be deducted, and ties are broken by each competition's own rules.
-func readF3(r *reader, _ goalcast.Document, c clock) (ingest.Reading, error) {
-	reading := ingest.Reading{Source: sourceF3}
+func readF3(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
+	reading := merge.Reading{Source: sourceF3}
 	t := tables{names: map[goalcast.TeamID]string{}}
 	var written string
 	r.each(func() {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // maxTickerMatches bounds one document: all matches of a competition's day, or of a whole day.
@@ -20,13 +20,13 @@ type ticker struct {
 	newest      time.Time
 	competition goalcast.Competition
 	date        string
-	matches     []ingest.MatchReading
+	matches     []merge.MatchReading
 }
 
 // readF26 reads the ticker: results of a day, with who scored. It names no event by an id that other feeds know, so it makes no facts: its score stands in as a
 // reported result while nothing better is known, and its goals, cards and substitutions are claims, to be held against what other feeds tell.
-func readF26(r *reader, doc goalcast.Document, c clock) (ingest.Reading, error) {
-	reading := ingest.Reading{Source: sourceTicker}
+func readF26(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
+	reading := merge.Reading{Source: sourceTicker}
 	t := ticker{clock: c, near: r.produced()}
 	if t.near.IsZero() {
 		t.near = doc.Received
@@ -80,7 +80,7 @@ func (t *ticker) result(r *reader, kickoff string) {
 	kickoff = cmp.Or(string(r.attr("ko-time")), kickoff)
 	period := tickerPeriod(string(r.attr("period")), string(r.attr("match-status")))
 	f := &goalcast.Fixture{Competition: t.competition, Kickoff: t.clock.f1(date+" "+kickoff, "", t.near)}
-	m := ingest.MatchReading{Match: match, Fixture: f, Players: map[goalcast.PlayerID]string{}, Claims: &ingest.Claims{Period: period}}
+	m := merge.MatchReading{Match: match, Fixture: f, Players: map[goalcast.PlayerID]string{}, Claims: &merge.Claims{Period: period}}
 	var home, away side
 	r.each(func() {
 		switch r.name() {
@@ -98,7 +98,7 @@ func (t *ticker) result(r *reader, kickoff string) {
 }
 
 // side reads one team: its score, and what its players did.
-func (t *ticker) side(r *reader, m *ingest.MatchReading, team *goalcast.Team) side {
+func (t *ticker) side(r *reader, m *merge.MatchReading, team *goalcast.Team) side {
 	var s side
 	first := len(m.Claims.Events)
 	set := func(name, value string) {
@@ -139,7 +139,7 @@ func (t *ticker) side(r *reader, m *ingest.MatchReading, team *goalcast.Team) si
 const maxClaims = 100
 
 // claim reads a scorer, a card or a substitution. Kicks of a shoot-out are no claims: nothing tells which kick was whose.
-func (t *ticker) claim(r *reader, m *ingest.MatchReading) {
+func (t *ticker) claim(r *reader, m *merge.MatchReading) {
 	e := goalcast.Event{Period: tickerPeriod(string(r.attr("period")), "")}
 	minute, second := count(string(r.attr("min")))%1000, count(string(r.attr("sec")))%60
 	if e.Minute = count(string(r.attr("time"))) % 1000; e.Minute == 0 && r.attr("min") != nil {
@@ -169,7 +169,7 @@ func (t *ticker) claim(r *reader, m *ingest.MatchReading) {
 }
 
 // person reads who it was: player-code, player-firstname and player-name, for a substitution in sub-on and sub-off.
-func (t *ticker) person(r *reader, m *ingest.MatchReading, e *goalcast.Event) *goalcast.Player {
+func (t *ticker) person(r *reader, m *merge.MatchReading, e *goalcast.Event) *goalcast.Player {
 	who := id(r.attr("player-code"))
 	var first, last string
 	r.each(func() {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 	"goalcast/ingest/wsc/brightcove"
 )
 
@@ -110,7 +110,7 @@ func (c *Clips) finish(ctx context.Context, id string, r record) error {
 		r = found
 	}
 	if r.Told != r.Changed && r.Match != 0 && r.Playing != "" {
-		if err := c.pipeline.Tell(ctx, "wsc", r.reading(id, c.player.Account())); err != nil {
+		if err := c.pipeline.Report(ctx, "wsc", r.reading(id, c.player.Account())); err != nil {
 			return err
 		}
 	}
@@ -154,8 +154,8 @@ func (c *Clips) pictures(ctx context.Context, id string, r record) (record, erro
 }
 
 // reading is what the player has of the clip in that account, as a word to ingest.
-func (r record) reading(id, account string) ingest.Reading {
-	return ingest.Reading{Source: "brightcove:" + id, Version: ingest.Version{Time: fromMillis(r.Changed), Digest: r.Video}, Matches: []ingest.MatchReading{{
+func (r record) reading(id, account string) merge.Reading {
+	return merge.Reading{Source: brightcove.Source + id, Version: merge.Version{Time: fromMillis(r.Changed), Digest: r.Video}, Matches: []merge.MatchReading{{
 		Match: r.Match, Facts: []goalcast.Event{{ID: eventID(id, r.Match), Kind: goalcast.KindClip, Status: goalcast.Confirmed,
 			Clip: &goalcast.Clip{Version: cutVersion(r.Playing), Account: account, Video: r.Video, Poster: r.Poster, Thumbnail: r.Thumbnail}}},
 	}}}

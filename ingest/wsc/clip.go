@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/ingest"
 	"goalcast/ingest/letters"
+	"goalcast/ingest/merge"
 )
 
 // errShape says that a document is neither of the forms that WSC describes.
@@ -293,8 +293,8 @@ func countries(all list[text]) []string {
 }
 
 // version is the clip's place in the order of its documents, as ingest's memory keeps it.
-func (c clip) version(digest string) ingest.Version {
-	return ingest.Version{Time: c.At, Edited: time.UnixMilli(c.Version).UTC(), Digest: digest}
+func (c clip) version(digest string) merge.Version {
+	return merge.Version{Time: c.At, Edited: time.UnixMilli(c.Version).UTC(), Digest: digest}
 }
 
 // eventID names the clip's event in a match. Ids are unique among all matches' events, and a clip may turn out to be of another one.

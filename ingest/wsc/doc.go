@@ -25,7 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 	"goalcast/ingest/wsc/brightcove"
 )
 
@@ -59,8 +59,8 @@ type Queue interface {
 type Pipeline interface {
 	// Process applies a kept document again.
 	Process(context.Context, goalcast.DocumentID) error
-	// Tell applies a reading that is of no document.
-	Tell(ctx context.Context, provider string, r ingest.Reading) error
+	// Report applies a reading that is of no document.
+	Report(ctx context.Context, provider string, r merge.Reading) error
 	// Accept keeps and applies a document that was fetched.
 	Accept(ctx context.Context, provider string, headers map[string]string, body []byte) (goalcast.DocumentID, error)
 }
@@ -135,11 +135,6 @@ type Clips struct {
 	now      func() time.Time
 }
 
-var (
-	_ ingest.Provider  = (*Clips)(nil)
-	_ ingest.Completer = (*Clips)(nil)
-)
-
 // New prepares the clips; it starts nothing. player is nil where there is no account at Brightcove.
 func New(cfg Config, store Store, queue Queue, player *brightcove.Client, log *slog.Logger, reg prometheus.Registerer) *Clips {
 	cfg = cfg.WithDefaults()
@@ -148,6 +143,14 @@ func New(cfg Config, store Store, queue Queue, player *brightcove.Client, log *s
 
 // Attach says which ingest to tell, before anything is posted to it, and before Run and Task.
 func (c *Clips) Attach(p Pipeline) { c.pipeline = p }
+
+// sourceCutter begins the sources of what was cut, each of one clip.
+const sourceCutter = "wsc:"
+
+// Sources tells that where a clip plays is for the player to say, and what it shows for the cutter.
+func (c *Clips) Sources() []merge.Source {
+	return []merge.Source{{Name: brightcove.Source, Plays: true}, {Name: sourceCutter, Cuts: true}}
+}
 
 // Name is "wsc": documents come to /feeds/wsc.
 func (*Clips) Name() string { return "wsc" }

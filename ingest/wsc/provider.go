@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"goalcast"
-	"goalcast/ingest"
 	"goalcast/ingest/letters"
+	"goalcast/ingest/merge"
 )
 
 // Describe tells a document's content type as its feed, and the match where WSC tells Opta's id. It only looks for these: the document is parsed when it is read.
@@ -34,12 +34,12 @@ func (*Clips) Describe(_ map[string]string, body []byte) (feed string, match goa
 }
 
 // Read says which clip a document is of and where it stands in the order of that clip's documents; Complete says the rest.
-func (*Clips) Read(doc goalcast.Document) (ingest.Reading, error) {
+func (*Clips) Read(doc goalcast.Document) (merge.Reading, error) {
 	k, err := read(doc)
 	if err != nil {
-		return ingest.Reading{}, err
+		return merge.Reading{}, err
 	}
-	return ingest.Reading{Source: "wsc:" + k.ID, Version: k.version(digestOf(doc)), Mended: k.mended, Found: k}, nil
+	return merge.Reading{Source: sourceCutter + k.ID, Version: k.version(digestOf(doc)), Mended: k.mended, Found: k}, nil
 }
 
 func read(doc goalcast.Document) (clip, error) {
@@ -55,7 +55,7 @@ func digestOf(doc goalcast.Document) string { return hex.EncodeToString(doc.Dige
 
 // Complete finds the match of a document's clip, notes the clip, and adds to the reading what the clip is. A document that is older than the newest of its clip adds nothing, one of
 // which the match is not known neither: it is looked for again later, by the clip's next steps.
-func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading ingest.Reading) (ingest.Reading, error) {
+func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading merge.Reading) (merge.Reading, error) {
 	k, read := reading.Found.(clip)
 	if !read {
 		return reading, fmt.Errorf("%w: wsc: a reading that is not of Read", goalcast.ErrPermanent)
@@ -95,10 +95,10 @@ func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading ing
 	}
 	c.observe(k, before, now)
 	if before.Match != 0 && before.Match != now.Match {
-		reading.Matches = append(reading.Matches, ingest.MatchReading{Match: before.Match}) // it is not of that match after all
+		reading.Matches = append(reading.Matches, merge.MatchReading{Match: before.Match}) // it is not of that match after all
 	}
 	if now.Match != 0 {
-		m := ingest.MatchReading{Match: now.Match}
+		m := merge.MatchReading{Match: now.Match}
 		if k.Shown {
 			k.Team = team
 			m.Facts = []goalcast.Event{k.fact(now.Match, c.cfg.ShowRendition || c.player == nil)}

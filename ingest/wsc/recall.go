@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
+	"goalcast/ingest/wsc/brightcove"
 )
 
 // Kept is what Recall needs of the store.
@@ -24,11 +25,9 @@ type Recall struct {
 	Account       string // at Brightcove
 }
 
-var _ ingest.Recaller = Recall{}
-
 // Recall says again what the newest document of each clip of the match tells, and where it plays by its record: that Brightcove plays a video stands in no document.
 // A clip whose document is gone from the archive gets readings without a match.
-func (c Recall) Recall(ctx context.Context, match goalcast.MatchID) ([]ingest.Reading, error) {
+func (c Recall) Recall(ctx context.Context, match goalcast.MatchID) ([]merge.Reading, error) {
 	texts, err := c.Store.ClipsOf(ctx, match)
 	if err != nil || len(texts) == 0 {
 		return nil, err
@@ -37,7 +36,7 @@ func (c Recall) Recall(ctx context.Context, match goalcast.MatchID) ([]ingest.Re
 	if err != nil && !errors.Is(err, goalcast.ErrNotFound) {
 		return nil, err
 	}
-	var out []ingest.Reading
+	var out []merge.Reading
 	for _, text := range texts {
 		var r record
 		if err := decode(fmt.Sprintf("of match %d", match), text, &r); err != nil {
@@ -52,9 +51,9 @@ func (c Recall) Recall(ctx context.Context, match goalcast.MatchID) ([]ingest.Re
 	return out, nil
 }
 
-func (c Recall) clip(ctx context.Context, m goalcast.Snapshot, r record) ([]ingest.Reading, error) {
+func (c Recall) clip(ctx context.Context, m goalcast.Snapshot, r record) ([]merge.Reading, error) {
 	id := r.content()
-	stays := []ingest.Reading{{Source: "wsc:" + id}, {Source: "brightcove:" + id}}
+	stays := []merge.Reading{{Source: sourceCutter + id}, {Source: brightcove.Source + id}}
 	doc, err := c.Store.Document(ctx, r.Document)
 	if errors.Is(err, goalcast.ErrNotFound) {
 		return stays, nil
@@ -65,13 +64,13 @@ func (c Recall) clip(ctx context.Context, m goalcast.Snapshot, r record) ([]inge
 	if err != nil {
 		return stays, nil // it could be read once: what it said then stays
 	}
-	told := ingest.MatchReading{Match: r.Match}
+	told := merge.MatchReading{Match: r.Match}
 	if !k.Shown {
-		return []ingest.Reading{{Source: "wsc:" + id, Version: k.version(digestOf(doc)), Matches: []ingest.MatchReading{told}}}, nil
+		return []merge.Reading{{Source: sourceCutter + id, Version: k.version(digestOf(doc)), Matches: []merge.MatchReading{told}}}, nil
 	}
 	k.Team = teamOf(m, k)
 	told.Facts = []goalcast.Event{k.fact(r.Match, c.ShowRendition)}
-	out := []ingest.Reading{{Source: "wsc:" + id, Version: k.version(digestOf(doc)), Matches: []ingest.MatchReading{told}}, stays[1]}
+	out := []merge.Reading{{Source: sourceCutter + id, Version: k.version(digestOf(doc)), Matches: []merge.MatchReading{told}}, stays[1]}
 	if r.Playing != "" && r.Told == r.Changed {
 		out[1] = r.reading(id, c.Account)
 	}
@@ -80,6 +79,6 @@ func (c Recall) clip(ctx context.Context, m goalcast.Snapshot, r record) ([]inge
 
 // content is the id of the clip's content.
 func (r record) content() string {
-	id := strings.TrimPrefix(r.Event, "wsc:")
+	id := strings.TrimPrefix(r.Event, sourceCutter)
 	return id[:max(0, strings.LastIndexByte(id, ':'))]
 }

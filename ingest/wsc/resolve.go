@@ -12,7 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"goalcast"
-	"goalcast/ingest"
+	"goalcast/ingest/merge"
 )
 
 // preGame is how long before kick-off a clip of a coming match may be made, early how long before the planned kick-off one of a running match: it may begin early, and clocks differ.
@@ -86,7 +86,7 @@ func hasGoal(m goalcast.Snapshot, k clip) bool {
 	clipEvent.Team = teamOf(m, k)
 	clipEvent.SetClock()
 	goals := slices.DeleteFunc(slices.Clone(m.Timeline), func(e goalcast.Event) bool { return e.Kind != goalcast.KindGoal })
-	_, ok := ingest.GoalOfClip(clipEvent, goals)
+	_, ok := merge.GoalOfClip(clipEvent, goals)
 	return ok
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest"
+	"goalcast/ingest/merge"
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/brightcove"
 	"goalcast/ingest/wsc/brightcove/brightcovetest"
@@ -47,9 +48,10 @@ var kickoff = time.Now().UTC().Truncate(time.Hour).Add(-2 * time.Hour)
 // plain is a provider whose documents are readings, for the match's own feed.
 type plain struct{}
 
+func (plain) Sources() []merge.Source                                       { return nil }
 func (plain) Name() string                                                  { return "plain" }
 func (plain) Describe(map[string]string, []byte) (string, goalcast.MatchID) { return "PLAIN", match }
-func (plain) Read(doc goalcast.Document) (r ingest.Reading, err error) {
+func (plain) Read(doc goalcast.Document) (r merge.Reading, err error) {
 	return r, json.Unmarshal(doc.Body, &r)
 }
 
@@ -270,7 +272,7 @@ func await(t *testing.T, what string, condition func() bool) {
 func (r *rig) goals(minutes ...int) {
 	r.t.Helper()
 	r.feed++
-	m := ingest.MatchReading{Match: match, Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 9}, Kickoff: kickoff,
+	m := merge.MatchReading{Match: match, Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 9}, Kickoff: kickoff,
 		Home: goalcast.Team{ID: home, Name: "FC Zeebries"}, Away: goalcast.Team{ID: away, Name: "Véloce Bergen"}}}
 	for i, minute := range minutes {
 		e := goalcast.Event{ID: fmt.Sprint("plain:", i+1), Kind: goalcast.KindGoal, Status: goalcast.Confirmed, Team: home, Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
@@ -283,7 +285,7 @@ func (r *rig) goals(minutes ...int) {
 		}
 		m.Facts = append(m.Facts, e)
 	}
-	r.post("plain", ingest.Reading{Source: "plain", Version: ingest.Version{Time: kickoff.Add(time.Duration(r.feed) * time.Second)}, Matches: []ingest.MatchReading{m}})
+	r.post("plain", merge.Reading{Source: "plain", Version: merge.Version{Time: kickoff.Add(time.Duration(r.feed) * time.Second)}, Matches: []merge.MatchReading{m}})
 }
 
 const goalClip = "6a92fa1ee363eba308515c01"
@@ -381,7 +383,7 @@ func (r *rig) playing(n int) {
 // dead is ingest in a process that is killed as it is told something: the goroutine ends there, and nothing after it happens.
 type dead struct{ *ingest.Ingest }
 
-func (dead) Tell(context.Context, string, ingest.Reading) error {
+func (dead) Report(context.Context, string, merge.Reading) error {
 	runtime.Goexit()
 	return nil
 }

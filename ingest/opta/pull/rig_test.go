@@ -111,7 +111,7 @@ func newRig(t *testing.T, cfg pull.Config, targets ...string) *rig {
 		cfg.URL = server.URL + "/auth/"
 	}
 	cfg.User, cfg.Password, cfg.Jitter = user, password, -1
-	r.ingest = ingest.New(ingest.Config{Library: r.db}, r.db, r, r, []ingest.Provider{opta.New()}, log, r.reg)
+	r.ingest = ingest.New(ingest.Config{Reference: r.db}, r.db, r, r, []ingest.Provider{opta.New()}, log, r.reg)
 	r.Puller = pull.New(cfg, r.ingest, log, r.reg)
 	return r
 }

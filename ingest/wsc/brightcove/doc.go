@@ -64,6 +64,9 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+// Source begins the sources of readings that tell where a clip plays, each of one clip.
+const Source = "brightcove:"
+
 // Client calls Brightcove. Its methods may be called by many goroutines; each makes one request, two where the token turned out to be bad.
 type Client struct {
 	cfg     Config
