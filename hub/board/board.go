@@ -3,19 +3,16 @@ package board
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"goalcast"
+	"goalcast/internal/cache"
 )
 
 // Source is where the board reads matches it does not hold yet; store.Store is one. One that also has Known spares the board the question for
@@ -62,16 +59,21 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+// maxRanges is how many answers of days that are not held are kept, for StaleAge.
+const maxRanges = 64
+
 // Board holds the matches as they stand. A match or list is read from the source when somebody first asks for it, once however many
 // ask, and kept fresh by the events of the bus from then on. The Hub feeds its board; in a process without hub the board itself is the bus's
 // listener. Its readers never wait for anything but a first reading, and a moment for a newer one where what is held may be old.
 type Board struct {
+	cfg     Config
 	source  Source
 	log     *slog.Logger
-	cfg     Config
 	metrics *metrics
 	now     func() time.Time // time.Now; tests set it
 	slots   chan struct{}    // one in it per reading under way
+	ranges  *cache.Cache[goalcast.MatchFilter, []goalcast.Snapshot]
+	guests  guests
 
 	mended func(goalcast.MatchID, goalcast.Snapshot) // see OnMended; nil: nobody asked
 
@@ -80,73 +82,27 @@ type Board struct {
 	reset   int  // counts resets: a reading begun before one is worth nothing
 	silent  bool // the bus is
 	blind   bool // the last reading failed
-	matches map[goalcast.MatchID]*match
-	lists   map[goalcast.Topic]*list
-	listed  int                          // matches that are in lists
-	unknown map[goalcast.Topic]time.Time // matches that the source does not have, and when it said so
-	known   known
-	flights map[goalcast.Topic]*flight   // readings under way, and those that wait for their turn
-	reading map[*flight]struct{}         // those under way: at most Loads
-	askers  map[netip.Addr]int           // flights by the address they are for, as clientip.Counted has it
-	madeUp  map[netip.Addr]*rate.Limiter // of topics that do not exist, by address
-	ranges  map[goalcast.MatchFilter]*rangeRead
-
-	glimpses map[goalcast.MatchID]glimpse // of matches that are not held
-}
-
-// everything is the list of all matches in the window; no viewer can follow it, REST reads it.
-var everything = goalcast.Topic{}
-
-// match is one match.
-type match struct {
-	snap goalcast.Snapshot
-	asOf
-	used time.Time        // when somebody asked for it last
-	in   []goalcast.Topic // lists it is in; such a match stays
-	told uint64           // seq in the hub's count of its newest event: who followed then knows the match; 0 if nobody can be sure
-	late bool             // it was put into a list after that was read: who joined before does not know it
-	hole bool             // a revision was missed
-
-	view  *View  // nil until somebody asks, and after a change
-	intro *Intro // likewise
-}
-
-// asOf says how good what is held is.
-type asOf struct {
-	read  time.Time // when the source was asked
-	took  time.Duration
-	retry time.Time // a reading failed: not again before
-}
-
-// list is the matches of a team or a competition in the window.
-type list struct {
-	ids      map[goalcast.MatchID]struct{}
-	from, to time.Time
-	asOf
-	used  time.Time
-	whole bool // the source had no more matches in the window than are held
-	view  *View
+	held    held
+	catalog catalog
+	loads   loads
 }
 
 // New makes an empty board. A Config may follow; it reads nothing until it is asked.
 func New(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...Config) *Board {
-	b := &Board{
-		source: source, log: log, now: time.Now, metrics: newMetrics(reg),
-		matches:  make(map[goalcast.MatchID]*match),
-		lists:    make(map[goalcast.Topic]*list),
-		unknown:  make(map[goalcast.Topic]time.Time),
-		flights:  make(map[goalcast.Topic]*flight),
-		reading:  make(map[*flight]struct{}),
-		askers:   make(map[netip.Addr]int),
-		madeUp:   make(map[netip.Addr]*rate.Limiter),
-		glimpses: make(map[goalcast.MatchID]glimpse),
-		ranges:   make(map[goalcast.MatchFilter]*rangeRead),
-	}
+	b := &Board{source: source, log: log, now: time.Now, metrics: newMetrics(reg)}
 	if len(cfg) > 0 {
 		b.cfg = cfg[0]
 	}
 	b.cfg = b.cfg.WithDefaults()
+	now := func() time.Time { return b.now() }
 	b.slots = make(chan struct{}, b.cfg.Loads)
+	b.ranges = cache.New[goalcast.MatchFilter, []goalcast.Snapshot](cache.Options{Size: maxRanges, Age: b.cfg.StaleAge, Timeout: b.cfg.LoadTimeout,
+		Slots: b.slots, Now: now})
+	b.guests = newGuests(now)
+	b.held = held{cfg: b.cfg, now: now, evicted: b.metrics.evicted.Inc}
+	b.held.forget()
+	b.catalog = catalog{cfg: b.cfg, now: now, unknown: make(map[goalcast.Topic]time.Time)}
+	b.loads = newLoads(b.cfg)
 	return b
 }
 
@@ -159,13 +115,13 @@ func (b *Board) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 			return goalcast.Snapshot{}, goalcast.Cursor{}, fmt.Errorf("match %d: %w", id, err)
 		}
 		b.mu.Lock()
-		m, cursor := b.matches[id], b.cursor
+		m, cursor := b.held.matches[id], b.cursor
 		switch {
 		case m != nil:
 			snap := m.snap
 			b.mu.Unlock()
 			return snap, cursor, nil
-		case b.unknownLocked(t):
+		case b.catalog.lacks(t, b.silent):
 			b.mu.Unlock()
 			return goalcast.Snapshot{}, cursor, fmt.Errorf("match %d: %w", id, goalcast.ErrNotFound)
 		}
@@ -190,9 +146,9 @@ func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 		return nil, fmt.Errorf("matches: %w", err)
 	}
 	b.mu.Lock()
-	l := b.lists[t]
+	l := b.held.lists[t]
 	if l == nil {
-		unknown := b.unknownLocked(t)
+		unknown := b.catalog.lacks(t, b.silent)
 		b.mu.Unlock()
 		if unknown {
 			return nil, nil
@@ -203,7 +159,7 @@ func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 		b.mu.Unlock()
 		return b.readRange(ctx, f)
 	}
-	snaps := b.snapsLocked(l)
+	snaps := b.held.snaps(l)
 	b.mu.Unlock()
 	snaps = slices.DeleteFunc(snaps, func(s goalcast.Snapshot) bool { return !f.Chooses(s) })
 	if f.Limit > 0 && len(snaps) > f.Limit {
@@ -212,21 +168,80 @@ func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	return snaps, nil
 }
 
-// snapsLocked lists a list's matches by their time, then id.
-func (b *Board) snapsLocked(l *list) []goalcast.Snapshot {
-	snaps := make([]goalcast.Snapshot, 0, len(l.ids))
-	for id := range l.ids {
-		snaps = append(snaps, b.matches[id].snap)
-	}
-	slices.SortFunc(snaps, goalcast.ByTime)
-	return snaps
-}
-
 // Doubtful says whether what is served may be old: the bus is silent, and the source did not answer when it was asked last.
 func (b *Board) Doubtful() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.silent && b.blind
+}
+
+// View returns a topic as viewers of it are shown it, and the cursor up to which all events are in it; false if the topic is not on the board.
+func (b *Board) View(t goalcast.Topic) (*View, goalcast.Cursor, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v := b.held.view(t)
+	if v == nil {
+		if !b.catalog.lacks(t, b.silent) {
+			return nil, goalcast.Cursor{}, false
+		}
+		v = &View{snaps: []goalcast.Snapshot{}} // made for each viewer, and short
+	}
+	return v, b.cursor, true
+}
+
+// Encode encodes the matches of topics, so that nobody has to do it at a place where others wait.
+func (b *Board) Encode(topics []goalcast.Topic) {
+	for _, t := range topics {
+		b.mu.Lock()
+		v := b.held.view(t)
+		b.mu.Unlock()
+		if v != nil {
+			v.JSON()
+		}
+	}
+}
+
+// Intro gives the snapshot of a match as it stands, for those who were sent an event of it that nothing could be told of then; nil if it is not held.
+func (b *Board) Intro(id goalcast.MatchID) *Intro {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m := b.held.matches[id]; m != nil {
+		return introOf(m)
+	}
+	return nil
+}
+
+// MayLack says whether viewers of teams and competitions may not know the match of an event, and it is not held.
+func (b *Board) MayLack(e goalcast.Event) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held.mayLack(e)
+}
+
+// Lacks says that there certainly is no match of a topic.
+func (b *Board) Lacks(t goalcast.Topic) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.learnLocked()
+	return b.catalog.certainlyLacks(t, b.silent)
+}
+
+// Admit counts the topics that certainly do not exist against the address for which they are asked (ForAddress), and says whether it may have
+// them.
+func (b *Board) Admit(ctx context.Context, topics []goalcast.Topic) bool {
+	address, ok := addressOf(ctx)
+	if !ok {
+		return true
+	}
+	b.mu.Lock()
+	n := 0
+	for _, t := range topics {
+		if b.catalog.certainlyLacks(t, b.silent) {
+			n++
+		}
+	}
+	b.mu.Unlock()
+	return n == 0 || b.guests.take(address, n)
 }
 
 // OnMended has f called for each match that was read again since revisions were missed: whoever follows it was not sent them. It is called
@@ -247,130 +262,31 @@ func (b *Board) Apply(p goalcast.Published, seq uint64) (in *Intro, unsure bool)
 		return nil, false
 	}
 	if e.Seq <= 1 || e.Kind == goalcast.KindFixture { // others bring nothing new into being
-		b.known.heard(e)
+		b.catalog.heard(e)
 	}
-	for f := range b.reading {
-		f.heard(e)
-	}
-	in, unsure = b.introLocked(e)
+	b.loads.heard(e)
+	in, unsure = b.held.introFor(e)
 	if m := b.applyLocked(e); m != nil {
 		m.told, m.late = seq, false
 	} else {
-		b.glimpseLocked(e)
+		b.held.note(e)
 	}
 	return in, unsure
 }
 
-// applyLocked brings an event into the match and the lists that hold it, and the match into lists it belongs to now. It returns the match, nil if
-// it is not held.
+// applyLocked brings an event into what is held, and has its match read where that takes more than the event. It returns the match, nil if it is
+// not held.
 func (b *Board) applyLocked(e goalcast.Event) *match {
-	m := b.matches[e.Match]
-	if m == nil {
-		t := goalcast.ForMatch(e.Match)
-		_, wanted := b.unknown[t]
-		if !wanted && b.lists[everything] == nil && !slices.ContainsFunc(e.Topics, func(t goalcast.Topic) bool { return b.lists[t] != nil }) {
-			return nil
-		}
-		delete(b.unknown, t)
-		if e.Seq != 1 { // its beginning is not known here
-			b.readForEventLocked(t)
-			return nil
-		}
-		m = b.putLocked(e.Match, goalcast.Snapshot{ID: e.Match}, asOf{read: b.now()})
+	t := goalcast.ForMatch(e.Match)
+	_, wanted := b.catalog.unknown[t]
+	m, read := b.held.apply(e, wanted)
+	if m != nil || read {
+		delete(b.catalog.unknown, t)
 	}
-	if e.Seq > m.snap.Seq+1 {
-		m.hole = true
-		b.readForEventLocked(goalcast.ForMatch(e.Match))
+	if read {
+		b.loadForEventLocked(t)
 	}
-	m.snap = goalcast.Apply(m.snap, e)
-	b.changedLocked(m)
 	return m
-}
-
-// changedLocked makes the match's and its lists' views void and puts it into the lists it belongs to.
-func (b *Board) changedLocked(m *match) {
-	m.view, m.intro = nil, nil
-	at := m.snap.Time()
-	for _, t := range append(m.snap.Topics(m.snap.ID), everything) {
-		if l := b.lists[t]; l != nil && (!at.Before(l.from) && at.Before(l.to) || b.playsLocked(m.snap)) {
-			b.enlistLocked(m, t)
-		}
-	}
-	for _, t := range m.in { // also those it no longer belongs to: a moved kick-off must be seen there
-		b.lists[t].view = nil
-	}
-}
-
-// playsLocked says whether a match is in play, whenever it was planned: it is in lists then. One of which nothing was heard for long is not.
-func (b *Board) playsLocked(s goalcast.Snapshot) bool {
-	return s.State == goalcast.Live && !time.UnixMilli(s.Updated).Before(b.now().Add(-b.cfg.Before))
-}
-
-// enlistLocked puts a match into a list; once is enough.
-func (b *Board) enlistLocked(m *match, t goalcast.Topic) {
-	if !slices.Contains(m.in, t) {
-		if len(m.in) == 0 {
-			b.listed++
-		}
-		m.in = append(m.in, t)
-		b.lists[t].ids[m.snap.ID] = struct{}{}
-	}
-}
-
-// putLocked stores what is known of a match in place of what was.
-func (b *Board) putLocked(id goalcast.MatchID, snap goalcast.Snapshot, how asOf) *match {
-	m := b.matches[id]
-	if m == nil {
-		m = &match{used: b.now()}
-		b.matches[id] = m
-		b.evictLocked(id)
-	}
-	m.snap, m.asOf, m.view, m.intro = snap, how, nil, nil
-	delete(b.glimpses, id)
-	return m
-}
-
-// evictLocked makes room: of the matches that are in no list, those that nobody asked for longest go, a tenth at a time, so that the search is rare.
-func (b *Board) evictLocked(keep goalcast.MatchID) {
-	if len(b.matches)-b.listed <= b.cfg.MaxMatches {
-		return
-	}
-	ids := make([]goalcast.MatchID, 0, len(b.matches)-b.listed)
-	for id, m := range b.matches {
-		if id != keep && len(m.in) == 0 {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, func(x, y goalcast.MatchID) int { return b.matches[x].used.Compare(b.matches[y].used) })
-	for _, id := range ids[:min(len(ids), b.cfg.MaxMatches/10+1)] {
-		delete(b.matches, id)
-		b.metrics.evicted.Inc()
-	}
-}
-
-// dropListLocked forgets a list; its matches may then be evicted.
-func (b *Board) dropListLocked(t goalcast.Topic) {
-	for id := range b.lists[t].ids {
-		m := b.matches[id]
-		if m.in = slices.DeleteFunc(m.in, func(in goalcast.Topic) bool { return in == t }); len(m.in) == 0 {
-			b.listed--
-		}
-	}
-	delete(b.lists, t)
-}
-
-// evictListsLocked makes room as evictLocked does.
-func (b *Board) evictListsLocked(keep goalcast.Topic) {
-	if len(b.lists) <= b.cfg.MaxLists {
-		return
-	}
-	topics := slices.Collect(maps.Keys(b.lists))
-	topics = slices.DeleteFunc(topics, func(t goalcast.Topic) bool { return t == keep || t == everything })
-	slices.SortFunc(topics, func(x, y goalcast.Topic) int { return b.lists[x].used.Compare(b.lists[y].used) })
-	for _, t := range topics[:min(len(topics), b.cfg.MaxLists/10+1)] {
-		b.dropListLocked(t)
-		b.metrics.evicted.Inc()
-	}
 }
 
 // State does nothing: states are not part of matches. Part of goalcast.Listener.
@@ -390,14 +306,7 @@ func (b *Board) Reset(c goalcast.Cursor) {
 	defer b.mu.Unlock()
 	b.cursor = c
 	b.reset++
-	b.known.forget()
-	b.listed = 0
-	clear(b.matches)
-	clear(b.lists)
-	clear(b.unknown)
-	clear(b.ranges)
-	clear(b.glimpses)
+	b.held.forget()
+	b.catalog.forget()
+	b.ranges.Clear()
 }
-
-// notFound says whether an error means that the source has no such match.
-func notFound(err error) bool { return errors.Is(err, goalcast.ErrNotFound) }

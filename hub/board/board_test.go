@@ -252,8 +252,8 @@ func TestBoardIsBounded(t *testing.T) {
 		for id := range goalcast.MatchID(1000) {
 			time.Sleep(time.Millisecond)
 			_, _, _ = b.Match(context.Background(), 1000+id)
-			if len(b.matches) > 50 {
-				t.Fatalf("%d matches held", len(b.matches))
+			if len(b.held.matches) > 50 {
+				t.Fatalf("%d matches held", len(b.held.matches))
 			}
 		}
 		reads := src.reads
@@ -264,12 +264,12 @@ func TestBoardIsBounded(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			team(id)
 		}
-		if len(b.lists) != 3 {
-			t.Errorf("%d lists held", len(b.lists))
+		if len(b.held.lists) != 3 {
+			t.Errorf("%d lists held", len(b.held.lists))
 		}
-		for id, m := range b.matches {
+		for id, m := range b.held.matches {
 			for _, in := range m.in {
-				if _, ok := b.lists[in].ids[id]; !ok {
+				if _, ok := b.held.lists[in].ids[id]; !ok {
 					t.Errorf("match %d believes to be in a list that is gone", id)
 				}
 			}

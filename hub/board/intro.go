@@ -1,7 +1,6 @@
 package board
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -29,12 +28,12 @@ func newIntro(s goalcast.Snapshot, known uint64) *Intro {
 		Size: 2048 + 1024*len(s.Timeline)}
 }
 
-// introLocked gives what has to go ahead of an event that is about to be applied; nil mostly. Unsure says that the match is not held, and that viewers
+// introFor gives what has to go ahead of an event that is about to be applied; nil mostly. Unsure says that the match is not held, and that viewers
 // may not know it.
-func (b *Board) introLocked(e goalcast.Event) (in *Intro, unsure bool) {
-	m := b.matches[e.Match]
+func (h *held) introFor(e goalcast.Event) (in *Intro, unsure bool) {
+	m := h.matches[e.Match]
 	if m == nil {
-		return nil, b.unsureLocked(e)
+		return nil, h.unsure(e)
 	}
 	if m.snap.Seq == 0 || e.Seq == 1 {
 		return nil, false // nothing came before that had to be known
@@ -42,17 +41,17 @@ func (b *Board) introLocked(e goalcast.Event) (in *Intro, unsure bool) {
 	if bare := len(m.snap.Timeline) == 0 && len(m.snap.Lineups) == 0; bare && e.Kind == goalcast.KindFixture {
 		return nil, false // the event tells all there is
 	}
-	switch added, lacking := b.newTopicsLocked(m, e.Topics); {
+	switch added, lacking := h.newTopics(m, e.Topics); {
 	case added:
 		return newIntro(m.snap, 0), false
-	case m.late, lacking, !b.listedSinceLocked(m.snap.Kickoff, m.snap.Updated, m.snap.State == goalcast.Live):
-		return b.introOfLocked(m), false
+	case m.late, lacking, !h.listedSince(m.snap.Kickoff, m.snap.Updated, m.snap.State == goalcast.Live):
+		return introOf(m), false
 	}
 	return nil, false
 }
 
-// introOfLocked makes the intro of a match as it stands; all who need it until the match's next event share it.
-func (b *Board) introOfLocked(m *match) *Intro {
+// introOf makes the intro of a match as it stands; all who need it until the match's next event share it.
+func introOf(m *match) *Intro {
 	if m.intro == nil {
 		m.intro = newIntro(m.snap, m.told)
 	}
@@ -69,36 +68,39 @@ type glimpse struct {
 
 const maxGlimpses = 20_000 // some 2 MB; then all are forgotten, and matches are read instead
 
-// unsureLocked says whether viewers may not know a match that is not held.
-func (b *Board) unsureLocked(e goalcast.Event) bool {
-	g, heard := b.glimpses[e.Match]
+// mayLack says whether viewers of teams and competitions may not know the match of an event, and it is not held.
+func (h *held) mayLack(e goalcast.Event) bool { return h.matches[e.Match] == nil && h.unsure(e) }
+
+// unsure says whether viewers may not know a match that is not held.
+func (h *held) unsure(e goalcast.Event) bool {
+	g, heard := h.glimpses[e.Match]
 	switch {
 	case e.Seq == 1:
 		return false
 	case heard && g.bare && e.Kind == goalcast.KindFixture:
 		return false
 	case heard && g.planned:
-		return !b.listedSinceLocked(g.kickoff, g.updated, false)
+		return !h.listedSince(g.kickoff, g.updated, false)
 	}
 	return true
 }
 
-// glimpseLocked notes an event of a match that is not held.
-func (b *Board) glimpseLocked(e goalcast.Event) {
-	g := b.glimpses[e.Match]
+// note remembers an event of a match that is not held.
+func (h *held) note(e goalcast.Event) {
+	g := h.glimpses[e.Match]
 	if e.Kind == goalcast.KindFixture && e.Fixture != nil {
 		g.kickoff, g.planned = e.Fixture.Kickoff, true
 	}
 	g.bare = e.Kind == goalcast.KindFixture && (e.Seq == 1 || g.bare)
 	g.updated = max(g.updated, e.Times.Received, e.Times.Published)
-	if len(b.glimpses) >= maxGlimpses {
-		clear(b.glimpses)
+	if len(h.glimpses) >= maxGlimpses {
+		clear(h.glimpses)
 	}
-	b.glimpses[e.Match] = g
+	h.glimpses[e.Match] = g
 }
 
-// newTopicsLocked says whether an event has a list's topic that the match had not, and whether the list of one on this board lacks the match.
-func (b *Board) newTopicsLocked(m *match, topics []goalcast.Topic) (added, lacking bool) {
+// newTopics says whether an event has a list's topic that the match had not, and whether the list of one on this board lacks the match.
+func (h *held) newTopics(m *match, topics []goalcast.Topic) (added, lacking bool) {
 	for _, t := range topics {
 		switch t.Kind {
 		case goalcast.TeamTopic:
@@ -108,52 +110,20 @@ func (b *Board) newTopicsLocked(m *match, topics []goalcast.Topic) (added, lacki
 		default:
 			continue
 		}
-		lacking = lacking || b.lists[t] != nil && !slices.Contains(m.in, t)
+		lacking = lacking || h.lists[t] != nil && !slices.Contains(m.in, t)
 	}
 	return added, lacking
 }
 
-// listedSinceLocked says whether a match, as it is, was in the lists of every node all the time since a time in ms; 0 is unknown, and taken for now.
-func (b *Board) listedSinceLocked(kickoff time.Time, ms int64, live bool) bool {
-	now := b.now()
+// listedSince says whether a match, as it is, was in the lists of every node all the time since a time in ms; 0 is unknown, and taken for now.
+func (h *held) listedSince(kickoff time.Time, ms int64, live bool) bool {
+	now := h.now()
 	since := now
 	if ms > 0 {
 		since = time.UnixMilli(ms)
 	}
-	if !kickoff.IsZero() && !since.Before(kickoff.Add(clockSkew-b.cfg.After)) && !now.After(kickoff.Add(b.cfg.Before-clockSkew)) {
+	if !kickoff.IsZero() && !since.Before(kickoff.Add(clockSkew-h.cfg.After)) && !now.After(kickoff.Add(h.cfg.Before-clockSkew)) {
 		return true
 	}
-	return (kickoff.IsZero() || live) && now.Sub(since) < b.cfg.Before-clockSkew
-}
-
-// LoadFor has the match of an event read if viewers of its teams and competition may not know it and nothing can be told of it: the channel is closed when
-// that has ended. It is nil where there is nothing to wait for.
-func (b *Board) LoadFor(e goalcast.Event) <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.matches[e.Match] != nil || !b.unsureLocked(e) {
-		return nil
-	}
-	f, err := b.flyLocked(context.Background(), goalcast.ForMatch(e.Match))
-	if err != nil {
-		return nil
-	}
-	return f.done
-}
-
-// MayLack says whether viewers of teams and competitions may not know the match of an event, and it is not held.
-func (b *Board) MayLack(e goalcast.Event) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.matches[e.Match] == nil && b.unsureLocked(e)
-}
-
-// Intro gives the snapshot of a match as it stands, for those who were sent an event of it that nothing could be told of then; nil if it is not held.
-func (b *Board) Intro(id goalcast.MatchID) *Intro {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if m := b.matches[id]; m != nil {
-		return b.introOfLocked(m)
-	}
-	return nil
+	return (kickoff.IsZero() || live) && now.Sub(since) < h.cfg.Before-clockSkew
 }

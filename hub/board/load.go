@@ -4,53 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
 	"goalcast"
-	"goalcast/internal/clientip"
 )
-
-// flight is one reading, under way or waiting for its turn. Events that arrive while it is under way are applied to what it brings: the source may
-// have been read before or after them, and applying one twice changes nothing.
-type flight struct {
-	topic  goalcast.Topic
-	done   chan struct{} // closed when err is set
-	err    error
-	asker  netip.Addr
-	events []goalcast.Event
-	lost   bool // too many events to keep: read again
-}
-
-const maxHeard = 10_000 // events kept for one reading
-
-func (f *flight) heard(e goalcast.Event) {
-	if f.topic.Kind == goalcast.MatchTopic && f.topic.ID != int64(e.Match) {
-		return
-	}
-	if len(f.events) == maxHeard {
-		f.lost = true
-		return
-	}
-	f.events = append(f.events, e)
-}
-
-var errCrowded = fmt.Errorf("%w: too many readings wait", goalcast.ErrUnavailable)
-
-// askerKey is the context key of the address for which something is asked.
-type askerKey struct{}
-
-// ForAddress says for which address a request asks: so many readings wait for one address at most.
-func ForAddress(ctx context.Context, ip netip.Addr) context.Context {
-	if !ip.IsValid() {
-		return ctx
-	}
-	return context.WithValue(ctx, askerKey{}, clientip.Counted(ip))
-}
-
-// Patience is how long one waits for a newer reading of what is held.
-func (b *Board) Patience() time.Duration { return b.cfg.Patience }
 
 // Load waits until all topics that are matches, teams or competitions are on the board, or known not to exist. Lists go first: they bring
 // matches with them. A request has one reading under way or waiting at a time, so that turns go round among requests, however much each asks for.
@@ -71,6 +29,24 @@ func (b *Board) Load(ctx context.Context, topics []goalcast.Topic) error {
 	return nil
 }
 
+// Patience is how long one waits for a newer reading of what is held.
+func (b *Board) Patience() time.Duration { return b.cfg.Patience }
+
+// LoadFor has the match of an event read if viewers of its teams and competition may not know it and nothing can be told of it: the channel is closed when
+// that has ended. It is nil where there is nothing to wait for.
+func (b *Board) LoadFor(e goalcast.Event) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.held.mayLack(e) {
+		return nil
+	}
+	l, err := b.loadLocked(context.Background(), goalcast.ForMatch(e.Match))
+	if err != nil {
+		return nil
+	}
+	return l.done
+}
+
 // await waits for one topic; patience is for a newer reading of what is held.
 func (b *Board) await(ctx, patience context.Context, t goalcast.Topic) error {
 	b.mu.Lock()
@@ -79,15 +55,15 @@ func (b *Board) await(ctx, patience context.Context, t goalcast.Topic) error {
 		b.mu.Unlock()
 		return nil
 	}
-	f, err := b.flyLocked(ctx, t)
+	l, err := b.loadLocked(ctx, t)
 	b.mu.Unlock()
 	if err == nil {
 		if have {
 			ctx = patience
 		}
 		select {
-		case <-f.done:
-			err = f.err
+		case <-l.done:
+			err = l.err
 		case <-ctx.Done():
 			err = fmt.Errorf("%w: %s not read in time: %w", goalcast.ErrUnavailable, t, ctx.Err())
 		}
@@ -100,162 +76,107 @@ func (b *Board) await(ctx, patience context.Context, t goalcast.Topic) error {
 
 // lookLocked says whether a topic need not be read now, and whether there is something to be served if it cannot be; asking counts as use.
 func (b *Board) lookLocked(t goalcast.Topic) (fresh, have bool) {
+	how, hole := b.held.use(t)
+	if how == nil {
+		return b.catalog.lacks(t, b.silent), false
+	}
 	now := b.now()
-	if t.Kind == goalcast.MatchTopic {
-		m := b.matches[goalcast.MatchID(t.ID)]
-		if m == nil {
-			return b.unknownLocked(t), false
-		}
-		m.used = now
-		old := m.hole || b.silent && now.Sub(m.read) > max(b.cfg.StaleAge, 4*m.took)
-		return !old || now.Before(m.retry), true
-	}
-	l := b.lists[t]
-	if l == nil {
-		return b.unknownLocked(t), false
-	}
-	l.used = now
-	age := b.cfg.ListAge
+	age := now.Sub(how.read)
+	old := hole || t.Kind != goalcast.MatchTopic && age > b.cfg.ListAge
 	if b.silent {
-		age = max(b.cfg.StaleAge, 4*l.took)
+		old = hole || age > max(b.cfg.StaleAge, 4*how.took)
 	}
-	return now.Sub(l.read) <= age || now.Before(l.retry), true
+	return !old || now.Before(how.retry), true
 }
 
-// unknownLocked says whether a topic is known not to exist: it is not among all there are, or the source said so a moment ago.
-func (b *Board) unknownLocked(t goalcast.Topic) bool {
-	now := b.now()
-	if b.known.lacks(t, now, b.freshKnownLocked()) {
-		return true
-	}
-	at, ok := b.unknown[t]
-	return ok && now.Sub(at) <= b.cfg.Unknown
-}
-
-// noteUnknownLocked keeps that the source has no such match. What is too much is forgotten: it can be asked for again.
-func (b *Board) noteUnknownLocked(t goalcast.Topic) {
-	now := b.now()
-	if len(b.unknown) >= b.cfg.MaxUnknown {
-		for t, at := range b.unknown {
-			if now.Sub(at) > b.cfg.Unknown {
-				delete(b.unknown, t)
-			}
-		}
-		if len(b.unknown) >= b.cfg.MaxUnknown {
-			clear(b.unknown)
-		}
-	}
-	b.unknown[t] = now
-}
-
-// flyLocked has a topic read, or joins the reading under way. It ends by itself within the time-out, whoever waits.
-func (b *Board) flyLocked(ctx context.Context, t goalcast.Topic) (*flight, error) {
-	if f := b.flights[t]; f != nil {
-		return f, nil
+// loadLocked has a topic read, or joins the reading under way. It ends by itself within the time-out, whoever waits.
+func (b *Board) loadLocked(ctx context.Context, t goalcast.Topic) (*load, error) {
+	if l := b.loads.byTopic[t]; l != nil {
+		return l, nil
 	}
 	b.learnLocked()
-	asker, _ := ctx.Value(askerKey{}).(netip.Addr)
-	if len(b.flights) >= b.cfg.MaxWaiting+b.cfg.Loads || asker.IsValid() && b.askers[asker] >= b.cfg.MaxPerAddress {
+	address, _ := addressOf(ctx)
+	l, err := b.loads.add(t, address)
+	if err != nil {
 		b.metrics.refused.Inc()
-		return nil, errCrowded
+		return nil, err
 	}
-	f := &flight{topic: t, done: make(chan struct{}), asker: asker}
-	b.flights[t] = f
-	b.askers[asker]++
-	go b.fly(f)
-	return f, nil
+	go b.load(l)
+	return l, nil
 }
 
-// readForEventLocked has a match read because of an event. Where that is too much now, lists that may lack it count as old, and the match is read when
+// loadForEventLocked has a match read because of an event. Where that is too much now, lists that may lack it count as old, and the match is read when
 // somebody asks.
-func (b *Board) readForEventLocked(t goalcast.Topic) {
-	m := b.matches[goalcast.MatchID(t.ID)]
+func (b *Board) loadForEventLocked(t goalcast.Topic) {
+	m := b.held.matches[goalcast.MatchID(t.ID)]
 	if m != nil && b.now().Before(m.retry) {
 		return
 	}
-	if _, err := b.flyLocked(context.Background(), t); err != nil && m == nil {
-		for _, l := range b.lists {
+	if _, err := b.loadLocked(context.Background(), t); err != nil && m == nil {
+		for _, l := range b.held.lists {
 			l.read = time.Time{}
 		}
 	}
 }
 
-// fly waits for a turn and reads.
-func (b *Board) fly(f *flight) {
-	defer close(f.done)
+// load waits for a turn and reads.
+func (b *Board) load(l *load) {
+	defer close(l.done)
 	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.LoadTimeout)
 	defer cancel()
 	var mended *match
 	select {
 	case b.slots <- struct{}{}:
-		mended, f.err = b.load(ctx, f)
+		mended, l.err = b.read(ctx, l)
 		<-b.slots
 	case <-ctx.Done():
-		f.err = errCrowded
+		l.err = errCrowded
 	}
 	b.mu.Lock()
-	if b.flights[f.topic] == f {
-		delete(b.flights, f.topic)
+	b.loads.end(l)
+	if l.err != nil {
+		if how, _ := b.held.asOf(l.topic); how != nil {
+			how.retry = b.now().Add(b.cfg.Retry) // until then it is served as it is
+		}
 	}
-	delete(b.reading, f)
-	if b.askers[f.asker]--; b.askers[f.asker] <= 0 {
-		delete(b.askers, f.asker)
-	}
-	if f.err != nil {
-		b.failedLocked(f.topic)
-	}
-	b.blind = f.err != nil
+	b.blind = l.err != nil
 	var snap goalcast.Snapshot
 	if mended != nil {
 		snap = mended.snap
 	}
 	b.mu.Unlock()
-	b.metrics.loaded(f.topic, f.err)
-	if f.err != nil {
-		b.log.Warn("board reading", "topic", f.topic.String(), "err", f.err)
+	b.metrics.loaded(l.topic, l.err)
+	if l.err != nil {
+		b.log.Warn("match or list not read", "topic", l.topic.String(), "error", l.err)
 	}
 	if mended != nil && b.mended != nil {
 		b.mended(snap.ID, snap)
 	}
 }
 
-// failedLocked has what is held be served as it is for a while.
-func (b *Board) failedLocked(t goalcast.Topic) {
-	retry := b.now().Add(b.cfg.Retry)
-	if t.Kind == goalcast.MatchTopic {
-		if m := b.matches[goalcast.MatchID(t.ID)]; m != nil {
-			m.retry = retry
-		}
-	} else if l := b.lists[t]; l != nil {
-		l.retry = retry
-	}
-}
-
-// load reads a topic until what was read is from after the last reset, and puts it on the board. It returns the match if that had a hole before.
-func (b *Board) load(ctx context.Context, f *flight) (*match, error) {
+// read reads a topic until what was read is from after the last reset, and puts it on the board. It returns the match if that had a hole before.
+func (b *Board) read(ctx context.Context, l *load) (*match, error) {
 	for {
 		b.mu.Lock()
 		reset := b.reset
-		f.events, f.lost = nil, false
-		b.reading[f] = struct{}{}
+		b.loads.begin(l)
 		b.mu.Unlock()
-		var put func(*flight) bool
+		var put func(*load) bool
 		var err error
-		if f.topic.Kind == goalcast.MatchTopic {
-			put, err = b.readMatch(ctx, goalcast.MatchID(f.topic.ID))
+		if l.topic.Kind == goalcast.MatchTopic {
+			put, err = b.readMatch(ctx, goalcast.MatchID(l.topic.ID))
 		} else {
-			put, err = b.readList(ctx, f.topic)
+			put, err = b.readList(ctx, l.topic)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", f.topic, err)
+			return nil, fmt.Errorf("read %s: %w", l.topic, err)
 		}
 		b.mu.Lock()
-		old := b.matches[goalcast.MatchID(f.topic.ID)]
-		torn := f.topic.Kind == goalcast.MatchTopic && old != nil && old.hole
-		done := b.reset == reset && !f.lost && put(f)
+		old := b.held.matches[goalcast.MatchID(l.topic.ID)]
+		torn := l.topic.Kind == goalcast.MatchTopic && old != nil && old.hole
+		done := b.reset == reset && !l.lost && put(l)
 		if done {
-			delete(b.flights, f.topic) // under the same lock: from here on events are applied to what was put
-			delete(b.reading, f)
+			b.loads.brought(l) // under the same lock: from here on events are applied to what was put
 		}
 		torn = torn && done && !old.hole
 		b.mu.Unlock()
@@ -274,55 +195,32 @@ func (b *Board) load(ctx context.Context, f *flight) (*match, error) {
 }
 
 // readMatch reads one match; what it returns puts it on the board, or says false if it has to be read again.
-func (b *Board) readMatch(ctx context.Context, id goalcast.MatchID) (func(*flight) bool, error) {
+func (b *Board) readMatch(ctx context.Context, id goalcast.MatchID) (func(*load) bool, error) {
 	asked := b.now()
 	snap, err := b.source.Match(ctx, id)
-	if err != nil && !notFound(err) {
+	if err != nil && !errors.Is(err, goalcast.ErrNotFound) {
 		return nil, err
 	}
 	how := asOf{read: asked, took: b.now().Sub(asked)}
 	found := err == nil
-	return func(f *flight) bool {
-		m := b.matches[id]
-		if !found {
-			if len(f.events) > 0 && f.events[0].Seq != 1 && m == nil {
-				return false // committed in the moment after we looked
-			}
-			if m == nil {
-				b.noteUnknownLocked(f.topic)
-			} else {
-				m.asOf = how
-			}
-		} else {
-			delete(b.unknown, f.topic)
-			b.putReadLocked(snap, how)
+	return func(l *load) bool {
+		m := b.held.matches[id]
+		switch {
+		case found:
+			delete(b.catalog.unknown, l.topic)
+			b.held.putRead(snap, how)
+		case m != nil:
+			m.asOf = how
+		case len(l.events) > 0 && l.events[0].Seq != 1:
+			return false // committed in the moment after we looked
+		default:
+			b.catalog.noteUnknown(l.topic)
 		}
-		for _, e := range f.events {
+		for _, e := range l.events {
 			b.applyLocked(e)
 		}
 		return true
 	}, nil
-}
-
-// putReadLocked puts a match that was read on the board, unless what is there is newer.
-func (b *Board) putReadLocked(snap goalcast.Snapshot, how asOf) *match {
-	m := b.matches[snap.ID]
-	switch {
-	case m == nil:
-		m = b.putLocked(snap.ID, snap, how)
-		b.changedLocked(m)
-		m.late = slices.ContainsFunc(m.in, func(t goalcast.Topic) bool { return t != everything })
-	case m.snap.Seq < snap.Seq || m.hole && m.snap.Seq == snap.Seq:
-		b.putLocked(snap.ID, snap, how)
-		m.hole = false
-		b.changedLocked(m)
-	case m.hole:
-		m.asOf = how
-		m.retry = how.read.Add(b.cfg.Retry) // the source is behind: not again at once
-	default:
-		m.asOf = how
-	}
-	return m
 }
 
 // listFilter is what a list is read with: the window around now, and what is in play outside of it.
@@ -349,7 +247,7 @@ func (b *Board) readPages(ctx context.Context, f goalcast.MatchFilter, most int)
 	for len(all) <= most {
 		f.Limit = min(listPage, most+1-len(all))
 		some, err := b.source.Matches(ctx, f)
-		if err != nil && !notFound(err) {
+		if err != nil && !errors.Is(err, goalcast.ErrNotFound) {
 			return nil, false, err
 		}
 		before := len(all)
@@ -368,7 +266,7 @@ func (b *Board) readPages(ctx context.Context, f goalcast.MatchFilter, most int)
 }
 
 // readList reads a list of matches in the window around now.
-func (b *Board) readList(ctx context.Context, t goalcast.Topic) (func(*flight) bool, error) {
+func (b *Board) readList(ctx context.Context, t goalcast.Topic) (func(*load) bool, error) {
 	now := b.now()
 	filter := b.listFilter(t, now)
 	snaps, whole, err := b.readPages(ctx, filter, b.cfg.ListMatches)
@@ -376,94 +274,27 @@ func (b *Board) readList(ctx context.Context, t goalcast.Topic) (func(*flight) b
 		return nil, err
 	}
 	how := asOf{read: now, took: b.now().Sub(now)}
-	return func(f *flight) bool {
-		if b.lists[t] != nil {
-			b.dropListLocked(t)
-		}
-		b.lists[t] = &list{ids: make(map[goalcast.MatchID]struct{}), from: filter.From, to: filter.To, asOf: how, used: now, whole: whole}
-		for _, s := range snaps {
-			old := b.matches[s.ID] != nil
-			m := b.putReadLocked(s, how)
-			if !old { // who joined this list will see it there
-				m.late = slices.ContainsFunc(m.in, func(in goalcast.Topic) bool { return in != t && in != everything })
-			}
-			b.enlistLocked(m, t)
-			b.changedLocked(m)
-		}
-		for _, e := range f.events {
+	return func(l *load) bool {
+		b.held.putList(t, &list{from: filter.From, to: filter.To, asOf: how, used: now, whole: whole}, snaps)
+		for _, e := range l.events {
 			b.applyLocked(e)
 		}
-		b.evictListsLocked(t)
+		b.held.evictLists(t)
 		return true
 	}, nil
 }
 
-// rangeRead is a reading of matches outside the lists, shared by all who ask for the same within StaleAge.
-type rangeRead struct {
-	done  chan struct{}
-	until time.Time // good as long; set with done
-	snaps []goalcast.Snapshot
-	err   error
-}
-
-const maxRanges = 64 // kept at one time; more are read each for itself, in their turn
-
-// readRange asks the source what the board does not hold: once for all who ask for the same at one time.
+// readRange asks the source what the board does not hold: once for all who ask for the same within StaleAge.
 func (b *Board) readRange(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
-	b.mu.Lock()
-	r := b.ranges[f]
-	if r != nil {
-		select {
-		case <-r.done:
-			if b.now().After(r.until) {
-				r = nil
-			}
-		default:
+	snaps, err := b.ranges.Get(ctx, f, func(ctx context.Context) ([]goalcast.Snapshot, error) {
+		snaps, err := b.source.Matches(ctx, f)
+		if errors.Is(err, goalcast.ErrNotFound) {
+			err = nil
 		}
-	}
-	if r == nil {
-		r = &rangeRead{done: make(chan struct{})}
-		if len(b.ranges) >= maxRanges {
-			for f, r := range b.ranges {
-				select {
-				case <-r.done:
-					delete(b.ranges, f)
-				default:
-				}
-			}
-		}
-		if len(b.ranges) < maxRanges {
-			b.ranges[f] = r
-		}
-		go b.fillRange(f, r)
-	}
-	b.mu.Unlock()
-	select {
-	case <-r.done:
-		return slices.Clone(r.snaps), r.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: matches not read in time: %w", goalcast.ErrUnavailable, ctx.Err())
-	}
-}
-
-func (b *Board) fillRange(f goalcast.MatchFilter, r *rangeRead) {
-	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.LoadTimeout)
-	defer cancel()
-	select {
-	case b.slots <- struct{}{}:
-		r.snaps, r.err = b.source.Matches(ctx, f)
-		<-b.slots
-	case <-ctx.Done():
-		r.err = errCrowded
-	}
-	if errors.Is(r.err, goalcast.ErrNotFound) {
-		r.err = nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r.until = b.now().Add(b.cfg.StaleAge)
-	if b.blind = r.err != nil; b.blind && b.ranges[f] == r {
-		delete(b.ranges, f)
-	}
-	close(r.done)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.blind = err != nil
+		return snaps, err
+	})
+	return slices.Clone(snaps), err
 }

@@ -42,36 +42,10 @@ func Derive[T any](v *View, make func(last T) T) T {
 	return last
 }
 
-// View returns a topic as viewers of it are shown it, and the cursor up to which all events are in it; false if the topic is not on the board.
-func (b *Board) View(t goalcast.Topic) (*View, goalcast.Cursor, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	v := b.viewLocked(t)
-	if v == nil {
-		if !b.unknownLocked(t) {
-			return nil, goalcast.Cursor{}, false
-		}
-		v = &View{snaps: []goalcast.Snapshot{}} // made for each viewer, and short
-	}
-	return v, b.cursor, true
-}
-
-// Encode encodes the matches of topics, so that nobody has to do it at a place where others wait.
-func (b *Board) Encode(topics []goalcast.Topic) {
-	for _, t := range topics {
-		b.mu.Lock()
-		v := b.viewLocked(t)
-		b.mu.Unlock()
-		if v != nil {
-			v.JSON()
-		}
-	}
-}
-
-// viewLocked finds or makes the view of a match or list; nil if it is not on the board.
-func (b *Board) viewLocked(t goalcast.Topic) *View {
+// view finds or makes the view of a match or list; nil if it is not on the board.
+func (h *held) view(t goalcast.Topic) *View {
 	if t.Kind == goalcast.MatchTopic {
-		m := b.matches[goalcast.MatchID(t.ID)]
+		m := h.matches[goalcast.MatchID(t.ID)]
 		if m == nil {
 			return nil
 		}
@@ -80,12 +54,12 @@ func (b *Board) viewLocked(t goalcast.Topic) *View {
 		}
 		return m.view
 	}
-	l := b.lists[t]
+	l := h.lists[t]
 	if l == nil {
 		return nil
 	}
 	if l.view == nil {
-		snaps := b.snapsLocked(l)
+		snaps := h.snaps(l)
 		for i, s := range snaps {
 			snaps[i] = inList(s, t.Kind)
 		}

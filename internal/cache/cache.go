@@ -47,7 +47,7 @@ func New[K comparable, V any](o Options) *Cache[K, V] {
 			}
 			return o.Age
 		}),
-		Clock:    clock(o.Now),
+		Clock:    Clock(o.Now),
 		Executor: func(task func()) { task() },
 	})}
 }
@@ -92,9 +92,9 @@ func (c *Cache[K, V]) read(ctx context.Context, load func(context.Context) (V, e
 	}
 }
 
-// clock is otter's view of a clock. It has no ticks, so that there is no goroutine that waits for them: what is too
-// old goes when something is read.
-type clock func() time.Time
+// Clock is otter's view of a clock. It has no ticks, so that there is no goroutine that waits for
+// them: what is too old goes when something is read.
+type Clock func() time.Time
 
-func (c clock) NowNano() int64                    { return c().UnixNano() }
-func (clock) Tick(time.Duration) <-chan time.Time { return nil }
+func (c Clock) NowNano() int64                    { return c().UnixNano() }
+func (Clock) Tick(time.Duration) <-chan time.Time { return nil }
