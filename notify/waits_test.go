@@ -58,7 +58,7 @@ func TestQuietRevisionOfAPushUnderWay(t *testing.T) {
 			<-g.waiting // claimed, and about to be sent
 			goal.Revision, goal.Seq = 2, goal.Seq+1
 			tt.change(&goal)
-			err := w.store.UpdateMatch(store.Quiet(t.Context()), 900, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := w.store.UpdateMatch(store.Silent(t.Context()), 900, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
 				r.Snapshot = goalcast.Apply(r.Snapshot, goal)
 				return r, []goalcast.Event{goal}, nil
 			})

@@ -22,12 +22,17 @@ func scanAlarm(row scanner) (a goalcast.Alarm, err error) {
 	return a, err
 }
 
-// SettleAlarms makes the open alarms of the given kinds those that have a reason now: it opens what is new, closes what is not in the list any more, and leaves
-// the others as they are but for their text. Of the alarms only Name, Kind, Match and Text are read. It returns what it opened and closed.
-func (s *Store) SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time) (opened, closed []goalcast.Alarm, err error) {
+// SettleAlarms makes the open alarms of the given kinds those that have a reason now: it opens what
+// is new, closes what is not in the list any more, and leaves the others as they are but for their
+// text. Of the alarms only Name, Kind, Match and Text are read. It returns what it opened and
+// closed.
+func (s *Store) SettleAlarms(
+	ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time,
+) (opened, closed []goalcast.Alarm, err error) {
 	err = s.tx(ctx, "settle alarms", func(tx *tx) error {
 		opened, closed = nil, nil
-		rows, err := tx.query(ctx, `SELECT `+alarmColumns+` FROM alarms WHERE closed = 0 ORDER BY id`+s.dialect.forUpdate)
+		rows, err := tx.query(ctx, `SELECT `+alarmColumns+` FROM alarms WHERE closed = 0
+			ORDER BY id`+s.dialect.forUpdate)
 		open, err := collect(rows, err, scanAlarm)
 		if err != nil {
 			return err
@@ -35,7 +40,8 @@ func (s *Store) SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, fi
 		known := map[string]goalcast.Alarm{}
 		for _, a := range open {
 			known[a.Name] = a
-			if !slices.Contains(kinds, a.Kind) || slices.ContainsFunc(firing, func(f goalcast.Alarm) bool { return f.Name == a.Name }) {
+			if !slices.Contains(kinds, a.Kind) || slices.ContainsFunc(firing,
+				func(f goalcast.Alarm) bool { return f.Name == a.Name }) {
 				continue
 			}
 			if _, err := tx.exec(ctx, `UPDATE alarms SET closed = $2 WHERE id = $1`, a.ID, toMillis(now)); err != nil {
@@ -54,7 +60,8 @@ func (s *Store) SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, fi
 				}
 				continue
 			}
-			a, err := scanAlarm(tx.queryRow(ctx, `INSERT INTO alarms (name, kind, match_id, text, opened) VALUES ($1, $2, $3, $4, $5)
+			a, err := scanAlarm(tx.queryRow(ctx, `INSERT INTO alarms (name, kind, match_id, text, opened)
+				VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT DO NOTHING RETURNING `+alarmColumns, clean(f.Name), f.Kind, f.Match, f.Text, toMillis(now)))
 			if noRows(err) {
 				continue // another process opened it just now
@@ -70,10 +77,14 @@ func (s *Store) SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, fi
 	return opened, closed, err
 }
 
-// AckAlarm notes that somebody takes care of an alarm, and returns it; who was first stays. ErrNotFound.
-func (s *Store) AckAlarm(ctx context.Context, id int64, by string, now time.Time) (alarm goalcast.Alarm, first bool, err error) {
+// AckAlarm notes that an operator takes care of an alarm, and returns it; the first one stays.
+// ErrNotFound.
+func (s *Store) AckAlarm(
+	ctx context.Context, id int64, by string, now time.Time,
+) (alarm goalcast.Alarm, first bool, err error) {
 	err = s.tx(ctx, fmt.Sprintf("acknowledge alarm %d", id), func(tx *tx) error {
-		result, err := tx.exec(ctx, `UPDATE alarms SET acked = $2, acked_by = $3 WHERE id = $1 AND acked = 0`, id, toMillis(now), clean(by))
+		result, err := tx.exec(ctx, `UPDATE alarms SET acked = $2, acked_by = $3 WHERE id = $1
+			AND acked = 0`, id, toMillis(now), clean(by))
 		if err != nil {
 			return err
 		}
@@ -99,7 +110,8 @@ func (s *Store) Alarms(ctx context.Context, f goalcast.AlarmFilter) ([]goalcast.
 		limit = maxAlarms
 	}
 	w.args = append(w.args, min(limit, maxAlarms))
-	rows, err := s.query(ctx, `SELECT `+alarmColumns+` FROM alarms`+w.String()+` ORDER BY id DESC LIMIT $`+strconv.Itoa(len(w.args)), w.args...)
+	rows, err := s.query(ctx, `SELECT `+alarmColumns+` FROM alarms`+w.String()+
+		` ORDER BY id DESC LIMIT $`+strconv.Itoa(len(w.args)), w.args...)
 	list, err := collect(rows, err, scanAlarm)
 	return list, s.wrap("list alarms", err)
 }
@@ -124,7 +136,8 @@ func (s *Store) PruneAlarms(ctx context.Context, before time.Time) error {
 	return s.wrap("prune alarms", err)
 }
 
-// LastDocuments tells when the last document of each match came, one that came again counts too. Matches without any are missing.
+// LastDocuments returns when the last document of each match came; one that came again counts too.
+// Matches without any are missing.
 func (s *Store) LastDocuments(ctx context.Context, matches []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error) {
 	out := map[goalcast.MatchID]time.Time{}
 	for chunk := range slices.Chunk(matches, maxMatches) {
@@ -132,7 +145,8 @@ func (s *Store) LastDocuments(ctx context.Context, matches []goalcast.MatchID) (
 		for i, id := range chunk {
 			args[i] = id
 		}
-		rows, err := s.query(ctx, `SELECT match_id, MAX(seen) FROM documents WHERE match_id IN `+valuesList(1, len(chunk), 1)+` GROUP BY match_id`, args...)
+		rows, err := s.query(ctx, `SELECT match_id, MAX(seen) FROM documents
+			WHERE match_id IN `+valuesList(1, len(chunk), 1)+` GROUP BY match_id`, args...)
 		_, err = collect(rows, err, func(row scanner) (none struct{}, err error) {
 			var id goalcast.MatchID
 			var seen int64
@@ -153,7 +167,8 @@ func scanFailedFeed(row scanner) (f goalcast.FailedFeed, err error) {
 
 // FailedFeeds counts the documents that came since a time and could not be understood.
 func (s *Store) FailedFeeds(ctx context.Context, since time.Time) ([]goalcast.FailedFeed, error) {
-	rows, err := s.query(ctx, `SELECT provider, feed, COUNT(*), MAX(id) FROM documents WHERE state = 'failed' AND seen >= $1 GROUP BY provider, feed ORDER BY provider, feed`,
+	rows, err := s.query(ctx, `SELECT provider, feed, COUNT(*), MAX(id) FROM documents WHERE state = 'failed'
+		AND seen >= $1 GROUP BY provider, feed ORDER BY provider, feed`,
 		toMillis(since))
 	list, err := collect(rows, err, scanFailedFeed)
 	return list, s.wrap("failed feeds", err)

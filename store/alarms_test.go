@@ -18,7 +18,8 @@ func TestAlarms(t *testing.T) {
 		lag := goalcast.Alarm{Name: "queue_lag:urgent", Kind: goalcast.AlarmQueueLag, Text: "lag"}
 		kinds := []goalcast.AlarmKind{goalcast.AlarmSilent, goalcast.AlarmQueueLag}
 		at := func(minute int) time.Time { return kickoff.Add(time.Duration(minute) * time.Minute) }
-		settle := func(minute int, kinds []goalcast.AlarmKind, opens, closes int, firing ...goalcast.Alarm) (opened, closed []goalcast.Alarm) {
+		settle := func(minute int, kinds []goalcast.AlarmKind, opens, closes int, firing ...goalcast.Alarm) (opened,
+			closed []goalcast.Alarm) {
 			t.Helper()
 			opened, closed, err := s.SettleAlarms(ctx, kinds, firing, at(minute))
 			if err != nil || len(opened) != opens || len(closed) != closes {
@@ -37,7 +38,8 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("closed %+v", closed)
 		}
 		acked, first, err := s.AckAlarm(ctx, opened[0].ID, "operator", at(5))
-		if err != nil || !first || acked.AckedBy != "operator" || !acked.Acked.Equal(at(5)) || acked.Text != "since 18:40, still" {
+		if err != nil || !first || acked.AckedBy != "operator" || !acked.Acked.Equal(at(5)) ||
+			acked.Text != "since 18:40, still" {
 			t.Errorf("acknowledged %+v, %v, %v", acked, first, err)
 		}
 		if again, first, err := s.AckAlarm(ctx, opened[0].ID, "another", at(6)); err != nil || first || again != acked {
@@ -51,13 +53,16 @@ func TestAlarms(t *testing.T) {
 		for _, tt := range []struct {
 			filter goalcast.AlarmFilter
 			want   int
-		}{{goalcast.AlarmFilter{}, 4}, {goalcast.AlarmFilter{Open: true}, 2}, {goalcast.AlarmFilter{Kind: goalcast.AlarmQueueLag}, 2},
+		}{{goalcast.AlarmFilter{}, 4}, {goalcast.AlarmFilter{Open: true}, 2},
+			{goalcast.AlarmFilter{Kind: goalcast.AlarmQueueLag}, 2},
 			{goalcast.AlarmFilter{Match: 2}, 1}, {goalcast.AlarmFilter{Limit: 3}, 3}} {
-			if list, err := s.Alarms(ctx, tt.filter); err != nil || len(list) != tt.want || len(list) > 1 && list[0].ID < list[1].ID {
+			if list, err := s.Alarms(ctx, tt.filter); err != nil || len(list) != tt.want || len(list) > 1 &&
+				list[0].ID < list[1].ID {
 				t.Errorf("%+v: %+v, %v", tt.filter, list, err)
 			}
 		}
-		if open, err := s.OpenAlarms(ctx); err != nil || open[goalcast.AlarmSilent] != 1 || open[goalcast.AlarmQueueLag] != 1 {
+		if open, err := s.OpenAlarms(ctx); err != nil || open[goalcast.AlarmSilent] != 1 ||
+			open[goalcast.AlarmQueueLag] != 1 {
 			t.Errorf("open: %v, %v", open, err)
 		}
 		if err := s.PruneAlarms(ctx, at(5)); err != nil {
@@ -76,7 +81,8 @@ func TestAlarmOpensOnceFromSeveralProcesses(t *testing.T) {
 		n := 0
 		for range 8 {
 			wg.Go(func() {
-				opened, _, err := s.SettleAlarms(t.Context(), []goalcast.AlarmKind{goalcast.AlarmSilent}, []goalcast.Alarm{{Name: "x", Kind: goalcast.AlarmSilent}}, kickoff)
+				opened, _, err := s.SettleAlarms(t.Context(), []goalcast.AlarmKind{goalcast.AlarmSilent},
+					[]goalcast.Alarm{{Name: "x", Kind: goalcast.AlarmSilent}}, kickoff)
 				if err != nil {
 					t.Error(err)
 				}
@@ -95,9 +101,12 @@ func TestAlarmOpensOnceFromSeveralProcesses(t *testing.T) {
 func TestLastAndFailedDocuments(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		id := keep(t, s, goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Received: kickoff, Body: []byte("a")})
-		keep(t, s, goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Received: kickoff.Add(time.Minute), Body: []byte("b")})
-		keep(t, s, goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Received: kickoff.Add(time.Hour), Body: []byte("a")})
+		id := keep(t, s, goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Received: kickoff,
+			Body: []byte("a")})
+		keep(t, s, goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Received: kickoff.Add(time.Minute),
+			Body: []byte("b")})
+		keep(t, s, goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Received: kickoff.Add(time.Hour),
+			Body: []byte("a")})
 		got, err := s.LastDocuments(ctx, []goalcast.MatchID{1, 2})
 		if err != nil || len(got) != 1 || !got[1].Equal(kickoff.Add(time.Hour)) {
 			t.Errorf("last %v, %v", got, err)

@@ -18,25 +18,31 @@ const (
 	packedZstd = 1
 )
 
-// minPack is the size below which packing saves less than a page of the database; maxUnpacked bounds what a damaged row can make of the memory.
+// minPack is the size below which packing saves less than a page of the database; maxUnpacked
+// bounds what a damaged row can make of the memory.
 const (
 	minPack     = 512
 	maxUnpacked = 256 << 20
 )
 
-// packer packs bodies. It may be used by many goroutines.
+// compressor compresses bodies. It may be used by many goroutines.
 //
-// Bodies are packed before they are kept, on the goal's way, at zstd's fastest level. Measured on two busy cores with every commit flushed: 90 kB take 0.18 ms
-// to pack and become a fifth or less; kept packed they take 1.0 ms, kept raw 0.8 to 1.0; 900 kB take 4.7 to 5.0 ms packed, 4.3 to 5.3 raw: what packing
-// costs, writing less saves (BenchmarkKeepDocument, BenchmarkKeepRaw, BenchmarkPack). Keeping raw first and packing later by a job would write everything twice.
-type packer struct {
+// Bodies are compressed before they are stored, on the goal's way, at zstd's fastest level.
+// Measured on two busy cores with every commit flushed: 90 kB take 0.18 ms to compress and become a
+// fifth or less; stored compressed they take 1.0 ms, raw 0.8 to 1.0; 900 kB take 4.7 to 5.0 ms
+// compressed, 4.3 to 5.3 raw: what compression costs, writing less saves (BenchmarkKeepDocument,
+// BenchmarkKeepRaw, BenchmarkCompress). Storing raw first and compressing later in a job would
+// write everything twice.
+type compressor struct {
 	in  *zstd.Encoder
 	out *zstd.Decoder
 }
 
-func newPacker() (*packer, error) {
-	// Encoder and Decoder keep their states for reuse, one per processor; neither has goroutines as long as only EncodeAll and DecodeAll are used.
-	in, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false)) // the document has its own SHA-256
+func newCompressor() (*compressor, error) {
+	// Encoder and Decoder keep their states for reuse, one per processor; neither has goroutines as
+	// long as only EncodeAll and DecodeAll are used.
+	// the document has its own SHA-256
+	in, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
@@ -44,11 +50,11 @@ func newPacker() (*packer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
-	return &packer{in, out}, nil
+	return &compressor{in, out}, nil
 }
 
 // pack never returns nil, and the body itself where packing does not make it smaller.
-func (p *packer) pack(body []byte) (packing int, packed []byte) {
+func (p *compressor) compress(body []byte) (packing int, packed []byte) {
 	if len(body) < minPack {
 		return packedNot, notNil(body)
 	}
@@ -59,7 +65,7 @@ func (p *packer) pack(body []byte) (packing int, packed []byte) {
 	return packedZstd, packed
 }
 
-func (p *packer) unpack(packing int, packed []byte, size int) ([]byte, error) {
+func (p *compressor) decompress(packing int, packed []byte, size int) ([]byte, error) {
 	switch packing {
 	case packedNot:
 		return packed, nil
@@ -77,11 +83,13 @@ func (p *packer) unpack(packing int, packed []byte, size int) ([]byte, error) {
 
 const (
 	dayMillis = int64(24 * time.Hour / time.Millisecond)
-	// partitionsAhead is how many days have their partition before they begin, so that no document has to wait for one; today's not counted.
+	// partitionsAhead is how many days have their partition before they begin, so that no document
+	// has to wait for one; today's not counted.
 	partitionsAhead = 3
 	// partitionLock is the number of the advisory lock under which partitions are made and dropped.
 	partitionLock = 0x676f616c63617374
-	// partitionPatience is how long making or dropping one waits for a lock: documents that come meanwhile wait behind it.
+	// partitionPatience is how long making or dropping one waits for a lock: documents that come
+	// meanwhile wait behind it.
 	partitionPatience = "200ms"
 )
 
@@ -102,8 +110,9 @@ func noPartition(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "23514" && pg.ConstraintName == ""
 }
 
-// makePartition makes a day's partition if there is none. It is made as a table of its own and attached: that waits for no reader or writer of the
-// other days, as CREATE TABLE ... PARTITION OF would.
+// makePartition makes a day's partition if there is none. It is made as a table of its own and
+// attached: that waits for no reader or writer of the other days, as CREATE TABLE ... PARTITION OF
+// would.
 func (s *Store) makePartition(ctx context.Context, day int64) error {
 	name := partitionName(day)
 	return s.tx(ctx, "make partition "+name, func(tx *tx) error {
@@ -111,13 +120,16 @@ func (s *Store) makePartition(ctx context.Context, day int64) error {
 			return err
 		}
 		var there bool
-		err := tx.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = 'document_bodies'::regclass AND inhrelid = to_regclass($1))`, name).Scan(&there)
+		err := tx.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_inherits
+			WHERE inhparent = 'document_bodies'::regclass AND inhrelid = to_regclass($1))`, name).Scan(&there)
 		if err != nil || there {
 			return err
 		}
 		for _, statement := range []string{
-			fmt.Sprintf(`CREATE TABLE %s (LIKE document_bodies INCLUDING ALL, CHECK (received >= %d AND received < %d))`, name, day*dayMillis, (day+1)*dayMillis),
-			fmt.Sprintf(`ALTER TABLE document_bodies ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)`, name, day*dayMillis, (day+1)*dayMillis),
+			fmt.Sprintf(`CREATE TABLE %s (LIKE document_bodies INCLUDING ALL, CHECK (received >= %d
+				AND received < %d))`, name, day*dayMillis, (day+1)*dayMillis),
+			fmt.Sprintf(`ALTER TABLE document_bodies ATTACH PARTITION %s FOR VALUES
+				FROM (%d) TO (%d)`, name, day*dayMillis, (day+1)*dayMillis),
 		} {
 			if _, err := tx.exec(ctx, statement); err != nil {
 				return err
@@ -127,7 +139,8 @@ func (s *Store) makePartition(ctx context.Context, day int64) error {
 	})
 }
 
-// MakePartitions makes the partitions of today and the next days; a job calls it every hour. On SQLite there is nothing to do.
+// MakePartitions makes the partitions of today and the next days; a job calls it every hour. On
+// SQLite there is nothing to do.
 func (s *Store) MakePartitions(ctx context.Context, now time.Time) error {
 	if s.dialect.name != "postgres" {
 		return nil
@@ -156,7 +169,8 @@ func (s *Store) partitions(ctx context.Context) ([]int64, error) {
 	return days, s.wrap("partitions", err)
 }
 
-// dropPartition drops a day's partition. It gives up soon when somebody reads it: the next run finds it again.
+// dropPartition drops a day's partition. It gives up soon when somebody reads it: the next run
+// finds it again.
 func (s *Store) dropPartition(ctx context.Context, day int64) (dropped bool, err error) {
 	name := partitionName(day)
 	err = s.tx(ctx, "drop partition "+name, func(tx *tx) error {

@@ -23,17 +23,20 @@ func TestRepeatedDocumentIsKeptOnce(t *testing.T) {
 			return goalcast.Document{Provider: "opta", Feed: feed, Match: match, Body: bytes.Clone(body), Received: kickoff.Add(after)}
 		}
 		first := make(7, "F9", 0)
-		if err := s.KeepDocument(ctx, &first); err != nil || first.Repeats != 0 || first.State != goalcast.DocumentReceived {
+		if err := s.KeepDocument(ctx, &first); err != nil || first.Repeats != 0 ||
+			first.State != goalcast.DocumentReceived {
 			t.Fatalf("first: %+v, %v", first, err)
 		}
-		for n, step := range []goalcast.DocumentState{goalcast.DocumentReceived, goalcast.DocumentFailed, goalcast.DocumentApplied} {
+		for n, step := range []goalcast.DocumentState{goalcast.DocumentReceived, goalcast.DocumentFailed,
+			goalcast.DocumentApplied} {
 			if n > 0 {
 				if err := s.FinishDocument(ctx, first.ID, step, "why"); err != nil {
 					t.Fatal(err)
 				}
 			}
 			again := make(7, "F9", time.Duration(n+1)*time.Hour)
-			if err := s.KeepDocument(ctx, &again); err != nil || again.ID != first.ID || again.State != step || again.Repeats != n+1 || again.Attempts != n {
+			if err := s.KeepDocument(ctx, &again); err != nil || again.ID != first.ID || again.State != step ||
+				again.Repeats != n+1 || again.Attempts != n {
 				t.Errorf("again after %s: %+v, %v", step, again, err)
 			}
 		}
@@ -43,10 +46,13 @@ func TestRepeatedDocumentIsKeptOnce(t *testing.T) {
 			}
 		}
 		got, err := s.Document(ctx, first.ID)
-		if err != nil || got.Repeats != 3 || !got.Seen.Equal(kickoff.Add(3*time.Hour)) || !got.Received.Equal(kickoff) || !bytes.Equal(got.Body, body) || got.Size != len(body) {
-			t.Errorf("kept: %d repeats, seen %v, %d bytes of %d, %v", got.Repeats, got.Seen, len(got.Body), got.Size, err)
+		if err != nil || got.Repeats != 3 || !got.Seen.Equal(kickoff.Add(3*time.Hour)) ||
+			!got.Received.Equal(kickoff) || !bytes.Equal(got.Body, body) || got.Size != len(body) {
+			t.Errorf("kept: %d repeats, seen %v, %d bytes of %d, %v", got.Repeats, got.Seen, len(got.Body), got.Size,
+				err)
 		}
-		if list, err := s.Documents(ctx, goalcast.DocumentFilter{}); err != nil || len(list) != 3 || list[2].Repeats != 3 {
+		if list, err := s.Documents(ctx, goalcast.DocumentFilter{}); err != nil || len(list) != 3 ||
+			list[2].Repeats != 3 {
 			t.Errorf("list of %d, %v", len(list), err)
 		}
 	})
@@ -59,7 +65,8 @@ func TestRepeatedDocumentAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range ids {
 			wg.Go(func() {
-				d := goalcast.Document{Provider: "opta", Feed: "F9", Match: goalcast.MatchID(i % 3), Body: []byte("<x/>"), Received: kickoff}
+				d := goalcast.Document{Provider: "opta", Feed: "F9", Match: goalcast.MatchID(i % 3),
+					Body: []byte("<x/>"), Received: kickoff}
 				if err := s.KeepDocument(t.Context(), &d); err != nil {
 					t.Error(err)
 				}
@@ -80,7 +87,7 @@ func TestRepeatedDocumentAtOnce(t *testing.T) {
 
 func TestPacking(t *testing.T) {
 	t.Parallel()
-	p, err := newPacker()
+	p, err := newCompressor()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,24 +95,26 @@ func TestPacking(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{7})
 	random.Read(noise)
 	for name, body := range map[string][]byte{
-		"nothing": nil, "small": []byte("<x/>"), "text": bytes.Repeat([]byte(`<Event id="12" type_id="16"/>`), 40_000), "noise": noise,
+		"nothing": nil, "small": []byte("<x/>"), "text": bytes.Repeat([]byte(`<Event id="12" type_id="16"/>`), 40_000),
+		"noise": noise,
 	} {
-		packing, packed := p.pack(body)
+		packing, packed := p.compress(body)
 		if packed == nil || len(packed) > len(body) || name == "text" && len(packed) > len(body)/10 {
 			t.Errorf("%s: %d bytes of %d", name, len(packed), len(body))
 		}
-		got, err := p.unpack(packing, packed, len(body))
+		got, err := p.decompress(packing, packed, len(body))
 		if err != nil || !bytes.Equal(got, body) {
 			t.Errorf("%s: not the same after packing %d: %v", name, packing, err)
 		}
 		if packing == packedZstd {
 			packed[len(packed)/2] ^= 0xff
-			if got, err := p.unpack(packing, packed[:len(packed)-3], len(body)); err == nil || !errors.Is(err, goalcast.ErrPermanent) {
+			if got, err := p.decompress(packing, packed[:len(packed)-3], len(body)); err == nil ||
+				!errors.Is(err, goalcast.ErrPermanent) {
 				t.Errorf("%s: damage gives %d bytes, %v", name, len(got), err)
 			}
 		}
 	}
-	if _, err := p.unpack(9, []byte("x"), 1); !errors.Is(err, goalcast.ErrPermanent) {
+	if _, err := p.decompress(9, []byte("x"), 1); !errors.Is(err, goalcast.ErrPermanent) {
 		t.Errorf("packing of a newer version: %v", err)
 	}
 }
@@ -115,7 +124,8 @@ func TestRetention(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"opta": "", "opta/": "3d", "/F9": "3d", "a/b/c": "3d", "x": "0d", "y": "-3d", "z": "3 d", "w": "30", "v": "1d2"} {
+	for name, text := range map[string]string{"opta": "", "opta/": "3d", "/F9": "3d", "a/b/c": "3d", "x": "0d",
+		"y": "-3d", "z": "3 d", "w": "30", "v": "1d2"} {
 		if got, err := ParseRetention(map[string]string{name: text}); err == nil {
 			t.Errorf("%s=%s is %v", name, text, got)
 		}
@@ -129,10 +139,12 @@ func TestRetention(t *testing.T) {
 			age            int
 			stays          bool
 		}{
-			{"opta", "F24", 29, true}, {"opta", "F24", 31, false}, {"opta", "F9", 31, true}, {"opta", "F9", 364, true}, {"opta", "F9", 366, false},
+			{"opta", "F24", 29, true}, {"opta", "F24", 31, false}, {"opta", "F9", 31, true}, {"opta", "F9", 364, true},
+			{"opta", "F9", 366, false},
 			{"odds", "X", 366, true}, {"odds", "X", 401, false}, {"wsc", "CLIP", 4000, true}, {"opta", "F24", 0, true},
 		} {
-			id := keep(t, s, goalcast.Document{Provider: d.provider, Feed: d.feed, Match: 1, Received: days(d.age), Body: fmt.Append(nil, d)})
+			id := keep(t, s, goalcast.Document{Provider: d.provider, Feed: d.feed, Match: 1, Received: days(d.age),
+				Body: fmt.Append(nil, d)})
 			want[id] = d.stays
 		}
 		again := goalcast.Document{Provider: "odds", Feed: "X", Match: 2, Received: days(500), Body: []byte("again")}
@@ -154,7 +166,8 @@ func TestRetention(t *testing.T) {
 			}
 		}
 		var bodies int
-		if err := s.queryRow(t.Context(), `SELECT COUNT(*) FROM document_bodies`).Scan(&bodies); err != nil || bodies != 7 {
+		if err := s.queryRow(t.Context(), `SELECT COUNT(*)
+			FROM document_bodies`).Scan(&bodies); err != nil || bodies != 7 {
 			t.Errorf("%d bodies are left, %v; want 7", bodies, err)
 		}
 		after, err := s.Days(t.Context())
@@ -175,14 +188,17 @@ func TestRetentionInBatches(t *testing.T) {
 		}
 		sabotage(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %[1]d)
 			INSERT INTO documents (provider, feed, match_id, headers, size, digest, received, seen)
-			SELECT 'opta', CASE WHEN i %% 20 = 19 THEN 'F9' ELSE 'F1' END, i, '{}', 1, '1', %[2]d, %[2]d FROM n`, pruneBatch+19, kickoff.UnixMilli()))
-		sabotage(t, s, `INSERT INTO document_bodies (document, received, packing, body) SELECT id, received, 0, 'x' FROM documents`)
+			SELECT 'opta', CASE WHEN i %% 20 = 19 THEN 'F9' ELSE 'F1' END, i, '{}', 1, '1', %[2]d, %[2]d
+			FROM n`, pruneBatch+19, kickoff.UnixMilli()))
+		sabotage(t, s, `INSERT INTO document_bodies (document, received, packing, body) SELECT id, received, 0, 'x'
+			FROM documents`)
 		n, err := s.PruneDocuments(t.Context(), Retention{"opta/F1": time.Hour}, kickoff.AddDate(0, 0, 5))
 		if err != nil || n != 494 {
 			t.Errorf("deleted %d, %v", n, err)
 		}
 		var documents, bodies int
-		if err := s.queryRow(t.Context(), `SELECT (SELECT COUNT(*) FROM documents), (SELECT COUNT(*) FROM document_bodies)`).Scan(&documents, &bodies); err != nil {
+		if err := s.queryRow(t.Context(), `SELECT (SELECT COUNT(*) FROM documents), (SELECT COUNT(*)
+			FROM document_bodies)`).Scan(&documents, &bodies); err != nil {
 			t.Fatal(err)
 		}
 		if documents != 26 || bodies != 26 {
@@ -214,7 +230,8 @@ func TestPartitionsAreMadeAhead(t *testing.T) {
 		}
 		keep(t, s, goalcast.Document{Provider: "opta", Received: kickoff, Body: []byte("x")})
 		var table string
-		if err := s.queryRow(t.Context(), `SELECT tableoid::regclass::text FROM document_bodies`).Scan(&table); err != nil || table != partitionName(dayOf(kickoff.UnixMilli())) {
+		if err := s.queryRow(t.Context(), `SELECT tableoid::regclass::text
+			FROM document_bodies`).Scan(&table); err != nil || table != partitionName(dayOf(kickoff.UnixMilli())) {
 			t.Errorf("kept in %s, %v", table, err)
 		}
 	})
@@ -232,7 +249,8 @@ func TestArchiveMigration(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, body := range []string{"a", "b", "a", "c", "a"} {
-			_, err := s.write.ExecContext(ctx, s.dialect.sql(`INSERT INTO documents (provider, feed, match_id, headers, body, digest, received) VALUES ('opta', 'F9', 1, '{}', $1, $1, $2)`),
+			_, err := s.write.ExecContext(ctx, s.dialect.sql(`INSERT INTO documents (provider, feed, match_id, headers, body, digest, received)
+				VALUES ('opta', 'F9', 1, '{}', $1, $1, $2)`),
 				[]byte(body), toMillis(kickoff.AddDate(0, 0, i)))
 			if err != nil {
 				t.Fatal(err)
@@ -250,14 +268,16 @@ func TestArchiveMigration(t *testing.T) {
 			repeats int
 		}{{"a", 2}, {"c", 0}, {"b", 0}} {
 			d, err := s.Document(ctx, list[i].ID)
-			if err != nil || string(d.Body) != want.body || d.Repeats != want.repeats || d.Size != 1 || !d.Seen.Equal(d.Received) {
+			if err != nil || string(d.Body) != want.body || d.Repeats != want.repeats || d.Size != 1 ||
+				!d.Seen.Equal(d.Received) {
 				t.Errorf("%+v, %v; want %v", d, err, want)
 			}
 		}
 	})
 }
 
-// No step of the archive's migration looks at all documents for each document: an archive of a season would take hours.
+// No step of the archive's migration looks at all documents for each document: an archive of a
+// season would take hours.
 func TestArchiveMigrationIsLinear(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), "sqlite::memory:", testLog(t))
@@ -293,7 +313,8 @@ func TestArchiveMigrationIsLinear(t *testing.T) {
 		for _, step := range plan {
 			inner = inner || strings.Contains(step, "CORRELATED")
 			// A match may have thousands of documents: to find those of the match is no help.
-			if inner && (strings.HasPrefix(step, "SCAN") || strings.HasPrefix(step, "SEARCH") && !strings.Contains(step, "digest=?")) {
+			if inner && (strings.HasPrefix(step, "SCAN") || strings.HasPrefix(step, "SEARCH") &&
+				!strings.Contains(step, "digest=?")) {
 				t.Errorf("%s\nis %q", strings.TrimSpace(statement), plan)
 			}
 		}

@@ -56,30 +56,32 @@ func BenchmarkKeepRaw(b *testing.B) {
 	}
 }
 
-func BenchmarkPack(b *testing.B) {
+func BenchmarkCompress(b *testing.B) {
 	for _, kb := range []int{90, 900} {
 		b.Run(fmt.Sprintf("%dkB", kb), func(b *testing.B) {
-			p, err := newPacker()
+			p, err := newCompressor()
 			if err != nil {
 				b.Fatal(err)
 			}
 			body, packed := documents(kb*1024)(), []byte(nil)
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				_, packed = p.pack(body)
+				_, packed = p.compress(body)
 			}
 			b.ReportMetric(float64(len(body))/float64(len(packed)), "ratio")
 		})
 	}
 }
 
-// documents makes documents of a size, no two the same, about as packable as an F24 (its events' ids, places and times differ).
+// documents makes documents of a size, no two the same, about as packable as an F24 (its events'
+// ids, places and times differ).
 func documents(size int) func() []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	var b bytes.Buffer
 	for b.Len() < size {
 		fmt.Fprintf(&b, "<Event id=\"%d\" event_id=\"%d\" type_id=\"%d\" period_id=\"1\" min=\"%d\" sec=\"%d\" x=\"%.1f\" y=\"%.1f\" timestamp=\"2018-08-20T21:%02d:%02d.%d\"/>\n",
-			random.IntN(1e9), random.IntN(900), random.IntN(80), random.IntN(90), random.IntN(60), random.Float64()*100, random.Float64()*100,
+			random.IntN(1e9), random.IntN(900), random.IntN(80), random.IntN(90), random.IntN(60), random.Float64()*100,
+			random.Float64()*100,
 			random.IntN(60), random.IntN(60), random.IntN(999))
 	}
 	n := 0
@@ -97,7 +99,8 @@ func BenchmarkUpdateMatch(b *testing.B) {
 		seq := int64(41)
 		for b.Loop() {
 			seq++
-			err := s.UpdateMatch(context.Background(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := s.UpdateMatch(context.Background(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord,
+				[]goalcast.Event, error) {
 				e := matchEvent(5, seq, goalcast.KindGoal)
 				r.Snapshot.Seq = seq // not applied: the timeline stays at 40
 				memory[len(memory)-1] ^= 1
@@ -136,7 +139,8 @@ func BenchmarkOldArchive(b *testing.B) {
 		if err := s.FinishDocument(context.Background(), d.ID, goalcast.DocumentApplied, ""); err != nil {
 			b.Fatal(err)
 		}
-		keeps, reads, finishes = append(keeps, kept.Sub(begin)), append(reads, read.Sub(kept)), append(finishes, time.Since(read))
+		keeps, reads, finishes = append(keeps, kept.Sub(begin)), append(reads, read.Sub(kept)),
+			append(finishes, time.Since(read))
 	}
 	for name, all := range map[string][]time.Duration{"keep": keeps, "read": reads, "finish": finishes} {
 		slices.Sort(all)

@@ -12,7 +12,8 @@ import (
 	"goalcast"
 )
 
-// clipColumns are the fields of a clip's record that the store copies into columns. The rest of the record is its owner's business.
+// clipColumns are the fields of a clip's record that the store copies into columns. The rest of the
+// record is its owner's business.
 type clipColumns struct {
 	Match    goalcast.MatchID `json:"match"`
 	Event    string           `json:"event"`
@@ -25,10 +26,12 @@ type clipColumns struct {
 	Due      int64            `json:"due"` // ms since 1970 UTC
 }
 
-// UpdateClip changes the record of a clip under its lock: fn gets it as it stands, nil for a new clip, and returns it changed: a JSON object, in which
-// the fields of the clips table (match, event, version, video, job, state, attempts, error, due) have those names. Nothing is written when fn returns
-// an error, which is then returned as it is, nor when it returns what it got. fn may be called more than once, so it changes nothing outside, and it
-// must not call the store: with SQLite the one connection is taken.
+// UpdateClip changes the record of a clip under its lock: fn gets it as it stands, nil for a new
+// clip, and returns it changed: a JSON object, in which the fields of the clips table (match,
+// event, version, video, job, state, attempts, error, due) have those names. Nothing is written
+// when fn returns an error, which is then returned as it is, nor when it returns what it got. fn
+// may be called more than once, so it changes nothing outside, and it must not call the store: with
+// SQLite the one connection is taken.
 func (s *Store) UpdateClip(ctx context.Context, id string, fn func(record []byte) ([]byte, error)) error {
 	var refused error
 	err := s.tx(ctx, fmt.Sprintf("update clip %q", id), func(tx *tx) error {
@@ -50,7 +53,8 @@ func (s *Store) UpdateClip(ctx context.Context, id string, fn func(record []byte
 	return errors.Join(err, refused)
 }
 
-// lockClip reads a clip's record for change; nil if it is new, and then there is a row to lock all the same.
+// lockClip reads a clip's record for change; nil if it is new, and then there is a row to lock all
+// the same.
 func (t *tx) lockClip(ctx context.Context, id string) ([]byte, error) {
 	read := func() (record []byte, err error) {
 		err = t.queryRow(ctx, `SELECT body FROM clips WHERE id = $1`+t.dialect.forUpdate, id).Scan(&record)
@@ -78,9 +82,11 @@ func (t *tx) saveClip(ctx context.Context, id string, record []byte, now time.Ti
 	if err := json.Unmarshal(record, &c); err != nil {
 		return fmt.Errorf("record of clip %q: %w: %w", id, goalcast.ErrPermanent, err)
 	}
-	_, err := t.exec(ctx, `UPDATE clips SET match_id = $2, event = $3, version = $4, video = $5, job = $6, state = $7, attempts = $8, error = $9,
+	_, err := t.exec(ctx, `UPDATE clips
+		SET match_id = $2, event = $3, version = $4, video = $5, job = $6, state = $7, attempts = $8, error = $9,
 		due = $10, updated = $11, body = $12 WHERE id = $1`,
-		id, c.Match, clean(c.Event), c.Version, clean(c.Video), clean(c.Job), clean(c.State), c.Attempts, clean(c.Error), c.Due, toMillis(now), clean(string(record)))
+		id, c.Match, clean(c.Event), c.Version, clean(c.Video), clean(c.Job), clean(c.State), c.Attempts,
+		clean(c.Error), c.Due, toMillis(now), clean(string(record)))
 	return err
 }
 
@@ -102,14 +108,17 @@ func (s *Store) ClipOfVideo(ctx context.Context, video string) (id string, err e
 
 // DueClips lists the ids of clips that were due before a time, the longest due first.
 func (s *Store) DueClips(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	rows, err := s.query(ctx, `SELECT id FROM clips WHERE due > 0 AND due < $1 ORDER BY due, id LIMIT $2`, before.UnixMilli(), limit)
+	rows, err := s.query(ctx, `SELECT id FROM clips WHERE due > 0 AND due < $1 ORDER BY due, id
+		LIMIT $2`, before.UnixMilli(), limit)
 	ids, err := collect(rows, err, func(row scanner) (id string, err error) { return id, row.Scan(&id) })
 	return ids, s.wrap("due clips", err)
 }
 
-// FailedClips lists the clips that are given up (state "failed") and were not before a time, by id; at most 100.
+// FailedClips lists the clips that are given up (state "failed") and were not before a time, by id;
+// at most 100.
 func (s *Store) FailedClips(ctx context.Context, since time.Time) ([]goalcast.FailedClip, error) {
-	rows, err := s.query(ctx, `SELECT id, match_id, error, body FROM clips WHERE state = 'failed' AND updated >= $1 ORDER BY id LIMIT 100`, since.UnixMilli())
+	rows, err := s.query(ctx, `SELECT id, match_id, error, body FROM clips WHERE state = 'failed' AND updated >= $1
+		ORDER BY id LIMIT 100`, since.UnixMilli())
 	list, err := collect(rows, err, func(row scanner) (clip goalcast.FailedClip, err error) {
 		var record []byte
 		if err := row.Scan(&clip.ID, &clip.Match, &clip.Error, &record); err != nil {
@@ -123,7 +132,8 @@ func (s *Store) FailedClips(ctx context.Context, since time.Time) ([]goalcast.Fa
 	return list, s.wrap("failed clips", err)
 }
 
-// ClipsOf lists the records of a match's clips by id; those of match 0 are the ones whose match is not known. At most 1000.
+// ClipsOf lists the records of a match's clips by id; those of match 0 are the ones whose match is
+// not known. At most 1000.
 func (s *Store) ClipsOf(ctx context.Context, match goalcast.MatchID) ([][]byte, error) {
 	rows, err := s.query(ctx, `SELECT body FROM clips WHERE match_id = $1 ORDER BY id LIMIT $2`, match, maxMatches)
 	list, err := collect(rows, err, func(row scanner) (record []byte, err error) { return record, row.Scan(&record) })

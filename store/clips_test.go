@@ -40,12 +40,15 @@ func TestClipRecords(t *testing.T) {
 		}
 		var match, version, attempts, due int64
 		var state, video, job, event, text string
-		if err := s.queryRow(ctx, `SELECT match_id, version, attempts, due, state, video, job, event, error FROM clips WHERE id = 'a'`).
+		if err := s.queryRow(ctx, `SELECT match_id, version, attempts, due, state, video, job, event, error FROM clips
+			WHERE id = 'a'`).
 			Scan(&match, &version, &attempts, &due, &state, &video, &job, &event, &text); err != nil {
 			t.Fatal(err)
 		}
-		if match != 7 || version != 3 || attempts != 2 || due != 5000 || state != "processing" || video != "v1" || job != "j1" || event != "wsc:a" || text != "café " {
-			t.Errorf("columns: %d %d %d %d %q %q %q %q %q", match, version, attempts, due, state, video, job, event, text)
+		if match != 7 || version != 3 || attempts != 2 || due != 5000 || state != "processing" || video != "v1" ||
+			job != "j1" || event != "wsc:a" || text != "café " {
+			t.Errorf("columns: %d %d %d %d %q %q %q %q %q", match, version, attempts, due, state, video, job, event,
+				text)
 		}
 		if id, err := s.ClipOfVideo(ctx, "v1"); err != nil || id != "a" {
 			t.Errorf("clip of v1 = %q, %v", id, err)
@@ -55,7 +58,9 @@ func TestClipRecords(t *testing.T) {
 				t.Errorf("clip of video %q = %q, %v", video, id, err)
 			}
 		}
-		if err := s.UpdateClip(ctx, "a", func([]byte) ([]byte, error) { return []byte("no JSON"), nil }); !errors.Is(err, goalcast.ErrPermanent) {
+		if err := s.UpdateClip(ctx, "a", func([]byte) ([]byte, error) {
+			return []byte("no JSON"), nil
+		}); !errors.Is(err, goalcast.ErrPermanent) {
 			t.Errorf("no JSON: %v", err)
 		}
 		if list, err := s.ClipsOf(ctx, 7); err != nil || len(list) != 1 || string(list[0]) != record {
@@ -67,7 +72,9 @@ func TestClipRecords(t *testing.T) {
 func TestDueClips(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		for id, due := range map[string]int64{"later": 3000, "never": 0, "first": 1000, "second": 2000} {
-			if err := s.UpdateClip(t.Context(), id, func([]byte) ([]byte, error) { return fmt.Appendf(nil, `{"due":%d}`, due), nil }); err != nil {
+			if err := s.UpdateClip(t.Context(), id, func([]byte) ([]byte, error) {
+				return fmt.Appendf(nil, `{"due":%d}`, due), nil
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -75,7 +82,8 @@ func TestDueClips(t *testing.T) {
 			before int64
 			limit  int
 			want   []string
-		}{{1000, 9, nil}, {2500, 9, []string{"first", "second"}}, {9000, 2, []string{"first", "second"}}, {9000, 9, []string{"first", "second", "later"}}} {
+		}{{1000, 9, nil}, {2500, 9, []string{"first", "second"}}, {9000, 2, []string{"first", "second"}},
+			{9000, 9, []string{"first", "second", "later"}}} {
 			got, err := s.DueClips(t.Context(), time.UnixMilli(tt.before), tt.limit)
 			if err != nil || !slices.Equal(got, tt.want) {
 				t.Errorf("due before %d, at most %d: %v, %v; want %v", tt.before, tt.limit, got, err, tt.want)
@@ -84,7 +92,8 @@ func TestDueClips(t *testing.T) {
 	})
 }
 
-// TestClipIsChangedByOneAtATime counts in a record from many goroutines, the first of which has to make it.
+// TestClipIsChangedByOneAtATime counts in a record from many goroutines, the first of which has to
+// make it.
 func TestClipIsChangedByOneAtATime(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		const writers, each = 6, 5
@@ -108,7 +117,8 @@ func TestClipIsChangedByOneAtATime(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if got, err := s.Clip(t.Context(), "one"); err != nil || string(got) != fmt.Sprintf(`{"attempts":%d}`, writers*each) {
+		if got, err := s.Clip(t.Context(), "one"); err != nil || string(got) != fmt.Sprintf(`{"attempts":%d}`,
+			writers*each) {
 			t.Errorf("record = %s, %v", got, err)
 		}
 	})

@@ -50,7 +50,8 @@ func TestJobsKeepTheClockRight(t *testing.T) {
 	}
 }
 
-// What was written by a clock that is ahead (a server that has failed since) does not wait until that time has come.
+// What was written by a clock that is ahead (a server that has failed since) does not wait until
+// that time has come.
 func TestRowsOfTheFutureDoNotWait(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		score(t, s, 5, 1)

@@ -10,15 +10,19 @@ import (
 	"goalcast"
 )
 
-// maxCommentary is how many lines one call lists at most; linesPerStatement how many one statement writes.
+// maxCommentary is how many lines one call lists at most; linesPerStatement how many one statement
+// writes.
 const (
 	maxCommentary     = 1000
 	linesPerStatement = 500
 )
 
-// SaveCommentary keeps the lines of a commentary. A line that is kept is replaced by a later edit of it alone; of two edits of the same time the one whose text
-// sorts higher holds, so that the order in which documents come makes no difference. A document tells everything from its oldest line on: a line after that which is not in it
-// is withdrawn, unless a newer document has it. Lines before stay: it may be of the newest lines only. It says that something changed for every document that is newer.
+// SaveCommentary stores the lines of a commentary. A stored line is replaced only by a later edit
+// of it; of two edits with the same time the one whose text sorts higher wins, so that the order in
+// which documents come makes no difference. A document has everything from its oldest line on: a
+// later line that is not in it is withdrawn, unless a newer document has it. Lines before stay,
+// since a document may have only the newest lines. changed is true for every document that is
+// newer.
 func (s *Store) SaveCommentary(ctx context.Context, c goalcast.Commentary) (changed bool, err error) {
 	lines := slices.Clone(c.Lines)
 	// In the order of their ids, so that two transactions do not wait for each other.
@@ -38,7 +42,7 @@ func (s *Store) SaveCommentary(ctx context.Context, c goalcast.Commentary) (chan
 	return changed && err == nil, err
 }
 
-// saveLines writes lines and returns how many of them are new, edited, or told by a newer document.
+// saveLines writes lines and returns how many of them are new, edited, or in a newer document.
 func (t *tx) saveLines(ctx context.Context, c goalcast.Commentary, lines []goalcast.CommentaryLine) (int64, error) {
 	args := make([]any, 0, 7*len(lines))
 	for _, l := range lines {
@@ -46,10 +50,13 @@ func (t *tx) saveLines(ctx context.Context, c goalcast.Commentary, lines []goalc
 		if err != nil {
 			return 0, err
 		}
-		args = append(args, c.Match, clean(c.Language), clean(l.ID), toMillis(l.Modified), place(l), clean(body), clean(string(c.Edition)))
+		args = append(args, c.Match, clean(c.Language), clean(l.ID), toMillis(l.Modified), place(l), clean(body),
+			clean(string(c.Edition)))
 	}
-	const edited = `(commentary.modified < excluded.modified OR commentary.modified = excluded.modified AND commentary.body < excluded.body)`
-	result, err := t.exec(ctx, `INSERT INTO commentary (match_id, language, line, modified, place, body, told) VALUES `+valuesList(len(lines), 7, 1)+`
+	const edited = `(commentary.modified < excluded.modified OR commentary.modified = excluded.modified
+		AND commentary.body < excluded.body)`
+	result, err := t.exec(ctx, `INSERT INTO commentary (match_id, language, line, modified, place, body, told)
+		VALUES `+valuesList(len(lines), 7, 1)+`
 		ON CONFLICT (match_id, language, line) DO UPDATE SET
 			modified = CASE WHEN `+edited+` THEN excluded.modified ELSE commentary.modified END,
 			place = CASE WHEN `+edited+` THEN excluded.place ELSE commentary.place END,
@@ -62,32 +69,42 @@ func (t *tx) saveLines(ctx context.Context, c goalcast.Commentary, lines []goalc
 	return result.RowsAffected()
 }
 
-// saveSpan notes from where on the document tells everything. Spans of older documents that reach no further back are of no more use.
+// saveSpan notes from where on the document has everything. Spans of older documents that reach no
+// further back are of no more use.
 func (t *tx) saveSpan(ctx context.Context, c goalcast.Commentary) error {
 	if len(c.Lines) == 0 || c.Edition == "" {
 		return nil
 	}
-	low := place(slices.MinFunc(c.Lines, func(a, b goalcast.CommentaryLine) int { return cmp.Compare(place(a), place(b)) }))
+	low := place(slices.MinFunc(c.Lines, func(a, b goalcast.CommentaryLine) int {
+		return cmp.Compare(place(a), place(b))
+	}))
 	language, edition := clean(c.Language), clean(string(c.Edition))
-	if _, err := t.exec(ctx, `DELETE FROM commentary_spans WHERE match_id = $1 AND language = $2 AND edition < $3 AND low >= $4`, c.Match, language, edition, low); err != nil {
+	if _, err := t.exec(ctx, `DELETE FROM commentary_spans WHERE match_id = $1 AND language = $2 AND edition < $3
+		AND low >= $4`, c.Match, language, edition, low); err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, `INSERT INTO commentary_spans (match_id, language, edition, low) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, c.Match, language, edition, low)
+	_, err := t.exec(ctx, `INSERT INTO commentary_spans (match_id, language, edition, low) VALUES ($1, $2, $3, $4)
+		ON CONFLICT DO NOTHING`, c.Match, language, edition, low)
 	return err
 }
 
 // place is where a line stands in the match: later ones are higher.
 func place(l goalcast.CommentaryLine) int64 {
-	return int64(l.Period.Order())*10_000_000 + int64(min(max(l.Minute, 0), 9999))*1000 + int64(min(max(l.Second, 0), 999))
+	return int64(l.Period.Order())*10_000_000 + int64(min(max(l.Minute, 0), 9999))*1000 +
+		int64(min(max(l.Second, 0), 999))
 }
 
-// Commentary lists the lines of a match in a language that were not withdrawn, newest first; at most limit, and at most 1000.
-func (s *Store) Commentary(ctx context.Context, match goalcast.MatchID, language string, limit int) ([]goalcast.CommentaryLine, error) {
+// Commentary lists the lines of a match in a language that were not withdrawn, newest first; at
+// most limit, and at most 1000.
+func (s *Store) Commentary(
+	ctx context.Context, match goalcast.MatchID, language string, limit int,
+) ([]goalcast.CommentaryLine, error) {
 	if limit <= 0 {
 		limit = maxCommentary
 	}
 	rows, err := s.query(ctx, `SELECT body FROM commentary c WHERE match_id = $1 AND language = $2
-		AND NOT EXISTS (SELECT 1 FROM commentary_spans s WHERE s.match_id = c.match_id AND s.language = c.language AND s.edition > c.told AND s.low < c.place)
+		AND NOT EXISTS (SELECT 1 FROM commentary_spans s WHERE s.match_id = c.match_id AND s.language = c.language
+		AND s.edition > c.told AND s.low < c.place)
 		ORDER BY place DESC, modified DESC, line DESC LIMIT $3`,
 		match, clean(language), min(limit, maxCommentary))
 	lines, err := collect(rows, err, func(row scanner) (l goalcast.CommentaryLine, err error) {
@@ -103,6 +120,8 @@ func (s *Store) Commentary(ctx context.Context, match goalcast.MatchID, language
 // CommentaryLanguages lists the languages in which there is commentary on a match, in order.
 func (s *Store) CommentaryLanguages(ctx context.Context, match goalcast.MatchID) ([]string, error) {
 	rows, err := s.query(ctx, `SELECT DISTINCT language FROM commentary WHERE match_id = $1 ORDER BY language`, match)
-	list, err := collect(rows, err, func(row scanner) (language string, err error) { return language, row.Scan(&language) })
+	list, err := collect(rows, err, func(row scanner) (language string, err error) {
+		return language, row.Scan(&language)
+	})
 	return list, s.wrap(fmt.Sprintf("languages of match %d", match), err)
 }

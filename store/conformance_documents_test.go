@@ -13,10 +13,12 @@ import (
 
 func TestDocumentIsKeptByteForByte(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
-		body := append([]byte("<?xml encoding=\"ISO-8859-1\"?>\x00\xff\xfe\r\n"), bytes.Repeat([]byte{0xe9, 'x'}, 1<<19)...)
+		body := append([]byte("<?xml encoding=\"ISO-8859-1\"?>\x00\xff\xfe\r\n"),
+			bytes.Repeat([]byte{0xe9, 'x'}, 1<<19)...)
 		d := goalcast.Document{
-			Provider: "opta", Feed: "F9", Match: 7, Body: bytes.Clone(body), Received: kickoff.Add(123 * time.Millisecond),
-			Headers: map[string]string{"x-meta-feed-type": "F9", "x-odd": "caf\xe9"},
+			Provider: "opta", Feed: "F9", Match: 7, Body: bytes.Clone(body),
+			Received: kickoff.Add(123 * time.Millisecond),
+			Headers:  map[string]string{"x-meta-feed-type": "F9", "x-odd": "caf\xe9"},
 		}
 		if err := s.KeepDocument(t.Context(), &d); err != nil {
 			t.Fatal(err)
@@ -36,7 +38,8 @@ func TestDocumentIsKeptByteForByte(t *testing.T) {
 		if err := s.KeepDocument(t.Context(), &empty); err != nil {
 			t.Fatalf("a document of nothing: %v", err)
 		}
-		if got, err := s.Document(t.Context(), empty.ID); err != nil || len(got.Body) != 0 || got.Provider != "xy\uFFFD" || !got.Received.IsZero() {
+		if got, err := s.Document(t.Context(), empty.ID); err != nil || len(got.Body) != 0 ||
+			got.Provider != "xy\uFFFD" || !got.Received.IsZero() {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		if _, err := s.Document(t.Context(), 999); !errors.Is(err, goalcast.ErrNotFound) {
@@ -58,8 +61,9 @@ func TestDocumentStatesAndLists(t *testing.T) {
 		ctx := t.Context()
 		var ids []goalcast.DocumentID
 		for i := range 5 {
-			ids = append(ids, keep(t, s, goalcast.Document{Provider: "opta", Feed: []string{"F9", "F24"}[i%2], Match: goalcast.MatchID(1 + i%3),
-				Body: []byte("<x/>"), Received: kickoff.Add(time.Duration(i) * time.Minute)}))
+			ids = append(ids, keep(t, s, goalcast.Document{Provider: "opta", Feed: []string{"F9", "F24"}[i%2],
+				Match: goalcast.MatchID(1 + i%3),
+				Body:  []byte("<x/>"), Received: kickoff.Add(time.Duration(i) * time.Minute)}))
 		}
 		if !slices.IsSorted(ids) {
 			t.Errorf("ids %v do not rise", ids)
@@ -76,10 +80,12 @@ func TestDocumentStatesAndLists(t *testing.T) {
 		if err := s.FinishDocument(ctx, 999, goalcast.DocumentApplied, ""); !errors.Is(err, goalcast.ErrNotFound) {
 			t.Errorf("finish 999: %v, want ErrNotFound", err)
 		}
-		if got, err := s.UnfinishedDocuments(ctx, kickoff.Add(4*time.Minute), 10); err != nil || !slices.Equal(got, ids[2:4]) {
+		if got, err := s.UnfinishedDocuments(ctx, kickoff.Add(4*time.Minute), 10); err != nil ||
+			!slices.Equal(got, ids[2:4]) {
 			t.Errorf("unfinished = %v, %v; want %v", got, err, ids[2:4])
 		}
-		if got, err := s.UnfinishedDocuments(ctx, kickoff.Add(time.Hour), 1); err != nil || !slices.Equal(got, ids[2:3]) {
+		if got, err := s.UnfinishedDocuments(ctx, kickoff.Add(time.Hour), 1); err != nil ||
+			!slices.Equal(got, ids[2:3]) {
 			t.Errorf("unfinished, one = %v, %v; want %v", got, err, ids[2:3])
 		}
 		for _, tt := range []struct {
@@ -92,7 +98,8 @@ func TestDocumentStatesAndLists(t *testing.T) {
 			{"provider", goalcast.DocumentFilter{Provider: "wsc"}, nil},
 			{"match", goalcast.DocumentFilter{Match: 1}, []int{3, 0}},
 			{"state", goalcast.DocumentFilter{State: goalcast.DocumentFailed}, []int{1}},
-			{"times", goalcast.DocumentFilter{From: kickoff.Add(time.Minute), To: kickoff.Add(3 * time.Minute)}, []int{2, 1}},
+			{"times", goalcast.DocumentFilter{From: kickoff.Add(time.Minute), To: kickoff.Add(3 * time.Minute)},
+				[]int{2, 1}},
 			{"page", goalcast.DocumentFilter{Before: ids[3], Limit: 2}, []int{2, 1}},
 		} {
 			list, err := s.Documents(ctx, tt.filter)
@@ -108,13 +115,16 @@ func TestDocumentStatesAndLists(t *testing.T) {
 			}
 		}
 		failed, err := s.Document(ctx, ids[1])
-		if err != nil || failed.State != goalcast.DocumentFailed || failed.Error != "truncated \uFFFD" || failed.Attempts != 2 {
+		if err != nil || failed.State != goalcast.DocumentFailed || failed.Error != "truncated \uFFFD" ||
+			failed.Attempts != 2 {
 			t.Errorf("failed document: %+v, %v", failed, err)
 		}
-		if got, err := s.ResetDocuments(ctx, goalcast.DocumentFilter{Feed: "F24"}); err != nil || !slices.Equal(got, ids[1:2]) {
+		if got, err := s.ResetDocuments(ctx, goalcast.DocumentFilter{Feed: "F24"}); err != nil ||
+			!slices.Equal(got, ids[1:2]) {
 			t.Errorf("reset = %v, %v; want %v", got, err, ids[1:2])
 		}
-		if d, err := s.Document(ctx, ids[1]); err != nil || d.State != goalcast.DocumentReceived || d.Error != "" || d.Attempts != 2 {
+		if d, err := s.Document(ctx, ids[1]); err != nil || d.State != goalcast.DocumentReceived || d.Error != "" ||
+			d.Attempts != 2 {
 			t.Errorf("after reset: %+v, %v", d, err)
 		}
 	})

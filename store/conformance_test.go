@@ -14,7 +14,8 @@ import (
 	"goalcast"
 )
 
-// The databases must not differ in anything that a caller can see: every test here runs on all of them.
+// The databases must not differ in anything that a caller can see: every test here runs on all of
+// them.
 
 var kickoff = time.Date(2025, 8, 16, 18, 45, 0, 0, time.UTC)
 
@@ -31,7 +32,8 @@ func fixtureOf(home, away goalcast.TeamID) *goalcast.Fixture {
 // matchEvent is an event of a match between teams 1 and 2.
 func matchEvent(match goalcast.MatchID, seq int64, kind goalcast.Kind) goalcast.Event {
 	e := goalcast.Event{
-		ID: fmt.Sprintf("test:%d:%d", match, seq), Revision: 1, Status: goalcast.Confirmed, Kind: kind, Seq: seq, Match: match,
+		ID: fmt.Sprintf("test:%d:%d", match, seq), Revision: 1, Status: goalcast.Confirmed, Kind: kind, Seq: seq,
+		Match:  match,
 		Topics: fixtureOf(1, 2).Topics(match), Times: goalcast.Times{Received: kickoff.UnixMilli() + seq},
 	}
 	switch kind {
@@ -43,7 +45,8 @@ func matchEvent(match goalcast.MatchID, seq int64, kind goalcast.Kind) goalcast.
 	return e
 }
 
-// score appends n goals to a match, and the fixture first if it is new, as ingest would; it returns the new events.
+// score appends n goals to a match, and the fixture first if it is new, as ingest would; it returns
+// the new events.
 func score(t testing.TB, s *Store, id goalcast.MatchID, n int) (made []goalcast.Event) {
 	t.Helper()
 	err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
@@ -88,7 +91,8 @@ func TestUpdateMatchWritesEverythingOrNothing(t *testing.T) {
 				return r, nil, nil
 			},
 		} {
-			if err := s.UpdateMatch(ctx, 5, fn); !errors.Is(err, goalcast.ErrPermanent) && name == "error" || err != nil && name != "error" {
+			if err := s.UpdateMatch(ctx, 5, fn); !errors.Is(err, goalcast.ErrPermanent) && name == "error" ||
+				err != nil && name != "error" {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -146,7 +150,8 @@ func TestUpdateMatchKeepsFeedsAlone(t *testing.T) {
 		remember(5, `{"x":"4321"}`)
 		remember(6, `{}`)
 		records, err := s.MatchRecords(ctx, []goalcast.MatchID{5, 6, 7})
-		if err != nil || len(records) != 2 || string(records[5].Feeds) != `{"x":"4321"}` || records[5].Snapshot.Seq != 2 || records[6].Snapshot.ID != 6 {
+		if err != nil || len(records) != 2 || string(records[5].Feeds) != `{"x":"4321"}` ||
+			records[5].Snapshot.Seq != 2 || records[6].Snapshot.ID != 6 {
 			t.Errorf("records = %+v, %v", records, err)
 		}
 		if list, err := s.Matches(ctx, goalcast.MatchFilter{}); err != nil || len(list) != 1 {
@@ -162,7 +167,8 @@ func TestUpdateMatchOneAtATime(t *testing.T) {
 		for w := range writers {
 			wg.Go(func() {
 				for range each {
-					score(t, s, goalcast.MatchID(1+w%2), 1) // two matches, four writers each; both upsert the same teams
+					// two matches, four writers each; both upsert the same teams
+					score(t, s, goalcast.MatchID(1+w%2), 1)
 				}
 			})
 		}
@@ -184,11 +190,13 @@ func TestUpdateMatchOneAtATime(t *testing.T) {
 	})
 }
 
-// A revision or a Seq that is already there is a defect of the caller and must not pass silently, nor leave half a change.
+// A revision or a Seq that is already there is a defect of the caller and must not pass silently,
+// nor leave half a change.
 func TestUpdateMatchRefusesARevisionTwice(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		made := score(t, s, 5, 1)
-		err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+			error) {
 			r.Feeds = []byte("changed")
 			return r, []goalcast.Event{made[1]}, nil
 		})
@@ -205,7 +213,8 @@ func TestUpdateMatchRefusesARevisionTwice(t *testing.T) {
 func TestUpdateMatchWithManyEvents(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		const n = 2*eventsPerStatement + 7
-		err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+			error) {
 			r.Snapshot.Seq = n // the events are not applied: that is not what takes three statements
 			return r, goals(5, 1, n), nil
 		})
@@ -231,7 +240,8 @@ func TestMatchesFilter(t *testing.T) {
 				f.Kickoff = time.Time{}
 			}
 			id := goalcast.MatchID(10 + i)
-			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+				error) {
 				e := matchEvent(id, 1, goalcast.KindFixture)
 				e.Fixture = f
 				r.Snapshot = goalcast.Apply(r.Snapshot, e)
@@ -272,13 +282,15 @@ func TestMatchesFilter(t *testing.T) {
 		} {
 			before, after, err := s.KickoffsAround(t.Context(), tt.from, tt.to)
 			if err != nil || !before.Equal(tt.before) || !after.Equal(tt.after) {
-				t.Errorf("around %v to %v: %v, %v, %v; want %v, %v", tt.from, tt.to, before, after, err, tt.before, tt.after)
+				t.Errorf("around %v to %v: %v, %v, %v; want %v, %v", tt.from, tt.to, before, after, err, tt.before,
+					tt.after)
 			}
 		}
 	})
 }
 
-// TestMatchesByTime lists matches that have no planned kick-off, and those in play on another day than planned, page by page.
+// TestMatchesByTime lists matches that have no planned kick-off, and those in play on another day
+// than planned, page by page.
 func TestMatchesByTime(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		at := func(d time.Duration) time.Time { return kickoff.Add(d) }
@@ -296,7 +308,8 @@ func TestMatchesByTime(t *testing.T) {
 			7: {at(-5 * day), at(-5 * day), true}, // forgotten as well
 			8: {at(0), at(0), true},
 		} {
-			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+				error) {
 				e := matchEvent(id, 1, goalcast.KindFixture)
 				e.Fixture = fixtureOf(1, 2)
 				e.Fixture.Kickoff = m.kickoff
@@ -362,7 +375,8 @@ func TestMatchesByTime(t *testing.T) {
 		if err := s.Known(t.Context(), func(t goalcast.Topic) { topics[t] = true }); err != nil {
 			t.Fatal(err)
 		}
-		if !topics[goalcast.ForMatch(8)] || topics[goalcast.ForMatch(9)] || !topics[goalcast.ForTeam(2)] || topics[goalcast.ForTeam(8)] || len(topics) < 10 {
+		if !topics[goalcast.ForMatch(8)] || topics[goalcast.ForMatch(9)] || !topics[goalcast.ForTeam(2)] ||
+			topics[goalcast.ForTeam(8)] || len(topics) < 10 {
 			t.Errorf("known: %v", topics)
 		}
 	})
@@ -374,7 +388,8 @@ func TestNamesFollowTheFixture(t *testing.T) {
 		seq := int64(1)
 		rename := func(name string) string {
 			t.Helper()
-			err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+				error) {
 				e := matchEvent(5, seq+1, goalcast.KindFixture)
 				e.Revision = int(seq + 1)
 				e.Fixture.Home.Name = name
@@ -401,8 +416,7 @@ func TestNamesFollowTheFixture(t *testing.T) {
 }
 
 func message(id string, body string) goalcast.Event {
-	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
-		Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
+	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
 }
 
 func TestSaveMessage(t *testing.T) {
@@ -426,14 +440,16 @@ func TestSaveMessage(t *testing.T) {
 	})
 }
 
-// Providers count events anew in each match: an id, a revision of it, its row in the outbox and its pushes are of one match.
+// Providers count events anew in each match: an id, a revision of it, its row in the outbox and its
+// pushes are of one match.
 func TestAnEventsIDIsOfItsMatch(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		commit := func(match goalcast.MatchID, seq int64, revision int) (goalcast.Event, error) {
 			e := matchEvent(match, seq, goalcast.KindGoal)
 			e.ID, e.Revision = "test:goal-1", revision
-			return e, s.UpdateMatch(ctx, match, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			return e, s.UpdateMatch(ctx, match, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+				error) {
 				r.Snapshot = goalcast.Apply(r.Snapshot, e)
 				return r, []goalcast.Event{e}, nil
 			})
@@ -470,19 +486,23 @@ func TestAnEventsIDIsOfItsMatch(t *testing.T) {
 			if err != nil || before.Revision != 0 {
 				t.Fatalf("before anything of match %d was planned: %+v, %v", e.Match, before, err)
 			}
-			batch := goalcast.PushBatch{ID: fmt.Sprint(before.Event, "/", e.Revision), Event: before.Event, Revision: e.Revision, Devices: []int64{int64(e.Match)}, Expires: s.Now().Add(time.Hour)}
-			planned, err := s.PlanPush(ctx, e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+			batch := goalcast.PushBatch{ID: fmt.Sprint(before.Event, "/", e.Revision), Event: before.Event,
+				Revision: e.Revision, Devices: []int64{int64(e.Match)}, Expires: s.Now().Add(time.Hour)}
+			planned, err := s.PlanPush(ctx, e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
+				error) {
 				r.Revision, r.Base = e.Revision, e.Revision
 				return r, []goalcast.PushBatch{batch}, nil
 			})
 			if err != nil || !planned {
 				t.Fatalf("plan of match %d: %v, %v", e.Match, planned, err)
 			}
-			if r, err := s.PushRecordOf(ctx, e); err != nil || r.Event != before.Event || r.Match != e.Match || r.Revision != e.Revision {
+			if r, err := s.PushRecordOf(ctx, e); err != nil || r.Event != before.Event || r.Match != e.Match ||
+				r.Revision != e.Revision {
 				t.Errorf("record of match %d: %+v, %v", e.Match, r, err)
 			}
 			c, ok, err := s.ClaimBatch(ctx, batch.ID, s.Now(), time.Minute)
-			if err != nil || !ok || c.Newest != e.Revision || c.Record.Match != e.Match || !slices.Equal(c.Devices, []int64{int64(e.Match)}) {
+			if err != nil || !ok || c.Newest != e.Revision || c.Record.Match != e.Match ||
+				!slices.Equal(c.Devices, []int64{int64(e.Match)}) {
 				t.Errorf("claim of match %d: %+v, %v, %v", e.Match, c, ok, err)
 			}
 			if current, err := s.BatchCurrent(ctx, c); err != nil || !current {

@@ -18,7 +18,8 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// A document that was acknowledged is there after kill -9: the test runs itself as a process that keeps documents and says so, and kills it.
+// A document that was acknowledged is there after kill -9: the test runs itself as a process that
+// keeps documents and says so, and kills it.
 func TestKilledProcessLosesNoDocument(t *testing.T) {
 	const key = "STORE_TEST_KEEP_IN"
 	if url := os.Getenv(key); url != "" {
@@ -86,7 +87,8 @@ func keepForEver(t *testing.T, url string) {
 	}
 }
 
-// Two processes on one SQLite file, as a `migrate` or an admin's command beside the server: they wait for each other.
+// Two processes on one SQLite file, as a `migrate` or an admin's command beside the server: they
+// wait for each other.
 func TestTwoStoresOnOneFile(t *testing.T) {
 	t.Parallel()
 	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
@@ -148,7 +150,8 @@ func TestCancelledIsNotUnavailable(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		d := goalcast.Document{Provider: "opta", Body: []byte("x")}
-		if err := s.KeepDocument(ctx, &d); !errors.Is(err, context.Canceled) || errors.Is(err, goalcast.ErrUnavailable) {
+		if err := s.KeepDocument(ctx, &d); !errors.Is(err, context.Canceled) ||
+			errors.Is(err, goalcast.ErrUnavailable) {
 			t.Errorf("keep = %v, want only context.Canceled", err)
 		}
 		score(t, s, 5, 1) // and the database is none the worse for it

@@ -13,7 +13,8 @@ import (
 
 // Limits of what one user may keep.
 const (
-	// MaxDevices is how many devices a user may have; dead ones are removed when a push to them fails.
+	// MaxDevices is how many devices a user may have; dead ones are removed when a push to them
+	// fails.
 	MaxDevices = 20
 	// MaxFollows is how many topics a user may follow.
 	MaxFollows = 500
@@ -21,35 +22,43 @@ const (
 
 const deviceColumns = `d.id, d.token, d.user_id, d.platform, d.language, d.created, d.proven`
 
-// SaveDevice registers a device, or says that it is still there and changes the one with that token: platform, language, and whose it is, since a phone that changes hands
-// keeps its token and must not get the pushes of the one who had it. ID and Created of the argument are ignored. ErrTooMany beyond MaxDevices.
+// SaveDevice registers a device, or notes that it is still there and updates the one with that
+// token: platform, language, and whose it is, since a phone that changes hands keeps its token and
+// must not get the pushes of its former owner. ID and Created of the argument are ignored.
+// ErrTooMany beyond MaxDevices.
 func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 	return s.tx(ctx, "save device", func(tx *tx) error {
 		if err := tx.lockUser(ctx, d.User); err != nil {
 			return err
 		}
 		var others int
-		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM devices WHERE user_id = $1 AND token <> $2`, string(d.User), d.Token).Scan(&others); err != nil {
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM devices WHERE user_id = $1
+			AND token <> $2`, string(d.User), d.Token).Scan(&others); err != nil {
 			return err
 		}
 		if others >= MaxDevices {
 			return fmt.Errorf("%w devices: %d", goalcast.ErrTooMany, MaxDevices)
 		}
-		_, err := tx.exec(ctx, `INSERT INTO devices (token, user_id, platform, language, created, seen, proven) VALUES ($1, $2, $3, $4, $5, $5, FALSE)
-			ON CONFLICT (token) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language, seen = excluded.seen`,
+		_, err := tx.exec(ctx, `INSERT INTO devices (token, user_id, platform, language, created, seen, proven)
+			VALUES ($1, $2, $3, $4, $5, $5, FALSE)
+			ON CONFLICT (token) DO UPDATE
+			SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language,
+				seen = excluded.seen`,
 			d.Token, string(d.User), d.Platform, d.Language, toMillis(s.Now()))
 		return err
 	})
 }
 
-// DeleteDevice forgets a user's device; ErrNotFound if he has none with that token, also when another user has.
+// DeleteDevice deletes a user's device; ErrNotFound if the user has none with that token, also when
+// another user has.
 func (s *Store) DeleteDevice(ctx context.Context, user goalcast.UserID, token string) error {
 	return s.tx(ctx, "delete device", func(tx *tx) error {
 		return tx.mustChange(ctx, `DELETE FROM devices WHERE user_id = $1 AND token = $2`, string(user), token)
 	})
 }
 
-// DeleteToken forgets a device whoever has it: the push service says that it is gone. It is no error if it is gone here too.
+// DeleteToken deletes a device whoever it belongs to: the push service says that it is gone. It is
+// no error if it is gone here too.
 func (s *Store) DeleteToken(ctx context.Context, token string) error {
 	return s.tx(ctx, "delete token", func(tx *tx) error {
 		_, err := tx.exec(ctx, `DELETE FROM devices WHERE token = $1`, token)
@@ -61,7 +70,8 @@ func (s *Store) DeleteToken(ctx context.Context, token string) error {
 func (s *Store) ConfirmDevices(ctx context.Context, ids []int64) error {
 	for part := range slices.Chunk(ids, 1000) {
 		err := s.tx(ctx, "confirm devices", func(tx *tx) error {
-			_, err := tx.exec(ctx, `UPDATE devices SET proven = TRUE WHERE NOT proven AND id IN `+valuesList(1, len(part), 1), anyIDs(part)...)
+			_, err := tx.exec(ctx, `UPDATE devices SET proven = TRUE WHERE NOT proven
+				AND id IN `+valuesList(1, len(part), 1), anyIDs(part)...)
 			return err
 		})
 		if err != nil {
@@ -75,7 +85,8 @@ func (s *Store) ConfirmDevices(ctx context.Context, ids []int64) error {
 func (s *Store) NewDevices(ctx context.Context, ids []int64) ([]int64, error) {
 	var out []int64
 	for part := range slices.Chunk(slices.Sorted(slices.Values(ids)), 1000) {
-		rows, err := s.query(ctx, `SELECT id FROM devices WHERE NOT proven AND id IN `+valuesList(1, len(part), 1)+` ORDER BY id`, anyIDs(part)...)
+		rows, err := s.query(ctx, `SELECT id FROM devices WHERE NOT proven
+			AND id IN `+valuesList(1, len(part), 1)+` ORDER BY id`, anyIDs(part)...)
 		found, err := collect(rows, err, func(row scanner) (id int64, err error) { return id, row.Scan(&id) })
 		if err != nil {
 			return nil, s.wrap("read new devices", err)
@@ -93,19 +104,21 @@ func anyIDs(ids []int64) []any {
 	return args
 }
 
-// How long a device is kept of which nobody has heard.
+// How long a device is kept without a sign of life.
 const (
-	// KeepDevice is how long ago an app must have registered its device, as it does at each start: Firebase takes a token for expired after that.
+	// KeepDevice is how long ago an app must have registered its device, as it does at each start:
+	// Firebase takes a token for expired after that.
 	KeepDevice = 270 * 24 * time.Hour
 	// KeepNewDevice is the same for a device that never got a push.
 	KeepNewDevice = 30 * 24 * time.Hour
 )
 
-// PruneDevices deletes devices that were not heard of for so long, and counts them.
+// PruneDevices deletes devices without a sign of life for that long, and counts them.
 func (s *Store) PruneDevices(ctx context.Context) (count int64, err error) {
 	err = s.tx(ctx, "prune devices", func(tx *tx) error {
 		now := s.Now()
-		result, err := tx.exec(ctx, `DELETE FROM devices WHERE seen < $1 OR NOT proven AND seen < $2`, toMillis(now.Add(-KeepDevice)), toMillis(now.Add(-KeepNewDevice)))
+		result, err := tx.exec(ctx, `DELETE FROM devices WHERE seen < $1 OR NOT proven
+			AND seen < $2`, toMillis(now.Add(-KeepDevice)), toMillis(now.Add(-KeepNewDevice)))
 		if err != nil {
 			return err
 		}
@@ -117,10 +130,12 @@ func (s *Store) PruneDevices(ctx context.Context) (count int64, err error) {
 
 // Devices lists a user's devices, oldest first.
 func (s *Store) Devices(ctx context.Context, user goalcast.UserID) ([]goalcast.Device, error) {
-	return s.devices(ctx, "read devices of user", `SELECT `+deviceColumns+` FROM devices d WHERE d.user_id = $1 ORDER BY d.id`, string(user))
+	return s.devices(ctx, "read devices of user", `SELECT `+deviceColumns+` FROM devices d WHERE d.user_id = $1
+		ORDER BY d.id`, string(user))
 }
 
-// Follow lets a user's devices get the pushes of a topic. Twice is once. ErrTooMany beyond MaxFollows.
+// Follow lets a user's devices get the pushes of a topic. Twice is once. ErrTooMany beyond
+// MaxFollows.
 func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast.Topic) error {
 	return s.tx(ctx, "follow", func(tx *tx) error {
 		if err := tx.lockUser(ctx, user); err != nil {
@@ -135,7 +150,8 @@ func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast
 			return fmt.Errorf("%w follows: %d", goalcast.ErrTooMany, MaxFollows)
 		}
 		_, err := tx.exec(ctx, `INSERT INTO follows (user_id, kind, topic, created, place)
-			VALUES ($1, $2, $3, $4, COALESCE((SELECT MIN(place) FROM follows WHERE user_id = $1), $4)) ON CONFLICT (user_id, kind, topic) DO NOTHING`,
+			VALUES ($1, $2, $3, $4, COALESCE((SELECT MIN(place) FROM follows WHERE user_id = $1), $4))
+			ON CONFLICT (user_id, kind, topic) DO NOTHING`,
 			string(user), int(topic.Kind), topic.ID, toMillis(s.Now()))
 		return err
 	})
@@ -144,7 +160,8 @@ func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast
 // Unfollow ends what Follow began; it is no error if the user did not follow the topic.
 func (s *Store) Unfollow(ctx context.Context, user goalcast.UserID, topic goalcast.Topic) error {
 	return s.tx(ctx, "unfollow", func(tx *tx) error {
-		_, err := tx.exec(ctx, `DELETE FROM follows WHERE user_id = $1 AND kind = $2 AND topic = $3`, string(user), int(topic.Kind), topic.ID)
+		_, err := tx.exec(ctx, `DELETE FROM follows WHERE user_id = $1 AND kind = $2
+			AND topic = $3`, string(user), int(topic.Kind), topic.ID)
 		return err
 	})
 }
@@ -159,10 +176,14 @@ func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.T
 	return topics, s.wrap("read follows", err)
 }
 
-// Audience is a part of those who follow any of the topics: of the next users after one, at most so many, the ids of all devices, and where this part ends,
-// for the next call ("" at first). more says that others may follow. It takes as long as the part is large, however many there are: users come in the order of the
-// index on follows, topic by topic, each once, who followed something first of all first.
-func (s *Store) Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (devices []int64, last goalcast.UserID, more bool, err error) {
+// Audience returns a part of those who follow any of the topics: of the next users after one, at
+// most so many, the ids of all devices, and where this part ends, for the next call ("" at first).
+// more: others may follow. It takes as long as the part is large, however many followers there are:
+// users come in the order of the index on follows, topic by topic, each once, in the order in which
+// they first followed something.
+func (s *Store) Audience(
+	ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int,
+) (devices []int64, last goalcast.UserID, more bool, err error) {
 	if len(topics) == 0 || users <= 0 {
 		return nil, after, false, nil
 	}
@@ -170,12 +191,14 @@ func (s *Store) Audience(ctx context.Context, topics []goalcast.Topic, after goa
 	parts := make([]string, len(topics))
 	args := []any{place, user, users}
 	for i, t := range topics {
-		parts[i] = fmt.Sprintf(`SELECT place, user_id FROM (SELECT place, user_id FROM follows WHERE kind = $%d AND topic = $%d AND (place, user_id) > ($1, $2)
+		parts[i] = fmt.Sprintf(`SELECT place, user_id
+			FROM (SELECT place, user_id FROM follows WHERE kind = $%d AND topic = $%d AND (place, user_id) > ($1, $2)
 			ORDER BY place, user_id LIMIT $3) AS t%d`, 4+2*i, 5+2*i, i)
 		args = append(args, int(t.Kind), t.ID)
 	}
 	rows, err := s.query(ctx, `SELECT u.place, u.user_id, COALESCE(d.id, 0) FROM (
-			SELECT place, user_id FROM (`+strings.Join(parts, " UNION ")+`) AS followers ORDER BY place, user_id LIMIT $3) AS u
+			SELECT place, user_id FROM (`+strings.Join(parts, " UNION ")+`) AS followers
+				ORDER BY place, user_id LIMIT $3) AS u
 		LEFT JOIN devices d ON d.user_id = u.user_id ORDER BY u.place, u.user_id`, args...)
 	last = after
 	count := 0
@@ -202,7 +225,8 @@ func joinPlace(place int64, user string) goalcast.UserID {
 	return goalcast.UserID(strconv.FormatInt(place, 10) + "/" + user)
 }
 
-// splitPlace reads what joinPlace wrote. Text without a place is a user from before there were places: 0. Empty text is before all users.
+// splitPlace reads what joinPlace wrote. Text without a place is a user from before there were
+// places: 0. Empty text is before all users.
 func splitPlace(at goalcast.UserID) (place int64, user string) {
 	before, after, found := strings.Cut(string(at), "/")
 	place, err := strconv.ParseInt(before, 10, 64)
@@ -219,7 +243,8 @@ func splitPlace(at goalcast.UserID) (place int64, user string) {
 func (s *Store) DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error) {
 	var all []goalcast.Device
 	for part := range slices.Chunk(ids, 1000) {
-		devices, err := s.devices(ctx, "read devices", `SELECT `+deviceColumns+` FROM devices d WHERE d.id IN `+valuesList(1, len(part), 1)+` ORDER BY d.id`, anyIDs(part)...)
+		devices, err := s.devices(ctx, "read devices", `SELECT `+deviceColumns+` FROM devices d
+			WHERE d.id IN `+valuesList(1, len(part), 1)+` ORDER BY d.id`, anyIDs(part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -239,8 +264,8 @@ func (s *Store) devices(ctx context.Context, doing, query string, args ...any) (
 	return devices, s.wrap(doing, err)
 }
 
-// lockUser makes transactions that count what a user has wait for each other: two at once would both see room for one more. On SQLite there
-// is one writer anyway.
+// lockUser makes transactions that count what a user has wait for each other: two at once would
+// both see room for one more. SQLite has one writer anyway.
 func (t *tx) lockUser(ctx context.Context, user goalcast.UserID) error {
 	if t.dialect.name != "postgres" {
 		return nil

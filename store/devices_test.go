@@ -14,7 +14,8 @@ func TestDevices(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		save := func(token string, user goalcast.UserID, platform, language string) {
 			t.Helper()
-			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: token, User: user, Platform: platform, Language: language}); err != nil {
+			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: token, User: user, Platform: platform,
+				Language: language}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -28,11 +29,13 @@ func TestDevices(t *testing.T) {
 		before, _ := s.Devices(t.Context(), "ann")
 		save("a", "ann", "android", "en") // another language: the same device
 		after, _ := s.Devices(t.Context(), "ann")
-		if before[0].ID != after[0].ID || after[0].Language != "en" || after[0].Created != before[0].Created || after[0].Created.IsZero() {
+		if before[0].ID != after[0].ID || after[0].Language != "en" || after[0].Created != before[0].Created ||
+			after[0].Created.IsZero() {
 			t.Errorf("before %+v, after %+v", before[0], after[0])
 		}
 		save("b", "bob", "ios", "fr") // the phone changes hands
-		if a, b := tokens(t, s, "ann"), tokens(t, s, "bob"); !reflect.DeepEqual(a, []string{"a"}) || !reflect.DeepEqual(b, []string{"b", "c"}) {
+		if a, b := tokens(t, s, "ann"), tokens(t, s, "bob"); !reflect.DeepEqual(a, []string{"a"}) ||
+			!reflect.DeepEqual(b, []string{"b", "c"}) {
 			t.Errorf("ann has %v, bob %v", a, b)
 		}
 		if err := s.DeleteDevice(t.Context(), "ann", "b"); !errors.Is(err, goalcast.ErrNotFound) {
@@ -54,7 +57,8 @@ func TestDevices(t *testing.T) {
 
 func TestFollows(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
-		for _, topic := range []goalcast.Topic{goalcast.ForTeam(7), goalcast.ForMatch(9), goalcast.ForTeam(7), goalcast.ForTeam(3)} {
+		for _, topic := range []goalcast.Topic{goalcast.ForTeam(7), goalcast.ForMatch(9), goalcast.ForTeam(7),
+			goalcast.ForTeam(3)} {
 			if err := s.Follow(t.Context(), "ann", topic); err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +70,8 @@ func TestFollows(t *testing.T) {
 			t.Errorf("unfollow what is not followed: %v", err)
 		}
 		got, err := s.Follows(t.Context(), "ann")
-		if want := []goalcast.Topic{goalcast.ForMatch(9), goalcast.ForTeam(7)}; err != nil || !reflect.DeepEqual(got, want) {
+		if want := []goalcast.Topic{goalcast.ForMatch(9), goalcast.ForTeam(7)}; err != nil ||
+			!reflect.DeepEqual(got, want) {
 			t.Errorf("follows %v, %v; want %v", got, err, want)
 		}
 	})
@@ -80,7 +85,8 @@ func TestLimitsOfAUser(t *testing.T) {
 		refused := 0
 		for i := range MaxDevices + 5 {
 			wg.Go(func() {
-				err := s.SaveDevice(t.Context(), goalcast.Device{Token: fmt.Sprint("t", i), User: "ann", Platform: "android", Language: "nl"})
+				err := s.SaveDevice(t.Context(), goalcast.Device{Token: fmt.Sprint("t", i), User: "ann",
+					Platform: "android", Language: "nl"})
 				if errors.Is(err, goalcast.ErrTooMany) {
 					mu.Lock()
 					refused++
@@ -95,11 +101,13 @@ func TestLimitsOfAUser(t *testing.T) {
 		if refused != 5 || len(have) != MaxDevices {
 			t.Errorf("%d refused, %d kept", refused, len(have))
 		}
-		if err := s.SaveDevice(t.Context(), goalcast.Device{Token: have[0], User: "ann", Platform: "android", Language: "fr"}); err != nil {
+		if err := s.SaveDevice(t.Context(), goalcast.Device{Token: have[0], User: "ann", Platform: "android",
+			Language: "fr"}); err != nil {
 			t.Errorf("change a device at the limit: %v", err)
 		}
 		sabotage(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
-			INSERT INTO follows (user_id, kind, topic, created, place) SELECT 'ann', %d, i, 1, 1 FROM n`, MaxFollows-1, goalcast.MatchTopic))
+			INSERT INTO follows (user_id, kind, topic, created, place) SELECT 'ann', %d, i, 1, 1
+			FROM n`, MaxFollows-1, goalcast.MatchTopic))
 		if err := s.Follow(t.Context(), "ann", goalcast.ForMatch(MaxFollows)); err != nil {
 			t.Errorf("the last one that fits: %v", err)
 		}
@@ -122,7 +130,8 @@ func TestAudienceInParts(t *testing.T) {
 				if i%6 == 5 {
 					continue // follows, and has no device (any more)
 				}
-				if err := s.SaveDevice(t.Context(), goalcast.Device{Token: fmt.Sprint(user, kind), User: user, Platform: "ios", Language: "nl"}); err != nil {
+				if err := s.SaveDevice(t.Context(), goalcast.Device{Token: fmt.Sprint(user, kind), User: user,
+					Platform: "ios", Language: "nl"}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -160,11 +169,13 @@ func TestAudienceInParts(t *testing.T) {
 				after, more = last, again
 				parts++
 			}
-			if !reflect.DeepEqual(got, want) || parts != 20/users+1 { // 20 users follow; that nobody is left may take one look more
+			// 20 users follow; that nobody is left may take one look more
+			if !reflect.DeepEqual(got, want) || parts != 20/users+1 {
 				t.Errorf("parts of %d: %d devices in %d parts, want %d", users, len(got), parts, len(want))
 			}
 		}
-		if none, last, more, err := s.Audience(t.Context(), []goalcast.Topic{goalcast.ForMatch(1)}, "", 7); err != nil || len(none) != 0 || more || last != "" {
+		if none, last, more, err := s.Audience(t.Context(), []goalcast.Topic{goalcast.ForMatch(1)}, "",
+			7); err != nil || len(none) != 0 || more || last != "" {
 			t.Errorf("nobody follows: %v, %q, %v, %v", none, last, more, err)
 		}
 		if none, _, more, err := s.Audience(t.Context(), nil, "", 7); err != nil || len(none) != 0 || more {
@@ -193,7 +204,8 @@ func follow(t *testing.T, s *Store, user goalcast.UserID, topic goalcast.Topic) 
 	}
 }
 
-// Nobody chooses his place: who followed something first is told first, whatever his id, and a user has one place for all that he follows.
+// Nobody chooses his place: who followed something first is told first, whatever his id, and a user
+// has one place for all that he follows.
 func TestAudienceComesInTheOrderOfAge(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		match, home := goalcast.ForMatch(9), goalcast.ForTeam(7)
@@ -203,7 +215,8 @@ func TestAudienceComesInTheOrderOfAge(t *testing.T) {
 				follow(t, s, user, match)
 			}
 			sabotage(t, s, fmt.Sprintf(`UPDATE follows SET place = %d WHERE user_id = '%s'`, 1000+i, user))
-			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: "phone of " + string(user), User: user, Platform: "ios", Language: "nl"}); err != nil {
+			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: "phone of " + string(user), User: user,
+				Platform: "ios", Language: "nl"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -227,27 +240,31 @@ func TestDevicesExpire(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		save := func(token string) {
 			t.Helper()
-			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: token, User: goalcast.UserID("user of " + token), Platform: "ios", Language: "nl"}); err != nil {
+			if err := s.SaveDevice(t.Context(), goalcast.Device{Token: token, User: goalcast.UserID("user of " + token),
+				Platform: "ios", Language: "nl"}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, token := range []string{"old", "old, seen again", "invented", "just registered"} {
 			save(token)
 		}
-		if fresh, err := s.NewDevices(t.Context(), []int64{3, 1, 2, 9}); err != nil || !reflect.DeepEqual(fresh, []int64{1, 2, 3}) {
+		if fresh, err := s.NewDevices(t.Context(), []int64{3, 1, 2, 9}); err != nil ||
+			!reflect.DeepEqual(fresh, []int64{1, 2, 3}) {
 			t.Errorf("new: %v, %v", fresh, err)
 		}
 		if err := s.ConfirmDevices(t.Context(), []int64{1, 2}); err != nil {
 			t.Fatal(err)
 		}
 		sabotage(t, s, fmt.Sprintf(`UPDATE devices SET seen = seen - %d WHERE id < 3`, KeepDevice.Milliseconds()+1000))
-		sabotage(t, s, fmt.Sprintf(`UPDATE devices SET seen = seen - %d WHERE id = 3`, KeepNewDevice.Milliseconds()+1000))
+		sabotage(t, s, fmt.Sprintf(`UPDATE devices SET seen = seen - %d
+			WHERE id = 3`, KeepNewDevice.Milliseconds()+1000))
 		save("old, seen again")
 		if n, err := s.PruneDevices(t.Context()); err != nil || n != 2 {
 			t.Errorf("pruned %d, %v", n, err)
 		}
 		left, err := s.DevicesByID(t.Context(), []int64{1, 2, 3, 4})
-		if err != nil || len(left) != 2 || left[0].Token != "old, seen again" || !left[0].Proven || left[1].Token != "just registered" || left[1].Proven {
+		if err != nil || len(left) != 2 || left[0].Token != "old, seen again" || !left[0].Proven ||
+			left[1].Token != "just registered" || left[1].Proven {
 			t.Errorf("left %+v, %v", left, err)
 		}
 	})

@@ -20,7 +20,8 @@ import (
 const (
 	// sqliteReaders is how many reads of the SQLite file run beside the one writer.
 	sqliteReaders = 4
-	// busyTimeout is how long SQLite waits for another process's lock (a `migrate` or a backup beside the server).
+	// busyTimeout is how long SQLite waits for another process's lock (a `migrate` or a backup
+	// beside the server).
 	busyTimeout = 5 * time.Second
 )
 
@@ -34,9 +35,11 @@ type dialect struct {
 	retry func(error) bool
 	// unavailable says that the database does not answer, as opposed to answering with an error.
 	unavailable func(error) bool
-	// lost says that a connection broke, or its server does not serve us any more: what was asked may be asked again on a new one.
+	// lost says that a connection broke, or its server does not serve us any more: what was asked
+	// may be asked again on a new one.
 	lost func(error) bool
-	// refused says that the data itself is not acceptable (a number that another row has, a value out of range): it will be refused again.
+	// refused says that the data itself is not acceptable (a number that another row has, a value
+	// out of range): it will be refused again.
 	refused func(error) bool
 	// maxArgs is how many parameters a statement may have.
 	maxArgs int
@@ -44,12 +47,15 @@ type dialect struct {
 
 // openSQLite makes one connection that writes and some that read.
 //
-// The file is in WAL mode with synchronous=FULL: the log is flushed at every commit. NORMAL would survive a kill -9 too, since the
-// operating system has what was written; FULL also survives a power cut, and "kept" is what a provider is told. It costs one fsync a document.
-// Transactions begin IMMEDIATE: two that read before they write would otherwise fail instead of waiting for each other.
+// The file is in WAL mode with synchronous=FULL: the log is flushed at every commit. NORMAL would
+// survive a kill -9 too, since the operating system has what was written; FULL also survives a
+// power cut, and "kept" is what a provider is told. It costs one fsync a document. Transactions
+// begin IMMEDIATE: two that read before they write would otherwise fail instead of waiting for each
+// other.
 //
-// In memory there is one database for all connections of this Store, and reads go through the one connection too: SQLite's in-memory
-// databases have no WAL, so that a reader would make the writer fail.
+// In memory there is one database for all connections of this Store, and reads go through the one
+// connection too: SQLite's in-memory databases have no WAL, so that a reader would make the writer
+// fail.
 func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if path == "" {
 		return errors.New("database URL: neither a path nor :memory: after sqlite")
@@ -103,7 +109,8 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 }
 
 func sqliteDB(path string, parameters url.Values, connections int) (*sql.DB, error) {
-	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: parameters.Encode()}).String()
+	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
+		RawQuery: parameters.Encode()}).String()
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("open SQLite: %w", err)
@@ -113,9 +120,9 @@ func sqliteDB(path string, parameters url.Values, connections int) (*sql.DB, err
 	return db, nil
 }
 
-// questionMarks writes placeholders as SQLite's: $2 becomes ?2, or just ? where all are in order, since the driver compares
-// the name of each parameter with that of each argument, and a statement of many rows has thousands. Statements hold no $
-// but in placeholders.
+// questionMarks writes placeholders as SQLite's: $2 becomes ?2, or just ? where all are in order,
+// since the driver compares the name of each parameter with that of each argument, and a statement
+// of many rows has thousands. Statements hold no $ but in placeholders.
 func questionMarks(q string) string {
 	var b strings.Builder
 	for i, part := range strings.Split(q, "$") {
@@ -148,9 +155,11 @@ func sqliteRetry(err error) bool {
 // sqliteUnavailable: locked for longer than busyTimeout, disk full, unreadable, damaged or gone.
 func sqliteUnavailable(err error) bool {
 	switch sqliteCode(err) {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_READONLY,
 		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return true
 	}
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errFileGone) || errors.Is(err, errNotSQLite)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, errFileGone) ||
+		errors.Is(err, errNotSQLite)
 }

@@ -12,17 +12,20 @@ import (
 	"goalcast"
 )
 
-// maxDocuments is how many documents one call lists at most, and defaultDocuments how many where the caller does not say.
+// maxDocuments is how many documents one call lists at most, and defaultDocuments how many where
+// the caller does not say.
 const (
 	maxDocuments     = 1000
 	defaultDocuments = 100
 )
 
-// KeepDocument commits what a provider sent, and sets ID, State (received), Size and, if it is zero, Digest. Once it returned nil the document
-// survives a crash. ErrUnavailable: it may or may not be kept, and the provider has to repeat it.
+// KeepDocument commits what a provider sent, and sets ID, State (received), Size and, if it is
+// zero, Digest. Once it returned nil the document survives a crash. ErrUnavailable: it may or may
+// not be kept, and the provider has to repeat it.
 //
-// Bytes that the same provider sent before for the same feed and match are not kept again but counted: ID, State, Error, Attempts and Repeats (above 0) are
-// then those of the document that is there already. Whether it still has to be worked on is told by State.
+// Bytes that the same provider sent before for the same feed and match are not kept again but
+// counted: ID, State, Error, Attempts and Repeats (above 0) are then those of the document that is
+// there already. Whether it still has to be worked on is told by State.
 func (s *Store) KeepDocument(ctx context.Context, d *goalcast.Document) error {
 	return s.kept(len(d.Body), s.keepDocument(ctx, d))
 }
@@ -36,8 +39,9 @@ func (s *Store) keepDocument(ctx context.Context, d *goalcast.Document) error {
 		d.Digest = sha256.Sum256(d.Body)
 	}
 	d.Size = len(d.Body)
-	packing, body := s.packer.pack(d.Body)
-	known := []any{clean(d.Provider), clean(d.Feed), d.Match, string(headers), d.Size, d.Digest[:], toMillis(d.Received)}
+	packing, body := s.compressor.compress(d.Body)
+	known := []any{clean(d.Provider), clean(d.Feed), d.Match, string(headers), d.Size, d.Digest[:],
+		toMillis(d.Received)}
 	var row scanner
 	if s.dialect.name == "postgres" {
 		row, err = s.keepOnPostgres(ctx, known, packing, body)
@@ -51,7 +55,8 @@ func (s *Store) keepDocument(ctx context.Context, d *goalcast.Document) error {
 }
 
 // insertDocument counts a document that is there, and inserts one that is not: then repeats is 0.
-const insertDocument = `INSERT INTO documents (provider, feed, match_id, headers, size, digest, received, seen) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+const insertDocument = `INSERT INTO documents (provider, feed, match_id, headers, size, digest, received, seen)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
 	ON CONFLICT (digest, provider, feed, match_id) DO UPDATE SET repeats = documents.repeats + 1, seen = excluded.seen
 	RETURNING id, state, error, attempts, repeats`
 
@@ -63,7 +68,8 @@ type keptRow struct {
 }
 
 func (k keptRow) Scan(to ...any) error {
-	*to[0].(*goalcast.DocumentID), *to[1].(*goalcast.DocumentState), *to[2].(*string) = goalcast.DocumentID(k.id), goalcast.DocumentState(k.state), k.text
+	*to[0].(*goalcast.DocumentID), *to[1].(*goalcast.DocumentState), *to[2].(*string) = goalcast.DocumentID(k.id),
+		goalcast.DocumentState(k.state), k.text
 	*to[3].(*int), *to[4].(*int) = k.attempts, k.repeats
 	return nil
 }
@@ -72,11 +78,12 @@ func scanKept(row scanner) (k keptRow, err error) {
 	return k, row.Scan(&k.id, &k.state, &k.text, &k.attempts, &k.repeats)
 }
 
-// keepOnPostgres does it in one statement, which is a transaction by itself: one way to the server instead of four. The day's partition is made when
-// it is missing.
+// keepOnPostgres does it in one statement, which is a transaction by itself: one way to the server
+// instead of four. The day's partition is made when it is missing.
 func (s *Store) keepOnPostgres(ctx context.Context, known []any, packing int, body []byte) (scanner, error) {
 	const query = `WITH d AS (` + insertDocument + `),
-		b AS (INSERT INTO document_bodies (document, received, packing, body) SELECT id, $7, $8, $9 FROM d WHERE repeats = 0)
+		b AS (INSERT INTO document_bodies (document, received, packing, body) SELECT id, $7, $8, $9 FROM d
+		WHERE repeats = 0)
 		SELECT id, state, error, attempts, repeats FROM d`
 	args := append(known, packing, body)
 	kept, err := scanKept(s.queryRow(ctx, query, args...))
@@ -95,13 +102,15 @@ func (s *Store) keepOnSQLite(ctx context.Context, known []any, packing int, body
 		if kept, err = scanKept(tx.queryRow(ctx, insertDocument, known...)); err != nil || kept.repeats > 0 {
 			return err
 		}
-		_, err = tx.exec(ctx, `INSERT INTO document_bodies (document, received, packing, body) VALUES ($1, $2, $3, $4)`, kept.id, known[6], packing, body)
+		_, err = tx.exec(ctx, `INSERT INTO document_bodies (document, received, packing, body)
+			VALUES ($1, $2, $3, $4)`, kept.id, known[6], packing, body)
 		return err
 	})
 	return kept, err
 }
 
-const documentColumns = `id, provider, feed, match_id, headers, size, digest, received, repeats, seen, state, error, attempts`
+const documentColumns = `id, provider, feed, match_id, headers, size, digest, received, repeats, seen, state, error,
+	attempts`
 
 // Document returns a document with its body; ErrNotFound.
 func (s *Store) Document(ctx context.Context, id goalcast.DocumentID) (goalcast.Document, error) {
@@ -110,14 +119,16 @@ func (s *Store) Document(ctx context.Context, id goalcast.DocumentID) (goalcast.
 	if err != nil {
 		return d, s.wrap(doing, err)
 	}
-	// A second question instead of a join: with the time as a plain value PostgreSQL looks into one partition and not into hundreds.
+	// A second question instead of a join: with the time as a plain value PostgreSQL looks into one
+	// partition and not into hundreds.
 	var packing int
 	var body []byte
-	err = s.queryRow(ctx, `SELECT packing, body FROM document_bodies WHERE received = $1 AND document = $2`, toMillis(d.Received), id).Scan(&packing, &body)
+	err = s.queryRow(ctx, `SELECT packing, body FROM document_bodies WHERE received = $1
+		AND document = $2`, toMillis(d.Received), id).Scan(&packing, &body)
 	if err != nil {
 		return d, s.wrap(doing+": body", err)
 	}
-	d.Body, err = s.packer.unpack(packing, body, d.Size)
+	d.Body, err = s.compressor.decompress(packing, body, d.Size)
 	return d, s.wrap(doing, err)
 }
 
@@ -126,7 +137,8 @@ func scanDocument(row scanner) (goalcast.Document, error) {
 	var headers string
 	var digest []byte
 	var received, seen int64
-	err := row.Scan(&d.ID, &d.Provider, &d.Feed, &d.Match, &headers, &d.Size, &digest, &received, &d.Repeats, &seen, &d.State, &d.Error, &d.Attempts)
+	err := row.Scan(&d.ID, &d.Provider, &d.Feed, &d.Match, &headers, &d.Size, &digest, &received, &d.Repeats, &seen,
+		&d.State, &d.Error, &d.Attempts)
 	if err != nil {
 		return goalcast.Document{}, err
 	}
@@ -138,8 +150,11 @@ func scanDocument(row scanner) (goalcast.Document, error) {
 	return d, nil
 }
 
-// FinishDocument says what became of a document and counts an attempt; errText is kept for DocumentFailed. ErrNotFound.
-func (s *Store) FinishDocument(ctx context.Context, id goalcast.DocumentID, state goalcast.DocumentState, errText string) error {
+// FinishDocument says what became of a document and counts an attempt; errText is kept for
+// DocumentFailed. ErrNotFound.
+func (s *Store) FinishDocument(
+	ctx context.Context, id goalcast.DocumentID, state goalcast.DocumentState, errText string,
+) error {
 	doing := fmt.Sprintf("finish document %d", id)
 	result, err := s.exec(ctx, `UPDATE documents SET state = $2, error = $3, attempts = attempts + 1 WHERE id = $1`,
 		id, state, clean(errText))
@@ -152,9 +167,13 @@ func (s *Store) FinishDocument(ctx context.Context, id goalcast.DocumentID, stat
 	return nil
 }
 
-// UnfinishedDocuments lists documents received before a time (by Now) and not yet finished, oldest first: what a crash left behind.
-func (s *Store) UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error) {
-	rows, err := s.query(ctx, `SELECT id FROM documents WHERE state = 'received' AND `+s.past("received", "<", 1)+` ORDER BY id LIMIT $2`,
+// UnfinishedDocuments lists documents received before a time (by Now) and not yet finished, oldest
+// first: what a crash left behind.
+func (s *Store) UnfinishedDocuments(
+	ctx context.Context, olderThan time.Time, limit int,
+) ([]goalcast.DocumentID, error) {
+	rows, err := s.query(ctx, `SELECT id FROM documents WHERE state = 'received'
+		AND `+s.past("received", "<", 1)+` ORDER BY id LIMIT $2`,
 		olderThan.UnixMilli(), limit)
 	ids, err := collect(rows, err, scanDocumentID)
 	return ids, s.wrap("unfinished documents", err)
@@ -188,8 +207,9 @@ func (s *Store) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]goa
 	return list, s.wrap("list documents", err)
 }
 
-// ResetDocuments marks documents as received again, so that they are worked on anew (a replay after a fix), and returns their numbers,
-// newest first. Without a State in the filter it takes the failed ones. Attempts go on counting.
+// ResetDocuments marks documents as received again, so that they are worked on anew (a replay after
+// a fix), and returns their numbers, newest first. Without a State in the filter it takes the
+// failed ones. Attempts go on counting.
 func (s *Store) ResetDocuments(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.DocumentID, error) {
 	if f.State == "" {
 		f.State = goalcast.DocumentFailed
@@ -205,7 +225,8 @@ func (s *Store) ResetDocuments(ctx context.Context, f goalcast.DocumentFilter) (
 		for _, id := range ids {
 			args = append(args, id)
 		}
-		_, err = tx.exec(ctx, `UPDATE documents SET state = 'received', error = '' WHERE id IN `+valuesList(1, len(ids), 1), args...)
+		_, err = tx.exec(ctx, `UPDATE documents SET state = 'received', error = ''
+			WHERE id IN `+valuesList(1, len(ids), 1), args...)
 		return err
 	})
 	return ids, err

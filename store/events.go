@@ -28,7 +28,8 @@ func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.T
 			args = append(args, e.ID, e.Revision, e.Match, e.Seq, body, toMillis(now))
 		}
 		values := valuesList(len(chunk), 6, 1)
-		if _, err := t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created) VALUES `+values, args...); err != nil {
+		if _, err := t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
+			VALUES `+values, args...); err != nil {
 			return fmt.Errorf("events from %s: %w", chunk[0].Key(), err)
 		}
 		if err := t.saveOutbox(ctx, len(chunk), args, now); err != nil {
@@ -38,10 +39,11 @@ func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.T
 	return nil
 }
 
-// saveOutbox writes the rows of saveEvents to the outbox, under Quiet as already planned for phones.
+// saveOutbox writes the rows of saveEvents to the outbox, under Silent as already planned for
+// phones.
 func (t *tx) saveOutbox(ctx context.Context, rows int, args []any, now time.Time) error {
 	columns, width := `event_id, revision, match_id, seq, body, created`, 6
-	if isQuiet(ctx) {
+	if isSilent(ctx) {
 		columns, width = columns+`, planned_at`, 7
 		all := make([]any, 0, rows*width)
 		for row := range slices.Chunk(args, 6) {
@@ -53,9 +55,13 @@ func (t *tx) saveOutbox(ctx context.Context, rows int, args []any, now time.Time
 	return err
 }
 
-// Events returns the revisions of a match's events with a Seq above afterSeq, in order; at most limit.
-func (s *Store) Events(ctx context.Context, match goalcast.MatchID, afterSeq int64, limit int) ([]goalcast.Event, error) {
-	rows, err := s.query(ctx, `SELECT body FROM events WHERE match_id = $1 AND seq > $2 AND seq > 0 ORDER BY seq LIMIT $3`, match, afterSeq, limit)
+// Events returns the revisions of a match's events with a Seq above afterSeq, in order; at most
+// limit.
+func (s *Store) Events(
+	ctx context.Context, match goalcast.MatchID, afterSeq int64, limit int,
+) ([]goalcast.Event, error) {
+	rows, err := s.query(ctx, `SELECT body FROM events WHERE match_id = $1 AND seq > $2 AND seq > 0 ORDER BY seq
+		LIMIT $3`, match, afterSeq, limit)
 	events, err := collect(rows, err, func(row scanner) (e goalcast.Event, err error) {
 		var body []byte
 		if err := row.Scan(&body); err != nil {
@@ -66,14 +72,16 @@ func (s *Store) Events(ctx context.Context, match goalcast.MatchID, afterSeq int
 	return events, s.wrap(fmt.Sprintf("events of match %d", match), err)
 }
 
-// SaveMessage commits an editor's message and its outbox row. One that is already there (same id and revision) changes nothing.
+// SaveMessage commits an editor's message and its outbox row. One that is already there (same id
+// and revision) changes nothing.
 func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
 	if e.Kind != goalcast.KindMessage || e.Seq != 0 || e.ID == "" || len(e.Topics) == 0 {
 		return fmt.Errorf("save message %q: %w: want kind message, an id, topics and no seq", e.ID, goalcast.ErrPermanent)
 	}
 	return s.tx(ctx, "save message", func(tx *tx) error {
 		var one int
-		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM events WHERE match_id = $1 AND id = $2 AND revision = $3`, e.Match, e.ID, e.Revision).Scan(&one); err != nil {
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM events WHERE match_id = $1 AND id = $2
+			AND revision = $3`, e.Match, e.ID, e.Revision).Scan(&one); err != nil {
 			return err
 		}
 		if one > 0 {
@@ -83,7 +91,8 @@ func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
 	})
 }
 
-// saveNames keeps the teams and competitions that fixtures tell of. A name that is empty does not replace one.
+// saveNames stores the teams and competitions that fixtures name. An empty name does not replace
+// one.
 func (t *tx) saveNames(ctx context.Context, events []goalcast.Event) error {
 	teams, competitions := map[int64]string{}, map[int64]string{}
 	for _, e := range events {
@@ -97,7 +106,8 @@ func (t *tx) saveNames(ctx context.Context, events []goalcast.Event) error {
 	return cmp.Or(t.saveNamesIn(ctx, "competitions", competitions), t.saveNamesIn(ctx, "teams", teams))
 }
 
-// saveNamesIn writes rows in the order of their ids: two transactions that lock the same rows in the same order do not deadlock.
+// saveNamesIn writes rows in the order of their ids: two transactions that lock the same rows in
+// the same order do not deadlock.
 func (t *tx) saveNamesIn(ctx context.Context, table string, names map[int64]string) error {
 	delete(names, 0)
 	if len(names) == 0 {
@@ -113,14 +123,14 @@ func (t *tx) saveNamesIn(ctx context.Context, table string, names map[int64]stri
 	return err
 }
 
-// Team returns a team that a fixture told of; ErrNotFound.
+// Team returns a team that a fixture named; ErrNotFound.
 func (s *Store) Team(ctx context.Context, id goalcast.TeamID) (goalcast.Team, error) {
 	team := goalcast.Team{ID: id}
 	err := s.queryRow(ctx, `SELECT name FROM teams WHERE id = $1`, id).Scan(&team.Name)
 	return team, s.wrap(fmt.Sprintf("team %d", id), err)
 }
 
-// Competition returns a competition that a fixture told of; ErrNotFound.
+// Competition returns a competition that a fixture named; ErrNotFound.
 func (s *Store) Competition(ctx context.Context, id goalcast.CompetitionID) (goalcast.Competition, error) {
 	c := goalcast.Competition{ID: id}
 	err := s.queryRow(ctx, `SELECT name FROM competitions WHERE id = $1`, id).Scan(&c.Name)

@@ -18,11 +18,13 @@ import (
 
 // How Health looks.
 const (
-	// healthFresh is for how long an answer of Health is given again, however often it is asked: each look writes to disk.
+	// healthFresh is for how long an answer of Health is given again, however often it is asked:
+	// each look writes to disk.
 	healthFresh = 2 * time.Second
 	// healthLimit is how long a look may take.
 	healthLimit = 2 * time.Second
-	// maxTrial is how much is written to try whether there is room again for a document that could not be kept; 1 MB is the largest that comes every day.
+	// maxTrial is how much is written to try whether there is room again for a document that could
+	// not be kept; 1 MB is the largest that comes every day.
 	maxTrial = 1 << 20
 )
 
@@ -38,8 +40,9 @@ type health struct {
 	err     error
 }
 
-// Health says whether the database keeps what it is given now: nil, or ErrUnavailable with the reason. It writes a row and, after a document could not be kept, something as large
-// as that. An SQLite file is read as another process would find it. It may be called at any rate.
+// Health reports whether the database stores what it is given now: nil, or ErrUnavailable with the
+// reason. It writes a row and, after a document could not be stored, something as large as that. An
+// SQLite file is read as another process would find it. It may be called at any rate.
 func (s *Store) Health(ctx context.Context) error {
 	h := &s.health
 	h.looking.Lock()
@@ -94,7 +97,8 @@ func (s *Store) tryKeeping(ctx context.Context, size int) error {
 		return err
 	}
 	return s.tx(ctx, "delete the trial", func(tx *tx) error {
-		if _, err := tx.exec(ctx, `DELETE FROM document_bodies WHERE received = $1 AND document = $2`, toMillis(d.Received), d.ID); err != nil {
+		if _, err := tx.exec(ctx, `DELETE FROM document_bodies WHERE received = $1
+			AND document = $2`, toMillis(d.Received), d.ID); err != nil {
 			return err
 		}
 		_, err := tx.exec(ctx, `DELETE FROM documents WHERE id = $1`, d.ID)
@@ -116,8 +120,9 @@ func (s *Store) kept(size int, err error) error {
 	return err
 }
 
-// file is an SQLite file that was opened; nil where there is none. SQLite goes on with a file that was deleted or replaced, and with what it has in
-// memory of one that was overwritten: what is kept then is gone with the process.
+// file is an SQLite file that was opened; nil where there is none. SQLite goes on with a file that
+// was deleted or replaced, and with what it has in memory of one that was overwritten: what is kept
+// then is gone with the process.
 type file struct {
 	path   string
 	opened os.FileInfo
@@ -126,7 +131,8 @@ type file struct {
 
 // errFileGone and errNotSQLite are what was done to a file.
 var (
-	errFileGone  = errors.New("the database file was deleted or replaced while goalcast had it open: put it back, or restart goalcast with the right one")
+	errFileGone = errors.New("the database file was deleted or replaced while goalcast had it open: " +
+		"put it back, or restart goalcast with the right one")
 	errNotSQLite = errors.New("the database file was overwritten: it is no SQLite file any more")
 )
 
@@ -138,7 +144,8 @@ func openFile(path string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := sqliteDB(path, url.Values{"mode": {"rw"}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "query_only(1)"}}, 1)
+	fresh, err := sqliteDB(path, url.Values{"mode": {"rw"},
+		"_pragma": {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "query_only(1)"}}, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +153,8 @@ func openFile(path string) (*file, error) {
 	return &file{path, info, fresh}, nil
 }
 
-// check says whether the path still leads to the file that was opened, and whether that begins as it should: two system calls.
+// check says whether the path still leads to the file that was opened, and whether that begins as
+// it should: two system calls.
 func (f *file) check() error {
 	if f == nil {
 		return nil
@@ -179,7 +187,8 @@ func (f *file) read(ctx context.Context) error {
 		return nil
 	}
 	var n int
-	return f.fresh.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master, (SELECT body FROM document_bodies ORDER BY document DESC LIMIT 1)`).Scan(&n)
+	return f.fresh.QueryRowContext(ctx, `SELECT COUNT(*)
+		FROM sqlite_master, (SELECT body FROM document_bodies ORDER BY document DESC LIMIT 1)`).Scan(&n)
 }
 
 func (f *file) close() error {

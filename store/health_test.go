@@ -33,7 +33,8 @@ func TestHealthyDatabase(t *testing.T) {
 	})
 }
 
-// SQLite goes on with a file that is not there any more; what it would keep is gone with the process.
+// SQLite goes on with a file that is not there any more; what it would keep is gone with the
+// process.
 func TestAFileThatIsGoneKeepsNothing(t *testing.T) {
 	t.Parallel()
 	for name, harm := range map[string]func(t *testing.T, path string){
@@ -60,7 +61,8 @@ func TestAFileThatIsGoneKeepsNothing(t *testing.T) {
 			if err := s.KeepDocument(t.Context(), &d); !errors.Is(err, goalcast.ErrUnavailable) {
 				t.Errorf("keep = %v, want ErrUnavailable", err)
 			}
-			err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+				error) {
 				return r, goals(5, 1, 1), nil
 			})
 			if !errors.Is(err, goalcast.ErrUnavailable) {
@@ -75,7 +77,8 @@ func TestAFileThatIsGoneKeepsNothing(t *testing.T) {
 	}
 }
 
-// Pages in the middle are damaged; what SQLite has in memory hides it from the connections that are open.
+// Pages in the middle are damaged; what SQLite has in memory hides it from the connections that are
+// open.
 func TestADamagedFileIsNotHealthy(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
@@ -93,7 +96,8 @@ func TestADamagedFileIsNotHealthy(t *testing.T) {
 	}
 }
 
-// A document that found no room makes the database unhealthy until there is room for one as large, though a small row still finds it.
+// A document that found no room makes the database unhealthy until there is room for one as large,
+// though a small row still finds it.
 func TestAFullDiskIsNotHealthy(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
@@ -146,7 +150,8 @@ func TestAStandbyIsNotHealthy(t *testing.T) {
 
 func TestMigratedSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	for name, url := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "postgres": testservers.Postgres(t)} {
+	for name, url := range map[string]string{"sqlite": "sqlite:" + filepath.Join(t.TempDir(), "x.db"),
+		"postgres": testservers.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, err := Open(t.Context(), url, testLog(t))
@@ -154,7 +159,8 @@ func TestMigratedSaysWhatIsMissing(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { s.Close() })
-			if err := s.Migrated(t.Context()); !errors.Is(err, goalcast.ErrPermanent) || !strings.Contains(err.Error(), "empty") {
+			if err := s.Migrated(t.Context()); !errors.Is(err, goalcast.ErrPermanent) ||
+				!strings.Contains(err.Error(), "empty") {
 				t.Errorf("an empty database: %v", err)
 			}
 			must(t, s.Migrate(t.Context()))
@@ -164,7 +170,8 @@ func TestMigratedSaysWhatIsMissing(t *testing.T) {
 			if _, err := s.write.Exec(`DELETE FROM goose_db_version WHERE version_id = 9`); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Migrated(t.Context()); !errors.Is(err, goalcast.ErrPermanent) || !strings.Contains(err.Error(), "migration 9") {
+			if err := s.Migrated(t.Context()); !errors.Is(err, goalcast.ErrPermanent) ||
+				!strings.Contains(err.Error(), "migration 9") {
 				t.Errorf("an older version's: %v", err)
 			}
 		})

@@ -20,11 +20,14 @@ import (
 
 // JobOptions are the limits of Jobs; zero fields take the default.
 type JobOptions struct {
-	// Lease is how long a runner is taken for alive without a word; it says one every third of it. When it dies, another takes over after that. 30 s.
+	// Lease is how long a runner counts as alive without a renewal; it renews every third of that.
+	// When it dies, another process takes over after that. 30 s.
 	Lease time.Duration
-	// Look is how often a process looks for jobs that are due, at most; 1 s. A job with a short period is looked for more often.
+	// Look is how often a process looks for jobs that are due, at most; 1 s. A job with a short
+	// period is looked for more often.
 	Look time.Duration
-	// StopTimeout is how long Run waits for jobs under way when its context ends, before it cancels theirs; 5 s.
+	// StopTimeout is how long Run waits for jobs under way when its context ends, before it cancels
+	// theirs; 5 s.
 	StopTimeout time.Duration
 }
 
@@ -35,12 +38,14 @@ type job struct {
 	run   func(context.Context) error
 }
 
-// Jobs runs periodic jobs, each by one process at a time and once in a period, however many processes have it. Who it is decides a row in the database, not
-// Redis, which may forget; the time is the database's, so that clocks that differ do not matter.
+// Jobs runs periodic jobs, each in one process at a time and once in a period, however many
+// processes have it. A row in the database decides which process that is, not Redis, which may
+// forget; the time is the database's, so that clocks that differ do not matter.
 //
-// Periods are counted from 1970: a job every hour is due at every full hour, and once at the first start. A period is known by its beginning, so that one that is
-// made longer or shorter by a setting goes on. A runner that dies in the middle is replaced
-// when its lease is over, within the same period if that is not over; a run that fails is not tried again before the next period.
+// Periods are counted from 1970: an hourly job is due at every full hour, and once at the first
+// start. A period is known by its beginning, so that a job whose period is changed by a setting
+// goes on. A runner that dies in the middle is replaced when its lease is over, within the same
+// period if that lasts; a run that fails is not tried again before the next period.
 type Jobs struct {
 	store   *Store
 	options JobOptions
@@ -62,23 +67,29 @@ func NewJobs(s *Store, options JobOptions, log *slog.Logger, reg prometheus.Regi
 	opts := func(name, help string) prometheus.Opts {
 		return prometheus.Opts{Namespace: "goalcast", Subsystem: "store", Name: name, Help: help}
 	}
-	label := []string{"job"}
+	counter := func(name, help string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts(opts(name, help)), []string{"job"})
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return f.NewGaugeVec(prometheus.GaugeOpts(opts(name, help)), []string{"job"})
+	}
 	return &Jobs{store: s, options: options, owner: host + "-" + rand.Text()[:8], log: log,
-		runs:     f.NewCounterVec(prometheus.CounterOpts(opts("job_runs_total", "Runs of periodic jobs by this process.")), label),
-		failures: f.NewCounterVec(prometheus.CounterOpts(opts("job_failures_total", "Runs of periodic jobs by this process that failed.")), label),
-		last:     f.NewGaugeVec(prometheus.GaugeOpts(opts("job_last_success_timestamp_seconds", "When a job ended well in this process.")), label),
-		duration: f.NewGaugeVec(prometheus.GaugeOpts(opts("job_duration_seconds", "How long the last run in this process took.")), label),
+		runs:     counter("job_runs_total", "Runs of periodic jobs by this process."),
+		failures: counter("job_failures_total", "Runs of periodic jobs by this process that failed."),
+		last:     gauge("job_last_success_timestamp_seconds", "When a job ended well in this process."),
+		duration: gauge("job_duration_seconds", "How long the last run in this process took."),
 	}
 }
 
-// Add says what is to be done every so often; before Run. All processes give a job the same period. The context of a run ends when its lease is lost.
+// Add sets what is done every so often; call it before Run. All processes give a job the same
+// period. The context of a run ends when its lease is lost.
 func (j *Jobs) Add(name string, every time.Duration, run func(context.Context) error) {
 	j.jobs = append(j.jobs, job{name, every, run})
 	j.runs.WithLabelValues(name) // there with zero, so that the first failure is an increase
 	j.failures.WithLabelValues(name)
 }
 
-// Run looks after the jobs until ctx ends, and returns when those under way have ended.
+// Run runs the jobs until ctx ends, and returns when the running ones have ended.
 func (j *Jobs) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, job := range j.jobs {
@@ -88,7 +99,7 @@ func (j *Jobs) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// look tries to be the one who runs the job, again and again.
+// look tries to become the one that runs the job, again and again.
 func (j *Jobs) look(ctx context.Context, job job) {
 	pause := max(min(j.options.Look, job.every/4), time.Millisecond)
 	for {
@@ -108,27 +119,32 @@ func (j *Jobs) look(ctx context.Context, job job) {
 	}
 }
 
-// abandoned is after how long without a runner, at least, a job counts as taken up anew: that it has not succeeded for days says nothing if nobody tried.
+// abandoned is after how long without a runner, at least, a job counts as started anew: that it has
+// not succeeded for days says nothing if no process tried.
 const abandoned = 10 * time.Minute
 
-// lease is this process's turn to run a job: no other runs it until the lease is given back, or was not renewed.
+// lease is this process's turn to run a job: no other runs it until the lease is given back, or was
+// not renewed.
 type lease struct {
 	*Jobs
 	job  job
 	slot int64 // when the period began, ms
 }
 
-// claim makes this process the runner of the current period; nil if another is or was, and has not died.
+// claim makes this process the runner of the current period; nil if another is or was, and has not
+// died.
 func (j *Jobs) claim(ctx context.Context, job job) (*lease, error) {
 	s := j.store
 	now := s.dialect.now
 	period := max(job.every.Milliseconds(), 1)
-	// First a look without a change: nearly always there is nothing to do. It reads the clock by the way.
+	// First a look without a change: nearly always there is nothing to do. It reads the clock by
+	// the way.
 	const due = `(slot < %[1]s / %[2]d * %[2]d OR owner <> '') AND lease <= %[1]s`
 	var done int
 	var ms int64
 	asked := time.Now()
-	err := s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*), %[1]s FROM jobs WHERE name = $1 AND NOT (`+due+`)`, now, period), job.name).Scan(&done, &ms)
+	err := s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*), %[1]s FROM jobs WHERE name = $1
+		AND NOT (`+due+`)`, now, period), job.name).Scan(&done, &ms)
 	if err != nil {
 		return nil, s.wrap("look at job "+job.name, err)
 	}
@@ -143,8 +159,10 @@ func (j *Jobs) claim(ctx context.Context, job job) (*lease, error) {
 		if _, err := tx.exec(ctx, `INSERT INTO jobs (name) VALUES ($1) ON CONFLICT DO NOTHING`, job.name); err != nil {
 			return err
 		}
-		row := tx.queryRow(ctx, fmt.Sprintf(`UPDATE jobs SET slot = %[1]s / %[2]d * %[2]d, period = %[2]d, owner = $2, lease = %[1]s + %[3]d,
-			succeeded = CASE WHEN began < %[1]s - %[4]d AND ended < %[1]s - %[4]d THEN %[1]s ELSE succeeded END, began = %[1]s
+		row := tx.queryRow(ctx, fmt.Sprintf(`UPDATE jobs
+			SET slot = %[1]s / %[2]d * %[2]d, period = %[2]d, owner = $2, lease = %[1]s + %[3]d,
+			succeeded = CASE WHEN began < %[1]s - %[4]d AND ended < %[1]s - %[4]d THEN %[1]s
+			ELSE succeeded END, began = %[1]s
 			WHERE name = $1 AND `+due+` RETURNING slot`,
 			now, period, j.options.Lease.Milliseconds(), max(2*period, abandoned.Milliseconds())), job.name, j.owner)
 		err := row.Scan(&slot)
@@ -194,12 +212,13 @@ func (l *lease) release(ctx context.Context, took time.Duration, ended error) {
 		failures = failures + $4, error = $5, succeeded = CASE WHEN $4 = 0 THEN %[1]s ELSE succeeded END
 		WHERE name = $1 AND owner = $2 AND slot = $3`, l.store.dialect.now), name, l.owner, l.slot, failed, text)
 	if err != nil {
-		l.log.Warn("periodic job: its end is not written down, it runs again when its lease is over", "job", name, "error", err)
+		l.log.Warn("periodic job: its end is not written down, it runs again when its lease is over", "job", name,
+			"error", err)
 	}
 }
 
-// keep renews the lease until stop is called, and calls lost when that is not possible for too long, or another process has
-// taken over since.
+// keep renews the lease until stop is called, and calls lost when that is not possible for too
+// long, or another process has taken over since.
 func (l *lease) keep(ctx context.Context, lost func()) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -241,7 +260,8 @@ func (l *lease) keep(ctx context.Context, lost func()) (stop func()) {
 func (l *lease) renew(ctx context.Context) (held bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.options.Lease/3)
 	defer cancel()
-	result, err := l.store.exec(ctx, fmt.Sprintf(`UPDATE jobs SET lease = %s + %d WHERE name = $1 AND owner = $2 AND slot = $3`,
+	result, err := l.store.exec(ctx, fmt.Sprintf(`UPDATE jobs SET lease = %s + %d WHERE name = $1 AND owner = $2
+		AND slot = $3`,
 		l.store.dialect.now, l.options.Lease.Milliseconds()), l.job.name, l.owner, l.slot)
 	if err != nil {
 		return false, err
@@ -250,7 +270,7 @@ func (l *lease) renew(ctx context.Context) (held bool, err error) {
 	return n > 0, err
 }
 
-// runSafely makes an error of a panic: one job shall not end the process.
+// runSafely turns a panic into an error: one job must not end the process.
 func runSafely(ctx context.Context, run func(context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -260,9 +280,10 @@ func runSafely(ctx context.Context, run func(context.Context) error) (err error)
 	return run(ctx)
 }
 
-// Jobs tells where the periodic jobs stand, by name.
+// Jobs lists the state of the periodic jobs by name.
 func (s *Store) Jobs(ctx context.Context) ([]goalcast.JobState, error) {
-	rows, err := s.query(ctx, `SELECT name, period, owner, began, ended, succeeded, runs, failures, error FROM jobs ORDER BY name`)
+	rows, err := s.query(ctx, `SELECT name, period, owner, began, ended, succeeded, runs, failures, error FROM jobs
+		ORDER BY name`)
 	list, err := collect(rows, err, func(row scanner) (job goalcast.JobState, err error) {
 		var period, began, ended, succeeded int64
 		err = row.Scan(&job.Name, &period, &job.Owner, &began, &ended, &succeeded, &job.Runs, &job.Failures, &job.Error)

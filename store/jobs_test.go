@@ -137,7 +137,8 @@ func TestKilledRunnerIsReplaced(t *testing.T) {
 			t.Fatalf("claim = %v, %v", slot, err)
 		}
 		died := time.Now()
-		other := NewJobs(second, JobOptions{Lease: lease, Look: 10 * time.Millisecond}, testLog(t), prometheus.NewRegistry())
+		other := NewJobs(second, JobOptions{Lease: lease, Look: 10 * time.Millisecond}, testLog(t),
+			prometheus.NewRegistry())
 		other.Add("hourly", time.Hour, func(context.Context) error { w.note("other"); return nil })
 		stop := start(t, other)
 		w.until(t, 1)
@@ -217,8 +218,8 @@ func TestFailingJob(t *testing.T) {
 	}
 }
 
-// A period's number would mean another time when the period is changed: a job that was done every second would not be due again for years when it is to be
-// done every hour.
+// A period's number would mean another time when the period is changed: a job that was done every
+// second would not be due again for years when it is to be done every hour.
 func TestJobGoesOnWithAnotherPeriod(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		j := NewJobs(s, JobOptions{}, quiet(), prometheus.NewRegistry())
@@ -246,7 +247,8 @@ func TestJobGoesOnWithAnotherPeriod(t *testing.T) {
 	})
 }
 
-// Since when a job has not succeeded counts from its last success; but not over a time in which nobody tried.
+// Since when a job has not succeeded counts from its last success; but not over a time in which
+// nobody tried.
 func TestLastSuccessOfJob(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		j := NewJobs(s, JobOptions{}, quiet(), prometheus.NewRegistry())
@@ -254,7 +256,9 @@ func TestLastSuccessOfJob(t *testing.T) {
 		x := job{name: "x", every: time.Millisecond, run: func(context.Context) error { return fails }}
 		run := func(ago time.Duration) (before, after goalcast.JobState) {
 			t.Helper()
-			if _, err := s.write.Exec(s.dialect.sql(`UPDATE jobs SET slot = slot - $1, began = began - $1, ended = ended - $1, succeeded = succeeded - $1`), ago.Milliseconds()); err != nil {
+			if _, err := s.write.Exec(s.dialect.sql(`UPDATE jobs
+				SET slot = slot - $1, began = began - $1, ended = ended - $1, succeeded = succeeded - $1`),
+				ago.Milliseconds()); err != nil {
 				t.Fatal(err)
 			}
 			list, err := s.Jobs(t.Context())
@@ -302,7 +306,7 @@ func TestQuietEventsAreNotPlanned(t *testing.T) {
 			}
 		}
 		update(t.Context(), 1)
-		update(Quiet(t.Context()), 2)
+		update(Silent(t.Context()), 2)
 		update(t.Context(), 3)
 		planned, err := s.UnplannedEvents(t.Context(), 10)
 		if err != nil || len(planned) != 2 || planned[0].Seq != 1 || planned[1].Seq != 3 {

@@ -15,8 +15,10 @@ import (
 )
 
 func standingsOf(season string, edition goalcast.Edition, points int, at time.Time) goalcast.Standings {
-	return goalcast.Standings{Competition: goalcast.Competition{ID: 23, Name: "Eredivisie der Dromen"}, Season: season, Updated: at, Edition: edition,
-		Groups: []goalcast.Table{{Name: "Group A", Rows: []goalcast.TableRow{{Team: goalcast.Team{ID: 1, Name: "FC \x00Nummer 1"}, Position: 1, Deducted: 3,
+	return goalcast.Standings{Competition: goalcast.Competition{ID: 23, Name: "Eredivisie der Dromen"}, Season: season,
+		Updated: at, Edition: edition,
+		Groups: []goalcast.Table{{Name: "Group A", Rows: []goalcast.TableRow{{Team: goalcast.Team{ID: 1,
+			Name: "FC \x00Nummer 1"}, Position: 1, Deducted: 3,
 			Total: goalcast.TableRecord{Played: 2, Won: 2, Points: points}}}}}}
 }
 
@@ -31,12 +33,14 @@ func TestStandingsOfTheNewestEditionHold(t *testing.T) {
 			points  int
 			changed bool
 		}{{"2", 4, true}, {"1", 1, false}, {"2", 2, false}, {"3", 3, true}} {
-			if changed, err := s.SaveStandings(ctx, standingsOf("2026", tt.edition, tt.points, kickoff)); err != nil || changed != tt.changed {
+			if changed, err := s.SaveStandings(ctx, standingsOf("2026", tt.edition, tt.points, kickoff)); err != nil ||
+				changed != tt.changed {
 				t.Errorf("edition %s: %v, %v", tt.edition, changed, err)
 			}
 		}
 		got, err := s.Standings(ctx, 23, "")
-		if err != nil || got.Groups[0].Rows[0].Total.Points != 3 || got.Groups[0].Rows[0].Deducted != 3 || got.Competition.ID != 23 {
+		if err != nil || got.Groups[0].Rows[0].Total.Points != 3 || got.Groups[0].Rows[0].Deducted != 3 ||
+			got.Competition.ID != 23 {
 			t.Errorf("%+v, %v", got, err)
 		}
 		if _, err := s.SaveStandings(ctx, standingsOf("2025", "9", 9, kickoff.AddDate(-1, 0, 0))); err != nil {
@@ -55,9 +59,12 @@ func TestStandingsOfTheNewestEditionHold(t *testing.T) {
 }
 
 func squadOf(team goalcast.TeamID, season string, at time.Time, names ...string) goalcast.Squad {
-	s := goalcast.Squad{Competition: goalcast.Competition{ID: 23}, Season: season, Team: goalcast.Team{ID: team, Name: fmt.Sprint("FC ", team)}, Updated: at.UTC(), Players: []goalcast.SquadPlayer{}}
+	s := goalcast.Squad{Competition: goalcast.Competition{ID: 23}, Season: season,
+		Team: goalcast.Team{ID: team, Name: fmt.Sprint("FC ", team)}, Updated: at.UTC(),
+		Players: []goalcast.SquadPlayer{}}
 	for i, name := range names {
-		s.Players = append(s.Players, goalcast.SquadPlayer{Player: goalcast.Player{ID: goalcast.PlayerID(int(team)*100 + i), Name: name}, Shirt: i + 1})
+		s.Players = append(s.Players, goalcast.SquadPlayer{Player: goalcast.Player{ID: goalcast.PlayerID(int(team)*100 +
+			i), Name: name}, Shirt: i + 1})
 	}
 	return s
 }
@@ -66,8 +73,10 @@ func TestSquadsAndNames(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		first := goalcast.SquadList{Competition: goalcast.Competition{ID: 23}, Season: "2026", Edition: "1",
-			Squads: []goalcast.Squad{squadOf(1, "2026", kickoff, "Ann", "Bo"), squadOf(2, "2026", kickoff, "Cy"), squadOf(77, "2026", kickoff)}}
-		first.Squads[1].Left = []goalcast.SquadPlayer{{Player: goalcast.Player{ID: 999, Name: "Gone"}, LeftOn: "2026-07-01"}, {Player: goalcast.Player{ID: 200, Name: "Cy"}}}
+			Squads: []goalcast.Squad{squadOf(1, "2026", kickoff, "Ann", "Bo"), squadOf(2, "2026", kickoff, "Cy"),
+				squadOf(77, "2026", kickoff)}}
+		first.Squads[1].Left = []goalcast.SquadPlayer{{Player: goalcast.Player{ID: 999, Name: "Gone"},
+			LeftOn: "2026-07-01"}, {Player: goalcast.Player{ID: 200, Name: "Cy"}}}
 		save := func(l goalcast.SquadList, want bool) {
 			t.Helper()
 			if changed, err := s.SaveSquads(ctx, l); err != nil || changed != want {
@@ -93,11 +102,13 @@ func TestSquadsAndNames(t *testing.T) {
 			t.Errorf("a team that is gone from the list: %v", err)
 		}
 		names, err := s.PlayerNames(ctx, []goalcast.PlayerID{100, 101, 200, 999, 5})
-		if want := map[goalcast.PlayerID]string{100: "Anna", 101: "Bo", 200: "Cy", 999: "Gone"}; err != nil || !reflect.DeepEqual(names, want) {
+		if want := map[goalcast.PlayerID]string{100: "Anna", 101: "Bo", 200: "Cy", 999: "Gone"}; err != nil ||
+			!reflect.DeepEqual(names, want) {
 			t.Errorf("%v, %v; want %v", names, err, want)
 		}
 		// A newer list in which the team only stands by its name does not hide its players.
-		save(goalcast.SquadList{Competition: goalcast.Competition{ID: 24}, Season: "2027", Edition: "5", Squads: []goalcast.Squad{squadOf(1, "2027", kickoff.AddDate(1, 0, 0))}}, true)
+		save(goalcast.SquadList{Competition: goalcast.Competition{ID: 24}, Season: "2027", Edition: "5",
+			Squads: []goalcast.Squad{squadOf(1, "2027", kickoff.AddDate(1, 0, 0))}}, true)
 		if got, err := s.Squad(ctx, 1, 0, ""); err != nil || len(got.Players) != 1 || got.Season != "2026" {
 			t.Errorf("%+v, %v", got, err)
 		}
@@ -113,8 +124,10 @@ func TestSquadsInAnyOrder(t *testing.T) {
 		var wg sync.WaitGroup
 		for n := range 8 {
 			wg.Go(func() {
-				squads := []goalcast.Squad{squadOf(1, "2026", kickoff, fmt.Sprint("Name ", n)), squadOf(goalcast.TeamID(10+n), "2026", kickoff, "X")}
-				if _, err := s.SaveSquads(t.Context(), goalcast.SquadList{Competition: goalcast.Competition{ID: 23}, Season: "2026", Edition: goalcast.Edition(fmt.Sprint(n)), Squads: squads}); err != nil {
+				squads := []goalcast.Squad{squadOf(1, "2026", kickoff, fmt.Sprint("Name ", n)),
+					squadOf(goalcast.TeamID(10+n), "2026", kickoff, "X")}
+				if _, err := s.SaveSquads(t.Context(), goalcast.SquadList{Competition: goalcast.Competition{ID: 23},
+					Season: "2026", Edition: goalcast.Edition(fmt.Sprint(n)), Squads: squads}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -152,12 +165,14 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 			match := goalcast.MatchID(round + 1)
 			rand.Shuffle(len(documents), func(a, b int) { documents[a], documents[b] = documents[b], documents[a] })
 			for _, lines := range documents {
-				if _, err := s.SaveCommentary(ctx, goalcast.Commentary{Match: match, Language: "nl", Lines: lines}); err != nil {
+				if _, err := s.SaveCommentary(ctx, goalcast.Commentary{Match: match, Language: "nl",
+					Lines: lines}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			for _, lines := range documents {
-				if changed, err := s.SaveCommentary(ctx, goalcast.Commentary{Match: match, Language: "nl", Lines: lines}); err != nil || changed {
+				if changed, err := s.SaveCommentary(ctx, goalcast.Commentary{Match: match, Language: "nl",
+					Lines: lines}); err != nil || changed {
 					t.Errorf("again: %v, %v", changed, err)
 				}
 			}
@@ -173,7 +188,8 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 				t.Errorf("%q, want %q", texts, want)
 			}
 		}
-		if _, err := s.SaveCommentary(ctx, goalcast.Commentary{Match: 1, Language: "en", Lines: documents[0]}); err != nil {
+		if _, err := s.SaveCommentary(ctx, goalcast.Commentary{Match: 1, Language: "en",
+			Lines: documents[0]}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := s.CommentaryLanguages(ctx, 1); err != nil || !slices.Equal(got, []string{"en", "nl"}) {
@@ -188,15 +204,17 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 	})
 }
 
-// A line that a newer document leaves out, though it tells what came before and after, is withdrawn; one from before the document's first line is not. What is left does not depend on
-// the order of the documents.
+// A line that a newer document leaves out, though it tells what came before and after, is
+// withdrawn; one from before the document's first line is not. What is left does not depend on the
+// order of the documents.
 func TestCommentaryLinesAreWithdrawn(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		doc := func(edition string, minutes ...int) goalcast.Commentary {
 			c := goalcast.Commentary{Language: "en", Edition: goalcast.Edition(edition)}
 			for _, m := range minutes {
-				c.Lines = append(c.Lines, goalcast.CommentaryLine{ID: fmt.Sprint(m), Type: "goal", Text: fmt.Sprintf("minute %d", m), Period: goalcast.FirstHalf, Minute: m, Modified: kickoff})
+				c.Lines = append(c.Lines, goalcast.CommentaryLine{ID: fmt.Sprint(m), Type: "goal",
+					Text: fmt.Sprintf("minute %d", m), Period: goalcast.FirstHalf, Minute: m, Modified: kickoff})
 			}
 			return c
 		}
@@ -214,7 +232,8 @@ func TestCommentaryLinesAreWithdrawn(t *testing.T) {
 			if round > 0 {
 				rand.Shuffle(len(documents), func(a, b int) { documents[a], documents[b] = documents[b], documents[a] })
 			}
-			want := map[string]string{"b": "20 10 5 1", "c": "20 5 1", "d": "30 25 20 5 1", "e": "30 20 5 1", "f": "40 35 30 1", "g": "40 35 30 20 1"}
+			want := map[string]string{"b": "20 10 5 1", "c": "20 5 1", "d": "30 25 20 5 1", "e": "30 20 5 1",
+				"f": "40 35 30 1", "g": "40 35 30 20 1"}
 			shown := ""
 			for _, c := range documents {
 				c.Match = match
@@ -229,7 +248,8 @@ func TestCommentaryLinesAreWithdrawn(t *testing.T) {
 				for i, l := range lines {
 					ids[i] = l.ID
 				}
-				if shown = strings.Join(ids, " "); round == 0 && want[string(c.Edition)] != "" && shown != want[string(c.Edition)] {
+				if shown = strings.Join(ids, " "); round == 0 && want[string(c.Edition)] != "" &&
+					shown != want[string(c.Edition)] {
 					t.Errorf("after %s: %s, want %s", c.Edition, shown, want[string(c.Edition)])
 				}
 				if again, err := s.SaveCommentary(ctx, c); err != nil || again {

@@ -16,12 +16,15 @@ import (
 // maxMatches is how many matches one call lists at most, and where the filter does not say.
 const maxMatches = 1000
 
-// UpdateMatch changes a match under its lock: fn gets the record as it stands (one with only Snapshot.ID set if the match is new) and returns it
-// changed, with the new event revisions, in Seq order and complete but for Times.Published. One transaction then writes the record, the events,
-// their outbox rows and the teams and competition of a fixture. Nothing is written when fn returns an error, which is then returned as
-// it is, nor when there are no events and the same Feeds; the snapshot is written only with events, since it follows from them.
+// UpdateMatch changes a match under its lock: fn gets the record as it stands (one with only
+// Snapshot.ID set if the match is new) and returns it changed, with the new event revisions, in Seq
+// order and complete but for Times.Published. One transaction then writes the record, the events,
+// their outbox rows and the teams and competition of a fixture. Nothing is written when fn returns
+// an error, which is then returned as it is, nor when there are no events and the same Feeds; the
+// snapshot is written only with events, since it follows from them.
 //
-// Others who update the same match wait. fn may be called more than once, so it changes nothing outside. Under Quiet no push follows.
+// Others who update the same match wait. fn may be called more than once, so it changes nothing
+// outside. Under Silent no push follows.
 func (s *Store) UpdateMatch(ctx context.Context, id goalcast.MatchID,
 	fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
 	var refused error // by fn; kept apart so that it is never taken for one of the database
@@ -59,7 +62,8 @@ func (s *Store) UpdateMatch(ctx context.Context, id goalcast.MatchID,
 // lockMatch reads a match for change; a new one is inserted, so that there is a row to lock.
 func (t *tx) lockMatch(ctx context.Context, id goalcast.MatchID) (goalcast.MatchRecord, error) {
 	read := func() (goalcast.MatchRecord, error) {
-		return scanRecord(t.queryRow(ctx, `SELECT id, snapshot, feeds FROM matches WHERE id = $1`+t.dialect.forUpdate, id))
+		return scanRecord(t.queryRow(ctx, `SELECT id, snapshot, feeds FROM matches
+			WHERE id = $1`+t.dialect.forUpdate, id))
 	}
 	record, err := read()
 	if !errors.Is(err, sql.ErrNoRows) {
@@ -70,7 +74,8 @@ func (t *tx) lockMatch(ctx context.Context, id goalcast.MatchID) (goalcast.Match
 	if err != nil {
 		return record, err
 	}
-	result, err := t.exec(ctx, `INSERT INTO matches (id, snapshot, feeds) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, id, string(snapshot), []byte{})
+	result, err := t.exec(ctx, `INSERT INTO matches (id, snapshot, feeds) VALUES ($1, $2, $3)
+		ON CONFLICT DO NOTHING`, id, string(snapshot), []byte{})
 	if err != nil {
 		return record, err
 	}
@@ -96,14 +101,16 @@ func scanRecord(row scanner) (goalcast.MatchRecord, error) {
 	return r, nil
 }
 
-// saveMatch writes the record; feeds only if they changed: a column that is not set keeps its place on disk.
+// saveMatch writes the record; feeds only if they changed: a column that is not set keeps its place
+// on disk.
 func (t *tx) saveMatch(ctx context.Context, id goalcast.MatchID, r goalcast.MatchRecord, sameFeeds bool) error {
 	snapshot, err := jsonText(r.Snapshot)
 	if err != nil {
 		return err
 	}
 	m := r.Snapshot
-	query := `UPDATE matches SET competition = $2, home = $3, away = $4, kickoff = $5, state = $6, seq = $7, updated = $8, snapshot = $9`
+	query := `UPDATE matches SET competition = $2, home = $3, away = $4, kickoff = $5, state = $6, seq = $7,
+		updated = $8, snapshot = $9`
 	args := []any{id, m.Competition.ID, m.Home.ID, m.Away.ID, toMillis(m.Kickoff), m.State, m.Seq, m.Updated, snapshot}
 	if !sameFeeds {
 		query += `, feeds = $10`
@@ -113,8 +120,11 @@ func (t *tx) saveMatch(ctx context.Context, id goalcast.MatchID, r goalcast.Matc
 	return err
 }
 
-// MatchRecords reads matches without a lock, for a look before UpdateMatch; those that do not exist are missing from the answer.
-func (s *Store) MatchRecords(ctx context.Context, ids []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error) {
+// MatchRecords reads matches without a lock, for a look before UpdateMatch; those that do not exist
+// are missing from the answer.
+func (s *Store) MatchRecords(
+	ctx context.Context, ids []goalcast.MatchID,
+) (map[goalcast.MatchID]goalcast.MatchRecord, error) {
 	found := make(map[goalcast.MatchID]goalcast.MatchRecord, len(ids))
 	for len(ids) > 0 {
 		n := min(len(ids), maxMatches)
@@ -157,7 +167,8 @@ func (s *Store) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 // placeColumn is when a match is, as Snapshot.Time has it.
 const placeColumn = `(CASE WHEN kickoff <> 0 THEN kickoff ELSE updated END)`
 
-// Matches lists matches by their time, then id; at most 1000. Those of which only a feed's memory is known, and no event, are left out.
+// Matches lists matches by their time, then id; at most 1000. Those of which only a feed's memory
+// is known, and no event, are left out.
 func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	limit := f.Limit
 	if limit <= 0 {
@@ -173,15 +184,18 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	}
 	if f.After != (goalcast.MatchPlace{}) {
 		w.args = append(w.args, toMillis(f.After.Time), f.After.ID)
-		w.conditions = append(w.conditions, fmt.Sprintf("(%s, id) > ($%d, $%d)", placeColumn, len(w.args)-1, len(w.args)))
+		w.conditions = append(w.conditions, fmt.Sprintf("(%s, id) > ($%d, $%d)", placeColumn,
+			len(w.args)-1, len(w.args)))
 	}
 	w.args = append(w.args, min(limit, maxMatches))
-	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id, snapshot FROM matches%s ORDER BY %s, id LIMIT $%d`, w.String(), placeColumn, len(w.args)), w.args...)
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id, snapshot FROM matches%s ORDER BY %s, id
+		LIMIT $%d`, w.String(), placeColumn, len(w.args)), w.args...)
 	list, err := collectReadable(s, rows, err, scanSnapshot)
 	return list, s.wrap("list matches", err)
 }
 
-// KickoffsAround returns the last planned kick-off before from and the first at or after to; zero times where there is none.
+// KickoffsAround returns the last planned kick-off before from and the first at or after to; zero
+// times where there is none.
 func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time) (before, after time.Time, err error) {
 	for _, side := range []struct {
 		kickoff   *time.Time
@@ -192,7 +206,8 @@ func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time) (before,
 		{&after, `kickoff >= $1 AND kickoff > 0 AND seq > 0 ORDER BY kickoff`, to},
 	} {
 		var ms int64
-		err := s.queryRow(ctx, `SELECT kickoff FROM matches WHERE `+side.condition+` LIMIT 1`, toMillis(side.at)).Scan(&ms)
+		err := s.queryRow(ctx, `SELECT kickoff FROM matches
+			WHERE `+side.condition+` LIMIT 1`, toMillis(side.at)).Scan(&ms)
 		if err = s.wrap("kick-offs around a day", err); err != nil && !errors.Is(err, goalcast.ErrNotFound) {
 			return before, after, err
 		}
@@ -236,7 +251,8 @@ func (w *where) within(f goalcast.MatchFilter) {
 	w.conditions = append(w.conditions, "("+strings.Join(parts, " OR ")+")")
 }
 
-// Known calls visit with the topic of every match of which there is an event, and of every team and competition that a fixture told of.
+// Known calls visit with the topic of every match that has an event, and of every team and
+// competition that a fixture named.
 func (s *Store) Known(ctx context.Context, visit func(goalcast.Topic)) error {
 	for _, kind := range []struct {
 		kind  goalcast.TopicKind
@@ -275,7 +291,8 @@ func notNil(b []byte) []byte {
 	return b
 }
 
-// jsonText encodes for a text column; broken UTF-8, which a RawMessage can carry and PostgreSQL refuses, is mended.
+// jsonText encodes for a text column; broken UTF-8, which a RawMessage can carry and PostgreSQL
+// refuses, is mended.
 func jsonText(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))), err

@@ -18,19 +18,22 @@ import (
 	"goalcast"
 )
 
-// How often, and after at most which pause, migrations of an SQLite file are tried when another process is at them too.
+// How often, and after at most which pause, migrations of an SQLite file are tried when another
+// process is at them too.
 const (
 	migrateAttempts = 5
 	migratePause    = 200 * time.Millisecond
-	// migrateWait is how long another process's migrations are waited for, on PostgreSQL: a big table may take that long.
+	// migrateWait is how long another process's migrations are waited for, on PostgreSQL: a big
+	// table may take that long.
 	migrateWait = 5 * time.Minute
 )
 
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate brings the tables up to this version of the program. Several processes may call it at once: on PostgreSQL one does it under an
-// advisory lock and the others wait for it; on SQLite who comes second fails, tries again and finds the work done.
+// Migrate brings the tables up to this version of the program. Several processes may call it at
+// once: on PostgreSQL one does it under an advisory lock and the others wait for it; on SQLite the
+// second one fails, tries again and finds the work done.
 func (s *Store) Migrate(ctx context.Context) error {
 	provider, err := s.migrations()
 	if err != nil {
@@ -58,8 +61,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// lockMigrations waits, on PostgreSQL, until no other process migrates. The lock is of a transaction that stays open on a connection of its own, since
-// goose's, which is of a session, does not work through a pooler; the number is goose's.
+// lockMigrations waits, on PostgreSQL, until no other process migrates. The lock is of a
+// transaction that stays open on a connection of its own, since goose's, which is of a session,
+// does not work through a pooler; the number is goose's.
 func (s *Store) lockMigrations(ctx context.Context) (release func(), err error) {
 	if s.dialect.name != "postgres" {
 		return func() {}, nil
@@ -84,7 +88,8 @@ func (s *Store) lockMigrations(ctx context.Context) (release func(), err error) 
 	return release, nil
 }
 
-// Migrated says whether the tables are this version's: nil, ErrPermanent with the versions that are missing, or trouble with asking.
+// Migrated checks that the tables are this version's: nil, ErrPermanent with the versions that are
+// missing, or why it could not be checked.
 func (s *Store) Migrated(ctx context.Context) error {
 	const doing = "look at the schema"
 	provider, err := s.migrations()
@@ -103,7 +108,9 @@ func (s *Store) Migrated(ctx context.Context) error {
 		return fmt.Errorf("%s: %w: the database is empty, run goalcast migrate", doing, goalcast.ErrPermanent)
 	}
 	rows, err := s.query(ctx, `SELECT version_id FROM `+goose.DefaultTablename+` WHERE is_applied`)
-	applied, err := collect(rows, err, func(row scanner) (version int64, err error) { return version, row.Scan(&version) })
+	applied, err := collect(rows, err, func(row scanner) (version int64, err error) {
+		return version, row.Scan(&version)
+	})
 	if err != nil {
 		return s.wrap(doing, err)
 	}
@@ -115,8 +122,9 @@ func (s *Store) Migrated(ctx context.Context) error {
 	return nil
 }
 
-// migrations reads the files. goose numbers and orders them and keeps the books, but each is run as the one text that it
-// is: goose's own parser takes 4 MB of memory for every statement, which was most of what an empty database costs.
+// migrations reads the files. goose numbers and orders them and keeps the books, but each is run as
+// the one text that it is: goose's own parser takes 4 MB of memory for every statement, which was
+// most of what an empty database costs.
 func (s *Store) migrations() (*goose.Provider, error) {
 	folder := "migrations/" + s.dialect.name
 	files, err := fs.ReadDir(migrations, folder)
@@ -140,7 +148,8 @@ func (s *Store) migrations() (*goose.Provider, error) {
 	if s.dialect.name == "postgres" {
 		kind = database.DialectPostgres
 	}
-	// Out of order: two branches may each have added a migration, and a database may have the later one already.
+	// Out of order: two branches may each have added a migration, and a database may have the later
+	// one already.
 	return goose.NewProvider(kind, s.write, nil, goose.WithGoMigrations(list...), goose.WithDisableGlobalRegistry(true),
 		goose.WithSlog(s.log), goose.WithAllowOutofOrder(true))
 }

@@ -30,10 +30,11 @@ func scanOutbox(row scanner) (outboxRow, error) {
 	return r, nil
 }
 
-// unpublished lists rows created before a time (by Now), in the order in which they were written; for one match that is the order of Seq, since
-// rows of a match are written under its lock.
+// unpublished lists rows created before a time (by Now), in the order in which they were written;
+// for one match that is the order of Seq, since rows of a match are written under its lock.
 func (s *Store) unpublished(ctx context.Context, before time.Time, limit int) ([]outboxRow, error) {
-	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND `+s.past("created", "<=", 1)+` ORDER BY id LIMIT $2`,
+	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL
+		AND `+s.past("created", "<=", 1)+` ORDER BY id LIMIT $2`,
 		before.UnixMilli(), limit)
 	list, err := collect(rows, err, scanOutbox)
 	return list, s.wrap("unpublished events", err)
@@ -41,7 +42,8 @@ func (s *Store) unpublished(ctx context.Context, before time.Time, limit int) ([
 
 // unpublishedOf lists a match's unpublished rows below a Seq, in order.
 func (s *Store) unpublishedOf(ctx context.Context, match goalcast.MatchID, below int64) ([]outboxRow, error) {
-	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND match_id = $1 AND seq > 0 AND seq < $2 ORDER BY seq`,
+	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND match_id = $1
+		AND seq > 0 AND seq < $2 ORDER BY seq`,
 		match, below)
 	list, err := collect(rows, err, scanOutbox)
 	return list, s.wrap(fmt.Sprintf("unpublished events of match %d", match), err)
@@ -49,7 +51,8 @@ func (s *Store) unpublishedOf(ctx context.Context, match goalcast.MatchID, below
 
 // unpublishedMessage finds a message's row, if it is not published; an editor posts few.
 func (s *Store) unpublishedMessage(ctx context.Context, e goalcast.Event) ([]outboxRow, error) {
-	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND seq = 0 AND match_id = $1 AND event_id = $2 AND revision = $3`,
+	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND seq = 0
+		AND match_id = $1 AND event_id = $2 AND revision = $3`,
 		e.Match, e.ID, e.Revision)
 	list, err := collect(rows, err, scanOutbox)
 	return list, s.wrap("unpublished message "+e.ID, err)
@@ -78,8 +81,9 @@ func (s *Store) markBroken(ctx context.Context, id int64) error {
 	return s.wrap("mark outbox row", err)
 }
 
-// PruneOutbox deletes rows from before a time that are on the bus, planned for phones or not: no push waits as long as rows are kept, and there may be no
-// notifier at all. It returns how many. The events stay.
+// PruneOutbox deletes rows from before a time that are on the bus, planned for phones or not: no
+// push waits as long as rows are kept, and there may be no notifier at all. It returns how many.
+// The events stay.
 func (s *Store) PruneOutbox(ctx context.Context, before time.Time) (int64, error) {
 	result, err := s.exec(ctx, `DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL`,
 		before.UnixMilli())

@@ -21,24 +21,29 @@ import (
 )
 
 const (
-	// PoolSize is how many connections to PostgreSQL a process opens at most. On the goal's way a connection is held for about 2 ms,
-	// so that 16 carry thousands of matches; PostgreSQL allows 100 by default, for all processes together.
+	// PoolSize is how many connections to PostgreSQL a process opens at most. On the goal's way a
+	// connection is held for about 2 ms, so that 16 carry thousands of matches; PostgreSQL allows
+	// 100 by default, for all processes together.
 	PoolSize = 16
-	// connectTimeout is how long a new connection to PostgreSQL may take, unless the URL says otherwise (connect_timeout); with several hosts that is
-	// for each, and one that is dead keeps every new connection waiting.
+	// connectTimeout is how long a new connection to PostgreSQL may take, unless the URL says
+	// otherwise (connect_timeout); with several hosts that is for each, and one that is dead keeps
+	// every new connection waiting.
 	connectTimeout     = 5 * time.Second
 	connectTimeoutEach = 2 * time.Second
-	// idlePing is after how long without use a connection is tried before it is used, and pingTimeout how long that may take.
+	// idlePing is after how long without use a connection is tried before it is used, and
+	// pingTimeout how long that may take.
 	idlePing    = time.Second
 	pingTimeout = time.Second
 )
 
 // sessions is what the connections of a pool have in common. Nobody owns it.
 type sessions struct {
-	// lost counts how often a server was found to be gone, or not the primary any more. A connection that was made before the last time is not used again:
-	// those that wait in the pool went with the server, or would have to find out one by one.
+	// lost counts how often a server was found to be gone, or not the primary any more. A
+	// connection that was made before the last time is not used again: those that wait in the pool
+	// went with the server, or would have to find out one by one.
 	lost atomic.Int64
-	// pooler says that somebody between us and PostgreSQL (pgbouncer and its like) gives each transaction another session: nothing may be left in one.
+	// pooler says that somebody between us and PostgreSQL (pgbouncer and its like) gives each
+	// transaction another session: nothing may be left in one.
 	pooler atomic.Bool
 }
 
@@ -50,7 +55,8 @@ type session struct {
 
 const sessionKey = "goalcast"
 
-// errPooler ends the first connection through a pooler: the next one is made in the way that suits it.
+// errPooler ends the first connection through a pooler: the next one is made in the way that suits
+// it.
 var errPooler = errors.New("a connection pooler was found")
 
 // openPostgres makes the pool; nothing is connected yet.
@@ -59,7 +65,9 @@ func (s *Store) openPostgres(url string) error {
 	if err != nil {
 		return errors.New("database URL: not a PostgreSQL URL") // pgx's own text may hold the password
 	}
-	several := slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != cfg.Host || f.Port != cfg.Port })
+	several := slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+		return f.Host != cfg.Host || f.Port != cfg.Port
+	})
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = connectTimeout
 		if several {
@@ -67,11 +75,14 @@ func (s *Store) openPostgres(url string) error {
 		}
 	}
 	cfg.DialFunc = dial.New().DialContext
-	if !strings.Contains(url, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" { // a standby is of no use
+	// a standby is of no use
+	if !strings.Contains(url, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
 		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	closesOnError := cfg.OnPgError
-	cfg.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool { return closesOnError(conn, err) && !lostRole(err) }
+	cfg.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		return closesOnError(conn, err) && !lostRole(err)
+	}
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "goalcast"
 	}
@@ -105,8 +116,9 @@ func (s *Store) openPostgres(url string) error {
 	return nil
 }
 
-// chooseMode has a connection through a pooler keep no statement under a name: the next transaction may be in a session that does not know it. What a
-// statement's columns are is remembered all the same, so that it still takes one way there and back; PostgreSQL plans it every time.
+// chooseMode has a connection through a pooler keep no statement under a name: the next transaction
+// may be in a session that does not know it. What a statement's columns are is remembered all the
+// same, so that it still takes one way there and back; PostgreSQL plans it every time.
 func (p *sessions) chooseMode(_ context.Context, cfg *pgx.ConnConfig) error {
 	if p.pooler.Load() {
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -120,7 +132,8 @@ func (p *sessions) begin(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// findPooler asks the server for its number in the list of processes. A pooler cannot know it when a client connects, and makes one up.
+// findPooler asks the server for its number in the list of processes. A pooler cannot know it when
+// a client connects, and makes one up.
 func (p *sessions) findPooler(ctx context.Context, conn *pgx.Conn) error {
 	if !p.pooler.Load() {
 		var pid uint32
@@ -137,7 +150,8 @@ func (p *sessions) findPooler(ctx context.Context, conn *pgx.Conn) error {
 	return p.begin(ctx, conn)
 }
 
-// reuse says whether a connection that waited in the pool may be used again; driver.ErrBadConn makes database/sql take another one.
+// reuse reports whether a connection that waited in the pool may be used again; driver.ErrBadConn
+// makes database/sql take another one.
 func (p *sessions) reuse(ctx context.Context, conn *pgx.Conn) error {
 	s, _ := conn.PgConn().CustomData()[sessionKey].(*session)
 	lost := p.lost.Load()
@@ -162,8 +176,9 @@ func (p *sessions) reuse(ctx context.Context, conn *pgx.Conn) error {
 // lose counts a loss, unless somebody else has since lost was read.
 func (p *sessions) lose(lost int64) { p.lost.CompareAndSwap(lost, lost+1) }
 
-// lostRole says that the server will refuse everything else that we ask on this connection: a primary that became a standby, one that shuts
-// down or comes up, or one that ended the session.
+// lostRole reports whether the server will refuse everything else that we ask on this connection: a
+// primary that became a standby, one that is shutting down or starting, or one that ended the
+// session.
 func lostRole(err *pgconn.PgError) bool {
 	switch err.Code[:2] {
 	case "08": // of a pooler: it has no server
@@ -174,13 +189,15 @@ func lostRole(err *pgconn.PgError) bool {
 	return false
 }
 
-// forgotStatement says that a statement that was prepared is not there, or is there already: there is a pooler, that came since we connected.
+// forgotStatement says that a statement that was prepared is not there, or is there already: there
+// is a pooler, that came since we connected.
 func forgotStatement(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "26000" || pg.Code == "42P05")
 }
 
-// postgresLost: the connection is of no use any more, or there is none. A new one, perhaps to another server, may be.
+// postgresLost: the connection is of no use any more, or there is none. A new one, perhaps to
+// another server, may be.
 func postgresLost(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -198,7 +215,8 @@ func postgresRetry(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03")
 }
 
-// postgresUnavailable: no connection, the server is going down or coming up, or it has no connection or disk left to give.
+// postgresUnavailable: no connection, the server is going down or coming up, or it has no
+// connection or disk left to give.
 func postgresUnavailable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

@@ -34,13 +34,15 @@ func warm(t *testing.T, s *Store, statement string) {
 	}
 }
 
-// everyWay asks the database in every way that the store has, twice as often as there are connections, and wants no error.
+// everyWay asks the database in every way that the store has, twice as often as there are
+// connections, and wants no error.
 func everyWay(t *testing.T, s *Store) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for n := range 12 {
 		wg.Go(func() {
-			d := goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Body: fmt.Appendf(nil, "<x n=%q/>", rand.Text()), Received: kickoff}
+			d := goalcast.Document{Provider: "opta", Feed: "F9", Match: 1, Body: fmt.Appendf(nil, "<x n=%q/>",
+				rand.Text()), Received: kickoff}
 			if err := s.KeepDocument(t.Context(), &d); err != nil {
 				t.Errorf("keep: %v", err)
 			}
@@ -62,7 +64,8 @@ func everyWay(t *testing.T, s *Store) {
 	wg.Wait()
 }
 
-// What the pool holds is connections to a server that became a standby: they refuse to write, and would do so for an hour.
+// What the pool holds is connections to a server that became a standby: they refuse to write, and
+// would do so for an hour.
 func TestConnectionsToAFormerPrimaryAreThrownAway(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, testservers.Postgres(t))
@@ -79,14 +82,16 @@ func TestSessionsThatWereCutAreReplaced(t *testing.T) {
 	admin := openTest(t, u)
 	for range 3 {
 		warm(t, s, "SELECT 1")
-		if _, err := admin.write.ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", name); err != nil {
+		const cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+		if _, err := admin.write.ExecContext(t.Context(), cut, name); err != nil {
 			t.Fatal(err)
 		}
 		everyWay(t, s)
 	}
 }
 
-// A transaction whose session is cut in the middle, and one whose commit's answer is lost, are run again and change what they should once.
+// A transaction whose session is cut in the middle, and one whose commit's answer is lost, are run
+// again and change what they should once.
 func TestTransactionsOutliveTheirSession(t *testing.T) {
 	t.Parallel()
 	u := testservers.Postgres(t)
@@ -117,7 +122,8 @@ func TestOfSeveralHostsThePrimaryIsTaken(t *testing.T) {
 	base := testservers.Postgres(t)
 	admin := openTest(t, base)
 	role := "standby_" + strings.ToLower(rand.Text())[:10]
-	for _, q := range []string{"CREATE ROLE " + role + " LOGIN SUPERUSER", "ALTER ROLE " + role + " SET default_transaction_read_only = on"} {
+	for _, q := range []string{"CREATE ROLE " + role + " LOGIN SUPERUSER",
+		"ALTER ROLE " + role + " SET default_transaction_read_only = on"} {
 		if _, err := admin.write.ExecContext(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}

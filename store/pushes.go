@@ -12,10 +12,12 @@ import (
 	"goalcast"
 )
 
-// errUnreadable marks a row whose content cannot be read: a later version's, or damage. It will not get better by itself.
+// errUnreadable marks a row whose content cannot be read: a later version's, or damage. It will not
+// get better by itself.
 var errUnreadable = errors.New("unreadable")
 
-// SetAside counts rows of the push tables that this process could not read and has set aside, so that nothing waits behind them.
+// SetAside counts rows of the push tables that this process could not read and has set aside, so
+// that nothing waits for them.
 func (s *Store) SetAside() int64 { return s.aside.Load() }
 
 func (s *Store) setAside(what string, id any, err error) {
@@ -23,11 +25,12 @@ func (s *Store) setAside(what string, id any, err error) {
 	s.log.Error("unreadable row: set aside", "what", what, "id", id, "error", err)
 }
 
-// UnplannedEvents returns events of the outbox that no notifier has planned and that are not put off (PostponePlans), oldest first. A row that cannot be
-// read is set aside: it counts as planned.
+// UnplannedEvents returns events of the outbox that no notifier has planned and that are not put
+// off (PostponePlans), oldest first. A row that cannot be read is set aside: it counts as planned.
 func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error) {
 	for {
-		rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE planned_at IS NULL AND plan_after <= `+s.dialect.now+` ORDER BY id LIMIT $1`, limit)
+		rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE planned_at IS NULL
+			AND plan_after <= `+s.dialect.now+` ORDER BY id LIMIT $1`, limit)
 		list, err := collect(rows, err, scanOutbox)
 		if err != nil {
 			return nil, s.wrap("read unplanned events", err)
@@ -49,9 +52,13 @@ func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Even
 	}
 }
 
-// pushID is what the pushes of an event are kept under: its id, or if the pushes of another match's event are kept under that, its id with the match in
-// front. It locks nothing: whoever comes first in a transaction that inserts has it.
-func pushID(ctx context.Context, queryRow func(context.Context, string, ...any) scanner, e goalcast.Event) (string, error) {
+// rowQuery is Store.queryRow or a transaction's.
+type rowQuery func(ctx context.Context, query string, args ...any) scanner
+
+// pushID is the id under which the pushes of an event are stored: the event's id or, if that has
+// the pushes of another match's event, the id with the match in front. It locks nothing: the first
+// transaction to insert has it.
+func pushID(ctx context.Context, queryRow rowQuery, e goalcast.Event) (string, error) {
 	var match goalcast.MatchID
 	err := queryRow(ctx, `SELECT match_id FROM pushes WHERE event_id = $1`, e.ID).Scan(&match)
 	if noRows(err) || err == nil && match == e.Match {
@@ -60,14 +67,17 @@ func pushID(ctx context.Context, queryRow func(context.Context, string, ...any) 
 	return fmt.Sprintf("%d/%s", e.Match, e.ID), err
 }
 
-// sameEvent is the condition that a row of events (e), and unplanned that a row of the outbox (x) still to be planned, is of the event whose pushes are kept
-// in a row of pushes (p).
+// sameEvent is the condition that a row of events (e), and unplanned that a row of the outbox (x)
+// still to be planned, is of the event whose pushes are kept in a row of pushes (p).
 const (
-	sameEvent = `e.match_id = p.match_id AND e.id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
-	unplanned = `x.planned_at IS NULL AND x.match_id = p.match_id AND x.event_id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
+	sameEvent = `e.match_id = p.match_id
+		AND e.id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
+	unplanned = `x.planned_at IS NULL AND x.match_id = p.match_id
+		AND x.event_id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
 )
 
-// MarkPlanned says that the revisions with these keys (Event.KeyOfAll; Event.Key means those of every match) ask for no push.
+// MarkPlanned says that the revisions with these keys (Event.KeyOfAll; Event.Key means those of
+// every match) ask for no push.
 func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 	return s.eachUnplanned(ctx, "mark events as planned", `planned_at = `+s.dialect.now, keys)
 }
@@ -75,10 +85,12 @@ func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 // postponeMost is the longest that PostponePlans puts an event off.
 const postponeMost = 15 * time.Second
 
-// PostponePlans puts off the revisions with these keys, that cannot be planned yet, for as long as they have waited: 1 s at least, 15 s at most.
+// PostponePlans puts off the revisions with these keys, that cannot be planned yet, for as long as
+// they have waited: 1 s at least, 15 s at most.
 func (s *Store) PostponePlans(ctx context.Context, keys []string) error {
 	waited := s.dialect.now + ` - created`
-	return s.eachUnplanned(ctx, "postpone plans", fmt.Sprintf(`plan_after = %[1]s + CASE WHEN %[2]s < 1000 THEN 1000 WHEN %[2]s > %[3]d THEN %[3]d ELSE %[2]s END`,
+	return s.eachUnplanned(ctx, "postpone plans", fmt.Sprintf(`plan_after = %[1]s + CASE WHEN %[2]s < 1000
+		THEN 1000 WHEN %[2]s > %[3]d THEN %[3]d ELSE %[2]s END`,
 		s.dialect.now, waited, postponeMost.Milliseconds()), keys)
 }
 
@@ -88,9 +100,11 @@ func (s *Store) eachUnplanned(ctx context.Context, doing, set string, keys []str
 		for _, key := range part {
 			args = append(args, key)
 		}
+		keysList := valuesList(1, len(part), 1)
 		err := s.tx(ctx, doing, func(tx *tx) error {
-			_, err := tx.exec(ctx, `UPDATE outbox SET `+set+` WHERE planned_at IS NULL AND (match_id || '/' || event_id || '#' || revision IN `+
-				valuesList(1, len(part), 1)+` OR event_id || '#' || revision IN `+valuesList(1, len(part), 1)+`)`, args...)
+			_, err := tx.exec(ctx, `UPDATE outbox SET `+set+` WHERE planned_at IS NULL
+				AND (match_id || '/' || event_id || '#' || revision IN `+
+				keysList+` OR event_id || '#' || revision IN `+keysList+`)`, args...)
 			return err
 		})
 		if err != nil {
@@ -100,21 +114,24 @@ func (s *Store) eachUnplanned(ctx context.Context, doing, set string, keys []str
 	return nil
 }
 
-// PushBacklog counts what waits: events that are not planned, audiences that are not all in batches, batches that are not done.
+// PushBacklog counts what waits: events that are not planned, audiences that are not all in
+// batches, batches that are not done.
 func (s *Store) PushBacklog(ctx context.Context) (b goalcast.PushBacklog, err error) {
-	err = s.queryRow(ctx, `SELECT (SELECT COUNT(*) FROM outbox WHERE planned_at IS NULL), (SELECT COUNT(*) FROM pushes WHERE open),
+	err = s.queryRow(ctx, `SELECT (SELECT COUNT(*) FROM outbox WHERE planned_at IS NULL),
+		(SELECT COUNT(*) FROM pushes WHERE open),
 		(SELECT COUNT(*) FROM push_batches WHERE state IN ('planned', 'claimed'))`).Scan(&b.Events, &b.Audiences, &b.Batches)
 	return b, s.wrap("count what waits to be pushed", err)
 }
 
-const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content, open, cut, expires`
+const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content,
+	open, cut, expires`
 
 func scanPush(row scanner) (goalcast.PushRecord, error) {
 	var r goalcast.PushRecord
 	var since, shown, expires int64
 	var topics []byte
-	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print, &topics, &r.Content,
-		&r.Open, &r.Cut, &expires)
+	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print,
+		&topics, &r.Content, &r.Open, &r.Cut, &expires)
 	if err != nil {
 		return r, err
 	}
@@ -125,7 +142,8 @@ func scanPush(row scanner) (goalcast.PushRecord, error) {
 	return r, nil
 }
 
-// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet. Its Event is what the other methods want.
+// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet. Its Event
+// is what the other methods want.
 func (s *Store) PushRecordOf(ctx context.Context, e goalcast.Event) (goalcast.PushRecord, error) {
 	id, err := pushID(ctx, s.queryRow, e)
 	if err != nil {
@@ -145,13 +163,18 @@ func (s *Store) PushRecord(ctx context.Context, event string) (goalcast.PushReco
 	return r, err
 }
 
-// PlanPush plans one revision in one transaction: it marks the outbox row, locks the event's record, calls plan and writes the record and
-// the batches that it returns. false: the revision was planned before, and nothing was written.
-func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) (planned bool, err error) {
+// planFunc changes a record and returns it with the batches to add.
+type planFunc = func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)
+
+// PlanPush plans one revision in one transaction: it marks the outbox row, locks the event's
+// record, calls plan and writes the record and the batches that it returns. false: the revision was
+// planned before, and nothing was written.
+func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan planFunc) (planned bool, err error) {
 	err = s.tx(ctx, "plan push", func(tx *tx) error {
 		planned = false
 		now := toMillis(s.Now())
-		result, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE match_id = $4 AND event_id = $2 AND revision = $3 AND planned_at IS NULL`,
+		result, err := tx.exec(ctx, `UPDATE outbox SET planned_at = $1 WHERE match_id = $4 AND event_id = $2
+			AND revision = $3 AND planned_at IS NULL`,
 			now, e.ID, e.Revision, e.Match)
 		if err != nil {
 			return err
@@ -159,15 +182,19 @@ func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(goalca
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, errRollback)
 		}
-		id, err := pushID(ctx, func(ctx context.Context, q string, args ...any) scanner { return tx.queryRow(ctx, q, args...) }, e)
+		row := func(ctx context.Context, q string, args ...any) scanner { return tx.queryRow(ctx, q, args...) }
+		id, err := pushID(ctx, row, e)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.exec(ctx, `INSERT INTO pushes (event_id, match_id, planned) VALUES ($1, $2, $3) ON CONFLICT (event_id) DO NOTHING`, id, e.Match, now); err != nil {
+		if _, err := tx.exec(ctx, `INSERT INTO pushes (event_id, match_id, planned) VALUES ($1, $2, $3)
+			ON CONFLICT (event_id) DO NOTHING`, id, e.Match, now); err != nil {
 			return err
 		}
-		// Claims share this lock: once the newer revision is in the record, no claim of an older one can be on its way unseen.
-		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`+tx.dialect.forUpdate, id))
+		// Claims share this lock: once the newer revision is in the record, no claim of an older
+		// one can be on its way unseen.
+		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes
+			WHERE event_id = $1`+tx.dialect.forUpdate, id))
 		if err != nil {
 			return err
 		}
@@ -188,11 +215,13 @@ func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan func(goalca
 	return planned && err == nil, err
 }
 
-// ExtendPush adds batches to a push that is planned already, in one transaction: it locks the event's record, calls extend and writes the
-// record and the batches that it returns. ErrNotFound without a record; an error of extend ends the transaction and comes back.
-func (s *Store) ExtendPush(ctx context.Context, event string, extend func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) error {
+// ExtendPush adds batches to a push that is planned already, in one transaction: it locks the
+// event's record, calls extend and writes the record and the batches that it returns. ErrNotFound
+// without a record; an error of extend ends the transaction and comes back.
+func (s *Store) ExtendPush(ctx context.Context, event string, extend planFunc) error {
 	return s.tx(ctx, "extend push", func(tx *tx) error {
-		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes WHERE event_id = $1`+tx.dialect.forUpdate, event))
+		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes
+			WHERE event_id = $1`+tx.dialect.forUpdate, event))
 		if err != nil {
 			return err
 		}
@@ -204,9 +233,11 @@ func (s *Store) ExtendPush(ctx context.Context, event string, extend func(goalca
 	})
 }
 
-// OpenPushes returns the events whose audience is not all in batches, and to whose plan nothing was added since before; oldest first.
+// OpenPushes returns the events whose audience is not all in batches, and to whose plan nothing was
+// added since before; oldest first.
 func (s *Store) OpenPushes(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	rows, err := s.query(ctx, `SELECT event_id FROM pushes WHERE open AND planned <= $1 ORDER BY planned LIMIT $2`, toMillis(before), limit)
+	rows, err := s.query(ctx, `SELECT event_id FROM pushes WHERE open AND planned <= $1 ORDER BY planned
+		LIMIT $2`, toMillis(before), limit)
 	events, err := collect(rows, err, func(row scanner) (event string, err error) {
 		err = row.Scan(&event)
 		return event, err
@@ -219,9 +250,12 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, `UPDATE pushes SET match_id = $2, revision = $3, state = $4, since = $5, shown = $6, base = $7, told = $8, batches = $9,
-		print = $10, topics = $11, content = $12, planned = $13, open = $14, cut = $15, expires = $16 WHERE event_id = $1`,
-		r.Event, int64(r.Match), r.Revision, r.State, toMillis(r.Since), toMillis(r.Shown), r.Base, r.Told, r.Batches, r.Print, string(topics),
+	_, err = t.exec(ctx, `UPDATE pushes
+		SET match_id = $2, revision = $3, state = $4, since = $5, shown = $6, base = $7, told = $8, batches = $9,
+		print = $10, topics = $11, content = $12, planned = $13, open = $14, cut = $15, expires = $16
+		WHERE event_id = $1`,
+		r.Event, int64(r.Match), r.Revision, r.State, toMillis(r.Since), toMillis(r.Shown), r.Base, r.Told, r.Batches,
+		r.Print, string(topics),
 		string(r.Content), now, r.Open, string(r.Cut), toMillis(r.Expires))
 	if err != nil {
 		return err
@@ -230,9 +264,11 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	for part := range slices.Chunk(batches, 1000) {
 		var args []any
 		for _, b := range part {
-			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires), packIDs(b.Devices), b.Late)
+			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires),
+				packIDs(b.Devices), b.Late)
 		}
-		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires, remaining, late) VALUES `+
+		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created,
+			expires, remaining, late) VALUES `+
 			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
 			return err
 		}
@@ -240,17 +276,24 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	return nil
 }
 
-// claimable is what a batch must be to be claimed, at most %[2]s (ms) being its not_before. Leases go by the database's clock, %[1]s, which those share who
-// claim. It waits for a batch of an older revision of its event that somebody is sending right now, and for a newer revision that is to be planned.
+// claimable is what a batch must be to be claimed, at most %[2]s (ms) being its not_before. Leases
+// go by the database's clock, %[1]s, which those share who claim. It waits for a batch of an older
+// revision of its event that somebody is sending right now, and for a newer revision that is to be
+// planned.
 const claimable = `(state = 'planned' AND not_before <= %[2]s OR state = 'claimed' AND lease_until <= %[1]s)
-	AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id AND o.revision < push_batches.revision
+	AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id
+	AND o.revision < push_batches.revision
 		AND o.state = 'claimed' AND o.lease_until > %[1]s)
-	AND NOT EXISTS (SELECT 1 FROM pushes p JOIN outbox x ON ` + unplanned + ` WHERE p.event_id = push_batches.event_id AND x.revision > p.revision)`
+	AND NOT EXISTS (SELECT 1 FROM pushes p JOIN outbox x ON ` + unplanned + ` WHERE p.event_id = push_batches.event_id
+	AND x.revision > p.revision)`
 
-// ClaimBatch gives the batch to the caller until the lease ends, by the database's clock. now only says whether a batch that was put off is due. false: it is
-// done, claimed by another, not due yet, cannot be read, or has to wait for another revision of its event: an older one that somebody is sending right now, or a
-// newer one that is to be planned.
-func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (claim goalcast.PushClaim, ok bool, err error) {
+// ClaimBatch gives the batch to the caller until the lease ends, by the database's clock. now only
+// says whether a batch that was put off is due. false: it is done, claimed by another, not due yet,
+// cannot be read, or has to wait for another revision of its event: an older one that somebody is
+// sending right now, or a newer one that is to be planned.
+func (s *Store) ClaimBatch(
+	ctx context.Context, id string, now time.Time, lease time.Duration,
+) (claim goalcast.PushClaim, ok bool, err error) {
 	err = s.tx(ctx, "claim batch", func(tx *tx) error {
 		claim, ok = goalcast.PushClaim{}, false
 		share := ""
@@ -260,7 +303,8 @@ func (s *Store) ClaimBatch(ctx context.Context, id string, now time.Time, lease 
 		claim.Record, err = scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes
 			WHERE event_id = (SELECT event_id FROM push_batches WHERE id = $1)`+share, id))
 		if noRows(err) {
-			_, err = tx.exec(ctx, `UPDATE push_batches SET state = 'dropped', reason = 'no record' WHERE id = $1 AND state IN ('planned', 'claimed')`, id)
+			_, err = tx.exec(ctx, `UPDATE push_batches SET state = 'dropped', reason = 'no record' WHERE id = $1
+				AND state IN ('planned', 'claimed')`, id)
 			return err
 		}
 		if err != nil {
@@ -288,11 +332,14 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 	var created, expires int64
 	var remaining, reached []byte
 	var unsure bool
-	err := t.queryRow(ctx, fmt.Sprintf(`UPDATE push_batches SET state = 'claimed', attempt = attempt + 1, lease_until = %[1]s + $3, unsure = (state = 'claimed')
+	err := t.queryRow(ctx, fmt.Sprintf(`UPDATE push_batches
+		SET state = 'claimed', attempt = attempt + 1, lease_until = %[1]s + $3, unsure = (state = 'claimed')
 		WHERE id = $1 AND `+claimable+`
-		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached, unsure`, t.dialect.now, "$2"),
+		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached,
+			unsure`, t.dialect.now, "$2"),
 		id, toMillis(now), lease.Milliseconds()).Scan(
-		&b.ID, &b.Event, &b.Revision, &b.Number, &b.Source, &created, &expires, &c.Attempt, &remaining, &reached, &unsure)
+		&b.ID, &b.Event, &b.Revision, &b.Number, &b.Source, &created, &expires, &c.Attempt, &remaining, &reached,
+		&unsure)
 	if err != nil {
 		return err
 	}
@@ -300,7 +347,9 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 	if c.Devices, err = unpackIDs(remaining); err != nil {
 		return err
 	}
-	if unsure { // known from the state before: whoever had it before is dead or slow, and may have sent all of it: a correction must not miss them
+	// known from the state before: whoever had it before is dead or slow, and may have sent all of
+	// it: a correction must not miss them
+	if unsure {
 		if reached, err = joinIDs(reached, remaining); err != nil {
 			return err
 		}
@@ -314,7 +363,8 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 	return t.claimSource(ctx, c)
 }
 
-// claimNewest looks for a revision that is newer than the record and that phones hear nothing of: a replay made it.
+// claimNewest looks for a revision that is newer than the record and of which phones get nothing: a
+// replay made it.
 func (t *tx) claimNewest(ctx context.Context, c *goalcast.PushClaim) error {
 	var body []byte
 	err := t.queryRow(ctx, `SELECT e.revision, e.body FROM pushes p JOIN events e ON `+sameEvent+` WHERE p.event_id = $1
@@ -329,12 +379,14 @@ func (t *tx) claimNewest(ctx context.Context, c *goalcast.PushClaim) error {
 	return nil
 }
 
-// claimSource reads who got the source of a claimed batch, or may have got it.
+// claimSource reads which devices got the source of a claimed batch, or may have got it.
 func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	var remaining, reached []byte
 	var dead bool
-	// A claim of the source that is alive here was made after this batch's own, and so after this revision was planned: it tells nothing older.
-	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed' AND lease_until <= `+t.dialect.now+` FROM push_batches WHERE id = $1`,
+	// A claim of the source that is alive here was made after this batch's own, and so after this
+	// revision was planned: it tells nothing older.
+	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed'
+		AND lease_until <= `+t.dialect.now+` FROM push_batches WHERE id = $1`,
 		c.Batch.Source).Scan(&remaining, &reached, &c.Sent, &dead)
 	if noRows(err) {
 		return nil // it is gone, and with it who got it
@@ -351,11 +403,12 @@ func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	return err
 }
 
-// BatchCurrent says whether a claim still stands, the revision of its record is the newest that is planned or is to be
-// planned, and nothing newer takes the event back.
+// BatchCurrent says whether a claim still stands, the revision of its record is the newest that is
+// planned or is to be planned, and nothing newer takes the event back.
 func (s *Store) BatchCurrent(ctx context.Context, c goalcast.PushClaim) (bool, error) {
 	var newer []byte
-	err := s.queryRow(ctx, `SELECT (SELECT e.body FROM events e WHERE `+sameEvent+` AND e.revision > $3 ORDER BY e.revision DESC LIMIT 1)
+	err := s.queryRow(ctx, `SELECT (SELECT e.body FROM events e WHERE `+sameEvent+` AND e.revision > $3
+		ORDER BY e.revision DESC LIMIT 1)
 		FROM push_batches b JOIN pushes p ON p.event_id = b.event_id
 		WHERE b.id = $1 AND b.attempt = $2 AND b.state = 'claimed' AND p.revision = $3
 			AND NOT EXISTS (SELECT 1 FROM outbox x WHERE `+unplanned+` AND x.revision > $3)`,
@@ -372,13 +425,14 @@ func takesBack(body []byte) bool {
 	return json.Unmarshal(body, &e) == nil && !e.Counts()
 }
 
-// FinishBatch gives a claim back with what became of the batch; false if it was lost meanwhile, and then nothing is
-// written. Reached is added to what earlier attempts reached.
+// FinishBatch gives a claim back with what became of the batch; false if it was lost meanwhile, and
+// then nothing is written. Reached is added to what earlier attempts reached.
 func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcast.PushResult) (kept bool, err error) {
 	err = s.tx(ctx, "finish batch", func(tx *tx) error {
 		kept = false
 		var reached, remaining []byte
-		err := tx.queryRow(ctx, `SELECT reached, remaining FROM push_batches WHERE id = $1 AND attempt = $2 AND state = 'claimed'`+tx.dialect.forUpdate,
+		err := tx.queryRow(ctx, `SELECT reached, remaining FROM push_batches WHERE id = $1 AND attempt = $2
+			AND state = 'claimed'`+tx.dialect.forUpdate,
 			c.Batch.ID, c.Attempt).Scan(&reached, &remaining)
 		if err != nil {
 			return err
@@ -393,7 +447,8 @@ func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcas
 		if len(r.Reached) > 0 {
 			sent = r.Revision
 		}
-		_, err = tx.exec(ctx, `UPDATE push_batches SET state = $2, reason = $3, not_before = $4, remaining = $5, reached = $6,
+		_, err = tx.exec(ctx, `UPDATE push_batches
+			SET state = $2, reason = $3, not_before = $4, remaining = $5, reached = $6,
 			sent = CASE WHEN sent = 0 THEN $7 ELSE sent END, lease_until = 0 WHERE id = $1`,
 			c.Batch.ID, r.State, r.Reason, toMillis(r.NotBefore), remaining, reached, sent)
 		kept = err == nil
@@ -405,18 +460,21 @@ func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcas
 	return kept && err == nil, err
 }
 
-// DueBatches returns ids of batches that ClaimBatch would give now, oldest first, but for those that come last.
+// DueBatches returns ids of batches that ClaimBatch would give now, oldest first, but for those
+// that come last.
 func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.due(ctx, now, limit, false)
 }
 
-// DueLate returns ids of batches that come last (PushBatch.Late) and that ClaimBatch would give now, oldest first.
+// DueLate returns ids of batches that come last (PushBatch.Late) and that ClaimBatch would give
+// now, oldest first.
 func (s *Store) DueLate(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.due(ctx, now, limit, true)
 }
 
 func (s *Store) due(ctx context.Context, now time.Time, limit int, late bool) ([]string, error) {
-	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id FROM push_batches WHERE state IN ('planned', 'claimed') AND late = $3 AND `+claimable+` ORDER BY created LIMIT $2`,
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id FROM push_batches WHERE state IN ('planned', 'claimed')
+		AND late = $3 AND `+claimable+` ORDER BY created LIMIT $2`,
 		s.dialect.now, "$1"), toMillis(now), limit, late)
 	ids, err := collect(rows, err, func(row scanner) (id string, err error) {
 		err = row.Scan(&id)
@@ -425,8 +483,9 @@ func (s *Store) due(ctx context.Context, now time.Time, limit int, late bool) ([
 	return ids, s.wrap("read due batches", err)
 }
 
-// PrunePushes deletes the batches and texts of pushes that were planned before, and counts them. What was told, or would have been said of what was never
-// told, stays in their records: whatever comes of such an event later, pruning makes no news of it.
+// PrunePushes deletes the batches and texts of pushes that were planned before a time, and counts
+// them. What was pushed, or would have been said of what never was, stays in their records: pruning
+// makes no news of whatever comes of such an event later.
 func (s *Store) PrunePushes(ctx context.Context, before time.Time) (count int64, err error) {
 	const old = ` WHERE planned < $1 AND planned > 0` // 0: pruned
 	err = s.tx(ctx, "prune pushes", func(tx *tx) error {
@@ -451,8 +510,8 @@ func (s *Store) PrunePushes(ctx context.Context, before time.Time) (count int64,
 	return count, err
 }
 
-// packIDs writes ids in rising order, each once, as the differences between neighbours: 500 followers of one match take less than a
-// kilobyte. No ids are nil.
+// packIDs writes ids in rising order, each once, as the differences between neighbours: 500
+// followers of one match take less than a kilobyte. No ids are nil.
 func packIDs(ids []int64) []byte {
 	if len(ids) == 0 {
 		return nil

@@ -13,16 +13,20 @@ import (
 	"goalcast"
 )
 
-// push commits a revision of an event and plans it with batches 0 to batches-1 of ten devices each or, with a base, sources.
+// push commits a revision of an event and plans it with batches 0 to batches-1 of ten devices each
+// or, with a base, sources.
 func push(t *testing.T, s *Store, revision, base, batches int, now time.Time) {
 	t.Helper()
 	e := commitRevision(t, s, revision)
-	planned, err := s.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
-		r.Event, r.Match, r.Revision, r.State, r.Base, r.Told, r.Topics = e.ID, e.Match, revision, "shown", revision, revision, e.Topics
+	planned, err := s.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
+		error) {
+		r.Event, r.Match, r.Revision, r.State, r.Base, r.Told, r.Topics = e.ID, e.Match, revision, "shown", revision,
+			revision, e.Topics
 		r.Batches, r.Content, r.Print, r.Since, r.Shown = batches, []byte(`{"kind":"goal"}`), "x", now, now
 		var out []goalcast.PushBatch
 		for i := range batches {
-			b := goalcast.PushBatch{ID: id(revision, i), Event: e.ID, Revision: revision, Number: i, Devices: ten(i), Created: now, Expires: now.Add(time.Minute)}
+			b := goalcast.PushBatch{ID: id(revision, i), Event: e.ID, Revision: revision, Number: i, Devices: ten(i),
+				Created: now, Expires: now.Add(time.Minute)}
 			if base > 0 {
 				b.Devices, b.Source = nil, id(base, i)
 				r.Base = base
@@ -52,7 +56,8 @@ func ten(batch int) []int64 {
 // commitRevision puts the next revision of one goal into the events and the outbox.
 func commitRevision(t *testing.T, s *Store, revision int) goalcast.Event {
 	t.Helper()
-	e := goalcast.Event{ID: "opta:1", Revision: revision, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 9, Seq: int64(revision),
+	e := goalcast.Event{ID: "opta:1", Revision: revision, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 9,
+		Seq:    int64(revision),
 		Topics: []goalcast.Topic{goalcast.ForMatch(9)}, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}}
 	err := s.UpdateMatch(t.Context(), 9, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
 		r.Snapshot = goalcast.Apply(r.Snapshot, e)
@@ -85,7 +90,8 @@ func finish(t *testing.T, s *Store, c goalcast.PushClaim, r goalcast.PushResult)
 // pass lets so much time pass for the leases, which go by the database's clock.
 func pass(t *testing.T, s *Store, d time.Duration) {
 	t.Helper()
-	if _, err := s.write.ExecContext(t.Context(), s.dialect.sql(`UPDATE push_batches SET lease_until = lease_until - $1`), d.Milliseconds()); err != nil {
+	if _, err := s.write.ExecContext(t.Context(), s.dialect.sql(`UPDATE push_batches
+		SET lease_until = lease_until - $1`), d.Milliseconds()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -107,9 +113,11 @@ func TestPushIsPlannedOnce(t *testing.T) {
 		won := 0
 		for range 8 {
 			wg.Go(func() {
-				planned, err := s.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+				planned, err := s.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord,
+					[]goalcast.PushBatch, error) {
 					r.Event, r.Revision = e.ID, r.Revision+1
-					return r, []goalcast.PushBatch{{ID: id(1, 0), Event: e.ID, Revision: 1, Devices: ten(0), Created: now, Expires: now.Add(time.Minute)}}, nil
+					return r, []goalcast.PushBatch{{ID: id(1, 0), Event: e.ID, Revision: 1, Devices: ten(0),
+						Created: now, Expires: now.Add(time.Minute)}}, nil
 				})
 				if err != nil {
 					t.Error(err)
@@ -173,9 +181,12 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 			t.Fatalf("%d claims", len(claims))
 		}
 		first := <-claims
-		want := goalcast.PushBatch{ID: id(1, 0), Event: "opta:1", Revision: 1, Created: now, Expires: now.Add(time.Minute)}
-		if !reflect.DeepEqual(first.Batch, want) || first.Attempt != 1 || first.Newest != 1 || !slices.Equal(first.Devices, ten(0)) || first.Record.Told != 1 ||
-			!first.Record.Shown.Equal(now) || !reflect.DeepEqual(first.Record.Topics, []goalcast.Topic{goalcast.ForMatch(9)}) {
+		want := goalcast.PushBatch{ID: id(1, 0), Event: "opta:1", Revision: 1, Created: now,
+			Expires: now.Add(time.Minute)}
+		if !reflect.DeepEqual(first.Batch, want) || first.Attempt != 1 || first.Newest != 1 ||
+			!slices.Equal(first.Devices, ten(0)) || first.Record.Told != 1 ||
+			!first.Record.Shown.Equal(now) || !reflect.DeepEqual(first.Record.Topics,
+			[]goalcast.Topic{goalcast.ForMatch(9)}) {
 			t.Errorf("claim %+v", first)
 		}
 		current := func(c goalcast.PushClaim, revision int) bool {
@@ -207,7 +218,8 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 		if _, ok := claim(t, s, id(1, 0), now.Add(time.Hour)); ok {
 			t.Error("claimed although sent")
 		}
-		if due, err := s.DueBatches(t.Context(), now.Add(time.Hour), 10); err != nil || !slices.Equal(due, []string{id(1, 1)}) {
+		if due, err := s.DueBatches(t.Context(), now.Add(time.Hour), 10); err != nil ||
+			!slices.Equal(due, []string{id(1, 1)}) {
 			t.Errorf("due %v, %v", due, err)
 		}
 		if _, ok := claim(t, s, "nothing", now); ok {
@@ -221,7 +233,8 @@ func TestBatchPutOff(t *testing.T) {
 		now := time.UnixMilli(1_700_000_000_000).UTC()
 		push(t, s, 1, 0, 1, now)
 		c, _ := claim(t, s, id(1, 0), now)
-		finish(t, s, c, goalcast.PushResult{State: "planned", Reached: []int64{1, 5}, Remaining: []int64{9, 2}, NotBefore: now.Add(10 * time.Second), Revision: 1})
+		finish(t, s, c, goalcast.PushResult{State: "planned", Reached: []int64{1, 5}, Remaining: []int64{9, 2},
+			NotBefore: now.Add(10 * time.Second), Revision: 1})
 		if _, ok := claim(t, s, id(1, 0), now.Add(9*time.Second)); ok {
 			t.Error("claimed before its time")
 		}
@@ -257,7 +270,8 @@ func TestNewerRevisionWaitsForTheOlderUnderWay(t *testing.T) {
 		if !ok || !slices.Equal(off.Reached, []int64{4}) {
 			t.Errorf("claim %v %+v", ok, off)
 		}
-		// A sender that died in mid-batch: nobody knows who got it, and nobody waits longer than its lease.
+		// A sender that died in mid-batch: nobody knows who got it, and nobody waits longer than
+		// its lease.
 		push2, ok := claim(t, s, id(1, 1), now.Add(3*time.Second))
 		if !ok || push2.Record.Revision != 2 {
 			t.Fatalf("claim %v %+v", ok, push2)
@@ -292,8 +306,10 @@ func TestPushIsExtended(t *testing.T) {
 			return events
 		}
 		extend := func(more bool, cut goalcast.UserID) {
-			err := s.ExtendPush(t.Context(), "opta:1", func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
-				b := goalcast.PushBatch{ID: id(1, r.Batches), Event: r.Event, Revision: 1, Number: r.Batches, Devices: ten(r.Batches), Created: now, Expires: now.Add(time.Minute)}
+			err := s.ExtendPush(t.Context(), "opta:1", func(r goalcast.PushRecord) (goalcast.PushRecord,
+				[]goalcast.PushBatch, error) {
+				b := goalcast.PushBatch{ID: id(1, r.Batches), Event: r.Event, Revision: 1, Number: r.Batches,
+					Devices: ten(r.Batches), Created: now, Expires: now.Add(time.Minute)}
 				r.Batches, r.Open, r.Cut, r.Expires = r.Batches+1, more, cut, now.Add(time.Minute)
 				return r, []goalcast.PushBatch{b}, nil
 			})
@@ -354,7 +370,8 @@ func TestPrunePushes(t *testing.T) {
 	})
 }
 
-// What cannot be read is set aside and counted; nothing waits behind it, and nobody tries it for ever.
+// What cannot be read is set aside and counted; nothing waits behind it, and nobody tries it for
+// ever.
 func TestUnreadablePushRowsAreSetAside(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		now := s.Now()
@@ -362,7 +379,8 @@ func TestUnreadablePushRowsAreSetAside(t *testing.T) {
 		commitRevision(t, s, 2)
 		sabotage(t, s, `UPDATE outbox SET body = replace(body, '"revision":2', '"revision":"two"') WHERE revision = 2`)
 		commitRevision(t, s, 3)
-		if events, err := s.UnplannedEvents(t.Context(), 1); err != nil || len(events) != 1 || events[0].Revision != 3 || s.SetAside() != 1 {
+		if events, err := s.UnplannedEvents(t.Context(), 1); err != nil || len(events) != 1 ||
+			events[0].Revision != 3 || s.SetAside() != 1 {
 			t.Errorf("to plan: %v, %v; %d set aside", events, err, s.SetAside())
 		}
 		if err := s.MarkPlanned(t.Context(), []string{"opta:1#3"}); err != nil {
@@ -374,7 +392,8 @@ func TestUnreadablePushRowsAreSetAside(t *testing.T) {
 		}
 		sabotage(t, s, `UPDATE push_batches SET remaining = `+broken+` WHERE number = 0`)
 		sabotage(t, s, `UPDATE pushes SET topics = 'x'`)
-		sabotage(t, s, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires) VALUES ('orphan', 'opta:9', 1, 0, '', 0, 0)`)
+		sabotage(t, s, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires)
+			VALUES ('orphan', 'opta:9', 1, 0, '', 0, 0)`)
 		if due, err := s.DueBatches(t.Context(), now, 10); err != nil || len(due) != 3 {
 			t.Errorf("due %v, %v", due, err)
 		}
@@ -392,7 +411,8 @@ func TestUnreadablePushRowsAreSetAside(t *testing.T) {
 	})
 }
 
-// What waits for another revision is not due: it does not stand in front of others, and nobody claims it in vain.
+// What waits for another revision is not due: it does not stand in front of others, and nobody
+// claims it in vain.
 func TestBatchThatWaitsIsNotDue(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		now := s.Now()

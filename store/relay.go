@@ -15,13 +15,14 @@ import (
 
 // How the relay sweeps.
 const (
-	// sweepEvery is how often it looks for rows that were left behind, and sweepAge how old they are then: younger ones are being published by
-	// whoever committed them.
+	// sweepEvery is how often it looks for rows that were left behind, and sweepAge how old they
+	// are then: younger ones are being published by whoever committed them.
 	sweepEvery = time.Second
 	sweepAge   = 2 * time.Second
 	// sweepRows is how many rows it reads at a time.
 	sweepRows = 500
-	// markLimit is how long it may take to note that events were published, though the caller has gone.
+	// markLimit is how long it may take to note that events were published, though the caller has
+	// gone.
 	markLimit = 5 * time.Second
 )
 
@@ -43,8 +44,9 @@ type publisher interface {
 	PublishAll(context.Context, []goalcast.Event) error
 }
 
-// Relay brings committed events from the outbox to the bus: at once, when ingest hands them over after its commit, and by a sweep
-// for those that a crash or a missing Redis left behind. Any number of processes do so at once.
+// Relay brings committed events from the outbox to the bus: at once, when ingest hands them over
+// after its commit, and by a sweep for those that a crash or an absent Redis left behind. Any
+// number of processes run one.
 type Relay struct {
 	store *Store
 	bus   publisher
@@ -66,8 +68,9 @@ func NewRelay(s *Store, b publisher, log *slog.Logger, reg prometheus.Registerer
 	}
 }
 
-// Publish puts events on the bus right after their commit; those of a match in the order of Seq. It sets Times.Published of what goes
-// out, not of the caller's events. An error loses nothing: the rows stay unpublished, and the sweep of this process tries at once.
+// Publish puts events on the bus right after their commit, those of a match in the order of Seq. It
+// sets Times.Published of what goes out, not of the caller's events. An error loses nothing: the
+// rows stay unpublished, and this process sweeps at once.
 func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
 	_, err := r.publish(ctx, events)
 	if err != nil {
@@ -79,7 +82,7 @@ func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
 	return err
 }
 
-// publish says how many events the bus did not have yet.
+// publish counts the events that the bus did not have yet.
 func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int, err error) {
 	for chunk := range slices.Chunk(events, eventsPerCall) {
 		chunk, err := r.asCommitted(ctx, chunk)
@@ -111,8 +114,9 @@ func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int
 	return fresh, nil
 }
 
-// asCommitted replaces messages by what the outbox has of them, and leaves out those that are published: after a wipe the bus knows no messages, and who posts one
-// again, with other words, is not to change what was said.
+// asCommitted replaces messages by what the outbox has of them, and leaves out those that are
+// published. After a wipe the bus knows no messages, and a message that is posted again with other
+// words must not change what was said.
 func (r *Relay) asCommitted(ctx context.Context, events []goalcast.Event) ([]goalcast.Event, error) {
 	if !slices.ContainsFunc(events, func(e goalcast.Event) bool { return e.Seq == 0 }) {
 		return events, nil
@@ -136,10 +140,12 @@ func (r *Relay) asCommitted(ctx context.Context, events []goalcast.Event) ([]goa
 	return list, nil
 }
 
-// fill publishes events of a match that the bus held, and returns those that it found missing before them. They are in
-// the outbox, committed: a match's revisions are committed in order. What is not there was published once, and the bus
-// has forgotten it; then there is nothing to wait for.
-func (r *Relay) fill(ctx context.Context, match goalcast.MatchID, held []goalcast.Event) (missing []goalcast.Event, err error) {
+// fill publishes events of a match that the bus held, and returns those that it found missing
+// before them. They are in the outbox, committed: a match's revisions are committed in order. What
+// is not there was published once, and the bus has forgotten it; then there is nothing to wait for.
+func (r *Relay) fill(
+	ctx context.Context, match goalcast.MatchID, held []goalcast.Event,
+) (missing []goalcast.Event, err error) {
 	rows, err := r.store.unpublishedOf(ctx, match, held[0].Seq)
 	if err != nil {
 		return nil, err
@@ -163,7 +169,8 @@ func stamped(events []goalcast.Event) []goalcast.Event {
 	return events
 }
 
-// mark notes in the outbox what the bus has. It is done even if the caller has gone: a row that is not marked is published again, in vain.
+// mark notes in the outbox what the bus has, also if the caller has gone: a row that is not marked
+// is published again, in vain.
 func (r *Relay) mark(ctx context.Context, done []goalcast.Event) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markLimit)
 	defer cancel()
@@ -175,8 +182,8 @@ func (r *Relay) mark(ctx context.Context, done []goalcast.Event) error {
 	return nil
 }
 
-// Run sweeps until ctx ends, and returns its error: every second for rows that are older than two, and sooner, whatever their age, after Publish
-// or a sweep did not succeed.
+// Run sweeps until ctx ends, and returns its error: every second for rows that are older than two,
+// and sooner, whatever their age, after Publish or a sweep failed.
 func (r *Relay) Run(ctx context.Context) error {
 	pause := time.Duration(0) // while something is wrong; 0 otherwise
 	for {

@@ -76,7 +76,8 @@ func TestRelayPublishesAndMarks(t *testing.T) {
 	})
 }
 
-// Two processes commit in turn and publish in any order: the later one finds a hole and fills it from the outbox.
+// Two processes commit in turn and publish in any order: the later one finds a hole and fills it
+// from the outbox.
 func TestRelaysRace(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		url := testservers.Redis(t)
@@ -116,8 +117,8 @@ func TestRelaysRace(t *testing.T) {
 	})
 }
 
-// A process dies between its commit and its publication, or Redis is away: the rows stay, and every process that sweeps finds them; each event
-// goes out once.
+// A process dies between its commit and its publication, or Redis is away: the rows stay, and every
+// process that sweeps finds them; each event goes out once.
 func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		url := testservers.Redis(t)
@@ -139,8 +140,9 @@ func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
 	})
 }
 
-// Redis dies in mid-match and returns empty: what was committed meanwhile goes out at once, what was published before does not go out again,
-// and the order holds though the bus has forgotten where the match was.
+// Redis dies in mid-match and returns empty: what was committed meanwhile goes out at once, what
+// was published before does not go out again, and the order holds though the bus has forgotten
+// where the match was.
 func TestRelayAfterAWipe(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, "sqlite::memory:")
@@ -168,7 +170,8 @@ func TestRelayAfterAWipe(t *testing.T) {
 	}
 	unpublishedLeft(t, s)
 
-	// Wiped without anybody noticing: the later of two events comes first, of a match that the bus no longer knows.
+	// Wiped without anybody noticing: the later of two events comes first, of a match that the bus
+	// no longer knows.
 	server.FlushAll()
 	older, newer := score(t, s, 5, 1), score(t, s, 5, 1)
 	if err := errors.Join(relay.Publish(t.Context(), newer), relay.Publish(t.Context(), older)); err != nil {
@@ -207,7 +210,8 @@ func TestSweepPassesOverUnreadableRows(t *testing.T) {
 	e := r.listen()
 	score(t, s, 5, 1)
 	score(t, s, 6, 1)
-	if _, err := s.write.Exec(`UPDATE outbox SET body = 'broken', created = 0 WHERE match_id = 5 AND seq = 2`); err != nil {
+	if _, err := s.write.Exec(`UPDATE outbox SET body = 'broken', created = 0 WHERE match_id = 5
+		AND seq = 2`); err != nil {
 		t.Fatal(err)
 	}
 	relay := NewRelay(s, r.bus, quiet(), nil)
@@ -216,8 +220,9 @@ func TestSweepPassesOverUnreadableRows(t *testing.T) {
 	unpublishedLeft(t, s)
 }
 
-// PostgreSQL comes back without its last transactions, and the numbers of what it lost are given to other events: they are published, and as viewers were told
-// of what is no more, they are reset. Once is enough, however many matches are concerned.
+// PostgreSQL comes back without its last transactions, and the numbers of what it lost are given to
+// other events: they are published, and as viewers were told of what is no more, they are reset.
+// Once is enough, however many matches are concerned.
 func TestDatabaseThatWentBack(t *testing.T) {
 	bustest.OnRedises(t, func(t *testing.T, url string) {
 		r := newRig(t, url)
@@ -230,7 +235,8 @@ func TestDatabaseThatWentBack(t *testing.T) {
 		}
 		commit := func(s *Store, events ...goalcast.Event) {
 			t.Helper()
-			err := s.UpdateMatch(t.Context(), events[0].Match, func(m goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := s.UpdateMatch(t.Context(), events[0].Match, func(m goalcast.MatchRecord) (goalcast.MatchRecord,
+				[]goalcast.Event, error) {
 				for _, ev := range events {
 					m.Snapshot = goalcast.Apply(m.Snapshot, ev)
 				}
@@ -251,7 +257,8 @@ func TestDatabaseThatWentBack(t *testing.T) {
 		e.Until("what will be lost", func() bool { return len(e.Events) == 10 })
 		commit(after, goals(7, 3, 3)...)
 		e.Until("a reset, and the event that has the number now", func() bool {
-			return len(e.Resets) == 2 && e.Resets[1].Epoch != e.Resets[0].Epoch && len(e.Events) == 1 && e.Events[0].Key() == goals(7, 3, 3)[0].Key()
+			return len(e.Resets) == 2 && e.Resets[1].Epoch != e.Resets[0].Epoch && len(e.Events) == 1 &&
+				e.Events[0].Key() == goals(7, 3, 3)[0].Key()
 		})
 		commit(after, goals(8, 3, 3)...) // all were reset: the other match needs no other epoch
 		commit(after, goals(7, 4, 6)...)
@@ -263,7 +270,8 @@ func TestDatabaseThatWentBack(t *testing.T) {
 	})
 }
 
-// The same message is told once, as it was first said, also after the bus lost its memory; in a database that knows nothing of it, it is another one.
+// The same message is told once, as it was first said, also after the bus lost its memory; in a
+// database that knows nothing of it, it is another one.
 func TestMessageIsToldOnce(t *testing.T) {
 	t.Parallel()
 	server := testservers.NewRedis(t)

@@ -9,17 +9,21 @@ import (
 	"time"
 )
 
-// DefaultRetention is how long documents are kept that no rule names: a season and what is said about it afterwards.
+// DefaultRetention is how long documents are kept that no rule names: a season and what is said
+// about it afterwards.
 const DefaultRetention = 400 * 24 * time.Hour
 
-// pruneBatch is how many documents one transaction deletes: PostgreSQL's documents that come meanwhile do not wait for it, SQLite's do.
+// pruneBatch is how many documents one transaction deletes: PostgreSQL's documents that come
+// meanwhile do not wait for it, SQLite's do.
 const pruneBatch = 500
 
-// Retention says how long documents are kept: by "opta/F24" (provider and feed), "opta" (all other feeds of the provider) or "" (all others).
-// What has no rule is kept for DefaultRetention; a rule of 0 or less keeps for ever.
+// Retention says how long documents are kept: by "opta/F24" (provider and feed), "opta" (all other
+// feeds of the provider) or "" (all others). What has no rule is kept for DefaultRetention; a rule
+// of 0 or less keeps for ever.
 type Retention map[string]time.Duration
 
-// ParseRetention reads "opta/F24=30d,opta=365d,=90d": times in days (d), or as Go writes durations (12h). Feeds are in upper case.
+// ParseRetention reads "opta/F24=30d,opta=365d,=90d": times in days (d), or as Go writes durations
+// (12h). Feeds are in upper case.
 func ParseRetention(rules map[string]string) (Retention, error) {
 	out := Retention{}
 	for name, text := range rules {
@@ -105,8 +109,9 @@ func (r Retention) rules() []rule {
 	return out
 }
 
-// PruneDocuments deletes documents that are older than the retention of their feed, and drops the days' partitions that nobody needs any more. A
-// document that came again is as old as its last coming. It returns how many documents went.
+// PruneDocuments deletes documents that are older than the retention of their feed, and drops the
+// days' partitions that nobody needs any more. A document that came again is as old as its last
+// coming. It returns how many documents went.
 func (s *Store) PruneDocuments(ctx context.Context, retention Retention, now time.Time) (deleted int64, err error) {
 	for _, r := range retention.rules() {
 		if r.span <= 0 {
@@ -142,13 +147,15 @@ func (s *Store) PruneDocuments(ctx context.Context, retention Retention, now tim
 	return deleted, nil
 }
 
-// pruneBatch deletes some documents of a rule. Their bytes stay where they are in a partition of which no document is left: dropping it is cheaper. On SQLite, and
-// where the day has other documents, the bytes are deleted.
+// pruneBatch deletes some documents of a rule. Their bytes stay where they are in a partition of
+// which no document is left: dropping it is cheaper. On SQLite, and where the day has other
+// documents, the bytes are deleted.
 func (s *Store) pruneBatch(ctx context.Context, r rule, before time.Time) (int64, error) {
 	type row struct{ id, received int64 }
 	var gone []row
 	err := s.tx(ctx, "prune documents", func(tx *tx) error {
-		rows, err := tx.query(ctx, fmt.Sprintf(`SELECT id, received FROM documents WHERE received < $1 AND seen < $1%s ORDER BY received LIMIT %d`, r.condition, pruneBatch)+
+		rows, err := tx.query(ctx, fmt.Sprintf(`SELECT id, received FROM documents WHERE received < $1 AND seen < $1%s
+			ORDER BY received LIMIT %d`, r.condition, pruneBatch)+
 			s.dialect.forUpdate, append([]any{toMillis(before)}, r.args...)...)
 		gone, err = collect(rows, err, func(sc scanner) (v row, err error) { return v, sc.Scan(&v.id, &v.received) })
 		if err != nil || len(gone) == 0 {
@@ -177,12 +184,14 @@ func (t *tx) deleteBodies(ctx context.Context, day int64, ids []any) error {
 	from, to := day*dayMillis, (day+1)*dayMillis
 	if t.dialect.name == "postgres" {
 		var left bool
-		err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM documents WHERE received >= $1 AND received < $2)`, from, to).Scan(&left)
+		err := t.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM documents WHERE received >= $1
+			AND received < $2)`, from, to).Scan(&left)
 		if err != nil || !left {
 			return err
 		}
 	}
-	_, err := t.exec(ctx, `DELETE FROM document_bodies WHERE received >= $1 AND received < $2 AND document IN `+valuesList(1, len(ids), 3),
+	_, err := t.exec(ctx, `DELETE FROM document_bodies WHERE received >= $1 AND received < $2
+		AND document IN `+valuesList(1, len(ids), 3),
 		append([]any{from, to}, ids...)...)
 	return err
 }
@@ -190,7 +199,8 @@ func (t *tx) deleteBodies(ctx context.Context, day int64, ids []any) error {
 // dropUnused drops a day's partition if no document of that day is left.
 func (s *Store) dropUnused(ctx context.Context, day int64) error {
 	var left bool
-	err := s.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM documents WHERE received >= $1 AND received < $2)`, day*dayMillis, (day+1)*dayMillis).Scan(&left)
+	err := s.queryRow(ctx, `SELECT EXISTS (SELECT 1 FROM documents WHERE received >= $1
+		AND received < $2)`, day*dayMillis, (day+1)*dayMillis).Scan(&left)
 	if err != nil || left {
 		return s.wrap("documents of a day", err)
 	}

@@ -14,7 +14,8 @@ type scanner interface{ Scan(...any) error }
 
 func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
-// collect reads all rows and closes them. It takes the query's error too, so that a query and its reading are two lines.
+// collect reads all rows and closes them. It takes the query's error too, so that a query and its
+// reading are two lines.
 func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
@@ -31,7 +32,8 @@ func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([
 	return list, rows.Err()
 }
 
-// unreadable is a row whose text cannot be decoded: of a later version, or damaged. It stays so: ErrPermanent.
+// unreadable is a row whose text cannot be decoded: of a later version, or damaged. It stays so:
+// ErrPermanent.
 type unreadable struct {
 	row string // "match 7"
 	err error
@@ -41,7 +43,8 @@ func (e *unreadable) Error() string { return e.row + " cannot be read: " + e.err
 
 func (e *unreadable) Unwrap() []error { return []error{goalcast.ErrPermanent, e.err} }
 
-// collectReadable is collect for lists that are of use without a row: one that is unreadable is passed over, and logged.
+// collectReadable is collect for lists that are of use without a row: one that is unreadable is
+// passed over, and logged.
 func collectReadable[T any](s *Store, rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
 	type maybe struct {
 		value T
@@ -87,7 +90,8 @@ func (w *where) String() string {
 	return " WHERE " + strings.Join(w.conditions, " AND ")
 }
 
-// valuesList writes "($1,$2),($3,$4)" for rows of columns each, counting from the given placeholder number.
+// valuesList writes "($1,$2),($3,$4)" for rows of columns each, counting from the given placeholder
+// number.
 func valuesList(rows, columns, from int) string {
 	var b strings.Builder
 	for r := range rows {

@@ -9,7 +9,8 @@ import (
 	"goalcast"
 )
 
-// A row that nobody can read (of a later version, or damaged) is missing from lists and refused for good by itself; the others are there.
+// A row that nobody can read (of a later version, or damaged) is missing from lists and refused for
+// good by itself; the others are there.
 func TestAnUnreadableRowHidesNoOther(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
@@ -18,7 +19,8 @@ func TestAnUnreadableRowHidesNoOther(t *testing.T) {
 		score(t, s, 6, 1)
 		bad := keep(t, s, goalcast.Document{Provider: "opta", Body: []byte("<x/>"), Received: kickoff})
 		keep(t, s, goalcast.Document{Provider: "opta", Body: []byte("<y/>"), Received: kickoff})
-		for _, harm := range []string{`UPDATE matches SET snapshot = '{"id":"five"}' WHERE id = 5`, `UPDATE documents SET headers = '[1]' WHERE id = (SELECT MIN(id) FROM documents)`} {
+		for _, harm := range []string{`UPDATE matches SET snapshot = '{"id":"five"}' WHERE id = 5`, `UPDATE documents
+			SET headers = '[1]' WHERE id = (SELECT MIN(id) FROM documents)`} {
 			if _, err := s.write.ExecContext(ctx, harm); err != nil {
 				t.Fatal(err)
 			}

@@ -1,26 +1,31 @@
-// Package store holds the only SQL and the only Redis keys of goalcast.
+// Package store holds the only SQL of goalcast.
 //
-// Store is the truth, in PostgreSQL or in an SQLite file: what providers sent (documents), what was made of it (matches, events), who wants
-// to know (devices, follows) and the outbox, which ties a committed change to everything that has to follow from it. Redis carries
-// the bus (Bus: events in order, and the newest values of states) and the queue of work for later (Queue). It may be wiped at any moment:
-// Relay and the sweepers of the callers bring back from the database what still has to happen.
+// Store is the truth, in PostgreSQL or in an SQLite file: what providers sent (documents), what was
+// made of it (matches, events), who wants to know (devices, follows) and the outbox, which ties a
+// committed change to everything that has to follow from it. Relay brings the outbox to the bus
+// (store/bus), and Jobs runs what one process of all does from time to time. Nobody owns the room:
+// any goroutine may call it; only the Run methods have goroutines of their own, which end first.
 //
-// ingest, hub, notify and rest call it through small interfaces of their own; cmd/goalcast opens it and passes it to them.
+// ingest, hub, notify and rest call it through small interfaces of their own; cmd/goalcast opens it
+// and passes it to them.
 //
 // # How to add SQL
 //
-// Write one text for both databases: placeholders are $1, $2, ...; times are BIGINT, ms since 1970 UTC (toMillis, fromMillis), 0 where not
-// known; JSON is TEXT; bytes are BYTEA or BLOB; ON CONFLICT, RETURNING and FILTER are the same in both. What differs has a name in dialect.
-// Read with s.query and s.queryRow, change with s.tx and only with the tx it gives:
+// Write one text for both databases: placeholders are $1, $2, ...; times are BIGINT, ms since 1970
+// UTC (toMillis, fromMillis), 0 where not known; JSON is TEXT; bytes are BYTEA or BLOB; ON
+// CONFLICT, RETURNING and FILTER are the same in both. What differs has a name in dialect. Read
+// with s.query and s.queryRow, change with s.tx and only with the tx it gives:
 //
 //	err := s.tx(ctx, "save device", func(tx *tx) error {
-//		_, err := tx.exec(ctx, `INSERT INTO devices (token, owner) VALUES ($1, $2) ON CONFLICT (token) DO UPDATE SET owner = excluded.owner`, token, user)
+//		_, err := tx.exec(ctx, `INSERT INTO devices (token, owner) VALUES ($1, $2)
+//			ON CONFLICT (token) DO UPDATE SET owner = excluded.owner`, token, user)
 //		return err
 //	})
 //
-// The function may run more than once (two transactions in each other's way, or a connection that was lost, perhaps after the commit), so it changes nothing
-// outside until tx has returned nil. A table
-// comes with a migration of the same number in migrations/postgres and migrations/sqlite. valuesList writes the placeholders of many rows, collect reads them.
+// The function may run more than once (two transactions in each other's way, or a connection that
+// was lost, perhaps after the commit), so it changes nothing outside until tx has returned nil. A
+// table comes with a migration of the same number in migrations/postgres and migrations/sqlite.
+// valuesList writes the placeholders of many rows, collect reads them.
 package store
 
 import (
@@ -40,15 +45,15 @@ import (
 
 // Store is the database. Open makes it; its methods may be called by many goroutines.
 type Store struct {
-	log     *slog.Logger
-	dialect dialect
-	write   *sql.DB // transactions; one connection for SQLite
-	read    *sql.DB // single statements that change nothing; the same as write for PostgreSQL and for SQLite in memory
-	keep    *sql.DB // an idle connection that keeps a database in memory from vanishing; else nil
-	packer  *packer
-	clock   clock
-	aside   atomic.Int64 // see SetAside
-	hooks   hooks
+	log        *slog.Logger
+	dialect    dialect
+	write      *sql.DB // transactions; one connection for SQLite
+	read       *sql.DB // single statements that change nothing; write, but for an SQLite file
+	keep       *sql.DB // an idle connection that keeps a database in memory from vanishing; else nil
+	compressor *compressor
+	clock      clock
+	aside      atomic.Int64 // see SetAside
+	hooks      hooks
 
 	sessions sessions // of PostgreSQL
 	file     *file    // of SQLite; nil in memory
@@ -61,13 +66,15 @@ type hooks struct {
 	beforeCommit func() error
 }
 
-// Open connects to the database named by the URL: "sqlite:<path>", "sqlite::memory:" (gone with Close) or "postgres://...", whose parameters are
-// pgx's own (search_path, sslmode, target_session_attrs; several hosts may be named, of which the primary is taken). It asks the server once, so that a wrong URL is told at the
-// start: ErrUnavailable when nobody answers. It creates no tables: Migrate does.
+// Open connects to the database named by the URL: "sqlite:<path>", "sqlite::memory:" (gone with
+// Close) or "postgres://...", whose parameters are pgx's own (search_path, sslmode,
+// target_session_attrs; several hosts may be named, of which the primary is taken). It asks the
+// server once, so that a wrong URL is told at the start: ErrUnavailable when nobody answers. It
+// creates no tables: Migrate does.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s := &Store{log: log}
 	var err error
-	if s.packer, err = newPacker(); err != nil {
+	if s.compressor, err = newCompressor(); err != nil {
 		return nil, err
 	}
 	switch scheme, rest, _ := strings.Cut(url, ":"); scheme {
@@ -87,8 +94,8 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-// Exists says whether there is something to open: ErrNotFound if the URL names an SQLite file that is not there, which Open would make. Of PostgreSQL only
-// Open can tell.
+// Exists reports whether there is something to open: ErrNotFound if the URL names an SQLite file
+// that is not there, which Open would create. For PostgreSQL only Open can tell.
 func Exists(url string) error {
 	scheme, path, _ := strings.Cut(url, ":")
 	if scheme != "sqlite" || path == ":memory:" {
@@ -100,12 +107,12 @@ func Exists(url string) error {
 	return nil
 }
 
-// Ping asks whether the database answers; ErrUnavailable otherwise.
+// Ping checks that the database answers; ErrUnavailable otherwise.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.wrap("ping database", s.write.PingContext(ctx))
 }
 
-// Close ends all connections. Calls under way are waited for.
+// Close ends all connections. It waits for calls that are running.
 func (s *Store) Close() error {
 	errs := []error{s.file.close()}
 	if s.keep != nil {
@@ -133,7 +140,7 @@ func (s *Store) queryRow(ctx context.Context, query string, args ...any) scanner
 	return askedRow{s.read, s, ctx, s.dialect.sql(query), args}
 }
 
-// askedRow is a question with one row for an answer, asked when it is read.
+// askedRow is a query for one row, sent when it is read.
 type askedRow struct {
 	db    *sql.DB
 	store *Store
@@ -146,7 +153,8 @@ func (r askedRow) Scan(to ...any) error {
 	return r.store.again(r.ctx, func() error { return r.db.QueryRowContext(r.ctx, r.query, r.args...).Scan(to...) })
 }
 
-// exec runs a single statement, which is a transaction by itself. It may be run again after it has succeeded, as s.tx may.
+// exec runs a single statement, which is a transaction by itself. Like s.tx, it may run it again
+// after it succeeded.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (result sql.Result, err error) {
 	query = s.dialect.sql(query)
 	if err = s.file.check(); err != nil {
@@ -159,8 +167,9 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (result sql
 	return result, err
 }
 
-// wrap says what was being done and sorts the error: nil stays nil, a missing row is ErrNotFound, a server that is silent, or did not answer
-// before the caller's deadline, ErrUnavailable.
+// wrap adds what was being done and classifies the error: nil stays nil, a missing row is
+// ErrNotFound, a server that is silent, or did not answer before the caller's deadline, is
+// ErrUnavailable.
 func (s *Store) wrap(doing string, err error) error {
 	switch {
 	case err == nil:

@@ -123,10 +123,12 @@ func TestTxRollsBackAndRetries(t *testing.T) {
 			return n
 		}
 		mine := errors.New("mine")
-		if err := s.tx(ctx, "try", func(tx *tx) error { return errors.Join(insert(tx), mine) }); !errors.Is(err, mine) || count() != 0 {
+		if err := s.tx(ctx, "try", func(tx *tx) error { return errors.Join(insert(tx), mine) }); !errors.Is(err,
+			mine) || count() != 0 {
 			t.Errorf("tx = %v, want mine and no rows", err)
 		}
-		if err := s.tx(ctx, "try", func(tx *tx) error { return errors.Join(insert(tx), errRollback) }); err != nil || count() != 0 {
+		if err := s.tx(ctx, "try", func(tx *tx) error { return errors.Join(insert(tx), errRollback) }); err != nil ||
+			count() != 0 {
 			t.Errorf("rolled back tx = %v, want nil and no rows", err)
 		}
 		retry := s.dialect.retry
@@ -147,7 +149,8 @@ func TestTxRollsBackAndRetries(t *testing.T) {
 func TestPlaceholders(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"SELECT 1": "SELECT 1", "a = $1 AND b = $2": "a = ? AND b = ?", "a = $1 OR b = $1": "a = ?1 OR b = ?1", "a = $2": "a = ?2", "$1$12": "?1?12",
+		"SELECT 1": "SELECT 1", "a = $1 AND b = $2": "a = ? AND b = ?", "a = $1 OR b = $1": "a = ?1 OR b = ?1",
+		"a = $2": "a = ?2", "$1$12": "?1?12",
 		valuesList(5, 3, 1): strings.Repeat(",(?,?,?)", 5)[1:],
 	} {
 		if got := questionMarks(text); got != want {

@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// txAttempts is how often a transaction that lost against another one is run; the pause before attempt n is up to n*txPause.
+// txAttempts is how often a transaction that lost against another one is run; the pause before
+// attempt n is up to n*txPause.
 const (
 	txAttempts = 6
 	txPause    = 10 * time.Millisecond
 )
 
-// tx is a transaction. Everything inside the function given to Store.tx goes through it: with SQLite there is only one connection
-// that writes, and it is taken.
+// tx is a transaction. Everything inside the function given to Store.tx goes through it: with
+// SQLite there is only one connection that writes, and it is taken.
 type tx struct {
 	tx      *sql.Tx
 	dialect *dialect
@@ -34,16 +35,17 @@ func (t *tx) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	return t.tx.QueryRowContext(ctx, t.dialect.sql(query), args...)
 }
 
-// How long what was asked is asked again after a connection was lost. It bridges a cut of all sessions, and a failover that has happened; not a server that is
-// away: a caller is told soon, and while it is away at once.
+// How long a request is repeated after its connection was lost. It bridges a cut of all sessions,
+// and a failover that has happened; not a server that is away: then callers get an error soon, and
+// as long as it is away at once.
 const (
 	lostPatience   = time.Second
 	lostFirstPause = 10 * time.Millisecond
 	lostLastPause  = 200 * time.Millisecond
 )
 
-// again runs f, which asks the database, and runs it again where the connection was lost. A commit whose answer was lost may have happened: f may be run
-// after it has succeeded.
+// again runs f, which asks the database, and runs it again if the connection was lost. A commit
+// whose answer was lost may have happened: f may run after it succeeded.
 func (s *Store) again(ctx context.Context, f func() error) error {
 	begin := time.Now()
 	for pause := lostFirstPause; ; pause = min(2*pause, lostLastPause) {
@@ -74,9 +76,11 @@ var errRollback = errors.New("roll back")
 // errAgain ends a transaction without a change and has it run again.
 var errAgain = errors.New("run again")
 
-// tx runs f in a transaction and commits it if f returns nil. It runs f again, a few times, when the transaction lost against another
-// one (serialization failure, deadlock, SQLite busy) or its connection was lost, even in the commit. f's own error ends it and is returned as it is, with doing in front; errRollback
-// ends it with nil. PostgreSQL's isolation is READ COMMITTED: lock with SELECT ... FOR UPDATE (dialect.forUpdate) what you base a change on.
+// tx runs f in a transaction and commits it if f returns nil. It runs f again, a few times, when
+// the transaction lost against another one (serialization failure, deadlock, SQLite busy) or its
+// connection was lost, even in the commit. f's own error ends it and is returned as it is, with
+// doing in front; errRollback ends it with nil. PostgreSQL's isolation is READ COMMITTED: lock what
+// a change is based on with SELECT ... FOR UPDATE (dialect.forUpdate).
 func (s *Store) tx(ctx context.Context, doing string, f func(*tx) error) error {
 	var err error
 	for attempt := range txAttempts {
@@ -87,7 +91,8 @@ func (s *Store) tx(ctx context.Context, doing string, f func(*tx) error) error {
 			case <-time.After(rand.N(time.Duration(attempt) * txPause)):
 			}
 		}
-		if err = s.again(ctx, func() error { return s.txOnce(ctx, f) }); err == nil || !s.dialect.retry(err) && !errors.Is(err, errAgain) {
+		err = s.again(ctx, func() error { return s.txOnce(ctx, f) })
+		if err == nil || !s.dialect.retry(err) && !errors.Is(err, errAgain) {
 			break
 		}
 	}

@@ -186,7 +186,7 @@ func (c *replayCmd) Run(ctx context.Context, _ options) error {
 		s, cfg.Reference = r.dryRun, ingest.DryRunReference{Reference: db}
 	}
 	r.in = ingest.New(cfg, s, outboxOnly{}, nil, providers(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	ctx = store.Quiet(ctx)
+	ctx = store.Silent(ctx)
 	begin := time.Now()
 	ids, err := r.documents(ctx)
 	if err != nil {

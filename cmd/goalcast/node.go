@@ -133,7 +133,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue}
 		if n.ingest != nil {
-			deps.Replayer = quietly{n.ingest}
+			deps.Replayer = silently{n.ingest}
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies, MeOrigins: n.cfg.MeOrigins}, deps, n.log, n.reg)
 	}

@@ -126,9 +126,9 @@ func (n *node) letGo(ctx context.Context) error {
 	return n.ingest.LetGo(ctx, ids, now)
 }
 
-// quietly replays without a word to phones.
-type quietly struct{ *ingest.Ingest }
+// silently replays without a word to phones.
+type silently struct{ *ingest.Ingest }
 
-func (q quietly) Process(ctx context.Context, id goalcast.DocumentID) error {
-	return q.Ingest.Replay(store.Quiet(ctx), id)
+func (s silently) Process(ctx context.Context, id goalcast.DocumentID) error {
+	return s.Ingest.Replay(store.Silent(ctx), id)
 }

@@ -20,36 +20,40 @@ import (
 	"goalcast"
 )
 
-// eventsPerCall is how many events one script publishes: Redis does nothing else meanwhile, about 10 us each.
+// eventsPerCall is how many events one script publishes. Redis does nothing else meanwhile: about
+// 10 us for each.
 const eventsPerCall = 100
 
 const (
 	defaultStreamLength = 50_000
 	defaultHistory      = 20_000
-	defaultBeat         = time.Second
+	defaultHeartbeat    = time.Second
 	// defaultStaleAfter: viewers are promised to know within 3 s.
 	defaultStaleAfter = 2800 * time.Millisecond
 )
 
-// stateShards is over how many channels' slots the state topics are spread on a cluster; a process has at most one connection for each.
+// stateShards is how many channel slots the state topics are spread over in a cluster; a process
+// has at most one connection for each.
 const stateShards = 16
 
 // Options are the limits of the bus; zero fields take the default.
 type Options struct {
 	Prefix string // of all names: two installations on one Redis want two; "goalcast"
-	// StreamLength is how many events Redis keeps at least, for nodes that start or have missed some; 50,000. A match day of 9 matches
-	// makes about 1,000.
+	// StreamLength is how many events Redis keeps at least, for nodes that start or missed some;
+	// 50,000. A match day of 9 matches has about 1,000.
 	StreamLength int
-	// History is how many of them Listen hands to its listener at the start; 20,000. More than the listener keeps is of no use.
+	// History is how many of them Listen delivers at the start; 20,000. More than the listener
+	// keeps is of no use.
 	History int
-	// Beat is how often the bus says that it is alive; 1 s.
-	Beat time.Duration
-	// StaleAfter is after how much silence listeners are told, and the connection is made anew; 2.8 s.
+	// Heartbeat is how often the bus says that it is alive; 1 s.
+	Heartbeat time.Duration
+	// StaleAfter is the silence after which listeners are told and the connection is replaced; 2.8
+	// s.
 	StaleAfter time.Duration
 }
 
-// Bus carries events, in order, to every process that listens, and the newest values of states to those that follow their topic.
-// Any number of processes publish and listen.
+// Bus carries events, in order, to every process that listens, and the newest values of states to
+// those that follow their topic. Any number of processes publish and listen.
 type Bus struct {
 	redis     *Redis
 	options   Options
@@ -68,20 +72,23 @@ type Bus struct {
 func New(r *Redis, options Options, log *slog.Logger, reg prometheus.Registerer) *Bus {
 	options.StreamLength = cmp.Or(options.StreamLength, defaultStreamLength)
 	options.History = cmp.Or(options.History, defaultHistory)
-	options.Beat = cmp.Or(options.Beat, defaultBeat)
+	options.Heartbeat = cmp.Or(options.Heartbeat, defaultHeartbeat)
 	options.StaleAfter = cmp.Or(options.StaleAfter, defaultStaleAfter)
-	b := &Bus{redis: r, options: options, names: r.names(options.Prefix), log: log, scripts: newScripts(), metrics: newMetrics(reg), publisher: "PUBLISH"}
+	b := &Bus{redis: r, options: options, names: r.names(options.Prefix), log: log, scripts: newScripts(),
+		metrics: newMetrics(reg), publisher: "PUBLISH"}
 	shards := 1
 	if r.cluster {
 		b.publisher, shards = "SPUBLISH", stateShards
 	}
 	for n := range shards {
-		b.shards = append(b.shards, &stateShard{bus: b, number: n, followed: map[goalcast.Topic]int{}, wake: make(chan struct{}, 1)})
+		b.shards = append(b.shards, &stateShard{bus: b, number: n, followed: map[goalcast.Topic]int{},
+			wake: make(chan struct{}, 1)})
 	}
 	return b
 }
 
-// headKeys begin the keys of every script, and scriptArgs its arguments: a random epoch in case that there is none, and how to publish.
+// headKeys begin the keys of every script, and scriptArgs its arguments: a random epoch in case
+// there is none, and how to publish.
 func (b *Bus) headKeys(more ...string) []string {
 	return append([]string{b.names.head(), b.names.stream()}, more...)
 }
@@ -90,7 +97,7 @@ func (b *Bus) scriptArgs(more ...any) []any {
 	return append([]any{newEpoch(), b.names.eventChannel(), b.publisher}, more...)
 }
 
-// seqsKept is of how many newest numbers of a match the bus knows which event had them.
+// seqsKept is for how many of a match's newest numbers the bus knows which event had them.
 const seqsKept = 1000
 
 func newEpoch() string { return strings.ToLower(rand.Text())[:10] }
@@ -102,11 +109,11 @@ const (
 )
 
 // Publish puts committed events on the bus, in order, as they are. Revisions that are there already
-// are skipped. An event whose predecessor in its match is not there is held: it and those after it in
-// the match come back, and the caller publishes what was missing first. So does any but the first
-// event of a match that the bus knows nothing of, since after a wipe the ones before it may not have
-// been published. fresh counts the events that the bus did not have. ErrUnavailable: any number of
-// them may be published; trying again is safe.
+// are skipped. An event whose predecessor in its match is not there is held: it and those after it
+// in the match come back, and the caller publishes what was missing first. So does any but the
+// first event of a match that the bus knows nothing of, since after a wipe the ones before it may
+// not have been published. fresh counts the events that the bus did not have. ErrUnavailable: any
+// number of them may be published; trying again is safe.
 func (b *Bus) Publish(ctx context.Context, events []goalcast.Event) (fresh int, held []goalcast.Event, err error) {
 	answers, err := b.publish(ctx, events, false)
 	for i, answer := range answers {
@@ -159,8 +166,9 @@ func (b *Bus) publish(ctx context.Context, events []goalcast.Event, holes bool) 
 	return answers, nil
 }
 
-// fingerprint tells two events apart that were given the same number, one of which the database has lost. It is of what makes an event that event, and of
-// nothing that reading it back from the outbox might write in another way.
+// fingerprint distinguishes two events that were given the same number, because the database lost
+// the first. It covers what makes an event that event, and nothing that reading it back from the
+// outbox might write differently.
 func fingerprint(e goalcast.Event) string {
 	h := fnv.New64a()
 	fmt.Fprint(h, e.ID, "#", e.Revision, e.Kind, e.Status, " ", e.Team, e.Period, " ", e.Minute, e.Second)
@@ -168,24 +176,27 @@ func fingerprint(e goalcast.Event) string {
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
-// roll begins a new epoch after the bus went back in time. Only what was read from the bus under the epoch, up to the cursor, is proof of that.
+// roll begins a new epoch after the bus went back in time. Only what was read from the bus under
+// the epoch, up to the cursor, is proof of that.
 func (b *Bus) roll(ctx context.Context, seen goalcast.Cursor, always bool) error {
 	force := "0"
 	if always {
 		force = "1"
 	}
-	n, err := b.scripts.roll.Run(ctx, b.redis.client, b.headKeys(), b.scriptArgs(seen.Epoch, seen.Offset, force)...).Int()
+	args := b.scriptArgs(seen.Epoch, seen.Offset, force)
+	n, err := b.scripts.roll.Run(ctx, b.redis.client, b.headKeys(), args...).Int()
 	if n == 1 {
 		b.log.Warn("the bus went back in time (a failover?): new epoch", "seen", seen.String())
 	}
 	return wrapRedis("new epoch", err)
 }
 
-// beat tells all listeners that the bus is alive, unless another process has just done so.
-func (b *Bus) beat(ctx context.Context) error {
-	quiet := b.options.Beat * 3 / 4 // less than a whole one: the next attempt must not come too early
-	err := b.scripts.beat.Run(ctx, b.redis.client, b.headKeys(b.names.beat()), b.scriptArgs(quiet.Milliseconds())...).Err()
-	return wrapRedis("beat", err)
+// heartbeat tells all listeners that the bus is alive, unless another process has just done so.
+func (b *Bus) heartbeat(ctx context.Context) error {
+	pause := b.options.Heartbeat * 3 / 4 // less than a whole one: the next attempt must not come too early
+	keys, args := b.headKeys(b.names.heartbeat()), b.scriptArgs(pause.Milliseconds())
+	err := b.scripts.heartbeat.Run(ctx, b.redis.client, keys, args...).Err()
+	return wrapRedis("heartbeat", err)
 }
 
 // page is a piece of the stream.
@@ -202,7 +213,8 @@ type entry struct {
 
 // read returns events from an offset on, and the head, at one moment.
 func (b *Bus) read(ctx context.Context, from uint64, count int) (page, error) {
-	answer, err := b.scripts.read.Run(ctx, b.redis.client, b.headKeys(), newEpoch(), strconv.FormatUint(from, 10), count).Slice()
+	args := []any{newEpoch(), strconv.FormatUint(from, 10), count}
+	answer, err := b.scripts.read.Run(ctx, b.redis.client, b.headKeys(), args...).Slice()
 	if err != nil {
 		return page{}, wrapRedis("read the stream", err)
 	}
@@ -236,7 +248,8 @@ func (b *Bus) read(ctx context.Context, from uint64, count int) (page, error) {
 	return p, nil
 }
 
-// decode reads an event. One that this version cannot read is passed on without topics: nobody gets it, and the offsets go on.
+// decode reads an event. One that this version cannot read is delivered without topics: no viewer
+// gets it, and the offsets go on.
 func (b *Bus) decode(epoch string, e entry) goalcast.Published {
 	p := goalcast.Published{Cursor: goalcast.Cursor{Epoch: epoch, Offset: e.offset}, Raw: json.RawMessage(e.body)}
 	if err := json.Unmarshal(p.Raw, &p.Event); err != nil {
@@ -246,7 +259,8 @@ func (b *Bus) decode(epoch string, e entry) goalcast.Published {
 	return p
 }
 
-// encode makes JSON of a value; broken UTF-8, which a RawMessage can carry and viewers' WebSockets refuse, is mended.
+// encode makes JSON of a value. Broken UTF-8, which a RawMessage can carry and WebSockets refuse,
+// is replaced.
 func encode(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))), err

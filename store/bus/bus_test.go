@@ -86,7 +86,8 @@ func TestListenEndsCleanly(t *testing.T) {
 	}
 }
 
-// Installations that share a Redis, by another prefix or another database of it, hear, know and do nothing of each other.
+// Installations that share a Redis, by another prefix or another database of it, hear, know and do
+// nothing of each other.
 func TestTwoInstallationsOnOneRedis(t *testing.T) {
 	t.Parallel()
 	url := testservers.Redis(t)
@@ -107,23 +108,29 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 			b.publish(goals(1, 1, 2)...) // the same numbers: known to the other
 			a.set(oddsOf(1, "home", 5))
 			b.set(oddsOf(1, "home", 4), oddsOf(1, "away", 1)) // older than the other's
-			ears[0].Until("its own", func() bool { return len(ears[0].Events) == 3 && ears[0].States["odds:1/home"].Version == 5 })
+			ears[0].Until("its own", func() bool {
+				return len(ears[0].Events) == 3 &&
+					ears[0].States["odds:1/home"].Version == 5
+			})
 			ears[1].Until("its own", func() bool {
-				return len(ears[1].Events) == 2 && ears[1].States["odds:1/home"].Version == 4 && ears[1].States["odds:1/away"].Version == 1
+				return len(ears[1].Events) == 2 && ears[1].States["odds:1/home"].Version == 4 &&
+					ears[1].States["odds:1/away"].Version == 1
 			})
 			// One more each, behind whatever might have come from the other.
 			a.set(oddsOf(1, "last", 1))
 			b.set(oddsOf(1, "last", 1))
 			for i, e := range ears {
 				e.Until("the last", func() bool { return e.States["odds:1/last"].Version == 1 })
-				if _, heard := e.States["odds:1/away"]; heard != (i == 1) || len(e.Events) != 3-i || len(e.Resets) != 1 {
+				if _, heard := e.States["odds:1/away"]; heard != (i == 1) || len(e.Events) != 3-i ||
+					len(e.Resets) != 1 {
 					t.Errorf("installation %d heard %v, states %v, resets %v", i, e.All, e.States, e.Resets)
 				}
 			}
 			queues := []*Queue{NewQueue(a.redis, QueueOptions{}, testLog(t), prometheus.NewRegistry()),
 				NewQueue(b.redis, QueueOptions{Prefix: tt.prefix}, testLog(t), prometheus.NewRegistry())}
 			for i, q := range queues {
-				if err := q.Enqueue(t.Context(), goalcast.Task{Kind: fmt.Sprintf("owner%d:do", i), ID: "one"}); err != nil {
+				if err := q.Enqueue(t.Context(), goalcast.Task{Kind: fmt.Sprintf("owner%d:do", i),
+					ID: "one"}); err != nil {
 					t.Fatal(err)
 				}
 				q.Handle("owner0:do", nil)
@@ -135,7 +142,8 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 			}
 			for i, q := range queues {
 				states, err := q.Queues(t.Context())
-				if err != nil || len(states) != 1 || states[0].Name != fmt.Sprintf("owner%d.default", i) || states[0].Waiting != 1 {
+				if err != nil || len(states) != 1 || states[0].Name != fmt.Sprintf("owner%d.default", i) ||
+					states[0].Waiting != 1 {
 					t.Errorf("queues of installation %d: %+v, %v", i, states, err)
 				}
 			}

@@ -14,12 +14,15 @@ import (
 	"goalcast/internal/dial"
 )
 
-// dropPause is the least time between two drops of all connections: a server that loads its data says so for a while.
+// dropPause is the least time between two drops of all connections: a server that is loading its
+// data says so for a while.
 const dropPause = time.Second
 
-// conns are the connections to Redis that are open, of all kinds: pools, subscriptions, each node of a cluster. When a server says that it is not the one to
-// ask (any more), all are dropped: a proxy, a name or a Sentinel may lead to another one now, and what is open stays with the old one for good. The client itself
-// would drop one connection at a time, and only if the answer begins with READONLY.
+// conns are the open connections to Redis, of all kinds: pools, subscriptions, every node of a
+// cluster. When a server says that it is not the one to ask (any more), all are dropped: a proxy, a
+// name or a Sentinel may lead to another one now, and open connections stay with the old one for
+// good. The client itself would drop one connection at a time, and only if the answer begins with
+// READONLY.
 type conns struct {
 	tls    *tls.Config // nil: none
 	reload func()      // asks a cluster who is who; nil otherwise
@@ -42,7 +45,7 @@ func (c *trackedConn) Close() error {
 	return c.TCPConn.Close()
 }
 
-// useTLS takes a configuration for servers of many names: each is to prove its own.
+// useTLS takes a configuration for servers of many names: each must prove its own.
 func (l *conns) useTLS(config *tls.Config) {
 	if config != nil {
 		config.ServerName = ""
@@ -81,7 +84,8 @@ func (l *conns) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return secure, nil
 }
 
-// drop has every connection end: whoever waits for an answer on one is told that it was closed, and the client asks again on a new one.
+// drop ends every connection: a call that waits for an answer on one fails, and the client repeats
+// it on a new one.
 func (l *conns) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +109,7 @@ func (l *conns) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (l *conns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		l.heard(ctx, err)
+		l.observe(ctx, err)
 		return err
 	}
 }
@@ -114,15 +118,15 @@ func (l *conns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (l *conns) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
-		l.heard(ctx, err)
+		l.observe(ctx, err)
 		for _, cmd := range cmds {
-			l.heard(ctx, cmd.Err())
+			l.observe(ctx, cmd.Err())
 		}
 		return err
 	}
 }
 
-func (l *conns) heard(ctx context.Context, err error) {
+func (l *conns) observe(ctx context.Context, err error) {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return
 	}
@@ -132,8 +136,9 @@ func (l *conns) heard(ctx context.Context, err error) {
 	}
 }
 
-// wrongServer says that a server answers that it is not the one to ask: a replica, one without its master, one that loads its data, one of a cluster that is not
-// whole. Managed servers and scripts put other words in front.
+// wrongServer reports whether a server answered that it is not the one to ask: a replica, one
+// without its master, one that is loading its data, one of a cluster that is not whole. Managed
+// servers and scripts put other words in front.
 func wrongServer(err error) bool {
 	var answer redis.Error
 	if !errors.As(err, &answer) {
@@ -148,7 +153,8 @@ func wrongServer(err error) bool {
 	return false
 }
 
-// cannotNow says that a server answers that it cannot do now what it could do otherwise.
+// cannotNow reports whether a server answered that it cannot do now what it could do at another
+// time.
 func cannotNow(err error) bool {
 	var answer redis.Error
 	if !errors.As(err, &answer) {
@@ -163,7 +169,8 @@ func cannotNow(err error) bool {
 	return wrongServer(err)
 }
 
-// saysCode looks for an error's code at the beginning of the text, after "ERR", or as a script repeats it: "... @user_script: 1: -READONLY You can't write".
+// saysCode looks for an error code at the beginning of the text, after "ERR", or as a script
+// repeats it: "... @user_script: 1: -READONLY You can't write".
 func saysCode(text, code string) bool {
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "ERR "), "-")
 	rest, begins := strings.CutPrefix(text, code)

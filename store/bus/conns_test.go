@@ -15,7 +15,8 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// turnout is a proxy in front of a Redis: each new connection goes to the server that is the target then, for good.
+// turnout is a proxy in front of a Redis: each new connection goes to the server that is the target
+// then, for good.
 type turnout struct {
 	addr  string
 	words []byte // what the servers' "-READONLY " becomes
@@ -81,15 +82,17 @@ func (p *turnout) turn(target string) {
 	p.target = target
 }
 
-// A master that became a replica keeps its connections, those that listen too. However it says so, all of them are given up at once.
+// A master that became a replica keeps its connections, those that listen too. However it says so,
+// all of them are given up at once.
 func TestConnectionsToAFormerMasterAreThrownAway(t *testing.T) {
 	t.Parallel()
-	for _, words := range []string{"-READONLY ", "-ERR READONLY ", "-LOADING ", "-MASTERDOWN ", "-UNBLOCKED ", "-CLUSTERDOWN "} {
+	for _, words := range []string{"-READONLY ", "-ERR READONLY ", "-LOADING ", "-MASTERDOWN ", "-UNBLOCKED ",
+		"-CLUSTERDOWN "} {
 		t.Run(words, func(t *testing.T) {
 			t.Parallel()
 			old, now := testservers.NewRedis(t), testservers.NewRedis(t)
 			p := newTurnout(t, old.Addr, words)
-			r := newRig(t, "redis://"+p.addr, Options{Beat: time.Hour}) // nobody but us writes
+			r := newRig(t, "redis://"+p.addr, Options{Heartbeat: time.Hour}) // nobody but us writes
 			ear := r.listen()
 			var wg sync.WaitGroup
 			for n := range 8 {
@@ -99,7 +102,10 @@ func TestConnectionsToAFormerMasterAreThrownAway(t *testing.T) {
 			p.turn(now.Addr)
 			old.Do("REPLICAOF", "127.0.0.1", "1")
 			r.insist(goals(7, 1, 3)...)
-			ear.Until("the goals of the new master", func() bool { return len(ear.Events) >= 3 && ear.Events[len(ear.Events)-1].Match == 7 })
+			ear.Until("the goals of the new master", func() bool {
+				return len(ear.Events) >= 3 &&
+					ear.Events[len(ear.Events)-1].Match == 7
+			})
 			for n := range 32 { // more than there are connections
 				wg.Go(func() {
 					if err := r.bus.PublishAll(t.Context(), goals(goalcast.MatchID(200+n), 1, 1)); err != nil {
@@ -120,7 +126,8 @@ func TestWhichAnswersMeanAnotherServer(t *testing.T) {
 	}{
 		{"READONLY You can't write against a read only replica.", true, true},
 		{"ERR READONLY You can't write", true, true},
-		{"ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -READONLY You can't write", true, true},
+		{"ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -READONLY You can't write", true,
+			true},
 		{"LOADING Redis is loading the dataset in memory", true, true},
 		{"MASTERDOWN Link with MASTER is down", true, true},
 		{"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)", true, true},

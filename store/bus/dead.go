@@ -12,7 +12,7 @@ import (
 	"goalcast"
 )
 
-// Queues tells how the queues stand, by name. One that never had a task is not among them.
+// Queues lists the state of the queues by name. One that never had a task is missing.
 func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 	known, err := q.inspector.Queues()
 	if err != nil {
@@ -29,14 +29,14 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 		if err != nil {
 			return nil, fmt.Errorf("queue %s: %w: %w", name, goalcast.ErrUnavailable, err)
 		}
-		out = append(out, goalcast.QueueState{Name: name, Waiting: info.Pending, Delayed: info.Scheduled + info.Retry, Running: info.Active,
-			Dead: info.Archived, Oldest: info.Latency})
+		out = append(out, goalcast.QueueState{Name: name, Waiting: info.Pending, Delayed: info.Scheduled + info.Retry,
+			Running: info.Active, Dead: info.Archived, Oldest: info.Latency})
 	}
 	return out, nil
 }
 
-// DeadTasks lists tasks of a queue that were given up, the newest first; ErrNotFound for a queue that never had a task, unless this process works on
-// it. Redis keeps the last 10,000 for 90 days.
+// DeadTasks lists the tasks of a queue that were given up, newest first. ErrNotFound for a queue
+// that never had a task, unless this process works on it. Redis keeps the last 10,000 for 90 days.
 func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
 	tasks, err := q.inspector.ListArchivedTasks(q.names.queue(queue), asynq.PageSize(limit))
 	if errors.Is(err, asynq.ErrQueueNotFound) {
@@ -50,12 +50,15 @@ func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcas
 	}
 	var out []goalcast.DeadTask
 	for _, t := range tasks {
-		out = append(out, goalcast.DeadTask{ID: t.ID, Kind: t.Type, Payload: strings.ToValidUTF8(string(t.Payload), "\uFFFD"), Error: t.LastErr, Tries: t.Retried + 1, Died: t.LastFailedAt.UTC()})
+		payload := strings.ToValidUTF8(string(t.Payload), "\uFFFD")
+		out = append(out, goalcast.DeadTask{ID: t.ID, Kind: t.Type, Payload: payload, Error: t.LastErr,
+			Tries: t.Retried + 1, Died: t.LastFailedAt.UTC()})
 	}
 	return out, nil
 }
 
-// ReviveTask lets a task that was given up run again, at once; ErrNotFound, also for one that is not dead.
+// ReviveTask runs a task that was given up again, at once. ErrNotFound, also for one that is not
+// dead.
 func (q *Queue) ReviveTask(_ context.Context, queue, id string) error {
 	doing := fmt.Sprintf("revive task %s of %s", id, queue)
 	info, err := q.inspector.GetTaskInfo(q.names.queue(queue), id)

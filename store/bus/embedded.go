@@ -9,12 +9,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// embeddedTick is how exact the times are after which keys of the embedded server expire. Its own clock would look at every key for every command.
+// embeddedTick is how exactly keys of the embedded server expire. Its own clock would look at every
+// key for every command.
 const embeddedTick = 200 * time.Millisecond
 
 func (r *Redis) openEmbedded(string) error {
 	m := miniredis.NewMiniRedis()
-	first, err := m.Dial() // which starts it without a port: by one, any user of this machine could tell viewers of goals
+	first, err := m.Dial() // starts it without a port, through which any user of this machine could invent goals
 	if err != nil {
 		return err
 	}
@@ -26,7 +27,8 @@ func (r *Redis) openEmbedded(string) error {
 			server.ServeConn(theirs)
 			return ours, nil
 		}}
-	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
+	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled,
+		&o.DisableIdentity)
 	r.embedded, r.client = m, redis.NewClient(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

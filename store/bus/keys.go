@@ -8,11 +8,11 @@ import (
 	"goalcast"
 )
 
-// names spells every key, channel and queue that goalcast has in Redis; nothing else does. Keys lists
-// them for people.
+// names spells every key, channel and queue that goalcast has in Redis; nothing else does. Keys
+// lists them for people.
 //
-// The braces are a hash tag: a cluster keeps what has the same tag in one place, so that a script may
-// touch it all.
+// The braces are a hash tag: a cluster keeps what has the same tag in one place, so that a script
+// may touch it all.
 type names struct {
 	prefix string // of the installation
 	db     int    // number of the database; channels know none, so that it is part of their names
@@ -25,7 +25,7 @@ func (n names) of(name string) string { return "{" + n.prefix + "}:" + name }
 
 func (n names) head() string                       { return n.of("head") }
 func (n names) stream() string                     { return n.of("stream") }
-func (n names) beat() string                       { return n.of("beat") }
+func (n names) heartbeat() string                  { return n.of("beat") }
 func (n names) seen(period int64) string           { return n.of(fmt.Sprintf("seen:%d", period)) }
 func (n names) sent(match goalcast.MatchID) string { return n.of(fmt.Sprintf("sent:%d", match)) }
 func (n names) eventChannel() string               { return n.of(n.database() + "events") }
@@ -55,8 +55,9 @@ func (n names) database() string {
 // rate names a shared limit. The limiter's library puts "rate:" in front.
 func (n names) rate(limit string) string { return n.of(limit) }
 
-// queue names a queue, and ownQueue is its inverse: false for a queue of another installation. asynq's
-// keys have no prefix of ours, so that the queue's name has it, unless it is the default one.
+// queue names a queue, and ownQueue is its inverse: false for a queue of another installation.
+// asynq's keys have no prefix of ours, so that the queue's name has it, unless it is the default
+// one.
 func (n names) queue(name string) string { return n.queuePrefix() + name }
 
 func (n names) ownQueue(full string) (name string, ours bool) {
@@ -75,8 +76,8 @@ func (n names) queuePrefix() string {
 const (
 	// messageMemory is for how long, at least, the same message is not published twice.
 	messageMemory = 24 * time.Hour
-	// seqMemory is how long the bus knows what was published of a match; after that, as after a wipe,
-	// the outbox is asked.
+	// seqMemory is how long the bus knows what was published of a match; after that, as after a
+	// wipe, the outbox is asked.
 	seqMemory = 7 * 24 * time.Hour
 	// stateMemory is how long the values of a topic are kept.
 	stateMemory = 48 * time.Hour
@@ -93,7 +94,8 @@ type Key struct {
 	Life  string        // where a library decides
 }
 
-// Keys lists all that goalcast has in Redis. A test holds it against a server, and docs/operations.md against it.
+// Keys lists all that goalcast has in Redis. A test holds it against a server, and
+// docs/operations.md against it.
 func Keys() []Key {
 	return []Key{
 		{Name: "{PREFIX}:head", Type: "hash", Owner: "Bus",
@@ -107,11 +109,12 @@ func Keys() []Key {
 		{Name: "{PREFIX}:seen:PERIOD", Type: "set", Owner: "Bus",
 			Holds: "editors' messages that were published on a day", Bound: "three at most", TTL: 2 * messageMemory},
 		{Name: "{PREFIX}:beat", Type: "string", Owner: "Bus",
-			Holds: "the right to beat for all processes", Bound: "one", TTL: defaultBeat},
+			Holds: "the right to send the heartbeat for all processes", Bound: "one", TTL: defaultHeartbeat},
 		{Name: "{PREFIX}:[dbN:]events", Type: "channel", Owner: "Bus",
-			Holds: "each event with its offset, and the beat", Bound: "one"},
+			Holds: "each event with its offset, and the heartbeat", Bound: "one"},
 		{Name: "{PREFIX:sSHARD}:state:TOPIC", Type: "hash", Owner: "Bus",
-			Holds: "the newest value of each key of a topic", Bound: "one per topic that had a value", TTL: stateMemory},
+			Holds: "the newest value of each key of a topic", Bound: "one per topic that had a value",
+			TTL: stateMemory},
 		{Name: "{PREFIX:sSHARD}:[dbN:]state:TOPIC", Type: "channel", Owner: "Bus",
 			Holds: "new values", Bound: "one per topic that is followed"},
 		{Name: "rate:{PREFIX}:LIMIT", Type: "string", Owner: "Rate",
@@ -119,7 +122,8 @@ func Keys() []Key {
 			Life: "when a full burst may go again"},
 		{Name: "asynq:{[PREFIX.]OWNER.urgent|default}:*", Type: "several", Owner: "Queue (asynq)",
 			Holds: "tasks that wait, run, are to be tried again or were given up",
-			Bound: "what is enqueued; 10,000 that were given up", Life: "a task when it is done; 90 days after it was given up"},
+			Bound: "what is enqueued; 10,000 that were given up",
+			Life:  "a task when it is done; 90 days after it was given up"},
 		{Name: "asynq:queues, asynq:servers, asynq:servers:*, asynq:workers, asynq:workers:*", Type: "several",
 			Owner: "Queue (asynq)", Holds: "which queues, processes and workers there are", Bound: "a few per process",
 			Life: "seconds after a process ends; the queues' names never"},

@@ -25,14 +25,16 @@ func (k Key) pattern(prefix string) string {
 	for name := range strings.SplitSeq(k.Name, ", ") {
 		name = strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, `.*`)
 		names = append(names, strings.NewReplacer(
-			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`, `\d+`, `PERIOD`, `\d+`,
-			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `OWNER\.urgent\|default`, `[a-z]+\.(urgent|default)`).Replace(name))
+			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
+			`\d+`, `PERIOD`, `\d+`,
+			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
+			`[a-z]+\.(urgent|default)`).Replace(name))
 	}
 	return `^(` + strings.Join(names, `|`) + `)$`
 }
 
-// Every part of the package at work leaves no key that the table does not list, and none that lasts for ever unless the
-// table says so; what the table lists is there.
+// Every part of the package at work leaves no key that the table does not list, and none that lasts
+// for ever unless the table says so; what the table lists is there.
 func TestKeysAreListed(t *testing.T) {
 	t.Parallel()
 	const prefix = "staging"
@@ -44,9 +46,11 @@ func TestKeysAreListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.set(oddsOf(7, "home", 1))
-	rate := NewRate(r.redis, RateOptions{Prefix: prefix, Name: "fcm:project", PerMinute: 60, Burst: 10}, quiet(), prometheus.NewRegistry())
+	rate := NewRate(r.redis, RateOptions{Prefix: prefix, Name: "fcm:project", PerMinute: 60, Burst: 10}, quiet(),
+		prometheus.NewRegistry())
 	must(t, rate.Wait(t.Context(), 5))
-	q := NewQueue(r.redis, QueueOptions{Prefix: prefix, CheckInterval: 10 * time.Millisecond}, quiet(), prometheus.NewRegistry())
+	q := NewQueue(r.redis, QueueOptions{Prefix: prefix, CheckInterval: 10 * time.Millisecond}, quiet(),
+		prometheus.NewRegistry())
 	ran := make(chan struct{})
 	q.Handle("test:run", func(context.Context, []byte) error {
 		close(ran)
@@ -137,7 +141,8 @@ func TestKeysAreDocumented(t *testing.T) {
 	var want strings.Builder
 	want.WriteString("\n| key | type | owner | what | how much | expires |\n|---|---|---|---|---|---|\n")
 	for _, k := range Keys() {
-		fmt.Fprintf(&want, "| `%s` | %s | %s | %s | %s | %s |\n", strings.ReplaceAll(k.Name, "|", `\|`), k.Type, k.Owner, k.Holds, k.Bound, k.expires())
+		fmt.Fprintf(&want, "| `%s` | %s | %s | %s | %s | %s |\n", strings.ReplaceAll(k.Name, "|", `\|`), k.Type,
+			k.Owner, k.Holds, k.Bound, k.expires())
 	}
 	want.WriteString("\n")
 	if got == want.String() {

@@ -17,37 +17,42 @@ import (
 	"goalcast"
 )
 
-// readPage is how many events one read of the stream brings: a few MB at most.
+// readPage is how many events one read of the stream returns: a few MB at most.
 const readPage = 500
 
-// The pause before a connection is made anew: it doubles from the first to the last, and is then taken at random from its upper half.
+// The pause before a connection is replaced doubles from the first to the last, and is then taken
+// at random from its upper half.
 const (
 	firstPause = 50 * time.Millisecond
 	lastPause  = time.Second
 )
 
-// printsKept is of how many past events the reader knows what they were, to notice when the bus went back in time.
-const printsKept = 1024
+// fingerprintsKept is for how many past events the reader knows what they were, to notice when the
+// bus went back in time.
+const fingerprintsKept = 1024
 
-// reader is one listener's place in the stream. Its goroutines are: events (reads and delivers), the watchdog, the beat, one per state
-// shard; mu makes them take turns at the listener.
+// reader is one listener's place in the stream. Its goroutines are the events' session (reads and
+// delivers), the watchdog, the heartbeat and one per state shard; mu makes them take turns at the
+// listener.
 type reader struct {
 	bus      *Bus
 	listener goalcast.Listener
 	seed     maphash.Seed
 
-	mu     sync.Mutex
-	seen   goalcast.Cursor    // the last event delivered; zero before the first Reset
-	prints [printsKept]uint64 // what the last events were, by offset
-	heard  time.Time          // when the bus last gave a sign of life
-	stale  bool               // true until the listener was told that it is live, and again after a silence
-	told   bool               // the listener knows of the silence; at first it does not
+	mu           sync.Mutex
+	seen         goalcast.Cursor          // the last event delivered; zero before the first Reset
+	fingerprints [fingerprintsKept]uint64 // of the last events, by offset
+	lastSign     time.Time                // when the bus was last known to be alive
+	stale        bool                     // true until the listener was told that it is live, and again after a silence
+	reported     bool                     // the listener knows of the silence; at first it does not
 }
 
-// Listen tells the listener what comes over the bus, until ctx ends; it returns ctx's error. First comes Reset with a cursor, then the events after
-// it that the bus still has (History of them at most), then Stale(false): from there on it is live. The same comes where the stream cannot be continued. Missed messages are read from the stream before
-// what came after them is delivered. Redis may go and come back, empty or not: the listener is told Stale, and Reset where the stream cannot be
-// continued. One Listen at a time.
+// Listen delivers what comes over the bus to the listener until ctx ends, and returns ctx's error.
+// First comes Reset with a cursor, then the events after it that the bus still has (History of them
+// at most), then Stale(false): from there on the listener is live. Missed messages are read from
+// the stream before what came after them is delivered. Redis may go and come back, empty or not:
+// the listener gets Stale, and the same beginning again where the stream cannot be continued. One
+// Listen at a time.
 func (b *Bus) Listen(ctx context.Context, l goalcast.Listener) error {
 	b.mu.Lock()
 	busy := b.listening
@@ -62,19 +67,19 @@ func (b *Bus) Listen(ctx context.Context, l goalcast.Listener) error {
 		b.mu.Unlock()
 		b.metrics.stale.Set(0)
 	}()
-	r := &reader{bus: b, listener: l, seed: maphash.MakeSeed(), heard: time.Now(), stale: true}
+	r := &reader{bus: b, listener: l, seed: maphash.MakeSeed(), lastSign: time.Now(), stale: true}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.again(ctx, "bus", r.session) })
 	g.Go(func() error { return r.watch(ctx) })
-	g.Go(func() error { return b.keepBeating(ctx) })
+	g.Go(func() error { return b.keepHeartbeat(ctx) })
 	for _, s := range b.shards {
 		g.Go(func() error { return s.run(ctx, r) })
 	}
 	return g.Wait()
 }
 
-// again runs a session over and over, with growing pauses while it does not get anywhere, until ctx ends. A session returns how far it
-// came: true means that it was up.
+// again runs a session over and over until ctx ends, with growing pauses while it gets nowhere. A
+// session returns whether it was up.
 func (b *Bus) again(ctx context.Context, name string, session func(context.Context) (bool, error)) error {
 	pause := firstPause
 	for {
@@ -97,13 +102,13 @@ func (b *Bus) again(ctx context.Context, name string, session func(context.Conte
 	}
 }
 
-// keepBeating tries to beat, for all processes.
-func (b *Bus) keepBeating(ctx context.Context) error {
-	t := time.NewTicker(b.options.Beat)
+// keepHeartbeat tries to send the heartbeat, on behalf of all processes.
+func (b *Bus) keepHeartbeat(ctx context.Context) error {
+	t := time.NewTicker(b.options.Heartbeat)
 	defer t.Stop()
 	for {
-		// An error needs no words: the reader notices the silence.
-		_ = b.beat(ctx)
+		// An error is not logged: the reader notices the silence.
+		_ = b.heartbeat(ctx)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -123,8 +128,8 @@ func (r *reader) watch(ctx context.Context) error {
 		case <-t.C:
 		}
 		r.mu.Lock()
-		if silence := time.Since(r.heard); silence >= r.bus.options.StaleAfter && !r.told {
-			r.stale, r.told = true, true
+		if silence := time.Since(r.lastSign); silence >= r.bus.options.StaleAfter && !r.reported {
+			r.stale, r.reported = true, true
 			r.bus.log.Warn("the bus is silent", "for", silence)
 			r.bus.metrics.stale.Set(1)
 			r.listener.Stale(true)
@@ -133,8 +138,8 @@ func (r *reader) watch(ctx context.Context) error {
 	}
 }
 
-// subscribe opens a connection for messages of channels. It never waits on the connection's own attempts to mend itself: whoever reads closes
-// it at the first error and makes a new one.
+// subscribe asks for the messages of channels. It does not wait for the connection's own attempts
+// to recover: the reader closes it at the first error and makes a new one.
 func (b *Bus) subscribe(ctx context.Context, ps *redis.PubSub, channels ...string) error {
 	if b.redis.cluster {
 		return ps.SSubscribe(ctx, channels...)
@@ -142,7 +147,8 @@ func (b *Bus) subscribe(ctx context.Context, ps *redis.PubSub, channels ...strin
 	return ps.Subscribe(ctx, channels...)
 }
 
-// open makes a connection without channels; nothing is dialled yet. It is closed when ctx ends: reading does not heed ctx.
+// open makes a connection without channels; nothing is dialled yet. It is closed when ctx ends,
+// since reading does not heed ctx.
 func (b *Bus) open(ctx context.Context) (ps *redis.PubSub, done func()) {
 	if b.redis.cluster {
 		ps = b.redis.client.SSubscribe(ctx)
@@ -164,7 +170,8 @@ func (r *reader) session(ctx context.Context) (up bool, err error) {
 		return false, wrapRedis("subscribe", err)
 	}
 	for {
-		// The limit is that of silence, not shorter: a read that is given up in the middle of a message cannot be taken up again.
+		// The limit is that of silence, not shorter: a read that is given up in the middle of a
+		// message cannot be taken up again.
 		message, err := ps.ReceiveTimeout(ctx, r.bus.options.StaleAfter)
 		if err != nil {
 			return up, wrapRedis("receive", err)
@@ -189,7 +196,7 @@ func (r *reader) session(ctx context.Context) (up bool, err error) {
 	}
 }
 
-// message takes an event or a beat from the channel.
+// message takes an event or a heartbeat from the channel.
 func (r *reader) message(ctx context.Context, payload string) error {
 	kind, rest, _ := strings.Cut(payload, " ")
 	epoch, rest, _ := strings.Cut(rest, " ")
@@ -204,11 +211,12 @@ func (r *reader) message(ctx context.Context, payload string) error {
 	return r.resume(ctx)
 }
 
-// take delivers an event that is the next one, and says whether all is well: false if something was missed or the past has changed.
+// take delivers an event that is the next one. false: something was missed, or the past has
+// changed.
 func (r *reader) take(isEvent bool, at goalcast.Cursor, body string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.heard = time.Now()
+	r.lastSign = time.Now()
 	switch {
 	case at.Epoch != r.seen.Epoch:
 		return false
@@ -226,20 +234,21 @@ func (r *reader) take(isEvent bool, at goalcast.Cursor, body string) bool {
 	return false
 }
 
-// samePastLocked says whether an event that was delivered is still the one at its offset; true where that is not known any more.
+// samePastLocked reports whether a delivered event is still the one at its offset; true where that
+// is not known any more.
 func (r *reader) samePastLocked(offset uint64, body string) bool {
-	if r.seen.Offset-offset >= printsKept {
+	if r.seen.Offset-offset >= fingerprintsKept {
 		return true
 	}
-	kept := r.prints[offset%printsKept]
-	return kept == 0 || kept == r.print(body)
+	kept := r.fingerprints[offset%fingerprintsKept]
+	return kept == 0 || kept == r.fingerprint(body)
 }
 
-func (r *reader) print(body string) uint64 { return maphash.String(r.seed, body) }
+func (r *reader) fingerprint(body string) uint64 { return maphash.String(r.seed, body) }
 
 func (r *reader) deliverLocked(e entry) goalcast.Published {
 	r.seen.Offset = e.offset
-	r.prints[e.offset%printsKept] = r.print(e.body)
+	r.fingerprints[e.offset%fingerprintsKept] = r.fingerprint(e.body)
 	p := r.bus.decode(r.seen.Epoch, e)
 	r.listener.Event(p)
 	return p

@@ -15,7 +15,8 @@ import (
 	"goalcast/store/bus/bustest"
 )
 
-// The worst day: Redis dies in mid-match and comes back with nothing. Listeners learn that the stream is another one, and the next goal arrives.
+// The worst day: Redis dies in mid-match and comes back with nothing. Listeners learn that the
+// stream is another one, and the next goal arrives.
 func TestRedisRestartedEmpty(t *testing.T) {
 	t.Parallel()
 	server := testservers.NewRedis(t)
@@ -79,13 +80,15 @@ func TestMissedMessagesAreRepaired(t *testing.T) {
 	}
 }
 
-// A message that never comes, on a connection that lives: the next event shows the gap, and if there is none, the beat does.
+// A message that never comes, on a connection that lives: the next event shows the gap, and if
+// there is none, the beat does.
 func TestLostMessageIsRepairedBehindTheNextSign(t *testing.T) {
 	bustest.OnRedises(t, func(t *testing.T, url string) {
 		r := newRig(t, url, Options{})
 		e := r.listen()
 		silent := New(r.redis, Options{}, testLog(t), nil)
-		quiet := strings.NewReplacer(`redis.call(ARGV[3], ARGV[2], 'e '`, `redis.call('ECHO', 'e '`).Replace(publishScript)
+		quiet := strings.NewReplacer(`redis.call(ARGV[3], ARGV[2], 'e '`,
+			`redis.call('ECHO', 'e '`).Replace(publishScript)
 		if quiet == publishScript {
 			t.Fatal("the script has changed")
 		}
@@ -135,7 +138,7 @@ func TestRedisAwayAtTheStart(t *testing.T) {
 	t.Parallel()
 	server := testservers.NewRedis(t)
 	server.Stop()
-	r := newRig(t, server.URL, Options{StaleAfter: 500 * time.Millisecond, Beat: 100 * time.Millisecond})
+	r := newRig(t, server.URL, Options{StaleAfter: 500 * time.Millisecond, Heartbeat: 100 * time.Millisecond})
 	if _, _, err := r.bus.Publish(t.Context(), goals(1, 1, 1)); !errors.Is(err, goalcast.ErrUnavailable) {
 		t.Errorf("publish = %v, want ErrUnavailable", err)
 	}
@@ -155,7 +158,8 @@ func TestTrimmedStreamResets(t *testing.T) {
 	e := r.listen()
 	r.publish(goals(1, 1, 10)...)
 	e.Until("ten events", func() bool { return len(e.Events) == 10 })
-	// Redis trims whole nodes of 100 entries. While the listener is busy its connection is killed, and the stream runs away.
+	// Redis trims whole nodes of 100 entries. While the listener is busy its connection is killed,
+	// and the stream runs away.
 	e.Lock()
 	r.publish(goals(1, 11, 12)...)
 	server.KillSubscribers()
@@ -167,7 +171,8 @@ func TestTrimmedStreamResets(t *testing.T) {
 	}
 }
 
-// A failover to a replica that lacks the newest events: the offsets are given to other events. The past has changed, and the epoch must too.
+// A failover to a replica that lacks the newest events: the offsets are given to other events. The
+// past has changed, and the epoch must too.
 func TestBusThatWentBackInTime(t *testing.T) {
 	bustest.OnRedises(t, func(t *testing.T, url string) {
 		for _, tt := range []struct {
@@ -193,7 +198,8 @@ func TestBusThatWentBackInTime(t *testing.T) {
 					}
 					args = append(args, body)
 				}
-				if err := redis.NewScript(back).Run(t.Context(), r.redis.client, r.bus.headKeys(), args...).Err(); err != nil {
+				if err := redis.NewScript(back).Run(t.Context(), r.redis.client, r.bus.headKeys(),
+					args...).Err(); err != nil {
 					t.Fatal(err)
 				}
 				if tt.more > 0 {
@@ -204,7 +210,10 @@ func TestBusThatWentBackInTime(t *testing.T) {
 					t.Errorf("resets %v, want another epoch", e.Resets)
 				}
 				r.publish(goals(1, 11+tt.more, 12+tt.more)...)
-				e.Until("what comes next", func() bool { return len(e.Events) >= 2 && e.Events[len(e.Events)-1].Seq == 12+tt.more })
+				e.Until("what comes next", func() bool {
+					return len(e.Events) >= 2 &&
+						e.Events[len(e.Events)-1].Seq == 12+tt.more
+				})
 			})
 		}
 	})

@@ -2,7 +2,8 @@ package bus
 
 import "goalcast"
 
-// Listeners makes several listeners one: each gets everything, in the order given here. Listen takes only one.
+// Listeners makes several listeners one: each gets everything, in the order given here. Listen
+// takes only one.
 func Listeners(all ...goalcast.Listener) goalcast.Listener { return listeners(all) }
 
 type listeners []goalcast.Listener

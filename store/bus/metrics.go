@@ -28,7 +28,8 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		stale: f.NewGauge(prometheus.GaugeOpts{Namespace: "goalcast", Subsystem: "store", Name: "bus_stale",
 			Help: "1 while this process hears nothing from the bus."}),
 		lag: f.NewHistogram(prometheus.HistogramOpts{Namespace: "goalcast", Subsystem: "store", Name: "bus_lag_seconds",
-			Help: "From the publication of an event to its arrival here.", Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16)}),
+			Help:    "From the publication of an event to its arrival here.",
+			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16)}),
 	}
 }
 

@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// pipeBytes is how much of one direction may wait in a pipe before writing waits too, as it does on a socket.
+// pipeBytes is how much of one direction may wait in a pipe before writing waits too, as it does on
+// a socket.
 const pipeBytes = 16 << 20
 
-// pipe makes two connections inside this process that are each other's end. Unlike net.Pipe's they have buffers: a client that writes a long pipeline before it reads the
-// first answer would wait for itself.
+// pipe makes two connections inside this process that are each other's end. Unlike net.Pipe's they
+// have buffers: a client that writes a long pipeline before it reads the first answer would
+// otherwise wait for itself.
 func pipe() (net.Conn, net.Conn) {
 	a, b := newHalf(), newHalf()
 	return &pipeEnd{in: a, out: b}, &pipeEnd{in: b, out: a}
@@ -115,7 +117,8 @@ func (h *half) write(p []byte) (int, error) {
 	}
 }
 
-// pipeEnd is a net.Conn. Closing it ends both directions; what was written before can still be read.
+// pipeEnd is a net.Conn. Closing it ends both directions; what was written before can still be
+// read.
 type pipeEnd struct{ in, out *half }
 
 func (e *pipeEnd) Read(p []byte) (int, error)  { return e.in.read(p) }

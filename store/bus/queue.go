@@ -18,8 +18,10 @@ import (
 	"goalcast"
 )
 
-// queueName is the queue in Redis that a task waits in: one for what is urgent and one for the rest, of each owner ("ingest" of "ingest:document"). A process takes
-// tasks only from queues of owners that it has a handler of: a process for pushes would otherwise take those that only one for feeds can run.
+// queueName is the queue that a task waits in: each owner ("ingest" of "ingest:document") has one
+// for what is urgent and one for the rest. A process takes tasks only from queues of owners for
+// which it has a handler: a process for pushes would otherwise take those that only one for feeds
+// can run.
 func queueName(kind string, urgent bool) string {
 	owner, _, _ := strings.Cut(kind, ":")
 	if urgent {
@@ -32,21 +34,24 @@ func queueName(kind string, urgent bool) string {
 type QueueOptions struct {
 	Prefix  string // of the queues' names, as that of Options
 	Workers int    // tasks at a time in this process; 10
-	// CheckInterval is how often an idle worker asks for a task, and so how long one waits at most when nothing else is to do; 200 ms.
+	// CheckInterval is how often an idle worker asks for a task, and so how long one waits at most
+	// when nothing else is to do; 200 ms.
 	CheckInterval time.Duration
 	// DelayedInterval is how often tasks with a Delay, and retries, are looked at; 500 ms.
 	DelayedInterval time.Duration
-	// StopTimeout is how long Run waits for tasks under way when ctx ends; after that they are left to another process, or the next start; 8 s.
+	// StopTimeout is how long Run waits for running tasks when ctx ends; after that they are left
+	// to another process, or the next start; 8 s.
 	StopTimeout time.Duration
 	// TaskLimit is how long a task may run before its context ends; 5 min.
 	TaskLimit time.Duration
-	// RetryPause gives the pause before the next try after n failed ones; by default 1 s, 2 s, 4 s, ... up to 5 min, each shortened at random
-	// by up to a quarter.
+	// RetryPause gives the pause before the next try after n failed ones; by default 1 s, 2 s, 4 s,
+	// ... up to 5 min, each shortened at random by up to a quarter.
 	RetryPause func(n int) time.Duration
 }
 
-// Queue holds work for later, in Redis: retries, replays, batches of pushes. A task runs at least once, and in one process at a time. Redis may
-// lose tasks (a wipe), so whoever enqueues knows from the database what is still to do.
+// Queue holds work for later: retries, replays, batches of pushes. A task runs at least once, and
+// in one process at a time. Redis may lose tasks (a wipe): the callers know from the database what
+// is still to do.
 type Queue struct {
 	redis     *Redis
 	options   QueueOptions
@@ -70,10 +75,13 @@ func NewQueue(r *Redis, options QueueOptions, log *slog.Logger, reg prometheus.R
 	if options.RetryPause == nil {
 		options.RetryPause = retryPause
 	}
-	return &Queue{redis: r, options: options, names: r.names(options.Prefix), log: log, client: asynq.NewClientFromRedisClient(r.client),
-		inspector: asynq.NewInspectorFromRedisClient(r.client), handlers: map[string]func(context.Context, []byte) error{},
-		done: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store", Name: "tasks_total",
-			Help: "Tasks that were run, by kind and result: done, retry (failed, to be tried again) or dead (given up)."}, []string{"kind", "result"})}
+	done := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Namespace: "goalcast", Subsystem: "store", Name: "tasks_total",
+		Help: "Tasks that were run, by kind and result: done, retry (failed, to be tried again) or dead (given up).",
+	}, []string{"kind", "result"})
+	return &Queue{redis: r, options: options, names: r.names(options.Prefix), log: log, done: done,
+		client: asynq.NewClientFromRedisClient(r.client), inspector: asynq.NewInspectorFromRedisClient(r.client),
+		handlers: map[string]func(context.Context, []byte) error{}}
 }
 
 func retryPause(n int) time.Duration {
@@ -81,16 +89,18 @@ func retryPause(n int) time.Duration {
 	return d - rand.N(d/4)
 }
 
-// Handle says who runs tasks of a kind ("ingest:document": whose it is, and what); before Run, which wants one at least. A handler's error means that the task is tried again, as often as Task.Retries says,
-// unless it is ErrPermanent.
+// Handle sets the handler of a kind of task ("ingest:document": whose it is, and what); call it
+// before Run, which needs at least one. When a handler returns an error, the task is tried again as
+// often as Task.Retries says, unless the error is ErrPermanent.
 func (q *Queue) Handle(kind string, run func(ctx context.Context, payload []byte) error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.handlers[kind] = run
 }
 
-// Enqueue adds a task; one whose ID is waiting or running already is not added again, and that is no error. A task with the ID of one that was
-// given up takes its place. A Delay is kept to the second, rounded up. ErrUnavailable: it may or may not have been added; trying again is safe if it has an ID.
+// Enqueue adds a task. If one with its ID is waiting or running already, nothing is added, and that
+// is no error; one that was given up is replaced. A Delay is kept to the second, rounded up.
+// ErrUnavailable: it may or may not have been added; trying again is safe if it has an ID.
 func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
 	queue := q.names.queue(queueName(t.Kind, t.Urgent))
 	options := []asynq.Option{asynq.Queue(queue), asynq.MaxRetry(t.Retries), asynq.Timeout(q.options.TaskLimit)}
@@ -98,7 +108,8 @@ func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
 		options = append(options, asynq.TaskID(t.ID))
 	}
 	if t.Delay > 0 {
-		// asynq keeps whole seconds and drops the rest: a second more, so that it is never too early.
+		// asynq keeps whole seconds and drops the rest: a second more, so that it is never too
+		// early.
 		options = append(options, asynq.ProcessAt(time.Now().Add(t.Delay+time.Second)))
 	}
 	_, err := q.client.EnqueueContext(ctx, asynq.NewTask(t.Kind, t.Payload), options...)
@@ -106,7 +117,8 @@ func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
 		if !q.forgetDead(queue, t.ID) {
 			return nil
 		}
-		if _, err = q.client.EnqueueContext(ctx, asynq.NewTask(t.Kind, t.Payload), options...); errors.Is(err, asynq.ErrTaskIDConflict) {
+		_, err = q.client.EnqueueContext(ctx, asynq.NewTask(t.Kind, t.Payload), options...)
+		if errors.Is(err, asynq.ErrTaskIDConflict) {
 			return nil // another process was first
 		}
 	}
@@ -116,17 +128,18 @@ func (q *Queue) Enqueue(ctx context.Context, t goalcast.Task) error {
 	return nil
 }
 
-// forgetDead removes a task that was given up and says whether it did.
+// forgetDead removes a task that was given up and reports whether it did.
 func (q *Queue) forgetDead(queue, id string) bool {
 	info, err := q.inspector.GetTaskInfo(queue, id)
 	if err != nil {
 		return errors.Is(err, asynq.ErrTaskNotFound) // it ended just now
 	}
-	return (info.State == asynq.TaskStateArchived || info.State == asynq.TaskStateCompleted) && q.inspector.DeleteTask(queue, id) == nil
+	return (info.State == asynq.TaskStateArchived || info.State == asynq.TaskStateCompleted) &&
+		q.inspector.DeleteTask(queue, id) == nil
 }
 
-// Run works on tasks until ctx ends, and returns its error once those under way have ended (StopTimeout). Redis may be away at the start, or go
-// and come back: the workers ask again.
+// Run works on tasks until ctx ends, and returns its error once the running ones have ended
+// (StopTimeout). Redis may be away at the start, or go and come back: the workers ask again.
 func (q *Queue) Run(ctx context.Context) error {
 	server := asynq.NewServerFromRedisClient(q.redis.client, q.config())
 	if err := server.Start(asynq.HandlerFunc(q.process)); err != nil {
@@ -157,7 +170,7 @@ func (q *Queue) config() asynq.Config {
 	}
 }
 
-// process runs one task, counts it, and logs what went wrong: nobody else sees a task's error.
+// process runs one task, counts it, and logs what went wrong: nothing else sees a task's error.
 func (q *Queue) process(ctx context.Context, t *asynq.Task) error {
 	q.mu.Lock()
 	run := q.handlers[t.Type()]
@@ -193,8 +206,8 @@ func (q *Queue) process(ctx context.Context, t *asynq.Task) error {
 const asynqLogEvery = time.Minute
 
 // asynqLog passes on what asynq says: the first warning, then one a minute with the number of those
-// left out. A task's own error is not among them; process logs that. Fatal is not followed by an exit
-// here, and "info" is about asynq's inner parts.
+// left out. A task's own error is not among them; process logs that. Fatal is not followed by an
+// exit here, and "info" is about asynq's inner parts.
 type asynqLog struct {
 	log *slog.Logger
 	now func() time.Time

@@ -55,16 +55,17 @@ func (c *crew) count(payload string) int {
 	return c.runs[payload]
 }
 
-// newQueue runs a queue whose tasks of kind "test" succeed, unless their payload says otherwise: "twice" fails the first two times, "never" always,
-// "permanent" for good.
+// newQueue runs a queue whose tasks of kind "test" succeed, unless their payload says otherwise:
+// "twice" fails the first two times, "never" always, "permanent" for good.
 func newQueue(t testing.TB, url string) (*Queue, *crew) {
 	t.Helper()
 	r, err := OpenRedis(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := NewQueue(r, QueueOptions{CheckInterval: 20 * time.Millisecond, DelayedInterval: 50 * time.Millisecond, StopTimeout: 5 * time.Second,
-		RetryPause: func(int) time.Duration { return 50 * time.Millisecond }}, quiet(), prometheus.NewRegistry())
+	q := NewQueue(r, QueueOptions{CheckInterval: 20 * time.Millisecond, DelayedInterval: 50 * time.Millisecond,
+		StopTimeout: 5 * time.Second,
+		RetryPause:  func(int) time.Duration { return 50 * time.Millisecond }}, quiet(), prometheus.NewRegistry())
 	c := &crew{t: t, runs: map[string]int{}}
 	q.Handle("test", func(_ context.Context, payload []byte) error {
 		c.mu.Lock()
@@ -109,14 +110,16 @@ func task(payload string) goalcast.Task {
 	return goalcast.Task{Kind: "test", ID: "test:" + payload, Payload: []byte(payload), Retries: 5}
 }
 
-// TestTasksOfOthersAreLeftAlone: a process that only sends pushes took the documents of one for feeds, and used up their tries.
+// TestTasksOfOthersAreLeftAlone: a process that only sends pushes took the documents of one for
+// feeds, and used up their tries.
 func TestTasksOfOthersAreLeftAlone(t *testing.T) {
 	bustest.OnRedises(t, func(t *testing.T, url string) {
 		pushes, theirs := newQueue(t, url) // takes "test" only
 		other := goalcast.Task{Kind: "feeds:document", ID: "feeds:1", Payload: []byte("1"), Urgent: true, Retries: 1}
 		theirs.add(pushes, other, task("mine"))
 		theirs.until("mine", 1)
-		if states, err := pushes.Queues(t.Context()); err != nil || len(states) != 2 || states[0].Name != "feeds.urgent" || states[0].Waiting != 1 {
+		if states, err := pushes.Queues(t.Context()); err != nil || len(states) != 2 ||
+			states[0].Name != "feeds.urgent" || states[0].Waiting != 1 {
 			t.Errorf("queues: %+v, %v", states, err)
 		}
 		if got := testutil.ToFloat64(pushes.done.WithLabelValues("unknown", "retry")); got != 0 {
@@ -292,7 +295,8 @@ func TestDeadTasksAreRevived(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { defer close(ended); q.Run(ctx) }()
 		defer func() { cancel(); <-ended }()
-		if err := q.Enqueue(t.Context(), goalcast.Task{Kind: "test:work", ID: "work:1", Payload: []byte("7"), Urgent: true, Retries: 3}); err != nil {
+		if err := q.Enqueue(t.Context(), goalcast.Task{Kind: "test:work", ID: "work:1", Payload: []byte("7"),
+			Urgent: true, Retries: 3}); err != nil {
 			t.Fatal(err)
 		}
 		c.until("7", 1)
@@ -302,7 +306,8 @@ func TestDeadTasksAreRevived(t *testing.T) {
 				t.Fatal("not dead", err)
 			}
 		}
-		if d := dead[0]; d.ID != "work:1" || d.Kind != "test:work" || d.Payload != "7" || d.Tries != 1 || d.Error == "" || time.Since(d.Died) > time.Minute {
+		if d := dead[0]; d.ID != "work:1" || d.Kind != "test:work" || d.Payload != "7" || d.Tries != 1 ||
+			d.Error == "" || time.Since(d.Died) > time.Minute {
 			t.Errorf("dead: %+v", d)
 		}
 		if states, err := q.Queues(t.Context()); err != nil || states[0].Dead != 1 {

@@ -16,7 +16,8 @@ import (
 
 // How long a Rate waits for Redis.
 const (
-	// rateTimeout is how long Redis may take to answer before the process goes by its own share: what waits are goals.
+	// rateTimeout is how long Redis may take to answer before the process goes by its own share:
+	// what waits are goals.
 	rateTimeout = 250 * time.Millisecond
 	// rateAway is how long Redis is not asked again after that.
 	rateAway = time.Second
@@ -25,7 +26,7 @@ const (
 // errRedisAway says that Redis did not answer a moment ago.
 var errRedisAway = errors.New("redis is away")
 
-// RateOptions say what a Rate lets through. Prefix may be empty.
+// RateOptions are what a Rate lets through. Prefix may be empty.
 type RateOptions struct {
 	Prefix    string // of the key in Redis; "goalcast"
 	Name      string // all Rates of one name share one limit
@@ -34,7 +35,8 @@ type RateOptions struct {
 	Processes int    // how many share the limit: each takes its part of it while Redis is away; at least 1
 }
 
-// Rate is a limit that all processes on one Redis share. While Redis is away each process keeps to its own part of it.
+// Rate is a limit that all processes on one Redis share. While Redis is away each process keeps to
+// its own part of it.
 type Rate struct {
 	options RateOptions
 	key     string
@@ -48,7 +50,7 @@ type Rate struct {
 	away time.Time // Redis is not asked before; zero while it answers
 }
 
-// NewRate makes a Rate; it asks nothing of Redis.
+// NewRate makes a Rate; it does not contact Redis.
 func NewRate(r *Redis, o RateOptions, log *slog.Logger, reg prometheus.Registerer) *Rate {
 	o.PerMinute, o.Burst, o.Processes = max(1, o.PerMinute), max(1, o.Burst), max(1, o.Processes)
 	return &Rate{
@@ -56,12 +58,14 @@ func NewRate(r *Redis, o RateOptions, log *slog.Logger, reg prometheus.Registere
 		limit:  redis_rate.Limit{Rate: o.PerMinute, Period: time.Minute, Burst: o.Burst},
 		shared: redis_rate.NewLimiter(r.client),
 		own:    rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60/float64(o.Processes)), o.Burst),
-		alone: promauto.With(reg).NewCounter(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store", Name: "rate_alone_total",
+		alone: promauto.With(reg).NewCounter(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store",
+			Name: "rate_alone_total",
 			Help: "Messages let through by this process's own share of a rate, since Redis did not answer."}),
 	}
 }
 
-// Wait blocks until n more may go. Its only error is that of ctx, or that its deadline will come first.
+// Wait blocks until n more may go. Its only error is that of ctx, or that its deadline will come
+// first.
 func (r *Rate) Wait(ctx context.Context, n int) error {
 	for n > 0 {
 		part := min(n, r.options.Burst)
@@ -97,7 +101,8 @@ func (r *Rate) wait(ctx context.Context, n int) error {
 	}
 }
 
-// ask takes n from the limit that is shared, or says how long to wait before it is asked again. An error says that Redis is away.
+// ask takes n from the shared limit, or returns how long to wait before it is asked again. An error
+// means that Redis is away.
 func (r *Rate) ask(ctx context.Context, n int) (pause time.Duration, err error) {
 	r.mu.Lock()
 	away := r.away

@@ -74,7 +74,8 @@ func TestRateInThisProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	all := []*Rate{NewRate(r, RateOptions{Name: "test", PerMinute: 6000, Burst: 50}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())}
+	all := []*Rate{NewRate(r, RateOptions{Name: "test", PerMinute: 6000, Burst: 50}, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry())}
 	if took := drain(t, all, 100); took < 500*time.Millisecond {
 		t.Errorf("100 messages took %v", took)
 	}

@@ -1,8 +1,10 @@
-// Package bus holds the only Redis of goalcast: the bus (Bus: events in order, and the newest values of states), the queue
-// of work for later (Queue) and limits that processes share (Rate). Redis may be wiped at any moment, and nothing is lost
-// but seconds: what still has to happen is in the database, and callers bring it back. Keys lists all that is in Redis.
+// Package bus holds the only Redis of goalcast: the bus (Bus: events in order, and the newest
+// values of states), the queue of work for later (Queue) and limits that processes share (Rate).
+// Redis may be wiped at any moment, and nothing is lost but seconds: what still has to happen is in
+// the database, and callers bring it back. Keys lists all that is in Redis.
 //
-// Its goroutines are those of Listen and Queue.Run, which end before these return; everything else runs on the caller's.
+// Its goroutines are those of Listen and Queue.Run, which end before these return; everything else
+// runs on the caller's.
 package bus
 
 import (
@@ -22,11 +24,13 @@ import (
 	"goalcast"
 )
 
-// redisTimeout is how long a connection to Redis may take to be made, and a command to be answered. Longer than any
-// healthy answer, and short enough that a dead server is noticed before viewers have to be told (Options.StaleAfter).
+// redisTimeout is how long a connection to Redis may take to be made, and a command to be answered:
+// longer than any healthy answer, and short enough that a dead server is noticed before viewers
+// have to be told (Options.StaleAfter).
 const redisTimeout = 2 * time.Second
 
-// Redis is a Redis server, a master chosen by Sentinels, a cluster, or a server inside this process.
+// Redis is a Redis server, a master chosen by Sentinels, a cluster, or a server inside this
+// process.
 type Redis struct {
 	client   redis.UniversalClient
 	db       int // number of the database; 0 in clusters, which have but one
@@ -36,23 +40,27 @@ type Redis struct {
 	stop     func()               // ends and waits for what makes time pass in the embedded server
 }
 
-// OpenRedis reads the URL and makes a client; nothing is connected yet, so that goalcast starts while Redis is away. The
-// URLs:
+// OpenRedis reads the URL and makes a client; nothing is connected yet, so that goalcast starts
+// while Redis is away. The URLs:
 //
-//	embedded                                                     a server in this process, which nobody else can reach; empty at start
-//	redis://[user:password@]host:port[/db], rediss://...         one server, without and with TLS
-//	redis+sentinel://[user:password@]host:port,.../master[?db=0] the master of that name; the hosts are Sentinels
-//	redis+cluster://[user:password@]host:port,...                a cluster; the hosts are some of its nodes
+//	embedded                                      in this process, empty at start, for nobody else
+//	redis://[user:password@]host:port[/db]        one server; rediss:// with TLS
+//	redis+sentinel://[user:password@]host:port,.../master[?db=0]
+//	                                              the master of that name; the hosts are Sentinels
+//	redis+cluster://[user:password@]host:port,... a cluster; the hosts are some of its nodes
 //
-// The latter two take ?tls=true; Sentinels' own password is ?sentinel_password=. All take the parameters of go-redis' URLs.
+// The latter two take ?tls=true; Sentinels' own password is ?sentinel_password=. All take the
+// parameters of go-redis' URLs.
 func OpenRedis(rawURL string) (*Redis, error) {
 	r := &Redis{conns: &conns{open: map[*trackedConn]struct{}{}}}
 	open := map[string]func(string) error{
-		"embedded": r.openEmbedded, "redis": r.openServer, "rediss": r.openServer, "redis+sentinel": r.openSentinel, "redis+cluster": r.openCluster,
+		"embedded": r.openEmbedded, "redis": r.openServer, "rediss": r.openServer, "redis+sentinel": r.openSentinel,
+		"redis+cluster": r.openCluster,
 	}
 	scheme, _, _ := strings.Cut(rawURL, "://")
 	if open[scheme] == nil {
-		return nil, fmt.Errorf("Redis URL: want embedded, redis://, rediss://, redis+sentinel:// or redis+cluster://, not %.16q", scheme)
+		return nil, fmt.Errorf("Redis URL: want embedded, redis://, rediss://, redis+sentinel:// or redis+cluster://, "+
+			"not %.16q", scheme)
 	}
 	if err := open[scheme](rawURL); err != nil {
 		return nil, fmt.Errorf("Redis URL: %w", err)
@@ -69,7 +77,8 @@ func (r *Redis) openServer(rawURL string) error {
 	if err != nil {
 		return errNotURL
 	}
-	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
+	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled,
+		&o.DisableIdentity)
 	o.MaintNotificationsConfig = noMaintNotifications()
 	r.conns.tls, o.Dialer = o.TLSConfig, r.conns.dial
 	r.client, r.db = redis.NewClient(o), o.DB
@@ -81,7 +90,8 @@ func (r *Redis) openSentinel(rawURL string) error {
 	if err != nil {
 		return err
 	}
-	// go-redis has the master's name and account among the parameters, and the Sentinels' own account in front of the host.
+	// go-redis expects the master's name and account among the parameters, and the Sentinels' own
+	// account in front of the host.
 	q := u.Query()
 	password, _ := u.User.Password()
 	q.Set("master_name", strings.Trim(u.Path, "/"))
@@ -98,7 +108,8 @@ func (r *Redis) openSentinel(rawURL string) error {
 	case o.MasterName == "":
 		return errors.New("redis+sentinel:// wants the master's name as its path")
 	}
-	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
+	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled,
+		&o.DisableIdentity)
 	r.conns.useTLS(o.TLSConfig)
 	o.Dialer = r.conns.dial
 	r.client, r.db = redis.NewFailoverClient(o), o.DB
@@ -114,7 +125,8 @@ func (r *Redis) openCluster(rawURL string) error {
 	if err != nil {
 		return err
 	}
-	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled, &o.DisableIdentity)
+	prepare(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.DialerRetries, &o.ContextTimeoutEnabled,
+		&o.DisableIdentity)
 	o.MaintNotificationsConfig = noMaintNotifications()
 	r.conns.useTLS(o.TLSConfig)
 	o.Dialer = r.conns.dial
@@ -127,8 +139,8 @@ func (r *Redis) openCluster(rawURL string) error {
 // errNotURL does not show the URL: it may hold a password.
 var errNotURL = errors.New("not a Redis URL")
 
-// oneHost makes a URL with several hosts one that go-redis' own parsers read: the first host stays in its place, the others become parameters, and TLS goes
-// into the scheme.
+// oneHost rewrites a URL with several hosts as one that go-redis' own parsers read: the first host
+// stays in its place, the others become parameters, and TLS goes into the scheme.
 func oneHost(rawURL string) (*url.URL, error) {
 	_, rest, _ := strings.Cut(rawURL, "://")
 	end := strings.IndexAny(rest, "/?")
@@ -160,8 +172,8 @@ func oneHost(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// prepare sets what all kinds of client have in common. A command is retried by the client (three times by default): all of ours may
-// run twice.
+// prepare sets what all kinds of client have in common. The client repeats a command (three times
+// by default): all of ours may run twice.
 func prepare(dial, read, write *time.Duration, dials *int, obeyContext, noIdentity *bool) {
 	*dial, *read, *write = redisTimeout, redisTimeout, redisTimeout
 	*dials = 1 // it is tried again anyway, with pauses of our own
@@ -173,7 +185,7 @@ func noMaintNotifications() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// Ping asks whether Redis answers; ErrUnavailable otherwise.
+// Ping checks that Redis answers; ErrUnavailable otherwise.
 func (r *Redis) Ping(ctx context.Context) error {
 	return wrapRedis("ping Redis", r.client.Ping(ctx).Err())
 }
@@ -188,8 +200,9 @@ func (r *Redis) Close() error {
 	return err
 }
 
-// wrapRedis says what was being done. An error that is no answer of the server is ErrUnavailable, and so are the answers of a server that
-// is not the one to ask, or cannot now (see redisconns.go); not the caller's own giving up.
+// wrapRedis adds what was being done. An error that is no answer of the server is ErrUnavailable,
+// and so are the answers of a server that is not the one to ask, or cannot answer now (conns.go);
+// the caller's own cancellation is not.
 func wrapRedis(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -204,8 +217,8 @@ func wrapRedis(doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, goalcast.ErrUnavailable, err)
 }
 
-// LogRedisTo sends what the Redis client itself has to say (connections that break) to the log. It is for the whole process, and called once,
-// by the command, before OpenRedis.
+// LogRedisTo sends what the Redis client itself logs (broken connections) to the log. It is for the
+// whole process: the command calls it once, before OpenRedis.
 func LogRedisTo(log *slog.Logger) { redis.SetLogger(redisLog{log}) }
 
 type redisLog struct{ log *slog.Logger }

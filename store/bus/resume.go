@@ -7,7 +7,8 @@ import (
 	"goalcast"
 )
 
-// resume brings the listener to the head of the stream: by what it missed, or by a Reset and the history that there is.
+// resume brings the listener to the head of the stream: with what it missed, or with a Reset and
+// the history that there is.
 func (r *reader) resume(ctx context.Context) error {
 	missed, restarted := 0, false
 	for {
@@ -84,15 +85,15 @@ func (r *reader) compare(p page, seen goalcast.Cursor) int {
 	return whole
 }
 
-// catchUp delivers a page's events that follow what was seen, and says how many, and whether the head is reached. After a restart the page is
-// of no use, and it says (0, false).
+// catchUp delivers those events of a page that follow what was seen, counts them, and reports
+// whether the head is reached. After a restart the page is of no use, and it returns 0, false.
 func (r *reader) catchUp(p page, seen goalcast.Cursor) (n int, atHead bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.seen != seen {
 		return 0, false
 	}
-	r.heard = time.Now()
+	r.lastSign = time.Now()
 	for _, e := range p.entries {
 		if e.offset == r.seen.Offset+1 {
 			r.deliverLocked(e)
@@ -102,7 +103,7 @@ func (r *reader) catchUp(p page, seen goalcast.Cursor) (n int, atHead bool) {
 	return n, r.seen.Offset == p.head.Offset
 }
 
-// restart places the listener so that it gets the newest History events that the stream has.
+// restart places the listener so that it gets the newest History events of the stream.
 func (r *reader) restart(ctx context.Context, head goalcast.Cursor) error {
 	from := head.Offset - min(head.Offset, uint64(r.bus.options.History)) + 1
 	p, err := r.bus.read(ctx, from, 1)
@@ -116,24 +117,24 @@ func (r *reader) restart(ctx context.Context, head goalcast.Cursor) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bus.log.Info("stream begins", "after", start.String(), "before", r.seen.String())
-	r.seen, r.prints = start, [printsKept]uint64{}
-	r.heard = time.Now()
+	r.seen, r.fingerprints = start, [fingerprintsKept]uint64{}
+	r.lastSign = time.Now()
 	r.stale = true // until the history is delivered
 	r.bus.metrics.resets.Inc()
 	r.listener.Reset(start)
 	return nil
 }
 
-// fresh tells the listener that it is live: after the start, after a reset, and after a silence.
+// fresh tells the listener that it is live: at the start, after a reset, and after a silence.
 func (r *reader) fresh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.heard = time.Now()
+	r.lastSign = time.Now()
 	if r.stale {
-		if r.told {
-			r.bus.log.Info("the bus is heard again")
+		if r.reported {
+			r.bus.log.Info("the bus is back")
 		}
-		r.stale, r.told = false, false
+		r.stale, r.reported = false, false
 		r.bus.metrics.stale.Set(0)
 		r.listener.Stale(false)
 	}

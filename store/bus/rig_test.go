@@ -76,8 +76,10 @@ func (r *rig) insist(events ...goalcast.Event) {
 // goals are events of a match with Seq from to to.
 func goals(match goalcast.MatchID, from, to int64) (list []goalcast.Event) {
 	for seq := from; seq <= to; seq++ {
-		list = append(list, goalcast.Event{ID: fmt.Sprintf("test:%d:%d", match, seq), Revision: 1, Status: goalcast.Confirmed,
-			Kind: goalcast.KindGoal, Seq: seq, Match: match, Topics: []goalcast.Topic{goalcast.ForMatch(match), goalcast.ForTeam(1)},
+		list = append(list, goalcast.Event{ID: fmt.Sprintf("test:%d:%d", match, seq), Revision: 1,
+			Status: goalcast.Confirmed,
+			Kind:   goalcast.KindGoal, Seq: seq, Match: match, Topics: []goalcast.Topic{goalcast.ForMatch(match),
+				goalcast.ForTeam(1)},
 			Team: 1, Period: goalcast.FirstHalf, Minute: int(seq), Goal: &goalcast.Goal{Type: goalcast.OpenPlay}})
 	}
 	return list
@@ -85,8 +87,7 @@ func goals(match goalcast.MatchID, from, to int64) (list []goalcast.Event) {
 
 // message is an editor's message.
 func message(id, body string) goalcast.Event {
-	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
-		Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
+	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
 }
 
 func sequence(from, to int64) (list []int64) {

@@ -2,8 +2,9 @@ package bus
 
 import "github.com/redis/go-redis/v9"
 
-// ensureEpoch gives local variables epoch and offset (a number) and makes them if the memory of the bus is gone. KEYS[1] head, KEYS[2] stream,
-// ARGV[1] a random epoch to take then. Offsets are exact up to 2^53.
+// ensureEpoch gives local variables epoch and offset (a number) and makes them if the memory of the
+// bus is gone. KEYS[1] head, KEYS[2] stream, ARGV[1] a random epoch to take then. Offsets are exact
+// up to 2^53.
 const ensureEpoch = `
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
@@ -14,32 +15,39 @@ end
 local offset = tonumber(redis.call('HGET', KEYS[1], 'offset'))
 `
 
-// publishScript publishes events in order. KEYS: 3 and 4 seen in this and in the last period; from 5 what was sent of each event's match. ARGV: 2 channel,
-// 3 PUBLISH or SPUBLISH, 4 length of the stream, 5 and 6 how long seen and sent are kept, s, 7 of how many numbers; from 8 for each event: key, fingerprint, Seq, mode, JSON. The
-// answers, one per event: its offset, 0 for one that was published before, -1 for a hole: an earlier one of its match has to come first. mode "strict" calls
-// it a hole too if nothing is known of a match and the event is not its first, since after a wipe the earlier ones may not have been published; "holes" takes
-// every event. On the channel it says "e <epoch> <offset> <event>".
+// publishScript publishes events in order. KEYS: 3 and 4 seen in this and in the last period; from
+// 5 what was sent of each event's match. ARGV: 2 channel, 3 PUBLISH or SPUBLISH, 4 length of the
+// stream, 5 and 6 how long seen and sent are kept, s, 7 of how many numbers; from 8 for each event:
+// key, fingerprint, Seq, mode, JSON. The answers, one per event: its offset, 0 for one that was
+// published before, -1 for a hole: an earlier one of its match has to come first. mode "strict"
+// calls it a hole too if nothing is known of a match and the event is not its first, since after a
+// wipe the earlier ones may not have been published; "holes" takes every event. On the channel it
+// says "e <epoch> <offset> <event>".
 //
-// What was sent of a match: last, its highest Seq, and by Seq which event had it, "<fingerprint> <epoch>".
+// What was sent of a match: last, its highest Seq, and by Seq which event had it, "<fingerprint>
+// <epoch>".
 //
-// A revision of a match was published before if its Seq was, with the same fingerprint. With another one the database has lost what had the number before, by a
-// failover or a restore: the event is published, and what came after that number in the match is forgotten. If viewers may have been told of what was lost,
-// which is so if it was published in this epoch, another epoch begins, so that all are reset.
+// A revision of a match was published before if its Seq was, with the same fingerprint. With
+// another one the database has lost what had the number before, by a failover or a restore: the
+// event is published, and what came after that number in the match is forgotten. If viewers may
+// have been told of what was lost, which is so if it was published in this epoch, another epoch
+// begins, so that all are reset.
 const publishScript = ensureEpoch + `
 local answers = {}
 for i = 1, (#ARGV - 7) / 5 do
 	local sent, at = KEYS[4 + i], 3 + 5 * i
-	local key, print, seq, mode, body = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4]
+	local key, fingerprint, seq, mode, body = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4]
 	local known, repeated, other
 	if seq > 0 then
 		local got = redis.call('HMGET', sent, 'last', ARGV[at + 2])
 		known = got[1] and tonumber(got[1])
 		if known and seq <= known then
-			repeated = not got[2] or string.sub(got[2], 1, #print + 1) == print .. ' '
+			repeated = not got[2] or string.sub(got[2], 1, #fingerprint + 1) == fingerprint .. ' '
 			other = got[2]
 		end
 	else
-		repeated = redis.call('SISMEMBER', KEYS[3], key .. print) == 1 or redis.call('SISMEMBER', KEYS[4], key .. print) == 1
+		repeated = redis.call('SISMEMBER', KEYS[3], key .. fingerprint) == 1
+			or redis.call('SISMEMBER', KEYS[4], key .. fingerprint) == 1
 	end
 	if repeated then
 		answers[i] = 0
@@ -56,13 +64,13 @@ for i = 1, (#ARGV - 7) / 5 do
 		redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], place .. '-0', 'e', body)
 		redis.call('HSET', KEYS[1], 'offset', place)
 		if seq > 0 then
-			redis.call('HSET', sent, 'last', ARGV[at + 2], ARGV[at + 2], print .. ' ' .. epoch)
+			redis.call('HSET', sent, 'last', ARGV[at + 2], ARGV[at + 2], fingerprint .. ' ' .. epoch)
 			if seq > tonumber(ARGV[7]) then
 				redis.call('HDEL', sent, string.format('%.0f', seq - ARGV[7]))
 			end
 			redis.call('EXPIRE', sent, ARGV[6])
 		else
-			redis.call('SADD', KEYS[3], key .. print)
+			redis.call('SADD', KEYS[3], key .. fingerprint)
 			redis.call('EXPIRE', KEYS[3], ARGV[5])
 		end
 		redis.call(ARGV[3], ARGV[2], 'e ' .. epoch .. ' ' .. place .. ' ' .. body)
@@ -72,13 +80,15 @@ end
 return answers
 `
 
-// readScript returns epoch, offset and the stream's entries from offset ARGV[2] on, at most ARGV[3].
+// readScript returns epoch, offset and the stream's entries from offset ARGV[2] on, at most
+// ARGV[3].
 const readScript = ensureEpoch + `
 return {epoch, offset, redis.call('XRANGE', KEYS[2], ARGV[2] .. '-0', '+', 'COUNT', ARGV[3])}
 `
 
-// beatScript says "b <epoch> <offset>" on the channel if nobody else does: KEYS[3] beat, ARGV 2 channel, 3 PUBLISH or SPUBLISH, 4 how long the others keep quiet, ms.
-const beatScript = `
+// heartbeatScript publishes "b <epoch> <offset>" if no other process has: KEYS[3] beat, ARGV 2
+// channel, 3 PUBLISH or SPUBLISH, 4 how long the others stay silent, ms.
+const heartbeatScript = `
 if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[4]) then
 	return 0
 end
@@ -87,8 +97,9 @@ redis.call(ARGV[3], ARGV[2], 'b ' .. epoch .. ' ' .. string.format('%.0f', offse
 return 1
 `
 
-// rollScript begins a new epoch, ARGV[1], if the epoch is still ARGV[4] and the bus went back in time: its offset is below ARGV[5], which was seen.
-// That is what a failover to a replica does that did not have everything, or a restart from an old file. ARGV[6] "1": whatever the offset.
+// rollScript begins a new epoch, ARGV[1], if the epoch is still ARGV[4] and the bus went back in
+// time: its offset is below ARGV[5], which was seen. That is what a failover to a replica does that
+// did not have everything, or a restart from an old file. ARGV[6] "1": whatever the offset.
 const rollScript = ensureEpoch + `
 if epoch == ARGV[4] and (offset < tonumber(ARGV[5]) or ARGV[6] == '1') then
 	redis.call('DEL', KEYS[2])
@@ -99,8 +110,10 @@ end
 return 0
 `
 
-// stateScript keeps and tells states of one topic that are newer than what is known. KEYS[1] a hash of "<version> <state>" by key; ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how long
-// the topic is kept, s; then for each state: key, version as text of fixed length, JSON. It returns how many were new.
+// stateScript stores and publishes the states of one topic that are newer than what is known.
+// KEYS[1] is a hash of "<version> <state>" by key. ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how
+// long the topic is kept, s; then for each state: key, version as text of fixed length, JSON. It
+// returns how many were new.
 const stateScript = `
 local lines = {}
 for i = 4, #ARGV, 3 do
@@ -118,9 +131,10 @@ return #lines
 `
 
 // scripts are sent once and then called by their hash; a server that forgot them gets them again.
-type scripts struct{ publish, read, beat, roll, state *redis.Script }
+type scripts struct{ publish, read, heartbeat, roll, state *redis.Script }
 
 func newScripts() scripts {
-	return scripts{redis.NewScript(publishScript), redis.NewScript(readScript), redis.NewScript(beatScript), redis.NewScript(rollScript),
+	return scripts{redis.NewScript(publishScript), redis.NewScript(readScript), redis.NewScript(heartbeatScript),
+		redis.NewScript(rollScript),
 		redis.NewScript(stateScript)}
 }

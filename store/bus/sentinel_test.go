@@ -9,7 +9,8 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// A Sentinel names another master: the bus goes on there, and no connection stays with the one before.
+// A Sentinel names another master: the bus goes on there, and no connection stays with the one
+// before.
 func TestAMasterThatSentinelReplaces(t *testing.T) {
 	t.Parallel()
 	first := testservers.NewRedis(t)

@@ -16,8 +16,9 @@ import (
 	"goalcast"
 )
 
-// SetState keeps and tells the newest values. Of those that are older than what the bus has nothing is seen. Versions must not be negative.
-// ErrUnavailable: some may have been told; trying again is safe.
+// SetState stores the newest values and publishes them. Values older than what the bus has are
+// dropped. Versions must not be negative. ErrUnavailable: some may have been published; trying
+// again is safe.
 func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 	byTopic := map[goalcast.Topic][]any{}
 	var topics []goalcast.Topic
@@ -49,10 +50,11 @@ func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 	return nil
 }
 
-// versionText is a version as text that sorts like the number; Lua's own numbers are exact up to 2^53 only.
+// versionText is a version as text that sorts like the number: Lua's numbers are exact up to 2^53
+// only.
 func versionText(v int64) string { return fmt.Sprintf("%019d", v) }
 
-// shardOf chooses the topic's shard: by its id, since the ids of matches of one day are spread well enough.
+// shardOf chooses the topic's shard by its id: the ids of one day's matches are spread well enough.
 func (b *Bus) shardOf(t goalcast.Topic) *stateShard {
 	return b.shards[uint64(t.ID)%uint64(len(b.shards))]
 }
@@ -89,9 +91,9 @@ func (b *Bus) latest(ctx context.Context, topics ...goalcast.Topic) ([]goalcast.
 	return list, nil
 }
 
-// Follow asks for a topic's states: the listener gets new values from now on, and the newest ones are returned. unfollow
-// ends it, once; a value that is on its way may still come. A topic stays followed until all who follow it have ended.
-// With an error nothing is followed, and unfollow is nil.
+// Follow subscribes the listener to a topic's states and returns the newest ones. unfollow ends
+// that, once; a value that is on its way may still come. A topic stays subscribed until everyone
+// who follows it has ended. With an error nothing is followed, and unfollow is nil.
 func (b *Bus) Follow(ctx context.Context, t goalcast.Topic) (newest []goalcast.State, unfollow func(), err error) {
 	unfollow = b.shardOf(t).follow(ctx, t)
 	if newest, err = b.latest(ctx, t); err != nil {
@@ -101,8 +103,8 @@ func (b *Bus) Follow(ctx context.Context, t goalcast.Topic) (newest []goalcast.S
 	return newest, unfollow, nil
 }
 
-// stateShard is a connection for state topics. They have their own, apart from the events', so that a flood of prices delays no goal; on a
-// cluster there is one for each node's share.
+// stateShard is a connection for state topics. They have their own, apart from the events', so that
+// a flood of prices delays no goal; in a cluster there is one for each node's share.
 type stateShard struct {
 	bus    *Bus
 	number int
@@ -114,10 +116,10 @@ type stateShard struct {
 	confirmed []goalcast.Topic       // subscribed to, and not looked at since
 }
 
-// latestTopics is how many topics are looked at in one request.
+// latestTopics is how many topics are read in one request.
 const latestTopics = 100
 
-// follow counts one who follows a topic, until unfollow is called.
+// follow counts one follower of a topic until unfollow is called.
 func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) (unfollow func()) {
 	s.mu.Lock()
 	s.followed[t]++
@@ -128,7 +130,8 @@ func (s *stateShard) follow(ctx context.Context, t goalcast.Topic) (unfollow fun
 	default:
 	}
 	if first && conn != nil {
-		_ = s.bus.subscribe(ctx, conn, s.bus.stateChannel(t)) // a broken connection is replaced by run, which subscribes to all
+		// a broken connection is replaced by run, which subscribes to all
+		_ = s.bus.subscribe(ctx, conn, s.bus.stateChannel(t))
 	}
 	return sync.OnceFunc(func() { s.unfollow(t) })
 }
@@ -168,7 +171,8 @@ func (s *stateShard) run(ctx context.Context, r *reader) error {
 	return s.bus.again(ctx, "bus, states", func(ctx context.Context) (bool, error) { return s.session(ctx, r) })
 }
 
-// attach makes the connection the one that follow and unfollow use, and lists the channels to begin with.
+// attach makes the connection the one that follow and unfollow use, and lists the channels to begin
+// with.
 func (s *stateShard) attach(conn *redis.PubSub) (channels []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +183,8 @@ func (s *stateShard) attach(conn *redis.PubSub) (channels []string) {
 	return channels
 }
 
-// session subscribes to all followed topics and delivers until something breaks. A ping each second tells a silent topic from a dead connection.
+// session subscribes to all followed topics and delivers until something breaks. A ping each second
+// distinguishes a silent topic from a dead connection.
 func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -195,7 +200,7 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 	look := make(chan struct{}, 1) // holds a token while there may be something confirmed
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		t := time.NewTicker(s.bus.options.Beat)
+		t := time.NewTicker(s.bus.options.Heartbeat)
 		defer t.Stop()
 		for {
 			if err := conn.Ping(ctx); err != nil {
@@ -246,8 +251,8 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 	return up, err
 }
 
-// confirm notes a topic whose subscription is confirmed, if that is what the answer says. Its newest values have to be looked at: some may have been told
-// between the last look and now.
+// confirm notes a topic whose subscription is confirmed, if that is what the answer says. Its
+// newest values have to be read: some may have been published between the last read and now.
 func (s *stateShard) confirm(m *redis.Subscription) bool {
 	topic, err := stateTopic(m.Channel)
 	if err != nil || !strings.HasSuffix(m.Kind, "subscribe") || strings.HasSuffix(m.Kind, "unsubscribe") {
@@ -259,7 +264,8 @@ func (s *stateShard) confirm(m *redis.Subscription) bool {
 	return true
 }
 
-// look delivers the newest values of topics whose subscriptions were confirmed, many at a time, while others read what is told.
+// look delivers the newest values of topics whose subscriptions were confirmed, many at a time,
+// while another goroutine reads the connection.
 func (s *stateShard) look(ctx context.Context, r *reader) error {
 	for {
 		s.mu.Lock()

@@ -32,14 +32,16 @@ func TestStatesOfFollowedTopics(t *testing.T) {
 		if err != nil || len(got) != 2 || got[0].Key != "away" || got[1].Version != 10 {
 			t.Errorf("follow = %+v, %v", got, err)
 		}
-		if err := r.bus.SetState(t.Context(), []goalcast.State{oddsOf(1, "x", -1)}); !errors.Is(err, goalcast.ErrPermanent) {
+		if err := r.bus.SetState(t.Context(), []goalcast.State{oddsOf(1, "x", -1)}); !errors.Is(err,
+			goalcast.ErrPermanent) {
 			t.Errorf("negative version: %v", err)
 		}
 		big := int64(1)<<62 + 1
 		r.set(oddsOf(1, "home", big), oddsOf(1, "draw", 11), oddsOf(2, "home", 11))
 		r.set(oddsOf(1, "home", big-1))
 		e.Until("new values", func() bool {
-			return e.States["odds:1/home"].Version == big && e.States["odds:1/draw"].Version == 11 && e.States["odds:1/away"].Version == 10
+			return e.States["odds:1/home"].Version == big && e.States["odds:1/draw"].Version == 11 &&
+				e.States["odds:1/away"].Version == 10
 		})
 		e.Lock()
 		if _, ok := e.States["odds:2/home"]; ok {
@@ -134,11 +136,13 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 	}
 }
 
-// What is not listed as produced is not taken: the list is where tests find what must reach viewers.
+// What is not listed as produced is not taken: the list is where tests find what must reach
+// viewers.
 func TestStatesThatAreNotListedAreRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "embedded", Options{})
-	for _, s := range []goalcast.State{{Topic: goalcast.ForMatch(1), Key: "secret"}, {Topic: goalcast.ForTeam(1), Key: "stats"}} {
+	for _, s := range []goalcast.State{{Topic: goalcast.ForMatch(1), Key: "secret"},
+		{Topic: goalcast.ForTeam(1), Key: "stats"}} {
 		s.Value = []byte("1")
 		if err := r.bus.SetState(t.Context(), []goalcast.State{s}); !errors.Is(err, goalcast.ErrPermanent) {
 			t.Errorf("%s of %s: %v", s.Key, s.Topic, err)

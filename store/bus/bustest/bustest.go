@@ -1,5 +1,5 @@
-// Package bustest records what comes over the bus, for tests. A Recorder is filled by the goroutine that
-// listens and read by the test, under its lock.
+// Package bustest records what comes over the bus, for tests. A Recorder is filled by the goroutine
+// that listens and read by the test, under its lock.
 package bustest
 
 import (
@@ -19,8 +19,8 @@ import (
 // Patience is how long a test waits for what must happen; the machine may be busy.
 const Patience = 20 * time.Second
 
-// Recorder is a listener that remembers, and checks at once what must always hold: offsets rise by one
-// within an epoch. Its fields are guarded by its lock.
+// Recorder is a listener that remembers, and checks at once what must always hold: offsets rise by
+// one within an epoch. Its fields are guarded by its lock.
 type Recorder struct {
 	t testing.TB
 	sync.Mutex
@@ -142,7 +142,8 @@ func OnRedises(t *testing.T, test func(t *testing.T, url string)) {
 	}
 }
 
-// clusterOfOne is a Redis Cluster with all slots on one node: commands and channels go the cluster's way.
+// clusterOfOne is a Redis Cluster with all slots on one node: commands and channels go the
+// cluster's way.
 func clusterOfOne(t *testing.T) string {
 	s := testservers.NewRedis(t, "--cluster-enabled", "yes")
 	s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
