@@ -16,7 +16,11 @@ import (
 var arrows = []struct{ from, to, why string }{
 	{"cmd/goalcast", "...", "joins all parts"},
 
-	{"hub", "internal/clientip", "limits are per address"},
+	{"hub/limits", "internal/clientip", "limits are per address"},
+	{"hub/shard", "hub/follow", "connections are counted in the topics they follow, whose states they get"},
+	{"hub/shard", "hub/frame", "frames are what it writes"},
+	{"hub/shard", "hub/limits", "a connection that ends gives its seat back"},
+	{"hub/follow", "hub/frame", "a state is a frame for all its viewers"},
 	{"hub/board", "internal/clientip", "loads are shared out per address"},
 	{"rest", "internal/clientip", "limits are per address"},
 	{"rest", "docs", "serves the description of itself"},

@@ -2,12 +2,12 @@ package hub
 
 import (
 	"cmp"
-	"context"
 	"net/http"
 	"runtime"
 	"time"
 
 	"goalcast"
+	"goalcast/hub/shard"
 )
 
 // Config holds the hub's limits. The zero value is the default of every field; where 0 means "no limit" it says so.
@@ -86,14 +86,11 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// tick is the hub's own clock's step: keep-alive, stall and linger times are counted in it.
-func (c Config) tick() time.Duration {
-	return max(min(time.Second, c.PingInterval/4, c.WriteTimeout/4), 5*time.Millisecond)
-}
-
-// Bus is what the hub needs of the bus beyond what it hears as a goalcast.Listener.
-type Bus interface {
-	// Follow makes the bus deliver the topic's states from now on and returns those known.
-	// unfollow ends it.
-	Follow(context.Context, goalcast.Topic) (known []goalcast.State, unfollow func(), err error)
+// shard is what shards are told.
+func (c Config) shard() shard.Config {
+	return shard.Config{
+		Shards: c.Shards, MaxPending: c.MaxPending, MaxTopics: c.MaxTopics, MessageRate: c.MessageRate, MessageBurst: c.MessageBurst,
+		MaxMessage: c.MaxMessage, PingInterval: c.PingInterval, MaxUnanswered: c.MaxUnanswered, WriteTimeout: c.WriteTimeout,
+		SendBuffer: c.SendBuffer, StateInterval: c.StateInterval, StateShare: c.StateShare, RetrySpread: c.RetrySpread,
+	}
 }

@@ -15,6 +15,10 @@ import (
 
 	"goalcast"
 	"goalcast/hub/board"
+	"goalcast/hub/follow"
+	"goalcast/hub/frame"
+	"goalcast/hub/limits"
+	"goalcast/hub/shard"
 )
 
 // Hub sends what comes over the bus to the viewers of this process. It is the bus's goalcast.Listener and the handler of GET /v1/live.
@@ -23,11 +27,10 @@ type Hub struct {
 	board    *board.Board
 	log      *slog.Logger
 	metrics  *metrics
-	limits   *limits
-	states   *states
-	deflater *deflater // nil: permessage-deflate is off
-	interest interest
-	shards   []*shard
+	limits   *limits.Limits
+	follow   *follow.Registry
+	deflater *frame.Deflater // nil: permessage-deflate is off
+	shards   []*shard.Shard
 
 	running  atomic.Bool
 	draining atomic.Bool
@@ -58,28 +61,26 @@ type Hub struct {
 }
 
 // New makes a hub. It takes no connections before Run. The bus may be nil, then there are no states.
-func New(cfg Config, b *board.Board, bus Bus, log *slog.Logger, reg prometheus.Registerer) *Hub {
+func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prometheus.Registerer) *Hub {
 	cfg = cfg.WithDefaults()
 	h := &Hub{
 		cfg: cfg, board: b, log: log,
-		limits:   newLimits(cfg),
-		interest: interest{count: make(map[goalcast.Topic]int)},
+		limits:   limits.New(limits.Config{Conns: cfg.MaxConns, ConnsPerAddress: cfg.MaxConnsPerIP, Rate: cfg.HandshakeRate, Burst: cfg.HandshakeMax}),
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
 		refreshs: make(chan struct{}, 1),
 		turn:     make(chan struct{}),
 		unpark:   make(chan struct{}, 1),
 	}
-	h.states = newStates(bus, cfg, log, h.stateChanged)
-	h.states.lacks = b.Lacks
 	b.OnMended(h.introduce)
 	if !cfg.NoDeflate {
-		h.deflater = newDeflater(cfg.DeflateMin)
-		h.deflater.earlier = h.earlier
-		h.states.deflater = h.deflater
+		h.deflater = frame.NewDeflater(cfg.DeflateMin)
+		h.deflater.Earlier = h.earlier
 	}
+	h.follow = follow.New(bus, follow.Config{Shards: cfg.Shards, MaxStates: cfg.MaxStates, Linger: cfg.FollowLinger, Timeout: cfg.JoinTimeout,
+		Deflater: h.deflater, Changed: h.statesChanged, Lacks: b.Lacks}, log)
 	h.ring.restart(goalcast.Cursor{})
 	for i := range cfg.Shards {
-		h.shards = append(h.shards, newShard(h, i))
+		h.shards = append(h.shards, shard.New(i, cfg.shard(), h, log))
 	}
 	h.metrics = newMetrics(h, reg)
 	return h
@@ -88,23 +89,16 @@ func New(cfg Config, b *board.Board, bus Bus, log *slog.Logger, reg prometheus.R
 // Run serves connections until the context ends, then drops those that are left; Drain first. It returns when all has ended. A hub runs once.
 func (h *Hub) Run(ctx context.Context) error {
 	for i, s := range h.shards {
-		p, err := newPoller()
-		if err != nil {
+		if err := s.Open(); err != nil {
 			for _, s := range h.shards[:i] {
-				s.poller.discard()
+				s.Discard()
 			}
 			return err
 		}
-		s.poller = p
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range h.shards {
-		g.Go(s.poller.run)
-		g.Go(func() error {
-			s.run(ctx.Done())
-			s.poller.close()
-			return nil
-		})
+		g.Go(func() error { return s.Run(ctx.Done()) })
 	}
 	g.Go(func() error { return h.housekeep(ctx) })
 	g.Go(func() error { return h.refreshLoop(ctx) })
@@ -115,7 +109,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.running.Store(false)
 	err := g.Wait()
 	h.working.Wait()
-	h.states.wait.Wait()
+	h.follow.Wait()
 	return err
 }
 
@@ -126,7 +120,7 @@ func (h *Hub) housekeep(ctx context.Context) error {
 	for {
 		select {
 		case now := <-ticker.C:
-			h.states.sweep(now)
+			h.follow.Sweep(now)
 			h.settle(now)
 		case <-ctx.Done():
 			return nil
@@ -174,17 +168,16 @@ const freshFor = time.Minute
 
 // Event sends an event to those who follow one of its topics; part of goalcast.Listener.
 func (h *Hub) Event(p goalcast.Published) {
-	m := newEvent(p, 0, time.Now(), h.deflater)
-	m.shards.Store(int32(len(h.shards)))
+	e := shard.NewEvent(p, 0, time.Now(), h.deflater, len(h.shards))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.parkLocked(p, m) {
-		h.deliverLocked(p, m)
+	if !h.parkLocked(p, e) {
+		h.deliverLocked(p, e)
 	}
 }
 
 // deliverLocked gives an event its place in the ring, on the board and in every inbox.
-func (h *Hub) deliverLocked(p goalcast.Published, m *message) {
+func (h *Hub) deliverLocked(p goalcast.Published, e *shard.Event) {
 	if p.Cursor.Epoch == h.ring.epoch && p.Cursor.Offset <= h.ring.last && h.heard {
 		return // told twice
 	}
@@ -193,32 +186,30 @@ func (h *Hub) deliverLocked(p goalcast.Published, m *message) {
 		h.refreshLocked() // the bus knows nothing of it: no history follows
 	}
 	h.seq++
-	m.seq = h.seq
-	in, unsure := h.board.Apply(p, m.seq)
-	m.intro, m.unsure = h.newIntro(in), unsure
-	h.ring.add(m)
-	if !h.caught && (!h.lived || m.at.Sub(time.UnixMilli(p.Event.Times.Published)) >= freshFor) {
+	e.Seq = h.seq
+	in, unsure := h.board.Apply(p, e.Seq)
+	e.Intro, e.Unsure = h.newIntro(in), unsure
+	h.ring.add(e)
+	if !h.caught && (!h.lived || e.At.Sub(time.UnixMilli(p.Event.Times.Published)) >= freshFor) {
 		return
 	}
 	if h.ring.broken {
-		m = m.withoutCursor(p, m.at)
+		e = e.WithoutCursor(p)
 	}
-	h.postAll(op{kind: opEvent, msg: m})
+	h.postAll(e)
 }
 
 // State gives a new value to those who follow its topic; part of goalcast.Listener.
 func (h *Hub) State(st goalcast.State) {
-	if table := h.states.set(st, time.Now()); table != nil {
-		h.stateChanged(table)
+	if table := h.follow.Set(st, time.Now()); table != nil {
+		h.statesChanged(table)
 	}
 }
 
-// stateChanged tells the shards that a table has news, those that do not know it yet.
-func (h *Hub) stateChanged(table *stateTable) {
-	for i, s := range h.shards {
-		if !table.hinted[i].Swap(true) {
-			s.inbox.post(op{kind: opState, arg: table})
-		}
+// statesChanged tells the shards that a table has news.
+func (h *Hub) statesChanged(table *follow.Table) {
+	for _, s := range h.shards {
+		s.StatesChanged(table)
 	}
 }
 
@@ -231,7 +222,7 @@ func (h *Hub) Stale(stale bool) {
 	changed := h.stale != stale
 	h.stale = stale
 	if changed {
-		h.postAll(op{kind: opStale, msg: staleMessage(stale), arg: stale})
+		h.postAll(&shard.Stale{Message: frame.Stale(stale), Silent: stale})
 	}
 	switch {
 	case stale:
@@ -267,10 +258,6 @@ func (h *Hub) awaitHistory(ctx context.Context) error {
 	}
 }
 
-func staleMessage(stale bool) *message {
-	return newFrame(classControl, goalcast.Frame{Type: goalcast.FrameStale, Stale: &stale})
-}
-
 // Reset forgets what was derived from events. Viewers are refreshed when the bus's history is read; part of goalcast.Listener.
 func (h *Hub) Reset(c goalcast.Cursor) {
 	h.mu.Lock()
@@ -296,14 +283,14 @@ func (h *Hub) resetLocked(c goalcast.Cursor) {
 	}
 	h.board.Reset(c)
 	h.ring.broken = true
-	h.postAll(op{kind: opReset, arg: c})
+	h.postAll(&shard.Outdated{Cursor: c})
 }
 
 // refreshLocked has all viewers refreshed, if there are any.
 func (h *Hub) refreshLocked() {
-	if h.interest.empty() {
+	if h.follow.Nobody() {
 		h.ring.broken = false
-		h.postRefreshed(&refreshed{last: true, cursor: h.told()})
+		h.postRefresh(&shard.Refresh{Last: true, Cursor: h.told()})
 		return
 	}
 	select {
@@ -331,7 +318,7 @@ func (h *Hub) outcome(v *viewer) goalcast.Reason {
 	switch {
 	case v.bad != "":
 		return v.bad
-	case v.transport != byPoll && v.since.Epoch == h.ring.epoch && v.since.Offset > h.resetAt.Offset && v.since.Offset <= h.unsettled:
+	case v.transport != shard.Poll && v.since.Epoch == h.ring.epoch && v.since.Offset > h.resetAt.Offset && v.since.Offset <= h.unsettled:
 		return goalcast.ResetRefresh
 	}
 	return h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
@@ -347,9 +334,9 @@ func (h *Hub) settle(now time.Time) {
 }
 
 // postAll puts an op into every inbox.
-func (h *Hub) postAll(o op) {
+func (h *Hub) postAll(o shard.Op) {
 	for _, s := range h.shards {
-		s.inbox.post(o)
+		s.Post(o)
 	}
 }
 
@@ -361,14 +348,14 @@ func (h *Hub) Drain(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		span = min(span, time.Until(deadline)*8/10) // the rest is for the last ones to go
 	}
-	h.postAll(op{kind: opDrain, arg: max(span, time.Millisecond)})
+	h.postAll(&shard.Drain{Span: max(span, time.Millisecond)})
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for h.limits.connections() > 0 {
+	for h.limits.Connections() > 0 {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("drain: %d viewers left: %w", h.limits.connections(), ctx.Err())
+			return fmt.Errorf("drain: %d viewers left: %w", h.limits.Connections(), ctx.Err())
 		}
 	}
 	return nil

@@ -4,31 +4,22 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"goalcast"
 	"goalcast/hub/board"
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
 )
 
-// newConn makes the connection of a viewer, not yet joined.
-func (h *Hub) newConn(r *http.Request, v *viewer) (*conn, *shard) {
-	c := &conn{fd: -1, transport: v.transport, encoding: encoding(v.transport), // they count alike
-		conflate: uint16(v.conflate.Milliseconds())}
-	if h.limits.byIP != nil || h.cfg.Authorize != nil {
-		c.origin = &origin{ip: v.ip}
-		if h.cfg.Authorize != nil && v.transport == byWebSocket {
-			c.origin.request = &http.Request{Method: r.Method, URL: r.URL, Header: r.Header, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS}
-		}
-	}
-	return c, h.shards[h.next.Add(1)%uint32(len(h.shards))]
-}
+// nextShard is that of the next connection.
+func (h *Hub) nextShard() *shard.Shard { return h.shards[h.next.Add(1)%uint32(len(h.shards))] }
 
 // madeUpPause is how long the refusal of made-up topics takes: who asks again at once would otherwise cost more than before.
 const madeUpPause = time.Second
 
-// prepare does what may take time before a viewer joins: odds are followed, matches read. It owes h.release.
-func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
+// prepare does what may take time before a viewer joins: its topics are claimed for its seat, matches read.
+func (h *Hub) prepare(ctx context.Context, v *viewer, s *seat) *refusal {
 	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
 	if !h.board.Admit(ctx, v.topics) {
@@ -40,18 +31,16 @@ func (h *Hub) prepare(ctx context.Context, v *viewer) *refusal {
 	}
 	err := h.awaitHistory(ctx)
 	if err == nil {
-		err = h.hold(ctx, v.topics)
+		s.claim, err = h.follow.Follow(ctx, v.topics)
 	}
 	if err == nil {
-		if err = h.awaitReading(ctx, v); err != nil {
-			h.release(v.topics)
-		}
+		err = h.awaitReading(ctx, v)
 	}
 	if err == nil {
 		return nil
 	}
 	if !errors.Is(err, context.Canceled) {
-		h.log.Warn("join", "err", err)
+		h.log.Warn("join", "error", err)
 	}
 	return unavailable()
 }
@@ -88,17 +77,17 @@ func (h *Hub) awaitCursor(ctx context.Context, c goalcast.Cursor) {
 	}
 }
 
-// attach posts the connection to its shard, with what it begins with. It takes over what hold counted, also when it fails.
-func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []byte) error {
+// attach posts the connection to its shard, with what it begins with, and hands the seat over with it.
+func (h *Hub) attach(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) error {
 	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
 	if v.resume {
-		if done, err := h.attachResumed(s, c, v, input); done || err != nil {
+		if done, err := h.attachResumed(to, c, v, s, input); done || err != nil {
 			return err
 		}
 	}
-	err := h.withSnapshots(ctx, v.topics, c.encoding, func(j *join) bool {
-		var first []*message
+	return h.withSnapshots(ctx, v.topics, c.Encoding(), func(start shard.Start) bool {
+		var first []*frame.Message
 		first = append(first, h.hello(v, h.told()))
 		if v.resume {
 			outcome := h.outcome(v)
@@ -106,47 +95,41 @@ func (h *Hub) attach(ctx context.Context, s *shard, c *conn, v *viewer, input []
 				outcome = goalcast.ResetTooOld // it became possible just now; the snapshots are there
 			}
 			h.metrics.resumes.WithLabelValues(string(outcome)).Inc()
-			first = append(first, newFrame(classControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: outcome}))
+			first = append(first, frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: outcome}))
 		}
 		if h.stale {
-			first = append(first, staleMessage(true))
+			first = append(first, frame.Stale(true))
 		}
-		j.frames = append(first, j.frames...)
-		j.input = input
-		return s.inbox.post(op{kind: opJoin, conn: c, arg: j})
+		start.Frames = append(first, start.Frames...)
+		return s.join(to, &shard.Join{Conn: c, Input: input, Start: start})
 	})
-	if err != nil {
-		h.release(v.topics)
-	}
-	return err
 }
 
 // attachResumed posts the connection with a replay from the ring; false if its cursor cannot be resumed from.
-func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, error) {
+func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) (bool, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	if h.outcome(v) != resumed {
 		return false, nil
 	}
 	missed, _ := h.ring.since(v.since, v.topics, h.cfg.MaxReplay)
-	j := &join{topics: v.topics, cursor: h.ring.cursor(), seq: h.seq, input: input}
-	if v.transport != byPoll {
-		j.frames = append(j.frames, h.hello(v, v.since))
+	start := shard.Start{Cursor: h.ring.cursor(), Seq: h.seq}
+	if v.transport != shard.Poll {
+		start.Frames = append(start.Frames, h.hello(v, v.since))
 		if h.stale {
-			j.frames = append(j.frames, staleMessage(true))
+			start.Frames = append(start.Frames, frame.Stale(true))
 		}
 	}
-	j.frames = append(j.frames, h.withIntros(missed, v.topics)...)
+	start.Frames = append(start.Frames, h.withIntros(missed, v.topics)...)
 	for _, t := range v.topics { // states are not replayed: all their newest values are sent
-		if v.transport != byPoll && h.states.table(t) != nil {
-			if j.marks == nil {
-				j.marks = make(map[goalcast.Topic]uint64)
+		if v.transport != shard.Poll && h.follow.Table(t) != nil {
+			if start.Marks == nil {
+				start.Marks = make(map[goalcast.Topic]uint64)
 			}
-			j.marks[t] = 0
+			start.Marks[t] = 0
 		}
 	}
-	if !s.inbox.post(op{kind: opJoin, conn: c, arg: j}) {
-		h.release(v.topics)
+	if !s.join(to, &shard.Join{Conn: c, Input: input, Start: start}) {
 		return false, errNotRunning
 	}
 	h.metrics.resumes.WithLabelValues(string(resumed)).Inc()
@@ -154,18 +137,18 @@ func (h *Hub) attachResumed(s *shard, c *conn, v *viewer, input []byte) (bool, e
 }
 
 // withSnapshots calls post, under the lock that orders all, with the snapshots of topics; it reads what is missing before.
-func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e encoding, post func(*join) bool) error {
+func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e frame.Encoding, post func(shard.Start) bool) error {
 	for range 5 {
 		if err := h.board.Load(ctx, topics); err != nil {
 			return err
 		}
 		h.board.Encode(topics)
-		if e.deflates() {
+		if e.Compressed() {
 			h.squeeze(topics)
 		}
 		h.mu.RLock()
-		j, ok := h.snapshotsLocked(topics)
-		posted := ok && post(j)
+		start, ok := h.snapshotsLocked(topics)
+		posted := ok && post(start)
 		h.mu.RUnlock()
 		switch {
 		case posted:
@@ -187,46 +170,85 @@ func (h *Hub) squeeze(topics []goalcast.Topic) {
 		m, ok := h.frameOf(t)
 		h.mu.RUnlock()
 		if ok {
-			m.bytes(encDeflate)
+			m.Bytes(frame.Deflate)
 		}
 	}
 }
 
 // snapshotsLocked collects the snapshots of topics as of now; false if one is not on the board.
-func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (*join, bool) {
-	j := &join{topics: topics, cursor: h.ring.cursor(), seq: h.seq, frames: make([]*message, 0, len(topics)+4)}
+func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (shard.Start, bool) {
+	start := shard.Start{Cursor: h.ring.cursor(), Seq: h.seq, Frames: make([]*frame.Message, 0, len(topics)+4)}
 	for _, t := range topics {
-		if table := h.states.table(t); table != nil {
-			if j.marks == nil {
-				j.marks = make(map[goalcast.Topic]uint64)
+		if table := h.follow.Table(t); table != nil {
+			if start.Marks == nil {
+				start.Marks = make(map[goalcast.Topic]uint64)
 			}
-			_, j.marks[t] = table.snapshot()
+			_, start.Marks[t] = table.Snapshot()
 		}
 		m, ok := h.frameOf(t)
 		if !ok {
-			return nil, false
+			return shard.Start{}, false
 		}
-		j.frames = append(j.frames, m)
+		start.Frames = append(start.Frames, m)
 	}
 	if told := h.told(); !told.IsZero() {
 		// Only now has the viewer all that the cursor stands for: an id without data, which an EventSource remembers and does not show.
-		j.frames = append(j.frames, newFixed("mark", nil, []byte("id: "+told.String()+"\n\n")))
+		start.Frames = append(start.Frames, frame.Fixed("mark", nil, []byte("id: "+told.String()+"\n\n")))
 	}
-	return j, true
+	return start, true
 }
 
 // hello is a connection's first frame. Its cursor is where the frames behind it go on from. A browser that follows an event stream learns how long to
 // wait before it comes back should the stream break: each another time, since all would come at once after a node's death otherwise.
-func (h *Hub) hello(v *viewer, c goalcast.Cursor) *message {
+func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 	f := goalcast.Frame{Type: goalcast.FrameHello, Version: goalcast.WireVersion, Topics: v.topics,
 		Ping: h.cfg.PingInterval.Milliseconds(), Time: time.Now().UnixMilli(),
 		ConflateMs: v.conflate.Milliseconds()}
 	if !c.IsZero() {
 		f.Cursor = &c
 	}
-	m := newFrame(classControl, f)
-	if v.transport == bySSE {
-		m.tellRetry((500*time.Millisecond + rand.N(h.cfg.RetrySpread/2+1)).Milliseconds())
+	m := frame.Of(frame.ClassControl, f)
+	if v.transport == shard.SSE {
+		m.Retry((500*time.Millisecond + rand.N(h.cfg.RetrySpread/2+1)).Milliseconds())
 	}
 	return m
 }
+
+// Subscribe prepares a later subscription of a connection: it is part of shard.Door.
+func (h *Hub) Subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic, id string) {
+	h.working.Go(func() { h.subscribe(to, c, topics, id) })
+}
+
+// subscribe brings the snapshots of topics and posts them, with the subscription, to the connection's shard.
+func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic, id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
+	defer cancel()
+	refuse := func(code goalcast.Code, text string) {
+		m := frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text})
+		to.Post(&shard.Subscribed{Conn: c, Start: shard.Start{Frames: []*frame.Message{m}}})
+	}
+	if h.cfg.Authorize != nil {
+		if err := h.cfg.Authorize(c.Seat().Handshake, topics); err != nil {
+			refuse(refusalOf(err))
+			return
+		}
+	}
+	var s seat
+	defer s.leave()
+	var err error
+	if s.claim, err = h.follow.Follow(ctx, topics); err == nil {
+		err = h.withSnapshots(ctx, topics, c.Encoding(), func(start shard.Start) bool {
+			return s.subscribe(to, &shard.Subscribed{Conn: c, Start: start})
+		})
+	}
+	if err != nil {
+		h.log.Warn("subscribe", "error", err)
+		refuse(goalcast.CodeUnavailable, errUnavailable.Error())
+	}
+}
+
+// Written is part of shard.Door.
+func (h *Hub) Written(e *shard.Event) { h.metrics.written(e, time.Now()) }
+
+// Refused is part of shard.Door.
+func (h *Hub) Refused(reason string) { h.metrics.refused.WithLabelValues(reason).Inc() }

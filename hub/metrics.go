@@ -1,64 +1,18 @@
 package hub
 
 import (
-	"math/bits"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
 )
-
-// batchBuckets counts writes by how many frames went out in one: 1, 2-3, 4-7, ... 512 and more.
-const batchBuckets = 10
-
-func batchBucket(frames int) int { return min(max(bits.Len(uint(frames))-1, 0), batchBuckets-1) }
-
-// shardStats are a shard's counters: plain numbers that only its goroutine touches, copied out before it sleeps.
-type shardStats struct {
-	connections   [transports]int64
-	subscriptions int64
-	topics        int64
-	pending       int64 // bytes in lists
-	bytes         int64
-	messages      [classes]int64
-	heard         [heardKinds]int64
-	closed        tally
-	batches       [batchBuckets]int64
-	batchFrames   int64
-	pace          time.Duration // least time between the last two rounds of states
-}
-
-// closings are the reasons for which connections end, as labels.
-var closings = [...]string{"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown", "error", "unavailable"}
-
-// tally counts closings.
-type tally [len(closings)]int64
-
-func (t *tally) add(label string) {
-	for i, name := range closings {
-		if name == label {
-			t[i]++
-		}
-	}
-}
-
-// published is the copy of a shard's counters that the collector reads.
-type published struct {
-	mu    sync.Mutex
-	stats shardStats
-}
-
-func (s *shard) publishStats() {
-	s.stats.topics = int64(len(s.topics))
-	s.published.mu.Lock()
-	s.published.stats = s.stats
-	s.published.mu.Unlock()
-}
 
 // metrics are the hub's figures. Those of shards are collected when they are asked for.
 type metrics struct {
 	hub        *Hub
-	handshakes [transports]prometheus.Counter
+	handshakes [shard.Transports]prometheus.Counter
 	refused    *prometheus.CounterVec
 	resumes    *prometheus.CounterVec
 	deflate    prometheus.Counter
@@ -112,16 +66,16 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		deflated:      desc("deflated_bytes_total", "What was compressed, each form once for all viewers: before (in) and after (out); by itself (alone) or referring to what was sent before (context).", "side", "form"),
 	}
 	for i := range m.handshakes {
-		m.handshakes[i] = handshakes.WithLabelValues(transportNames[i])
+		m.handshakes[i] = handshakes.WithLabelValues(shard.TransportNames[i])
 	}
 	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.deflate, m.lateIntros, m.write, m)
 	return m
 }
 
 // written is called once for each event, when the last shard has written it.
-func (m *metrics) written(msg *message, now time.Time) {
-	m.write.Observe(now.Sub(msg.at).Seconds())
-	for i, ms := range [3]int64{msg.times.Provider, msg.times.Received, msg.times.Published} {
+func (m *metrics) written(e *shard.Event, now time.Time) {
+	m.write.Observe(now.Sub(e.At).Seconds())
+	for i, ms := range [3]int64{e.Times.Provider, e.Times.Received, e.Times.Published} {
 		if ms > 0 {
 			m.age[i].Observe(max(now.Sub(time.UnixMilli(ms)).Seconds(), 0))
 		}
@@ -137,31 +91,11 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // sum adds up what the shards have published.
-func (m *metrics) sum() shardStats {
-	var all shardStats
+func (m *metrics) sum() (all shard.Stats) {
 	for _, s := range m.hub.shards {
-		s.published.mu.Lock()
-		one := s.published.stats
-		s.published.mu.Unlock()
-		all.subscriptions += one.subscriptions
-		all.topics += one.topics
-		all.pending += one.pending
-		all.bytes += one.bytes
-		all.pace = max(all.pace, one.pace)
-		all.batchFrames += one.batchFrames
-		addAll(all.connections[:], one.connections[:])
-		addAll(all.messages[:], one.messages[:])
-		addAll(all.heard[:], one.heard[:])
-		addAll(all.closed[:], one.closed[:])
-		addAll(all.batches[:], one.batches[:])
+		all.Add(s.Stats())
 	}
 	return all
-}
-
-func addAll(to, from []int64) {
-	for i := range to {
-		to[i] += from[i]
-	}
 }
 
 // Collect is part of prometheus.Collector.
@@ -170,32 +104,32 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, kind, float64(v), labels...)
 	}
 	all := m.sum()
-	for i, v := range all.connections {
-		put(m.connections, prometheus.GaugeValue, v, transportNames[i])
+	for i, v := range all.Connections {
+		put(m.connections, prometheus.GaugeValue, v, shard.TransportNames[i])
 	}
-	put(m.subscriptions, prometheus.GaugeValue, all.subscriptions)
-	put(m.topics, prometheus.GaugeValue, all.topics)
-	put(m.pending, prometheus.GaugeValue, all.pending)
-	ch <- prometheus.MustNewConstMetric(m.pace, prometheus.GaugeValue, all.pace.Seconds())
-	put(m.bytes, prometheus.CounterValue, all.bytes)
-	for i, v := range all.messages {
-		put(m.messages, prometheus.CounterValue, v, classNames[i])
+	put(m.subscriptions, prometheus.GaugeValue, all.Subscriptions)
+	put(m.topics, prometheus.GaugeValue, all.Topics)
+	put(m.pending, prometheus.GaugeValue, all.Pending)
+	ch <- prometheus.MustNewConstMetric(m.pace, prometheus.GaugeValue, all.Pace.Seconds())
+	put(m.bytes, prometheus.CounterValue, all.Bytes)
+	for i, v := range all.Messages {
+		put(m.messages, prometheus.CounterValue, v, frame.ClassNames[i])
 	}
-	for i, v := range all.heard {
-		put(m.heard, prometheus.CounterValue, v, heardNames[i])
+	for i, v := range all.Received {
+		put(m.heard, prometheus.CounterValue, v, shard.ReceivedNames[i])
 	}
-	for i, v := range all.closed {
-		put(m.closed, prometheus.CounterValue, v, closings[i])
+	for i, v := range all.Closed {
+		put(m.closed, prometheus.CounterValue, v, shard.Closings[i])
 	}
-	buckets := make(map[float64]uint64, batchBuckets)
+	buckets := make(map[float64]uint64, shard.BatchBuckets)
 	var count uint64
-	for i, v := range all.batches {
+	for i, v := range all.Batches {
 		count += uint64(v)
-		if i < batchBuckets-1 {
+		if i < shard.BatchBuckets-1 {
 			buckets[float64(uint64(2)<<i-1)] = count
 		}
 	}
-	ch <- prometheus.MustNewConstHistogram(m.batches, count, float64(all.batchFrames), buckets)
+	ch <- prometheus.MustNewConstHistogram(m.batches, count, float64(all.BatchFrames), buckets)
 
 	m.hub.mu.RLock()
 	stale, events, bytes := m.hub.stale || !m.hub.heard, len(m.hub.ring.events.list), m.hub.ring.bytes
@@ -207,13 +141,13 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	put(m.stale, prometheus.GaugeValue, isStale)
 	put(m.ringEvents, prometheus.GaugeValue, int64(events))
 	put(m.ringBytes, prometheus.GaugeValue, int64(bytes))
-	put(m.followed, prometheus.GaugeValue, m.hub.states.following())
+	put(m.followed, prometheus.GaugeValue, m.hub.follow.Followed())
 	put(m.refresh, prometheus.GaugeValue, m.hub.waiting.Load())
-	put(m.droppedStates, prometheus.CounterValue, m.hub.states.dropped.Load())
+	put(m.droppedStates, prometheus.CounterValue, m.hub.follow.Dropped())
 	if d := m.hub.deflater; d != nil {
-		for form, v := range map[string]*volume{"alone": &d.alone, "context": &d.context} {
-			put(m.deflated, prometheus.CounterValue, v.in.Load(), "in", form)
-			put(m.deflated, prometheus.CounterValue, v.out.Load(), "out", form)
+		for form, v := range map[string]*frame.Volume{"alone": &d.ByItself, "context": &d.InContext} {
+			put(m.deflated, prometheus.CounterValue, v.In.Load(), "in", form)
+			put(m.deflated, prometheus.CounterValue, v.Out.Load(), "out", form)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
 )
 
 // Mostly the board holds the matches of which events come. After a start, or for a match that nobody looked at, it may have to read one before it can
@@ -18,14 +20,14 @@ const maxParked = 100 * time.Millisecond
 // parked is an event that waits.
 type parked struct {
 	event goalcast.Published
-	msg   *message
+	msg   *shard.Event
 	read  <-chan struct{} // closed when its match was read; nil: it waits for those before it
 }
 
 // parkLocked has an event wait, if it must; false if it can be delivered.
-func (h *Hub) parkLocked(p goalcast.Published, m *message) bool {
+func (h *Hub) parkLocked(p goalcast.Published, m *shard.Event) bool {
 	var read <-chan struct{}
-	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught && h.board.MayLack(e) && h.interest.inLists(e.Topics) {
+	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught && h.board.MayLack(e) && h.follow.AnyInLists(e.Topics) {
 		read = h.board.LoadFor(e)
 	}
 	if read == nil && len(h.parked) == 0 {
@@ -62,7 +64,7 @@ func (h *Hub) deliverParked(ctx context.Context) bool {
 	first := h.parked[0]
 	h.mu.RUnlock()
 	if first.read != nil {
-		wait := time.NewTimer(time.Until(first.msg.at.Add(maxParked)))
+		wait := time.NewTimer(time.Until(first.msg.At.Add(maxParked)))
 		defer wait.Stop()
 		select {
 		case <-first.read:
@@ -105,65 +107,33 @@ func (h *Hub) introduceLater(ctx context.Context, p parked) {
 // introduce sends a match's snapshot to all who follow it in any way: it was read again since revisions were missed.
 func (h *Hub) introduce(id goalcast.MatchID, s goalcast.Snapshot) { h.sendIntro(id, s.Topics(id)) }
 
-// introduction is a match's snapshot for the followers of topics.
-type introduction struct {
-	topics []goalcast.Topic
-	intro  *intro
-}
-
 func (h *Hub) sendIntro(id goalcast.MatchID, topics []goalcast.Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if in := h.newIntro(h.board.Intro(id)); in != nil && h.running.Load() {
-		h.postAll(op{kind: opIntro, arg: &introduction{topics, in}})
-	}
-}
-
-// introduce gives a match's snapshot to the followers of topics, each once.
-func (s *shard) introduce(in *introduction) {
-	got := make(map[*conn]bool)
-	for _, name := range in.topics {
-		t := s.topics[name]
-		if t == nil {
-			continue
-		}
-		m := in.intro.long
-		if name.Kind == goalcast.CompetitionTopic {
-			m = in.intro.short
-		}
-		s.walking = true
-		for _, member := range t.members {
-			if !got[member.conn] {
-				got[member.conn] = true
-				s.enqueue(member.conn, m)
-			}
-		}
-		s.stopWalking()
+		h.postAll(&shard.Introduce{Topics: topics, Intro: in})
 	}
 }
 
 // withIntros puts the matches that may not be known to who follows topics ahead of the events that were missed.
-func (h *Hub) withIntros(missed []*message, topics []goalcast.Topic) []*message {
-	if !slices.ContainsFunc(missed, func(m *message) bool { return m.intro != nil || m.unsure }) {
-		return missed
-	}
-	all := make([]*message, 0, len(missed)+8)
+func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic) []*frame.Message {
+	all := make([]*frame.Message, 0, len(missed)+8)
 	done := make(map[goalcast.MatchID]bool)
 	for _, m := range missed {
-		in := m.intro
-		if in == nil && m.unsure {
-			in = h.newIntro(h.board.Intro(m.match))
+		in := m.Intro
+		if in == nil && m.Unsure {
+			in = h.newIntro(h.board.Intro(m.Match))
 		}
 		if in != nil && !done[in.Match] && !slices.Contains(topics, goalcast.ForMatch(in.Match)) {
 			done[in.Match] = true
-			for _, t := range m.topics {
-				if form := in.forTopic(t, in.Known); form != nil && slices.Contains(topics, t) {
+			for _, t := range m.Topics {
+				if form := in.For(t, in.Known); form != nil && slices.Contains(topics, t) {
 					all = append(all, form)
 					break
 				}
 			}
 		}
-		all = append(all, m)
+		all = append(all, &m.Message)
 	}
 	return all
 }
@@ -175,7 +145,7 @@ func (h *Hub) readUnsure(ctx context.Context, v *viewer) {
 	h.mu.RLock()
 	if missed, _ := h.ring.since(v.since, v.topics, h.cfg.MaxReplay); len(missed) > 0 {
 		for _, m := range missed {
-			if t := goalcast.ForMatch(m.match); m.unsure && !slices.Contains(v.topics, t) && !slices.Contains(unsure, t) {
+			if t := goalcast.ForMatch(m.Match); m.Unsure && !slices.Contains(v.topics, t) && !slices.Contains(unsure, t) {
 				unsure = append(unsure, t)
 			}
 		}

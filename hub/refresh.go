@@ -1,77 +1,17 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"goalcast"
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
 )
-
-// interest counts the viewers of each topic, those who are about to join included.
-type interest struct {
-	mu    sync.Mutex
-	count map[goalcast.Topic]int
-}
-
-func (i *interest) add(topics []goalcast.Topic, n int) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, t := range topics {
-		if i.count[t] += n; i.count[t] <= 0 {
-			delete(i.count, t)
-		}
-	}
-}
-
-func (i *interest) empty() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return len(i.count) == 0
-}
-
-// inLists says whether anybody follows one of the topics that is a team or competition.
-func (i *interest) inLists(topics []goalcast.Topic) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, t := range topics {
-		if (t.Kind == goalcast.TeamTopic || t.Kind == goalcast.CompetitionTopic) && i.count[t] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// topics lists what is followed, what the most viewers follow first.
-func (i *interest) topics() []goalcast.Topic {
-	i.mu.Lock()
-	counts := maps.Clone(i.count)
-	i.mu.Unlock()
-	list := slices.Collect(maps.Keys(counts))
-	slices.SortFunc(list, func(a, b goalcast.Topic) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
-	})
-	return list
-}
-
-// hold counts a viewer for topics, and has the bus follow their states. release must be called as often, also by the shard when the viewer leaves.
-func (h *Hub) hold(ctx context.Context, topics []goalcast.Topic) error {
-	if err := h.states.hold(ctx, topics); err != nil {
-		return err
-	}
-	h.interest.add(topics, 1)
-	return nil
-}
-
-func (h *Hub) release(topics []goalcast.Topic) {
-	h.states.release(topics)
-	h.interest.add(topics, -1)
-}
 
 // After a reset of the bus all that viewers follow is read again, a few topics at a time, so that neither the board nor the database need hold or
 // answer everything at once. A viewer is sent the reset with the first of its topics that is read, and the others' snapshots as they are read. What
@@ -103,7 +43,7 @@ func (h *Hub) refreshLoop(ctx context.Context) error {
 func (h *Hub) refreshAll(ctx context.Context) {
 	h.mu.RLock()
 	due := h.ring.broken && h.caught
-	r := refresh{hub: h, reset: h.resets, left: h.interest.topics(), tries: make(map[goalcast.Topic]int)}
+	r := refresh{hub: h, reset: h.resets, left: h.follow.Viewed(), tries: make(map[goalcast.Topic]int)}
 	h.mu.RUnlock()
 	if !due { // another reset came meanwhile, and its history is being read
 		return
@@ -198,31 +138,24 @@ func (r *refresh) post(read, hopeless, rest []goalcast.Topic) (gone []goalcast.T
 			gone = append(gone, t)
 		}
 	}
-	done := refreshed{frames: make(map[goalcast.Topic]*message, len(held)), last: len(rest)+len(gone) == 0}
-	if done.last {
+	done := shard.Refresh{Frames: make(map[goalcast.Topic]*frame.Message, len(held)), Last: len(rest)+len(gone) == 0}
+	if done.Last {
 		h.ring.broken = false // whoever gets the last snapshots may have their cursor
 	}
-	done.cursor = h.told()
+	done.Cursor = h.told()
 	for _, t := range held {
-		done.frames[t], _ = h.frameOf(t)
+		done.Frames[t], _ = h.frameOf(t)
 	}
 	if len(hopeless) > 0 {
-		h.postAll(op{kind: opGiveUp, arg: hopeless})
+		h.postAll(&shard.GiveUp{Topics: hopeless})
 	}
-	h.postRefreshed(&done)
-	return gone, !done.last
+	h.postRefresh(&done)
+	return gone, !done.Last
 }
 
-// refreshed is what was read for viewers after a reset.
-type refreshed struct {
-	frames map[goalcast.Topic]*message
-	last   bool            // nothing is left to be read
-	cursor goalcast.Cursor // if so: where the frames are
-}
-
-func (h *Hub) postRefreshed(r *refreshed) {
-	reset := newFrame(classControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: h.resetFor})
-	h.postAll(op{kind: opRefresh, msg: reset, arg: r})
+func (h *Hub) postRefresh(r *shard.Refresh) {
+	r.Reset = frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: h.resetFor})
+	h.postAll(r)
 }
 
 // onBoard says whether frameOf would find a topic.
@@ -232,8 +165,8 @@ func (h *Hub) onBoard(t goalcast.Topic) bool {
 }
 
 // frameOf gives a topic's snapshot; false if it is not on the board.
-func (h *Hub) frameOf(t goalcast.Topic) (*message, bool) {
-	table := h.states.table(t)
+func (h *Hub) frameOf(t goalcast.Topic) (*frame.Message, bool) {
+	table := h.follow.Table(t)
 	if t.Kind != goalcast.OddsTopic {
 		view, as, ok := h.board.View(t)
 		if !ok {
@@ -244,70 +177,11 @@ func (h *Hub) frameOf(t goalcast.Topic) (*message, bool) {
 		}
 		return h.snapshotOf(t, view, as, table), true
 	}
-	text, _ := table.snapshot()
+	text, _ := table.Snapshot()
 	if text == nil {
 		text = []byte("[]")
 	}
 	cursor := h.told().String()
-	m := newMessage(goalcast.FrameSnapshot, classSnapshot, func() []byte { return snapshotText(t, cursor, nil, text) })
-	m.deflater = h.deflater
-	return m, true
-}
-
-// outdate notes that all connections lack what a reset lost, and that no cursor may be told.
-func (s *shard) outdate(at goalcast.Cursor) {
-	s.cursor, s.broken = at, true
-	for c := range s.conns {
-		c.set(outdated)
-		c.clear(toldReset)
-	}
-}
-
-// refresh sends the snapshots of topics to those followers who lack them, behind the reset if they were not sent it yet. The last time ends what outdate began,
-// and who follows nothing is sent the reset all the same.
-func (s *shard) refresh(reset *message, r *refreshed) {
-	tell := func(c *conn) bool {
-		if !c.is(outdated) || c.state&(dead|closing|lingering) != 0 {
-			return false
-		}
-		if !c.is(toldReset) {
-			c.set(toldReset)
-			s.allow(c, []*message{reset})
-		}
-		return true
-	}
-	if r.last {
-		s.cursor, s.broken = r.cursor, false
-	}
-	for name, m := range r.frames {
-		if t := s.topics[name]; t != nil {
-			for _, member := range t.members {
-				if tell(member.conn) {
-					s.allow(member.conn, []*message{m})
-				}
-			}
-		}
-	}
-	if !r.last {
-		return
-	}
-	for c := range s.conns {
-		tell(c)
-		c.clear(outdated | toldReset)
-	}
-}
-
-// giveUp sends followers of topics that cannot be read away: they have an outdated picture, and there is no other.
-func (s *shard) giveUp(topics []goalcast.Topic) {
-	for _, name := range topics {
-		t := s.topics[name]
-		if t == nil {
-			continue
-		}
-		for _, member := range slices.Clone(t.members) {
-			if c := member.conn; c.is(outdated) {
-				s.close(c, "unavailable", s.bye(goalcast.CodeUnavailable.Bye(), goalcast.Cursor{}), newClose(goalcast.CloseTryLater, "try again"))
-			}
-		}
-	}
+	return &frame.Message{Kind: goalcast.FrameSnapshot, Class: frame.ClassSnapshot, Deflater: h.deflater,
+		Text: func() []byte { return snapshotText(t, cursor, nil, text) }}, true
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/hub/frame"
+	"goalcast/hub/limits"
+	"goalcast/hub/shard"
 	"goalcast/internal/problem"
 )
 
@@ -32,19 +35,13 @@ func tooMany(reason string) *refusal {
 	switch reason {
 	case "":
 		return nil
-	case "handshake_rate":
+	case limits.TooFast:
 		return &refusal{goalcast.CodeRate, reason, "too many viewers at once, try again"}
 	case "made_up_topics":
 		return &refusal{goalcast.CodeRate, reason, "too many topics that do not exist, try again"}
 	default:
 		return &refusal{goalcast.CodeFull, reason, "too many viewers, try again"}
 	}
-}
-
-// retryIn is when somebody who was refused for now, or cut, should come back: not the same for all.
-func (c Config) retryIn() time.Duration {
-	const least = 500 * time.Millisecond
-	return least + rand.N(c.RetrySpread)
 }
 
 // refuse answers with problem+json and, where the request may be right later, when to come back.
@@ -56,7 +53,7 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h.log.Debug("refused", "code", no.code, "reason", no.reason, "request", problem.RequestID(w, r), "detail", no.detail)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
-	retry := h.cfg.retryIn()
+	retry := shard.RetryIn(h.cfg.RetrySpread)
 	if no.code == goalcast.CodeDraining || no.code == goalcast.CodeStarting {
 		retry = min(retry, 500*time.Millisecond+rand.N(3*time.Second)) // another node is there at once, or this one soon
 	}
@@ -81,7 +78,7 @@ func wantsEvents(r *http.Request) bool {
 
 // answerBye answers with an event stream that consists of a goodbye.
 func answerBye(w http.ResponseWriter, code goalcast.Code, retry time.Duration) {
-	text := newBye(code.Bye(), retry, goalcast.Cursor{}).bytes(encSSE)
+	text := frame.Bye(code.Bye(), retry, goalcast.Cursor{}).Bytes(frame.SSE)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	_, _ = w.Write(text) // nothing can be said to a client that has gone

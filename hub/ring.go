@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"goalcast"
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
 )
 
 // resumed is how a request to resume ends well; otherwise it ends with the reason of a reset. Both are labels of a counter.
@@ -26,20 +28,20 @@ type ring struct {
 const ringForms = 4
 
 // ringSize is what an event is counted with, its match's snapshot included if it brings that along.
-func ringSize(m *message) int {
-	n := ringForms * m.size(encWS)
-	if m.intro != nil {
-		n += m.intro.Size
+func ringSize(m *shard.Event) int {
+	n := ringForms * m.Size(frame.WebSocket)
+	if m.Intro != nil {
+		n += m.Intro.Size
 	}
 	return n
 }
 
 // queue is a list that grows at the end and is eaten from the front, both in constant time.
-type queue struct{ list []*message }
+type queue struct{ list []*shard.Event }
 
-func (q *queue) push(m *message) { q.list = append(q.list, m) }
+func (q *queue) push(m *shard.Event) { q.list = append(q.list, m) }
 
-func (q *queue) pop() *message {
+func (q *queue) pop() *shard.Event {
 	m := q.list[0]
 	q.list[0] = nil // what lies before the slice must not keep it alive
 	q.list = q.list[1:]
@@ -56,11 +58,11 @@ func (r *ring) restart(c goalcast.Cursor) {
 func (r *ring) cursor() goalcast.Cursor { return goalcast.Cursor{Epoch: r.epoch, Offset: r.last} }
 
 // add takes the next event in and drops the oldest ones that are too many.
-func (r *ring) add(m *message) {
-	r.last = m.cursor.Offset
+func (r *ring) add(m *shard.Event) {
+	r.last = m.Cursor.Offset
 	r.events.push(m)
 	r.bytes += ringSize(m)
-	for _, t := range m.topics {
+	for _, t := range m.Topics {
 		q := r.topics[t]
 		if q == nil {
 			q = &queue{}
@@ -77,9 +79,9 @@ func (r *ring) add(m *message) {
 
 func (r *ring) evict() {
 	m := r.events.pop()
-	r.first = max(r.first, m.cursor.Offset) // after a refresh it may be higher
+	r.first = max(r.first, m.Cursor.Offset) // after a refresh it may be higher
 	r.bytes -= ringSize(m)
-	for _, t := range m.topics {
+	for _, t := range m.Topics {
 		q := r.topics[t]
 		if q == nil || q.list[0] != m {
 			continue
@@ -91,12 +93,12 @@ func (r *ring) evict() {
 }
 
 // at finds an event by its place in the hub's count; nil if it is no longer here.
-func (r *ring) at(seq uint64) *message {
+func (r *ring) at(seq uint64) *shard.Event {
 	list := r.events.list
-	if len(list) == 0 || seq < list[0].seq || seq-list[0].seq >= uint64(len(list)) {
+	if len(list) == 0 || seq < list[0].Seq || seq-list[0].Seq >= uint64(len(list)) {
 		return nil
 	}
-	return list[seq-list[0].seq]
+	return list[seq-list[0].Seq]
 }
 
 // outcome says how a resume from a cursor ends. More than limit events are not replayed: they would hold memory for each of those who return, and
@@ -122,24 +124,34 @@ func (r *ring) outcome(c goalcast.Cursor, topics []goalcast.Topic, limit int) go
 }
 
 // after gives a topic's events after a cursor.
-func (r *ring) after(c goalcast.Cursor, t goalcast.Topic) []*message {
+func (r *ring) after(c goalcast.Cursor, t goalcast.Topic) []*shard.Event {
 	q := r.topics[t]
 	if q == nil {
 		return nil
 	}
-	i, _ := slices.BinarySearchFunc(q.list, c.Offset+1, func(m *message, o uint64) int { return cmp.Compare(m.cursor.Offset, o) })
+	i, _ := slices.BinarySearchFunc(q.list, c.Offset+1, func(m *shard.Event, o uint64) int { return cmp.Compare(m.Cursor.Offset, o) })
 	return q.list[i:]
 }
 
 // since collects the events after a cursor that belong to any of the topics, in order, each once, and says how it went; none unless the outcome is resumed.
-func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*message, goalcast.Reason) {
+func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*shard.Event, goalcast.Reason) {
 	if outcome := r.outcome(c, topics, limit); outcome != resumed {
 		return nil, outcome
 	}
-	var found []*message
+	var found []*shard.Event
 	for _, t := range topics {
 		found = append(found, r.after(c, t)...)
 	}
-	slices.SortFunc(found, func(a, b *message) int { return cmp.Compare(a.cursor.Offset, b.cursor.Offset) })
+	slices.SortFunc(found, func(a, b *shard.Event) int { return cmp.Compare(a.Cursor.Offset, b.Cursor.Offset) })
 	return slices.Compact(found), resumed
+}
+
+// earlier gives the text of an event that is still in the ring.
+func (h *Hub) earlier(base frame.Window) []byte {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if m := h.ring.at(uint64(base)); m != nil {
+		return m.JSON()
+	}
+	return nil
 }

@@ -14,17 +14,18 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/hub/shard"
 )
 
 // viewer is what a request asks for.
 type viewer struct {
-	transport transport
+	transport shard.Transport
 	topics    []goalcast.Topic
 	since     goalcast.Cursor
 	resume    bool            // it wants to go on from since
 	bad       goalcast.Reason // the reason of a reset that is sent whatever since says
 	wait      time.Duration
-	conflate  time.Duration // between two bursts of states
+	conflate  time.Duration // between two state batches
 	check     bool          // it only asks whether it would be let in
 	ip        netip.Addr
 }
@@ -49,40 +50,42 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, no := h.parse(r)
-	switch {
-	case no != nil:
-	case v.check:
+	if no == nil && v.check {
 		if no = h.mayEnter(r, v); no == nil {
 			w.Header().Set("Cache-Control", "no-store")
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-	default:
-		no = h.admit(r, v)
 	}
 	if no != nil {
 		h.refuse(w, r, no)
 		return
 	}
+	seat, no := h.admit(r, v)
+	if no != nil {
+		h.refuse(w, r, no)
+		return
+	}
+	defer seat.leave() // does nothing once a shard has taken it over
 	h.metrics.handshakes[v.transport].Inc()
 	switch v.transport {
-	case byWebSocket:
-		h.serveWebSocket(w, r, v)
-	case bySSE:
-		h.serveEvents(w, r, v)
+	case shard.WebSocket:
+		h.serveWebSocket(w, r, v, seat)
+	case shard.SSE:
+		h.serveEvents(w, r, v, seat)
 	default:
-		h.servePoll(w, r, v)
+		h.servePoll(w, r, v, seat)
 	}
 }
 
 // parse reads the request.
 func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
-	v := &viewer{transport: byPoll}
+	v := &viewer{transport: shard.Poll}
 	switch {
 	case headerHas(r.Header, "Upgrade", "websocket"):
-		v.transport = byWebSocket
+		v.transport = shard.WebSocket
 	case headerHas(r.Header, "Accept", "text/event-stream"):
-		v.transport = bySSE
+		v.transport = shard.SSE
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -96,10 +99,10 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	switch {
 	case len(texts) > h.cfg.MaxTopics:
 		return nil, &refusal{goalcast.CodeTooManyTopics, "topics", fmt.Sprintf("at most %d topics", h.cfg.MaxTopics)}
-	case len(texts) == 0 && v.transport != byWebSocket && !v.check:
+	case len(texts) == 0 && v.transport != shard.WebSocket && !v.check:
 		return nil, &refusal{goalcast.CodeBadTopic, "topics", "topics are missing: ?topics=match:1,team:7"}
 	}
-	if v.topics, err = parseTopics(texts); err != nil {
+	if v.topics, err = shard.ParseTopics(texts); err != nil {
 		return nil, &refusal{goalcast.CodeBadTopic, "topics", err.Error()}
 	}
 	if v.since, err = goalcast.ParseCursor(q.Get("since")); err != nil {
@@ -121,23 +124,30 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	}
 	if text := q.Get("conflate_ms"); text != "" {
 		ms, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || ms < 0 || ms > maxConflateMs {
-			return nil, &refusal{goalcast.CodeBadParameter, "conflate", badConflate}
+		if err != nil || ms < 0 || ms > shard.MaxConflate {
+			return nil, &refusal{goalcast.CodeBadParameter, "conflate", shard.BadConflate}
 		}
-		v.conflate = h.cfg.conflation(ms)
+		v.conflate = shard.Conflation(ms, h.cfg.StateInterval)
 	}
-	if v.transport == byPoll && slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }) {
+	if v.transport == shard.Poll && slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }) {
 		v.wait = min(v.wait, max(time.Second, v.conflate)) // a cursor does not say which prices a poll has seen: it gets all, and often
 	}
 	return v, nil
 }
 
-// admit asks the limits and the hook. If it refuses, nothing is left to undo; else limits.leave is owed.
-func (h *Hub) admit(r *http.Request, v *viewer) *refusal {
+// admit asks the limits and the hook, and gives the viewer a seat.
+func (h *Hub) admit(r *http.Request, v *viewer) (*seat, *refusal) {
 	if no := h.authorize(r, v); no != nil {
-		return no
+		return nil, no
 	}
-	return tooMany(h.limits.enter(v.ip))
+	limit, reason := h.limits.Enter(v.ip)
+	if reason != "" {
+		return nil, tooMany(reason)
+	}
+	if h.cfg.Authorize != nil && v.transport == shard.WebSocket {
+		limit = limit.Remember(&http.Request{Method: r.Method, URL: r.URL, Header: r.Header, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS})
+	}
+	return &seat{limit: limit}, nil
 }
 
 // mayEnter says what admit would, and lets nobody in.
@@ -145,7 +155,7 @@ func (h *Hub) mayEnter(r *http.Request, v *viewer) *refusal {
 	if no := h.authorize(r, v); no != nil {
 		return no
 	}
-	return tooMany(h.limits.full(v.ip))
+	return tooMany(h.limits.Full(v.ip))
 }
 
 // authorize finds out who asks, and asks the hook.

@@ -3,26 +3,29 @@ package hub
 import (
 	"goalcast"
 	"goalcast/hub/board"
+	"goalcast/hub/follow"
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
 )
 
 // snapshotFrame is a topic's snapshot frame, made when the first viewer asks for it and shared until something in it changes. The matches, which are
 // long, are encoded once per change; the frame around them once per cursor.
 type snapshotFrame struct {
-	msg    *message
+	msg    *frame.Message
 	cursor goalcast.Cursor // as of which it is; zero where none was told
 	states uint64          // of the state table in it
 }
 
 // snapshotOf gives the frame of a view as of a cursor, with the states of the table if there is one.
-func (h *Hub) snapshotOf(t goalcast.Topic, view *board.View, as goalcast.Cursor, table *stateTable) *message {
-	text, version := table.snapshot()
+func (h *Hub) snapshotOf(t goalcast.Topic, view *board.View, as goalcast.Cursor, table *follow.Table) *frame.Message {
+	text, version := table.Snapshot()
 	return board.Derive(view, func(last snapshotFrame) snapshotFrame {
 		if last.msg != nil && last.cursor == as && last.states == version {
 			return last
 		}
 		cursor := as.String()
-		m := newMessage(goalcast.FrameSnapshot, classSnapshot, func() []byte { return snapshotText(t, cursor, view.JSON(), text) })
-		m.deflater = h.deflater
+		m := &frame.Message{Kind: goalcast.FrameSnapshot, Class: frame.ClassSnapshot, Deflater: h.deflater,
+			Text: func() []byte { return snapshotText(t, cursor, view.JSON(), text) }}
 		return snapshotFrame{m, as, version}
 	}).msg
 }
@@ -44,41 +47,20 @@ func snapshotText(t goalcast.Topic, cursor string, matches, states []byte) []byt
 	return append(b, '}')
 }
 
-// intro is the snapshot of a match that goes ahead of one of its events.
-type intro struct {
-	*board.Intro
-	long, short *message // for viewers of a team, of a competition
-}
-
 // newIntro makes the frames of an intro, or finds those that were made before; nil for nil.
-func (h *Hub) newIntro(in *board.Intro) *intro {
+func (h *Hub) newIntro(in *board.Intro) *shard.Intro {
 	if in == nil {
 		return nil
 	}
-	frame := func(v *board.View) *message {
-		return board.Derive(v, func(last *message) *message {
+	message := func(v *board.View) *frame.Message {
+		return board.Derive(v, func(last *frame.Message) *frame.Message {
 			if last != nil {
 				return last
 			}
 			t := goalcast.ForMatch(in.Match)
-			m := newMessage(goalcast.FrameSnapshot, classEvent, func() []byte { return snapshotText(t, "", v.JSON(), nil) })
-			m.deflater = h.deflater
-			return m
+			return &frame.Message{Kind: goalcast.FrameSnapshot, Class: frame.ClassEvent, Deflater: h.deflater,
+				Text: func() []byte { return snapshotText(t, "", v.JSON(), nil) }}
 		})
 	}
-	return &intro{in, frame(in.Team), frame(in.Competition)}
-}
-
-// forTopic gives the form for viewers of a topic who may have joined up to a place in the hub's count; nil if none is needed. Who follows the match
-// itself knows it.
-func (in *intro) forTopic(t goalcast.Topic, joined uint64) *message {
-	switch {
-	case in == nil || joined < in.Known:
-		return nil
-	case t.Kind == goalcast.TeamTopic:
-		return in.long
-	case t.Kind == goalcast.CompetitionTopic:
-		return in.short
-	}
-	return nil
+	return &shard.Intro{Match: in.Match, Known: in.Known, Long: message(in.Team), Short: message(in.Competition), Size: in.Size}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/coder/websocket"
 
 	"goalcast"
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
 )
 
 // hijacked is a ResponseWriter that keeps the real connection for us and gives the WebSocket library an empty shell.
@@ -22,8 +24,8 @@ type hijacked struct {
 	conn  net.Conn
 	input []byte // what the client sent right behind its handshake
 
-	extensions string   // that the answer agrees to
-	encoding   encoding // which that means
+	extensions string         // that the answer agrees to
+	encoding   frame.Encoding // which that means
 }
 
 // WriteHeader is called by the library when the handshake is right.
@@ -61,87 +63,78 @@ type eof struct{}
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 // serveWebSocket makes the handshake and hands the socket to a shard; it returns at once, or on a portable connection when that is over.
-func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer) {
-	if no := h.prepare(r.Context(), v); no != nil {
-		h.limits.leaveIP(v.ip)
+func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer, s *seat) {
+	if no := h.prepare(r.Context(), v, s); no != nil {
 		h.refuse(w, r, no)
 		return
 	}
 	taken := &hijacked{ResponseWriter: w}
 	if h.deflater != nil {
-		taken.extensions, taken.encoding = negotiateDeflate(r.Header)
+		taken.extensions, taken.encoding = frame.NegotiateDeflate(r.Header)
 	}
 	// Origins were checked already. The library does not compress: that is an encoding of ours, made once per message.
 	accepted, err := websocket.Accept(taken, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
 	if err != nil { // the library has answered
 		h.metrics.refused.WithLabelValues("handshake").Inc()
-		h.release(v.topics)
-		h.limits.leaveIP(v.ip)
 		return
 	}
 	_ = accepted.CloseNow() // or its goroutine and buffers would stay; the shell keeps the socket from it
-	c, s := h.newConn(r, v)
 	if taken.extensions != "" {
-		c.encoding = taken.encoding
 		h.metrics.deflate.Inc()
 	}
-	if tcp, ok := taken.conn.(*net.TCPConn); ok && rawSockets && !h.cfg.Portable {
-		h.launch(tcp, s, c, v, taken.input)
+	to, c := h.nextShard(), shard.NewConn(v.transport, taken.encoding, v.conflate)
+	if tcp, ok := taken.conn.(*net.TCPConn); ok && shard.RawSockets && !h.cfg.Portable {
+		h.launch(tcp, to, c, v, s, taken.input)
 		return
 	}
-	c.portable = newPortable()
-	p := &portableWebSocket{conn: c, net: taken.conn, shard: s}
-	c.portable.write, c.portable.end = p.write, p.end
 	_ = taken.conn.SetDeadline(time.Time{})
-	if err := h.attach(r.Context(), s, c, v, taken.input); err != nil {
-		h.sorry(taken.conn, v, err)
+	h.serveSocket(r.Context(), taken.conn, to, c, v, s, taken.input)
+}
+
+// serveSocket serves a connection of Go's net that is not ours to take.
+func (h *Hub) serveSocket(ctx context.Context, conn net.Conn, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) {
+	socket := shard.NewSocket(to, c, conn, &h.working)
+	if err := h.attach(ctx, to, c, v, s, input); err != nil {
+		h.sorry(conn, v, err)
 		return
 	}
-	p.serve()
+	socket.Serve()
 }
 
 // launch takes the descriptor of a connection and posts it to its shard. Nothing else of it is left after that.
-func (h *Hub) launch(tcp *net.TCPConn, s *shard, c *conn, v *viewer, input []byte) {
-	fd, err := takeSocket(tcp, h.cfg.SendBuffer, h.cfg.PingInterval+h.cfg.WriteTimeout)
-	if err != nil { // no descriptor free, most likely; it is closed
+func (h *Hub) launch(tcp *net.TCPConn, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) {
+	if err := c.Take(tcp, h.cfg.shard()); err != nil { // no descriptor free, most likely; it is closed
 		h.metrics.refused.WithLabelValues("descriptor").Inc()
-		h.log.Warn("join", "err", err)
-		h.release(v.topics)
-		h.limits.leaveIP(v.ip)
+		h.log.Warn("join", "error", err)
 		return
 	}
-	c.fd = int32(fd)
-	if err := h.attach(context.Background(), s, c, v, input); err != nil {
+	if err := h.attach(context.Background(), to, c, v, s, input); err != nil {
 		h.metrics.refused.WithLabelValues("unavailable").Inc()
-		h.log.Warn("join", "err", err)
-		_, _ = writeSocket(fd, []iovec{iovecOf(h.tryLater(v))})
-		closeSocket(fd)
-		h.limits.leaveIP(v.ip)
+		h.log.Warn("join", "error", err)
+		c.Abort(h.tryLater(v))
 	}
 }
 
 // tryLater is the last word of a connection that could not be served after its handshake.
 func (h *Hub) tryLater(v *viewer) []byte {
-	if v.transport == bySSE {
-		return newBye(goalcast.CodeUnavailable.Bye(), h.cfg.retryIn(), goalcast.Cursor{}).bytes(encSSE)
+	if v.transport == shard.SSE {
+		return frame.Bye(goalcast.CodeUnavailable.Bye(), shard.RetryIn(h.cfg.RetrySpread), goalcast.Cursor{}).Bytes(frame.SSE)
 	}
-	return newClose(goalcast.CloseTryLater, string(goalcast.CodeUnavailable)).bytes(encWS)
+	return frame.Close(goalcast.CloseTryLater, string(goalcast.CodeUnavailable)).Bytes(frame.WebSocket)
 }
 
 // sorry ends a portable connection that could not be served after its handshake.
 func (h *Hub) sorry(conn net.Conn, v *viewer, err error) {
 	h.metrics.refused.WithLabelValues("unavailable").Inc()
-	h.log.Warn("join", "err", err)
+	h.log.Warn("join", "error", err)
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = conn.Write(h.tryLater(v))
 	_ = conn.Close()
-	h.limits.leaveIP(v.ip)
 }
 
 // serveEvents answers with an event stream: on a socket of a shard where it can be, else from this goroutine.
-func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer) {
-	if no := h.prepare(r.Context(), v); no != nil {
-		h.limits.leaveIP(v.ip)
+func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer, s *seat) {
+	if no := h.prepare(r.Context(), v, s); no != nil {
 		h.refuse(w, r, no)
 		return
 	}
@@ -149,35 +142,32 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer) {
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would collect events otherwise
-	c, s := h.newConn(r, v)
-	if rawSockets && !h.cfg.Portable && r.TLS == nil && r.ProtoMajor == 1 {
-		conn, rw, err := http.NewResponseController(w).Hijack()
+	to, c := h.nextShard(), shard.NewConn(v.transport, frame.SSE, v.conflate)
+	if shard.RawSockets && !h.cfg.Portable && r.TLS == nil && r.ProtoMajor == 1 {
+		conn, _, err := http.NewResponseController(w).Hijack() // a client that sends more than its request has nothing to say here
 		if err == nil {
-			h.streamOn(conn, rw, header, s, c, v)
+			h.streamOn(conn, header, to, c, v, s)
 			return
 		}
 		if !errors.Is(err, http.ErrNotSupported) {
-			h.log.Warn("event stream", "err", err)
-			h.release(v.topics)
-			h.limits.leaveIP(v.ip)
+			h.log.Warn("event stream", "error", err)
 			return
 		}
 	}
-	c.portable = newPortable()
+	p := shard.NewPortable(to, c)
 	w.WriteHeader(http.StatusOK)
-	if err := h.attach(r.Context(), s, c, v, nil); err != nil {
+	if err := h.attach(r.Context(), to, c, v, s, nil); err != nil {
 		h.metrics.refused.WithLabelValues("unavailable").Inc()
-		h.limits.leaveIP(v.ip)
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second))
 		_, _ = w.Write(h.tryLater(v))
 		return
 	}
-	h.serveSSE(r.Context(), w, s, c)
+	p.ServeEvents(r.Context(), w)
 }
 
 // streamOn writes an event stream's header on a connection taken from net/http. The body ends with the connection, so that its bytes need
 // no chunks around them and are the same everywhere.
-func (h *Hub) streamOn(conn net.Conn, rw *bufio.ReadWriter, header http.Header, s *shard, c *conn, v *viewer) {
+func (h *Hub) streamOn(conn net.Conn, header http.Header, to *shard.Shard, c *shard.Conn, v *viewer, s *seat) {
 	header.Set("Connection", "close")
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	var b bytes.Buffer
@@ -186,38 +176,27 @@ func (h *Hub) streamOn(conn net.Conn, rw *bufio.ReadWriter, header http.Header, 
 	b.WriteString("\r\n")
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok { // a listener's own type: its descriptor is not ours to take
-		h.streamPortable(conn, b.Bytes(), s, c, v)
+		h.streamPortable(conn, b.Bytes(), to, c, v, s)
 		return
 	}
 	_ = conn.SetWriteDeadline(time.Now().Add(h.cfg.WriteTimeout))
 	if _, err := conn.Write(b.Bytes()); err != nil {
 		_ = conn.Close()
-		h.release(v.topics)
-		h.limits.leaveIP(v.ip)
 		return
 	}
-	_ = rw // a client that sends more than its request has nothing to say here
-	h.launch(tcp, s, c, v, nil)
+	h.launch(tcp, to, c, v, s, nil)
 }
 
 // streamPortable serves an event stream on a hijacked connection of unknown type: like a WebSocket, only that nothing the client sends counts.
-func (h *Hub) streamPortable(conn net.Conn, head []byte, s *shard, c *conn, v *viewer) {
+func (h *Hub) streamPortable(conn net.Conn, head []byte, to *shard.Shard, c *shard.Conn, v *viewer, s *seat) {
 	_ = conn.SetDeadline(time.Now().Add(h.cfg.WriteTimeout))
 	_, err := conn.Write(head)
 	_ = conn.SetDeadline(time.Time{})
-	c.portable = newPortable()
-	p := &portableWebSocket{conn: c, net: conn, shard: s}
-	c.portable.write, c.portable.end = p.write, p.end
-	if err == nil {
-		err = h.attach(context.Background(), s, c, v, nil)
-	} else {
-		h.release(v.topics)
-	}
 	if err != nil {
 		h.sorry(conn, v, err)
 		return
 	}
-	p.serve()
+	h.serveSocket(context.Background(), conn, to, c, v, s, nil)
 }
 
 // pollAnswer is the body of a long poll's answer. The cursor is handed back as since.
@@ -227,41 +206,24 @@ type pollAnswer struct {
 }
 
 // servePoll waits until there is something to say, or until the time is over.
-func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer) {
-	if no := h.prepare(r.Context(), v); no != nil {
-		h.limits.leaveIP(v.ip)
+func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer, s *seat) {
+	if no := h.prepare(r.Context(), v, s); no != nil {
 		h.refuse(w, r, no)
 		return
 	}
-	c, s := h.newConn(r, v)
-	c.portable = newPortable()
-	if err := h.attach(r.Context(), s, c, v, nil); err != nil {
-		h.limits.leaveIP(v.ip)
+	to, c := h.nextShard(), shard.NewConn(v.transport, frame.JSON, v.conflate)
+	p := shard.NewPortable(to, c)
+	if err := h.attach(r.Context(), to, c, v, s, nil); err != nil {
 		h.refuse(w, r, unavailable())
 		return
 	}
-	endDeadlines(http.NewResponseController(w)) // answerPoll sets its own
-	timer := time.NewTimer(v.wait)
-	defer timer.Stop()
-	for {
-		select {
-		case b := <-c.portable.batches:
-			h.answerPoll(w, b)
-		case <-timer.C:
-			if s.inbox.post(op{kind: opTimeout, conn: c}) {
-				continue
-			}
-			<-c.portable.ended
-			h.refuseLate(w, r, draining())
-			return
-		case <-r.Context().Done():
-		case <-c.portable.ended: // the hub has stopped
-			h.refuseLate(w, r, draining())
-			return
-		}
-		s.inbox.post(op{kind: opGone, conn: c})
-		<-c.portable.ended
-		return
+	defer p.Leave()
+	shard.EndDeadlines(http.NewResponseController(w)) // answerPoll sets its own
+	switch d, err := p.AwaitPoll(r.Context(), v.wait); {
+	case err == nil:
+		h.answerPoll(w, d)
+	case errors.Is(err, shard.ErrStopped):
+		h.refuseLate(w, r, draining())
 	}
 }
 
@@ -271,9 +233,9 @@ func (h *Hub) refuseLate(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h.refuse(w, r, no)
 }
 
-func (h *Hub) answerPoll(w http.ResponseWriter, b batch) {
-	answer := pollAnswer{Cursor: b.cursor, Frames: make([]json.RawMessage, 0, len(b.frames))}
-	for _, f := range b.frames {
+func (h *Hub) answerPoll(w http.ResponseWriter, d shard.Delivery) {
+	answer := pollAnswer{Cursor: d.Cursor, Frames: make([]json.RawMessage, 0, len(d.Frames))}
+	for _, f := range d.Frames {
 		answer.Frames = append(answer.Frames, f)
 	}
 	w.Header().Set("Content-Type", "application/json")

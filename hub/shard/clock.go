@@ -1,0 +1,114 @@
+package shard
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"goalcast"
+	"goalcast/hub/frame"
+)
+
+// clock is a shard's: keep-alives that are due, writes that stall, ends that do not come. There is no timer
+// per connection.
+type clock struct {
+	step    time.Duration // of a tick
+	tick    uint32
+	wheel   [][]*Conn          // by tick: whose keep-alive is due
+	stuck   map[*Conn]struct{} // blocked connections
+	leaving []leaver           // lingering ones, in order of their time
+	beat    *frame.Message     // keep-alive of this tick
+}
+
+// leaver is a lingering connection and the tick at which it is closed in any case.
+type leaver struct {
+	conn  *Conn
+	until uint32
+}
+
+func newClock(cfg Config) clock {
+	return clock{step: cfg.tick(), wheel: make([][]*Conn, cfg.PingInterval/cfg.tick()+1), stuck: make(map[*Conn]struct{})}
+}
+
+// ticks counts a span in ticks, at least one.
+func (k *clock) ticks(d time.Duration) uint32 { return uint32(max((d+k.step-1)/k.step, 1)) }
+
+func (k *clock) interval() uint32 { return uint32(len(k.wheel) - 1) }
+
+// dueIn puts a connection into the wheel, n ticks from now, 1 to the interval.
+func (k *clock) dueIn(c *Conn, n uint32) {
+	i := (k.tick + n) % uint32(len(k.wheel))
+	k.wheel[i] = append(k.wheel[i], c)
+}
+
+// millis is the shard's clock for rates; it wraps.
+func (s *Shard) millis() uint32 { return uint32(time.Since(s.began).Milliseconds()) }
+
+// handleTick advances the shard's clock.
+func (s *Shard) handleTick() {
+	k := &s.clock
+	k.tick++
+	s.publishStats() // also when it never sleeps
+	k.beat = nil
+	i := k.tick % uint32(len(k.wheel))
+	due := k.wheel[i]
+	k.wheel[i] = nil
+	for _, c := range due {
+		s.keepAlive(c)
+	}
+	timeout := k.ticks(s.cfg.WriteTimeout)
+	for c := range k.stuck {
+		s.noteProgress(c)
+		if k.tick-c.stalled > timeout {
+			s.drop(c, "stalled")
+		}
+	}
+	n := 0
+	for n < len(k.leaving) && int32(k.tick-k.leaving[n].until) >= 0 {
+		s.drop(k.leaving[n].conn, "")
+		n++
+	}
+	k.leaving = append(k.leaving[:0], k.leaving[n:]...)
+}
+
+// keepAlive pings a connection to which nothing was written for an interval. Due times are spread over the last
+// quarter of it, or everybody who got the same goal would be pinged in the same tick ever after.
+func (s *Shard) keepAlive(c *Conn) {
+	if c.life != alive {
+		return
+	}
+	k := &s.clock
+	interval := k.interval()
+	due := interval - rand.Uint32N(interval/4+1)
+	if idle := k.tick - c.wrote; idle < interval*3/4 || c.is(blocked) {
+		k.dueIn(c, max(1, due-min(idle, due-1)))
+		return
+	}
+	if c.transport == WebSocket {
+		if int(c.asked) >= s.cfg.MaxUnanswered {
+			s.close(c, "no_pong", frame.Close(goalcast.CloseNoPong, "no pong"))
+			return
+		}
+		c.asked++
+	}
+	if k.beat == nil {
+		k.beat = s.newBeat()
+	}
+	s.enqueue(c, k.beat)
+	k.dueIn(c, due)
+}
+
+// newBeat makes a tick's keep-alive. It carries the cursor, so that who follows a quiet match can still resume
+// after hours: for SSE an id without data, which a browser remembers and does not show; for WebSocket, whose
+// pings scripts cannot see, a pong frame behind the ping.
+func (s *Shard) newBeat() *frame.Message {
+	f := goalcast.Frame{Type: goalcast.FramePong, Time: time.Now().UnixMilli()}
+	sse := []byte(":\n\n")
+	if !s.broken && !s.cursor.IsZero() {
+		f.Cursor = &s.cursor
+		sse = []byte(":\nid: " + s.cursor.String() + "\n\n")
+	}
+	text := frame.Of(frame.ClassControl, f).Bytes(frame.WebSocket)
+	return frame.Fixed("beat", append(ws.MustCompileFrame(ws.NewPingFrame(nil)), text...), sse)
+}

@@ -1,0 +1,146 @@
+package shard
+
+import (
+	"sync/atomic"
+	"time"
+
+	"goalcast"
+	"goalcast/hub/frame"
+)
+
+// Event is a published event on its way to viewers, one for all shards. What is exported of it is set
+// before it is posted.
+type Event struct {
+	frame.Message
+
+	Topics []goalcast.Topic
+	Match  goalcast.MatchID
+	Cursor goalcast.Cursor
+	At     time.Time // when the hub got it
+	Times  goalcast.Times
+	Intro  *Intro // what goes ahead of it for those who may not know its match; nil mostly
+	Unsure bool   // they may not know its match, which was not held when it came
+
+	shards atomic.Int32 // those that have not yet written it
+}
+
+// NewEvent makes the message of a published event for so many shards. It is encoded at once: every shard
+// is about to need it.
+func NewEvent(p goalcast.Published, seq uint64, now time.Time, d *frame.Deflater, shards int) *Event {
+	e := &Event{
+		Message: frame.Message{Kind: goalcast.FrameEvent, Class: frame.ClassEvent, ID: p.Cursor.String(), Seq: seq, Deflater: d,
+			Text: func() []byte { return goalcast.EventFrame(p, now.UnixMilli()) }},
+		Topics: p.Event.Topics, Match: p.Event.Match, Cursor: p.Cursor, At: now, Times: p.Event.Times,
+	}
+	e.shards.Store(int32(shards))
+	e.Bytes(frame.WebSocket)
+	return e
+}
+
+// WithoutCursor is the event for viewers who wait for a refresh: whoever has its cursor could go on from
+// there, at any node, and never learn what was lost before it. It is not compressed: later events refer to
+// those of the ring, which have their cursors.
+func (e *Event) WithoutCursor(p goalcast.Published) *Event {
+	p.Cursor = goalcast.Cursor{}
+	bare := NewEvent(p, e.Seq, e.At, nil, int(e.shards.Load()))
+	bare.Cursor, bare.Intro = e.Cursor, e.Intro
+	return bare
+}
+
+// Intro is the snapshot of a match that goes ahead of one of its events.
+type Intro struct {
+	Match       goalcast.MatchID
+	Known       uint64         // Seq of the match's event before: where nobody has joined since, all know the match
+	Long, Short *frame.Message // for viewers of a team, of a competition
+	Size        int            // in memory, roughly
+}
+
+// For gives the form for viewers of a topic who may have joined up to a place in the hub's count; nil if none is
+// needed. Who follows the match itself knows it.
+func (in *Intro) For(t goalcast.Topic, joined uint64) *frame.Message {
+	switch {
+	case in == nil || joined < in.Known:
+		return nil
+	case t.Kind == goalcast.TeamTopic:
+		return in.Long
+	case t.Kind == goalcast.CompetitionTopic:
+		return in.Short
+	}
+	return nil
+}
+
+// unwritten is an event that is not yet written to all: it is once the queue has passed the mark.
+type unwritten struct {
+	event *Event
+	mark  uint64
+}
+
+// fanOut puts an event into the lists of its followers, each once.
+func (s *Shard) fanOut(e *Event) {
+	s.cursor = e.Cursor
+	m := &e.Message
+	for _, name := range e.Topics {
+		t := s.topics[name]
+		if t == nil {
+			continue
+		}
+		intro := e.Intro.For(name, t.joined)
+		n := len(t.members)
+		t.start = (t.start + 7919) % n // a prime: each event begins elsewhere
+		s.walking = true               // who is cut off meanwhile leaves the list afterwards
+		for i := range n {
+			j := i + t.start
+			if j >= n {
+				j -= n
+			}
+			if c := t.members[j].conn; c.last < m.Seq {
+				c.last = m.Seq
+				if intro != nil {
+					s.enqueue(c, intro)
+				}
+				s.enqueue(c, m)
+			}
+		}
+		s.stopWalking()
+	}
+	s.unwritten = append(s.unwritten, unwritten{event: e, mark: s.events.pushed})
+}
+
+// introduce gives a match's snapshot to the followers of topics, each once.
+func (s *Shard) introduce(o *Introduce) {
+	got := make(map[*Conn]bool)
+	for _, name := range o.Topics {
+		t := s.topics[name]
+		if t == nil {
+			continue
+		}
+		m := o.Intro.Long
+		if name.Kind == goalcast.CompetitionTopic {
+			m = o.Intro.Short
+		}
+		s.walking = true
+		for _, member := range t.members {
+			if !got[member.conn] {
+				got[member.conn] = true
+				s.enqueue(member.conn, m)
+			}
+		}
+		s.stopWalking()
+	}
+}
+
+// noteWritten notes the events that were by now written to all that can be written to.
+func (s *Shard) noteWritten() {
+	n := 0
+	for n < len(s.unwritten) && s.unwritten[n].mark <= s.events.popped {
+		if e := s.unwritten[n].event; e.shards.Add(-1) == 0 {
+			s.door.Written(e)
+		}
+		n++
+	}
+	if n > 0 {
+		rest := copy(s.unwritten, s.unwritten[n:])
+		clear(s.unwritten[rest:])
+		s.unwritten = s.unwritten[:rest]
+	}
+}

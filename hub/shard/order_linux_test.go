@@ -1,0 +1,102 @@
+package shard
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"goalcast"
+)
+
+// pair makes a connection that follows topics, and the descriptor of its peer.
+func (s *testWorld) pair(t *testing.T, topics ...goalcast.Topic) (*Conn, int) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		unix.Close(fds[0])
+		unix.Close(fds[1])
+	})
+	c := &Conn{fd: int32(fds[0]), allowance: 1 << 20}
+	s.conns[c] = struct{}{}
+	for _, followed := range s.claim(t, topics...) {
+		s.follow(c, followed)
+	}
+	return c, fds[1]
+}
+
+func testEvent(topic goalcast.Topic, seq uint64) *Event {
+	return NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: seq}, Event: goalcast.Event{Match: 1, Topics: []goalcast.Topic{topic}}}, seq, time.Now(), nil, 1)
+}
+
+// TestGoalOvertakesPrices: an event that comes in the middle of a state flush is written before the rest of the flush.
+func TestGoalOvertakesPrices(t *testing.T) {
+	s := newTestWorld(testConfig())
+	match, odds := goalcast.ForMatch(1), goalcast.ForOdds(2)
+	var prices, goals []int
+	for range 3 * group {
+		_, peer := s.pair(t, odds)
+		prices = append(prices, peer)
+	}
+	for range 10 {
+		_, peer := s.pair(t, match)
+		goals = append(goals, peer)
+	}
+	table := s.topics[odds].followed.Table
+	table.Set(goalcast.State{Topic: odds, Key: "1x2/home", Version: 1, Value: []byte("2")}, time.Now(), 10, nil)
+	s.statesChanged(table)
+	s.flushStates()
+	told := func(peers []int, kind string) (n int) {
+		t.Helper()
+		b := make([]byte, 4096)
+		for _, peer := range peers {
+			if k, err := unix.Read(peer, b); err == nil && strings.Contains(string(b[:k]), `"type":"`+kind+`"`) {
+				n++
+			}
+		}
+		return n
+	}
+	s.step()
+	if n := told(prices, "state"); n != group {
+		t.Fatalf("%d have the price after a step, want %d", n, group)
+	}
+	s.fanOut(testEvent(match, 1))
+	s.step()
+	if n := told(goals, "event"); n != len(goals) {
+		t.Errorf("%d of %d have the goal after the next step", n, len(goals))
+	}
+	for s.step() {
+	}
+	if n := told(prices, "state"); n != 2*group {
+		t.Errorf("%d have the price in the end, want %d", n, 2*group)
+	}
+}
+
+// TestNobodyIsAlwaysLast: each event begins with another viewer.
+func TestNobodyIsAlwaysLast(t *testing.T) {
+	s := newTestWorld(testConfig())
+	const viewers = 10
+	match := goalcast.ForMatch(1)
+	for range viewers {
+		s.follow(&Conn{fd: -1, allowance: 1 << 20}, s.claim(t, match)[0])
+	}
+	first, last := map[*Conn]bool{}, map[*Conn]bool{}
+	for seq := range uint64(viewers) {
+		s.fanOut(testEvent(match, seq+1))
+		order := s.events.list[s.events.head:]
+		if len(order) != viewers {
+			t.Fatalf("round %d: %d viewers", seq, len(order))
+		}
+		first[order[0]], last[order[viewers-1]] = true, true
+		for !s.events.empty() {
+			s.events.pop().clear(inEvents)
+		}
+	}
+	if len(first) != viewers || len(last) != viewers {
+		t.Errorf("in %d rounds %d of %d viewers were first, %d last", viewers, len(first), viewers, len(last))
+	}
+}

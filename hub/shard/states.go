@@ -1,0 +1,138 @@
+package shard
+
+import (
+	"slices"
+	"time"
+
+	"goalcast"
+	"goalcast/hub/follow"
+	"goalcast/hub/frame"
+)
+
+// flushes are the state flushes: every so often what has changed is given out.
+type flushes struct {
+	dirty   []*topic // with states that were not given out
+	pace    pace
+	batches uint64 // counts those that several connections got
+}
+
+// pace is how fast flushes follow each other: not before StateInterval, and not so fast that they take more than
+// StateShare of the shard's time.
+type pace struct {
+	began  time.Time     // the last flush
+	worked time.Duration // spent on it
+}
+
+// span is how long after the last flush the next one may begin.
+func (p *pace) span(cfg Config) time.Duration {
+	return max(cfg.StateInterval, time.Duration(float64(p.worked)/cfg.StateShare))
+}
+
+// mark notes that a topic has states to give out.
+func (f *flushes) mark(t *topic) {
+	if !t.dirty {
+		t.dirty = true
+		f.dirty = append(f.dirty, t)
+	}
+}
+
+func (f *flushes) nextBatch() frame.Window {
+	f.batches++
+	return frame.BatchWindow(f.batches)
+}
+
+// statesChanged notes that a topic has states to give out, if anybody here follows it.
+func (s *Shard) statesChanged(table *follow.Table) {
+	table.Look(s.number)
+	if t := s.topics[table.Topic]; t != nil {
+		s.flushes.mark(t)
+	}
+}
+
+// flushStates begins a state flush: who follows a topic with new states lags from here on, and stands in the
+// queue for states.
+func (s *Shard) flushStates() {
+	f := &s.flushes
+	f.pace = pace{began: time.Now()}
+	for i, t := range f.dirty {
+		f.dirty[i], t.dirty = nil, false
+		updates, upto := t.followed.Table.Since(t.flushed)
+		if upto == t.flushed || len(t.members) == 0 {
+			continue
+		}
+		t.longer = nil
+		t.batch = t.batch.Next(t.flushed, upto, updates, f.nextBatch())
+		t.flushed = upto
+		t.start = (t.start + 7919) % len(t.members)
+		for j := range t.members {
+			s.lag(t.members[(j+t.start)%len(t.members)].conn, t, t.batch.Since)
+		}
+	}
+	f.dirty = f.dirty[:0]
+}
+
+// lag notes that a connection lacks a topic's states after a change.
+func (s *Shard) lag(c *Conn, t *topic, since uint64) {
+	if c.life != alive {
+		return
+	}
+	if !slices.ContainsFunc(c.lags, func(l lag) bool { return l.topic == t }) {
+		c.lags = append(c.lags, lag{topic: t, since: since})
+	}
+	s.wantStates(c)
+}
+
+// wantStates puts a connection into the queue of those with only states to send, unless it cannot or must not
+// have them now.
+func (s *Shard) wantStates(c *Conn) {
+	if c.state&(inEvents|inStates|blocked|throttled) == 0 && c.life != dead && len(c.lags) > 0 {
+		c.set(inStates)
+		s.states.push(c)
+	}
+}
+
+// batch gives the state frames that a connection lacks of a topic. Nearly all need the batch that was just given
+// out; who is throttled, or was blocked, needs what has changed for longer, as do others of its kind.
+func (f *flushes) batch(l lag) *frame.Batch {
+	t := l.topic
+	if t.batch.Since == l.since && t.batch.Upto == t.flushed {
+		return &t.batch
+	}
+	for _, known := range t.longer {
+		if known.Since == l.since {
+			if !known.Shared() {
+				known.Share(f.nextBatch())
+			}
+			return known
+		}
+	}
+	updates, upto := t.followed.Table.Since(l.since)
+	longer := &frame.Batch{Since: l.since, Upto: upto, Updates: updates}
+	const most = 32 // phases of those who are throttled
+	if len(t.longer) < most {
+		t.longer = append(t.longer, longer)
+	}
+	return longer
+}
+
+// startStates gives a connection that begins to follow a topic the states that its snapshot did not have.
+// States that were given out between the snapshot and now are sent once more.
+func (s *Shard) startStates(c *Conn, t *topic, marks map[goalcast.Topic]uint64) {
+	mark, ok := marks[t.followed.Name]
+	switch {
+	case t.followed.Table == nil || !ok:
+	case len(t.members) == 1:
+		t.flushed, t.batch = mark, frame.Batch{}
+		s.flushes.mark(t) // what changed since the snapshot was made
+	case mark < t.flushed:
+		s.lag(c, t, mark)
+	}
+}
+
+func (s *Shard) countStates(b *frame.Batch, upto uint64) {
+	for _, u := range b.Updates {
+		if u.Change <= upto {
+			s.stats.Messages[frame.ClassState]++
+		}
+	}
+}
