@@ -10,7 +10,7 @@ import (
 	"goalcast"
 )
 
-// maxAlarms is how many alarms one call lists at most, and where the filter does not say.
+// maxAlarms is how many alarms one call lists at most, and by default.
 const maxAlarms = 1000
 
 const alarmColumns = `id, name, kind, match_id, text, opened, closed, acked, acked_by`
@@ -22,10 +22,9 @@ func scanAlarm(row scanner) (a goalcast.Alarm, err error) {
 	return a, err
 }
 
-// SettleAlarms makes the open alarms of the given kinds those that have a reason now: it opens what
-// is new, closes what is not in the list any more, and leaves the others as they are but for their
-// text. Of the alarms only Name, Kind, Match and Text are read. It returns what it opened and
-// closed.
+// SettleAlarms opens the alarms of the given kinds that are firing and not open, closes those that
+// are not firing any more, and updates the text of the others. Of firing only Name, Kind, Match and
+// Text are read. It returns what it opened and closed.
 func (s *Store) SettleAlarms(
 	ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time,
 ) (opened, closed []goalcast.Alarm, err error) {

@@ -12,14 +12,14 @@ import (
 	"goalcast"
 )
 
-// How a body is packed.
+// How a body is stored: the column packing.
 const (
 	packedNot  = 0
 	packedZstd = 1
 )
 
-// minPack is the size below which packing saves less than a page of the database; maxUnpacked
-// bounds what a damaged row can make of the memory.
+// minPack is the size below which compression saves less than a page of the database; maxUnpacked
+// bounds how much memory a damaged row can take.
 const (
 	minPack     = 512
 	maxUnpacked = 256 << 20
@@ -53,7 +53,7 @@ func newCompressor() (*compressor, error) {
 	return &compressor{in, out}, nil
 }
 
-// pack never returns nil, and the body itself where packing does not make it smaller.
+// compress never returns nil, and the body itself where compression does not make it smaller.
 func (p *compressor) compress(body []byte) (packing int, packed []byte) {
 	if len(body) < minPack {
 		return packedNot, notNil(body)
@@ -104,15 +104,14 @@ func partitionName(day int64) string {
 	return "document_bodies_" + time.UnixMilli(day*dayMillis).UTC().Format("20060102")
 }
 
-// noPartition says that a row found no partition to go to.
+// noPartition reports whether a row found no partition to go to.
 func noPartition(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23514" && pg.ConstraintName == ""
 }
 
-// makePartition makes a day's partition if there is none. It is made as a table of its own and
-// attached: that waits for no reader or writer of the other days, as CREATE TABLE ... PARTITION OF
-// would.
+// makePartition makes a day's partition if there is none, as a table that is attached: unlike
+// CREATE TABLE ... PARTITION OF, that waits for no reader or writer of the other days.
 func (s *Store) makePartition(ctx context.Context, day int64) error {
 	name := partitionName(day)
 	return s.tx(ctx, "make partition "+name, func(tx *tx) error {
@@ -169,8 +168,8 @@ func (s *Store) partitions(ctx context.Context) ([]int64, error) {
 	return days, s.wrap("partitions", err)
 }
 
-// dropPartition drops a day's partition. It gives up soon when somebody reads it: the next run
-// finds it again.
+// dropPartition drops a day's partition. It gives up soon when it is being read: the next run finds
+// it again.
 func (s *Store) dropPartition(ctx context.Context, day int64) (dropped bool, err error) {
 	name := partitionName(day)
 	err = s.tx(ctx, "drop partition "+name, func(tx *tx) error {

@@ -26,12 +26,12 @@ type clipColumns struct {
 	Due      int64            `json:"due"` // ms since 1970 UTC
 }
 
-// UpdateClip changes the record of a clip under its lock: fn gets it as it stands, nil for a new
-// clip, and returns it changed: a JSON object, in which the fields of the clips table (match,
+// UpdateClip changes the record of a clip under its lock. fn gets the current record, nil for a new
+// clip, and returns the changed one: a JSON object in which the columns of the clips table (match,
 // event, version, video, job, state, attempts, error, due) have those names. Nothing is written
-// when fn returns an error, which is then returned as it is, nor when it returns what it got. fn
-// may be called more than once, so it changes nothing outside, and it must not call the store: with
-// SQLite the one connection is taken.
+// when fn returns an error, which is then returned unchanged, or the record that it got. fn may be
+// called more than once, so it changes nothing outside, and it must not call the store: with SQLite
+// the only connection is taken.
 func (s *Store) UpdateClip(ctx context.Context, id string, fn func(record []byte) ([]byte, error)) error {
 	var refused error
 	err := s.tx(ctx, fmt.Sprintf("update clip %q", id), func(tx *tx) error {
@@ -53,8 +53,7 @@ func (s *Store) UpdateClip(ctx context.Context, id string, fn func(record []byte
 	return errors.Join(err, refused)
 }
 
-// lockClip reads a clip's record for change; nil if it is new, and then there is a row to lock all
-// the same.
+// lockClip reads a clip's record for an update. A new clip has none (nil), but a row to lock.
 func (t *tx) lockClip(ctx context.Context, id string) ([]byte, error) {
 	read := func() (record []byte, err error) {
 		err = t.queryRow(ctx, `SELECT body FROM clips WHERE id = $1`+t.dialect.forUpdate, id).Scan(&record)
@@ -114,8 +113,7 @@ func (s *Store) DueClips(ctx context.Context, before time.Time, limit int) ([]st
 	return ids, s.wrap("due clips", err)
 }
 
-// FailedClips lists the clips that are given up (state "failed") and were not before a time, by id;
-// at most 100.
+// FailedClips lists the clips that were given up (state "failed") since a time, by id; at most 100.
 func (s *Store) FailedClips(ctx context.Context, since time.Time) ([]goalcast.FailedClip, error) {
 	rows, err := s.query(ctx, `SELECT id, match_id, error, body FROM clips WHERE state = 'failed' AND updated >= $1
 		ORDER BY id LIMIT 100`, since.UnixMilli())
@@ -132,8 +130,8 @@ func (s *Store) FailedClips(ctx context.Context, since time.Time) ([]goalcast.Fa
 	return list, s.wrap("failed clips", err)
 }
 
-// ClipsOf lists the records of a match's clips by id; those of match 0 are the ones whose match is
-// not known. At most 1000.
+// ClipsOf lists the records of a match's clips by id; match 0 has those whose match is unknown. At
+// most 1000.
 func (s *Store) ClipsOf(ctx context.Context, match goalcast.MatchID) ([][]byte, error) {
 	rows, err := s.query(ctx, `SELECT body FROM clips WHERE match_id = $1 ORDER BY id LIMIT $2`, match, maxMatches)
 	list, err := collect(rows, err, func(row scanner) (record []byte, err error) { return record, row.Scan(&record) })

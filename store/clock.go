@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// clockSlack is how far two readings of the database's clock may lie apart without meaning
-// anything: the way there and back.
+// clockSlack is how far two readings of the database's clock may differ without meaning anything:
+// the round trip.
 const clockSlack = 2 * time.Second
 
-// clock is the database's clock, as last read: all processes that share a database share it,
-// however wrong their own clocks are. Between two readings time passes as the process's monotonic
-// clock says, so that setting the machine's clock changes nothing.
+// clock is the database's clock, as last read: all processes on one database share it, however
+// wrong their own clocks are. Between two readings the process's monotonic clock counts, so that
+// setting the machine's clock changes nothing.
 type clock struct {
 	read atomic.Pointer[reading] // nil before the first reading
 }
@@ -21,15 +21,15 @@ type clock struct {
 // reading is what the database's clock said at a moment of the process's clock.
 type reading struct{ database, process time.Time }
 
-// set takes a reading; asked is when the question was sent.
+// set takes a reading; asked is when the query was sent.
 func (c *clock) set(database, asked time.Time) {
 	now := time.Now()
 	c.read.Store(&reading{database.Add(now.Sub(asked) / 2), now})
 }
 
-// Now is the time by the database's clock. Whatever one process writes and another compares with
-// the time goes by it: leases, sweeps, the outbox, what is due. Open reads the clock, and Jobs go
-// on doing so every second; it is right to a few milliseconds.
+// Now is the time by the database's clock. Every time that one process writes and another compares
+// goes by it: leases, sweeps, the outbox, what is due. Open reads the clock, and Jobs read it every
+// second; it is right to a few milliseconds.
 func (s *Store) Now() time.Time {
 	r := s.clock.read.Load()
 	if r == nil {
@@ -49,9 +49,9 @@ func (s *Store) readClock(ctx context.Context) error {
 	return nil
 }
 
-// past is the condition that a time in a column is before $n (with "<"), or not after it ("<=").
-// What claims to be of the future is past as well: it was written by another clock, of a server
-// that is gone or a process of an older version, and would wait for nobody knows how long.
+// past is the condition that the time in a column is before $n (with "<"), or not after it ("<=").
+// A time in the future is past as well: another clock wrote it, of a server that is gone or of an
+// older version, and the row would wait for it.
 func (s *Store) past(column, before string, n int) string {
 	return fmt.Sprintf("(%[1]s %[2]s $%[3]d OR %[1]s > %[4]s + %[5]d)", column, before, n, s.dialect.now, clockSlack.Milliseconds())
 }

@@ -107,7 +107,7 @@ func anyIDs(ids []int64) []any {
 // How long a device is kept without a sign of life.
 const (
 	// KeepDevice is how long ago an app must have registered its device, as it does at each start:
-	// Firebase takes a token for expired after that.
+	// Firebase considers a token expired after that.
 	KeepDevice = 270 * 24 * time.Hour
 	// KeepNewDevice is the same for a device that never got a push.
 	KeepNewDevice = 30 * 24 * time.Hour
@@ -134,7 +134,7 @@ func (s *Store) Devices(ctx context.Context, user goalcast.UserID) ([]goalcast.D
 		ORDER BY d.id`, string(user))
 }
 
-// Follow lets a user's devices get the pushes of a topic. Twice is once. ErrTooMany beyond
+// Follow makes a user's devices get the pushes of a topic. Twice is once. ErrTooMany beyond
 // MaxFollows.
 func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast.Topic) error {
 	return s.tx(ctx, "follow", func(tx *tx) error {
@@ -274,7 +274,7 @@ func (t *tx) lockUser(ctx context.Context, user goalcast.UserID) error {
 	return err
 }
 
-// mustChange runs a statement that has to find something; ErrNotFound otherwise.
+// mustChange runs a statement that has to find a row; ErrNotFound otherwise.
 func (t *tx) mustChange(ctx context.Context, query string, args ...any) error {
 	result, err := t.exec(ctx, query, args...)
 	if err != nil {

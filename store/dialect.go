@@ -31,15 +31,16 @@ type dialect struct {
 	now       string // an expression: the database's clock, ms since 1970
 	forUpdate string // ends a SELECT whose rows are about to be changed; SQLite's writer is alone anyway
 	sql       func(string) string
-	// retry says that the transaction lost against another one and may be run again.
+	// retry reports whether the transaction lost against another one and may be run again.
 	retry func(error) bool
-	// unavailable says that the database does not answer, as opposed to answering with an error.
+	// unavailable reports whether the database does not answer, as opposed to answering with an
+	// error.
 	unavailable func(error) bool
-	// lost says that a connection broke, or its server does not serve us any more: what was asked
-	// may be asked again on a new one.
+	// lost reports whether a connection broke, or its server does not serve us any more: the
+	// request may be repeated on a new one.
 	lost func(error) bool
-	// refused says that the data itself is not acceptable (a number that another row has, a value
-	// out of range): it will be refused again.
+	// refused reports whether the data itself is not acceptable (a number that another row has, a
+	// value out of range): it will be refused again.
 	refused func(error) bool
 	// maxArgs is how many parameters a statement may have.
 	maxArgs int

@@ -12,8 +12,8 @@ import (
 	"goalcast"
 )
 
-// maxDocuments is how many documents one call lists at most, and defaultDocuments how many where
-// the caller does not say.
+// maxDocuments is how many documents one call lists at most, and defaultDocuments how many by
+// default.
 const (
 	maxDocuments     = 1000
 	defaultDocuments = 100
@@ -21,11 +21,11 @@ const (
 
 // KeepDocument commits what a provider sent, and sets ID, State (received), Size and, if it is
 // zero, Digest. Once it returned nil the document survives a crash. ErrUnavailable: it may or may
-// not be kept, and the provider has to repeat it.
+// not be stored, and the provider has to repeat it.
 //
-// Bytes that the same provider sent before for the same feed and match are not kept again but
-// counted: ID, State, Error, Attempts and Repeats (above 0) are then those of the document that is
-// there already. Whether it still has to be worked on is told by State.
+// Bytes that the same provider sent before for the same feed and match are counted instead of
+// stored again: ID, State, Error, Attempts and Repeats (above 0) are then those of the document
+// that is there. State says whether it still has to be processed.
 func (s *Store) KeepDocument(ctx context.Context, d *goalcast.Document) error {
 	return s.kept(len(d.Body), s.keepDocument(ctx, d))
 }
@@ -78,8 +78,8 @@ func scanKept(row scanner) (k keptRow, err error) {
 	return k, row.Scan(&k.id, &k.state, &k.text, &k.attempts, &k.repeats)
 }
 
-// keepOnPostgres does it in one statement, which is a transaction by itself: one way to the server
-// instead of four. The day's partition is made when it is missing.
+// keepOnPostgres needs one statement, which is a transaction by itself: one round trip instead of
+// four. It makes the day's partition when that is missing.
 func (s *Store) keepOnPostgres(ctx context.Context, known []any, packing int, body []byte) (scanner, error) {
 	const query = `WITH d AS (` + insertDocument + `),
 		b AS (INSERT INTO document_bodies (document, received, packing, body) SELECT id, $7, $8, $9 FROM d
@@ -119,7 +119,7 @@ func (s *Store) Document(ctx context.Context, id goalcast.DocumentID) (goalcast.
 	if err != nil {
 		return d, s.wrap(doing, err)
 	}
-	// A second question instead of a join: with the time as a plain value PostgreSQL looks into one
+	// A second query instead of a join: with the time as a plain value PostgreSQL looks into one
 	// partition and not into hundreds.
 	var packing int
 	var body []byte
@@ -150,7 +150,7 @@ func scanDocument(row scanner) (goalcast.Document, error) {
 	return d, nil
 }
 
-// FinishDocument says what became of a document and counts an attempt; errText is kept for
+// FinishDocument sets a document's state and counts an attempt; errText is stored for
 // DocumentFailed. ErrNotFound.
 func (s *Store) FinishDocument(
 	ctx context.Context, id goalcast.DocumentID, state goalcast.DocumentState, errText string,
@@ -207,7 +207,7 @@ func (s *Store) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]goa
 	return list, s.wrap("list documents", err)
 }
 
-// ResetDocuments marks documents as received again, so that they are worked on anew (a replay after
+// ResetDocuments marks documents as received again, so that they are processed anew (a replay after
 // a fix), and returns their numbers, newest first. Without a State in the filter it takes the
 // failed ones. Attempts go on counting.
 func (s *Store) ResetDocuments(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.DocumentID, error) {

@@ -16,19 +16,19 @@ import (
 	"goalcast"
 )
 
-// How Health looks.
+// How Health checks.
 const (
-	// healthFresh is for how long an answer of Health is given again, however often it is asked:
-	// each look writes to disk.
+	// healthFresh is how long an answer of Health is reused, however often it is asked: each check
+	// writes to disk.
 	healthFresh = 2 * time.Second
-	// healthLimit is how long a look may take.
+	// healthLimit is how long a check may take.
 	healthLimit = 2 * time.Second
-	// maxTrial is how much is written to try whether there is room again for a document that could
-	// not be kept; 1 MB is the largest that comes every day.
+	// maxTrial is how much is written to find out whether there is room again for a document that
+	// could not be stored; 1 MB is the largest that comes every day.
 	maxTrial = 1 << 20
 )
 
-// health is what is known of whether the database keeps what it is given.
+// health is what is known about whether the database stores what it is given.
 type health struct {
 	refused struct { // by KeepDocument, since the last document that was kept or a trial that succeeded
 		sync.Mutex
@@ -88,7 +88,7 @@ func (s *Store) look(ctx context.Context) error {
 	return s.wrap("write to the database", err)
 }
 
-// tryKeeping keeps a document of a size and deletes it again.
+// tryKeeping stores a document of a size and deletes it again.
 func (s *Store) tryKeeping(ctx context.Context, size int) error {
 	noise := make([]byte, size)
 	_, _ = rand.Read(noise) // it never fails
@@ -106,7 +106,7 @@ func (s *Store) tryKeeping(ctx context.Context, size int) error {
 	})
 }
 
-// kept notes how a document fared.
+// kept notes whether a document could be stored.
 func (s *Store) kept(size int, err error) error {
 	r := &s.health.refused
 	r.Lock()
@@ -120,16 +120,16 @@ func (s *Store) kept(size int, err error) error {
 	return err
 }
 
-// file is an SQLite file that was opened; nil where there is none. SQLite goes on with a file that
-// was deleted or replaced, and with what it has in memory of one that was overwritten: what is kept
-// then is gone with the process.
+// file is an open SQLite file; nil where there is none. SQLite goes on with a file that was deleted
+// or replaced, and with its cache of one that was overwritten: what is stored then is gone with the
+// process.
 type file struct {
 	path   string
 	opened os.FileInfo
 	fresh  *sql.DB // connects again for every question, so that it finds what another process would
 }
 
-// errFileGone and errNotSQLite are what was done to a file.
+// errFileGone and errNotSQLite say what happened to a file.
 var (
 	errFileGone = errors.New("the database file was deleted or replaced while goalcast had it open: " +
 		"put it back, or restart goalcast with the right one")
@@ -153,8 +153,8 @@ func openFile(path string) (*file, error) {
 	return &file{path, info, fresh}, nil
 }
 
-// check says whether the path still leads to the file that was opened, and whether that begins as
-// it should: two system calls.
+// check reports whether the path still leads to the file that was opened, and whether that begins
+// as it should: two system calls.
 func (f *file) check() error {
 	if f == nil {
 		return nil

@@ -13,17 +13,17 @@ import (
 	"goalcast"
 )
 
-// maxMatches is how many matches one call lists at most, and where the filter does not say.
+// maxMatches is how many matches one call lists at most, and by default.
 const maxMatches = 1000
 
-// UpdateMatch changes a match under its lock: fn gets the record as it stands (one with only
-// Snapshot.ID set if the match is new) and returns it changed, with the new event revisions, in Seq
-// order and complete but for Times.Published. One transaction then writes the record, the events,
-// their outbox rows and the teams and competition of a fixture. Nothing is written when fn returns
-// an error, which is then returned as it is, nor when there are no events and the same Feeds; the
+// UpdateMatch changes a match under its lock. fn gets the current record (one with only Snapshot.ID
+// if the match is new) and returns it changed, with the new event revisions, in Seq order and
+// complete but for Times.Published. One transaction then writes the record, the events, their
+// outbox rows and the teams and competition of a fixture. Nothing is written when fn returns an
+// error, which is then returned unchanged, nor when there are no events and the same Feeds; the
 // snapshot is written only with events, since it follows from them.
 //
-// Others who update the same match wait. fn may be called more than once, so it changes nothing
+// Other updates of the same match wait. fn may be called more than once, so it changes nothing
 // outside. Under Silent no push follows.
 func (s *Store) UpdateMatch(ctx context.Context, id goalcast.MatchID,
 	fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
@@ -120,8 +120,8 @@ func (t *tx) saveMatch(ctx context.Context, id goalcast.MatchID, r goalcast.Matc
 	return err
 }
 
-// MatchRecords reads matches without a lock, for a look before UpdateMatch; those that do not exist
-// are missing from the answer.
+// MatchRecords reads matches without a lock, for a look before UpdateMatch. Those that do not exist
+// are missing.
 func (s *Store) MatchRecords(
 	ctx context.Context, ids []goalcast.MatchID,
 ) (map[goalcast.MatchID]goalcast.MatchRecord, error) {
@@ -158,7 +158,7 @@ func scanSnapshot(row scanner) (goalcast.Snapshot, error) {
 	return m, nil
 }
 
-// Match returns a match as it stands; ErrNotFound, also for one of which there is no event yet.
+// Match returns a match's snapshot; ErrNotFound, also for a match without any event yet.
 func (s *Store) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error) {
 	m, err := scanSnapshot(s.queryRow(ctx, `SELECT id, snapshot FROM matches WHERE id = $1 AND seq > 0`, id))
 	return m, s.wrap(fmt.Sprintf("match %d", id), err)
@@ -167,8 +167,8 @@ func (s *Store) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 // placeColumn is when a match is, as Snapshot.Time has it.
 const placeColumn = `(CASE WHEN kickoff <> 0 THEN kickoff ELSE updated END)`
 
-// Matches lists matches by their time, then id; at most 1000. Those of which only a feed's memory
-// is known, and no event, are left out.
+// Matches lists matches by their time, then id; at most 1000. Those without any event, of which
+// only a feed's memory is known, are left out.
 func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	limit := f.Limit
 	if limit <= 0 {
@@ -291,8 +291,8 @@ func notNil(b []byte) []byte {
 	return b
 }
 
-// jsonText encodes for a text column; broken UTF-8, which a RawMessage can carry and PostgreSQL
-// refuses, is mended.
+// jsonText encodes for a text column. Broken UTF-8, which a RawMessage can carry and PostgreSQL
+// refuses, is replaced.
 func jsonText(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(bytes.ToValidUTF8(b, []byte("\uFFFD"))), err

@@ -75,7 +75,7 @@ func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now 
 	return s.wrap("mark events as published", err)
 }
 
-// markBroken takes rows that cannot be read out of the way of the others, by number.
+// markBroken marks a row that cannot be read, so that it is not tried again.
 func (s *Store) markBroken(ctx context.Context, id int64) error {
 	_, err := s.exec(ctx, `UPDATE outbox SET published_at = 0 WHERE id = $1`, id)
 	return s.wrap("mark outbox row", err)

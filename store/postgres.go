@@ -39,11 +39,11 @@ const (
 // sessions is what the connections of a pool have in common. Nobody owns it.
 type sessions struct {
 	// lost counts how often a server was found to be gone, or not the primary any more. A
-	// connection that was made before the last time is not used again: those that wait in the pool
+	// connection that was made before the last time is not used again: those waiting in the pool
 	// went with the server, or would have to find out one by one.
 	lost atomic.Int64
-	// pooler says that somebody between us and PostgreSQL (pgbouncer and its like) gives each
-	// transaction another session: nothing may be left in one.
+	// pooler: something between us and PostgreSQL (pgbouncer, for example) gives each transaction
+	// another session, so that nothing may be left in one.
 	pooler atomic.Bool
 }
 
@@ -116,9 +116,9 @@ func (s *Store) openPostgres(url string) error {
 	return nil
 }
 
-// chooseMode has a connection through a pooler keep no statement under a name: the next transaction
-// may be in a session that does not know it. What a statement's columns are is remembered all the
-// same, so that it still takes one way there and back; PostgreSQL plans it every time.
+// chooseMode makes a connection through a pooler keep no named statements: the next transaction may
+// be in a session that does not know them. Column descriptions are cached all the same, so that a
+// statement still takes one round trip; PostgreSQL plans it every time.
 func (p *sessions) chooseMode(_ context.Context, cfg *pgx.ConnConfig) error {
 	if p.pooler.Load() {
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -126,7 +126,7 @@ func (p *sessions) chooseMode(_ context.Context, cfg *pgx.ConnConfig) error {
 	return nil
 }
 
-// begin notes under which count a connection was made.
+// begin notes the count of losses under which a connection was made.
 func (p *sessions) begin(_ context.Context, conn *pgx.Conn) error {
 	conn.PgConn().CustomData()[sessionKey] = &session{p.lost.Load(), time.Now()}
 	return nil
@@ -173,7 +173,7 @@ func (p *sessions) reuse(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// lose counts a loss, unless somebody else has since lost was read.
+// lose counts a loss, unless another caller has since lost was read.
 func (p *sessions) lose(lost int64) { p.lost.CompareAndSwap(lost, lost+1) }
 
 // lostRole reports whether the server will refuse everything else that we ask on this connection: a
@@ -189,8 +189,8 @@ func lostRole(err *pgconn.PgError) bool {
 	return false
 }
 
-// forgotStatement says that a statement that was prepared is not there, or is there already: there
-// is a pooler, that came since we connected.
+// forgotStatement reports whether a prepared statement is missing, or exists already: a pooler has
+// come since we connected.
 func forgotStatement(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "26000" || pg.Code == "42P05")

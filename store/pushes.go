@@ -12,8 +12,8 @@ import (
 	"goalcast"
 )
 
-// errUnreadable marks a row whose content cannot be read: a later version's, or damage. It will not
-// get better by itself.
+// errUnreadable marks a row that cannot be decoded: a later version's, or damaged. It will not get
+// better by itself.
 var errUnreadable = errors.New("unreadable")
 
 // SetAside counts rows of the push tables that this process could not read and has set aside, so
@@ -25,8 +25,9 @@ func (s *Store) setAside(what string, id any, err error) {
 	s.log.Error("unreadable row: set aside", "what", what, "id", id, "error", err)
 }
 
-// UnplannedEvents returns events of the outbox that no notifier has planned and that are not put
-// off (PostponePlans), oldest first. A row that cannot be read is set aside: it counts as planned.
+// UnplannedEvents returns the events of the outbox that no notifier has planned and that are not
+// postponed (PostponePlans), oldest first. A row that cannot be read is set aside: it counts as
+// planned.
 func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error) {
 	for {
 		rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE planned_at IS NULL
@@ -76,17 +77,17 @@ const (
 		AND x.event_id IN (p.event_id, substr(p.event_id, length(CAST(p.match_id AS TEXT)) + 2))`
 )
 
-// MarkPlanned says that the revisions with these keys (Event.KeyOfAll; Event.Key means those of
-// every match) ask for no push.
+// MarkPlanned marks the revisions with these keys (Event.KeyOfAll; Event.Key means those of every
+// match) as needing no push.
 func (s *Store) MarkPlanned(ctx context.Context, keys []string) error {
 	return s.eachUnplanned(ctx, "mark events as planned", `planned_at = `+s.dialect.now, keys)
 }
 
-// postponeMost is the longest that PostponePlans puts an event off.
+// postponeMost is the longest that PostponePlans postpones an event.
 const postponeMost = 15 * time.Second
 
-// PostponePlans puts off the revisions with these keys, that cannot be planned yet, for as long as
-// they have waited: 1 s at least, 15 s at most.
+// PostponePlans postpones revisions that cannot be planned yet for as long as they have waited: 1 s
+// at least, 15 s at most.
 func (s *Store) PostponePlans(ctx context.Context, keys []string) error {
 	waited := s.dialect.now + ` - created`
 	return s.eachUnplanned(ctx, "postpone plans", fmt.Sprintf(`plan_after = %[1]s + CASE WHEN %[2]s < 1000
@@ -142,8 +143,8 @@ func scanPush(row scanner) (goalcast.PushRecord, error) {
 	return r, nil
 }
 
-// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet. Its Event
-// is what the other methods want.
+// PushRecordOf returns the state of an event's pushes; Revision 0 if there are none yet. Its Event
+// is what the other methods take.
 func (s *Store) PushRecordOf(ctx context.Context, e goalcast.Event) (goalcast.PushRecord, error) {
 	id, err := pushID(ctx, s.queryRow, e)
 	if err != nil {
@@ -217,7 +218,7 @@ func (s *Store) PlanPush(ctx context.Context, e goalcast.Event, plan planFunc) (
 
 // ExtendPush adds batches to a push that is planned already, in one transaction: it locks the
 // event's record, calls extend and writes the record and the batches that it returns. ErrNotFound
-// without a record; an error of extend ends the transaction and comes back.
+// without a record; an error of extend ends the transaction and is returned.
 func (s *Store) ExtendPush(ctx context.Context, event string, extend planFunc) error {
 	return s.tx(ctx, "extend push", func(tx *tx) error {
 		rec, err := scanPush(tx.queryRow(ctx, `SELECT `+pushColumns+` FROM pushes
@@ -233,7 +234,7 @@ func (s *Store) ExtendPush(ctx context.Context, event string, extend planFunc) e
 	})
 }
 
-// OpenPushes returns the events whose audience is not all in batches, and to whose plan nothing was
+// OpenPushes returns the events whose audience is not all in batches, and to which nothing was
 // added since before; oldest first.
 func (s *Store) OpenPushes(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	rows, err := s.query(ctx, `SELECT event_id FROM pushes WHERE open AND planned <= $1 ORDER BY planned
@@ -276,10 +277,9 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	return nil
 }
 
-// claimable is what a batch must be to be claimed, at most %[2]s (ms) being its not_before. Leases
-// go by the database's clock, %[1]s, which those share who claim. It waits for a batch of an older
-// revision of its event that somebody is sending right now, and for a newer revision that is to be
-// planned.
+// claimable is the condition for claiming a batch whose not_before is at most %[2]s (ms). Leases go
+// by the database's clock, %[1]s, which all claimants share. A batch waits for one of an older
+// revision of its event that is being sent, and for a newer revision that is to be planned.
 const claimable = `(state = 'planned' AND not_before <= %[2]s OR state = 'claimed' AND lease_until <= %[1]s)
 	AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id
 	AND o.revision < push_batches.revision
@@ -287,10 +287,10 @@ const claimable = `(state = 'planned' AND not_before <= %[2]s OR state = 'claime
 	AND NOT EXISTS (SELECT 1 FROM pushes p JOIN outbox x ON ` + unplanned + ` WHERE p.event_id = push_batches.event_id
 	AND x.revision > p.revision)`
 
-// ClaimBatch gives the batch to the caller until the lease ends, by the database's clock. now only
-// says whether a batch that was put off is due. false: it is done, claimed by another, not due yet,
-// cannot be read, or has to wait for another revision of its event: an older one that somebody is
-// sending right now, or a newer one that is to be planned.
+// ClaimBatch leases the batch to the caller, by the database's clock; now only decides whether a
+// postponed batch is due. false: it is done, claimed by another, not due yet, cannot be read, or
+// has to wait for another revision of its event: an older one that is being sent, or a newer one
+// that is to be planned.
 func (s *Store) ClaimBatch(
 	ctx context.Context, id string, now time.Time, lease time.Duration,
 ) (claim goalcast.PushClaim, ok bool, err error) {
@@ -347,8 +347,8 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 	if c.Devices, err = unpackIDs(remaining); err != nil {
 		return err
 	}
-	// known from the state before: whoever had it before is dead or slow, and may have sent all of
-	// it: a correction must not miss them
+	// The state before tells: the previous claimant is dead or slow, and may have sent all of it. A
+	// correction must not miss those devices.
 	if unsure {
 		if reached, err = joinIDs(reached, remaining); err != nil {
 			return err
@@ -383,8 +383,8 @@ func (t *tx) claimNewest(ctx context.Context, c *goalcast.PushClaim) error {
 func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	var remaining, reached []byte
 	var dead bool
-	// A claim of the source that is alive here was made after this batch's own, and so after this
-	// revision was planned: it tells nothing older.
+	// A live claim of the source was made after this batch's own, and so after this revision was
+	// planned: it sends nothing older.
 	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed'
 		AND lease_until <= `+t.dialect.now+` FROM push_batches WHERE id = $1`,
 		c.Batch.Source).Scan(&remaining, &reached, &c.Sent, &dead)
@@ -403,8 +403,8 @@ func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	return err
 }
 
-// BatchCurrent says whether a claim still stands, the revision of its record is the newest that is
-// planned or is to be planned, and nothing newer takes the event back.
+// BatchCurrent reports whether a claim still stands, the revision of its record is the newest that
+// is planned or is to be planned, and nothing newer withdraws the event.
 func (s *Store) BatchCurrent(ctx context.Context, c goalcast.PushClaim) (bool, error) {
 	var newer []byte
 	err := s.queryRow(ctx, `SELECT (SELECT e.body FROM events e WHERE `+sameEvent+` AND e.revision > $3
@@ -419,14 +419,14 @@ func (s *Store) BatchCurrent(ctx context.Context, c goalcast.PushClaim) (bool, e
 	return err == nil && !takesBack(newer), s.wrap("look at batch", err)
 }
 
-// takesBack says whether the body of an event does so; nil does not.
+// takesBack reports whether the body of an event withdraws it; nil does not.
 func takesBack(body []byte) bool {
 	var e goalcast.Event
 	return json.Unmarshal(body, &e) == nil && !e.Counts()
 }
 
-// FinishBatch gives a claim back with what became of the batch; false if it was lost meanwhile, and
-// then nothing is written. Reached is added to what earlier attempts reached.
+// FinishBatch returns a claim with what became of the batch. false: the claim was lost, and nothing
+// is written. Reached is added to what earlier attempts reached.
 func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcast.PushResult) (kept bool, err error) {
 	err = s.tx(ctx, "finish batch", func(tx *tx) error {
 		kept = false
@@ -460,14 +460,14 @@ func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcas
 	return kept && err == nil, err
 }
 
-// DueBatches returns ids of batches that ClaimBatch would give now, oldest first, but for those
-// that come last.
+// DueBatches returns the ids of batches that ClaimBatch would lease now, oldest first, but for late
+// ones.
 func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.due(ctx, now, limit, false)
 }
 
-// DueLate returns ids of batches that come last (PushBatch.Late) and that ClaimBatch would give
-// now, oldest first.
+// DueLate returns the ids of late batches (PushBatch.Late) that ClaimBatch would lease now, oldest
+// first.
 func (s *Store) DueLate(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.due(ctx, now, limit, true)
 }

@@ -16,7 +16,7 @@ import (
 // How the relay sweeps.
 const (
 	// sweepEvery is how often it looks for rows that were left behind, and sweepAge how old they
-	// are then: younger ones are being published by whoever committed them.
+	// are then: younger ones are still being published by the process that committed them.
 	sweepEvery = time.Second
 	sweepAge   = 2 * time.Second
 	// sweepRows is how many rows it reads at a time.
@@ -37,8 +37,8 @@ const (
 
 // publisher is what the relay needs of the bus, which store/bus provides.
 type publisher interface {
-	// Publish puts events on the bus, in order, and returns how many it did not have and those that
-	// it does not take before their predecessors.
+	// Publish puts events on the bus, in order, and returns how many it did not have, and those
+	// that it does not take before their predecessors.
 	Publish(context.Context, []goalcast.Event) (fresh int, held []goalcast.Event, err error)
 	// PublishAll takes every event.
 	PublishAll(context.Context, []goalcast.Event) error

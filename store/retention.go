@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// DefaultRetention is how long documents are kept that no rule names: a season and what is said
-// about it afterwards.
+// DefaultRetention is how long documents are kept that no rule names: a season and its aftermath.
 const DefaultRetention = 400 * 24 * time.Hour
 
 // pruneBatch is how many documents one transaction deletes: PostgreSQL's documents that come
@@ -110,8 +109,8 @@ func (r Retention) rules() []rule {
 }
 
 // PruneDocuments deletes documents that are older than the retention of their feed, and drops the
-// days' partitions that nobody needs any more. A document that came again is as old as its last
-// coming. It returns how many documents went.
+// days' partitions that are not needed any more. A document that came again is as old as its last
+// arrival. It returns how many documents it deleted.
 func (s *Store) PruneDocuments(ctx context.Context, retention Retention, now time.Time) (deleted int64, err error) {
 	for _, r := range retention.rules() {
 		if r.span <= 0 {

@@ -43,8 +43,8 @@ func (e *unreadable) Error() string { return e.row + " cannot be read: " + e.err
 
 func (e *unreadable) Unwrap() []error { return []error{goalcast.ErrPermanent, e.err} }
 
-// collectReadable is collect for lists that are of use without a row: one that is unreadable is
-// passed over, and logged.
+// collectReadable is collect for lists that are useful without a row: an unreadable one is skipped
+// and logged.
 func collectReadable[T any](s *Store, rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
 	type maybe struct {
 		value T

@@ -60,7 +60,7 @@ func (s *Store) SaveSquads(ctx context.Context, list goalcast.SquadList) (change
 	return changed && err == nil, err
 }
 
-// savePlayers keeps the names of all players of a list, those who left too, in the order of their
+// savePlayers stores the names of all players of a list, those who left too, in the order of their
 // ids: two transactions that lock the same rows in the same order do not deadlock. A player may be
 // in several lists; the newest one's name holds.
 func (t *tx) savePlayers(ctx context.Context, list goalcast.SquadList, edition string) error {

@@ -10,8 +10,8 @@ import (
 	"goalcast"
 )
 
-// SaveStandings keeps the tables of a competition's season, unless those that are kept are of the
-// same or a newer edition: then it says that nothing changed.
+// SaveStandings stores the tables of a competition's season, unless the stored ones are of the same
+// or a newer edition: then changed is false.
 func (s *Store) SaveStandings(ctx context.Context, table goalcast.Standings) (changed bool, err error) {
 	body, err := jsonText(table)
 	if err != nil {
@@ -54,8 +54,8 @@ func (s *Store) Standings(
 	return table, s.wrap(fmt.Sprintf("standings of competition %d", competition), err)
 }
 
-// edition reads the edition that is kept under a competition's season in a table, and locks its
-// row; "" if there is none yet.
+// edition reads the stored edition of a competition's season in a table, and locks its row; "" if
+// there is none yet.
 func (t *tx) edition(
 	ctx context.Context, table string, competition goalcast.CompetitionID, season string,
 ) (edition string, err error) {

@@ -121,10 +121,12 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 			b.set(oddsOf(1, "last", 1))
 			for i, e := range ears {
 				e.Until("the last", func() bool { return e.States["odds:1/last"].Version == 1 })
+				e.Lock()
 				if _, heard := e.States["odds:1/away"]; heard != (i == 1) || len(e.Events) != 3-i ||
 					len(e.Resets) != 1 {
 					t.Errorf("installation %d heard %v, states %v, resets %v", i, e.All, e.States, e.Resets)
 				}
+				e.Unlock()
 			}
 			queues := []*Queue{NewQueue(a.redis, QueueOptions{}, testLog(t), prometheus.NewRegistry()),
 				NewQueue(b.redis, QueueOptions{Prefix: tt.prefix}, testLog(t), prometheus.NewRegistry())}

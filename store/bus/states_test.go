@@ -131,6 +131,8 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 	r.set(oddsOf(1, "home", 1))
 	r.set(oddsOf(2, "home", 1)) // on the same way, after it
 	e.Until("what is followed", func() bool { return len(e.States) > 0 })
+	e.Lock()
+	defer e.Unlock()
 	if _, ok := e.States["odds:1/home"]; ok {
 		t.Error("heard what nobody follows")
 	}
