@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
 	"goalcast/ingest/merge"
@@ -171,8 +172,8 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 	in.work = newWorkers(cfg.Workers, cfg.QueueBytes)
 	in.metrics = newMetrics(reg, in.work)
 	in.names = newNameCache(cfg.NameAge, cfg.Names)
-	in.disagreements = register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_disagreements_total",
-		Help: "Disagreements between the sources of a match that began, by what they are about. Most end within seconds."}, []string{"what"}))
+	in.disagreements = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_disagreements_total",
+		Help: "Disagreements between the sources of a match that began, by what they are about. Most end within seconds."}, []string{"what"})
 	for _, p := range providers {
 		in.providers[p.Name()] = p
 		in.metrics.provider(p.Name())

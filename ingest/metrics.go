@@ -1,13 +1,13 @@
 package ingest
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
 	"goalcast/ingest/letters"
@@ -62,15 +62,16 @@ func (m *metrics) provider(name string) {
 }
 
 func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
+	f := promauto.With(reg)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_" + name, Help: help}, labels))
+		return f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_" + name, Help: help}, labels)
 	}
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
-		return register(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_ingest_" + name, Help: help, Buckets: buckets},
-			[]string{"provider", "feed"}))
+		return f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_ingest_" + name, Help: help, Buckets: buckets},
+			[]string{"provider", "feed"})
 	}
 	gauge := func(name, help string, read func() float64) {
-		register(reg, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_ingest_" + name, Help: help}, read))
+		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_ingest_" + name, Help: help}, read)
 	}
 	fast := prometheus.ExponentialBuckets(0.0005, 2, 14) // 0.5 ms to 4 s
 	m := &metrics{
@@ -80,29 +81,18 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 		mended:    counter("mended_total", "Documents that were read although something was wrong with their letters, by what: "+strings.Join(letters.Kinds, ", ")+".", "provider", "what"),
 		events:    counter("events_total", "Event revisions made, by kind and what happened to the event: new, changed, cancelled, restored.", "kind", "change"),
 		trouble:   counter("trouble_total", "Errors of what ingest depends on: store, bus, queue.", "of"),
-		last: register(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_ingest_last_document_timestamp_seconds",
-			Help: "When the last document of the feed arrived."}, []string{"provider", "feed"})),
+		last: f.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_ingest_last_document_timestamp_seconds",
+			Help: "When the last document of the feed arrived."}, []string{"provider", "feed"}),
 		lag:   histogram("lag_seconds", "From the provider's time in a document to its arrival; implausible ones are left out.", prometheus.ExponentialBuckets(0.1, 2, 13)),
 		parse: histogram("parse_seconds", "Time to read a document.", fast),
 		apply: histogram("apply_seconds", "From a document's last byte to its events on the bus.", fast),
-		left: register(reg, prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_ingest_left_total",
-			Help: "Documents kept and left to the queue: too many waited, or the process was ending."})),
+		left: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_ingest_left_total",
+			Help: "Documents kept and left to the queue: too many waited, or the process was ending."}),
 		feeds: map[string]bool{}, newest: map[string]time.Time{}, warned: map[string]time.Time{},
 	}
 	gauge("waiting_documents", "Documents that wait for a worker.", func() float64 { n, _ := work.waiting(); return float64(n) })
 	gauge("waiting_bytes", "Bytes of the documents that wait for a worker.", func() float64 { _, b := work.waiting(); return float64(b) })
 	return m
-}
-
-// register returns the collector, or the one registered before under the same name.
-func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
-	var already prometheus.AlreadyRegisteredError
-	if err := reg.Register(c); errors.As(err, &already) {
-		return already.ExistingCollector.(C)
-	} else if err != nil {
-		panic("metric: " + err.Error()) // a fault of this file
-	}
-	return c
 }
 
 // maxFeedLabels bounds what a provider can make of us by inventing feed names.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
 )
@@ -39,40 +40,35 @@ var (
 type reasoner interface{ Reasons() []string }
 
 func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics {
+	f := promauto.With(reg)
 	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_notify_" + name, Help: help})
-		reg.MustRegister(c)
-		return c
+		return f.NewCounter(prometheus.CounterOpts{Name: "goalcast_notify_" + name, Help: help})
 	}
 	vector := func(name, help, label string, values ...string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_notify_" + name, Help: help}, []string{label})
-		reg.MustRegister(c)
+		c := f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_notify_" + name, Help: help}, []string{label})
 		for _, v := range values {
 			c.WithLabelValues(v)
 		}
 		return c
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_notify_" + name, Help: help, Buckets: buckets})
-		reg.MustRegister(h)
-		return h
+		return f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_notify_" + name, Help: help, Buckets: buckets})
 	}
 	var answers []string
 	if r, ok := sender.(reasoner); ok {
 		answers = r.Reasons()
 	}
-	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "goalcast_notify_set_aside_total",
+	f.NewCounterFunc(prometheus.CounterOpts{Name: "goalcast_notify_set_aside_total",
 		Help: "Rows of the outbox and of batches that could not be read and are passed over."}, func() float64 {
 		if store == nil {
 			return 0
 		}
 		return float64(store.SetAside())
-	}))
-	backlog := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_backlog", Help: "What waits to be pushed, of all processes together: events that are not " +
+	})
+	backlog := f.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_backlog", Help: "What waits to be pushed, of all processes together: events that are not " +
 		"planned, audiences that are not all in batches, batches that are not done."}, []string{"what"})
-	stopped := prometheus.NewGauge(prometheus.GaugeOpts{Name: "goalcast_notify_stopped", Help: "1 while the push service takes nothing from this process: its credentials " +
+	stopped := f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_notify_stopped", Help: "1 while the push service takes nothing from this process: its credentials " +
 		"or its project are wrong."})
-	reg.MustRegister(backlog, stopped)
 	return &metrics{
 		backlog:  backlog,
 		stopped:  stopped,

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast/internal/problem"
 )
@@ -28,22 +29,21 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	m := &metrics{
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_rest_request_seconds",
+	f := promauto.With(reg)
+	return &metrics{
+		seconds: f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_rest_request_seconds",
 			Help:    "Time from a request's headers to the end of its answer, by route pattern; none is no route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
 			[]string{"api", "method", "route", "status"}),
-		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_refused_total",
+		refused: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_refused_total",
 			Help: "Requests answered with a problem, by its code (rate_user, rate_ip, too_large, too_many, unauthorized, internal, ...)."}, []string{"code"}),
-		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_messages_total",
+		messages: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_messages_total",
 			Help: "Editors' messages taken, by result: published, or saved only and left to the outbox sweep."}, []string{"result"}),
-		forgotten: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_forgotten_total",
+		forgotten: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_forgotten_total",
 			Help: "Times the in-process rate limiter was full and forgot idle keys early."}),
-		limiter: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
+		limiter: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
 			Help: "Requests let through because the rate limiter did not answer."}),
 	}
-	reg.MustRegister(m.seconds, m.refused, m.messages, m.forgotten, m.limiter)
-	return m
 }
 
 type requestIDKey struct{}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
 )
@@ -123,9 +124,7 @@ type Watch struct {
 // New makes a Watch. Give the queue WebhookTask as the handler of TaskWebhook.
 func New(cfg Config, store Store, queue Queue, log *slog.Logger, reg prometheus.Registerer) *Watch {
 	counter := func(name, help, label string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "watch", Name: name, Help: help}, []string{label})
-		reg.MustRegister(c)
-		return c
+		return promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_watch_" + name, Help: help}, []string{label})
 	}
 	w := &Watch{cfg: cfg.WithDefaults(), store: store, queue: queue, log: log,
 		opened: counter("alarms_total", "Alarms that this process opened, by kind.", "kind"),

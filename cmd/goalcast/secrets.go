@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // minSecret is how many characters a secret has at least.
@@ -131,9 +132,8 @@ type secretsFile struct {
 
 // watchSecrets finds the files; no part of the node has to run yet.
 func (n *node) watchSecrets() *secretFiles {
-	s := &secretFiles{n: n, reads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_secrets_read_total",
+	s := &secretFiles{n: n, reads: promauto.With(n.reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_secrets_read_total",
 		Help: "Times that a file of secrets had changed and was read again, by setting and result: used, or refused (those before stay)."}, []string{"setting", "result"})}
-	n.reg.MustRegister(s.reads)
 	add := func(variable string, now secrets, names []string, use func(map[string][]string)) {
 		path := os.Getenv(variable + "_FILE")
 		if path == "" {

@@ -17,7 +17,7 @@ import (
 func (c *serveCmd) Run(ctx context.Context, o options) error {
 	log := c.logger()
 	if err := coalesceTimers(c.TimerSlack); err != nil {
-		log.Warn("timers are not put together: goalcast needs more CPU", "err", err)
+		log.Warn("timers are not put together: goalcast needs more CPU", "error", err)
 	}
 	if len(o.exposed) > 0 {
 		log.Warn("secrets on the command line can be read by every user of this machine: use environment variables, or files by those with _FILE behind their names", "flags", o.exposed)

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
 )
@@ -16,12 +17,13 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
 	m := &metrics{
-		loads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_board_readings_total",
+		loads: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_board_readings_total",
 			Help: "Matches and lists read from the source."}, []string{"kind", "outcome"}),
-		evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_evicted_total",
+		evicted: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_evicted_total",
 			Help: "Matches and lists dropped to make room."}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_refused_total",
+		refused: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_board_refused_total",
 			Help: "Readings that were refused since too many wait, in all or for one address."}),
 	}
 	for _, kind := range []string{"match", "list"} {
@@ -29,7 +31,6 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			m.loads.WithLabelValues(kind, outcome)
 		}
 	}
-	reg.MustRegister(m.loads, m.evicted, m.refused)
 	return m
 }
 

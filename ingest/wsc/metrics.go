@@ -1,9 +1,8 @@
 package wsc
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 type metrics struct {
@@ -17,8 +16,9 @@ type metrics struct {
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
 	counter := func(name, help, label string) *prometheus.CounterVec {
-		return register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_clips_" + name, Help: help}, []string{label}))
+		return f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_clips_" + name, Help: help}, []string{label})
 	}
 	return &metrics{
 		documents: counter("documents_total", "Documents of WSC by what they came to: shown, draft, deleted, late, unresolved, unmatched.", "outcome"),
@@ -27,20 +27,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"What somebody should look at: unresolved (no match yet), unmatched (given up), failed, stuck (a job that does not end), refused (by Brightcove), account.", "kind"),
 		trouble: counter("trouble_total", "Errors of what clips depend on: store, queue, ingest, brightcove, wsc.", "of"),
 		pulled:  counter("pulled_total", "Contents that the catch-up saw: new, known, refused.", "outcome"),
-		playable: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_clips_playable_seconds",
-			Help: "From a job's start to the video being playable.", Buckets: prometheus.ExponentialBuckets(1, 2, 12)})),
-		overdue: register(reg, prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_clips_overdue_total",
-			Help: "Clips whose next step the queue did not make in time, found by the sweeper."})),
+		playable: f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_clips_playable_seconds",
+			Help: "From a job's start to the video being playable.", Buckets: prometheus.ExponentialBuckets(1, 2, 12)}),
+		overdue: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_clips_overdue_total",
+			Help: "Clips whose next step the queue did not make in time, found by the sweeper."}),
 	}
-}
-
-// register returns the collector, or the one registered before under the same name.
-func register[C prometheus.Collector](reg prometheus.Registerer, c C) C {
-	var already prometheus.AlreadyRegisteredError
-	if err := reg.Register(c); errors.As(err, &already) {
-		return already.ExistingCollector.(C)
-	} else if err != nil {
-		panic("metric: " + err.Error()) // a fault of this file
-	}
-	return c
 }

@@ -34,7 +34,7 @@ func Poster(url, secret string, client *http.Client, log *slog.Logger) func(cont
 				wait = wait/2 + rand.N(wait/2)
 			}
 			if try == 0 { // the first of many is enough to know
-				log.WarnContext(ctx, "feed endpoint does not take documents; trying on", "feed", doc.Feed, "match", doc.Match, "err", err)
+				log.WarnContext(ctx, "feed endpoint does not take documents; trying on", "feed", doc.Feed, "match", doc.Match, "error", err)
 			}
 			if !sleep(ctx, wait) {
 				return err

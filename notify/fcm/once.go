@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/oauth2"
 )
 
@@ -40,12 +41,10 @@ type once struct {
 }
 
 func newOnce(next http.RoundTripper, timeout time.Duration, reg prometheus.Registerer) once {
-	o := once{next, timeout, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	return once{next, timeout, promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 		Name: "goalcast_fcm_request_seconds", Help: "Requests to Firebase, by HTTP status (0: no answer).",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"status"})}
-	reg.MustRegister(o.seconds)
-	return o
 }
 
 // never is a Retry-After that the SDK does not wait for, in seconds.

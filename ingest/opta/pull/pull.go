@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
 	"goalcast/ingest/opta"
@@ -78,12 +79,11 @@ func New(cfg Config, pipeline Pipeline, log *slog.Logger, reg prometheus.Registe
 			Transport:     http.DefaultTransport.(*http.Transport).Clone(),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the password is in the address
 		},
-		pulls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_opta_pulls_total",
+		pulls: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_opta_pulls_total",
 			Help: "Lists that this process asked Opta for, by feed and what came of it."}, []string{"feed", "outcome"}),
-		last: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_opta_pull_last_success_timestamp_seconds",
+		last: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_opta_pull_last_success_timestamp_seconds",
 			Help: "When this process last got a list of the feed, or heard that it is unchanged."}, []string{"feed"}),
 	}
-	reg.MustRegister(p.pulls, p.last)
 	return p
 }
 
