@@ -10,6 +10,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -89,38 +90,22 @@ type Config struct {
 }
 
 func (c Config) WithDefaults() Config {
-	orInt := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	orTime := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	if c.MaxBody <= 0 {
-		c.MaxBody = 16 << 20
-	}
-	if c.HeldBytes <= 0 {
-		c.HeldBytes = 16 * c.MaxBody
-	}
-	if c.QueueBytes <= 0 {
-		c.QueueBytes = 256 << 20
-	}
-	orInt(&c.MaxRequests, 64)
-	orInt(&c.Workers, max(2, runtime.GOMAXPROCS(0)))
-	orInt(&c.UrgentBytes, 256<<10)
-	orInt(&c.SweepLimit, 100)
-	orInt(&c.Retries, 10)
-	orTime(&c.KeepTimeout, 10*time.Second)
-	orTime(&c.ProcessTimeout, 30*time.Second)
-	orTime(&c.MaxAhead, 6*time.Hour)
-	orTime(&c.SweepEvery, 5*time.Second)
-	orTime(&c.SweepAge, 10*time.Second)
-	orTime(&c.RetryDelay, time.Second)
-	orTime(&c.NameAge, 10*time.Minute)
-	orInt(&c.Names, 50_000)
+	c.MaxBody = cmp.Or(max(c.MaxBody, 0), 16<<20)
+	c.HeldBytes = cmp.Or(max(c.HeldBytes, 0), 16*c.MaxBody)
+	c.QueueBytes = cmp.Or(max(c.QueueBytes, 0), 256<<20)
+	c.MaxRequests = cmp.Or(max(c.MaxRequests, 0), 64)
+	c.Workers = cmp.Or(max(c.Workers, 0), max(2, runtime.GOMAXPROCS(0)))
+	c.UrgentBytes = cmp.Or(max(c.UrgentBytes, 0), 256<<10)
+	c.SweepLimit = cmp.Or(max(c.SweepLimit, 0), 100)
+	c.Retries = cmp.Or(max(c.Retries, 0), 10)
+	c.KeepTimeout = cmp.Or(max(c.KeepTimeout, 0), 10*time.Second)
+	c.ProcessTimeout = cmp.Or(max(c.ProcessTimeout, 0), 30*time.Second)
+	c.MaxAhead = cmp.Or(max(c.MaxAhead, 0), 6*time.Hour)
+	c.SweepEvery = cmp.Or(max(c.SweepEvery, 0), 5*time.Second)
+	c.SweepAge = cmp.Or(max(c.SweepAge, 0), 10*time.Second)
+	c.RetryDelay = cmp.Or(max(c.RetryDelay, 0), time.Second)
+	c.NameAge = cmp.Or(max(c.NameAge, 0), 10*time.Minute)
+	c.Names = cmp.Or(max(c.Names, 0), 50_000)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -14,6 +14,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -138,39 +139,29 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	duration := func(d *time.Duration, def time.Duration) {
-		if *d <= 0 {
-			*d = def
-		}
-	}
-	number := func(n *int, def int) {
-		if *n <= 0 {
-			*n = def
-		}
-	}
-	duration(&c.Poll, time.Second)
-	number(&c.PlanLimit, 200)
-	number(&c.BatchSize, 500)
-	number(&c.Workers, 8)
-	number(&c.Backlog, 64)
-	duration(&c.Patience, 5*time.Second)
-	duration(&c.Lease, 30*time.Second)
-	duration(&c.SendLimit, 20*time.Second)
+	c.Poll = cmp.Or(max(c.Poll, 0), time.Second)
+	c.PlanLimit = cmp.Or(max(c.PlanLimit, 0), 200)
+	c.BatchSize = cmp.Or(max(c.BatchSize, 0), 500)
+	c.Workers = cmp.Or(max(c.Workers, 0), 8)
+	c.Backlog = cmp.Or(max(c.Backlog, 0), 64)
+	c.Patience = cmp.Or(max(c.Patience, 0), 5*time.Second)
+	c.Lease = cmp.Or(max(c.Lease, 0), 30*time.Second)
+	c.SendLimit = cmp.Or(max(c.SendLimit, 0), 20*time.Second)
 	c.SendLimit = min(c.SendLimit, c.Lease*2/3)
-	number(&c.RateLimit, 600_000)
-	duration(&c.RetryQuota, time.Minute)
-	duration(&c.RetryFault, time.Second)
-	duration(&c.RetryMost, 5*time.Minute)
-	duration(&c.Drain, 5*time.Second)
-	duration(&c.GoalTTL, 2*time.Minute)
-	duration(&c.CardTTL, 5*time.Minute)
-	duration(&c.KickoffTTL, 5*time.Minute)
-	duration(&c.ResultTTL, 10*time.Minute)
-	duration(&c.StatusTTL, 6*time.Hour)
-	duration(&c.CorrectionAge, 20*time.Minute)
-	duration(&c.Late, 15*time.Minute)
-	duration(&c.MatchLength, 4*time.Hour)
-	duration(&c.Keep, 30*24*time.Hour)
+	c.RateLimit = cmp.Or(max(c.RateLimit, 0), 600_000)
+	c.RetryQuota = cmp.Or(max(c.RetryQuota, 0), time.Minute)
+	c.RetryFault = cmp.Or(max(c.RetryFault, 0), time.Second)
+	c.RetryMost = cmp.Or(max(c.RetryMost, 0), 5*time.Minute)
+	c.Drain = cmp.Or(max(c.Drain, 0), 5*time.Second)
+	c.GoalTTL = cmp.Or(max(c.GoalTTL, 0), 2*time.Minute)
+	c.CardTTL = cmp.Or(max(c.CardTTL, 0), 5*time.Minute)
+	c.KickoffTTL = cmp.Or(max(c.KickoffTTL, 0), 5*time.Minute)
+	c.ResultTTL = cmp.Or(max(c.ResultTTL, 0), 10*time.Minute)
+	c.StatusTTL = cmp.Or(max(c.StatusTTL, 0), 6*time.Hour)
+	c.CorrectionAge = cmp.Or(max(c.CorrectionAge, 0), 20*time.Minute)
+	c.Late = cmp.Or(max(c.Late, 0), 15*time.Minute)
+	c.MatchLength = cmp.Or(max(c.MatchLength, 0), 4*time.Hour)
+	c.Keep = cmp.Or(max(c.Keep, 0), 30*24*time.Hour)
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}

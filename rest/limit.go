@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"sync"
@@ -18,14 +19,8 @@ type Rate struct {
 	Burst     int
 }
 
-func (r Rate) or(def Rate) Rate {
-	if r.PerMinute <= 0 {
-		r.PerMinute = def.PerMinute
-	}
-	if r.Burst <= 0 {
-		r.Burst = def.Burst
-	}
-	return r
+func (r Rate) or(other Rate) Rate {
+	return Rate{PerMinute: cmp.Or(max(r.PerMinute, 0), other.PerMinute), Burst: cmp.Or(max(r.Burst, 0), other.Burst)}
 }
 
 // interval is the time in which one turn comes back.

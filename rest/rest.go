@@ -6,6 +6,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -130,39 +131,25 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	def := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	span := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	span(&c.Timeout, 5*time.Second)
-	span(&c.ReplayTimeout, time.Minute)
-	span(&c.TeamBack, 7*24*time.Hour)
-	span(&c.TeamAhead, 14*24*time.Hour)
-	def(&c.MaxMatches, 500)
-	def(&c.DefaultMatches, 200)
+	c.Timeout = cmp.Or(max(c.Timeout, 0), 5*time.Second)
+	c.ReplayTimeout = cmp.Or(max(c.ReplayTimeout, 0), time.Minute)
+	c.TeamBack = cmp.Or(max(c.TeamBack, 0), 7*24*time.Hour)
+	c.TeamAhead = cmp.Or(max(c.TeamAhead, 0), 14*24*time.Hour)
+	c.MaxMatches = cmp.Or(max(c.MaxMatches, 0), 500)
+	c.DefaultMatches = cmp.Or(max(c.DefaultMatches, 0), 200)
 	c.DefaultMatches = min(c.DefaultMatches, c.MaxMatches)
-	def(&c.MaxDocuments, 500)
-	span(&c.MemoryBack, 24*time.Hour)
-	span(&c.MemoryAhead, 48*time.Hour)
-	span(&c.ListAge, 10*time.Second)
-	span(&c.NameAge, time.Minute)
-	span(&c.CommentaryAge, 2*time.Second)
-	def(&c.Lists, 200)
-	def(&c.Names, 5000)
-	def(&c.Readings, 8)
-	def(&c.LimiterKeys, 100_000)
-	if c.MeBody <= 0 {
-		c.MeBody = 4 << 10
-	}
-	if c.MessageBody <= 0 {
-		c.MessageBody = 16 << 10
-	}
+	c.MaxDocuments = cmp.Or(max(c.MaxDocuments, 0), 500)
+	c.MemoryBack = cmp.Or(max(c.MemoryBack, 0), 24*time.Hour)
+	c.MemoryAhead = cmp.Or(max(c.MemoryAhead, 0), 48*time.Hour)
+	c.ListAge = cmp.Or(max(c.ListAge, 0), 10*time.Second)
+	c.NameAge = cmp.Or(max(c.NameAge, 0), time.Minute)
+	c.CommentaryAge = cmp.Or(max(c.CommentaryAge, 0), 2*time.Second)
+	c.Lists = cmp.Or(max(c.Lists, 0), 200)
+	c.Names = cmp.Or(max(c.Names, 0), 5000)
+	c.Readings = cmp.Or(max(c.Readings, 0), 8)
+	c.LimiterKeys = cmp.Or(max(c.LimiterKeys, 0), 100_000)
+	c.MeBody = cmp.Or(max(c.MeBody, 0), 4<<10)
+	c.MessageBody = cmp.Or(max(c.MessageBody, 0), 16<<10)
 	c.UserRate = c.UserRate.or(Rate{PerMinute: 120, Burst: 60})
 	c.IPRate = c.IPRate.or(Rate{PerMinute: 6000, Burst: 1000})
 	c.DeviceRate = c.DeviceRate.or(Rate{PerMinute: 20, Burst: 600})

@@ -7,6 +7,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -86,25 +87,18 @@ type Config struct {
 }
 
 func (c Config) WithDefaults() Config {
-	def := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&c.NotStarted, 10*time.Minute)
-	def(&c.Silent, 3*time.Minute)
-	def(&c.NoClip, 20*time.Minute)
-	def(&c.NoSummary, 90*time.Minute)
-	def(&c.Disagree, 2*time.Minute)
-	def(&c.QueueLag, 30*time.Second)
-	def(&c.ClockSkew, 30*time.Second)
-	def(&c.JobStale, 15*time.Minute)
-	def(&c.Unreadable, 24*time.Hour)
-	def(&c.Back, 12*time.Hour)
-	def(&c.WebhookTimeout, 10*time.Second)
-	if c.Retries == 0 {
-		c.Retries = 12
-	}
+	c.NotStarted = cmp.Or(c.NotStarted, 10*time.Minute)
+	c.Silent = cmp.Or(c.Silent, 3*time.Minute)
+	c.NoClip = cmp.Or(c.NoClip, 20*time.Minute)
+	c.NoSummary = cmp.Or(c.NoSummary, 90*time.Minute)
+	c.Disagree = cmp.Or(c.Disagree, 2*time.Minute)
+	c.QueueLag = cmp.Or(c.QueueLag, 30*time.Second)
+	c.ClockSkew = cmp.Or(c.ClockSkew, 30*time.Second)
+	c.JobStale = cmp.Or(c.JobStale, 15*time.Minute)
+	c.Unreadable = cmp.Or(c.Unreadable, 24*time.Hour)
+	c.Back = cmp.Or(c.Back, 12*time.Hour)
+	c.WebhookTimeout = cmp.Or(c.WebhookTimeout, 10*time.Second)
+	c.Retries = cmp.Or(c.Retries, 12)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
