@@ -2,17 +2,11 @@ package e2e
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"goalcast/ingest/opta/optatest"
 )
 
 // What the alerts of deploy/alerts.yaml ask for is there as soon as a process runs, with zero, so that
@@ -27,16 +21,11 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"),
-		"GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1") // nobody is told anything
+	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1") // nobody is told anything
 	p := start(t, env, "serve")
 	f7 := sampleMatches(t)[0].f7
-	document, err := p.post(optatest.Headers("F7", f7, time.Now()), f7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.applied(document)
-	last := p.metric(t, "goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`)
+	p.take(optaNow("F7", f7))
+	last := p.metric("goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`)
 	if now := float64(time.Now().Unix()); last < now-120 || last > now+1 {
 		t.Errorf("the last document came at %f", last)
 	}
@@ -44,21 +33,12 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 
 	p = start(t, env, "serve")
 	waitFor(t, 10*time.Second, "the last document to be known again", func() error {
-		if got := p.metric(t, "goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`); got != last {
+		if got := p.metric("goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`); got != last {
 			return fmt.Errorf("it came at %f, after a restart at %f", last, got)
 		}
 		return nil
 	})
-	answer, err := http.Get(p.admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	metrics := string(body)
+	metrics := p.metrics()
 	for _, alert := range regexp.MustCompile(`alert: (\w+)\n(?: *#.*\n)* *expr: (.*)`).FindAllStringSubmatch(string(rules), -1) {
 		if !strings.Contains(string(page), "**"+alert[1]+"**") {
 			t.Errorf("docs/operations.md has no paragraph %s", alert[1])

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,14 +62,13 @@ func TestKilledWhileAnAudienceIsCut(t *testing.T) {
 	}
 	nobody := l.Addr().String()
 	l.Close()
-	databaseURL := testservers.Postgres(t)
-	env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+databaseURL, "GOALCAST_REDIS_URL="+testservers.Redis(t), "GOALCAST_FCM_PROJECT=test")
-	first := start(t, append(slices.Clone(env), "GOALCAST_FCM_ENDPOINT=http://"+nobody+"/v1", "GOALCAST_TEST_FAULT=cut:2"), "serve")
-	followers(t, databaseURL, fans)
+	env := onServers(t, "GOALCAST_FCM_PROJECT=test")
+	first := start(t, env.with("GOALCAST_FCM_ENDPOINT=http://"+nobody+"/v1", "GOALCAST_TEST_FAULT=cut:2"), "serve")
+	followers(t, env.database(), fans)
 
-	header, after := first.aboutToScore(8_000_001)
-	told := len(goalInXML.FindAll(after, -1))
-	_, _ = first.post(header, after) // it may die before it has answered
+	after := first.aboutToScore(8_000_001)
+	told := len(goalInXML.FindAll(after.body, -1))
+	_, _ = first.post(after) // it may die before it has answered
 	select {
 	case <-first.done:
 	case <-time.After(time.Minute):
@@ -79,7 +77,7 @@ func TestKilledWhileAnAudienceIsCut(t *testing.T) {
 	if n := fake.Requests(); n != 0 {
 		t.Fatalf("%d requests of the first process", n)
 	}
-	start(t, append(slices.Clone(env), "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve", "--roles=notify,ingest")
+	start(t, env.with("GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve", "--roles=notify,ingest")
 	waitFor(t, 100*time.Second, "all pushes", func() error {
 		if n := len(fake.Deliveries()); n < fans*told {
 			return fmt.Errorf("%d of %d", n, fans*told)
@@ -121,7 +119,7 @@ func benchmarkAudience(b *testing.B, count int) {
 	}))
 	b.Cleanup(firebase.Close)
 	databaseURL := testservers.DurablePostgres(b)
-	p := start(b, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+databaseURL, "GOALCAST_REDIS_URL="+testservers.Redis(b),
+	p := start(b, common.with("GOALCAST_DATABASE_URL="+databaseURL, "GOALCAST_REDIS_URL="+testservers.Redis(b),
 		"GOALCAST_FCM_PROJECT=bench", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
 	db := followers(b, databaseURL, count)
 	ask := func(query string) (n int) {
@@ -135,14 +133,14 @@ func benchmarkAudience(b *testing.B, count int) {
 	for b.Loop() {
 		b.StopTimer()
 		match++
-		header, after := p.aboutToScore(match)
+		after := p.aboutToScore(match)
 		select {
 		case <-arrivals: // of the goal before
 		default:
 		}
 		b.StartTimer()
 		started := time.Now()
-		if _, err := p.post(header, after); err != nil {
+		if _, err := p.post(after); err != nil {
 			b.Fatal(err)
 		}
 		first = append(first, (<-arrivals).Sub(started))

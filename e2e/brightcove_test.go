@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,7 +21,7 @@ func TestClipsPlayAtBrightcove(t *testing.T) {
 			t.Parallel()
 			w := newClipWorld(t, clustered, true)
 			const id = "65f0c0ffee65f0c0ffee0001"
-			w.opta(w.after)
+			w.ingest.take(w.after)
 			w.wsc(wsctest.Webhook("Create", w.content(id, 1)))
 			job := w.job(id, 1)
 			w.callbacksAreNotBelieved(id)
@@ -76,15 +75,15 @@ func (w *clipWorld) callbacksAreNotBelieved(id string) {
 		return nil
 	})
 	w.unseen("Brightcove works on it", id)
-	body := fmt.Appendf(nil, `{"entityType":"TITLE","status":"SUCCESS","videoId":%q,"jobId":%q}`, job.Video, job.ID)
+	body := fmt.Sprintf(`{"entityType":"TITLE","status":"SUCCESS","videoId":%q,"jobId":%q}`, job.Video, job.ID)
 	right := job.Callbacks[0]
 	i := strings.LastIndex(right, "/")
 	for _, address := range []string{w.front.URL + "/callbacks/brightcove/" + callbackSecret + "/" + job.Video, right[:i-1] + "x" + right[i:], right + "1"} {
-		if status, _ := w.request(http.MethodPost, address, body); status != http.StatusNotFound {
+		if status, _ := ask(w.t, http.MethodPost, address, nil, body); status != http.StatusNotFound {
 			w.t.Errorf("a callback to %s: %d", address, status)
 		}
 	}
-	if n := w.ingest.metric(w.t, "goalcast_clips_callbacks_total", `result="forged"`); n != 3 {
+	if n := w.ingest.metric("goalcast_clips_callbacks_total", `result="forged"`); n != 3 {
 		w.t.Errorf("%v forged callbacks are counted, want 3", n)
 	}
 }
@@ -107,7 +106,7 @@ func TestClipsWithoutCallbacks(t *testing.T) {
 	t.Parallel()
 	w := newClipWorld(t, false, false, "GOALCAST_BRIGHTCOVE_CHECK_EVERY=200ms")
 	const id, broken = "65f0c0ffee65f0c0ffee0001", "65f0c0ffee65f0c0ffee0002"
-	w.opta(w.before)
+	w.ingest.take(w.before)
 	w.vendor.LoseAnswer("create_video")
 	w.wsc(wsctest.Webhook("Create", w.content(id, 1)))
 	job := w.job(id, 1)
@@ -127,7 +126,7 @@ func TestClipsWithoutCallbacks(t *testing.T) {
 	if e := w.sees("the clip before its goal", id, func(e goalcast.Event) bool { return plays(e, job, 1) }); e.Clip.Of != "" {
 		t.Errorf("of %s before that is known", e.Clip.Of)
 	}
-	w.opta(w.after)
+	w.ingest.take(w.after)
 	w.sees("the clip of its goal", id, func(e goalcast.Event) bool { return plays(e, job, 1) && e.Clip.Of == w.goal.ID })
 
 	w.wsc(wsctest.Webhook("Create", w.content(broken, 1)))
@@ -147,13 +146,12 @@ func TestClipsWithoutCallbacks(t *testing.T) {
 func (w *clipWorld) alarm(kind string, want int) {
 	w.t.Helper()
 	waitFor(w.t, 60*time.Second, "the alarm "+kind, func() error {
-		_, text := w.request(http.MethodGet, w.ingest.admin+"/admin/alarms?kind="+kind, nil, "Authorization", "Bearer "+operatorToken)
 		var list struct{ Alarms []goalcast.Alarm }
-		if err := json.Unmarshal(text, &list); err != nil {
-			w.t.Fatalf("alarms: %s", text)
+		if err := w.ingest.operator("/admin/alarms?kind="+kind, &list); err != nil {
+			w.t.Fatal(err)
 		}
 		if len(list.Alarms) != want || want > 0 && (list.Alarms[0].Match != w.match || !strings.Contains(list.Alarms[0].Text, "DownloadFailed")) {
-			return fmt.Errorf("%s, want %d", text, want)
+			return fmt.Errorf("%+v, want %d", list.Alarms, want)
 		}
 		return nil
 	})
@@ -163,23 +161,19 @@ func (w *clipWorld) alarm(kind string, want int) {
 func TestKilledInTheMiddleOfAnUpload(t *testing.T) {
 	t.Parallel()
 	w := newClipWorld(t, true, true)
-	w.opta(w.after)
+	w.ingest.take(w.after)
 	for i, call := range []string{"create_video", "ingest"} {
 		id := fmt.Sprint("65f0c0ffee65f0c0ffee100", i)
 		victim := w.ingest
 		w.vendor.During(call, victim.kill)
-		body, err := json.Marshal(wsctest.Webhook("Create", w.content(id, 1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.request(http.MethodPost, w.front.URL+"/feeds/wsc", body, "X-Api-Key", clipSecret) // it may be killed before it answers
+		w.webhook(wsctest.Webhook("Create", w.content(id, 1))) // it may be killed before it answers
 		select {
 		case <-victim.done:
 		case <-time.After(60 * time.Second):
 			t.Fatalf("%s: not asked for", call)
 		}
 		w.unseen("killed after "+call, id)
-		w.startIngest()
+		w.restartIngest()
 		jobs := 1
 		if call == "ingest" {
 			jobs = 2 // nobody knows of the first one

@@ -3,37 +3,25 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"goalcast"
-	"goalcast/ingest/opta/optatest"
 )
 
 // TestClipsReachViewers: a clip that WSC posts is tied to its goal and goes out to who follows the match; only who knows the key may post one.
 func TestClipsReachViewers(t *testing.T) {
 	t.Parallel()
 	const secret = "wsc-secret-of-the-tests"
-	s := startEmbedded(t)
-	s.ingest.stop(20 * time.Second)
-	p := start(t, append(slices.Clone(s.env), "GOALCAST_WSC_SHOW_RENDITION=true", "GOALCAST_FEED_SECRETS=wsc="+secret), "serve")
+	p := startEmbedded(t, "GOALCAST_WSC_SHOW_RENDITION=true", "GOALCAST_FEED_SECRETS=wsc="+secret).ingest
 	m := sampleMatches(t)[1]
 	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(m.id))
 	v.join()
 	f7 := m.f7
-	document, err := p.post(optatest.Headers("F7", f7, time.Now()), f7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.applied(document)
-	known, err := p.snapshot(m.id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.take(optaNow("F7", f7))
+	known := p.match(m.id)
 	i := slices.IndexFunc(known.Timeline, func(e goalcast.Event) bool { return e.Kind == goalcast.KindGoal })
 	goal := known.Timeline[i]
 
@@ -43,19 +31,8 @@ func TestClipsReachViewers(t *testing.T) {
 		"metadata":{"game":{"provider":"Opta","providerId":"%d"},"team":{"provider":"Opta","providerId":"%d"}},
 		"labels":[{"title":"Goal","identifier":"goal"}],"extraInfo":{"eventMinute":"%d"},"geoTargeting":{"includedGeos":["BE"]}}}`, m.id, goal.Team, goal.Minute)
 	post := func(key string) int {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.public+"/feeds/wsc", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("X-Api-Key", key)
-		request.Header.Set("Content-Type", "application/json")
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		_, _ = io.Copy(io.Discard, answer.Body)
-		return answer.StatusCode
+		status, _ := ask(t, http.MethodPost, p.public+"/feeds/wsc", http.Header{"X-Api-Key": {key}, "Content-Type": {"application/json"}}, body)
+		return status
 	}
 	if status := post("wrong"); status != http.StatusUnauthorized {
 		t.Errorf("a wrong key: %d", status)
@@ -63,11 +40,7 @@ func TestClipsReachViewers(t *testing.T) {
 	if status := post(secret); status != http.StatusOK {
 		t.Fatalf("webhook: %d", status)
 	}
-	waitFor(t, 20*time.Second, "the clip", func() error {
-		events, _, problem := v.state()
-		if problem != nil {
-			t.Fatal(problem)
-		}
+	v.waitEvents(20*time.Second, "the clip", func(events []goalcast.Event) error {
 		for _, e := range events {
 			if e.Kind != goalcast.KindClip {
 				continue

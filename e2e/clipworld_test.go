@@ -1,15 +1,12 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -21,7 +18,6 @@ import (
 	"goalcast/ingest/opta/optatest"
 	"goalcast/ingest/wsc/brightcove/brightcovetest"
 	"goalcast/ingest/wsc/wsctest"
-	"goalcast/internal/testservers"
 )
 
 const (
@@ -35,7 +31,6 @@ type clipWorld struct {
 	t      *testing.T
 	vendor *brightcovetest.Server
 	system
-	roles  string // of the process that takes feeds; empty is all
 	front  *front
 	viewer *viewer
 
@@ -61,6 +56,11 @@ func newFront(t *testing.T) *front {
 	return f
 }
 
+// leadTo has requests go to a process.
+func (f *front) leadTo(p *process) {
+	f.to.Store(&url.URL{Scheme: "http", Host: strings.TrimPrefix(p.public, "http://")})
+}
+
 // newClipWorld starts goalcast, embedded or on PostgreSQL and Redis, with callbacks or without, and with settings as environment variables besides.
 func newClipWorld(t *testing.T, clustered, callbacks bool, settings ...string) *clipWorld {
 	t.Helper()
@@ -68,43 +68,30 @@ func newClipWorld(t *testing.T, clustered, callbacks bool, settings ...string) *
 	w := &clipWorld{t: t, match: m.id, made: time.Now().Add(-5 * time.Minute), front: newFront(t)}
 	w.before, w.after, w.goal = firstGoal(t, m)
 	w.vendor = brightcovetest.Start(t)
-	w.env = slices.Concat(adminEnv, []string{
+	more := slices.Concat([]string{
 		"GOALCAST_FEED_SECRETS=wsc=" + clipSecret, "GOALCAST_BRIGHTCOVE_ACCOUNT=" + brightcovetest.Account, "GOALCAST_BRIGHTCOVE_CLIENT_ID=" + brightcovetest.ClientID,
 		"GOALCAST_BRIGHTCOVE_CLIENT_SECRET=" + brightcovetest.ClientSecret, "GOALCAST_BRIGHTCOVE_OAUTH_URL=" + w.vendor.URL,
 		"GOALCAST_BRIGHTCOVE_CMS_URL=" + w.vendor.URL, "GOALCAST_BRIGHTCOVE_INGEST_URL=" + w.vendor.URL,
 	}, settings)
 	if callbacks {
-		w.env = append(w.env, "GOALCAST_BRIGHTCOVE_CALLBACK_URL="+w.front.URL, "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET="+callbackSecret)
+		more = append(more, "GOALCAST_BRIGHTCOVE_CALLBACK_URL="+w.front.URL, "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET="+callbackSecret)
 	}
 	if clustered {
-		w.redis, w.roles = testservers.NewRedis(t), "ingest,rest"
-		w.env = append(w.env, "GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+w.redis.URL)
-		w.hub = start(t, w.env, "serve", "--roles=hub,rest")
+		w.system = startClustered(t, more...)
 	} else {
-		w.env = append(w.env, "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"))
+		w.system = startEmbedded(t, more...)
 	}
-	w.startIngest()
-	if !clustered {
-		w.hub = w.ingest
-	}
+	w.front.leadTo(w.ingest)
 	w.viewer = newViewer(t, w.hub.public, overWebSocket, goalcast.ForMatch(m.id))
 	w.viewer.join()
 	return w
 }
 
-// startIngest starts the process that takes feeds, anew if there was one.
-func (w *clipWorld) startIngest() {
+// restartIngest starts the process that takes feeds anew, in a cluster.
+func (w *clipWorld) restartIngest() {
 	w.t.Helper()
-	args := []string{"serve"}
-	if w.roles != "" {
-		args = append(args, "--roles="+w.roles)
-	}
-	w.ingest = start(w.t, w.env, args...)
-	to, err := url.Parse(w.ingest.public)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.front.to.Store(to)
+	w.ingest = start(w.t, w.env, "serve", "--roles=ingest,rest")
+	w.front.leadTo(w.ingest)
 }
 
 // firstGoal is the match's F7 right before and right after its first goal, and the goal as goalcast knows it by that document.
@@ -129,16 +116,6 @@ func firstGoal(t *testing.T, m sampleMatch) (before, after delivery, goal goalca
 	return
 }
 
-// opta posts a document to Opta's feed and waits until it is applied.
-func (w *clipWorld) opta(d delivery) {
-	w.t.Helper()
-	document, err := w.ingest.post(d.header, d.body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.ingest.applied(document)
-}
-
 // content is a clip of the goal.
 func (w *clipWorld) content(id string, version int) wsctest.Object {
 	c := wsctest.Content(id, w.match, version, w.made)
@@ -147,40 +124,25 @@ func (w *clipWorld) content(id string, version int) wsctest.Object {
 	return c
 }
 
-// wsc posts a document to WSC's webhook with its secret and waits until it is applied.
-func (w *clipWorld) wsc(document wsctest.Object) {
+// webhook posts a document to WSC's webhook with its secret.
+func (w *clipWorld) webhook(document wsctest.Object) (status int, answer string) {
 	w.t.Helper()
 	body, err := json.Marshal(document)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	status, answer := w.request(http.MethodPost, w.front.URL+"/feeds/wsc", body, "X-Api-Key", clipSecret)
+	return ask(w.t, http.MethodPost, w.front.URL+"/feeds/wsc", http.Header{"X-Api-Key": {clipSecret}}, string(body))
+}
+
+// wsc posts a document to WSC's webhook and waits until it is applied.
+func (w *clipWorld) wsc(document wsctest.Object) {
+	w.t.Helper()
+	status, answer := w.webhook(document)
 	var kept struct{ Document int64 }
-	if err := json.Unmarshal(answer, &kept); err != nil || status != http.StatusOK {
+	if err := json.Unmarshal([]byte(answer), &kept); err != nil || status != http.StatusOK {
 		w.t.Fatalf("webhook: %d %s", status, answer)
 	}
 	w.ingest.applied(kept.Document)
-}
-
-// request returns an answer's status and body. Headers in pairs.
-func (w *clipWorld) request(method, address string, body []byte, headers ...string) (status int, answer []byte) {
-	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, address, bytes.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if answer, err = io.ReadAll(res.Body); err != nil {
-		w.t.Fatal(err)
-	}
-	return res.StatusCode, answer
 }
 
 // job waits until Brightcove was given version n of a clip as the n-th job of its video, and returns the job.
@@ -207,7 +169,7 @@ func (w *clipWorld) job(id string, n int) (job brightcovetest.Job) {
 // told are the revisions of a clip that the viewer was told, in order.
 func (w *clipWorld) told(id string) (clips []goalcast.Event) {
 	w.t.Helper()
-	events, _, problem := w.viewer.state()
+	events, _, problem := w.viewer.state(w.match)
 	if problem != nil {
 		w.t.Fatal(problem)
 	}
@@ -250,10 +212,7 @@ func (w *clipWorld) unseen(what, id string) {
 	if told := w.told(id); len(told) > 0 {
 		w.t.Errorf("%s: the viewer was told %+v", what, told[0].Clip)
 	}
-	s, err := w.hub.snapshot(w.match)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	s := w.hub.match(w.match)
 	if e, shown := s.Event(w.clipID(id)); shown {
 		w.t.Errorf("%s: REST shows %+v", what, e.Clip)
 	}

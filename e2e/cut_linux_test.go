@@ -14,13 +14,13 @@ import (
 func TestNetworkCut(t *testing.T) {
 	const viewers, topics, toHub, toSource = 20, 30, 0, 1
 	redis := testservers.NewRemoteRedis(t, 2)
-	env := []string{"GOALCAST_ADMIN_TOKENS=operator=" + operatorToken, "GOALCAST_DATABASE_URL=" + testservers.Postgres(t), "GOALCAST_DRAIN_TIME=100ms"}
-	source := start(t, append(env, "GOALCAST_REDIS_URL="+redis.CableURL(toSource)), "serve", "--roles=ingest,rest")
+	env := common.with("GOALCAST_DATABASE_URL=" + testservers.Postgres(t))
+	source := start(t, env.with("GOALCAST_REDIS_URL="+redis.CableURL(toSource)), "serve", "--roles=ingest,rest")
 	if err := source.tell(0); err != nil { // the stream exists
 		t.Fatal(err)
 	}
 	price := pricer(t, redis.CableURL(toSource))
-	node := start(t, append(env, "GOALCAST_REDIS_URL="+redis.CableURL(toHub)), "serve", "--roles=hub")
+	node := start(t, env.with("GOALCAST_REDIS_URL="+redis.CableURL(toHub)), "serve", "--roles=hub")
 	all := audience(t, node.public, viewers, topics).heard
 	joined := fmt.Sprint(1+topics, " snapshots, hello")
 	all("everybody to have joined", joined)
@@ -28,7 +28,7 @@ func TestNetworkCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	all("the network to be whole", joined+", rolling-1")
-	subscribed, let := redis.Calls("subscribe"), node.metric(t, "goalcast_hub_handshakes_total")
+	subscribed, let := redis.Calls("subscribe"), node.metric("goalcast_hub_handshakes_total")
 
 	redis.Cut(toHub)
 	cut := joined + ", rolling-1, stale true"
@@ -56,7 +56,7 @@ func TestNetworkCut(t *testing.T) {
 	if again := redis.Calls("subscribe") - subscribed; again < 2 || again > 2+2 { // one for events, one for all prices; each may be tried again
 		t.Errorf("%d subscriptions after the cut, want one for events and one for states", again)
 	}
-	if more := node.metric(t, "goalcast_hub_handshakes_total") - let; more != 0 {
+	if more := node.metric("goalcast_hub_handshakes_total") - let; more != 0 {
 		t.Errorf("%v viewers came anew", more)
 	}
 }

@@ -3,20 +3,17 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"goalcast"
-	"goalcast/store"
 )
 
 // command runs a goalcast command to its end and returns what it printed; wrong says whether it ended with an error.
@@ -43,18 +40,12 @@ func jsonMatch(minute, goals int) string {
 // An operator's evening: documents in, one of them broken, one twice; he lists them, looks at one, hears the alarm and acknowledges it, replays and rebuilds.
 func TestDocumentsReplayAndAlarms(t *testing.T) {
 	t.Parallel()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
-	env := []string{"GOALCAST_DATABASE_URL=" + url, "GOALCAST_ADMIN_TOKENS=operator=operator-token-0123456789", "GOALCAST_RETENTION=json=30d"}
+	env := onFile(t, "GOALCAST_RETENTION=json=30d")
 	p := start(t, env, "serve")
 	post := func(body string, want int) {
 		t.Helper()
-		res, err := http.Post(p.public+"/feeds/json", "application/json", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != want {
-			t.Fatal(res.Status)
+		if got, text := ask(t, http.MethodPost, p.public+"/feeds/json", nil, body); got != want {
+			t.Fatal(got, text)
 		}
 	}
 	post(jsonMatch(40, 1), http.StatusOK)
@@ -64,29 +55,16 @@ func TestDocumentsReplayAndAlarms(t *testing.T) {
 
 	admin := func(method, path string) (status int, text string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(t.Context(), method, p.admin+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer operator-token-0123456789")
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, string(body)
+		return ask(t, method, p.admin+path, bearer(operatorToken), "")
 	}
 	eventually := func(what string, holds func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(40 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: not so\n%s", what, p.log)
+		waitFor(t, 40*time.Second, what, func() error {
+			if !holds() {
+				return errors.New("not so")
 			}
-		}
+			return nil
+		})
 	}
 	var list string
 	eventually("three documents, done", func() bool {
@@ -140,18 +118,14 @@ func TestDocumentsReplayAndAlarms(t *testing.T) {
 	if status, text := admin(http.MethodGet, "/admin/queues/ingest.urgent/dead"); status != http.StatusOK || text != `{"tasks":[]}` {
 		t.Errorf("%d %s", status, text)
 	}
-	rebuiltGoal(t, p, url, env, eventually)
+	rebuiltGoal(t, p, env, eventually)
 }
 
 // rebuiltGoal loses a goal behind goalcast's back; a rebuild brings it back to viewers, and no phone hears of it.
-func rebuiltGoal(t *testing.T, p *process, url string, env []string, eventually func(string, func() bool)) {
+func rebuiltGoal(t *testing.T, p *process, env settings, eventually func(string, func() bool)) {
 	t.Helper()
-	db, err := store.Open(t.Context(), url, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	err = db.UpdateMatch(t.Context(), 9000000001, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	db := openStore(t, env)
+	err := db.UpdateMatch(t.Context(), 9000000001, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
 		e, ok := rec.Snapshot.Event("json:goal-2")
 		if !ok {
 			t.Fatal("no second goal")
@@ -164,15 +138,7 @@ func rebuiltGoal(t *testing.T, p *process, url string, env []string, eventually 
 		t.Fatal(err)
 	}
 	score := func() string {
-		res, err := http.Get(p.public + "/v1/matches/9000000001")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		var m goalcast.Snapshot
-		if err := json.NewDecoder(res.Body).Decode(&m); err != nil {
-			t.Fatal(err)
-		}
+		m := p.match(9000000001)
 		return fmt.Sprintf("%d-%d", m.Score.Home, m.Score.Away)
 	}
 	eventually("the goal is lost", func() bool { return score() == "1-0" })
@@ -192,5 +158,4 @@ func rebuiltGoal(t *testing.T, p *process, url string, env []string, eventually 
 	if err != nil || len(after) != len(before) {
 		t.Errorf("phones: %d events to plan before, %d after, %v", len(before), len(after), err)
 	}
-	http.DefaultClient.CloseIdleConnections()
 }

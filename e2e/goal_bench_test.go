@@ -30,20 +30,19 @@ func BenchmarkGoal(b *testing.B) {
 	}{goalInF9(b), goalInF24(b)} {
 		b.Run(feed.name, func(b *testing.B) {
 			postgres, redisURL := testservers.DurablePostgres(b), testservers.Redis(b)
-			p := start(b, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+postgres, "GOALCAST_REDIS_URL="+redisURL), "serve")
+			p := start(b, common.with("GOALCAST_DATABASE_URL="+postgres, "GOALCAST_REDIS_URL="+redisURL), "serve")
 			floor := newFloor(b, postgres, redisURL)
 			var goals, floors []time.Duration
 			match := 0
 			for b.Loop() {
 				b.StopTimer()
 				match++
-				goal := prepareGoal(b, p, 7_000_000+match, feed.before(7_000_000+match))
+				goal := prepareGoal(b, p, feed.name, 7_000_000+match, feed.before(7_000_000+match))
 				body := feed.after(7_000_000 + match)
-				header := optatest.Headers(feed.name, body, time.Now())
 				floors = append(floors, floor.measure(b, body))
 				b.StartTimer()
 				started := time.Now()
-				if _, err := p.post(header, body); err != nil {
+				if _, err := p.post(optaNow(feed.name, body)); err != nil {
 					b.Fatal(err)
 				}
 				arrived := <-goal
@@ -56,32 +55,23 @@ func BenchmarkGoal(b *testing.B) {
 }
 
 // prepareGoal makes the match known as it was before the goal, joins a viewer, and returns where the arrival of the next goal will be told.
-func prepareGoal(b *testing.B, p *process, match int, before []byte) <-chan time.Time {
-	document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
-	if bytes.Contains(before, []byte("<Games")) {
-		document, err = p.post(optatest.Headers("F24", before, time.Now()), before)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	p.applied(document)
+func prepareGoal(b *testing.B, p *process, feed string, match int, before []byte) <-chan time.Time {
+	p.take(optaNow(feed, before))
 	known, err := p.snapshot(goalcast.MatchID(match))
 	if err != nil {
 		b.Fatal(err)
 	}
 	arrival := make(chan time.Time, 1)
 	var once sync.Once
-	v := newViewer(b, p.public, func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
-		return overWebSocket(ctx, base, topics, since, func(id string, text []byte) {
-			if bytes.Contains(text, []byte(`"type":"event"`)) && bytes.Contains(text, []byte(`"kind":"goal"`)) {
-				now := time.Now()
-				once.Do(func() { arrival <- now })
-			}
-			frame(id, text)
-		})
-	}, goalcast.ForMatch(goalcast.MatchID(match)))
+	v := newViewer(b, p.public, overWebSocket, goalcast.ForMatch(goalcast.MatchID(match)))
+	v.also = func(f goalcast.Frame, _ []byte) {
+		if f.Type == goalcast.FrameEvent && f.Event.Kind == goalcast.KindGoal {
+			now := time.Now()
+			once.Do(func() { arrival <- now })
+		}
+	}
 	v.join()
-	v.waitSeq(known.Seq)
+	v.waitSeq(goalcast.MatchID(match), known.Seq)
 	return arrival
 }
 

@@ -38,6 +38,12 @@ type delivery struct {
 	at     time.Time
 }
 
+// optaNow is a document of Opta's as it is posted at this moment.
+func optaNow(feed string, body []byte) delivery {
+	now := time.Now()
+	return delivery{optatest.Headers(feed, body, now), body, now}
+}
+
 // deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they were then; at the end both as they are today.
 func (m sampleMatch) deliveries() []delivery {
 	parsed := optatest.ParseF24(m.f24)
@@ -46,8 +52,7 @@ func (m sampleMatch) deliveries() []delivery {
 		a, b := parsed.Cut(at), optatest.CutF7(m.f7, at)
 		out = append(out, delivery{optatest.Headers("F24", a, at), a, at}, delivery{optatest.Headers("F7", b, at), b, at})
 	}
-	now := time.Now()
-	return append(out, delivery{optatest.Headers("F24", m.f24, now), m.f24, now}, delivery{optatest.Headers("F7", m.f7, now), m.f7, now})
+	return append(out, optaNow("F24", m.f24), optaNow("F7", m.f7))
 }
 
 // TestMatchesAsTheyWereLive plays matches to a running goalcast and looks at them as viewers do.
@@ -57,7 +62,7 @@ func TestMatchesAsTheyWereLive(t *testing.T) {
 		t.Run(fmt.Sprint(m.id), func(t *testing.T) {
 			t.Parallel()
 			inOrder := map[string][]goalcast.Event{}
-			for mode, start := range map[string]func(*testing.T) system{"embedded": startEmbedded, "clustered": startClustered} {
+			for mode, start := range map[string]func(testing.TB, ...string) system{"embedded": startEmbedded, "clustered": startClustered} {
 				t.Run(mode, func(t *testing.T) { inOrder[mode] = playInOrder(t, start(t), m) })
 			}
 			sameEvents(t, "embedded and clustered", inOrder["embedded"], inOrder["clustered"])
@@ -90,11 +95,7 @@ func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 				v.join()
 			}
 		}
-		document, err := s.ingest.post(d.header, d.body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.ingest.applied(document)
+		s.ingest.take(d)
 		want := full.CountAt(d.at)
 		waitFor(t, 20*time.Second, fmt.Sprintf("the score after document %d", i), func() error {
 			got, err := s.hub.snapshot(m.id)
@@ -104,15 +105,12 @@ func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 			return nil
 		})
 	}
-	final, err := s.ingest.snapshot(m.id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	final := s.ingest.match(m.id)
 	checkFinal(t, final, optatest.CountF24(m.f24))
 	var events []goalcast.Event
 	for name, v := range viewers {
-		v.waitSeq(final.Seq)
-		seen, own, problem := v.state()
+		v.waitSeq(m.id, final.Seq)
+		seen, own, problem := v.state(m.id)
 		if problem != nil {
 			t.Errorf("%s: %v", name, problem)
 		}
@@ -145,7 +143,7 @@ func playInDisorder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	for _, d := range docs {
 		var kept [2]int64
 		for i := range kept {
-			document, err := s.ingest.post(d.header, d.body)
+			document, err := s.ingest.post(d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,13 +153,10 @@ func playInDisorder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 			s.ingest.applied(document)
 		}
 	}
-	final, err := s.ingest.snapshot(m.id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	final := s.ingest.match(m.id)
 	checkFinal(t, final, optatest.CountF24(m.f24))
-	v.waitSeq(final.Seq)
-	events, _, problem := v.state()
+	v.waitSeq(m.id, final.Seq)
+	events, _, problem := v.state(m.id)
 	if problem != nil {
 		t.Error(problem)
 	}
@@ -237,34 +232,19 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 		v.join()
 		viewers = append(viewers, v)
 	}
-	post := func(docs []delivery) {
-		for _, d := range docs {
-			document, err := s.ingest.post(d.header, d.body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.ingest.applied(document)
-		}
-	}
 	half := len(docs) / 2
-	post(docs[:half])
-	before, err := s.ingest.snapshot(m.id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.ingest.take(docs[:half]...)
+	before := s.ingest.match(m.id)
 	for _, v := range viewers {
-		v.waitSeq(before.Seq)
+		v.waitSeq(m.id, before.Seq)
 	}
 	s.redis.RestartEmpty()
-	post(docs[half:])
-	final, err := s.ingest.snapshot(m.id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.ingest.take(docs[half:]...)
+	final := s.ingest.match(m.id)
 	checkFinal(t, final, optatest.CountF24(m.f24))
 	for _, v := range viewers {
-		v.waitSeq(final.Seq)
-		_, own, _ := v.state()
+		v.waitSeq(m.id, final.Seq)
+		_, own, _ := v.state(m.id)
 		if own.Score != final.Score || len(own.Timeline) != len(final.Timeline) {
 			t.Errorf("viewer has %v and %d events, want %v and %d", own.Score, len(own.Timeline), final.Score, len(final.Timeline))
 		}
@@ -290,8 +270,8 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			s.ingest.kill()
 			final := s.playAndDie(t, m, docs, point, "--roles=ingest,rest")
 			checkFinal(t, final, optatest.CountF24(m.f24))
-			v.waitSeq(final.Seq)
-			events, _, problem := v.state()
+			v.waitSeq(m.id, final.Seq)
+			events, _, problem := v.state(m.id)
 			if problem != nil || len(events) != int(final.Seq) || v.resets > 0 {
 				t.Error(errors.Join(problem, fmt.Errorf("%d events of %d, %d resets", len(events), final.Seq, v.resets)))
 			}
@@ -304,8 +284,8 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			s.ingest.kill()
 			final := s.playAndDie(t, m, docs, point, "--listen="+strings.TrimPrefix(s.hub.public, "http://"))
 			checkFinal(t, final, optatest.CountF24(m.f24))
-			v.waitSeq(final.Seq)
-			if _, own, _ := v.state(); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) || v.resets == 0 {
+			v.waitSeq(m.id, final.Seq)
+			if _, own, _ := v.state(m.id); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) || v.resets == 0 {
 				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.resets, final.Score, len(final.Timeline))
 			}
 		})
@@ -315,8 +295,8 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 // playAndDie posts the documents to a process that kills itself when it passes the point for the third time, and then to those started after it, as a provider does that repeats what
 // was not acknowledged. It returns the match when all documents are worked on.
 func (s system) playAndDie(t *testing.T, m sampleMatch, docs []delivery, point string, args ...string) goalcast.Snapshot {
-	env := append(slices.Clone(s.env), "GOALCAST_FEED_SWEEP_AFTER=100ms")
-	p := start(t, append(slices.Clone(env), "GOALCAST_TEST_FAULT="+point+":3"), append([]string{"serve"}, args...)...)
+	env := s.env.with("GOALCAST_FEED_SWEEP_AFTER=100ms")
+	p := start(t, env.with("GOALCAST_TEST_FAULT="+point+":3"), append([]string{"serve"}, args...)...)
 	deaths := 0
 	alive := func() {
 		select {
@@ -328,7 +308,7 @@ func (s system) playAndDie(t *testing.T, m sampleMatch, docs []delivery, point s
 	}
 	for i, d := range docs {
 		waitFor(t, 60*time.Second, fmt.Sprintf("document %d to be kept", i), func() error {
-			_, err := p.post(d.header, d.body)
+			_, err := p.post(d)
 			if err != nil {
 				alive()
 			}
@@ -346,9 +326,6 @@ func (s system) playAndDie(t *testing.T, m sampleMatch, docs []delivery, point s
 	if deaths != 1 {
 		t.Fatalf("the process died %d times", deaths)
 	}
-	final, err := p.snapshot(m.id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	final := p.match(m.id)
 	return final
 }

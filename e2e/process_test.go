@@ -3,16 +3,14 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,31 +18,7 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/internal/testservers"
 )
-
-// program is the path of goalcast as it is tested: built once, with the race detector and the tag
-// "faults". GOALCAST_BIN names one that is there; else make builds it, which knows how.
-var program string
-
-func TestMain(m *testing.M) {
-	if program = os.Getenv("GOALCAST_BIN"); program == "" {
-		program = filepath.Join("..", "tmp", "goalcast-under-test")
-		make := exec.Command("make", "--silent", "-C", "..", "program")
-		make.Stderr = os.Stderr
-		if err := make.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "make program:", err)
-			os.Exit(1)
-		}
-	}
-	// Tests wait for processes, servers and leases more than they compute: so there may be more of
-	// them than processors.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
 
 // process is a running goalcast.
 type process struct {
@@ -140,26 +114,10 @@ func launchUnder(t testing.TB, parent, env []string, args ...string) *process {
 	return p
 }
 
-func tail(text string, most int) string {
-	if len(text) > most {
-		return "..." + text[len(text)-most:]
-	}
-	return text
-}
-
 func (p *process) waitReady() {
 	p.t.Helper()
 	waitFor(p.t, 60*time.Second, "goalcast to be ready", func() error {
-		answer, err := http.Get(p.admin + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			text, _ := io.ReadAll(answer.Body)
-			return fmt.Errorf("%s: %s", answer.Status, text)
-		}
-		return nil
+		return get(p.admin+"/readyz", nil, nil)
 	})
 }
 
@@ -184,75 +142,50 @@ func (p *process) stop(within time.Duration) {
 	}
 }
 
-// waitFor asks again and again until there is no error, at most for the time given.
-func waitFor(t testing.TB, within time.Duration, what string, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(within)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s: %v", within, what, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+// post posts a document to the opta feed and returns its number in the archive.
+func (p *process) post(d delivery) (document int64, err error) {
+	return p.postTo("opta", d.header, d.body)
 }
 
-// post posts a document to the opta feed and returns what the answer says of it.
-func (p *process) post(header http.Header, body []byte) (document int64, err error) {
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.public+"/feeds/opta", bytes.NewReader(body))
+func (p *process) postTo(feed string, header http.Header, body []byte) (document int64, err error) {
+	status, answer, err := request(http.MethodPost, p.public+"/feeds/"+feed, header, body)
 	if err != nil {
 		return 0, err
 	}
-	request.Header = header.Clone()
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return 0, err
+	if status != http.StatusOK {
+		return 0, fmt.Errorf("%d: %s", status, answer)
 	}
 	var kept struct{ Document int64 }
-	if answer.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("%s: %s", answer.Status, text)
+	return kept.Document, json.Unmarshal(answer, &kept)
+}
+
+// take posts documents one after another, each when the one before is applied.
+func (p *process) take(docs ...delivery) {
+	p.t.Helper()
+	for _, d := range docs {
+		document, err := p.post(d)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.applied(document)
 	}
-	return kept.Document, json.Unmarshal(text, &kept)
 }
 
 // snapshot asks REST for a match.
-func (p *process) snapshot(match goalcast.MatchID) (goalcast.Snapshot, error) {
-	var s goalcast.Snapshot
-	answer, err := http.Get(fmt.Sprintf("%s/v1/matches/%d", p.public, match))
-	if err != nil {
-		return s, err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return s, fmt.Errorf("match %d: %s", match, answer.Status)
-	}
-	return s, json.NewDecoder(answer.Body).Decode(&s)
+func (p *process) snapshot(match goalcast.MatchID) (s goalcast.Snapshot, err error) {
+	return s, get(fmt.Sprintf("%s/v1/matches/%d", p.public, match), nil, &s)
+}
+
+// match is snapshot of a match that has to be there.
+func (p *process) match(id goalcast.MatchID) goalcast.Snapshot {
+	p.t.Helper()
+	s := p.match(id)
+	return s
 }
 
 // operator asks the admin address as an operator.
 func (p *process) operator(path string, to any) error {
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.admin+path, nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+operatorToken)
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, answer.Status)
-	}
-	return json.NewDecoder(answer.Body).Decode(to)
+	return get(p.admin+path, bearer(operatorToken), to)
 }
 
 // applied waits until the document was worked on.
@@ -267,37 +200,81 @@ func (p *process) applied(document int64) {
 	})
 }
 
-// operatorToken is the token of the role operator in all tests.
-const operatorToken = "operator-token-of-the-tests"
-
-// system is goalcast as a test runs it: one embedded process, or one that takes feeds in and one that serves viewers, on PostgreSQL and Redis.
-type system struct {
-	ingest, hub *process
-	redis       *testservers.RedisServer // nil when embedded
-	env         []string
-}
-
-var adminEnv = []string{"GOALCAST_ADMIN_TOKENS=operator=" + operatorToken, "GOALCAST_DRAIN_TIME=100ms"}
-
-func startEmbedded(t *testing.T) system {
-	t.Helper()
-	env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"))
-	p := start(t, env, "serve")
-	return system{ingest: p, hub: p, env: env}
-}
-
-func startClustered(t *testing.T) system {
-	t.Helper()
-	s := system{redis: testservers.NewRedis(t)}
-	s.env = append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+s.redis.URL)
-	s.ingest = start(t, s.env, "serve", "--roles=ingest,rest")
-	s.hub = start(t, s.env, "serve", "--roles=hub,rest")
-	return s
-}
-
 // unfinished counts the documents that are kept and not worked on, of all processes.
 func (p *process) unfinished() (int, error) {
 	var list struct{ Documents []json.RawMessage }
 	err := p.operator("/admin/documents?state=received", &list)
 	return len(list.Documents), err
+}
+
+// waitFinished waits until no document is left to be worked on, in any process on that database.
+func (p *process) waitFinished() {
+	p.t.Helper()
+	waitFor(p.t, 3*time.Minute, "all documents to be applied", func() error {
+		left, err := p.unfinished()
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d left", left)
+		}
+		return err
+	})
+}
+
+// metric sums the process's samples of a metric; of those with labels, the ones that have them all
+// (`reason="rate"`).
+func (p *process) metric(name string, labels ...string) float64 {
+	p.t.Helper()
+	sum := 0.0
+samples:
+	for line := range strings.Lines(p.metrics()) {
+		sample, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if got, _, _ := strings.Cut(sample, "{"); got != name {
+			continue
+		}
+		for _, l := range labels {
+			if !strings.Contains(sample, l) {
+				continue samples
+			}
+		}
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			p.t.Fatalf("%s: %v", line, err)
+		}
+		sum += n
+	}
+	return sum
+}
+
+// metrics is all that the process tells Prometheus.
+func (p *process) metrics() string {
+	p.t.Helper()
+	status, text := ask(p.t, http.MethodGet, p.admin+"/metrics", nil, "")
+	if status != http.StatusOK {
+		p.t.Fatalf("metrics: %d", status)
+	}
+	return text
+}
+
+// readiness is the answer to /readyz.
+func (p *process) readiness() string {
+	p.t.Helper()
+	status, text := ask(p.t, http.MethodGet, p.admin+"/readyz", nil, "")
+	return fmt.Sprint(status, " ", text)
+}
+
+// live is the address of the hub with a query.
+func (p *process) live(query string) string { return p.public + "/v1/live?" + query }
+
+// tell posts an editor's message to match 1.
+func (p *process) tell(n int) error { return p.tellMore(n, "") }
+
+// tellMore posts one with more text in it.
+func (p *process) tellMore(n int, more string) error {
+	body := fmt.Appendf(nil, `{"topic":"match:1","id":"rolling-%d","body":{"n":%d,"more":%q}}`, n, n, more)
+	header := bearer(operatorToken)
+	header.Set("Content-Type", "application/json")
+	status, answer, err := request(http.MethodPost, p.admin+"/admin/messages", header, body)
+	if err == nil && status/100 != 2 {
+		err = fmt.Errorf("message %d: %d %s", n, status, answer)
+	}
+	return err
 }

@@ -23,7 +23,7 @@ func newPullWorld(t *testing.T) *pullWorld {
 	feed := wsctest.Start(t)
 	w := &pullWorld{feed: feed, clipWorld: newClipWorld(t, true, false, "GOALCAST_WSC_SHOW_RENDITION=true", "GOALCAST_WSC_PULL_KEY="+wsctest.Key,
 		"GOALCAST_WSC_PULL_URL="+feed.URL+"/a", "GOALCAST_WSC_PULL_EVERY=1s", "GOALCAST_WSC_PULL_PAGE=3")}
-	second := start(t, append(slices.Clone(w.env), "GOALCAST_WSC_PULL_URL="+feed.URL+"/b"), "serve", "--roles="+w.roles)
+	second := start(t, w.env.with("GOALCAST_WSC_PULL_URL="+feed.URL+"/b"), "serve", "--roles=ingest,rest")
 	w.pullers = map[string]*process{"a": w.ingest, "b": second}
 	return w
 }
@@ -55,7 +55,7 @@ func (w *pullWorld) arrive() {
 func TestClipsThatNoWebhookTellsOf(t *testing.T) {
 	t.Parallel()
 	w := newPullWorld(t)
-	w.opta(w.after)
+	w.ingest.take(w.after)
 	w.moments(8)
 	w.wsc(wsctest.Webhook("Create", w.content(w.wanted[0], 1)))
 	const summary = "65f0c0ffee65f0c0ffee3000"
@@ -71,8 +71,8 @@ func TestClipsThatNoWebhookTellsOf(t *testing.T) {
 	}
 	failures, taken := 0.0, 0.0
 	for _, p := range w.pullers {
-		taken += p.metric(t, "goalcast_clips_pulled_total", `outcome="new"`)
-		failures += p.metric(t, "goalcast_store_job_failures_total", `job="wsc-pull"`)
+		taken += p.metric("goalcast_clips_pulled_total", `outcome="new"`)
+		failures += p.metric("goalcast_store_job_failures_total", `job="wsc-pull"`)
 	}
 	if failures != 1 || taken != 8 {
 		t.Errorf("%v rounds failed, want the one that was refused; %v clips were new, want 8", failures, taken)
@@ -106,7 +106,7 @@ func (w *pullWorld) onePulls() {
 	delete(w.pullers, who)
 	waitFor(w.t, 60*time.Second, "a whole round", func() error {
 		for _, p := range w.pullers {
-			if p.metric(w.t, "goalcast_store_job_last_success_timestamp_seconds", `job="wsc-pull"`) == 0 {
+			if p.metric("goalcast_store_job_last_success_timestamp_seconds", `job="wsc-pull"`) == 0 {
 				return errors.New("none")
 			}
 		}

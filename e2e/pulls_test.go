@@ -1,13 +1,10 @@
 package e2e
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +12,6 @@ import (
 	"time"
 
 	"goalcast"
-	"goalcast/internal/testservers"
 )
 
 const (
@@ -120,14 +116,9 @@ func (l *lists) log() []asked {
 func (p *process) planned(kickoff time.Time, within time.Duration) {
 	p.t.Helper()
 	waitFor(p.t, within, fmt.Sprintf("the match to be listed at %s", kickoff), func() error {
-		answer, err := http.Get(p.public + "/v1/matches?tz=UTC&date=" + kickoff.UTC().Format(time.DateOnly))
-		if err != nil {
-			return err
-		}
-		defer answer.Body.Close()
 		var day struct{ Matches []goalcast.Snapshot }
-		if err := json.NewDecoder(answer.Body).Decode(&day); err != nil || answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s: %w", answer.Status, err)
+		if err := get(p.public+"/v1/matches?tz=UTC&date="+kickoff.UTC().Format(time.DateOnly), nil, &day); err != nil {
+			return err
 		}
 		for _, m := range day.Matches {
 			if m.ID == pulledMatch && m.Kickoff.Equal(kickoff) && m.Home.Name == "Northbridge" && m.Away.Name == "Southwold" {
@@ -142,7 +133,7 @@ func (p *process) planned(kickoff time.Time, within time.Duration) {
 func (v *viewer) moved(kickoff time.Time, within time.Duration) {
 	v.t.Helper()
 	waitFor(v.t, within, fmt.Sprintf("the viewer to hear of %s", kickoff), func() error {
-		if _, m, problem := v.state(); problem != nil || !m.Kickoff.Equal(kickoff) {
+		if _, m, problem := v.state(pulledMatch); problem != nil || !m.Kickoff.Equal(kickoff) {
 			return fmt.Errorf("knows %s; %w", m.Kickoff, problem)
 		}
 		return nil
@@ -155,14 +146,13 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 	t.Parallel()
 	first := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 9).Add(15 * time.Hour)
 	opta, server := newLists(t, first)
-	s := system{redis: testservers.NewRedis(t)}
-	s.env = append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+s.redis.URL, "GOALCAST_LOG_LEVEL=debug",
+	env := onServers(t, "GOALCAST_LOG_LEVEL=debug",
 		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+pullPassword,
 		"GOALCAST_OPTA_PULL_EVERY="+pullPeriod.String(), "GOALCAST_OPTA_PULL_TIMEOUT=10m")
 	begin := time.Now()
 	all := map[string]*process{}
 	for _, name := range []string{"a", "b"} {
-		all[name] = start(t, append(slices.Clone(s.env), "GOALCAST_OPTA_PULL_URL="+server.URL+"/"+name), "serve")
+		all[name] = start(t, env.with("GOALCAST_OPTA_PULL_URL="+server.URL+"/"+name), "serve")
 	}
 	for _, p := range all {
 		p.planned(first, 60*time.Second)
@@ -189,7 +179,7 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 	if periods := end.Unix() - begin.Unix() + 1; int64(len(log)) > periods { // a period is a second
 		t.Errorf("%d pulls in %d periods", len(log), periods)
 	}
-	if events, _, problem := v.state(); len(events) != 1 || events[0].Revision != 2 || problem != nil {
+	if events, _, problem := v.state(pulledMatch); len(events) != 1 || events[0].Revision != 2 || problem != nil {
 		t.Errorf("events %+v, %v", events, problem)
 	}
 
@@ -219,7 +209,7 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 			t.Errorf("after its end %s asks", a.by)
 		}
 	}
-	if events, _, problem := v.state(); len(events) != 2 || events[1].Revision != 3 || problem != nil {
+	if events, _, problem := v.state(pulledMatch); len(events) != 2 || events[1].Revision != 3 || problem != nil {
 		t.Errorf("events %+v, %v", events, problem)
 	}
 	all[survivor].pulledAsToldOf(t, 3)
@@ -265,7 +255,7 @@ func TestPullsThatFailRaiseAnAlarm(t *testing.T) {
 	kickoff := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 9).Add(15 * time.Hour)
 	opta, server := newLists(t, kickoff)
 	opta.breakDown(true)
-	p := start(t, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"), "GOALCAST_ALARM_JOB_STALE=1s",
+	p := start(t, onFile(t, "GOALCAST_ALARM_JOB_STALE=1s",
 		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+pullPassword,
 		"GOALCAST_OPTA_PULL_EVERY="+pullPeriod.String(), "GOALCAST_OPTA_PULL_URL="+server.URL), "serve")
 	alarm := func(open bool) func() error {
@@ -291,19 +281,14 @@ func TestPullsThatFailRaiseAnAlarm(t *testing.T) {
 	if i < 0 || work.Jobs[i].Failures < 3 || !strings.Contains(work.Jobs[i].Error, "pull f1:8:2026: not a list") {
 		t.Errorf("jobs %+v", work.Jobs)
 	}
-	answer, err := http.Get(p.admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	metrics, err := io.ReadAll(answer.Body)
-	_ = answer.Body.Close()
-	if err != nil || !strings.Contains(string(metrics), `goalcast_opta_pulls_total{feed="F1",outcome="no_document"}`) {
-		t.Errorf("no metric of pulls that failed: %v", err)
+	metrics := p.metrics()
+	if !strings.Contains(metrics, `goalcast_opta_pulls_total{feed="F1",outcome="no_document"}`) {
+		t.Error("no metric of pulls that failed")
 	}
 	opta.breakDown(false)
 	p.planned(kickoff, 60*time.Second)
 	waitFor(t, 2*time.Minute, "the alarm's end", alarm(false))
-	for where, text := range map[string]string{"log": p.log.String(), "metrics": string(metrics), "jobs": fmt.Sprint(work.Jobs)} {
+	for where, text := range map[string]string{"log": p.log.String(), "metrics": metrics, "jobs": fmt.Sprint(work.Jobs)} {
 		if strings.Contains(text, pullPassword) || strings.Contains(text, pullUser) {
 			t.Errorf("%s: credentials are shown", where)
 		}

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"testing"
 	"time"
 
-	"goalcast/ingest/opta/optatest"
 	"goalcast/internal/testservers"
 	"goalcast/notify/fcm/fcmtest"
 )
@@ -27,7 +24,7 @@ func BenchmarkPush(b *testing.B) {
 	}}
 	firebase := httptest.NewServer(fake)
 	b.Cleanup(firebase.Close)
-	p := start(b, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+testservers.DurablePostgres(b), "GOALCAST_REDIS_URL="+testservers.Redis(b),
+	p := start(b, common.with("GOALCAST_DATABASE_URL="+testservers.DurablePostgres(b), "GOALCAST_REDIS_URL="+testservers.Redis(b),
 		"GOALCAST_FCM_PROJECT=bench", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
 	const followers = 10
 	apps := make([]app, followers)
@@ -41,11 +38,11 @@ func BenchmarkPush(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		match++
-		header, after := p.aboutToScore(match)
-		told := len(goalInXML.FindAll(after, -1)) * followers
+		after := p.aboutToScore(match)
+		told := len(goalInXML.FindAll(after.body, -1)) * followers
 		b.StartTimer()
 		started := time.Now()
-		if _, err := p.post(header, after); err != nil {
+		if _, err := p.post(after); err != nil {
 			b.Fatal(err)
 		}
 		times = append(times, (<-arrivals).Sub(started))
@@ -64,17 +61,13 @@ func BenchmarkPush(b *testing.B) {
 var goalInXML = regexp.MustCompile(`(?s)<Goal EventID=[^>]*?(/>|>.*?</Goal>)`)
 
 // aboutToScore posts the real F9 as a match of that number without its goals, waits until it is applied, and returns the one that tells of them now.
-func (p *process) aboutToScore(match int) (http.Header, []byte) {
+func (p *process) aboutToScore(match int) delivery {
 	p.t.Helper()
 	feed := goalInF9(p.t)
 	before := lately(goalInXML.ReplaceAll(feed.before(match), nil), -time.Second)
-	document, err := p.post(optatest.Headers("F9", before, time.Now()), before)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.applied(document)
+	p.take(optaNow("F9", before))
 	after := lately(feed.after(match), 0)
-	return optatest.Headers("F9", after, time.Now()), after
+	return optaNow("F9", after)
 }
 
 // lately moves a document of years ago to this moment: goals now, in the second half, the periods so long

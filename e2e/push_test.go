@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,22 +26,12 @@ type app struct {
 
 func (a app) put(path, body string) {
 	a.t.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodPut, a.base+path, strings.NewReader(body))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+a.user)
+	header := bearer(a.user)
 	if body != "" {
-		request.Header.Set("Content-Type", "application/json")
+		header.Set("Content-Type", "application/json")
 	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode/100 != 2 {
-		text, _ := io.ReadAll(answer.Body)
-		a.t.Fatalf("PUT %s: %s: %s", path, answer.Status, text)
+	if status, text := ask(a.t, http.MethodPut, a.base+path, header, body); status/100 != 2 {
+		a.t.Fatalf("PUT %s: %d %s", path, status, text)
 	}
 }
 
@@ -53,9 +41,7 @@ func TestGoalsReachPhones(t *testing.T) {
 	fake := &fcmtest.Server{Project: "test"}
 	firebase := httptest.NewServer(fake)
 	t.Cleanup(firebase.Close)
-	s := startEmbedded(t)
-	s.ingest.stop(20 * time.Second)
-	p := start(t, append(slices.Clone(s.env), "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
+	p := startEmbedded(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1").ingest
 
 	day := simulator.New(simulator.Config{Seed: 7, Matches: 1, Speed: 600, Start: time.Now()})
 	truth := day.Matches()[0]

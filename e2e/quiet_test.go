@@ -3,10 +3,8 @@ package e2e
 import (
 	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +17,7 @@ import (
 // quietRig is a running goalcast with a phone and a viewer that follow a match of the JSON feed, and the archive behind it.
 type quietRig struct {
 	t      *testing.T
-	env    []string
+	env    settings
 	p      *process
 	db     *store.Store
 	phones *fcmtest.Server
@@ -32,15 +30,9 @@ func newQuietRig(t *testing.T) *quietRig {
 	r := &quietRig{t: t, phones: &fcmtest.Server{Project: "test"}}
 	firebase := httptest.NewServer(r.phones)
 	t.Cleanup(firebase.Close)
-	url := "sqlite:" + filepath.Join(t.TempDir(), "goalcast.db")
-	r.env = append(adminEnv[:len(adminEnv):len(adminEnv)], "GOALCAST_DATABASE_URL="+url, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1")
+	r.env = onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1")
 	r.p = start(t, r.env, "serve", "--feed-sweep-after=1h")
-	db, err := store.Open(t.Context(), url, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	r.db = db
+	r.db = openStore(t, r.env)
 	a := app{t, r.p.public, "a-device-token-0", rand.Text() + rand.Text()}
 	a.put("/v1/me/devices/"+a.token, `{"platform":"android","language":"en"}`)
 	a.put("/v1/me/follows/"+goalcast.ForMatch(quietMatch).String(), "")
@@ -63,13 +55,8 @@ func (r *quietRig) goals(n int) string {
 // post posts a document as it comes live, and waits for the push of its last goal.
 func (r *quietRig) post(goals int) {
 	r.t.Helper()
-	answer, err := http.Post(r.p.public+"/feeds/json", "application/json", strings.NewReader(r.goals(goals)))
-	if err != nil {
+	if _, err := r.p.postTo("json", nil, []byte(r.goals(goals))); err != nil {
 		r.t.Fatal(err)
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		r.t.Fatal(answer.Status)
 	}
 	waitFor(r.t, time.Minute, fmt.Sprintf("the push of goal %d", goals), func() error {
 		if r.pushes(goals) == 0 {
@@ -106,7 +93,7 @@ func (r *quietRig) pushes(goal int) (n int) {
 func (r *quietRig) waitGoal(goal int) {
 	r.t.Helper()
 	waitFor(r.t, time.Minute, fmt.Sprintf("goal %d at the viewer's", goal), func() error {
-		_, s, problem := r.viewer.state()
+		_, s, problem := r.viewer.state(quietMatch)
 		if problem != nil {
 			r.t.Fatal(problem)
 		}
@@ -127,18 +114,9 @@ func TestReplaysAreQuiet(t *testing.T) {
 		do   func(goalcast.DocumentID)
 	}{
 		{"POST /admin/documents/{id}/replay", func(id goalcast.DocumentID) {
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("%s/admin/documents/%d/replay", r.p.admin, id), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			request.Header.Set("Authorization", "Bearer "+operatorToken)
-			answer, err := http.DefaultClient.Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer.Body.Close()
-			if answer.StatusCode != http.StatusOK {
-				t.Fatal(answer.Status)
+			status, text := ask(t, http.MethodPost, fmt.Sprintf("%s/admin/documents/%d/replay", r.p.admin, id), bearer(operatorToken), "")
+			if status != http.StatusOK {
+				t.Fatal(status, text)
 			}
 		}},
 		{"goalcast replay", func(id goalcast.DocumentID) {
@@ -168,5 +146,4 @@ func TestReplaysAreQuiet(t *testing.T) {
 	if n := r.pushes(1); n != 1 {
 		t.Errorf("the first goal was pushed %d times", n)
 	}
-	http.DefaultClient.CloseIdleConnections()
 }

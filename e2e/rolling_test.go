@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -19,7 +17,6 @@ import (
 	"github.com/coder/websocket"
 
 	"goalcast"
-	"goalcast/internal/testservers"
 )
 
 const (
@@ -54,116 +51,122 @@ func (f *fleet) remove(base string) {
 	f.ready = slices.DeleteFunc(f.ready, func(b string) bool { return b == base })
 }
 
+func (f *fleet) note(what func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	what()
+}
+
 func (f *fleet) pick() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.ready[rand.IntN(len(f.ready))]
 }
 
-// fan is a viewer who comes back as wire.md asks for, and keeps account.
+// fan is a viewer who comes back as wire.md asks for. Nothing else is played, so that events' offsets
+// must follow one another.
 type fan struct {
+	*viewer
 	fleet *fleet
 
-	mu      sync.Mutex
-	cursor  string
-	offset  uint64 // of the newest event or of the snapshot
-	events  int
-	joins   int
-	problem error
+	mu     sync.Mutex
+	offset uint64 // of the newest event or of the snapshot
+	played int    // events
+	joins  int
+	wait   time.Duration // before the next visit, as the hub said goodbye
 }
 
-// watch stays connected until the context ends.
-func (v *fan) watch(ctx context.Context) {
-	for ctx.Err() == nil {
-		wait := v.visit(ctx, v.fleet.pick())
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait / rollingHaste):
-		}
-	}
+func newFan(t *testing.T, all *fleet) *fan {
+	v := &fan{fleet: all}
+	v.viewer = newViewer(t, "", v.visit, goalcast.ForMatch(1))
+	v.also = v.take
+	v.joinLater()
+	return v
 }
 
-// visit is one connection; it returns how long to wait before the next.
-func (v *fan) visit(ctx context.Context, base string) (wait time.Duration) {
+// visit is one connection, to whichever node, and the wait for the next one.
+func (v *fan) visit(ctx context.Context, _, topics, since string, frame func(string, []byte)) error {
 	v.mu.Lock()
-	url := "ws" + strings.TrimPrefix(base, "http") + "/v1/live?topics=match:1&since=" + v.cursor
+	v.wait = rand.N(time.Second)
 	v.mu.Unlock()
+	err := v.listen(ctx, v.fleet.pick(), topics, since, frame)
+	v.mu.Lock()
+	wait := v.wait
+	v.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait / rollingHaste):
+	}
+	return err
+}
+
+func (v *fan) listen(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
 	begin := time.Now()
-	wait = rand.N(time.Second)
-	c, answer, err := websocket.Dial(ctx, url, nil)
+	c, answer, err := websocket.Dial(ctx, fmt.Sprintf("ws%s/v1/live?topics=%s&since=%s", strings.TrimPrefix(base, "http"), topics, since), nil)
 	if err != nil {
 		if answer != nil && answer.StatusCode == http.StatusServiceUnavailable {
 			seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
-			wait = time.Duration(seconds)*time.Second + wait
-			v.fleet.mu.Lock()
-			v.fleet.refused++
-			v.fleet.mu.Unlock()
+			v.mu.Lock()
+			v.wait += time.Duration(seconds) * time.Second
+			v.mu.Unlock()
+			v.fleet.note(func() { v.fleet.refused++ })
 		}
-		return wait
+		return err
 	}
 	defer func() { _ = c.CloseNow() }()
-	v.fleet.mu.Lock()
-	v.fleet.handshakes[base] = append(v.fleet.handshakes[base], span{begin, time.Now()})
-	v.fleet.mu.Unlock()
+	v.fleet.note(func() { v.fleet.handshakes[base] = append(v.fleet.handshakes[base], span{begin, time.Now()}) })
 	for {
 		_, text, err := c.Read(ctx)
 		if err != nil {
-			return wait
+			return err
 		}
-		var f goalcast.Frame
-		if err := json.Unmarshal(text, &f); err != nil {
-			v.note(fmt.Errorf("frame %.100s: %w", text, err))
-			return wait
+		if f, err := decodeFrame(text); err == nil && f.Type == goalcast.FrameBye {
+			v.mu.Lock()
+			v.wait = time.Duration(f.Retry) * time.Millisecond
+			v.mu.Unlock()
+			v.fleet.note(func() { v.fleet.byes[base] = append(v.fleet.byes[base], time.Now()) })
 		}
-		if v.take(f); f.Type == goalcast.FrameBye {
-			wait = time.Duration(f.Retry) * time.Millisecond
-			v.fleet.mu.Lock()
-			v.fleet.byes[base] = append(v.fleet.byes[base], time.Now())
-			v.fleet.mu.Unlock()
-		}
+		frame("", text)
 	}
 }
 
-func (v *fan) note(err error) {
+// take accounts for a frame.
+func (v *fan) take(f goalcast.Frame, _ []byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.problem = errors.Join(v.problem, err)
-}
-
-// take accounts for a frame. Nothing else is played, so that events' offsets must follow one another.
-func (v *fan) take(f goalcast.Frame) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if f.Cursor != nil {
-		v.cursor = f.Cursor.String()
-	}
 	switch f.Type {
 	case goalcast.FrameHello:
 		v.joins++
 	case goalcast.FrameSnapshot:
 		if v.joins > 1 {
-			v.problem = errors.Join(v.problem, errors.New("a snapshot instead of what was missed"))
+			v.wrong(errors.New("a snapshot instead of what was missed"))
 		}
 		if f.Cursor != nil {
 			v.offset = f.Cursor.Offset
 		}
 	case goalcast.FrameReset:
-		v.problem = errors.Join(v.problem, fmt.Errorf("reset: %s", f.Reason))
+		v.wrong(fmt.Errorf("reset: %s", f.Reason))
 	case goalcast.FrameEvent:
 		if f.Cursor.Offset != v.offset+1 {
-			v.problem = errors.Join(v.problem, fmt.Errorf("event %d after %d", f.Cursor.Offset, v.offset))
+			v.wrong(fmt.Errorf("event %d after %d", f.Cursor.Offset, v.offset))
 		}
 		v.offset = f.Cursor.Offset
-		v.events++
+		v.played++
 	}
+}
+
+// account is how often the fan has joined, its offset, how many events it got, and what was wrong.
+func (v *fan) account() (joins int, offset uint64, played int, problem error) {
+	_, _, problem = v.state(0)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.joins, v.offset, v.played, problem
 }
 
 // TestRollingDeploy replaces three hub nodes one after another while 300 viewers watch and messages are published: every viewer gets every
 // message once, in order, without a reset, and no node lets in more viewers at once than it may.
 func TestRollingDeploy(t *testing.T) {
-	redis := testservers.NewRedis(t)
-	env := []string{"GOALCAST_ADMIN_TOKENS=operator=" + operatorToken, "GOALCAST_DATABASE_URL=" + testservers.Postgres(t), "GOALCAST_REDIS_URL=" + redis.URL,
-		"GOALCAST_DRAIN_TIME=" + rollingDrain.String(), "GOALCAST_HANDSHAKE_RATE=" + strconv.Itoa(rollingRate)}
+	env := onServers(t, "GOALCAST_DRAIN_TIME="+rollingDrain.String(), "GOALCAST_HANDSHAKE_RATE="+strconv.Itoa(rollingRate))
 	source := start(t, env, "serve", "--roles=ingest,rest")
 	if err := source.tell(0); err != nil { // the stream exists
 		t.Fatal(err)
@@ -178,38 +181,26 @@ func TestRollingDeploy(t *testing.T) {
 		all.add(p.public)
 	}
 
-	ctx, cancel := context.WithCancel(context.Background())
-	var watching sync.WaitGroup
-	t.Cleanup(func() { cancel(); watching.Wait() })
 	fans := make([]*fan, rollingViewers)
 	for i := range fans {
-		fans[i] = &fan{fleet: all}
-		watching.Go(func() { fans[i].watch(ctx) })
+		fans[i] = newFan(t, all)
 	}
-	everybody := func(what string, check func(*fan) error) {
+	everybody := func(what string, right func(joins int, offset uint64, played int) bool) {
 		t.Helper()
 		waitFor(t, 40*time.Second, what, func() error {
 			for i, v := range fans {
-				v.mu.Lock()
-				err := check(v)
-				problem := v.problem
-				v.mu.Unlock()
+				joins, offset, played, problem := v.account()
 				if problem != nil {
 					t.Fatalf("viewer %d: %v", i, problem)
 				}
-				if err != nil {
-					return fmt.Errorf("viewer %d: %w", i, err)
+				if !right(joins, offset, played) {
+					return fmt.Errorf("viewer %d: %d joins, offset %d, %d messages", i, joins, offset, played)
 				}
 			}
 			return nil
 		})
 	}
-	everybody("all viewers to have a snapshot", func(v *fan) error {
-		if v.joins == 0 || v.offset == 0 {
-			return errors.New("not there")
-		}
-		return nil
-	})
+	everybody("all viewers to have a snapshot", func(joins int, offset uint64, _ int) bool { return joins > 0 && offset > 0 })
 	stop := publishing(t, source)
 
 	begin := time.Now()
@@ -219,15 +210,11 @@ func TestRollingDeploy(t *testing.T) {
 		all.add(nodes[i].public)
 	}
 	played := stop()
-	everybody("all viewers to have all messages", func(v *fan) error {
-		if v.events < played {
-			return fmt.Errorf("%d of %d messages, %d joins", v.events, played, v.joins)
-		}
-		return nil
-	})
+	everybody("all viewers to have all messages", func(_ int, _ uint64, n int) bool { return n >= played })
 	t.Logf("rolled in %v; %d messages; %d handshakes were refused", time.Since(begin).Round(time.Millisecond), played, all.refused)
-	cancel()
-	watching.Wait()
+	for _, v := range fans {
+		v.cut()
+	}
 	all.judge(t, fans, played)
 }
 
@@ -273,10 +260,11 @@ func (f *fleet) judge(t *testing.T, fans []*fan, played int) {
 	t.Helper()
 	returns := 0
 	for i, v := range fans {
-		if v.events != played || v.problem != nil {
-			t.Errorf("viewer %d: %d of %d messages, %v", i, v.events, played, v.problem)
+		joins, _, got, problem := v.account()
+		if got != played || problem != nil {
+			t.Errorf("viewer %d: %d of %d messages, %v", i, got, played, problem)
 		}
-		returns += v.joins - 1
+		returns += joins - 1
 	}
 	if returns < rollingViewers {
 		t.Errorf("%d returns: the deploy has gone past the viewers", returns)
@@ -321,27 +309,4 @@ func publishing(t *testing.T, p *process) (stop func() int) {
 	}()
 	t.Cleanup(cancel)
 	return func() int { cancel(); return <-played }
-}
-
-// tell posts an editor's message.
-func (p *process) tell(n int) error { return p.tellMore(n, "") }
-
-// tellMore posts one with more text in it.
-func (p *process) tellMore(n int, more string) error {
-	body := fmt.Appendf(nil, `{"topic":"match:1","id":"rolling-%d","body":{"n":%d,"more":%q}}`, n, n, more)
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.admin+"/admin/messages", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+operatorToken)
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("message %d: %s", n, answer.Status)
-	}
-	return nil
 }

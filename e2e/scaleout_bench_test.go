@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -21,7 +20,7 @@ func BenchmarkProcesses(b *testing.B) {
 	for n := 1; n <= 3; n++ {
 		b.Run(fmt.Sprintf("%d", n), func(b *testing.B) {
 			url := testservers.DurablePostgres(b)
-			env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+url, "GOALCAST_REDIS_URL="+testservers.Redis(b), "GOMAXPROCS=1")
+			env := common.with("GOALCAST_DATABASE_URL="+url, "GOALCAST_REDIS_URL="+testservers.Redis(b), "GOMAXPROCS=1")
 			var processes []*process
 			for range n {
 				processes = append(processes, start(b, env, "serve", "--roles=ingest"))
@@ -66,7 +65,7 @@ func postInTurn(b *testing.B, processes []*process, docs []delivery) {
 	g.SetLimit(4)
 	for i, d := range docs {
 		g.Go(func() error {
-			_, err := processes[i%len(processes)].post(d.header, d.body)
+			_, err := processes[i%len(processes)].post(d)
 			return err
 		})
 	}

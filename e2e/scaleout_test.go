@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -16,9 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"goalcast"
-	"goalcast/internal/testservers"
 	"goalcast/loadtest/simulator"
-	"goalcast/store"
 )
 
 // oneMatch is the documents of one match, in the order in which they were made.
@@ -55,8 +52,7 @@ func TestThreeProcessesOneMatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			witness := filepath.Join(t.TempDir(), "match")
-			url := testservers.Postgres(t)
-			env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+url, "GOALCAST_REDIS_URL="+testservers.Redis(t), "GOALCAST_TEST_WITNESS="+witness)
+			env := onServers(t, "GOALCAST_TEST_WITNESS="+witness)
 			hub := start(t, env, "serve", "--roles=hub,rest")
 			var processes [3]*process
 			for i := range processes {
@@ -70,9 +66,9 @@ func TestThreeProcessesOneMatch(t *testing.T) {
 			postToAll(t, processes[:], m.docs)
 			hub.waitFinished()
 
-			alone := start(t, append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+testservers.Redis(t)), "serve", "--roles=ingest,rest")
+			alone := start(t, onServers(t), "serve", "--roles=ingest,rest")
 			for _, d := range m.docs {
-				if _, err := alone.post(d.header, d.body); err != nil {
+				if _, err := alone.post(d); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -82,7 +78,7 @@ func TestThreeProcessesOneMatch(t *testing.T) {
 				t.Fatalf("a process alone: %s, %v", want.State, err)
 			}
 			checkWitness(t, witness, processes[:])
-			checkOneMatch(t, url, want, v)
+			checkOneMatch(t, env, want, v)
 		})
 	}
 }
@@ -105,7 +101,7 @@ func postToAll(t *testing.T, processes []*process, docs []delivery) {
 		for from := range 2 {
 			g.Go(func() error {
 				for i := from; i < len(own); i += 2 {
-					if _, err := p.post(own[i].header, own[i].body); err != nil {
+					if _, err := p.post(own[i]); err != nil {
 						return err
 					}
 				}
@@ -116,18 +112,6 @@ func postToAll(t *testing.T, processes []*process, docs []delivery) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// waitFinished waits until no document is left to be worked on, in any process on that database.
-func (p *process) waitFinished() {
-	p.t.Helper()
-	waitFor(p.t, 3*time.Minute, "all documents to be applied", func() error {
-		left, err := p.unfinished()
-		if err == nil && left > 0 {
-			err = fmt.Errorf("%d left", left)
-		}
-		return err
-	})
 }
 
 // checkWitness looks at what the processes saw of each other: all had work, and each had the match for itself.
@@ -148,19 +132,15 @@ func checkWitness(t *testing.T, witness string, processes []*process) {
 }
 
 // checkOneMatch looks at what is in the database and at what a viewer got: every sequence number, once and in order, and in the end the match as it is wanted.
-func checkOneMatch(t *testing.T, url string, want goalcast.Snapshot, v *viewer) {
+func checkOneMatch(t *testing.T, env settings, want goalcast.Snapshot, v *viewer) {
 	t.Helper()
-	db, err := store.Open(t.Context(), url, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := openStore(t, env)
 	final, err := db.Match(t.Context(), want.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.waitSeq(final.Seq)
-	told, own, problem := v.state()
+	v.waitSeq(want.ID, final.Seq)
+	told, own, problem := v.state(want.ID)
 	kept, err := db.Events(t.Context(), want.ID, 0, 100_000)
 	if err != nil || problem != nil || len(kept) != int(final.Seq) || len(told) != len(kept) {
 		t.Fatalf("%d revisions kept and %d told of %d: %v, %v", len(kept), len(told), final.Seq, err, problem)

@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,33 +18,12 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// status asks for a path and returns the answer's status and text.
-func status(t *testing.T, method, url, secret, body string) (int, string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if secret != "" {
-		r.Header.Set("Authorization", "Bearer "+secret)
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body)
-	return res.StatusCode, string(text)
-}
-
 func noMatch(secret string) string { return fmt.Sprintf(`{"nobody":%q}`, secret) } // which may be kept, and says nothing
 
 // mayPost says whether a document with the secret was taken or told that it makes no sense, and not refused for who sent it.
 func mayPost(t *testing.T, base, secret string) bool {
 	t.Helper()
-	got, _ := status(t, http.MethodPost, base+"/feeds/json", secret, noMatch(secret))
+	got, _ := ask(t, http.MethodPost, base+"/feeds/json", bearer(secret), noMatch(secret))
 	return got != http.StatusUnauthorized && got != http.StatusForbidden
 }
 
@@ -72,7 +49,7 @@ func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 	admits := func(what string, want map[string]bool) {
 		t.Helper()
 		for secret, want := range want {
-			operates, _ := status(t, http.MethodGet, p.admin+"/admin/documents", secret, "")
+			operates, _ := ask(t, http.MethodGet, p.admin+"/admin/documents", bearer(secret), "")
 			if got := mayPost(t, p.public, secret); got != want || (operates == http.StatusOK) != want {
 				t.Errorf("%s: %s posts: %v, operates: %d; want %v", what, secret, got, operates, want)
 			}
@@ -122,12 +99,12 @@ func TestFeedsWithoutASecretAreShut(t *testing.T) {
 		"GOALCAST_DRAIN_TIME=0s"}, "serve")
 	proxy := testservers.Nginx(t, p.public)
 	for _, feed := range []string{"json", "opta"} {
-		if got, text := status(t, http.MethodPost, proxy+"/feeds/"+feed, "", noMatch("")); got != http.StatusForbidden || !strings.Contains(text, "GOALCAST_FEED_SECRETS") {
+		if got, text := ask(t, http.MethodPost, proxy+"/feeds/"+feed, bearer(""), noMatch("")); got != http.StatusForbidden || !strings.Contains(text, "GOALCAST_FEED_SECRETS") {
 			t.Errorf("%s by nginx: %d %s", feed, got, text)
 		}
 	}
 	for _, base := range []string{proxy, p.public} {
-		if got, _ := status(t, http.MethodPost, base+"/feeds/wsc", "", noMatch("")); got != http.StatusUnauthorized {
+		if got, _ := ask(t, http.MethodPost, base+"/feeds/wsc", bearer(""), noMatch("")); got != http.StatusUnauthorized {
 			t.Errorf("a feed with a secret, without it, by %s: %d", base, got)
 		}
 	}
@@ -162,11 +139,11 @@ func TestSecretsOnTheCommandLine(t *testing.T) {
 	const secret = "a-secret-that-is-shown"
 	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite::memory:", "GOALCAST_DRAIN_TIME=0s"}, "serve", "--feed-secrets=json="+secret, "--redis-url=embedded")
 	for _, path := range []string{"cmdline", "", "goroutine?debug=2", "heap?debug=1", "cmdline?debug=1"} {
-		if _, text := status(t, http.MethodGet, p.admin+"/debug/pprof/"+path, "", ""); strings.Contains(text, secret) {
+		if _, text := ask(t, http.MethodGet, p.admin+"/debug/pprof/"+path, bearer(""), ""); strings.Contains(text, secret) {
 			t.Errorf("/debug/pprof/%s shows a secret", path)
 		}
 	}
-	if got, _ := status(t, http.MethodGet, p.admin+"/debug/pprof/cmdline", "", ""); got != http.StatusNotFound {
+	if got, _ := ask(t, http.MethodGet, p.admin+"/debug/pprof/cmdline", bearer(""), ""); got != http.StatusNotFound {
 		t.Errorf("cmdline: %d", got)
 	}
 	var warned struct{ Flags []string }

@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,30 +15,16 @@ import (
 func TestEditorsReachViewers(t *testing.T) {
 	t.Parallel()
 	const editorToken = "editor-token-of-the-tests"
-	s := startEmbedded(t)
-	s.ingest.stop(20 * time.Second)
-	p := start(t, append(slices.Clone(s.env), "GOALCAST_ADMIN_TOKENS=editor="+editorToken+",operator="+operatorToken), "serve")
+	p := startEmbedded(t, "GOALCAST_ADMIN_TOKENS=editor="+editorToken+",operator="+operatorToken).ingest
 	viewers := map[string]*viewer{}
 	for name, over := range transports {
 		viewers[name] = newViewer(t, p.public, over, goalcast.ForTeam(7), goalcast.ForMatch(8))
 		viewers[name].join()
 	}
 	post := func(token, body string) (int, string) {
-		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.admin+"/admin/messages", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Content-Type", "application/json")
-		if token != "" {
-			request.Header.Set("Authorization", "Bearer "+token)
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, _ := io.ReadAll(answer.Body)
-		return answer.StatusCode, string(text)
+		header := bearer(token)
+		header.Set("Content-Type", "application/json")
+		return ask(t, http.MethodPost, p.admin+"/admin/messages", header, body)
 	}
 	for _, token := range []string{"", "wrong-token-of-nobody"} {
 		if status, text := post(token, `{"topic":"team:7","body":"x"}`); status != http.StatusUnauthorized {
@@ -56,11 +39,7 @@ func TestEditorsReachViewers(t *testing.T) {
 	}
 	want := []string{`{"text":"Doors open"}`, `[1,"two"]`}
 	for name, v := range viewers {
-		waitFor(t, 20*time.Second, "the messages over "+name, func() error {
-			events, _, problem := v.state()
-			if problem != nil {
-				t.Fatal(problem)
-			}
+		v.waitEvents(20*time.Second, "the messages over "+name, func(events []goalcast.Event) error {
 			var got []string
 			for _, e := range events {
 				if e.Kind != goalcast.KindMessage || e.Score != nil {
@@ -78,18 +57,16 @@ func TestEditorsReachViewers(t *testing.T) {
 
 // TestLeaving: on SIGTERM viewers get a goodbye with cursor and delay, and the process ends by itself.
 func TestLeaving(t *testing.T) {
+	t.Parallel()
 	s := startEmbedded(t)
 	byes := make(chan goalcast.Frame, 10)
 	for _, over := range []transport{overWebSocket, overSSE} {
-		v := newViewer(t, s.hub.public, func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
-			return over(ctx, base, topics, since, func(id string, text []byte) {
-				var f goalcast.Frame
-				if err := json.Unmarshal(text, &f); err == nil && f.Type == goalcast.FrameBye {
-					byes <- f
-				}
-				frame(id, text)
-			})
-		}, goalcast.ForMatch(1))
+		v := newViewer(t, s.hub.public, over, goalcast.ForMatch(1))
+		v.also = func(f goalcast.Frame, _ []byte) {
+			if f.Type == goalcast.FrameBye {
+				byes <- f
+			}
+		}
 		v.join()
 	}
 	s.hub.stop(20 * time.Second)

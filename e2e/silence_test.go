@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,19 +16,17 @@ import (
 	"goalcast/store/bus"
 )
 
-// witness keeps what one connection was told, in short words.
+// witness is a viewer who keeps what one connection told it, in short words.
 type witness struct {
+	*viewer
 	mu        sync.Mutex
 	heard     []string
 	snapshots int
 }
 
-func (w *witness) frame(_ string, text []byte) {
-	f, err := decodeFrame(text)
+func (w *witness) note(f goalcast.Frame, _ []byte) {
 	word := string(f.Type)
 	switch {
-	case err != nil:
-		word = err.Error()
 	case f.Event != nil:
 		word = strings.TrimPrefix(f.Event.ID, "message:")
 	case f.Stale != nil:
@@ -71,7 +68,7 @@ func (w *witness) told() (messages []string, resets int, stale string) {
 	return messages, resets, stale
 }
 
-// crowd is viewers who stay on one connection each.
+// crowd is viewers who stay on one connection each: one that came anew would have heard a second hello.
 type crowd struct {
 	t         *testing.T
 	witnesses []*witness
@@ -80,24 +77,16 @@ type crowd struct {
 // audience follows match 1 and the prices of so many matches, half of it over WebSockets and half over event streams.
 func audience(t *testing.T, base string, viewers, topics int) crowd {
 	t.Helper()
-	list := []string{"match:1"}
+	list := []goalcast.Topic{goalcast.ForMatch(1)}
 	for n := range topics {
-		list = append(list, fmt.Sprint("odds:", 1+n))
+		list = append(list, goalcast.ForOdds(goalcast.MatchID(1+n)))
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var watching sync.WaitGroup
-	t.Cleanup(func() { cancel(); watching.Wait() })
 	c := crowd{t: t}
 	for i := range viewers {
-		w := &witness{}
+		w := &witness{viewer: newViewer(t, base, []transport{overWebSocket, overSSE}[i%2], list...)}
+		w.also = w.note
+		w.joinLater()
 		c.witnesses = append(c.witnesses, w)
-		over := []transport{overWebSocket, overSSE}[i%2]
-		watching.Go(func() {
-			err := over(ctx, base, strings.Join(list, ","), "", w.frame)
-			if ctx.Err() == nil {
-				t.Errorf("viewer %d was cut off: %v", i, err)
-			}
-		})
 	}
 	return c
 }
@@ -107,6 +96,9 @@ func (c crowd) wait(what string, check func(*witness) error) {
 	c.t.Helper()
 	waitFor(c.t, 60*time.Second, what, func() error {
 		for i, w := range c.witnesses {
+			if _, _, problem := w.state(0); problem != nil || w.count(func() int { return w.hellos }) > 1 {
+				c.t.Fatalf("viewer %d: %v; heard %s; want one connection", i, problem, w.words())
+			}
 			if err := check(w); err != nil {
 				return fmt.Errorf("viewer %d: %w", i, err)
 			}
@@ -140,7 +132,7 @@ func TestRedisPausedOrKilled(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			redis := testservers.NewRedis(t)
-			env := append([]string{"GOALCAST_DATABASE_URL=" + testservers.Postgres(t), "GOALCAST_REDIS_URL=" + redis.URL}, adminEnv...)
+			env := common.with("GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+redis.URL)
 			source := start(t, env, "serve", "--roles=ingest,rest")
 			if err := source.tell(0); err != nil { // the stream exists
 				t.Fatal(err)
@@ -186,7 +178,7 @@ func TestRedisPausedOrKilled(t *testing.T) {
 			if again := redis.Calls("subscribe") - before; again > 2*3 {
 				t.Errorf("%d subscriptions after the silence", again)
 			}
-			if n := node.metric(t, "goalcast_hub_handshakes_total"); n != viewers {
+			if n := node.metric("goalcast_hub_handshakes_total"); n != viewers {
 				t.Errorf("%v handshakes of %d viewers", n, viewers)
 			}
 		})

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -52,9 +50,9 @@ func soakDay(t *testing.T, seed uint64, speed float64, matches int, pause time.D
 	for n := range uint64(2) {
 		days = append(days, simulator.New(simulator.Config{Seed: seed + n, Matches: matches, Speed: speed, Start: time.Now(), Stagger: time.Minute, Lead: 2 * time.Minute}))
 	}
-	recorders := map[string]*recorder{}
+	viewers := map[string]*viewer{}
 	for name, over := range transports {
-		recorders[name] = newRecorder(t, r.hub.public, over, days)
+		viewers[name] = follow(t, r.hub.public, over, days)
 	}
 	played := make(chan error, len(days))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -72,18 +70,12 @@ func soakDay(t *testing.T, seed uint64, speed float64, matches int, pause time.D
 	if len(harm) < 3 {
 		t.Fatal("too little was done to it: no test")
 	}
-	waitFor(t, 2*time.Minute, "all documents to be applied", func() error {
-		left, err := r.ingest.unfinished()
-		if err == nil && left > 0 {
-			err = fmt.Errorf("%d left", left)
-		}
-		return err
-	})
+	r.ingest.waitFinished()
 	for _, day := range days {
 		for _, truth := range day.Matches() {
 			final := r.checkTruth(truth)
-			for name, rec := range recorders {
-				rec.check(name, final)
+			for name, v := range viewers {
+				v.knows(name, final)
 			}
 		}
 	}
@@ -106,14 +98,14 @@ type soakRig struct {
 	t           *testing.T
 	redis       *testservers.RedisPair
 	postgres    *testservers.PostgresPair
-	env         []string
+	env         settings
 	ingest, hub *process
 	ingestAt    string
 }
 
 func newSoakRig(t *testing.T) *soakRig {
 	r := &soakRig{t: t, redis: testservers.NewRedisPair(t), postgres: testservers.NewPostgresPair(t)}
-	r.env = append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL, "GOALCAST_FEED_SWEEP_AFTER=500ms")
+	r.env = common.with("GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL, "GOALCAST_FEED_SWEEP_AFTER=500ms")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -166,10 +158,7 @@ func (r *soakRig) harm(pause time.Duration, played <-chan error, days int) (done
 // checkTruth holds a match as the database has it against what really happened.
 func (r *soakRig) checkTruth(truth simulator.Match) goalcast.Snapshot {
 	r.t.Helper()
-	s, err := r.ingest.snapshot(goalcast.MatchID(truth.ID))
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	s := r.ingest.match(goalcast.MatchID(truth.ID))
 	if s.Score != (goalcast.Score{Home: truth.Score[0], Away: truth.Score[1]}) || s.State != goalcast.Finished {
 		r.t.Errorf("%s: %v, %s", truth, s.Score, s.State)
 	}
@@ -182,18 +171,8 @@ func (r *soakRig) checkTruth(truth simulator.Match) goalcast.Snapshot {
 	return s
 }
 
-// recorder is a viewer of single matches who knows for each up to where he has seen it.
-type recorder struct {
-	*viewer
-	mu      sync.Mutex
-	known   map[goalcast.MatchID]goalcast.Snapshot
-	wrong   error
-	counted map[string]int // events by key, since the last reset
-	resets  int
-}
-
-func newRecorder(t *testing.T, base string, over transport, days []*simulator.Day) *recorder {
-	rec := &recorder{known: map[goalcast.MatchID]goalcast.Snapshot{}, counted: map[string]int{}}
+// follow joins a viewer of all matches of the days and of their home teams.
+func follow(t *testing.T, base string, over transport, days []*simulator.Day) *viewer {
 	var topics []goalcast.Topic
 	for _, day := range days {
 		for _, m := range day.Matches() {
@@ -201,60 +180,23 @@ func newRecorder(t *testing.T, base string, over transport, days []*simulator.Da
 		}
 	}
 	slices.SortFunc(topics, func(a, b goalcast.Topic) int { return strings.Compare(a.String(), b.String()) })
-	rec.viewer = newViewer(t, base, func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
-		return over(ctx, base, topics, since, func(id string, text []byte) {
-			rec.record(text)
-			frame(id, text)
-		})
-	}, slices.Compact(topics)...)
-	rec.join()
-	return rec
+	v := newViewer(t, base, over, slices.Compact(topics)...)
+	v.join()
+	return v
 }
 
-func (r *recorder) record(text []byte) {
-	f, err := decodeFrame(text)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.wrong = errors.Join(r.wrong, err)
-	switch f.Type {
-	case goalcast.FrameReset:
-		clear(r.known)
-		clear(r.counted)
-		r.resets++
-	case goalcast.FrameSnapshot:
-		for _, s := range f.Matches {
-			if f.Topic.Kind == goalcast.MatchTopic {
-				r.known[s.ID] = s
-			}
-		}
-	case goalcast.FrameEvent:
-		e := *f.Event
-		s := r.known[e.Match]
-		if r.counted[e.Key()]++; r.counted[e.Key()] > 1 {
-			r.wrong = errors.Join(r.wrong, fmt.Errorf("%s came twice", e.Key()))
-		}
-		if e.Seq > s.Seq+1 {
-			r.wrong = errors.Join(r.wrong, fmt.Errorf("match %d: %d after %d: something is missing", e.Match, e.Seq, s.Seq))
-		}
-		r.known[e.Match] = goalcast.Apply(s, e)
-	}
-}
-
-// check waits until the recorder knows the match as it ended, and looks at what he knows.
-func (r *recorder) check(name string, final goalcast.Snapshot) {
-	r.t.Helper()
-	waitFor(r.t, 30*time.Second, fmt.Sprintf("the end of match %d over %s", final.ID, name), func() error {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if s := r.known[final.ID]; s.Seq < final.Seq {
-			return fmt.Errorf("at %d of %d, %w", s.Seq, final.Seq, r.wrong)
+// knows waits until the viewer knows the match as it ended, and looks at what it knows.
+func (v *viewer) knows(name string, final goalcast.Snapshot) {
+	v.t.Helper()
+	waitFor(v.t, 30*time.Second, fmt.Sprintf("the end of match %d over %s", final.ID, name), func() error {
+		if _, s, problem := v.state(final.ID); s.Seq < final.Seq {
+			return fmt.Errorf("at %d of %d, %w", s.Seq, final.Seq, problem)
 		}
 		return nil
 	})
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.known[final.ID]
-	if r.wrong != nil || s.Score != final.Score || len(s.Timeline) != len(final.Timeline) {
-		r.t.Errorf("%s, match %d: %v; %v with %d events, want %v with %d; %d resets", name, final.ID, r.wrong, s.Score, len(s.Timeline), final.Score, len(final.Timeline), r.resets)
+	_, s, problem := v.state(final.ID)
+	if problem != nil || s.Score != final.Score || len(s.Timeline) != len(final.Timeline) {
+		v.t.Errorf("%s, match %d: %v; %v with %d events, want %v with %d; %d resets", name, final.ID, problem, s.Score, len(s.Timeline),
+			final.Score, len(final.Timeline), v.count(func() int { return v.resets }))
 	}
 }

@@ -1,14 +1,13 @@
 package e2e
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,17 +34,13 @@ func mill(now time.Time) []byte {
 func TestEverythingProducedReachesViewers(t *testing.T) {
 	t.Parallel()
 	redis := testservers.Redis(t)
-	p := startAlone(t, "GOALCAST_REDIS_URL="+redis)
+	p := startEmbedded(t, "GOALCAST_REDIS_URL="+redis).hub
 	now := time.Now().UTC().Truncate(time.Second)
 	commentary := fmt.Appendf(nil, `<Commentary game_id="9000000007" lang_id="nl"><message id="2" type="goal" comment="Doelpunt!" period="1" minute="11" second="5" last_modified="%s"/></Commentary>`,
 		now.Format("2006-01-02 15:04:05"))
 	post := func(feed string, body []byte) func(*testing.T) {
 		return func(t *testing.T) {
-			document, err := p.post(http.Header{"X-Meta-Feed-Type": {feed}}, body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.applied(document)
+			p.take(delivery{header: http.Header{"X-Meta-Feed-Type": {feed}}, body: body})
 		}
 	}
 	price := func(t *testing.T) { // no feed of ours brings prices: whoever has some sets them on the bus
@@ -91,7 +86,7 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 	early := make([]*frames, len(table))
 	for i, row := range table {
 		early[i] = watchTopic(t, p, row.topic)
-		early[i].await(t, `"type":"snapshot"`)
+		early[i].await(`"type":"snapshot"`)
 	}
 	for _, row := range table {
 		if row.post != nil {
@@ -103,48 +98,41 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 		if row.key == "-" {
 			kind = `"type":"event"`
 		}
-		early[i].await(t, kind, row.want)
-		watchTopic(t, p, row.topic).await(t, `"type":"snapshot"`, row.want)
+		early[i].await(kind, row.want)
+		watchTopic(t, p, row.topic).await(`"type":"snapshot"`, row.want)
 	}
 }
 
 // frames are what a viewer of one topic gets.
 type frames struct {
-	topic goalcast.Topic
-	lines *bufio.Reader
+	*viewer
+	mu    sync.Mutex
+	texts []string
 }
 
 func watchTopic(t *testing.T, p *process, topic goalcast.Topic) *frames {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.live("topics="+topic.String()), nil)
-	if err != nil {
-		t.Fatal(err)
+	f := &frames{viewer: newViewer(t, p.public, overSSE, topic)}
+	f.also = func(_ goalcast.Frame, text []byte) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.texts = append(f.texts, string(text))
 	}
-	request.Header.Set("Accept", "text/event-stream")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { answer.Body.Close() })
-	return &frames{topic, bufio.NewReader(answer.Body)}
+	f.join()
+	return f
 }
 
-// await reads until a frame has all texts.
-func (f *frames) await(t *testing.T, texts ...string) {
-	t.Helper()
-next:
-	for {
-		line, err := f.lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("%s: no frame with %q: %v", f.topic, texts, err)
-		}
-		for _, text := range texts {
-			if !strings.Contains(line, text) {
-				continue next
+// await waits for a frame that has all texts.
+func (f *frames) await(texts ...string) {
+	f.t.Helper()
+	waitFor(f.t, 20*time.Second, fmt.Sprintf("a frame of %s with %q", f.topics, texts), func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, got := range f.texts {
+			if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(got, text) }) {
+				return nil
 			}
 		}
-		return
-	}
+		return fmt.Errorf("%d frames", len(f.texts))
+	})
 }

@@ -1,12 +1,11 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +23,7 @@ func TestGoalsReachViewersWhileStrangersFillTheHouse(t *testing.T) {
 		files    = 256
 		requests = 24 // that of so many files are for connections which are no viewer's
 	)
-	env := append(slices.Clone(adminEnv), "GOALCAST_DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"), "GOALCAST_FEED_SECRETS=json="+secret)
+	env := onFile(t, "GOALCAST_FEED_SECRETS=json="+secret)
 	p := launchUnder(t, []string{"bash", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files)}, env, "serve")
 	p.waitReady()
 	viewers := []*viewer{}
@@ -58,18 +57,18 @@ func TestGoalsReachViewersWhileStrangersFillTheHouse(t *testing.T) {
 		"home":{"id":9000000011,"name":"Millpond"},"away":{"id":9000000012,"name":"Quarry"},"kickoff":%q},
 		"events":[{"id":"goal-1","kind":"goal","team":9000000011,"period":"first_half","minute":20}]}`,
 		now.Format(time.RFC3339), now.Add(-20*time.Minute).Format(time.RFC3339))
-	if got, text := status(t, http.MethodPost, p.public+"/feeds/json", secret, document); got != http.StatusOK {
+	if got, text := ask(t, http.MethodPost, p.public+"/feeds/json", bearer(secret), document); got != http.StatusOK {
 		t.Fatalf("%d: %s", got, text)
 	}
 	for i, v := range viewers {
-		waitFor(t, 20*time.Second, fmt.Sprintf("the goal at viewer %d", i), func() error {
-			if events, _, problem := v.state(); len(events) == 0 || problem != nil {
-				return fmt.Errorf("%d events, %v", len(events), problem)
+		v.waitEvents(20*time.Second, fmt.Sprintf("the goal at viewer %d", i), func(events []goalcast.Event) error {
+			if len(events) == 0 {
+				return errors.New("no event")
 			}
 			return nil
 		})
 	}
-	if got, _ := status(t, http.MethodGet, p.admin+"/healthz", "", ""); got != http.StatusOK {
+	if got, _ := ask(t, http.MethodGet, p.admin+"/healthz", bearer(""), ""); got != http.StatusOK {
 		t.Errorf("an operator's request: %d", got)
 	}
 }

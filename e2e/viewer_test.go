@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,22 +19,25 @@ import (
 	"goalcast"
 )
 
-// viewer follows topics over one transport, records every event it gets and can be cut off and come back with its cursor.
+// viewer follows topics over one transport, keeps account of what it gets, and can be cut off and come
+// back with its cursor.
 type viewer struct {
 	t         testing.TB
 	transport transport
 	topics    string
-	polls     bool
+	polls     bool                                // one who resumes by polling is not said hello to
+	also      func(f goalcast.Frame, text []byte) // is told of each frame before it counts; may be nil
 
 	mu       sync.Mutex
 	base     string // of the node it connects to next
 	cursor   string
-	events   []goalcast.Event
-	seen     map[string]int // by Event.Key
+	seen     map[string]int   // events by Event.Key, since the last reset
+	events   []goalcast.Event // since the last reset
 	resets   int
 	hellos   int
-	snapshot goalcast.Snapshot // of the match topic, by the frames alone: snapshot frames, then events
-	problem  error             // what a viewer must never see
+	followed map[goalcast.MatchID]bool              // those of which a snapshot came: no event of theirs may be missing
+	matches  map[goalcast.MatchID]goalcast.Snapshot // by the frames alone: snapshots, then events
+	problem  error                                  // what a viewer must never see
 
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -49,13 +53,13 @@ func newViewer(t testing.TB, base string, over transport, topics ...goalcast.Top
 	for i, topic := range topics {
 		names[i] = topic.String()
 	}
-	v := &viewer{t: t, transport: over, base: base, topics: strings.Join(names, ","), seen: map[string]int{}}
+	v := &viewer{t: t, transport: over, base: base, topics: strings.Join(names, ","), seen: map[string]int{},
+		followed: map[goalcast.MatchID]bool{}, matches: map[goalcast.MatchID]goalcast.Snapshot{}}
 	t.Cleanup(v.cut)
 	return v
 }
 
-// join connects and stays connected, whatever happens to the server, until cut; it returns when the hub has said hello once more. A poll that resumes has
-// no hello.
+// join connects and stays connected, whatever happens to the server, until cut; it returns when the hub has said hello once more.
 func (v *viewer) join() {
 	v.t.Helper()
 	before := v.count(func() int { return v.hellos })
@@ -71,6 +75,7 @@ func (v *viewer) join() {
 	})
 }
 
+// joinLater is join that does not wait.
 func (v *viewer) joinLater() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.cancel, v.ended = cancel, make(chan struct{})
@@ -112,11 +117,14 @@ func decodeFrame(text []byte) (f goalcast.Frame, err error) {
 }
 
 func (v *viewer) frame(id string, text []byte) {
+	f, err := decodeFrame(text)
+	if err == nil && v.also != nil {
+		v.also(f, text)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	f, err := decodeFrame(text)
 	if err != nil {
-		v.problem = errors.Join(v.problem, err)
+		v.wrongLocked(err)
 		return
 	}
 	if f.Cursor != nil {
@@ -125,47 +133,73 @@ func (v *viewer) frame(id string, text []byte) {
 	switch f.Type {
 	case goalcast.FrameHello:
 		v.hellos++
-	case goalcast.FrameReset:
+	case goalcast.FrameReset: // the viewer starts over: what follows is of another epoch
 		v.resets++
-		clear(v.seen) // the viewer starts over: what follows is of another epoch
 		v.events = nil
+		clear(v.seen)
+		clear(v.followed)
 	case goalcast.FrameSnapshot:
 		if f.Topic.Kind == goalcast.MatchTopic && len(f.Matches) == 1 {
-			v.snapshot = f.Matches[0]
+			m := f.Matches[0]
+			v.matches[m.ID], v.followed[m.ID] = m, true
 		}
 	case goalcast.FrameEvent:
 		if id != "" && id != f.Cursor.String() {
-			v.problem = errors.Join(v.problem, fmt.Errorf("SSE id %q, cursor %s", id, f.Cursor))
+			v.wrongLocked(fmt.Errorf("SSE id %q, cursor %s", id, f.Cursor))
 		}
-		if v.seen[f.Event.Key()]++; v.seen[f.Event.Key()] > 1 {
-			v.problem = errors.Join(v.problem, fmt.Errorf("%s came %d times", f.Event.Key(), v.seen[f.Event.Key()]))
-		}
-		if n := len(v.events); n > 0 && f.Event.Seq > 0 && v.events[n-1].Match == f.Event.Match && f.Event.Seq <= v.events[n-1].Seq {
-			v.problem = errors.Join(v.problem, fmt.Errorf("seq %d after %d", f.Event.Seq, v.events[n-1].Seq))
-		}
-		v.events = append(v.events, *f.Event)
-		if f.Event.Match == v.snapshot.ID || v.snapshot.ID == 0 {
-			v.snapshot = goalcast.Apply(v.snapshot, *f.Event)
-		}
+		v.eventLocked(*f.Event)
 	}
 }
 
-// state gives copies of what the viewer holds.
-func (v *viewer) state() ([]goalcast.Event, goalcast.Snapshot, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return append([]goalcast.Event(nil), v.events...), v.snapshot, v.problem
+// eventLocked accounts for an event: once, in order, and of a match that is followed none is left out.
+func (v *viewer) eventLocked(e goalcast.Event) {
+	if v.seen[e.Key()]++; v.seen[e.Key()] > 1 {
+		v.wrongLocked(fmt.Errorf("%s came %d times", e.Key(), v.seen[e.Key()]))
+	}
+	if n := len(v.events); n > 0 && e.Seq > 0 && v.events[n-1].Match == e.Match && e.Seq <= v.events[n-1].Seq {
+		v.wrongLocked(fmt.Errorf("seq %d after %d", e.Seq, v.events[n-1].Seq))
+	}
+	if known := v.matches[e.Match].Seq; v.followed[e.Match] && e.Seq > known+1 {
+		v.wrongLocked(fmt.Errorf("match %d: %d after %d: something is missing", e.Match, e.Seq, known))
+	}
+	v.events = append(v.events, e)
+	v.matches[e.Match] = goalcast.Apply(v.matches[e.Match], e)
 }
 
-// waitSeq waits until the viewer knows the match up to that sequence number.
-func (v *viewer) waitSeq(seq int64) {
+func (v *viewer) wrongLocked(err error) { v.problem = errors.Join(v.problem, err) }
+
+// wrong notes what a viewer must never see.
+func (v *viewer) wrong(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.wrongLocked(err)
+}
+
+// state gives copies of what the viewer holds.
+func (v *viewer) state(match goalcast.MatchID) ([]goalcast.Event, goalcast.Snapshot, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.events), v.matches[match], v.problem
+}
+
+// waitEvents waits until the events that the viewer got are as they should be, and fails the test if it
+// has seen what it must not.
+func (v *viewer) waitEvents(within time.Duration, what string, right func([]goalcast.Event) error) {
 	v.t.Helper()
-	waitFor(v.t, 20*time.Second, fmt.Sprintf("event %d of the match", seq), func() error {
-		events, s, problem := v.state()
+	waitFor(v.t, within, what, func() error {
+		events, _, problem := v.state(0)
 		if problem != nil {
 			v.t.Fatal(problem)
 		}
-		if s.Seq < seq {
+		return right(events)
+	})
+}
+
+// waitSeq waits until the viewer knows the match up to that sequence number.
+func (v *viewer) waitSeq(match goalcast.MatchID, seq int64) {
+	v.t.Helper()
+	v.waitEvents(20*time.Second, fmt.Sprintf("event %d of match %d", seq, match), func(events []goalcast.Event) error {
+		if _, s, _ := v.state(match); s.Seq < seq {
 			return fmt.Errorf("at %d after %d events", s.Seq, len(events))
 		}
 		return nil

@@ -10,9 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,63 +18,6 @@ import (
 
 	"github.com/coder/websocket"
 )
-
-// metric sums the process's samples of a metric; of those with labels, the ones that have them all (`reason="rate"`).
-func (p *process) metric(t testing.TB, name string, labels ...string) float64 {
-	t.Helper()
-	answer, err := http.Get(p.admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	sum := 0.0
-	lines := bufio.NewScanner(answer.Body)
-samples:
-	for lines.Scan() {
-		sample, text, _ := strings.Cut(lines.Text(), " ")
-		if got, _, _ := strings.Cut(sample, "{"); got != name {
-			continue
-		}
-		for _, l := range labels {
-			if !strings.Contains(sample, l) {
-				continue samples
-			}
-		}
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			t.Fatalf("%s: %v", lines.Text(), err)
-		}
-		sum += n
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return sum
-}
-
-// readiness is the answer to /readyz.
-func (p *process) readiness() string {
-	p.t.Helper()
-	answer, err := http.Get(p.admin + "/readyz")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return answer.Status + " " + string(text)
-}
-
-// startAlone runs an embedded process with settings ("GOALCAST_MAX_TOPICS=2").
-func startAlone(t *testing.T, settings ...string) *process {
-	t.Helper()
-	env := append([]string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "goalcast.db")}, adminEnv...)
-	return start(t, append(env, settings...), "serve")
-}
-
-func (p *process) live(query string) string { return p.public + "/v1/live?" + query }
 
 // enter follows match 1 by a WebSocket that reads nothing before it is asked to, and so answers no pings.
 func enter(t *testing.T, p *process) *websocket.Conn {
@@ -108,7 +49,7 @@ func talk(text string, times int) func(*testing.T, *process) *websocket.Conn {
 func overflow(t *testing.T, p *process) *websocket.Conn {
 	t.Helper()
 	c := enter(t, p)
-	for n := 0; p.metric(t, "goalcast_hub_closed_total") == 0; n++ {
+	for n := 0; p.metric("goalcast_hub_closed_total") == 0; n++ {
 		if n > 5000 {
 			t.Fatal("a viewer who reads nothing is kept")
 		}
@@ -138,7 +79,7 @@ func TestLimitsOfViewers(t *testing.T) {
 		{"GOALCAST_MAX_PENDING=10000 GOALCAST_SEND_BUFFER=8192", overflow, 0, 4008, "too_slow"},
 	} {
 		t.Run(tt.settings, func(t *testing.T) {
-			p := startAlone(t, strings.Fields(tt.settings)...)
+			p := startEmbedded(t, strings.Fields(tt.settings)...).hub
 			c := tt.over(t, p)
 			if tt.status > 0 {
 				answer, err := http.Get(p.live("topics=match:1,match:2"))
@@ -146,15 +87,15 @@ func TestLimitsOfViewers(t *testing.T) {
 					t.Fatal(err)
 				}
 				_ = answer.Body.Close()
-				counted := p.metric(t, "goalcast_hub_refused_total", `reason="`+tt.reason+`"`)
+				counted := p.metric("goalcast_hub_refused_total", `reason="`+tt.reason+`"`)
 				if again := answer.Header.Get("Retry-After"); answer.StatusCode != tt.status || (again != "") != (tt.status == 503) || counted != 1 {
 					t.Errorf("%s, Retry-After %q, %v counted", answer.Status, again, counted)
 				}
 				return
 			}
 			waitFor(t, 60*time.Second, "the viewer to be counted", func() error {
-				if n := p.metric(t, "goalcast_hub_closed_total", `reason="`+tt.reason+`"`); n != 1 {
-					return fmt.Errorf("%v closed as %s, %v in all", n, tt.reason, p.metric(t, "goalcast_hub_closed_total"))
+				if n := p.metric("goalcast_hub_closed_total", `reason="`+tt.reason+`"`); n != 1 {
+					return fmt.Errorf("%v closed as %s, %v in all", n, tt.reason, p.metric("goalcast_hub_closed_total"))
 				}
 				return nil
 			})
@@ -202,7 +143,7 @@ func TestDemoEndsSoon(t *testing.T) {
 // TestStateInterval: nobody gets states more often than the program is set to.
 func TestStateInterval(t *testing.T) {
 	t.Parallel()
-	p := startAlone(t, "GOALCAST_STATE_INTERVAL=3s")
+	p := startEmbedded(t, "GOALCAST_STATE_INTERVAL=3s").hub
 	for asked, want := range map[string]int64{"1": 3000, "4000": 4000} {
 		c, _, err := websocket.Dial(t.Context(), p.live("topics=odds:1&conflate_ms="+asked), nil)
 		if err != nil {
@@ -223,7 +164,7 @@ func TestStateInterval(t *testing.T) {
 func TestEventStreamsOverHTTP2(t *testing.T) {
 	t.Parallel()
 	const streams = 20
-	p := startAlone(t, "GOALCAST_PING_INTERVAL=1s")
+	p := startEmbedded(t, "GOALCAST_PING_INTERVAL=1s").hub
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	dialed := make(chan struct{}, streams)
@@ -317,7 +258,7 @@ func curlEvents(t *testing.T, p *process) *bufio.Reader {
 
 // TestSecondSignal: a process that says its goodbyes ends at once when it is told again.
 func TestSecondSignal(t *testing.T) {
-	p := startAlone(t, "GOALCAST_DRAIN_TIME=10m")
+	p := startEmbedded(t, "GOALCAST_DRAIN_TIME=10m").hub
 	for range 10 {
 		enter(t, p)
 	}
