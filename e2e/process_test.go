@@ -179,7 +179,10 @@ func (p *process) snapshot(match goalcast.MatchID) (s goalcast.Snapshot, err err
 // match is snapshot of a match that has to be there.
 func (p *process) match(id goalcast.MatchID) goalcast.Snapshot {
 	p.t.Helper()
-	s := p.match(id)
+	s, err := p.snapshot(id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	return s
 }
 
