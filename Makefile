@@ -4,18 +4,28 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test deps lint alerts test-go test-js build program bench million bench-go soak fuzz clean
+.PHONY: test quick deps lint alerts test-go test-js build program bench million bench-go soak fuzz clean
 
-test: deps lint alerts test-go test-js
+# The program first: what it is made of is then compiled, with the flags that all other steps use too.
+# Then steps run beside each other, for tests wait more than they compute.
+test: deps program
+	$(MAKE) --jobs=4 --output-sync=target lint alerts test-go test-js
+
+# What can be known in a minute: vet, lint, and the packages that need no servers, without the race detector.
+quick: lint
+	$(GO) test -vet=off $$($(GO) list -f '{{.ImportPath}}{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}}' $(PACKAGES) | \
+		grep -v -e internal/testservers -e /loadtest/ -e /e2e | cut -d' ' -f1)
 
 # Redis, PostgreSQL, Chromium, Node.js: what the tests talk to.
 deps:
 	./scripts/install-test-servers.sh
 
+# internal/lint has vet's rules and others; staticcheck finds besides what nobody uses.
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
-	$(GO) vet $(PACKAGES)
-	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) build -o tmp/ ./internal/lint honnef.co/go/tools/cmd/staticcheck
+	GOFLAGS="$(RACE)" $(GO) vet -vettool=$(CURDIR)/tmp/lint $(PACKAGES)
+	GOFLAGS="$(RACE)" tmp/staticcheck $(PACKAGES)
 
 # Each alert fires when it should, and not when it should not.
 alerts: deps
@@ -24,19 +34,24 @@ alerts: deps
 
 # The race detector watches all code but three libraries that are nothing but computing: SQLite in Go,
 # Lua for the Redis in the process, and compression. Watched, they took three quarters of the time.
-RACE := -race $(foreach module,modernc.org github.com/yuin/gopher-lua github.com/klauspost/compress,-gcflags='$(module)/...=-race=false')
+# Lint has the same flags: so that Go compiles each package once for all.
+RACE := -race $(foreach module,modernc.org github.com/yuin/gopher-lua github.com/klauspost/compress,-gcflags=$(module)/...=-race=false)
 
-# All tests; then those that play providers' documents once more with the made-up ones, as in a clone
-# that has no others.
+# All tests, those packages first that take long; then those that play providers' own documents once
+# more with the made-up ones, as in a clone that has no others. Lint has vetted them.
+SLOW := ./e2e ./ingest ./store/... ./hub/... ./notify
 SAMPLED := $(CURDIR)/tmp/sampled
-test-go:
-	@mkdir -p tmp && rm -f $(SAMPLED)
-	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO) test $(RACE) -count=1 -timeout 20m $(PACKAGES)
-	GOALCAST_SAMPLES=made-up $(GO) test $(RACE) -timeout 20m \
-		-run "^($$(sort -u $(SAMPLED) | paste -sd '|'))$$" ./ingest ./e2e
+test-go: program
+	@rm -f $(SAMPLED)
+	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO) test $(RACE) -vet=off -count=1 -timeout 20m $(SLOW) $(PACKAGES)
+	if [ -s $(SAMPLED) ]; then GOALCAST_SAMPLES=made-up $(GO) test $(RACE) -vet=off -count=1 -timeout 20m \
+		-run "^($$(cut -f2 $(SAMPLED) | sort -u | paste -sd '|'))$$" $$(cut -f1 $(SAMPLED) | sort -u); fi
 
-test-js: program
-	cd clients/js && npm ci --no-audit --no-fund && GOALCAST_BIN=$(CURDIR)/tmp/goalcast-under-test npm test
+test-js: program clients/js/node_modules/.package-lock.json
+	cd clients/js && GOALCAST_BIN=$(CURDIR)/tmp/goalcast-under-test npm test
+
+clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
+	cd clients/js && npm ci --no-audit --no-fund
 
 build:
 	$(GO) build -o tmp/goalcast ./cmd/goalcast

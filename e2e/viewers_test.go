@@ -62,6 +62,7 @@ func overflow(t *testing.T, p *process) *websocket.Conn {
 
 // TestLimitsOfViewers: each limit is a setting of the program; who goes over it is told so, and counted.
 func TestLimitsOfViewers(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		settings string
 		over     func(*testing.T, *process) *websocket.Conn // a viewer goes over the limit, or up to it:
@@ -79,6 +80,7 @@ func TestLimitsOfViewers(t *testing.T) {
 		{"GOALCAST_MAX_PENDING=10000 GOALCAST_SEND_BUFFER=8192", overflow, 0, 4008, "too_slow"},
 	} {
 		t.Run(tt.settings, func(t *testing.T) {
+			t.Parallel()
 			p := startEmbedded(t, strings.Fields(tt.settings)...).hub
 			c := tt.over(t, p)
 			if tt.status > 0 {
@@ -258,6 +260,7 @@ func curlEvents(t *testing.T, p *process) *bufio.Reader {
 
 // TestSecondSignal: a process that says its goodbyes ends at once when it is told again.
 func TestSecondSignal(t *testing.T) {
+	t.Parallel()
 	p := startEmbedded(t, "GOALCAST_DRAIN_TIME=10m").hub
 	for range 10 {
 		enter(t, p)

@@ -6,8 +6,8 @@
 // alone tests the same paths. GOALCAST_SAMPLES=made-up asks for those; without it, and with CI=true,
 // a missing folder fails.
 //
-// A test that can play either kind is noted, by name, in the file that $GOALCAST_TEST_SAMPLES_USED names:
-// the Makefile runs those a second time with the made-up documents.
+// A test that played the providers' own and can play either kind is noted, by package and name, in the
+// file that $GOALCAST_TEST_SAMPLES_USED names: the Makefile runs those once more with the made-up documents.
 package samples
 
 import (
@@ -114,11 +114,15 @@ func readMadeUp(tb TB, name string) []byte {
 	return body
 }
 
-// note tells the Makefile of a test that can play either kind.
+// note tells the Makefile of a test that has played the providers' own documents and can play either kind.
 func note(tb TB) {
 	path := os.Getenv("GOALCAST_TEST_SAMPLES_USED")
-	if path == "" {
+	if path == "" || useMadeUp() {
 		return
+	}
+	folder, err := os.Getwd() // the test's package
+	if err != nil {
+		tb.Fatalf("note of a sample: %v", err)
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -126,7 +130,7 @@ func note(tb TB) {
 	}
 	defer file.Close()
 	name, _, _ := strings.Cut(tb.Name(), "/")
-	if _, err := file.WriteString(name + "\n"); err != nil {
+	if _, err := file.WriteString(folder + "\t" + name + "\n"); err != nil {
 		tb.Fatalf("note of a sample: %v", err)
 	}
 }
