@@ -13,7 +13,8 @@ func TestAlarms(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		silent := func(match goalcast.MatchID, text string) goalcast.Alarm {
-			return goalcast.Alarm{Name: "feed_silent:" + string('0'+rune(match)), Kind: goalcast.AlarmSilent, Match: match, Text: text}
+			return goalcast.Alarm{Name: "feed_silent:" + string('0'+rune(match)), Kind: goalcast.AlarmSilent,
+				Match: match, Text: text}
 		}
 		lag := goalcast.Alarm{Name: "queue_lag:urgent", Kind: goalcast.AlarmQueueLag, Text: "lag"}
 		kinds := []goalcast.AlarmKind{goalcast.AlarmSilent, goalcast.AlarmQueueLag}

@@ -20,7 +20,8 @@ func TestRepeatedDocumentIsKeptOnce(t *testing.T) {
 		ctx := t.Context()
 		body := bytes.Repeat([]byte("<Event/>"), 1000)
 		make := func(match goalcast.MatchID, feed string, after time.Duration) goalcast.Document {
-			return goalcast.Document{Provider: "opta", Feed: feed, Match: match, Body: bytes.Clone(body), Received: kickoff.Add(after)}
+			return goalcast.Document{Provider: "opta", Feed: feed, Match: match, Body: bytes.Clone(body),
+				Received: kickoff.Add(after)}
 		}
 		first := make(7, "F9", 0)
 		if err := s.KeepDocument(ctx, &first); err != nil || first.Repeats != 0 ||
@@ -249,7 +250,8 @@ func TestArchiveMigration(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, body := range []string{"a", "b", "a", "c", "a"} {
-			_, err := s.write.ExecContext(ctx, s.dialect.sql(`INSERT INTO documents (provider, feed, match_id, headers, body, digest, received)
+			_, err := s.write.ExecContext(ctx, s.dialect.sql(`INSERT INTO documents
+				(provider, feed, match_id, headers, body, digest, received)
 				VALUES ('opta', 'F9', 1, '{}', $1, $1, $2)`),
 				[]byte(body), toMillis(kickoff.AddDate(0, 0, i)))
 			if err != nil {

@@ -79,7 +79,8 @@ func documents(size int) func() []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	var b bytes.Buffer
 	for b.Len() < size {
-		fmt.Fprintf(&b, "<Event id=\"%d\" event_id=\"%d\" type_id=\"%d\" period_id=\"1\" min=\"%d\" sec=\"%d\" x=\"%.1f\" y=\"%.1f\" timestamp=\"2018-08-20T21:%02d:%02d.%d\"/>\n",
+		fmt.Fprintf(&b, "<Event id=\"%d\" event_id=\"%d\" type_id=\"%d\" period_id=\"1\" min=\"%d\" "+
+			"sec=\"%d\" x=\"%.1f\" y=\"%.1f\" timestamp=\"2018-08-20T21:%02d:%02d.%d\"/>\n",
 			random.IntN(1e9), random.IntN(900), random.IntN(80), random.IntN(90), random.IntN(60), random.Float64()*100,
 			random.Float64()*100,
 			random.IntN(60), random.IntN(60), random.IntN(999))

@@ -31,7 +31,8 @@ func TestClipRecords(t *testing.T) {
 		if _, err := s.Clip(ctx, "a"); !errors.Is(err, goalcast.ErrNotFound) {
 			t.Errorf("after a refusal: %v, want ErrNotFound", err)
 		}
-		record := `{"match":7,"event":"wsc:a","version":3,"video":"v1","job":"j1","state":"processing","attempts":2,"error":"caf\u00e9 \u0000","due":5000,"mine":[1]}`
+		record := `{"match":7,"event":"wsc:a","version":3,"video":"v1","job":"j1","state":"processing",` +
+			`"attempts":2,"error":"caf\u00e9 \u0000","due":5000,"mine":[1]}`
 		if err := s.UpdateClip(ctx, "a", func([]byte) ([]byte, error) { return []byte(record), nil }); err != nil {
 			t.Fatal(err)
 		}

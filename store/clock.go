@@ -53,5 +53,6 @@ func (s *Store) readClock(ctx context.Context) error {
 // A time in the future is past as well: another clock wrote it, of a server that is gone or of an
 // older version, and the row would wait for it.
 func (s *Store) past(column, before string, n int) string {
-	return fmt.Sprintf("(%[1]s %[2]s $%[3]d OR %[1]s > %[4]s + %[5]d)", column, before, n, s.dialect.now, clockSlack.Milliseconds())
+	return fmt.Sprintf("(%[1]s %[2]s $%[3]d OR %[1]s > %[4]s + %[5]d)", column, before, n, s.dialect.now,
+		clockSlack.Milliseconds())
 }

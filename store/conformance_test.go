@@ -416,7 +416,8 @@ func TestNamesFollowTheFixture(t *testing.T) {
 }
 
 func message(id string, body string) goalcast.Event {
-	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
+	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
+		Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
 }
 
 func TestSaveMessage(t *testing.T) {

@@ -76,7 +76,8 @@ func (s *Store) Events(
 // and revision) changes nothing.
 func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
 	if e.Kind != goalcast.KindMessage || e.Seq != 0 || e.ID == "" || len(e.Topics) == 0 {
-		return fmt.Errorf("save message %q: %w: want kind message, an id, topics and no seq", e.ID, goalcast.ErrPermanent)
+		return fmt.Errorf("save message %q: %w: want kind message, an id, topics and no seq", e.ID,
+			goalcast.ErrPermanent)
 	}
 	return s.tx(ctx, "save message", func(tx *tx) error {
 		var one int

@@ -152,7 +152,8 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		line := func(id string, p goalcast.Period, minute, modified int, text string) goalcast.CommentaryLine {
-			return goalcast.CommentaryLine{ID: id, Type: "goal", Text: text, Period: p, Minute: minute, Modified: kickoff.Add(time.Duration(modified) * time.Second), Players: []goalcast.PlayerID{5}}
+			return goalcast.CommentaryLine{ID: id, Type: "goal", Text: text, Period: p, Minute: minute,
+				Modified: kickoff.Add(time.Duration(modified) * time.Second), Players: []goalcast.PlayerID{5}}
 		}
 		documents := [][]goalcast.CommentaryLine{
 			{line("1", goalcast.PreMatch, 0, 0, "line-ups"), line("2", goalcast.FirstHalf, 12, 10, "goal by A")},

@@ -116,7 +116,8 @@ func (s *Store) Migrated(ctx context.Context) error {
 	}
 	for _, source := range provider.ListSources() {
 		if !slices.Contains(applied, source.Version) {
-			return fmt.Errorf("%s: %w: migration %d is missing, run goalcast migrate", doing, goalcast.ErrPermanent, source.Version)
+			return fmt.Errorf("%s: %w: migration %d is missing, run goalcast migrate", doing, goalcast.ErrPermanent,
+				source.Version)
 		}
 	}
 	return nil

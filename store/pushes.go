@@ -120,7 +120,8 @@ func (s *Store) eachUnplanned(ctx context.Context, doing, set string, keys []str
 func (s *Store) PushBacklog(ctx context.Context) (b goalcast.PushBacklog, err error) {
 	err = s.queryRow(ctx, `SELECT (SELECT COUNT(*) FROM outbox WHERE planned_at IS NULL),
 		(SELECT COUNT(*) FROM pushes WHERE open),
-		(SELECT COUNT(*) FROM push_batches WHERE state IN ('planned', 'claimed'))`).Scan(&b.Events, &b.Audiences, &b.Batches)
+		(SELECT COUNT(*) FROM push_batches WHERE state IN ('planned', 'claimed'))`).Scan(&b.Events, &b.Audiences,
+		&b.Batches)
 	return b, s.wrap("count what waits to be pushed", err)
 }
 

@@ -28,7 +28,8 @@ func ParseRetention(rules map[string]string) (Retention, error) {
 	for name, text := range rules {
 		provider, feed, _ := strings.Cut(name, "/")
 		if strings.Contains(feed, "/") || strings.Contains(name, "/") && (provider == "" || feed == "") {
-			return nil, fmt.Errorf("retention of %q: want PROVIDER/FEED, PROVIDER or nothing before the equal sign", name)
+			return nil, fmt.Errorf("retention of %q: want PROVIDER/FEED, PROVIDER or nothing before the equal sign",
+				name)
 		}
 		span, err := parseSpan(text)
 		if err != nil {

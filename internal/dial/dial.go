@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How soon a server that went without a word (power, network) is noticed: by the kernel, and so also
-// in the middle of a request.
+// How soon a server that went without a word (power, network) is noticed: by the kernel, and so
+// also in the middle of a request.
 const (
 	// unacknowledged is how long data may stay without an acknowledgement, and an idle connection
 	// without an answer to probes.
@@ -19,7 +19,8 @@ const (
 // New returns a dialer whose connections end about ten seconds after their server has gone.
 func New() *net.Dialer {
 	return &net.Dialer{
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: unacknowledged - 2*probeEvery, Interval: probeEvery, Count: 2},
-		Control:         giveUpUnacknowledged,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: unacknowledged - 2*probeEvery, Interval: probeEvery,
+			Count: 2},
+		Control: giveUpUnacknowledged,
 	}
 }

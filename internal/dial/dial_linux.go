@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveUpUnacknowledged ends a connection whose other side acknowledges nothing (TCP_USER_TIMEOUT; by
-// default the kernel goes on for a quarter of an hour).
+// giveUpUnacknowledged ends a connection whose other side acknowledges nothing (TCP_USER_TIMEOUT;
+// by default the kernel goes on for a quarter of an hour).
 func giveUpUnacknowledged(network, _ string, c syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil

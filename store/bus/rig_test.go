@@ -87,7 +87,8 @@ func goals(match goalcast.MatchID, from, to int64) (list []goalcast.Event) {
 
 // message is an editor's message.
 func message(id, body string) goalcast.Event {
-	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
+	return goalcast.Event{ID: id, Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
+		Topics: []goalcast.Topic{goalcast.ForTeam(1)}, Message: json.RawMessage(body)}
 }
 
 func sequence(from, to int64) (list []int64) {

@@ -28,7 +28,8 @@ func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 			return fmt.Errorf("state %s of %s: %w", s.Key, s.Topic, err)
 		}
 		if !s.Listed() {
-			return fmt.Errorf("state %s of %s: %w: not among goalcast.TopicKinds", s.Key, s.Topic, goalcast.ErrPermanent)
+			return fmt.Errorf("state %s of %s: %w: not among goalcast.TopicKinds", s.Key, s.Topic,
+				goalcast.ErrPermanent)
 		}
 		if s.Version < 0 {
 			return fmt.Errorf("state %s of %s: %w: negative version", s.Key, s.Topic, goalcast.ErrPermanent)

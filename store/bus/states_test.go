@@ -11,7 +11,8 @@ import (
 )
 
 func oddsOf(match goalcast.MatchID, key string, version int64) goalcast.State {
-	return goalcast.State{Topic: goalcast.ForOdds(match), Key: key, Version: version, Value: fmt.Appendf(nil, "{\"price\":\n%d}", version)}
+	return goalcast.State{Topic: goalcast.ForOdds(match), Key: key, Version: version,
+		Value: fmt.Appendf(nil, "{\"price\":\n%d}", version)}
 }
 
 func (r *rig) set(states ...goalcast.State) {
