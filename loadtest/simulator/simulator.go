@@ -120,9 +120,6 @@ func orDefault[T int | float64 | time.Duration](v, otherwise T) T {
 	return v
 }
 
-// Start is the wall clock's time at which the day begins, and Speed how fast it goes.
-func (d *Day) Start() time.Time { return d.cfg.Start }
-
 // Speed is how many seconds of the match pass in one second of the wall's clock.
 func (d *Day) Speed() float64 { return d.cfg.Speed }
 

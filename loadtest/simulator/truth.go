@@ -45,9 +45,6 @@ type Card struct {
 // Swap is a substitution; EventID is that of the event "on".
 type Swap struct{ EventID, Team, Off, On int64 }
 
-// Competition is the id of the competition in which the matches are played.
-func (d *Day) Competition() int64 { return competitionID }
-
 // Matches tells the truth of the day, in the order of kick-off.
 func (d *Day) Matches() []Match {
 	var out []Match

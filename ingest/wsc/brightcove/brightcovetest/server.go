@@ -37,7 +37,6 @@ type Server struct {
 	requests  map[string]int // by call
 	during    map[string]func()
 	next      int64
-	auto      bool
 	notifying sync.WaitGroup
 }
 
@@ -224,13 +223,6 @@ func (s *Server) Forget(video string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.videos, video)
-}
-
-// Auto makes jobs finish as soon as they are asked for, with a picture.
-func (s *Server) Auto() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.auto = true
 }
 
 func (s *Server) idLocked() string {

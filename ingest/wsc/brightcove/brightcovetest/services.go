@@ -157,9 +157,6 @@ func (s *Server) job(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "RESOURCE_NOT_FOUND", "no such job")
 		return
 	}
-	if s.auto && j.State == "processing" {
-		s.finishLocked(j, "finished")
-	}
 	answer(w, http.StatusOK, j.json())
 }
 
