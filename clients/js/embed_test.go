@@ -50,7 +50,7 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 		}
 	}
 	walk("/")
-	for _, must := range []string{"/goalcast.js", "/reducer.js", "/links.js", "/page/main.js", "/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
+	for _, must := range []string{"/goalcast.js", "/reducer.js", "/links.js", "/tables.js", "/page/main.js", "/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
 		if !seen[must] {
 			t.Errorf("%s is not reached from /", must)
 		}

@@ -10,9 +10,11 @@
 // (`import WebSocket from 'ws'`).
 
 import { openEventSource, openSocket } from './links.js';
-import { apply, emptySnapshot, inMatchOrder } from './reducer.js';
+import { apply, emptySnapshot, inMatchOrder, placeOf } from './reducer.js';
+import { codes } from './tables.js';
 
-export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder } from './reducer.js';
+export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder, placeOf, resultOf } from './reducer.js';
+export { codes, frameTypes, kinds, reasons, topicKinds } from './tables.js';
 
 const defaults = {
   url: undefined, // of the hub, http(s); in a browser the page's own origin
@@ -196,7 +198,7 @@ export class Goalcast {
   #problem({ code, error, id }) {
     const topics = this.#requests.get(id);
     this.#requests.delete(id);
-    if (topics && temporary.includes(code)) {
+    if (topics && codes[code]?.final === false) {
       this.#after(`again ${id}`, this.#options.backoff * (2 + 8 * this.#options.random()), () => {
         const still = topics.filter((topic) => this.#topics.has(topic));
         if (still.length > 0) this.#subscribe(still);
@@ -356,7 +358,7 @@ export class Goalcast {
 
     let match;
     let previous;
-    if (event.kind !== 'message' && event.match) {
+    if (placeOf(event) !== 'none' && event.match) {
       previous = this.matches.get(event.match);
       match = apply(previous ?? emptySnapshot(), event);
       this.matches.set(match.id, match);
@@ -490,9 +492,6 @@ export class Goalcast {
     this.#timers.delete(name);
   }
 }
-
-// temporary are the codes of refusals after which the same may be right a little later. What is not known is taken for final.
-const temporary = ['full', 'rate', 'draining', 'starting', 'unavailable'];
 
 // topicList takes topics as they are given: one by one, in lists, or in one text with commas.
 function topicList(given) {

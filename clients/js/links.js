@@ -1,7 +1,6 @@
 // links.js: the two ways to a hub, made alike. Only goalcast.js uses it.
 
-// What EventSource must be told to listen for.
-const frameTypes = ['hello', 'snapshot', 'event', 'state', 'reset', 'stale', 'error', 'bye', 'pong'];
+import { frameTypes } from './tables.js';
 
 // A link hands frames over as text, and says that it ended.
 export function openSocket(WebSocket, url, { frame, end }) {
@@ -18,7 +17,7 @@ export function openSocket(WebSocket, url, { frame, end }) {
 // EventSource would reconnect by itself; it is closed at the first error instead, so that one rule of waiting holds for both.
 export function openEventSource(EventSource, url, { frame, end }) {
   const source = new EventSource(url);
-  for (const type of frameTypes) {
+  for (const type of frameTypes.hub) { // EventSource must be told what to listen for
     source.addEventListener(type, (e) => typeof e.data === 'string' && frame(e.data)); // an 'error' without data is the connection's
   }
   source.addEventListener('error', (e) => typeof e.data !== 'string' && end('connection lost'));

@@ -2,6 +2,8 @@
 // fixture, the line-ups and the timeline. Pure; the order in which events arrive, and repeats, make no difference. testdata/reducer holds
 // what it must say.
 
+import { kinds } from './tables.js';
+
 const periods = ['pre_match', 'first_half', 'half_time', 'second_half', 'full_time_90', 'extra_first_half', 'extra_half_time',
   'extra_second_half', 'extra_full_time', 'shootout', 'full_time'];
 
@@ -35,13 +37,19 @@ export function minuteAt(snapshot, now, speed = 1) {
   return clock[0] + Math.floor((now - started) * speed / 60000) + 1;
 }
 
+/** Where an event stands in a snapshot: 'timeline', also if its kind is not known, 'lineups', 'fixture' or 'none'. */
+export function placeOf(event) {
+  return kinds[event.kind]?.place ?? 'timeline';
+}
+
 /** Returns the snapshot with the event in it; the one passed in is not changed. */
 export function apply(snapshot, event) {
-  if (event.kind === 'message' || !event.match || (snapshot.id !== 0 && snapshot.id !== event.match)) return snapshot;
+  const place = placeOf(event);
+  if (place === 'none' || !event.match || (snapshot.id !== 0 && snapshot.id !== event.match)) return snapshot;
   const s = { ...snapshot, id: event.match, timeline: snapshot.timeline ?? [], seq: Math.max(snapshot.seq ?? 0, event.seq ?? 0) };
   const updated = Math.max(s.updated ?? 0, event.times?.received ?? 0, event.times?.published ?? 0);
   if (updated) s.updated = updated;
-  if (event.kind === 'fixture') {
+  if (place === 'fixture') {
     if (event.fixture && event.revision > (s.fixture_revision ?? 0)) {
       for (const field of fixtureFields) {
         if (field in event.fixture) s[field] = event.fixture[field];
@@ -49,7 +57,7 @@ export function apply(snapshot, event) {
       }
       s.fixture_revision = event.revision;
     }
-  } else if (event.kind === 'lineup') {
+  } else if (place === 'lineups') {
     s.lineups = withLineup(s.lineups ?? [], event);
   } else {
     s.timeline = withEvent(s.timeline, event);
@@ -94,49 +102,68 @@ function compareTimes(a, b) {
 
 // derived fills what follows from the fixture, the line-ups and the timeline, in a snapshot that nobody else has yet.
 function derived(s) {
-  const score = { home: 0, away: 0 };
-  const firstHalf = { home: 0, away: 0 };
-  let shootout;
-  let period = 'pre_match';
+  const result = resultOf(s.timeline, s);
+  let { period, score, shootout } = result;
   let started;
   let delay;
   let abandoned = false;
   let detailed = (s.lineups ?? []).length > 0; // a feed of the match itself is known
-  const count = (to, team) => {
-    if (team === s.home.id) to.home++;
-    else if (team === s.away.id) to.away++;
-  };
   for (const e of s.timeline) {
-    detailed ||= e.kind !== 'clip';
+    detailed ||= kinds[e.kind]?.played ?? true;
     if (e.status === 'cancelled') continue;
-    if (e.kind === 'goal') {
-      count(score, e.team ?? 0);
-      if (periodOrder(e.period) <= periodOrder('first_half')) count(firstHalf, e.team ?? 0);
-    } else if (e.kind === 'shootout_kick') {
-      shootout ??= { home: 0, away: 0 };
-      if (e.kick?.scored) count(shootout, e.team ?? 0);
-    } else if (e.kind === 'period') {
-      if (periodOrder(e.period) >= periodOrder(period)) {
-        period = e.period;
-        started = e.at;
-      }
+    if (e.kind === 'period') {
+      if (e.period === period) started = e.at;
       delay = undefined; // whatever held the match up is over when its next part begins
     } else if (e.kind === 'delay') {
       delay = e.delay;
       abandoned ||= e.delay?.type === 'abandonment';
     }
   }
-  const r = s.reported;
-  const listed = r && !detailed;
-  s.score = s.awarded ?? (listed ? r.score : score);
-  s.period = listed ? r.period : period;
-  set(s, 'shootout', listed ? r.shootout : shootout);
+  if (s.reported && !detailed) ({ period, score, shootout } = s.reported);
+  const afterFirstHalf = detailed && periodOrder(period) > periodOrder('first_half');
+  s.score = s.awarded ?? score;
+  s.period = period;
+  set(s, 'shootout', shootout);
   set(s, 'period_started', started);
-  set(s, 'half_time', detailed && periodOrder(s.period) > periodOrder('first_half') ? firstHalf : undefined);
-  set(s, 'delay', heldUp(s.period, delay));
-  s.state = s.awarded ? 'finished' : s.halted || (abandoned && 'abandoned') || (s.period === 'full_time' ? 'finished' : periodOrder(s.period) > 0 ? 'live' : 'scheduled');
+  set(s, 'half_time', afterFirstHalf ? result.firstHalf : undefined);
+  set(s, 'delay', heldUp(period, delay));
+  s.state = stateNow(s, abandoned);
   if (s.lineups) s.lineups = homeFirst(s.lineups, s.home.id);
   return s;
+}
+
+/**
+ * What events of a match come to: {period, score, firstHalf, shootout}. Goals are counted here and nowhere else; one of neither
+ * side counts for nobody.
+ */
+export function resultOf(events, { home, away }) {
+  const none = () => ({ home: 0, away: 0 });
+  const result = { period: 'pre_match', score: none(), firstHalf: none(), shootout: undefined };
+  const count = (to, team = 0) => {
+    if (team === home.id) to.home++;
+    else if (team === away.id) to.away++;
+  };
+  for (const e of events) {
+    if (e.status === 'cancelled') continue;
+    if (e.kind === 'goal') {
+      count(result.score, e.team);
+      if (periodOrder(e.period) <= periodOrder('first_half')) count(result.firstHalf, e.team);
+    } else if (e.kind === 'shootout_kick') {
+      result.shootout ??= none();
+      if (e.kick?.scored) count(result.shootout, e.team);
+    } else if (e.kind === 'period' && periodOrder(e.period) >= periodOrder(result.period)) {
+      result.period = e.period;
+    }
+  }
+  return result;
+}
+
+function stateNow(s, abandoned) {
+  if (s.awarded) return 'finished';
+  if (s.halted) return s.halted;
+  if (abandoned) return 'abandoned';
+  if (s.period === 'full_time') return 'finished';
+  return periodOrder(s.period) > 0 ? 'live' : 'scheduled';
 }
 
 // heldUp returns the delay that a timeline ends with, if it still holds the match up: a late start only until kick-off.

@@ -1,7 +1,7 @@
 // detail.js: one match with its timeline and its line-ups on a pitch.
 import { star } from './cards.js';
 import { crest, flash, h, setChildren, setText } from './dom.js';
-import { clockOf, isCancelled, noteOf, sign, tell, tellable } from './tell.js';
+import { clockOf, isCancelled, noteOf, sign, tell, tellable, tellings } from './tell.js';
 import { t } from './words.js';
 
 export class Detail {
@@ -145,7 +145,7 @@ export class Detail {
   #fillRow(root, event) {
     root.dataset.event = event.id;
     root.dataset.status = event.status;
-    if (['period', 'added_time', 'delay'].includes(event.kind)) { // of neither side: a line across
+    if (tellings[event.kind]?.across) {
       const { title, text } = tell(event);
       root.className = `whistle${event.kind === 'added_time' ? ' small' : ''}${event.kind === 'delay' ? ` is-delay ${event.status}` : ''}`;
       const words = [event.kind === 'delay' && event.clock && `${event.clock}′`, title, text].filter(Boolean).join(event.kind === 'delay' ? ' · ' : ' ');

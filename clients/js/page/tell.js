@@ -1,5 +1,5 @@
 // tell.js: events in words and signs; used by the cards and the detail.
-import { clockText, minuteAt } from '../goalcast.js';
+import { clockText, minuteAt, placeOf } from '../goalcast.js';
 import { h } from './dom.js';
 import { t, timeOfDay } from './words.js';
 
@@ -38,30 +38,79 @@ export const isCancelled = (event) => event.status === 'cancelled';
 
 /** Events that a viewer sees in the timeline. */
 export function tellable(event) {
-  return !['fixture', 'lineup', 'message'].includes(event.kind) && !(event.kind === 'period' && isCancelled(event));
+  return placeOf(event) === 'timeline' && !(event.kind === 'period' && isCancelled(event));
 }
 
-/** {title, text, note} of an event. */
+const icon = (kind, ...children) => h('svg', { class: `sign ${kind}`, viewBox: '0 0 24 24', 'aria-hidden': 'true' }, ...children);
+const disc = () => h('circle', { cx: 12, cy: 12, r: 9 });
+const dot = () => icon('other', h('circle', { cx: 12, cy: 12, r: 4 }));
+const miss = () => icon('miss', disc(), h('path', { d: 'M8.5 8.500l7 7M15.5 8.500l-7 7' }));
+const joined = (...parts) => parts.filter(Boolean).join(' · ');
+
+/**
+ * How each kind of event is told: `tell` gives {title, text}, `sign` its sign. `across` marks what is of neither side and is told in
+ * a line across the timeline. A new kind gets its row here; without one it has its own name and a dot.
+ */
+export const tellings = {
+  goal: {
+    tell({ goal, player }) {
+      const assist = goal?.assist?.name && `${t('assist')}: ${goal.assist.name}`;
+      return { title: player?.name || t('goal'), text: joined({ own: t('own'), penalty: t('penalty') }[goal?.type], assist) };
+    },
+    sign: ({ goal }) => icon(goal?.type === 'own' ? 'ball own' : 'ball', disc(),
+      h('path', { d: 'M12 8l3.8 2.8-1.450 4.400h-4.700L8.2 10.800z' }),
+      h('path', { class: 'seam', d: 'M12 8V3.500M15.8 10.800l4.3-1.500M14.350 15.200l2.7 3.700M9.650 15.200l-2.7 3.700M8.2 10.800L3.9 9.3' })),
+  },
+  card: {
+    tell: ({ card, player }) => ({ title: player?.name || t(card?.type), text: joined(t(card?.type), card?.reason) }),
+    sign({ card }) {
+      const two = card?.type === 'second_yellow';
+      return icon('card-sign', two && h('rect', { x: 4, y: 4, width: 10, height: 14, rx: 2, class: 'yellow' }),
+        h('rect', { x: two ? 9 : 7, y: two ? 7 : 5, width: 10, height: 14, rx: 2, class: card?.type === 'yellow' ? 'yellow' : 'red' }));
+    },
+  },
+  substitution: {
+    tell: ({ substitution }) => ({ title: substitution?.on?.name ?? t('substitution'), text: substitution?.off?.name ?? '' }),
+    sign: () => icon('swap', h('path', { class: 'on', d: 'M8 19V6M4 10l4-4.5 4 4.5' }),
+      h('path', { class: 'off', d: 'M16 5v13M12 14l4 4.5 4-4.5' })),
+  },
+  period: { across: true, tell: ({ period }) => ({ title: t(`p_${period}`), text: '' }), sign: dot },
+  missed_penalty: { tell: ({ player }) => ({ title: player?.name || t('missed'), text: t('missed') }), sign: miss },
+  shootout_kick: {
+    tell: ({ kick, player }) => ({ title: player?.name ?? '', text: t(kick?.scored ? 'kickIn' : 'kickOut') }),
+    sign: ({ kick }) => (kick?.scored ? icon('ball', disc(), h('path', { d: 'M8 12l3 3 5-6', class: 'tick' })) : miss()),
+  },
+  var: {
+    tell: (event) => ({ title: t('review'), text: `${t(`s_${event.var?.subject}`)}: ${t(event.var?.outcome).toLowerCase()}` }),
+    sign: () => icon('var', h('rect', { x: 2.5, y: 5, width: 19, height: 14, rx: 2.5 }),
+      h('text', { x: 12, y: 15, 'text-anchor': 'middle' }, 'VAR')),
+  },
+  added_time: {
+    across: true,
+    tell: (event) => ({ title: `+${event.added_time ?? 0}`, text: t('added') }),
+    sign: () => icon('watch', disc(), h('path', { d: 'M12 7v5l3.5 2' })),
+  },
+  penalty: {
+    tell: ({ player }) => ({ title: t('penaltyFor'), text: player?.name ?? '' }),
+    sign: () => icon('spot', h('path', { d: 'M3.500 19V6.500h17V19' }), h('circle', { cx: 12, cy: 15.5, r: 2.200 })),
+  },
+  delay: {
+    across: true,
+    tell: ({ delay }) => ({ title: t(`d_${delay?.type}`), text: delay?.reason && delay.type !== 'resumed' ? t(`r_${delay.reason}`) : '' }),
+    sign: ({ delay }) => (delay?.type === 'resumed' ? icon('goes', h('path', { d: 'M8.500 5.500v13l10-6.500z' }))
+      : icon('held', h('path', { d: 'M8.500 5.500v13M15.5 5.500v13' }))),
+  },
+  clip: { tell: ({ clip }) => ({ title: clip?.title ?? t('clip'), text: t('clip') }), sign: dot },
+};
+
+/** {title, text} of an event. */
 export function tell(event) {
-  const name = event.player?.name ?? '';
-  switch (event.kind) {
-    case 'goal': {
-      const kind = { own: t('own'), penalty: t('penalty') }[event.goal?.type];
-      const assist = event.goal?.assist?.name ? `${t('assist')}: ${event.goal.assist.name}` : '';
-      return { title: name || t('goal'), text: [kind, assist].filter(Boolean).join(' · ') };
-    }
-    case 'card': return { title: name || t(event.card?.type), text: [t(event.card?.type), event.card?.reason].filter(Boolean).join(' · ') };
-    case 'substitution': return { title: event.substitution?.on?.name ?? t('substitution'), text: event.substitution?.off?.name ?? '' };
-    case 'penalty': return { title: t('penaltyFor'), text: name };
-    case 'delay': return { title: t(`d_${event.delay?.type}`), text: event.delay?.reason && event.delay.type !== 'resumed' ? t(`r_${event.delay.reason}`) : '' };
-    case 'missed_penalty': return { title: name || t('missed'), text: t('missed') };
-    case 'shootout_kick': return { title: name, text: t(event.kick?.scored ? 'kickIn' : 'kickOut') };
-    case 'var': return { title: t('review'), text: `${t(`s_${event.var?.subject}`)}: ${t(event.var?.outcome).toLowerCase()}` };
-    case 'added_time': return { title: `+${event.added_time ?? 0}`, text: t('added') };
-    case 'clip': return { title: event.clip?.title ?? t('clip'), text: t('clip') };
-    case 'period': return { title: t(`p_${event.period}`), text: '' };
-  }
-  return { title: event.kind, text: '' };
+  return tellings[event.kind]?.tell(event) ?? { title: event.kind, text: '' };
+}
+
+/** The sign of an event. */
+export function sign(event) {
+  return tellings[event.kind]?.sign(event) ?? dot();
 }
 
 /** A line under the score: what was decided off the pitch, or why the match does not go its way; empty for a match that does. */
@@ -69,29 +118,4 @@ export function noteOf(match) {
   if (match.awarded) return t('awardedNote');
   if (match.delay?.reason) return t(`r_${match.delay.reason}`);
   return match.halted ? match.reason ?? '' : '';
-}
-
-/** The sign of an event. */
-export function sign(event) {
-  const icon = (kind, ...children) => h('svg', { class: `sign ${kind}`, viewBox: '0 0 24 24', 'aria-hidden': 'true' }, ...children);
-  switch (event.kind) {
-    case 'goal':
-      return icon(event.goal?.type === 'own' ? 'ball own' : 'ball', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 8l3.8 2.8-1.450 4.400h-4.700L8.2 10.800z' }),
-        h('path', { class: 'seam', d: 'M12 8V3.500M15.8 10.800l4.3-1.500M14.350 15.200l2.7 3.700M9.650 15.200l-2.7 3.700M8.2 10.800L3.9 9.3' }));
-    case 'shootout_kick':
-    case 'missed_penalty':
-      return event.kick?.scored ? icon('ball', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M8 12l3 3 5-6', class: 'tick' }))
-        : icon('miss', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M8.5 8.500l7 7M15.5 8.500l-7 7' }));
-    case 'card':
-      return icon('card-sign', event.card?.type === 'second_yellow' && h('rect', { x: 4, y: 4, width: 10, height: 14, rx: 2, class: 'yellow' }),
-        h('rect', { x: event.card?.type === 'second_yellow' ? 9 : 7, y: event.card?.type === 'second_yellow' ? 7 : 5, width: 10, height: 14, rx: 2,
-          class: event.card?.type === 'yellow' ? 'yellow' : 'red' }));
-    case 'substitution': return icon('swap', h('path', { class: 'on', d: 'M8 19V6M4 10l4-4.5 4 4.5' }), h('path', { class: 'off', d: 'M16 5v13M12 14l4 4.5 4-4.5' }));
-    case 'var': return icon('var', h('rect', { x: 2.5, y: 5, width: 19, height: 14, rx: 2.5 }), h('text', { x: 12, y: 15, 'text-anchor': 'middle' }, 'VAR'));
-    case 'penalty': return icon('spot', h('path', { d: 'M3.500 19V6.500h17V19' }), h('circle', { cx: 12, cy: 15.5, r: 2.200 }));
-    case 'delay': return event.delay?.type === 'resumed' ? icon('goes', h('path', { d: 'M8.500 5.500v13l10-6.500z' }))
-      : icon('held', h('path', { d: 'M8.500 5.500v13M15.5 5.500v13' }));
-    case 'added_time': return icon('watch', h('circle', { cx: 12, cy: 12, r: 9 }), h('path', { d: 'M12 7v5l3.5 2' }));
-  }
-  return icon('other', h('circle', { cx: 12, cy: 12, r: 4 }));
 }

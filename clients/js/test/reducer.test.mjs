@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { apply, clockText, emptySnapshot, minuteAt } from '../reducer.js';
+import { tell, tellable, tellings } from '../page/tell.js';
+import { apply, clockText, emptySnapshot, minuteAt, placeOf } from '../reducer.js';
+import { kinds } from '../tables.js';
 
 const dir = new URL('../../../testdata/reducer/', import.meta.url);
 const files = readdirSync(dir).filter((name) => name.endsWith('.json'));
@@ -58,4 +60,16 @@ test('the clock', () => {
   assert.equal(minuteAt(s, at(-1)), 0);
   assert.equal(minuteAt({ period: 'half_time', period_started: s.period_started }, at(60)), 0);
   assert.equal(minuteAt({ period: 'first_half' }, at(60)), 0);
+});
+
+test('every kind of event that has a place in the timeline is told', () => {
+  const told = Object.keys(kinds).filter((kind) => kinds[kind].place === 'timeline');
+  assert.deepEqual(Object.keys(tellings).sort(), told.sort());
+  assert.equal(placeOf({ kind: 'streaker' }), 'timeline', 'a kind that is not known yet');
+  const events = files.flatMap((name) => JSON.parse(readFileSync(new URL(name, dir))).events);
+  for (const kind of told) assert.ok(events.some((event) => event.kind === kind), `no file has a ${kind}`);
+  for (const event of events.filter((e) => kinds[e.kind] && tellable(e))) {
+    const { title, text } = tell(event);
+    for (const word of [title, text].join(' ').split(/[ :·]+/)) assert.ok(!/_/.test(word), `${event.kind}: ${word} is no word`);
+  }
 });
