@@ -141,6 +141,17 @@ func (f Fixture) Topics(id MatchID) []Topic {
 	return topics
 }
 
+// Filter chooses the matches whose fixtures have the topic; it chooses all for a kind that has no list.
+func (t Topic) Filter() MatchFilter {
+	switch t.Kind {
+	case TeamTopic:
+		return MatchFilter{Team: TeamID(t.ID)}
+	case CompetitionTopic:
+		return MatchFilter{Competition: CompetitionID(t.ID)}
+	}
+	return MatchFilter{}
+}
+
 // Snapshot is a match as it stands: what the reducer made of all events up to Seq. Its JSON form is what REST serves and what
 // viewers get when they join.
 type Snapshot struct {

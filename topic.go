@@ -40,6 +40,9 @@ const (
 	ShortList     Matches = "short" // those, with events of listed kinds only
 )
 
+// Lists says whether it is a list of matches, of one length or the other.
+func (m Matches) Lists() bool { return m == ListOfMatches || m == ShortList }
+
 // TopicKinds lists all kinds of topic, in the order of their numbers. Whoever adds one adds its row; tests then name each place
 // where something is missing.
 var TopicKinds = []TopicInfo{

@@ -50,7 +50,7 @@ func (w *world) once(n int) {
 
 func TestFirstAreSentWhileTheRestIsStillCut(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		const fans = 60
+		const fans = 24
 		w.fans(fans)
 		slow := &cutting{Store: w.store, at: make(chan struct{}, 1), through: make(chan struct{})}
 		n := w.run(notify.Config{BatchSize: 4}, slow, nil)
@@ -74,7 +74,7 @@ func TestFirstAreSentWhileTheRestIsStillCut(t *testing.T) {
 
 func TestCrashWhileTheAudienceIsCut(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		const fans = 40
+		const fans = 21
 		w.fans(fans)
 		dead := &cutting{Store: w.store, at: make(chan struct{}, 1), dies: true}
 		first := w.run(notify.Config{BatchSize: 3, Patience: time.Hour}, dead, nil)
@@ -91,8 +91,8 @@ func TestCrashWhileTheAudienceIsCut(t *testing.T) {
 }
 
 func TestSeveralCutOneAudience(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
-		const fans, goals = 50, 4
+	inTurn(t, func(t *testing.T, w *world) {
+		const fans, goals = 24, 3
 		w.fans(fans)
 		for range 3 { // without patience: all are at the same audience
 			w.run(notify.Config{BatchSize: 2, Patience: time.Nanosecond, Poll: 2 * time.Millisecond}, nil, nil)
@@ -115,7 +115,7 @@ func TestSeveralCutOneAudience(t *testing.T) {
 
 func TestGoalCancelledWhileItsAudienceIsCut(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		w.fans(40)
+		w.fans(20)
 		slow := &cutting{Store: w.store, at: make(chan struct{}, 1), through: make(chan struct{})}
 		n := w.run(notify.Config{BatchSize: 4}, slow, nil)
 		e := w.goal("opta:1")

@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -31,7 +32,12 @@ var (
 	_ notify.Sender = (*fcm.Sender)(nil)
 )
 
+// TestMain lets more tests run at once than there are processors: they wait, most of the time.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),                    // a module of Google's SDK starts it
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")) // of a closed pool whose server is away: ends within a second
@@ -51,14 +57,30 @@ type world struct {
 	seq int64
 }
 
-// onBoth runs a test on both databases.
+// onBoth runs a test on both databases, beside others.
 func onBoth(t *testing.T, test func(*testing.T, *world)) {
-	for name, url := range map[string]func(*testing.T) string{
-		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "goalcast.db") },
-		"postgres": func(t *testing.T) string { return testservers.Postgres(t) },
-	} {
-		t.Run(name, func(t *testing.T) { test(t, newWorld(t, url(t), testservers.Redis(t))) })
+	t.Parallel()
+	for name, world := range worlds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, world(t))
+		})
 	}
+}
+
+// inTurn runs a test on both databases, beside no other: it measures, waits for what ends within a second, or
+// works hard.
+func inTurn(t *testing.T, test func(*testing.T, *world)) {
+	for name, world := range worlds {
+		t.Run(name, func(t *testing.T) { test(t, world(t)) })
+	}
+}
+
+var worlds = map[string]func(*testing.T) *world{
+	"sqlite": func(t *testing.T) *world {
+		return newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "goalcast.db"), testservers.Redis(t))
+	},
+	"postgres": func(t *testing.T) *world { return newWorld(t, testservers.Postgres(t), testservers.Redis(t)) },
 }
 
 func newWorld(t *testing.T, url, redisURL string) *world {

@@ -135,8 +135,8 @@ func followable(r *http.Request) (goalcast.Topic, error) {
 	if err != nil {
 		return goalcast.Topic{}, err
 	}
-	if topic.Kind == goalcast.OddsTopic {
-		return goalcast.Topic{}, fmt.Errorf("%w: odds", goalcast.ErrBadTopic)
+	if !topic.Kind.Info().Events {
+		return goalcast.Topic{}, fmt.Errorf("%w: %s", goalcast.ErrBadTopic, topic.Kind)
 	}
 	return topic, nil
 }

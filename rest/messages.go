@@ -30,8 +30,8 @@ func (m messageBody) event(now time.Time) (goalcast.Event, error) {
 	if err != nil {
 		return goalcast.Event{}, err
 	}
-	if topic.Kind == goalcast.OddsTopic {
-		return goalcast.Event{}, fmt.Errorf("%w: odds", goalcast.ErrBadTopic)
+	if !topic.Kind.Info().Events {
+		return goalcast.Event{}, fmt.Errorf("%w: %s", goalcast.ErrBadTopic, topic.Kind)
 	}
 	switch {
 	case len(m.Body) == 0:

@@ -101,15 +101,12 @@ func (h *held) note(e goalcast.Event) {
 
 // newTopics says whether an event has a list's topic that the match had not, and whether the list of one on this board lacks the match.
 func (h *held) newTopics(m *match, topics []goalcast.Topic) (added, lacking bool) {
+	known := m.snap.Topics(m.snap.ID)
 	for _, t := range topics {
-		switch t.Kind {
-		case goalcast.TeamTopic:
-			added = added || int64(m.snap.Home.ID) != t.ID && int64(m.snap.Away.ID) != t.ID
-		case goalcast.CompetitionTopic:
-			added = added || int64(m.snap.Competition.ID) != t.ID
-		default:
+		if !t.Kind.Info().Matches.Lists() {
 			continue
 		}
+		added = added || !slices.Contains(known, t)
 		lacking = lacking || h.lists[t] != nil && !slices.Contains(m.in, t)
 	}
 	return added, lacking

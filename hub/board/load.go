@@ -18,7 +18,7 @@ func (b *Board) Load(ctx context.Context, topics []goalcast.Topic) error {
 	defer end()
 	for _, lists := range []bool{true, false} {
 		for _, t := range topics {
-			if t.Kind == goalcast.OddsTopic || (t.Kind != goalcast.MatchTopic) != lists {
+			if shows := t.Kind.Info().Matches; shows == goalcast.NoMatches || shows.Lists() != lists {
 				continue
 			}
 			if err := b.await(ctx, patience, t); err != nil {
@@ -226,13 +226,8 @@ func (b *Board) readMatch(ctx context.Context, id goalcast.MatchID) (func(*load)
 // listFilter is what a list is read with: the window around now, and what is in play outside of it.
 func (b *Board) listFilter(t goalcast.Topic, now time.Time) goalcast.MatchFilter {
 	// the day's edges of a REST query must lie inside although the clock moves on between two readings
-	f := goalcast.MatchFilter{From: now.Add(-b.cfg.Before), To: now.Add(b.cfg.After + b.cfg.ListAge), Unplanned: true, Live: true}
-	switch t.Kind {
-	case goalcast.TeamTopic:
-		f.Team = goalcast.TeamID(t.ID)
-	case goalcast.CompetitionTopic:
-		f.Competition = goalcast.CompetitionID(t.ID)
-	}
+	f := t.Filter()
+	f.From, f.To, f.Unplanned, f.Live = now.Add(-b.cfg.Before), now.Add(b.cfg.After+b.cfg.ListAge), true, true
 	return f
 }
 

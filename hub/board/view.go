@@ -71,7 +71,7 @@ func (h *held) view(t goalcast.Topic) *View {
 // inList is a match as it is shown in a list of that kind: without line-ups, and in a competition's with the essence of its timeline.
 func inList(s goalcast.Snapshot, kind goalcast.TopicKind) goalcast.Snapshot {
 	s.Lineups = nil
-	if kind == goalcast.CompetitionTopic {
+	if kind.Info().Matches == goalcast.ShortList {
 		s.Timeline = essential(s.Timeline)
 	}
 	return s
@@ -80,11 +80,5 @@ func inList(s goalcast.Snapshot, kind goalcast.TopicKind) goalcast.Snapshot {
 // essential keeps of a timeline what a screen of many matches shows and what the reducer needs, so that a viewer who applies events to such a
 // snapshot derives the right score and period. A competition's snapshot would be a megabyte with the rest.
 func essential(timeline []goalcast.Event) []goalcast.Event {
-	return slices.DeleteFunc(slices.Clone(timeline), func(e goalcast.Event) bool {
-		switch e.Kind {
-		case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindShootoutKick, goalcast.KindDelay:
-			return false
-		}
-		return true
-	})
+	return slices.DeleteFunc(slices.Clone(timeline), func(e goalcast.Event) bool { return !e.Kind.Is(goalcast.Listed) })
 }

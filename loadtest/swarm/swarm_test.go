@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,12 @@ import (
 // The test binary is its own swarm's workers.
 func TestMain(m *testing.M) {
 	RunWorker()
+	// Workers end at once: the race detector's own sleep for a second first. Tests wait for them, most of the time.
+	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=20")
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
