@@ -13,19 +13,6 @@ import (
 	"goalcast"
 )
 
-// The kinds of push (Content.Kind).
-const (
-	kindGoal       = "goal"
-	kindGoalOff    = "goal_cancelled"
-	kindRed        = "red_card"
-	kindRedOff     = "red_card_cancelled"
-	kindPeriod     = "period"
-	kindStatus     = "status" // see statusOf
-	kindPenalty    = "penalty"
-	kindPenaltyOff = "penalty_cancelled"
-	kindMissed     = "penalty_missed"
-)
-
 // wanted says what revision e asks to be pushed to whoever follows the match; "" for nothing. Delays and fixtures: see statusOf.
 func (c Config) wanted(e goalcast.Event) string {
 	if !e.Counts() || e.Match == 0 {
@@ -58,27 +45,7 @@ func (c Config) wanted(e goalcast.Event) string {
 }
 
 // pushable says whether such an event may ask for a push. Another one matters only if it was pushed before, as an event of another kind.
-func pushable(e goalcast.Event) bool {
-	switch e.Kind {
-	case goalcast.KindGoal, goalcast.KindCard, goalcast.KindPeriod, goalcast.KindFixture, goalcast.KindDelay, goalcast.KindPenalty,
-		goalcast.KindMissedPenalty:
-		return e.Match != 0
-	}
-	return false
-}
-
-// withdrawal is what is told to those who got a push of a kind when it turns out not to be so; "" for nothing.
-func withdrawal(shown string) string {
-	switch shown {
-	case kindGoal:
-		return kindGoalOff
-	case kindRed:
-		return kindRedOff
-	case kindPenalty:
-		return kindPenaltyOff
-	}
-	return ""
-}
+func pushable(e goalcast.Event) bool { return e.Match != 0 && e.Kind.Info().Push != goalcast.PushNever }
 
 // onPhones is what phones show of an event; its zero value if they show nothing that stands.
 func onPhones(rec goalcast.PushRecord) (c Content) {
@@ -86,22 +53,6 @@ func onPhones(rec goalcast.PushRecord) (c Content) {
 		return Content{}
 	}
 	return c
-}
-
-// ttl is how long after it happened a push of the kind may still go out.
-func (c Config) ttl(kind string, p goalcast.Period) time.Duration {
-	switch kind {
-	case kindGoal, kindGoalOff, kindPenalty, kindPenaltyOff, kindMissed:
-		return c.GoalTTL
-	case kindRed, kindRedOff:
-		return c.CardTTL
-	case kindStatus:
-		return c.StatusTTL
-	}
-	if result(p) {
-		return c.ResultTTL
-	}
-	return c.KickoffTTL
 }
 
 // result says whether the beginning of a period tells how the part before it ended.
@@ -213,7 +164,7 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	}
 	if shown := onPhones(rec).Kind; shown != "" && shown != want {
 		// Who was told of a goal must hear that there is none, whatever there is instead; a goal is news whatever was told before.
-		if want != kindGoal && withdrawal(shown) != "" && channel(want) != channel(shown) {
+		if want != kindGoal && rowOf(shown).off != "" && rowOf(want).channel != rowOf(shown).channel {
 			return n.decideUnwanted(rec, e, match, now)
 		}
 		news = true
@@ -234,7 +185,7 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	case rec.State == goalcast.RecordShown:
 		return n.decideCorrection(rec, e, want, content, print, now), nil
 	}
-	expires := since.Add(n.cfg.ttl(want, e.Period))
+	expires := since.Add(rowOf(want).ttl(n.cfg, e.Period))
 	switch {
 	case e.Kind == goalcast.KindFixture && e.Revision == 1: // known as halted from the first: no news, just a list that was read
 		return muted(rec, print, "not_new"), nil
@@ -280,7 +231,7 @@ func (n *Notifier) decideCorrection(rec goalcast.PushRecord, e goalcast.Event, w
 		return verdict{record: rec, reason: "late_correction"}
 	}
 	rec.Told = e.Revision
-	return verdict{record: rec, kind: want, expires: told(e, now).Add(n.cfg.ttl(want, e.Period))}
+	return verdict{record: rec, kind: want, expires: told(e, now).Add(rowOf(want).ttl(n.cfg, e.Period))}
 }
 
 // decideUnwanted is for a revision that asks for nothing: if an older one was pushed, it is taken back.
@@ -298,7 +249,7 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		}
 		return verdict{record: rec}, nil
 	}
-	off := withdrawal(onPhones(rec).Kind)
+	off := rowOf(onPhones(rec).Kind).off
 	late := now.Sub(rec.Shown) > n.cfg.CorrectionAge
 	if off == "" || late {
 		rec.State, rec.Content = goalcast.RecordNone, nil
@@ -313,7 +264,7 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		return verdict{}, err
 	}
 	rec.State, rec.Told, rec.Content, rec.Print = goalcast.RecordWithdrawn, e.Revision, content, print
-	return verdict{record: rec, kind: off, expires: told(e, now).Add(n.cfg.ttl(off, e.Period))}, nil
+	return verdict{record: rec, kind: off, expires: told(e, now).Add(rowOf(off).ttl(n.cfg, e.Period))}, nil
 }
 
 // tooLate says whether the match must be over: a last guard where neither event nor document tells a time.
@@ -341,7 +292,7 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 	}
 	c := Content{
 		Kind: kind, Texts: n.texts(t), Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
-		High: kind != kindPeriod, Channel: channel(kind), Received: e.Times.Received,
+		High: kind != kindPeriod, Channel: rowOf(kind).channel, Received: e.Times.Received,
 		Data: map[string]string{
 			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10), "kind": kind,
 			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away), "time": strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
@@ -363,19 +314,6 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 	return content, print, err
 }
 
-// channel is what a phone's owner can mute.
-func channel(kind string) string {
-	switch kind {
-	case kindGoal, kindGoalOff:
-		return "goals"
-	case kindRed, kindRedOff:
-		return "cards"
-	case kindPenalty, kindPenaltyOff, kindMissed:
-		return "penalties"
-	}
-	return "matches"
-}
-
 // maxTag is what APNs takes for apns-collapse-id, in bytes.
 const maxTag = 64
 
@@ -384,22 +322,10 @@ const maxTag = 64
 // through the newest has the score.
 func keys(kind string, e goalcast.Event) (tag, collapse string) {
 	match := strconv.FormatInt(int64(e.Match), 10)
-	switch kind {
-	case kindGoal, kindGoalOff:
-		collapse = "goal:" + match
-		tag = collapse + ":" + e.ID
-	case kindRed, kindRedOff:
-		collapse = "red:" + match
-		tag = collapse + ":" + e.ID
-	case kindPenalty, kindPenaltyOff, kindMissed:
-		collapse = "period:" + match // not a fifth one, and never in the way of a goal
-		tag = "penalty:" + match + ":" + e.ID
-	case kindStatus:
-		collapse = "status:" + match
-		tag = collapse
-	default:
-		collapse = "period:" + match
-		tag = collapse
+	row := rowOf(kind)
+	collapse = row.collapse + ":" + match
+	if tag = collapse; row.each {
+		tag = row.tag + ":" + match + ":" + e.ID
 	}
 	if len(tag) > maxTag {
 		sum := sha256.Sum256([]byte(tag))
@@ -420,17 +346,11 @@ func scoreAt(kind string, e goalcast.Event, match goalcast.Snapshot) goalcast.Sc
 		}
 		return g.ID == e.ID || goalcast.InMatchOrder(g, e) <= 0
 	}
-	var s goalcast.Score
-	for _, g := range match.Timeline {
-		if g.Kind != goalcast.KindGoal || !g.Counts() || !upTo(g) {
-			continue
+	return match.Result(func(yield func(goalcast.Event) bool) {
+		for _, g := range match.Timeline {
+			if upTo(g) && !yield(g) {
+				return
+			}
 		}
-		switch g.Team {
-		case match.Home.ID:
-			s.Home++
-		case match.Away.ID:
-			s.Away++
-		}
-	}
-	return s
+	}).Score
 }

@@ -30,7 +30,6 @@ type metrics struct {
 
 // reasons are all that failed, retried and dropped are counted by, but for what a push service answers: see reasoner.
 var (
-	kinds       = []string{kindGoal, kindGoalOff, kindRed, kindRedOff, kindPeriod, kindStatus, kindPenalty, kindPenaltyOff, kindMissed}
 	failReasons = []string{"expired"}
 	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction", "withdrawn_unseen", "cancelled", "current"}
 	steps       = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue", "delete_token", "confirm", "backlog"}
@@ -72,7 +71,7 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 	return &metrics{
 		backlog:  backlog,
 		stopped:  stopped,
-		planned:  vector("planned_total", "Pushes planned, by kind: one per event revision that reaches phones.", "kind", kinds...),
+		planned:  vector("planned_total", "Pushes planned, by kind: one per event revision that reaches phones.", "kind", kinds()...),
 		batches:  counter("batches_planned_total", "Batches of devices planned."),
 		sent:     counter("sent_total", "Messages that the push service took."),
 		failed:   vector("failed_total", "Messages given up, by reason.", "reason", slices.Concat(failReasons, answers)...),

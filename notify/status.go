@@ -98,21 +98,21 @@ func toldByDelay(e goalcast.Event, status string, match goalcast.Snapshot) bool 
 }
 
 // status writes the text of a status. The date of a new kick-off is written in figures, as all four languages read them.
-func (w writer) status(t telling, line, pair, competition string) Text {
+func (w writer) status(t telling, s texts) Text {
 	status, _, _ := strings.Cut(t.status, " ")
 	switch status {
 	case statusLate:
-		return Text{fmt.Sprintf(w.late, pair), competition}
+		return Text{fmt.Sprintf(w.late, s.pair), s.competition}
 	case statusSuspended:
-		return Text{fmt.Sprintf(w.suspended, line), competition}
+		return Text{fmt.Sprintf(w.suspended, s.line), s.competition}
 	case statusResumed:
-		return Text{fmt.Sprintf(w.resumed, line), competition}
+		return Text{fmt.Sprintf(w.resumed, s.line), s.competition}
 	case statusAwarded:
-		return Text{fmt.Sprintf(w.awarded, line), competition}
+		return Text{fmt.Sprintf(w.awarded, s.line), s.competition}
 	case statusNewDate:
-		return Text{fmt.Sprintf(w.newDate, pair), join(t.event.Fixture.Kickoff.In(w.zone).Format("02.01.2006 15:04"), competition)}
+		return Text{fmt.Sprintf(w.newDate, s.pair), join(t.event.Fixture.Kickoff.In(w.zone).Format("02.01.2006 15:04"), s.competition)}
 	case statusAbandoned:
-		return Text{fmt.Sprintf(w.abandoned, pair), competition}
+		return Text{fmt.Sprintf(w.abandoned, s.pair), s.competition}
 	}
-	return Text{fmt.Sprintf(w.postponed, pair), competition}
+	return Text{fmt.Sprintf(w.postponed, s.pair), s.competition}
 }

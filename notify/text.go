@@ -115,53 +115,33 @@ func (w writer) write(t telling) Text {
 	line := fmt.Sprintf("%s %d-%d %s", home, t.score.Home, t.score.Away, away)
 	pair := home + " - " + away
 	competition := t.match.Competition.Name
-	e := t.event
-	switch t.kind {
-	case kindGoal:
-		return Text{fmt.Sprintf(w.goal, minute(e, line)), w.scorer(t)}
-	case kindGoalOff:
-		return Text{fmt.Sprintf(w.goalOff, line), fmt.Sprintf(w.offBody, minute(e, w.scorer(t)))}
-	case kindRed:
-		title := w.red
-		if e.Card.Type == goalcast.SecondYellow {
-			title = w.second
-		}
-		return Text{fmt.Sprintf(title, w.side(t)), minute(e, join(player(e), line))}
-	case kindRedOff:
-		return Text{fmt.Sprintf(w.redOff, w.side(t)), join(player(e), line)}
-	case kindPenalty:
-		return Text{minute(e, fmt.Sprintf(w.givenFor, w.side(t))), line}
-	case kindPenaltyOff:
-		return Text{fmt.Sprintf(w.penaltyOff, w.side(t)), line}
-	case kindMissed:
-		return Text{minute(e, fmt.Sprintf(w.missed, line)), player(e)}
-	case kindStatus:
-		return w.status(t, line, pair, competition)
-	}
-	return w.period(t, line, pair, competition)
+	return rowOf(t.kind).write(w, t, texts{line: line, pair: pair, competition: competition})
 }
 
-func (w writer) period(t telling, line, pair, competition string) Text {
+// texts are what most kinds put into their own: "Home 1-0 Away", "Home - Away", and the competition's name.
+type texts struct{ line, pair, competition string }
+
+func (w writer) period(t telling, s texts) Text {
 	switch t.event.Period {
 	case goalcast.FirstHalf:
-		return Text{fmt.Sprintf(w.firstHalf, pair), competition}
+		return Text{fmt.Sprintf(w.firstHalf, s.pair), s.competition}
 	case goalcast.HalfTime:
-		return Text{fmt.Sprintf(w.halfTime, line), competition}
+		return Text{fmt.Sprintf(w.halfTime, s.line), s.competition}
 	case goalcast.SecondHalf:
-		return Text{fmt.Sprintf(w.secondHalf, line), competition}
+		return Text{fmt.Sprintf(w.secondHalf, s.line), s.competition}
 	case goalcast.FullTime90:
-		return Text{fmt.Sprintf(w.after90, line), competition}
+		return Text{fmt.Sprintf(w.after90, s.line), s.competition}
 	case goalcast.Shootout:
-		return Text{fmt.Sprintf(w.shootout, line), competition}
+		return Text{fmt.Sprintf(w.shootout, s.line), s.competition}
 	}
-	body := competition
+	body := s.competition
 	switch {
 	case t.match.Shootout != nil:
 		body = fmt.Sprintf(w.onPenalties, fmt.Sprintf("%d-%d", t.match.Shootout.Home, t.match.Shootout.Away))
 	case t.extra:
 		body = w.extraTime
 	}
-	return Text{fmt.Sprintf(w.fullTime, line), body}
+	return Text{fmt.Sprintf(w.fullTime, s.line), body}
 }
 
 // team is a team's name in the language, else the provider's.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -150,27 +151,22 @@ func (doc document) check() error {
 	return nil
 }
 
-// needs says what each kind cannot do without, and whether an event has it; a kind that is not here is not taken.
-var needs = map[goalcast.Kind]func(event) (field, what string, has bool){
-	goalcast.KindGoal: needsTeam,
+// need says which field an event lacks, and what it wants there.
+type need func(event) (field, what string, has bool)
+
+// needs says what some kinds cannot do without, besides the team of those that are of one side.
+var needs = map[goalcast.Kind]need{
 	goalcast.KindCard: func(e event) (string, string, bool) {
-		if field, what, has := needsTeam(e); !has {
-			return field, what, false
-		}
-		return "card.type", "yellow, second_yellow or red", e.Card != nil && slices.Contains([]goalcast.CardType{goalcast.Yellow, goalcast.SecondYellow, goalcast.StraightRed}, e.Card.Type)
+		types := []goalcast.CardType{goalcast.Yellow, goalcast.SecondYellow, goalcast.StraightRed}
+		return "card.type", "yellow, second_yellow or red", e.Card != nil && slices.Contains(types, e.Card.Type)
 	},
 	goalcast.KindSubstitution: func(e event) (string, string, bool) {
-		if field, what, has := needsTeam(e); !has {
-			return field, what, false
-		}
 		return "substitution", "who goes off or comes on", e.Substitution != nil
 	},
-	goalcast.KindPeriod:        func(e event) (string, string, bool) { return "period", "one after pre_match", e.Period.Order() > 0 },
-	goalcast.KindMissedPenalty: needsTeam,
+	goalcast.KindPeriod: func(e event) (string, string, bool) {
+		return "period", "one after pre_match", e.Period.Order() > 0
+	},
 	goalcast.KindShootoutKick: func(e event) (string, string, bool) {
-		if field, what, has := needsTeam(e); !has {
-			return field, what, false
-		}
 		return "kick", "whether it was scored", e.Kick != nil
 	},
 	goalcast.KindVAR: func(e event) (string, string, bool) {
@@ -185,17 +181,43 @@ func needsTeam(e event) (field, what string, has bool) {
 	return "team", "the id of the side that it is for", e.Team > 0
 }
 
+// posted are the kinds that are taken, as text: "goal, card or var".
+func posted() string {
+	var kinds []string
+	for _, k := range goalcast.KindsThatAre(goalcast.Posted) {
+		kinds = append(kinds, string(k))
+	}
+	last := len(kinds) - 1
+	return strings.Join(kinds[:last], ", ") + " or " + kinds[last]
+}
+
+// check looks at what an event of its kind cannot do without.
+func (e event) check(path string) error {
+	if !e.Kind.Is(goalcast.Posted) {
+		return wrong(path+".kind", "there is no kind %.20q here; want %s", e.Kind, posted())
+	}
+	var wanted []need
+	if e.Kind.Is(goalcast.Sided) {
+		wanted = append(wanted, needsTeam)
+	}
+	if more := needs[e.Kind]; more != nil {
+		wanted = append(wanted, more)
+	}
+	for _, need := range wanted {
+		if field, what, has := need(e); !has {
+			return wrong(path+"."+field, "a %s needs %s: %s", e.Kind, field, what)
+		}
+	}
+	return nil
+}
+
 // fact is the event, which stands at path, in goalcast's words; its id is left to Read.
 func (e event) fact(path string) (goalcast.Event, error) {
 	if !eventID.MatchString(e.ID) {
 		return goalcast.Event{}, wrong(path+".id", "want 1 to 80 of A-Z a-z 0-9 . _ : -, not %.40q", e.ID)
 	}
-	need, known := needs[e.Kind]
-	if !known {
-		return goalcast.Event{}, wrong(path+".kind", "there is no kind %.20q here; want goal, card, substitution, period, missed_penalty, shootout_kick, var or added_time", e.Kind)
-	}
-	if field, what, has := need(e); !has {
-		return goalcast.Event{}, wrong(path+"."+field, "a %s needs %s: %s", e.Kind, field, what)
+	if err := e.check(path); err != nil {
+		return goalcast.Event{}, err
 	}
 	if e.Status == "" {
 		e.Status = goalcast.Confirmed

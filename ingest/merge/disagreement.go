@@ -169,27 +169,10 @@ func (c *comparison) claims(source string) {
 	}
 }
 
-// shown is the score and period as the reducer derives them.
+// shown is what the merged events come to.
 func (c *comparison) shown() (goalcast.Score, goalcast.Period) {
-	var score goalcast.Score
-	period := goalcast.PreMatch
-	for _, e := range c.merged.events {
-		switch {
-		case !e.Counts():
-		case e.Kind == goalcast.KindGoal && e.Team == c.merged.fixture.Home.ID:
-			score.Home++
-		case e.Kind == goalcast.KindGoal && e.Team == c.merged.fixture.Away.ID:
-			score.Away++
-		case e.Kind == goalcast.KindPeriod && e.Period.Order() > period.Order():
-			period = e.Period
-		}
-	}
-	return score, period
-}
-
-// weighty kinds are told by all detailed sources, so that one that has them alone is worth a look.
-func weighty(k goalcast.Kind) bool {
-	return k == goalcast.KindGoal || k == goalcast.KindCard || k == goalcast.KindSubstitution || k == goalcast.KindMissedPenalty
+	r := c.merged.fixture.Result(maps.Values(c.merged.events))
+	return r.Score, r.Period
 }
 
 // events compares what two detailed sources tell of the same events.
@@ -228,14 +211,14 @@ func (c *comparison) events(one, two Source) {
 
 // missing notes an event that one source has and another has not.
 func (c *comparison) missing(id string, kind goalcast.Kind, in, from Source) {
-	if weighty(kind) && !slices.Contains(from.Omits, kind) {
+	if kind.Is(goalcast.Compared) && !slices.Contains(from.Omits, kind) {
 		c.add("missing", id, fmt.Sprintf("%s has a %s that %s has not", in.Name, kind, from.Name), from.Name)
 	}
 }
 
 // compare holds what two sources tell of one event against each other.
 func (c *comparison) compare(id string, one, two Source, x, y goalcast.Event, xHolds, yHolds bool) {
-	if !weighty(x.Kind) && !weighty(y.Kind) || !xHolds && !yHolds {
+	if !x.Kind.Is(goalcast.Compared) && !y.Kind.Is(goalcast.Compared) || !xHolds && !yHolds {
 		return
 	}
 	differ := func(what string, a, b any) {

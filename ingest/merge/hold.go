@@ -100,7 +100,7 @@ func (d *difference) implausible(t merged, already []string) *heldStep {
 	for id := range t.unsure {
 		if known, ok := d.snapshot.Event(id); ok && known.Counts() {
 			taken = append(taken, id)
-			if weighty(known.Kind) || known.Kind == goalcast.KindShootoutKick {
+			if known.Kind.Is(goalcast.Compared) || known.Kind == goalcast.KindShootoutKick {
 				few++
 			}
 		}

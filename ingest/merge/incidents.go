@@ -194,13 +194,7 @@ func joinDuplicates(all []*incident, announced map[string]bool) []*incident {
 
 // mayBeDuplicate says whether such events are looked at at all. Line-ups have one id by what they are; clips are tied to what they show.
 func mayBeDuplicate(e goalcast.Event) bool {
-	switch e.Kind {
-	case goalcast.KindGoal, goalcast.KindCard, goalcast.KindSubstitution, goalcast.KindMissedPenalty, goalcast.KindShootoutKick:
-		return e.Team != 0
-	case goalcast.KindPeriod, goalcast.KindAddedTime:
-		return true
-	}
-	return false
+	return e.Kind.Is(goalcast.Twinned) && (e.Team != 0 || !e.Kind.Is(goalcast.Sided))
 }
 
 // distinct says whether somebody who must know takes them for two: a series that stands by both, or viewers who were told of both, unless both still stand, which

@@ -56,7 +56,7 @@ func (m *series) plans(v Version, r MatchReading) {
 		return
 	}
 	for _, e := range r.Facts {
-		if ofPlay(e.Kind) {
+		if e.Kind.Is(goalcast.Played) {
 			return
 		}
 	}
@@ -76,15 +76,6 @@ func (m *series) plan(planned versioned[time.Time]) {
 			return
 		}
 	}
-}
-
-// ofPlay says whether such events happen on the occasion of a match only.
-func ofPlay(k goalcast.Kind) bool {
-	switch k {
-	case goalcast.KindLineup, goalcast.KindClip, goalcast.KindFixture, goalcast.KindMessage:
-		return false
-	}
-	return true
 }
 
 // occasion finds out whether the match was on, or was called off, before it was planned to begin. That takes a document which says that it has not begun and is to
@@ -113,7 +104,7 @@ func (f memory) occasion() occasion {
 			if found {
 				break
 			}
-			found = ofPlay(fact.said.Kind) && fact.said.Counts() && earlier(fact.at)
+			found = fact.said.Kind.Is(goalcast.Played) && fact.said.Counts() && earlier(fact.at)
 		}
 	}
 	if !found || !certain && f.playsOn(since, from) {
@@ -134,7 +125,7 @@ func (f memory) playsOn(since, until time.Time) bool {
 		}
 		for _, fact := range s.facts {
 			e := fact.said
-			if ofPlay(e.Kind) && s.holds(fact) && (e.At.IsZero() || e.At.After(s.newest.Time.Add(-lately))) {
+			if e.Kind.Is(goalcast.Played) && s.holds(fact) && (e.At.IsZero() || e.At.After(s.newest.Time.Add(-lately))) {
 				return true
 			}
 		}
