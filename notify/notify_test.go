@@ -60,7 +60,7 @@ func TestGoalReachesEveryFollowerOnce(t *testing.T) {
 
 func TestSeveralNotifiersSendOnce(t *testing.T) {
 	inTurn(t, func(t *testing.T, w *world) {
-		const fans, goals = 40, 6
+		const fans, goals = 40, 12
 		w.fans(fans)
 		w.fcm.Delay = 20 * time.Millisecond                        // so that batches wait, on any machine
 		cfg := notify.Config{BatchSize: 7, Backlog: 3, Workers: 2} // small: most batches go through the queue
