@@ -18,7 +18,8 @@ func (b *Board) Load(ctx context.Context, topics []goalcast.Topic) error {
 	defer end()
 	for _, lists := range []bool{true, false} {
 		for _, t := range topics {
-			if shows := t.Kind.Info().Matches; shows == goalcast.NoMatches || shows.Lists() != lists {
+			list := t == everything || t.Kind.Info().Matches.Lists()
+			if t.Kind.Info().Matches == goalcast.NoMatches && !list || list != lists {
 				continue
 			}
 			if err := b.await(ctx, patience, t); err != nil {
