@@ -349,7 +349,7 @@ func compact(t *testing.T, v any) string {
 // scriptFile is clients/js/tables.js.
 func scriptFile(t *testing.T) []byte {
 	var out strings.Builder
-	out.WriteString("// tables.js: what the hub's tables say (kind.go, topic.go, wire.go). Written by `go test . -update`; not to be changed by hand.\n")
+	out.WriteString("// tables.js: what the hub's tables say (kind.go, topic.go, wire.go). Written by `go test . -update`; not to be\n// changed by hand.\n")
 	table := func(about, name string, rows func(row func(key string, value any))) {
 		fmt.Fprintf(&out, "\n/** %s */\nexport const %s = {\n", about, name)
 		rows(func(key string, value any) { fmt.Fprintf(&out, "  %s: %s,\n", key, script(compact(t, value))) })

@@ -5,8 +5,9 @@
 //   live.on('event', ({ event, match }) => console.log(event.kind, match.score));
 //   live.start();
 //
-// It connects by WebSocket, or by EventSource where WebSockets do not get through; keeps the cursor and comes back with it after a cut, so that no event
-// is lost and none is told twice; keeps each match's snapshot by the same reducer as the hub. Node 20 has no WebSocket of its own: hand one in
+// It connects by WebSocket, or by EventSource where WebSockets do not get through; keeps the cursor
+// and comes back with it after a cut, so that no event is lost and none is told twice; keeps each
+// match's snapshot by the same reducer as the hub. Node 20 has no WebSocket of its own: hand one in
 // (`import WebSocket from 'ws'`).
 
 import { openEventSource, openSocket } from './links.js';
@@ -21,15 +22,21 @@ const defaults = {
   topics: [], // 'match:1', 'team:2', 'competition:3', 'odds:1'; or one text with commas
   cursor: undefined, // of an earlier session, to go on from there: with its ...
   matches: [], // ... snapshots
-  conflateMs: 0, // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at most 60000. Events are never held back
-  transport: 'auto', // 'auto': WebSocket, EventSource if that does not get through or breaks again and again; or 'websocket', 'eventsource'
+  // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at
+  // most 60000. Events are never held back
+  conflateMs: 0,
+  // 'auto': WebSocket, EventSource if that does not get through or breaks again and again; or
+  // 'websocket', 'eventsource'
+  transport: 'auto',
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
   fetch: globalThis.fetch, // asks why a connection did not come about; browsers hide the answer to a handshake
   random: Math.random,
   backoff: 500, // ms: the n-th try in a row waits up to backoff * 2^n, evenly spread (full jitter) ...
   maxBackoff: 30_000, // ... and at most this
-  settled: 60_000, // ms that a connection has to hold before tries are counted from the beginning: the hub may cut one that was greeted, again and again
+  // ms that a connection has to hold before tries are counted from the beginning: the hub may cut
+  // one that was greeted, again and again
+  settled: 60_000,
   helloTimeout: 10_000, // ms until the hub must have said hello
   pongTimeout: 10_000, // ms until it must have answered a ping
   clockPings: 1, // pings after each hello to learn the hub's clock; the quickest counts. More make latencies truer
@@ -37,17 +44,22 @@ const defaults = {
 };
 
 /**
- * A connection to a hub. `on(name, fn)` listens and returns a function that ends it. What there is to hear:
+ * A connection to a hub. `on(name, fn)` listens and returns a function that ends it. What there is
+ * to hear:
  *
- * - `status` {status, reason, retry}: 'connecting', 'live', 'stale' (the hub itself hears nothing new), 'reconnecting', 'closed' (by stop, or
- *   with a reason: the hub refused for good what is asked for; start tries once more)
- * - `event` {event, cursor, match, previous, latency}: each revision once, in order. match is the snapshot with it, previous the one before; undefined for
- *   messages. A match that is not known yet comes ahead of its first event, as `match`
- * - `match` {match, previous, event}: a snapshot changed, by an event or, without event, because the hub sent a new one
+ * - `status` {status, reason, retry}: 'connecting', 'live', 'stale' (the hub itself hears nothing
+ *   new), 'reconnecting', 'closed' (by stop, or with a reason: the hub refused for good what is asked
+ *   for; start tries once more)
+ * - `event` {event, cursor, match, previous, latency}: each revision once, in order. match is the
+ *   snapshot with it, previous the one before; undefined for messages. A match that is not known yet
+ *   comes ahead of its first event, as `match`
+ * - `match` {match, previous, event}: a snapshot changed, by an event or, without event, because
+ *   the hub sent a new one
  * - `state` {topic, key, version, value, at}: the newest value of something, a price for instance
  * - `reset` {reason}: events may have been missed; snapshots follow
- * - `problem` {code, error, topics, final}: the hub did not like something. topics are those of a subscription that failed; they are dropped, unless the reason may be over
- *   soon. final: the whole connection was refused for good, and is not tried again
+ * - `problem` {code, error, topics, final}: the hub did not like something. topics are those of a
+ *   subscription that failed; they are dropped, unless the reason may be over soon. final: the whole
+ *   connection was refused for good, and is not tried again
  */
 export class Goalcast {
   #options;
@@ -81,10 +93,16 @@ export class Goalcast {
   matches = new Map();
   /** The newest state messages, by "topic key". */
   states = new Map();
-  /** Everything up to here was seen; undefined before the first. Good for `cursor` of a later session, together with `matches`. */
+  /**
+   * Everything up to here was seen; undefined before the first. Good for `cursor` of a later
+   * session, together with `matches`.
+   */
   cursor;
   status = 'closed';
-  /** How seldom states come on this connection, in ms: what the hub made of conflateMs. 0: as they happen. */
+  /**
+   * How seldom states come on this connection, in ms: what the hub made of conflateMs. 0: as they
+   * happen.
+   */
   conflateMs = 0;
   /** ms to add to this machine's clock for the hub's; undefined before it is known. */
   clockOffset;
@@ -157,7 +175,10 @@ export class Goalcast {
     if (gone.length > 0) this.#topicsChanged('unsubscribe', gone);
   }
 
-  /** Asks for states at most every so many ms from now on: more seldom on a slow network, 0 for as they happen. */
+  /**
+   * Asks for states at most every so many ms from now on: more seldom on a slow network, 0 for as
+   * they happen.
+   */
   conflate(ms) {
     if (ms === this.#conflateMs) return;
     this.#conflateMs = ms;
@@ -169,12 +190,15 @@ export class Goalcast {
     }
   }
 
-  // sendConflate rides on a subscription to what is followed already, whose snapshot comes once more. Without topics there are no states.
+  // sendConflate rides on a subscription to what is followed already, whose snapshot comes once
+  // more. Without topics there are no states.
   #sendConflate() {
-    if (this.#topics.size > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: this.topics.slice(0, 1), conflate_ms: this.#conflateMs }));
+    if (this.#topics.size > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: this.topics.slice(0, 1),
+      conflate_ms: this.#conflateMs }));
   }
 
-  // topicsChanged tells the hub on the open socket; an EventSource has its topics in the URL and comes anew.
+  // topicsChanged tells the hub on the open socket; an EventSource has its topics in the URL and
+  // comes anew.
   #topicsChanged(type, topics) {
     if (!this.#running) return;
     if (this.#link?.send) {
@@ -193,8 +217,8 @@ export class Goalcast {
     this.#link.send(JSON.stringify({ type: 'subscribe', topics, id }));
   }
 
-  // problem: none of a subscription's topics is followed. Those that may be later are asked for again; the others are dropped, else they would
-  // have the next connection refused.
+  // problem: none of a subscription's topics is followed. Those that may be later are asked for
+  // again; the others are dropped, else they would have the next connection refused.
   #problem({ code, error, id }) {
     const topics = this.#requests.get(id);
     this.#requests.delete(id);
@@ -234,23 +258,26 @@ export class Goalcast {
       end: (reason, code) => this.#link === link && this.#ended(reason, code),
     });
     this.#link = link;
-    this.#after('hello', this.#options.helloTimeout, () => (this.#options.fetch ? this.#askWhy('no hello') : this.#lost('no hello')));
+    this.#after('hello', this.#options.helloTimeout,
+      () => (this.#options.fetch ? this.#askWhy('no hello') : this.#lost('no hello')));
   }
 
-  // ended: the connection is gone. If it never came to a hello the hub may have refused it. WebSockets that break again and again, without the hub having closed
-  // them, do not get through as they should.
+  // ended: the connection is gone. If it never came to a hello the hub may have refused it.
+  // WebSockets that break again and again, without the hub having closed them, do not get through
+  // as they should.
   #ended(reason, code) {
     if (this.#timers.has('hello') && this.#options.fetch) {
       this.#askWhy(reason);
       return;
     }
     if ([1002, 1006, 1007].includes(code)) this.#broken++;
-    if (this.#options.transport === 'auto' && this.#broken >= 4 && this.#options.EventSource) this.#transport = 'eventsource';
+    if (this.#options.transport === 'auto' && this.#broken >= 4
+      && this.#options.EventSource) this.#transport = 'eventsource';
     this.#lost(reason);
   }
 
-  // askWhy asks the hub whether it would let this connection in. What it refuses for good is told once and not tried again; what it refuses for
-  // now is tried when it says.
+  // askWhy asks the hub whether it would let this connection in. What it refuses for good is told
+  // once and not tried again; what it refuses for now is tried when it says.
   async #askWhy(reason) {
     this.#drop();
     const attempt = this.#attempt;
@@ -260,9 +287,11 @@ export class Goalcast {
     let why = {};
     let admitted = false;
     try {
-      const res = await fetch(url.href, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(helloTimeout) });
+      const res = await fetch(url.href,
+        { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(helloTimeout) });
       admitted = res.ok;
-      if (/problem\+json/.test(res.headers.get('content-type'))) why = await res.json(); // anything else is not the hub's word
+      // anything else is not the hub's word
+      if (/problem\+json/.test(res.headers.get('content-type'))) why = await res.json();
       why.retry = Number(res.headers.get('retry-after')) * 1000 || undefined;
     } catch {
       // no network, or no hub: the next try will tell
@@ -281,7 +310,8 @@ export class Goalcast {
     }
   }
 
-  // heard takes one frame. What is not understood is left alone: later versions add types and fields.
+  // heard takes one frame. What is not understood is left alone: later versions add types and
+  // fields.
   #heard(text, asked) {
     this.#lastHeard = Date.now();
     let frame;
@@ -333,8 +363,9 @@ export class Goalcast {
     if (frame.cursor) this.cursor = frame.cursor;
   }
 
-  // replace takes a snapshot, unless the match is known newer. A team's or competition's has no line-ups and only the main events, and so has that of a match
-  // which comes along with an event: what else is known of the match stays.
+  // replace takes a snapshot, unless the match is known newer. A team's or competition's has no
+  // line-ups and only the main events, and so has that of a match which comes along with an event:
+  // what else is known of the match stays.
   #replace(incoming, topic) {
     const previous = this.matches.get(incoming.id);
     let match = { ...incoming, timeline: incoming.timeline ?? [] };
@@ -367,8 +398,8 @@ export class Goalcast {
     if (match) this.#emit('match', { match, previous, event });
   }
 
-  // latency tells in ms how long each part of the way took; parts that are not known are left out. total is from the document's
-  // last byte to here.
+  // latency tells in ms how long each part of the way took; parts that are not known are left out.
+  // total is from the document's last byte to here.
   #latency(event, frame) {
     const { provider, received, published } = event.times ?? {};
     const here = this.now();
@@ -395,7 +426,8 @@ export class Goalcast {
     this.#emit('reset', { reason: frame.reason });
   }
 
-  // bye: the hub leaves, or cannot take anybody now, and says when to come back, differently to everyone.
+  // bye: the hub leaves, or cannot take anybody now, and says when to come back, differently to
+  // everyone.
   #bye(frame) {
     if (frame.cursor && this.#unjoined.size === 0) this.cursor = frame.cursor;
     this.#lost(frame.reason ?? 'bye', frame.retry);
@@ -411,7 +443,8 @@ export class Goalcast {
     this.#measureClock(frame.time + roundTrip / 2, roundTrip);
   }
 
-  // measureClock keeps the offset of the quickest round trip: it is the one that can be least wrong.
+  // measureClock keeps the offset of the quickest round trip: it is the one that can be least
+  // wrong.
   #measureClock(hubTime, roundTrip) {
     if (roundTrip > this.#roundTrip) return;
     this.#roundTrip = roundTrip;
@@ -426,15 +459,16 @@ export class Goalcast {
     this.#after('pong', this.#options.pongTimeout, () => this.#lost('no pong'));
   }
 
-  // listenForSilence pings when nothing was heard for as long as the hub said it would at most be silent: its own pings are invisible here.
+  // listenForSilence pings when nothing was heard for as long as the hub said it would at most be
+  // silent: its own pings are invisible here.
   #listenForSilence() {
     const left = this.#lastHeard + this.#silence - Date.now();
     if (left <= 0) this.#ping();
     this.#after('silence', left > 0 ? left : this.#silence, () => this.#listenForSilence());
   }
 
-  // lost waits and connects. A hub that says when to come back is not asked earlier; one that says so again and again is asked ever more seldom, unless it
-  // only stops in good order.
+  // lost waits and connects. A hub that says when to come back is not asked earlier; one that says
+  // so again and again is asked ever more seldom, unless it only stops in good order.
   #lost(reason, retry = 0) {
     this.#drop();
     if (!this.#running) return;
@@ -442,7 +476,8 @@ export class Goalcast {
     const { transport, EventSource, fetch, random, backoff, maxBackoff } = this.#options;
     const failed = fetch ? this.#blocked : this.#failures;
     if (transport === 'auto' && !this.#greeted && failed >= 2 && EventSource) this.#transport = 'eventsource';
-    const own = reason === 'drain' && retry > 0 ? 0 : random() * Math.min(maxBackoff, backoff * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20));
+    const own = reason === 'drain' && retry > 0 ? 0
+      : random() * Math.min(maxBackoff, backoff * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20));
     const wait = Math.max(retry, own);
     this.#setStatus('reconnecting', reason, wait);
     this.#after('retry', wait, () => this.#connect());
@@ -457,7 +492,8 @@ export class Goalcast {
     link?.close();
   }
 
-  // watchNetwork: a browser knows at once when the network goes and comes; a socket may take minutes to notice.
+  // watchNetwork: a browser knows at once when the network goes and comes; a socket may take
+  // minutes to notice.
   #watchNetwork() {
     const off = () => this.#link && this.#lost('offline', this.#options.maxBackoff);
     const on = () => {
@@ -495,15 +531,19 @@ export class Goalcast {
 
 // topicList takes topics as they are given: one by one, in lists, or in one text with commas.
 function topicList(given) {
-  return given.flatMap((one) => (typeof one === 'object' && one?.[Symbol.iterator] ? [...one] : [one])).flatMap((topic) => {
-    if (typeof topic !== 'string') throw new TypeError(`goalcast: a topic is a text like match:1, not ${topic === null ? 'null' : typeof topic}`);
+  return given.flatMap((one) =>
+    (typeof one === 'object' && one?.[Symbol.iterator] ? [...one] : [one])).flatMap((topic) => {
+    if (typeof topic !== 'string') throw new TypeError(`goalcast: a topic is a text like match:1, not ${topic === null
+      ? 'null' : typeof topic}`);
     return topic.split(',').map((text) => text.trim()).filter(Boolean);
   });
 }
 
-// withMore adds to a shortened snapshot what an older, longer one knows: line-ups, and events that it leaves out.
+// withMore adds to a shortened snapshot what an older, longer one knows: line-ups, and events that
+// it leaves out.
 function withMore(short, long) {
   const newest = new Map(long.timeline.map((e) => [e.id, e]));
   for (const e of short.timeline) if (!(newest.get(e.id)?.revision > e.revision)) newest.set(e.id, e);
-  return { ...short, timeline: [...newest.values()].sort(inMatchOrder), ...(long.lineups && !short.lineups && { lineups: long.lineups }) };
+  return { ...short, timeline: [...newest.values()].sort(inMatchOrder),
+    ...(long.lineups && !short.lineups && { lineups: long.lineups }) };
 }

@@ -14,11 +14,13 @@ export function openSocket(WebSocket, url, { frame, end }) {
   };
 }
 
-// EventSource would reconnect by itself; it is closed at the first error instead, so that one rule of waiting holds for both.
+// EventSource would reconnect by itself; it is closed at the first error instead, so that one rule
+// of waiting holds for both.
 export function openEventSource(EventSource, url, { frame, end }) {
   const source = new EventSource(url);
   for (const type of frameTypes.hub) { // EventSource must be told what to listen for
-    source.addEventListener(type, (e) => typeof e.data === 'string' && frame(e.data)); // an 'error' without data is the connection's
+    // an 'error' without data is the connection's
+    source.addEventListener(type, (e) => typeof e.data === 'string' && frame(e.data));
   }
   source.addEventListener('error', (e) => typeof e.data !== 'string' && end('connection lost'));
   return { close: () => source.close() };

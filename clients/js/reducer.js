@@ -1,20 +1,25 @@
-// The one reducer, as in reducer.go: a match's snapshot with an event in it. Score, period and all that can be derived is derived here, from the
-// fixture, the line-ups and the timeline. Pure; the order in which events arrive, and repeats, make no difference. testdata/reducer holds
-// what it must say.
+// The one reducer, as in reducer.go: a match's snapshot with an event in it. Score, period and all
+// that can be derived is derived here, from the fixture, the line-ups and the timeline. Pure; the
+// order in which events arrive, and repeats, make no difference. testdata/reducer holds what it
+// must say.
 
 import { kinds } from './tables.js';
 
-const periods = ['pre_match', 'first_half', 'half_time', 'second_half', 'full_time_90', 'extra_first_half', 'extra_half_time',
+const periods = ['pre_match', 'first_half', 'half_time', 'second_half', 'full_time_90', 'extra_first_half',
+  'extra_half_time',
   'extra_second_half', 'extra_full_time', 'shootout', 'full_time'];
 
-const clocks = { first_half: [0, 45], second_half: [45, 90], extra_first_half: [90, 105], extra_second_half: [105, 120] };
+const clocks = { first_half: [0, 45], second_half: [45, 90], extra_first_half: [90, 105],
+  extra_second_half: [105, 120] };
 
-const fixtureFields = ['competition', 'season', 'matchday', 'home', 'away', 'kickoff', 'venue', 'city', 'halted', 'reason', 'reported',
+const fixtureFields = ['competition', 'season', 'matchday', 'home', 'away', 'kickoff', 'venue', 'city', 'halted',
+  'reason', 'reported',
   'awarded', 'officials'];
 
 /** The snapshot of a match of which nothing is known. */
 export function emptySnapshot() {
-  return { id: 0, seq: 0, competition: { id: 0 }, home: { id: 0 }, away: { id: 0 }, state: '', period: '', score: { home: 0, away: 0 }, timeline: [] };
+  return { id: 0, seq: 0, competition: { id: 0 }, home: { id: 0 }, away: { id: 0 }, state: '', period: '',
+    score: { home: 0, away: 0 }, timeline: [] };
 }
 
 /** The place of a period in a match: 0 before it (and for unknown ones) to 10 at full time. */
@@ -29,7 +34,10 @@ export function clockText(period, minute) {
   return minute > clock[1] ? `${clock[1]}+${minute - clock[1]}` : String(minute);
 }
 
-/** The minute of play at a time in ms; 0 where no clock runs or its start is not known. Speed is for simulated matches. */
+/**
+ * The minute of play at a time in ms; 0 where no clock runs or its start is not known. Speed is for
+ * simulated matches.
+ */
 export function minuteAt(snapshot, now, speed = 1) {
   const clock = clocks[snapshot.period];
   const started = Date.parse(snapshot.period_started ?? '');
@@ -37,7 +45,10 @@ export function minuteAt(snapshot, now, speed = 1) {
   return clock[0] + Math.floor((now - started) * speed / 60000) + 1;
 }
 
-/** Where an event stands in a snapshot: 'timeline', also if its kind is not known, 'lineups', 'fixture' or 'none'. */
+/**
+ * Where an event stands in a snapshot: 'timeline', also if its kind is not known, 'lineups',
+ * 'fixture' or 'none'.
+ */
 export function placeOf(event) {
   return kinds[event.kind]?.place ?? 'timeline';
 }
@@ -46,7 +57,8 @@ export function placeOf(event) {
 export function apply(snapshot, event) {
   const place = placeOf(event);
   if (place === 'none' || !event.match || (snapshot.id !== 0 && snapshot.id !== event.match)) return snapshot;
-  const s = { ...snapshot, id: event.match, timeline: snapshot.timeline ?? [], seq: Math.max(snapshot.seq ?? 0, event.seq ?? 0) };
+  const s = { ...snapshot, id: event.match, timeline: snapshot.timeline ?? [],
+    seq: Math.max(snapshot.seq ?? 0, event.seq ?? 0) };
   const updated = Math.max(s.updated ?? 0, event.times?.received ?? 0, event.times?.published ?? 0);
   if (updated) s.updated = updated;
   if (place === 'fixture') {
@@ -79,10 +91,14 @@ function withLineup(lineups, event) {
   if (!event.lineup) return lineups;
   const old = lineups.find((l) => l.team === event.lineup.team);
   if (old && old.revision >= event.revision) return lineups;
-  return [...lineups.filter((l) => l.team !== event.lineup.team), { ...event.lineup, event: event.id, revision: event.revision }];
+  return [...lineups.filter((l) => l.team !== event.lineup.team),
+    { ...event.lineup, event: event.id, revision: event.revision }];
 }
 
-/** Compares two events by when they happened in the match: by period first, a period's own event before all in it. */
+/**
+ * Compares two events by when they happened in the match: by period first, a period's own event
+ * before all in it.
+ */
 export function inMatchOrder(a, b) {
   const opens = (e) => (e.kind === 'period' ? 0 : 1);
   return periodOrder(a.period) - periodOrder(b.period)
@@ -93,14 +109,17 @@ export function inMatchOrder(a, b) {
     || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-// compareTimes orders two UTC times of RFC 3339, which may be finer than the milliseconds of a Date. No time is before all others.
+// compareTimes orders two UTC times of RFC 3339, which may be finer than the milliseconds of a
+// Date. No time is before all others.
 function compareTimes(a, b) {
   if (!a || !b) return (a ? 1 : 0) - (b ? 1 : 0);
   const fraction = (t) => (/\.(\d+)/.exec(t)?.[1] ?? '').padEnd(9, '0');
-  return Date.parse(a.replace(/\.\d+/, '')) - Date.parse(b.replace(/\.\d+/, '')) || Number(fraction(a)) - Number(fraction(b));
+  return Date.parse(a.replace(/\.\d+/, '')) - Date.parse(b.replace(/\.\d+/, ''))
+    || Number(fraction(a)) - Number(fraction(b));
 }
 
-// derived fills what follows from the fixture, the line-ups and the timeline, in a snapshot that nobody else has yet.
+// derived fills what follows from the fixture, the line-ups and the timeline, in a snapshot that
+// nobody else has yet.
 function derived(s) {
   const result = resultOf(s.timeline, s);
   let { period, score, shootout } = result;
@@ -133,8 +152,8 @@ function derived(s) {
 }
 
 /**
- * What events of a match come to: {period, score, firstHalf, shootout}. Goals are counted here and nowhere else; one of neither
- * side counts for nobody.
+ * What events of a match come to: {period, score, firstHalf, shootout}. Goals are counted here and
+ * nowhere else; one of neither side counts for nobody.
  */
 export function resultOf(events, { home, away }) {
   const none = () => ({ home: 0, away: 0 });
@@ -166,10 +185,12 @@ function stateNow(s, abandoned) {
   return periodOrder(s.period) > 0 ? 'live' : 'scheduled';
 }
 
-// heldUp returns the delay that a timeline ends with, if it still holds the match up: a late start only until kick-off.
+// heldUp returns the delay that a timeline ends with, if it still holds the match up: a late start
+// only until kick-off.
 function heldUp(period, delay) {
   if (!delay || period === 'full_time') return undefined;
-  return (delay.type === 'late_start' && period === 'pre_match') || delay.type === 'stopped' || delay.type === 'suspended' ? delay : undefined;
+  return (delay.type === 'late_start' && period === 'pre_match') || delay.type === 'stopped'
+    || delay.type === 'suspended' ? delay : undefined;
 }
 
 function set(s, field, value) {

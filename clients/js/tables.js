@@ -1,4 +1,5 @@
-// tables.js: what the hub's tables say (kind.go, topic.go, wire.go). Written by `go test . -update`; not to be changed by hand.
+// tables.js: what the hub's tables say (kind.go, topic.go, wire.go). Written by `go test . -update`; not to be
+// changed by hand.
 
 /** The kinds of event. */
 export const kinds = {

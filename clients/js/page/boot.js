@@ -1,10 +1,15 @@
-// boot.js says that the page's own parts cannot be loaded, and loads it again when they can. It stands alone, since it is there for when the rest is missing.
-const texts = { en: 'The page cannot be loaded. Trying again…', nl: 'De pagina kan niet geladen worden. Nieuwe poging…', fr: 'La page ne peut pas être chargée. Nouvel essai…' };
+// boot.js says that the page's own parts cannot be loaded, and loads it again when they can. It
+// stands alone, since it is there for when the rest is missing.
+const texts = { en: 'The page cannot be loaded. Trying again…',
+  nl: 'De pagina kan niet geladen worden. Nieuwe poging…', fr: 'La page ne peut pas être chargée. Nouvel essai…' };
 
 addEventListener('error', ({ target }) => {
   if (target?.tagName !== 'SCRIPT') return;
-  const say = () => { document.getElementById('empty').textContent = texts[navigator.language.slice(0, 2)] ?? texts.en; };
-  const again = () => setTimeout(() => fetch(target.src, { cache: 'no-store' }).then((res) => (res.ok ? location.reload() : again()), again), 1000 + Math.random() * 2000);
+  const say = () => { document.getElementById('empty').textContent = texts[navigator.language.slice(0, 2)]
+    ?? texts.en; };
+  const again = () => setTimeout(() =>
+    fetch(target.src, { cache: 'no-store' }).then((res) => (res.ok ? location.reload() : again()), again),
+    1000 + Math.random() * 2000);
   if (document.readyState === 'loading') addEventListener('DOMContentLoaded', say);
   else say();
   again();

@@ -1,4 +1,5 @@
-// cards.js: the list of matches, one card each, grouped by competition, in the order of kick-off: a card never moves while one looks at it.
+// cards.js: the list of matches, one card each, grouped by competition, in the order of kick-off: a
+// card never moves while one looks at it.
 import { crest, flash, h, setChildren, setText } from './dom.js';
 import { clockOf, isCancelled, place, progress, sign, tell } from './tell.js';
 import { t } from './words.js';
@@ -26,7 +27,8 @@ export class List {
       this.#cards.set(match.id, card);
       this.#page.follows?.onChange(() => card.showStar());
     }
-    const moved = !card.shown || card.match.kickoff !== match.kickoff || card.match.state !== match.state || card.match.competition?.id !== match.competition?.id;
+    const moved = !card.shown || card.match.kickoff !== match.kickoff || card.match.state !== match.state
+      || card.match.competition?.id !== match.competition?.id;
     card.show(match);
     if (moved) this.arrange();
   }
@@ -36,16 +38,20 @@ export class List {
   told(event, match, before) { this.#cards.get(match.id)?.told(event, before); }
   tick() { for (const card of this.#cards.values()) card.tick(); }
   retell() { for (const card of this.#cards.values()) card.show(card.match); this.arrange(); }
-  mark(id) { for (const card of this.#cards.values()) card.root.toggleAttribute('data-selected', card.match.id === id); }
+  mark(id) { for (const card of this.#cards.values()) card.root.toggleAttribute('data-selected',
+    card.match.id === id); }
 
-  /** The match to show when nobody chose one: the first that is on, else the next, else the last. */
+  /**
+   * The match to show when nobody chose one: the first that is on, else the next, else the last.
+   */
   favourite() {
     const all = this.#sorted();
     return (all.find((m) => m.state === 'live') ?? all.find((m) => m.state === 'scheduled') ?? all.at(-1))?.id;
   }
 
   #sorted() {
-    return [...this.#cards.values()].map((c) => c.match).filter(this.#page.shows).sort((a, b) => (Date.parse(a.kickoff) || 0) - (Date.parse(b.kickoff) || 0) || a.id - b.id);
+    return [...this.#cards.values()].map((c) => c.match).filter(this.#page.shows).sort((a, b) =>
+      (Date.parse(a.kickoff) || 0) - (Date.parse(b.kickoff) || 0) || a.id - b.id);
   }
 
   /** Brings the cards of the page's day into their groups. */
@@ -76,7 +82,8 @@ export class List {
 }
 
 function newGroup() {
-  const g = { name: h('span'), count: h('span', { class: 'count' }), cards: h('div', { class: 'cards' }), old: h('div', { class: 'cards' }), summary: h('summary') };
+  const g = { name: h('span'), count: h('span', { class: 'count' }), cards: h('div', { class: 'cards' }),
+    old: h('div', { class: 'cards' }), summary: h('summary') };
   g.fold = h('details', { class: 'earlier' }, g.summary, g.old);
   g.root = h('section', { class: 'group' }, h('h2', {}, g.name, g.count), g.cards, g.fold);
   return g;
@@ -94,14 +101,16 @@ class Card {
     this.clock = h('span', { class: 'clock' });
     this.note = h('span', { class: 'note' });
     this.#sides = ['home', 'away'].map((side) => {
-      const s = { side, crest: h('span', { class: 'crest-box' }), name: h('span', { class: 'name' }), reds: h('span', { class: 'reds' }), score: h('span', { class: 'score' }) };
+      const s = { side, crest: h('span', { class: 'crest-box' }), name: h('span', { class: 'name' }),
+        reds: h('span', { class: 'reds' }), score: h('span', { class: 'score' }) };
       s.root = h('span', { class: `row ${side}` }, s.crest, s.name, s.reds, s.score);
       return s;
     });
     this.fill = h('i', { class: 'fill' });
     this.marks = h('span', { class: 'marks' });
     this.shout = h('span', { class: 'shout', 'aria-hidden': 'true' });
-    this.star = page.follows && h('button', { class: 'star', type: 'button', onclick: () => page.follows.toggleMatch(this.match) }, star());
+    this.star = page.follows && h('button',
+      { class: 'star', type: 'button', onclick: () => page.follows.toggleMatch(this.match) }, star());
     this.root = h('article', { class: 'card' },
       h('button', { class: 'open', type: 'button', onclick: () => page.select(this.match.id) },
         h('span', { class: 'head' }, this.clock, this.note), ...this.#sides.map((s) => s.root),
@@ -130,31 +139,39 @@ class Card {
       s.crest.dataset.team = `${team.id} ${team.name}`;
       s.crest.replaceChildren(crest(team));
     }
-    const score = match.state === 'scheduled' || match.state === 'postponed' ? '–' : String(match.score[s.side]) + (match.shootout ? ` (${match.shootout[s.side]})` : '');
+    const score = match.state === 'scheduled' || match.state === 'postponed' ? '–'
+      : String(match.score[s.side]) + (match.shootout ? ` (${match.shootout[s.side]})` : '');
     if (s.score.textContent !== score) {
       const first = s.score.textContent === '' || s.score.textContent === '–';
       setText(s.score, score);
       if (!first) flash(s.score, 'bump');
     }
     const other = match[s.side === 'home' ? 'away' : 'home'];
-    s.root.classList.toggle('behind', match.state === 'finished' && match.score[s.side] < match.score[s.side === 'home' ? 'away' : 'home'] && other.id !== team.id);
-    const reds = match.timeline.filter((e) => e.kind === 'card' && e.team === team.id && e.card?.type !== 'yellow' && !isCancelled(e)).length;
+    s.root.classList.toggle('behind',
+      match.state === 'finished' && match.score[s.side] < match.score[s.side === 'home' ? 'away' : 'home']
+      && other.id !== team.id);
+    const reds = match.timeline.filter((e) => e.kind === 'card' && e.team === team.id && e.card?.type !== 'yellow'
+      && !isCancelled(e)).length;
     if (s.reds.childElementCount !== reds) s.reds.replaceChildren(...Array.from({ length: reds }, () => h('i')));
   }
 
   #showMarks() {
-    const marks = this.match.timeline.filter((e) => e.kind === 'goal' || (e.kind === 'card' && e.card?.type !== 'yellow')).map((e) => {
-      const mark = h('i', { class: `mark is-${e.kind} ${e.team === this.match.home.id ? 'home' : 'away'} ${isCancelled(e) ? 'void' : ''}` });
+    const marks = this.match.timeline.filter((e) => e.kind === 'goal'
+      || (e.kind === 'card' && e.card?.type !== 'yellow')).map((e) => {
+      const mark = h('i', { class: `mark is-${e.kind} ${e.team === this.match.home.id ? 'home'
+        : 'away'} ${isCancelled(e) ? 'void' : ''}` });
       mark.style.setProperty('--at', place(e, this.match).toFixed(3));
       return mark;
     });
     this.marks.replaceChildren(...marks);
   }
 
-  // The note is the last thing worth a line: a goal, one taken back, a red card; before the match where it is.
+  // The note is the last thing worth a line: a goal, one taken back, a red card; before the match
+  // where it is.
   #showNote() {
     const { match } = this;
-    const last = match.timeline.filter((e) => e.kind === 'goal' || (e.kind === 'card' && e.card?.type !== 'yellow')).at(-1);
+    const last = match.timeline.filter((e) => e.kind === 'goal'
+      || (e.kind === 'card' && e.card?.type !== 'yellow')).at(-1);
     const text = last ? `${last.clock ?? ''}′ ${last.player?.name ?? tell(last).title}` : '';
     this.note.classList.toggle('void', Boolean(last && isCancelled(last)));
     if (last) this.note.replaceChildren(sign(last), h('span', {}, text));
@@ -165,7 +182,8 @@ class Card {
     if (!this.star) return;
     const on = this.#page.follows.hasMatch(this.match);
     this.star.setAttribute('aria-pressed', String(on));
-    this.star.setAttribute('aria-label', `${t(on ? 'unfollow' : 'follow')}: ${this.match.home.name ?? ''} – ${this.match.away.name ?? ''}`);
+    this.star.setAttribute('aria-label',
+      `${t(on ? 'unfollow' : 'follow')}: ${this.match.home.name ?? ''} – ${this.match.away.name ?? ''}`);
   }
 
   tick() {
@@ -175,9 +193,12 @@ class Card {
   }
 
   told(event, before) {
-    if (event.kind === 'goal' && isCancelled(event) && before && !isCancelled(before)) this.#shout('void', 'VAR', t('noGoal'));
-    else if (event.kind === 'goal' && !isCancelled(event) && !before) this.#shout('goal', t('goal'), event.player?.name ?? '');
-    else if (event.kind === 'card' && event.card?.type !== 'yellow' && !before && !isCancelled(event)) this.#shout('red', t('red'), event.player?.name ?? '');
+    if (event.kind === 'goal' && isCancelled(event) && before && !isCancelled(before)) this.#shout('void', 'VAR',
+      t('noGoal'));
+    else if (event.kind === 'goal' && !isCancelled(event) && !before) this.#shout('goal', t('goal'),
+      event.player?.name ?? '');
+    else if (event.kind === 'card' && event.card?.type !== 'yellow' && !before
+      && !isCancelled(event)) this.#shout('red', t('red'), event.player?.name ?? '');
   }
 
   #shout(kind, big, small) {
@@ -192,6 +213,7 @@ class Card {
 }
 
 export function star() {
-  return h('svg', { viewBox: '0 0 24 24', 'aria-hidden': 'true' }, h('path', { d: 'M12 3.200l2.7 5.6 6.1.9-4.4 4.3 1 6.1-5.4-2.9-5.4 2.9 1-6.100L3.2 9.700l6.1-.9z' }));
+  return h('svg', { viewBox: '0 0 24 24', 'aria-hidden': 'true' },
+    h('path', { d: 'M12 3.200l2.7 5.6 6.1.9-4.4 4.3 1 6.1-5.4-2.9-5.4 2.9 1-6.100L3.2 9.700l6.1-.9z' }));
 }
 

@@ -34,9 +34,13 @@ export class Detail {
 
   #build() {
     this.sides = ['home', 'away'].map((side) => {
-      const s = { side, crest: h('span', { class: 'crest-place' }), name: h('h2', {}), scorers: h('ul', { class: 'scorers' }) };
-      s.star = this.#page.follows && h('button', { type: 'button', class: 'star', onclick: () => this.#page.follows.toggleTeam(this.#match[side]) }, star());
-      s.root = h('div', { class: `hero-side ${side}` }, h('div', { class: 'hero-crest' }, s.crest, s.star), s.name, s.scorers);
+      const s = { side, crest: h('span', { class: 'crest-place' }), name: h('h2', {}),
+        scorers: h('ul', { class: 'scorers' }) };
+      s.star = this.#page.follows
+        && h('button', { type: 'button', class: 'star',
+        onclick: () => this.#page.follows.toggleTeam(this.#match[side]) }, star());
+      s.root = h('div', { class: `hero-side ${side}` }, h('div', { class: 'hero-crest' }, s.crest, s.star), s.name,
+        s.scorers);
       return s;
     });
     this.clock = h('span', { class: 'clock' });
@@ -45,9 +49,11 @@ export class Detail {
     this.place = h('p', { class: 'hero-place' });
     this.timeline = h('ol', { class: 'timeline' });
     this.lineups = h('div', { class: 'lineups' });
-    this.tabs = ['timeline', 'lineups'].map((name) => h('button', { type: 'button', role: 'tab', 'data-tab': name, onclick: () => this.#show(name) }));
+    this.tabs = ['timeline', 'lineups'].map((name) =>
+      h('button', { type: 'button', role: 'tab', 'data-tab': name, onclick: () => this.#show(name) }));
     setChildren(this.#root, [this.back,
-      h('div', { class: 'hero' }, this.sides[0].root, h('div', { class: 'hero-middle' }, this.clock, this.score, this.extra), this.sides[1].root, this.place),
+      h('div', { class: 'hero' }, this.sides[0].root,
+        h('div', { class: 'hero-middle' }, this.clock, this.score, this.extra), this.sides[1].root, this.place),
       h('div', { class: 'tabs', role: 'tablist' }, ...this.tabs), this.timeline, this.lineups]);
     this.#show(this.#tab);
   }
@@ -57,14 +63,17 @@ export class Detail {
     this.#match = { ...match, timeline: match.timeline ?? [] };
     this.#root.dataset.state = match.state;
     for (const s of this.sides) this.#showSide(s);
-    const score = match.state === 'scheduled' || match.state === 'postponed' ? '–' : `${match.score.home}–${match.score.away}`;
+    const score = match.state === 'scheduled' || match.state === 'postponed' ? '–'
+      : `${match.score.home}–${match.score.away}`;
     if (this.score.textContent !== score) {
       const first = this.score.textContent === '' || this.score.textContent === '–';
       setText(this.score, score);
       if (!first) flash(this.score, 'bump');
     }
     this.#root.toggleAttribute('data-held', Boolean(match.delay));
-    setText(this.extra, noteOf(match) || (match.shootout ? `${t('shootout')} ${match.shootout.home}–${match.shootout.away}` : match.half_time ? `${t('half_time')} ${match.half_time.home}–${match.half_time.away}` : ''));
+    setText(this.extra, noteOf(match)
+      || (match.shootout ? `${t('shootout')} ${match.shootout.home}–${match.shootout.away}` : match.half_time
+      ? `${t('half_time')} ${match.half_time.home}–${match.half_time.away}` : ''));
     setText(this.place, [match.competition?.name, match.venue, match.city].filter(Boolean).join(' · '));
     this.#showStars();
     this.#showTimeline();
@@ -112,7 +121,9 @@ export class Detail {
       s.crest.replaceChildren(crest(team));
     }
     const goals = this.#match.timeline.filter((e) => e.kind === 'goal' && e.team === team.id && !isCancelled(e));
-    s.scorers.replaceChildren(...goals.map((e) => h('li', {}, `${e.player?.name ?? t('goal')} ${e.clock ?? ''}′${{ own: ' (OG)', penalty: ' (P)' }[e.goal?.type] ?? ''}`)));
+    s.scorers.replaceChildren(...goals.map((e) =>
+      h('li', {}, `${e.player?.name ?? t('goal')} ${e.clock ?? ''}′${{ own: ' (OG)', penalty: ' (P)' }[e.goal?.type]
+      ?? ''}`)));
   }
 
   #showStars() {
@@ -147,8 +158,10 @@ export class Detail {
     root.dataset.status = event.status;
     if (tellings[event.kind]?.across) {
       const { title, text } = tell(event);
-      root.className = `whistle${event.kind === 'added_time' ? ' small' : ''}${event.kind === 'delay' ? ` is-delay ${event.status}` : ''}`;
-      const words = [event.kind === 'delay' && event.clock && `${event.clock}′`, title, text].filter(Boolean).join(event.kind === 'delay' ? ' · ' : ' ');
+      root.className = `whistle${event.kind === 'added_time' ? ' small' : ''}${event.kind === 'delay'
+        ? ` is-delay ${event.status}` : ''}`;
+      const words = [event.kind === 'delay' && event.clock && `${event.clock}′`, title,
+        text].filter(Boolean).join(event.kind === 'delay' ? ' · ' : ' ');
       root.replaceChildren(isCancelled(event) ? h('s', {}, words) : h('span', {}, words));
       return;
     }
@@ -156,10 +169,13 @@ export class Detail {
     const side = event.team === this.#match.away.id ? 'away' : event.team === this.#match.home.id ? 'home' : 'both';
     root.className = `event is-${event.kind} ${side} ${event.status}`;
     const badge = isCancelled(event) ? (event.kind === 'goal' ? `${t('var')} · ${t('cancelled')}` : t('cancelled'))
-      : event.status === 'provisional' ? t('possible') : event.kind === 'goal' && event.revision > 1 ? t('corrected') : '';
+      : event.status === 'provisional' ? t('possible') : event.kind === 'goal' && event.revision > 1 ? t('corrected')
+        : '';
     const name = isCancelled(event) ? h('s', {}, title) : h('b', {}, title);
     root.replaceChildren(h('span', { class: 'minute' }, event.clock ? `${event.clock}′` : ''), sign(event),
-      h('span', { class: 'what' }, name, text && h('span', { class: 'more' }, event.kind === 'substitution' ? `↓ ${text}` : text), badge && h('em', { class: 'badge' }, badge)));
+      h('span', { class: 'what' }, name,
+        text && h('span', { class: 'more' }, event.kind === 'substitution' ? `↓ ${text}` : text),
+        badge && h('em', { class: 'badge' }, badge)));
   }
 
   #showLineups() {
@@ -168,13 +184,17 @@ export class Detail {
       this.lineups.replaceChildren(h('p', { class: 'nothing' }, t('noLineups')));
       return;
     }
-    const text = JSON.stringify([lineups.map((l) => [l.event, l.revision]), document.documentElement.lang, this.#match.seq]);
+    const text = JSON.stringify([lineups.map((l) => [l.event, l.revision]), document.documentElement.lang,
+      this.#match.seq]);
     if (this.lineups.dataset.of === text) return;
     this.lineups.dataset.of = text;
     const halves = lineups.map((l) => h('div', { class: `half ${l.team === home.id ? 'home' : 'away'}` },
-      h('p', { class: 'formation' }, `${this.#teamName(l.team)}${l.formation ? ` · ${l.formation.split('').join('-')}` : ''}`), ...lines(l).map((line) => h('div', { class: 'line' }, ...line.map((p) => this.#dot(p))))));
+      h('p', { class: 'formation' },
+        `${this.#teamName(l.team)}${l.formation ? ` · ${l.formation.split('').join('-')}` : ''}`),
+        ...lines(l).map((line) => h('div', { class: 'line' }, ...line.map((p) => this.#dot(p))))));
     const benches = lineups.map((l) => h('div', {}, h('h3', {}, `${t('bench')} · ${this.#teamName(l.team)}`),
-      h('ul', {}, ...l.players.filter((p) => !p.start).map((p) => h('li', {}, h('span', { class: 'shirt' }, p.shirt ?? ''), p.name || '…', ...this.#signs(p))))));
+      h('ul', {}, ...l.players.filter((p) => !p.start).map((p) =>
+        h('li', {}, h('span', { class: 'shirt' }, p.shirt ?? ''), p.name || '…', ...this.#signs(p))))));
     this.lineups.replaceChildren(h('div', { class: 'pitch' }, ...halves), h('div', { class: 'benches' }, ...benches));
   }
 
@@ -182,12 +202,15 @@ export class Detail {
 
   #dot(p) {
     const last = (p.name ?? '').split(' ');
-    return h('div', { class: p.captain ? 'player captain' : 'player', title: p.name ?? '' }, h('span', { class: 'shirt' }, p.shirt ?? ''), h('span', { class: 'player-name' }, last.length > 1 ? last.slice(1).join(' ') : last[0]),
+    return h('div', { class: p.captain ? 'player captain' : 'player', title: p.name ?? '' },
+      h('span', { class: 'shirt' }, p.shirt ?? ''),
+      h('span', { class: 'player-name' }, last.length > 1 ? last.slice(1).join(' ') : last[0]),
       h('span', { class: 'player-signs' }, ...this.#signs(p)));
   }
 
   #signs(p) {
-    return this.#match.timeline.filter((e) => !isCancelled(e) && ((['goal', 'card'].includes(e.kind) && e.player?.id === p.id)
+    return this.#match.timeline.filter((e) => !isCancelled(e)
+      && ((['goal', 'card'].includes(e.kind) && e.player?.id === p.id)
       || (e.kind === 'substitution' && [e.substitution?.off?.id, e.substitution?.on?.id].includes(p.id)))).map(sign);
   }
 }
@@ -196,5 +219,6 @@ export class Detail {
 function lines(lineup) {
   const order = ['goalkeeper', 'defender', 'midfielder', 'striker'];
   const start = lineup.players.filter((p) => p.start);
-  return order.map((position) => start.filter((p) => (p.position || 'midfielder') === position)).filter((line) => line.length > 0);
+  return order.map((position) => start.filter((p) => (p.position || 'midfielder') === position)).filter((line) =>
+    line.length > 0);
 }

@@ -1,10 +1,15 @@
-// dom.js: elements without templates. Texts become text nodes, never markup: names come from outside.
+// dom.js: elements without templates. Texts become text nodes, never markup: names come from
+// outside.
 
-const svgTags = new Set(['svg', 'path', 'circle', 'rect', 'line', 'text', 'g', 'defs', 'linearGradient', 'stop', 'clipPath']);
+const svgTags = new Set(['svg', 'path', 'circle', 'rect', 'line', 'text', 'g', 'defs', 'linearGradient', 'stop',
+  'clipPath']);
 
-/** Makes an element: h('button', {class: 'star', onclick: fn, 'aria-label': 'x'}, 'text', child). */
+/**
+ * Makes an element: h('button', {class: 'star', onclick: fn, 'aria-label': 'x'}, 'text', child).
+ */
 export function h(tag, attrs, ...children) {
-  const el = svgTags.has(tag) ? document.createElementNS('http://www.w3.org/2000/svg', tag) : document.createElement(tag);
+  const el = svgTags.has(tag) ? document.createElementNS('http://www.w3.org/2000/svg', tag)
+    : document.createElement(tag);
   for (const [name, value] of Object.entries(attrs ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith('on')) el.addEventListener(name.slice(2), value);
@@ -14,12 +19,17 @@ export function h(tag, attrs, ...children) {
   return el;
 }
 
-/** Sets an element's text if it is another one, so that nothing is announced or painted for nothing. */
+/**
+ * Sets an element's text if it is another one, so that nothing is announced or painted for nothing.
+ */
 export function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
-/** Brings a parent's children into this order. One that stays in its place is not touched: a moved element starts its animation anew. */
+/**
+ * Brings a parent's children into this order. One that stays in its place is not touched: a moved
+ * element starts its animation anew.
+ */
 export function setChildren(parent, children) {
   const wanted = new Set(children);
   for (const child of [...parent.childNodes]) if (!wanted.has(child)) child.remove();
@@ -30,7 +40,10 @@ export function setChildren(parent, children) {
   }
 }
 
-/** Plays a CSS animation that a class starts, from its beginning. The class goes when it ends, else it would play again whenever the element is moved. */
+/**
+ * Plays a CSS animation that a class starts, from its beginning. The class goes when it ends, else
+ * it would play again whenever the element is moved.
+ */
 export function flash(el, name) {
   el.classList.remove(name);
   void el.offsetWidth; // the browser must see it gone
@@ -49,7 +62,10 @@ export function colours(id) {
   return [`hsl(${hue.toFixed(0)} 62% 46%)`, `hsl(${((hue + 150 + (id % 3) * 30) % 360).toFixed(0)} 55% 30%)`];
 }
 
-/** The letters of a club's crest: "KVC Oosterveke" is OO, "Royal Aubrémont" AU: what follows the abbreviation. */
+/**
+ * The letters of a club's crest: "KVC Oosterveke" is OO, "Royal Aubrémont" AU: what follows the
+ * abbreviation.
+ */
 export function initials(name = '') {
   const words = name.split(/[\s-]+/).filter(Boolean);
   const telling = words.filter((w) => w !== w.toUpperCase() && !/^(royal|racing|union|étoile|real)$/i.test(w));
@@ -63,8 +79,10 @@ export function crest(team) {
   const [main, second] = colours(team.id ?? 0);
   const id = `crest-${++crests}`;
   const shield = 'M4 3h32v20c0 10-8 16-16 20C12 39 4 33 4 23z';
-  const half = [h('rect', { x: 20, y: 0, width: 20, height: 46, fill: second }), h('path', { d: 'M0 30L40 8v10L0 40z', fill: second }),
-    h('rect', { x: 0, y: 16, width: 40, height: 12, fill: second }), h('rect', { x: 14, y: 0, width: 12, height: 46, fill: second })][(team.id ?? 0) % 4];
+  const half = [h('rect', { x: 20, y: 0, width: 20, height: 46, fill: second }),
+    h('path', { d: 'M0 30L40 8v10L0 40z', fill: second }),
+    h('rect', { x: 0, y: 16, width: 40, height: 12, fill: second }),
+      h('rect', { x: 14, y: 0, width: 12, height: 46, fill: second })][(team.id ?? 0) % 4];
   return h('svg', { class: 'crest', viewBox: '0 0 40 46', 'aria-hidden': 'true' },
     h('clipPath', { id }, h('path', { d: shield })),
     h('g', { 'clip-path': `url(#${id})` }, h('rect', { width: 40, height: 46, fill: main }), half),

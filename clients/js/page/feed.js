@@ -19,7 +19,8 @@ export class Feed {
 
   told(event, match, before) {
     if (!kinds.has(event.kind) || (isCancelled(event) && !before)) return;
-    if (event.kind === 'var' && event.var?.outcome !== 'under_review') { // what came of it stands in its goal's own line
+    // what came of it stands in its goal's own line
+    if (event.kind === 'var' && event.var?.outcome !== 'under_review') {
       this.#lines = this.#lines.filter((l) => l.key !== event.id);
       setChildren(this.#list, this.#lines.map((l) => l.root));
       return;
@@ -33,15 +34,20 @@ export class Feed {
   #fill({ root, event, match }) {
     const { title, text } = tell(event);
     const voided = isCancelled(event);
-    const what = event.kind === 'goal' && voided ? `${t('noGoal')}: ${title}` : event.kind === 'goal' ? `${t('goal')}! ${title}` : [title, text].filter(Boolean).join(' · ');
-    root.replaceChildren(h('button', { type: 'button', class: voided ? 'void' : '', onclick: () => this.#page.select(match.id) },
+    const what = event.kind === 'goal' && voided ? `${t('noGoal')}: ${title}` : event.kind === 'goal'
+      ? `${t('goal')}! ${title}` : [title, text].filter(Boolean).join(' · ');
+    root.replaceChildren(h('button',
+      { type: 'button', class: voided ? 'void' : '', onclick: () => this.#page.select(match.id) },
       h('span', { class: 'at' }, event.clock ? `${event.clock}′` : ''), sign(event), h('b', {}, what),
-      h('span', { class: 'where' }, `${match.home.name ?? ''} ${match.score.home}–${match.score.away} ${match.away.name ?? ''}`)));
+      h('span', { class: 'where' },
+        `${match.home.name ?? ''} ${match.score.home}–${match.score.away} ${match.away.name ?? ''}`)));
   }
 
   retell() {
     setText(this.#title, t('latest'));
     for (const line of this.#lines) this.#fill(line);
-    if (this.#lines.length === 0) setChildren(this.#list, [h('li', {}, h('button', { type: 'button', disabled: true }, h('span'), h('span'), h('span', { class: 'where' }, t('quiet'))))]);
+    if (this.#lines.length === 0) setChildren(this.#list,
+      [h('li', {}, h('button', { type: 'button', disabled: true }, h('span'), h('span'),
+      h('span', { class: 'where' }, t('quiet'))))]);
   }
 }

@@ -1,8 +1,10 @@
-// follows.js: what this browser follows, and under which name the hub knows it: a random token that never leaves it but for the hub. The hub
-// keeps the follows for its pushes; the page keeps them too, for the stars, and tells them again when it comes back.
+// follows.js: what this browser follows, and under which name the hub knows it: a random token that
+// never leaves it but for the hub. The hub keeps the follows for its pushes; the page keeps them
+// too, for the stars, and tells them again when it comes back.
 import { currentLanguage } from './words.js';
 
-const random = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (b) => b.toString(16).padStart(2, '0')).join('');
+const random = (bytes) =>
+  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (b) => b.toString(16).padStart(2, '0')).join('');
 
 function kept(key, make) {
   const value = localStorage.getItem(key) ?? make();
@@ -15,7 +17,8 @@ export class Follows {
   device = kept('goalcast.device', () => `web-${random(16)}`);
   #topics = new Map(JSON.parse(localStorage.getItem('goalcast.follows') ?? '[]')); // topic -> label
   #listeners = new Set();
-  #queue = Promise.resolve(); // one request after the other: the hub must know the device before the first follow counts
+  // one request after the other: the hub must know the device before the first follow counts
+  #queue = Promise.resolve();
   isNew = localStorage.getItem('goalcast.follows') === null;
   failed = false;
 
@@ -26,7 +29,8 @@ export class Follows {
 
   get all() { return [...this.#topics]; }
   has(topic) { return this.#topics.has(topic); }
-  hasMatch(match) { return [`match:${match.id}`, `team:${match.home.id}`, `team:${match.away.id}`].some((topic) => this.has(topic)); }
+  hasMatch(match) { return [`match:${match.id}`, `team:${match.home.id}`,
+    `team:${match.away.id}`].some((topic) => this.has(topic)); }
 
   onChange(fn) { this.#listeners.add(fn); }
 
@@ -47,7 +51,8 @@ export class Follows {
       this.set(`match:${match.id}`, `${match.home.name ?? ''} – ${match.away.name ?? ''}`, true);
       return;
     }
-    for (const topic of [`match:${match.id}`, `team:${match.home.id}`, `team:${match.away.id}`]) this.set(topic, '', false);
+    for (const topic of [`match:${match.id}`, `team:${match.home.id}`, `team:${match.away.id}`]) this.set(topic, '',
+      false);
   }
 
   /** Pushes come in this language from now on. */
@@ -58,7 +63,9 @@ export class Follows {
   #send(method, path, body) {
     this.#queue = this.#queue.then(async () => {
       try {
-        const res = await fetch(`/v1/me/${path}`, { method, headers: { authorization: `Bearer ${this.#identity}`, ...(body && { 'content-type': 'application/json' }) },
+        const res = await fetch(`/v1/me/${path}`,
+          { method, headers: { authorization: `Bearer ${this.#identity}`,
+          ...(body && { 'content-type': 'application/json' }) },
           body: body && JSON.stringify(body) });
         this.failed = !res.ok;
       } catch {

@@ -1,5 +1,5 @@
-// main.js: the live page. It asks REST which matches there are on a day, follows their competitions over one connection, and hands every change to the
-// cards, the detail and the phone.
+// main.js: the live page. It asks REST which matches there are on a day, follows their competitions
+// over one connection, and hands every change to the cards, the detail and the phone.
 import { Goalcast } from '../goalcast.js';
 import { List } from './cards.js';
 import { Detail } from './detail.js';
@@ -22,7 +22,8 @@ async function main() {
   page.home = () => { location.hash = page.day ? `d${page.day}` : ''; };
   page.select = (id) => { location.hash = `m${id}`; };
   page.shows = (match) => isOfDay(page, match);
-  const languageButtons = languages.map((code) => h('button', { type: 'button', lang: code, onclick: () => speak(page, code) }, code.toUpperCase()));
+  const languageButtons = languages.map((code) =>
+    h('button', { type: 'button', lang: code, onclick: () => speak(page, code) }, code.toUpperCase()));
   byId('languages').append(...languageButtons);
   page.languageButtons = languageButtons;
   readAddress(page);
@@ -54,7 +55,8 @@ async function main() {
 async function ask(path, failed) {
   for (let wait = 1000; ; wait = Math.min(wait * 2, 8000)) {
     try {
-      const res = await fetch(path, { headers: { accept: 'application/json' }, cache: 'no-cache', signal: AbortSignal.timeout(10_000) });
+      const res = await fetch(path,
+        { headers: { accept: 'application/json' }, cache: 'no-cache', signal: AbortSignal.timeout(10_000) });
       if (res.ok || res.status === 404) return res.ok ? await res.json() : undefined;
       throw new Error(`${path}: ${res.status}`);
     } catch (err) {
@@ -73,19 +75,22 @@ const dateOf = (time) => { // of this machine's day, "2026-05-17"
 // readAddress: #d2026-05-17 is another day than today, #m7 a match.
 function readAddress(page) {
   const day = /^#d(\d{4}-\d\d-\d\d)$/.exec(location.hash)?.[1];
-  if (day || !location.hash) page.day = day === dateOf(Date.now()) ? undefined : day; // behind a match stays the list from which it was opened
+  // behind a match stays the list from which it was opened
+  if (day || !location.hash) page.day = day === dateOf(Date.now()) ? undefined : day;
 }
 
 // chosen is the match in the address, 0 without.
 const chosen = () => Number(/^#m(\d+)$/.exec(location.hash)?.[1] ?? 0);
 
-// isOfDay says whether a match stands in the list: of today also what began yesterday and is on, or has just ended.
+// isOfDay says whether a match stands in the list: of today also what began yesterday and is on, or
+// has just ended.
 function isOfDay(page, match) {
   if (page.listed.has(match.id)) return true;
   const kickoff = Date.parse(match.kickoff);
   if (page.day) return dateOf(kickoff) === page.day;
   const hours = (Date.now() - kickoff) / 3600_000;
-  return dateOf(kickoff) === dateOf(Date.now()) || (hours > 0 && hours < (match.state === 'live' ? 36 : 6)) || (match.state === 'live' && !match.kickoff);
+  return dateOf(kickoff) === dateOf(Date.now()) || (hours > 0 && hours < (match.state === 'live' ? 36 : 6))
+    || (match.state === 'live' && !match.kickoff);
 }
 
 // move follows the address.
@@ -103,14 +108,15 @@ function move(page) {
   choose(page);
 }
 
-// findMatches asks for the day's matches and follows their competitions: soon again while there are none, else now and then, since a
-// competition may join the day.
+// findMatches asks for the day's matches and follows their competitions: soon again while there are
+// none, else now and then, since a competition may join the day.
 async function findMatches(page) {
   clearTimeout(page.search);
   const { day } = page;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const list = await ask(`/v1/matches?tz=${encodeURIComponent(zone)}${day ? `&date=${day}` : ''}`, () => {
-    if (page.day === day && !page.found?.date) page.found = { failed: true }; // else what is known is shown, and the status says the rest
+    // else what is known is shown, and the status says the rest
+    if (page.day === day && !page.found?.date) page.found = { failed: true };
     showEmpty(page);
   });
   if (page.day !== day) return; // another day was chosen meanwhile
@@ -134,7 +140,8 @@ function showEmpty(page) {
   if (!found || found.failed) texts.push(h('span', {}, t(found ? 'loadFailed' : 'loading')));
   else if (page.list.isEmpty) {
     const link = (name, date) => date && h('a', { href: `#d${date}` }, `${t(name)}: ${dayText(date)}`);
-    texts.push(h('span', {}, t(page.day ? 'noMatchesThen' : 'noMatches')), link('nextDay', found.next), link('lastDay', found.previous));
+    texts.push(h('span', {}, t(page.day ? 'noMatchesThen' : 'noMatches')), link('nextDay', found.next),
+      link('lastDay', found.previous));
   }
   const text = texts.filter(Boolean).map((el) => el.outerHTML).join();
   if (byId('empty').dataset.of === text) return; // nothing is announced for nothing
@@ -152,7 +159,9 @@ function showDay(page) {
 function changed(page, match) {
   page.list.show(match);
   showEmpty(page);
-  if (!chosen() && page.shows(match) && (page.selected === undefined || page.list.match(page.selected)?.state === 'finished')) choose(page); // nobody chose: go where the ball rolls
+  // nobody chose: go where the ball rolls
+  if (!chosen() && page.shows(match)
+    && (page.selected === undefined || page.list.match(page.selected)?.state === 'finished')) choose(page);
   if (page.selected === match.id) page.detail.show(match);
   if (page.shows(match)) page.phone?.known(match);
 }
@@ -182,7 +191,8 @@ function announcement(event, match, before) {
   return before ? '' : `${t('goal')}! ${score}. ${event.player?.name ?? ''} ${event.clock ?? ''}`;
 }
 
-// choose shows the match in the address; without one, on a wide screen, the first that has something to show.
+// choose shows the match in the address; without one, on a wide screen, the first that has
+// something to show.
 function choose(page) {
   const wanted = chosen();
   const id = wanted || page.list.favourite();
@@ -211,7 +221,8 @@ async function findMatch(page, id) {
   setTimeout(() => awaited() && findMatch(page, id), 5000);
 }
 
-// showStatus shows how the hub is connected. While it is not, or hears nothing itself, nobody knows what goes on: clocks stop, and are marked.
+// showStatus shows how the hub is connected. While it is not, or hears nothing itself, nobody knows
+// what goes on: clocks stop, and are marked.
 function showStatus(page, { status }) {
   const shown = navigator.onLine === false && status !== 'live' ? 'offline' : status;
   byId('status').dataset.status = shown;
@@ -226,7 +237,8 @@ function showNumbers() {
   const sorted = [...latencies].sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)];
   const parts = [h('span', {}, h('b', {}, String(eventCount)), ` ${t('events')}`)];
-  if (median !== undefined) parts.unshift(h('span', { id: 'latency' }, h('b', {}, `${Math.max(1, Math.round(median))} ms`), ` ${t('latency')}`));
+  if (median !== undefined) parts.unshift(h('span', { id: 'latency' },
+    h('b', {}, `${Math.max(1, Math.round(median))} ms`), ` ${t('latency')}`));
   byId('numbers').replaceChildren(...parts);
 }
 

@@ -1,5 +1,6 @@
-// The live page in a real browser before the real demo: what a customer would see. Needs GOALCAST_BIN, and Chromium (CHROMIUM, else /usr/bin/chromium).
-// Screenshots go to $GOALCAST_SCREENSHOTS, else to goalcast-screens in the machine's folder for temporary files.
+// The live page in a real browser before the real demo: what a customer would see. Needs
+// GOALCAST_BIN, and Chromium (CHROMIUM, else /usr/bin/chromium). Screenshots go to
+// $GOALCAST_SCREENSHOTS, else to goalcast-screens in the machine's folder for temporary files.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -43,14 +44,18 @@ async function open(options, url) {
     window.seen = { scores: {}, shift: 0, shifts: [], burst: { first: 0, last: 0, sum: 0 } };
     new PerformanceObserver((list) => { for (const e of list.getEntries()) {
       // Lists into which things come at the top move on purpose.
-      if (e.sources.every((s) => (s.node?.nodeType === 1 ? s.node : s.node?.parentElement)?.closest('.notes, .feed, .timeline'))) continue;
-      // As it is defined: the worst of the bursts of shifts, not their sum, which grows with the time that a test takes.
+      if (e.sources.every((s) =>
+        (s.node?.nodeType === 1 ? s.node : s.node?.parentElement)?.closest('.notes, .feed, .timeline'))) continue;
+      // As it is defined: the worst of the bursts of shifts, not their sum, which grows with the
+      // time that a test takes.
       const { burst } = window.seen;
-      if (e.startTime - burst.last > 1000 || e.startTime - burst.first > 5000) Object.assign(burst, { first: e.startTime, sum: 0 });
+      if (e.startTime - burst.last > 1000 || e.startTime - burst.first > 5000) Object.assign(burst,
+        { first: e.startTime, sum: 0 });
       burst.last = e.startTime;
       burst.sum += e.value;
       window.seen.shift = Math.max(window.seen.shift, burst.sum);
-      window.seen.shifts.push(`${e.value.toFixed(4)} at ${Math.round(e.startTime)} ms: ${e.sources.map((s) => s.node?.className || s.node?.nodeName)}`);
+      window.seen.shifts.push(`${e.value.toFixed(4)} at ${Math.round(e.startTime)} ms: ${e.sources.map((s) =>
+        s.node?.className || s.node?.nodeName)}`);
     } }).observe({ type: 'layout-shift', buffered: true });
     const look = () => {
       for (const card of document.querySelectorAll('.card')) {
@@ -77,8 +82,10 @@ test('the matches of the day appear, in order, and are live', async () => {
   await waitFor(page, () => document.querySelectorAll('.card').length === 8);
   await page.waitForSelector('#status[data-status=live]', wait);
   const { matches } = await fetch(`${demo.url}/v1/matches`).then((r) => r.json());
-  assert.deepEqual(await page.$$eval('.card', (cards) => cards.map((c) => Number(c.dataset.id))), matches.map((m) => m.id));
-  assert.deepEqual(await page.$$eval('.card .name', (names) => names.map((n) => n.textContent)), matches.flatMap((m) => [m.home.name, m.away.name]));
+  assert.deepEqual(await page.$$eval('.card', (cards) => cards.map((c) => Number(c.dataset.id))),
+    matches.map((m) => m.id));
+  assert.deepEqual(await page.$$eval('.card .name', (names) => names.map((n) => n.textContent)),
+    matches.flatMap((m) => [m.home.name, m.away.name]));
   await page.waitForSelector('#side:not([hidden]) .phone', wait);
 });
 
@@ -101,7 +108,9 @@ test('a score changes by itself; a goal taken back is shown so, and the score fa
 test('the phone shows the push of a goal and its withdrawal in the same place', async () => {
   const tag = await waitFor(page, () => document.querySelector('.push.replaced')?.dataset.tag);
   assert.equal(await page.locator(`.push[data-tag="${tag}"]`).count(), 1);
-  const cancelled = await waitFor(page, () => [...document.querySelectorAll('.push.replaced b')].map((b) => b.textContent).find((text) => /cancel/i.test(text)));
+  const cancelled = await waitFor(page,
+    () => [...document.querySelectorAll('.push.replaced b')].map((b) => b.textContent).find((text) =>
+    /cancel/i.test(text)));
   assert.ok(cancelled);
 });
 
@@ -111,10 +120,13 @@ test('a star follows a match, the hub knows it, and the star lets go', async () 
   const button = page.locator(`.card[data-id="${id}"] .star`);
   const follows = async () => {
     const identity = await page.evaluate(() => localStorage.getItem('goalcast.identity'));
-    return (await fetch(`${demo.url}/v1/me/follows`, { headers: { authorization: `Bearer ${identity}` } }).then((r) => r.json())).topics;
+    return (await fetch(`${demo.url}/v1/me/follows`,
+      { headers: { authorization: `Bearer ${identity}` } }).then((r) => r.json())).topics;
   };
   const until = async (has) => {
-    for (const end = Date.now() + 10_000; (await follows()).includes(`match:${id}`) !== has;) assert.ok(Date.now() < end, `the hub's follows: ${await follows()}`);
+    for (const end = Date.now() + 10_000; (await follows()).includes(`match:${id}`) !== has;) {
+      assert.ok(Date.now() < end, `the hub's follows: ${await follows()}`);
+    }
   };
   await button.click();
   assert.equal(await button.getAttribute('aria-pressed'), 'true');
@@ -138,7 +150,8 @@ test("the browser's own EventSource and the SDK's WebSocket get the same events 
       own.push(`${e.lastEventId} ${frame.event.id}#${frame.event.revision}`);
     });
     live.start();
-    for (const end = Date.now() + 40_000; (sdk.length < 8 || own.length < 8) && Date.now() < end;) await new Promise((done) => setTimeout(done, 100));
+    for (const end = Date.now() + 40_000; (sdk.length < 8 || own.length < 8)
+      && Date.now() < end;) await new Promise((done) => setTimeout(done, 100));
     live.stop();
     source.close();
     return { sdk, own };
@@ -160,7 +173,8 @@ test('the hub agrees to send prices as seldom as the SDK asks, over either trans
         const problems = [];
         const live = new Goalcast({ topics: ['match:1', 'odds:1'], transport, conflateMs });
         live.on('problem', (p) => problems.push(p.error));
-        const greeted = () => new Promise((done) => { const off = live.on('status', ({ status }) => status === 'live' && done(off())); });
+        const greeted = () => new Promise((done) => { const off = live.on('status',
+          ({ status }) => status === 'live' && done(off())); });
         const first = greeted();
         live.start();
         await first;
@@ -173,8 +187,10 @@ test('the hub agrees to send prices as seldom as the SDK asks, over either trans
   assert.deepEqual(agreed, ['websocket', 'eventsource'].flatMap((name) => [[name, 0], [name, 100], [name, 1500]]));
 });
 
-test('cut off in mid-match, an EventSource, a WebSocket and curl go on with their cursor and miss nothing', async () => {
-  const topic = `competition:${(await fetch(`${demo.url}/v1/matches`).then((r) => r.json())).matches[0].competition.id}`;
+test('cut off in mid-match, an EventSource, a WebSocket and curl go on with their cursor and miss nothing',
+  async () => {
+  const topic = `competition:${(await fetch(`${demo.url}/v1/matches`).then((r) =>
+    r.json())).matches[0].competition.id}`;
   const line = ({ cursor, event }) => `${cursor} ${event.id}#${event.revision}`;
   const got = { all: [], websocket: [], curl: [], eventsource: [] };
   let ended = false;
@@ -196,7 +212,8 @@ test('cut off in mid-match, an EventSource, a WebSocket and curl go on with thei
   };
   const poll = async () => {
     for (let since = ''; !ended;) {
-      const text = await new Promise((done) => execFile('curl', ['-s', '-f', `${wire.url}/v1/live?topics=${topic}&since=${since}&wait=2s`],
+      const text = await new Promise((done) =>
+        execFile('curl', ['-s', '-f', `${wire.url}/v1/live?topics=${topic}&since=${since}&wait=2s`],
         { maxBuffer: 16 << 20 }, (err, out) => done(err ? '' : out)));
       if (!text) { await new Promise((done) => setTimeout(done, 50)); continue; }
       const answer = JSON.parse(text);
@@ -217,7 +234,8 @@ test('cut off in mid-match, an EventSource, a WebSocket and curl go on with thei
   const running = [follow(demo.url, got.all), follow(wire.url, got.websocket), poll()];
   const more = async (n) => {
     const want = got.all.length + n;
-    for (const end = Date.now() + 60_000; got.all.length < want; await new Promise((done) => setTimeout(done, 50))) assert.ok(Date.now() < end, 'no events');
+    for (const end = Date.now() + 60_000; got.all.length < want; await new Promise((done) =>
+      setTimeout(done, 50))) assert.ok(Date.now() < end, 'no events');
   };
   await more(4);
   wire.cut();
@@ -225,16 +243,20 @@ test('cut off in mid-match, an EventSource, a WebSocket and curl go on with thei
   wire.mend();
   await more(6);
   const last = got.all.at(-1);
-  const caughtUp = async (list) => { for (const end = Date.now() + 30_000; !list().includes(last) && Date.now() < end;) await new Promise((done) => setTimeout(done, 50)); };
-  await Promise.all([caughtUp(() => got.websocket), caughtUp(() => got.curl), plain.waitForFunction((text) => window.own.includes(text), last, wait)]);
+  const caughtUp = async (list) => { for (const end = Date.now() + 30_000; !list().includes(last)
+    && Date.now() < end;) await new Promise((done) => setTimeout(done, 50)); };
+  await Promise.all([caughtUp(() => got.websocket), caughtUp(() => got.curl),
+    plain.waitForFunction((text) => window.own.includes(text), last, wait)]);
   got.eventsource = await plain.evaluate(() => { window.source.close(); return window.own; });
   ended = true;
   await Promise.all(running);
   await plain.context().close();
-  const begin = Math.max(...Object.values(got).map((list) => got.all.indexOf(list.find((text) => got.all.includes(text)))));
+  const begin = Math.max(...Object.values(got).map((list) =>
+    got.all.indexOf(list.find((text) => got.all.includes(text)))));
   const want = got.all.slice(begin, got.all.indexOf(last) + 1);
   assert.ok(want.length >= 10, `${want.length} events to compare`);
-  for (const [name, list] of Object.entries(got)) assert.deepEqual(list.slice(list.indexOf(want[0]), list.indexOf(last) + 1), want, name);
+  for (const [name, list] of Object.entries(got)) assert.deepEqual(list.slice(list.indexOf(want[0]),
+    list.indexOf(last) + 1), want, name);
 });
 
 // agrees waits until the page shows the score that REST tells, for every match.
@@ -243,8 +265,11 @@ async function agrees(one) {
   let told;
   for (const end = Date.now() + 20_000; Date.now() < end;) {
     const { matches } = await fetch(`${demo.url}/v1/matches`).then((r) => r.json());
-    told = Object.fromEntries(matches.filter((m) => m.state !== 'scheduled').map((m) => [m.id, `${m.score.home}-${m.score.away}`]));
-    shown = await one.evaluate((ids) => Object.fromEntries(ids.map((id) => [id, [...document.querySelectorAll(`.card[data-id="${id}"] .score`)].map((s) => s.textContent).join('-')])),
+    told = Object.fromEntries(matches.filter((m) => m.state !== 'scheduled').map((m) =>
+      [m.id, `${m.score.home}-${m.score.away}`]));
+    shown = await one.evaluate((ids) =>
+      Object.fromEntries(ids.map((id) =>
+      [id, [...document.querySelectorAll(`.card[data-id="${id}"] .score`)].map((s) => s.textContent).join('-')])),
       Object.keys(told));
     if (JSON.stringify(shown) === JSON.stringify(told)) return;
     await new Promise((done) => setTimeout(done, 50));
@@ -256,14 +281,17 @@ test('a cut connection is shown; after it the page is right again', async () => 
   wire.cut();
   await page.waitForSelector('#status[data-status=reconnecting]', wait);
   await page.screenshot({ path: join(screens, 'reconnecting-1440x900.png') });
-  const clocks = () => page.$$eval('.card[data-state=live] .clock', (all) => all.map((c) => `${c.textContent} ${getComputedStyle(c).outlineStyle}`));
+  const clocks = () => page.$$eval('.card[data-state=live] .clock',
+    (all) => all.map((c) => `${c.textContent} ${getComputedStyle(c).outlineStyle}`));
   const stopped = await clocks();
   await new Promise((done) => setTimeout(done, 3000)); // three minutes of eight matches pass unseen
   assert.deepEqual(await clocks(), stopped, 'clocks run on without the hub');
-  assert.ok(stopped.length > 0 && stopped.every((text) => text.endsWith(' dashed')), `stopped clocks are not marked: ${stopped}`);
+  assert.ok(stopped.length > 0 && stopped.every((text) => text.endsWith(' dashed')),
+    `stopped clocks are not marked: ${stopped}`);
   wire.mend();
   await page.waitForSelector('#status[data-status=live]', wait);
-  await waitFor(page, () => getComputedStyle(document.querySelector('.card[data-state=live] .clock')).outlineStyle === 'none');
+  await waitFor(page, () =>
+    getComputedStyle(document.querySelector('.card[data-state=live] .clock')).outlineStyle === 'none');
   await agrees(page);
 });
 
@@ -276,14 +304,17 @@ test('no network is shown; when it returns the page is back at once', async () =
 });
 
 test('on a phone: one column, nothing wider than the screen, a match and back', async () => {
-  const phone = await open({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, locale: 'nl-BE' }, wire.url);
+  const phone = await open({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true,
+    hasTouch: true, locale: 'nl-BE' }, wire.url);
   await phone.waitForSelector('.card[data-state=live]', wait);
   await phone.waitForSelector('#status[data-status=live]', wait);
   const fits = () => phone.evaluate(() => document.scrollingElement.scrollWidth <= innerWidth);
   assert.ok(await fits(), 'the list is wider than the screen');
   await phone.screenshot({ path: join(screens, 'list-390x844.png') });
-  const line = await phone.waitForSelector('.feed li.arrives .where', wait); // what happened just now, and in which match
-  const { text, shown, whole } = await line.evaluate((el) => ({ text: el.textContent, shown: el.clientWidth, whole: el.scrollWidth }));
+  // what happened just now, and in which match
+  const line = await phone.waitForSelector('.feed li.arrives .where', wait);
+  const { text, shown, whole } = await line.evaluate((el) =>
+    ({ text: el.textContent, shown: el.clientWidth, whole: el.scrollWidth }));
   assert.match(text, /\S \d+–\d+ \S/);
   assert.ok(shown > 150 && whole <= shown, `of the match "${text}" ${shown} of ${whole} px are shown`);
   await phone.tap('.card .open');
@@ -308,7 +339,8 @@ test('on a phone: one column, nothing wider than the screen, a match and back', 
 test('who wants no motion gets none, and sees the same', async () => {
   const calm = await open({ viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce' }, wire.url);
   await calm.waitForSelector('.card[data-state=live]', wait);
-  assert.equal(await calm.evaluate(() => getComputedStyle(document.querySelector('.status i')).animationIterationCount), '1');
+  assert.equal(await calm.evaluate(() =>
+    getComputedStyle(document.querySelector('.status i')).animationIterationCount), '1');
   await calm.context().close();
 });
 

@@ -189,7 +189,8 @@ test('subscribe and unsubscribe on the open socket, before hello, and in the nex
   live.subscribe('competition:9');
   live.unsubscribe('match:1');
   await until(() => first.received.length === 3);
-  assert.deepEqual(first.received, [{ type: 'subscribe', topics: ['team:7'], id: 's2' }, { type: 'subscribe', topics: ['competition:9'], id: 's3' },
+  assert.deepEqual(first.received,
+    [{ type: 'subscribe', topics: ['team:7'], id: 's2' }, { type: 'subscribe', topics: ['competition:9'], id: 's3' },
     { type: 'unsubscribe', topics: ['match:1'] }]);
   first.send(snapshot('e1-2', 'competition:9'));
   await until(() => live.cursor === 'e1-2');
@@ -198,7 +199,8 @@ test('subscribe and unsubscribe on the open socket, before hello, and in the nex
   assert.deepEqual([second.topics, second.since], [['team:7', 'competition:9'], 'e1-2']);
 });
 
-test('an event brings its match along: names and score are there before it, and nothing that was known is lost', async () => {
+test('an event brings its match along: names and score are there before it, and nothing that was known is lost',
+  async () => {
   const heard = listen({ topics: ['team:7'] });
   const visit = await hub.visit(0);
   visit.send(hello());
@@ -217,7 +219,8 @@ test('an event brings its match along: names and score are there before it, and 
   visit.send({ ...along, matches: [{ ...known, seq: 7, timeline: [] }] }); // once more, for somebody else's sake
   visit.send(goal(6));
   await until(() => heard.events.length === 2);
-  assert.deepEqual([live.matches.get(1).score.home, live.matches.get(1).lineups.length, live.topics], [2, 1, ['team:7']]);
+  assert.deepEqual([live.matches.get(1).score.home, live.matches.get(1).lineups.length, live.topics],
+    [2, 1, ['team:7']]);
 });
 
 test('what a competition snapshot leaves out stays', async () => {
@@ -226,7 +229,9 @@ test('what a competition snapshot leaves out stays', async () => {
   visit.send(hello());
   const [early, late] = [goal(2).event, goal(3, 2, 'cancelled').event];
   const review = { ...goal(4).event, kind: 'var', minute: 13 };
-  visit.send(snapshot('e1-1', 'match:1', { seq: 4, timeline: [early, { ...late, revision: 1, status: 'confirmed' }, review], lineups: [{ team: 11, players: [], event: 'x', revision: 1 }] }));
+  visit.send(snapshot('e1-1', 'match:1',
+    { seq: 4, timeline: [early, { ...late, revision: 1, status: 'confirmed' }, review],
+    lineups: [{ team: 11, players: [], event: 'x', revision: 1 }] }));
   visit.send(snapshot('e1-2', 'competition:9', { seq: 5, timeline: [early, late] }));
   await until(() => live.matches.get(1)?.seq === 5);
   const match = live.matches.get(1);
@@ -263,7 +268,9 @@ test('states as seldom as asked for: in the URL, on the open socket, before hell
   live.conflate(0); // changes nothing
   live.subscribe('team:7');
   await until(() => first.received.length === 3);
-  assert.deepEqual(first.received, [{ type: 'subscribe', topics: ['match:1'], conflate_ms: 2000 }, { type: 'subscribe', topics: ['match:1'], conflate_ms: 0 },
+  assert.deepEqual(first.received,
+    [{ type: 'subscribe', topics: ['match:1'], conflate_ms: 2000 },
+    { type: 'subscribe', topics: ['match:1'], conflate_ms: 0 },
     { type: 'subscribe', topics: ['team:7'], id: 's1' }]);
   first.end();
   assert.equal((await hub.visit(1)).query.get('conflate_ms'), null);
@@ -276,7 +283,8 @@ test('states as seldom as asked for: in the URL, on the open socket, before hell
   await until(() => live.cursor === 'e1-4');
   live.conflate(500);
   const fourth = await hub.visit(3);
-  assert.deepEqual([third.query.get('conflate_ms'), fourth.query.get('conflate_ms'), fourth.since], [null, '500', 'e1-4']);
+  assert.deepEqual([third.query.get('conflate_ms'), fourth.query.get('conflate_ms'), fourth.since],
+    [null, '500', 'e1-4']);
 });
 
 test('problems, messages, unknown frames and fields do not disturb; a frame that is no JSON does', async () => {
@@ -285,7 +293,9 @@ test('problems, messages, unknown frames and fields do not disturb; a frame that
   visit.send(hello({ surprise: 1 }));
   visit.send({ type: 'fireworks' });
   visit.send({ type: 'error', code: 'bad_topic', error: 'want match:' });
-  visit.send({ type: 'event', cursor: 'e1-1', event: { id: 'message:1', revision: 1, status: 'confirmed', kind: 'message', topics: ['match:1'], message: { a: 1 } } });
+  visit.send({ type: 'event', cursor: 'e1-1',
+    event: { id: 'message:1', revision: 1, status: 'confirmed', kind: 'message', topics: ['match:1'],
+    message: { a: 1 } } });
   await until(() => heard.events.length === 1);
   assert.deepEqual([heard.problems, live.matches.size, live.status], [['bad_topic'], 0, 'live']);
   visit.raw('{"type":');
@@ -346,7 +356,8 @@ const refusals = JSON.parse(readFileSync(new URL('../../../testdata/refusals.jso
 
 for (const transport of ['websocket', 'eventsource']) {
   for (const refusal of refusals) {
-    test(`refused by ${transport} because of ${refusal.code}: ${refusal.final ? 'told once, not tried again' : 'comes back when it was told to'}`, async () => {
+    test(`refused by ${transport} because of ${refusal.code}: ${refusal.final ? 'told once, not tried again'
+      : 'comes back when it was told to'}`, async () => {
       hub.refusal = refusal;
       const heard = listen({ transport, EventSource: SimpleEventSource, backoff: 1, random: () => 0 });
       if (refusal.final) {
@@ -393,7 +404,8 @@ test('no network is no refusal', async () => {
   await hub.visit(0);
 });
 
-test('cut again and again after its hello it comes back ever more seldom; after a connection that held it begins anew', async () => {
+test('cut again and again after its hello it comes back ever more seldom; after a connection that held it begins anew',
+  async () => {
   hub.onVisit = (visit) => { visit.send(hello()); setTimeout(() => visit.end(4008), 1); };
   const heard = listen({ backoff: 8, maxBackoff: 64, random: () => 0.5, settled: 200 });
   await hub.visit(5);
@@ -411,7 +423,8 @@ test('cut again and again after its hello it comes back ever more seldom; after 
 test('a hub that says "too slow" again and again is asked ever more seldom, one that drains as it says', async () => {
   let reason = 'too_slow';
   hub.onVisit = (visit) => { visit.send(hello()); visit.send({ type: 'bye', reason, retry: 5 }); };
-  const heard = listen({ transport: 'eventsource', EventSource: SimpleEventSource, backoff: 8, maxBackoff: 64, random: () => 1 });
+  const heard = listen({ transport: 'eventsource', EventSource: SimpleEventSource, backoff: 8, maxBackoff: 64,
+    random: () => 1 });
   await hub.visit(3);
   const waits = () => heard.status.filter((s) => s.status === 'reconnecting').map((s) => s.retry);
   assert.deepEqual(waits().slice(0, 3), [8, 16, 32]);
@@ -434,7 +447,8 @@ test('topics as one text, as a list, as a set', async () => {
   assert.throws(() => live.subscribe(null), /not null/);
 });
 
-test('a subscription that is refused is told with its topics and dropped, else the next connection would be refused; one that cannot be had now is asked for again', async () => {
+test('a subscription that is refused is told with its topics and dropped, else the next connection would be refused; '
+  + 'one that cannot be had now is asked for again', async () => {
   listen({ backoff: 4, random: () => 0 });
   const problems = [];
   live.on('problem', (p) => problems.push([p.code, p.topics, p.final]));
@@ -454,14 +468,17 @@ test('a subscription that is refused is told with its topics and dropped, else t
   assert.deepEqual((await hub.visit(1)).topics, ['match:1', 'match:3']);
 });
 
-test('WebSockets that break again and again after their hello are left for EventSource; those that the hub closes are not', async () => {
+test('WebSockets that break again and again after their hello are left for EventSource; '
+  + 'those that the hub closes are not', async () => {
   for (const [code, transport] of [[undefined, 'eventsource'], [4008, 'websocket']]) {
     const before = hub.visits.length;
-    hub.onVisit = (visit) => { visit.send(hello()); if (visit.query && visit.transport !== 'eventsource') setTimeout(() => visit.end(code), 1); };
+    hub.onVisit = (visit) => { visit.send(hello()); if (visit.query
+      && visit.transport !== 'eventsource') setTimeout(() => visit.end(code), 1); };
     listen({ backoff: 2, maxBackoff: 4, EventSource: SimpleEventSource });
     await hub.visit(before + 5);
     assert.equal(live.transport, transport);
-    if (transport === 'eventsource') assert.equal(hub.visits.slice(before, before + 5).filter((v) => v.transport === 'eventsource').length, 1);
+    if (transport === 'eventsource') assert.equal(hub.visits.slice(before,
+      before + 5).filter((v) => v.transport === 'eventsource').length, 1);
     live.stop();
   }
 });
@@ -476,5 +493,6 @@ test('a snapshot of a match that was not asked for comes along with its event, a
   visit.send(snapshot('e1-4', 'match:1', { seq: 3 })); // late, older than what is known
   visit.send(goal(6));
   await until(() => heard.events.length === 2);
-  assert.deepEqual([live.matches.get(1).home.name, live.matches.get(1).score, live.matches.get(1).seq], ['KVC Oosterveke', { home: 2, away: 0 }, 6]);
+  assert.deepEqual([live.matches.get(1).home.name, live.matches.get(1).score, live.matches.get(1).seq],
+    ['KVC Oosterveke', { home: 2, away: 0 }, 6]);
 });

@@ -1,5 +1,6 @@
-// Compression as clients really do it: npm's ws and Chromium unpack what the hub sends, each with its own window, beside a ws that agreed to no compression. All must have read
-// the same. Needs GOALCAST_BIN and Chromium (CHROMIUM, else /usr/bin/chromium).
+// Compression as clients really do it: npm's ws and Chromium unpack what the hub sends, each with
+// its own window, beside a ws that agreed to no compression. All must have read the same. Needs
+// GOALCAST_BIN and Chromium (CHROMIUM, else /usr/bin/chromium).
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
@@ -13,7 +14,8 @@ let topics;
 before(async () => {
   [demo, browser] = await Promise.all([
     startGoalcast('demo', ['--speed', '150', '--seed', '3', '--matches', '8', '--send-buffer', '4608']),
-    chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'] }),
+    chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'] }),
   ]);
   let matches = [];
   for (const end = Date.now() + 30_000; matches.length < 8;) {
@@ -21,7 +23,8 @@ before(async () => {
     ({ matches } = await fetch(`${demo.url}/v1/matches`).then((r) => r.json()));
     await sleep(50);
   }
-  topics = [...matches.slice(0, 3).flatMap((m) => [`match:${m.id}`, `odds:${m.id}`]), `competition:${matches[0].competition.id}`].join(',');
+  topics = [...matches.slice(0, 3).flatMap((m) => [`match:${m.id}`, `odds:${m.id}`]),
+    `competition:${matches[0].competition.id}`].join(',');
 });
 
 after(async () => {
@@ -31,7 +34,10 @@ after(async () => {
 
 const path = (since) => `/v1/live?topics=${topics}${since ? `&since=${since}` : ''}`;
 
-/** What was read: the text of each event by its cursor and revision, of each state by key and version. */
+/**
+ * What was read: the text of each event by its cursor and revision, of each state by key and
+ * version.
+ */
 class Reading {
   events = new Map();
   states = new Map();
@@ -43,7 +49,8 @@ class Reading {
     this.count++;
     this.cursor = frame.cursor ?? this.cursor;
     if (frame.type === 'event') this.#add(this.events, frame.cursor, text);
-    if (frame.type === 'state') this.#add(this.states, `${frame.state.topic} ${frame.state.key} ${frame.state.version}`, text);
+    if (frame.type === 'state') this.#add(this.states,
+      `${frame.state.topic} ${frame.state.key} ${frame.state.version}`, text);
   }
 
   #add(map, key, text) {
@@ -83,7 +90,8 @@ function assertSame(a, b, least) {
   assert.ok(common >= least, `${common} frames in common of ${a.count} and ${b.count}`);
   const cursors = [...a.events.keys()]; // in order
   const [from, to] = [b.events.keys().next().value, [...b.events.keys()].at(-1)];
-  assert.deepEqual([...b.events.keys()], cursors.slice(cursors.indexOf(from), cursors.indexOf(to) + 1), 'not the same events in the same order');
+  assert.deepEqual([...b.events.keys()], cursors.slice(cursors.indexOf(from), cursors.indexOf(to) + 1),
+    'not the same events in the same order');
 }
 
 test('npm ws, with the context it takes over by itself: pings, pauses, a return with the cursor', async () => {
@@ -146,7 +154,8 @@ test("Chromium's own WebSocket", async () => {
     socket.onmessage = (e) => texts.push(e.data);
     socket.onclose = (e) => { end = `closed ${e.code}`; };
     const events = () => texts.filter((t) => t.startsWith('{"type":"event"')).length;
-    for (const until = Date.now() + 60_000; events() < 30 && Date.now() < until && end === 'open';) await new Promise((done) => setTimeout(done, 50));
+    for (const until = Date.now() + 60_000; events() < 30 && Date.now() < until
+      && end === 'open';) await new Promise((done) => setTimeout(done, 50));
     const extensions = socket.extensions;
     const was = end;
     socket.close();

@@ -1,11 +1,13 @@
-// What browser tests run against: the real `goalcast demo` or `goalcast serve`, and a wire to it that can be cut.
+// What browser tests run against: the real `goalcast demo` or `goalcast serve`, and a wire to it
+// that can be cut.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const listen = (server, port = 0) => new Promise((done, fail) => server.once('error', fail).listen(port, '127.0.0.1', () => done(server.address().port)));
+const listen = (server, port = 0) =>
+  new Promise((done, fail) => server.once('error', fail).listen(port, '127.0.0.1', () => done(server.address().port)));
 
 async function freePort() {
   const server = net.createServer();
@@ -14,23 +16,31 @@ async function freePort() {
   return port;
 }
 
-export const chromiumOptions = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+export const chromiumOptions = { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'] };
 
 const secret = 'secret-of-the-browser-tests';
 
-/** What a provider shows to post to /feeds: a feed without a secret takes nothing from what may be a page. */
+/**
+ * What a provider shows to post to /feeds: a feed without a secret takes nothing from what may be a
+ * page.
+ */
 export const asProvider = { authorization: `Bearer ${secret}` };
 
 /** Starts $GOALCAST_BIN with a database of its own and waits until it answers. */
 export async function startGoalcast(command, flags = []) {
   const bin = process.env.GOALCAST_BIN;
-  if (!bin) throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
+  if (!bin) {
+    throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
+  }
   const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
-  const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`, '--database-url', `sqlite:${join(dir, 'demo.db')}`, '--feed-secrets', `opta=${secret},json=${secret}`, ...flags],
+  const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`,
+    '--database-url', `sqlite:${join(dir, 'demo.db')}`, '--feed-secrets', `opta=${secret},json=${secret}`, ...flags],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GOALCAST_FEEDS_OPEN: 'true' } });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output = (output + data).slice(-20_000); });
+  for (const stream of [child.stdout, child.stderr]) stream.on('data',
+    (data) => { output = (output + data).slice(-20_000); });
   const ended = new Promise((done) => child.once('exit', done));
   const stop = async () => {
     child.kill('SIGTERM');

@@ -18,7 +18,9 @@ export class ScriptedHub {
     this.#server.on('upgrade', (req, socket, head) => {
       if (this.refusal) {
         const body = problem(this.refusal);
-        socket.end(`HTTP/1.1 ${this.refusal.status} No\r\ncontent-type: application/problem+json\r\n${this.refusal.final ? '' : 'retry-after: 1\r\n'}content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
+        socket.end(`HTTP/1.1 ${this.refusal.status} No\r\ncontent-type: application/problem+json\r\n`
+          + `${this.refusal.final ? '' : 'retry-after: 1\r\n'}content-length: ${body.length}\r\n`
+          + `connection: close\r\n\r\n${body}`);
         this.#refused();
         return;
       }
@@ -56,7 +58,8 @@ export class ScriptedHub {
 
   #add(req, visit) {
     const query = new URL(req.url, 'http://hub').searchParams;
-    Object.assign(visit, { query, since: query.get('since'), topics: query.get('topics')?.split(',') ?? [], at: Date.now(), received: [] });
+    Object.assign(visit, { query, since: query.get('since'), topics: query.get('topics')?.split(',') ?? [],
+      at: Date.now(), received: [] });
     this.visits.push(visit);
     this.onVisit(visit);
     for (const done of this.#waiting.splice(0)) done();
@@ -64,7 +67,9 @@ export class ScriptedHub {
   }
 
   #socket(req, ws) {
-    const visit = this.#add(req, { send: (frame) => ws.send(JSON.stringify(frame)), raw: (text) => ws.send(text), end: (code) => (code ? ws.close(code) : ws.terminate()) });
+    const visit = this.#add(req,
+      { send: (frame) => ws.send(JSON.stringify(frame)), raw: (text) => ws.send(text),
+      end: (code) => (code ? ws.close(code) : ws.terminate()) });
     visit.transport = 'websocket';
     ws.on('message', (data) => {
       const frame = JSON.parse(data);
@@ -82,10 +87,13 @@ export class ScriptedHub {
       res.writeHead(404).end();
       return;
     }
-    const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After', 'cache-control': 'no-store' };
+    const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After',
+      'cache-control': 'no-store' };
     if (req.url.includes('check=1')) this.checks++;
     if (this.refusal && (this.refusal.final || req.url.includes('check=1'))) {
-      res.writeHead(this.refusal.status, { 'content-type': 'application/problem+json', ...cors, ...(!this.refusal.final && { 'retry-after': '1' }) }).end(problem(this.refusal));
+      res.writeHead(this.refusal.status,
+        { 'content-type': 'application/problem+json', ...cors,
+        ...(!this.refusal.final && { 'retry-after': '1' }) }).end(problem(this.refusal));
       if (!req.url.includes('check=1')) this.#refused();
       return;
     }
@@ -100,26 +108,31 @@ export class ScriptedHub {
       return;
     }
     const visit = this.#add(req, {
-      send: (frame) => res.write(`event: ${frame.type}\n${frame.type === 'event' ? `id: ${frame.cursor}\n` : ''}data: ${JSON.stringify(frame)}\n\n`),
+      send: (frame) => res.write(`event: ${frame.type}\n${frame.type === 'event' ? `id: ${frame.cursor}\n`
+        : ''}data: ${JSON.stringify(frame)}\n\n`),
       end: () => res.destroy(),
     });
     visit.transport = 'eventsource';
   }
 }
 
-const problem = ({ code, status }) => JSON.stringify({ type: 'about:blank', title: 'No', status, code, detail: `refused: ${code}`, request_id: 'abcdefgh' });
+const problem = ({ code, status }) =>
+  JSON.stringify({ type: 'about:blank', title: 'No', status, code, detail: `refused: ${code}`,
+  request_id: 'abcdefgh' });
 
 export const hello = (extra) => ({ type: 'hello', version: 1, ping: 25000, time: Date.now(), ...extra });
 
 export const goal = (offset, revision = 1, status = 'confirmed', extra = {}) => ({
   type: 'event', cursor: `e1-${offset}`, sent: Date.now(),
-  event: { id: `opta:${extra.id ?? offset}`, revision, status, kind: 'goal', seq: offset, match: 1, topics: ['match:1'], team: 11, period: 'first_half', minute: 12,
+  event: { id: `opta:${extra.id ?? offset}`, revision, status, kind: 'goal', seq: offset, match: 1,
+    topics: ['match:1'], team: 11, period: 'first_half', minute: 12,
     goal: { type: 'goal' }, times: { received: Date.now() - 9, published: Date.now() - 4 } },
 });
 
 export const snapshot = (cursor, topic = 'match:1', extra = {}) => ({
   type: 'snapshot', cursor, topic,
-  matches: [{ id: 1, seq: 0, competition: { id: 9 }, home: { id: 11, name: 'KVC Oosterveke' }, away: { id: 22, name: 'RFC Valmorin' },
+  matches: [{ id: 1, seq: 0, competition: { id: 9 }, home: { id: 11, name: 'KVC Oosterveke' },
+    away: { id: 22, name: 'RFC Valmorin' },
     state: 'scheduled', period: 'pre_match', score: { home: 0, away: 0 }, timeline: [], ...extra }],
 });
 
@@ -140,7 +153,8 @@ export class SimpleEventSource extends EventTarget {
       const parts = text.split('\n\n');
       text = parts.pop();
       for (const part of parts) {
-        const fields = Object.fromEntries(part.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+        const fields = Object.fromEntries(part.split('\n').map((line) =>
+          [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
         this.dispatchEvent(new MessageEvent(fields.event, { data: fields.data, lastEventId: fields.id ?? '' }));
       }
     }

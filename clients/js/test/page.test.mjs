@@ -1,4 +1,5 @@
-// The live page when there is little to show, or nothing: no matches, a match of another day, no hub. Needs GOALCAST_BIN, and Chromium.
+// The live page when there is little to show, or nothing: no matches, a match of another day, no
+// hub. Needs GOALCAST_BIN, and Chromium.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -27,7 +28,9 @@ async function open(options, hash = '', prepare = () => {}) {
   page.on('pageerror', (err) => problems.push(err.message));
   await page.addInitScript(() => {
     window.shifts = [];
-    new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.shifts.push(e.value); }).observe({ type: 'layout-shift', buffered: true });
+    new PerformanceObserver((list) => {
+      for (const e of list.getEntries()) if (!e.hadRecentInput) window.shifts.push(e.value);
+    }).observe({ type: 'layout-shift', buffered: true });
   });
   await prepare(page);
   await page.goto(hub.url + hash).catch(() => {});
@@ -39,20 +42,29 @@ async function open(options, hash = '', prepare = () => {}) {
   } };
 }
 
-const says = (page, selector, text) => page.waitForFunction(([s, t]) => document.querySelector(s)?.textContent.includes(t), [selector, text], wait);
+const says = (page, selector, text) =>
+  page.waitForFunction(([s, t]) => document.querySelector(s)?.textContent.includes(t), [selector, text], wait);
 const live = (page) => page.waitForSelector('#status[data-status=live]', wait);
 const ago = (hours) => new Date(Date.now() - hours * 3600_000).toISOString();
 
 async function post(match, kickoff, names) {
-  const res = await fetch(`${hub.url}/feeds/json`, { method: 'POST', headers: asProvider, body: JSON.stringify({ time: ago(0), match, fixture: { competition: { id: ids.competition, name: 'Sunday League' },
-    home: { id: ids.home, name: names[0] }, away: { id: ids.away, name: names[1] }, kickoff }, events: [{ id: `whistle-${match}`, kind: 'period', period: 'first_half', at: kickoff },
-    { id: `goal-${match}`, kind: 'goal', team: ids.home, player: { id: 9_000_000_101, name: 'Ida Fennick' }, period: 'first_half', minute: 27 }] }) });
+  const res = await fetch(`${hub.url}/feeds/json`,
+    { method: 'POST', headers: asProvider,
+    body: JSON.stringify({ time: ago(0), match, fixture: { competition: { id: ids.competition, name: 'Sunday League' },
+    home: { id: ids.home, name: names[0] }, away: { id: ids.away, name: names[1] }, kickoff },
+      events: [{ id: `whistle-${match}`, kind: 'period', period: 'first_half', at: kickoff },
+    { id: `goal-${match}`, kind: 'goal', team: ids.home, player: { id: 9_000_000_101, name: 'Ida Fennick' },
+      period: 'first_half', minute: 27 }] }) });
   assert.equal(res.status, 200, await res.text());
-  for (const end = Date.now() + 10_000; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) assert.ok(Date.now() < end, 'the match does not come');
+  for (const end = Date.now() + 10_000; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) {
+    assert.ok(Date.now() < end, 'the match does not come');
+  }
 }
 
 test('without matches it is live, says so, and shows one that appears; what there is stays where it is', async () => {
-  const both = await Promise.all([open(desktop), open(phone, '', (page) => page.route('**/v1/matches*', async (route) => { // a slow network
+  // a slow network
+  const both = await Promise.all([open(desktop),
+    open(phone, '', (page) => page.route('**/v1/matches*', async (route) => {
     await new Promise((done) => setTimeout(done, 400));
     await route.continue();
   }))]);
@@ -62,7 +74,8 @@ test('without matches it is live, says so, and shows one that appears; what ther
   }
   const old = new Date(Date.now() - 100 * 86_400_000).toISOString();
   await post(ids.match, old, ['Millpond Athletic', 'Quarry Town']);
-  const { page: other, close: closeOther } = await open({ ...desktop, timezoneId: 'Asia/Tokyo' }); // what was said of our own day is believed for some seconds
+  // what was said of our own day is believed for some seconds
+  const { page: other, close: closeOther } = await open({ ...desktop, timezoneId: 'Asia/Tokyo' });
   await says(other, '#empty', 'Last matches');
   assert.equal(await other.locator('.card').count(), 0, 'a match of another day stands under today');
   await other.click('#empty a'); // the day of that match
@@ -79,7 +92,8 @@ test('without matches it is live, says so, and shows one that appears; what ther
   }
 });
 
-test('a link to a match of another day shows it, whoever wants all matches gets there, and a clock that nobody stopped does not run for months', async () => {
+test('a link to a match of another day shows it, whoever wants all matches gets there, '
+  + 'and a clock that nobody stopped does not run for months', async () => {
   for (const options of [desktop, phone]) {
     const { page, close } = await open(options, `#m${ids.match}`);
     await says(page, '.detail .hero', 'Millpond Athletic');
@@ -102,7 +116,8 @@ test('a link to no match says so', async () => {
 test('a first load that fails says so, and is tried again', async () => {
   for (const path of ['**/v1/matches?*', '**/page/config.json']) {
     let fails = true;
-    const { page, close } = await open(phone, '', (one) => one.route(path, (route) => (fails ? route.fulfill({ status: 503, body: '' }) : route.continue())));
+    const { page, close } = await open(phone, '',
+      (one) => one.route(path, (route) => (fails ? route.fulfill({ status: 503, body: '' }) : route.continue())));
     await says(page, '#empty', 'cannot be loaded. Trying again');
     fails = false;
     await page.waitForSelector('.card', wait);
@@ -113,7 +128,8 @@ test('a first load that fails says so, and is tried again', async () => {
 
 test('a page whose parts do not come says so, and comes back', async () => {
   let fails = true;
-  const { page, close } = await open(phone, '', (one) => one.route('**/reducer.js', (route) => (fails ? route.abort() : route.continue())));
+  const { page, close } = await open(phone, '',
+    (one) => one.route('**/reducer.js', (route) => (fails ? route.abort() : route.continue())));
   await says(page, '#empty', 'cannot be loaded. Trying again');
   fails = false;
   await page.waitForSelector('.card', wait);

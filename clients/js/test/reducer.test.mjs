@@ -26,7 +26,8 @@ for (const name of files) {
       assert.deepEqual(comparable(next), comparable(snapshots[i]), `after event ${i}, ${event.id}#${event.revision}`);
       s = next;
     });
-    // From the hub's JSON, in any order: the same in the end. Other matches' events settle which match it is, so they stay out.
+    // From the hub's JSON, in any order: the same in the end. Other matches' events settle which
+    // match it is, so they stay out.
     const ours = events.filter((e) => e.kind !== 'message' && e.match === s.id);
     for (let round = 0; round < 30; round++) {
       let mixed = emptySnapshot();
@@ -70,6 +71,7 @@ test('every kind of event that has a place in the timeline is told', () => {
   for (const kind of told) assert.ok(events.some((event) => event.kind === kind), `no file has a ${kind}`);
   for (const event of events.filter((e) => kinds[e.kind] && tellable(e))) {
     const { title, text } = tell(event);
-    for (const word of [title, text].join(' ').split(/[ :·]+/)) assert.ok(!/_/.test(word), `${event.kind}: ${word} is no word`);
+    for (const word of [title, text].join(' ').split(/[ :·]+/)) assert.ok(!/_/.test(word),
+      `${event.kind}: ${word} is no word`);
   }
 });

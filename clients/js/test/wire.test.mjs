@@ -1,4 +1,5 @@
-// Every frame that the hub's golden files show is understood. The files are written by a test of the hub.
+// Every frame that the hub's golden files show is understood. The files are written by a test of
+// the hub.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -21,7 +22,8 @@ class HandSocket extends EventTarget {
   receive(text) { this.dispatchEvent(new MessageEvent('message', { data: text })); }
 }
 
-test('the files show a frame of each type that a hub sends', { skip: !there && !process.env.CI && 'no testdata/wire here' }, () => {
+test('the files show a frame of each type that a hub sends',
+  { skip: !there && !process.env.CI && 'no testdata/wire here' }, () => {
   const types = new Set(files.map((name) => JSON.parse(readFileSync(new URL(name, dir))).type));
   for (const type of frameTypes.hub) assert.ok(types.has(type), `none of type ${type} among ${files}`);
 });
@@ -30,9 +32,11 @@ for (const name of files) {
   test(`wire: ${name}`, () => {
     const text = readFileSync(new URL(name, dir), 'utf8').trim();
     const frame = JSON.parse(text);
-    const live = new Goalcast({ url: 'http://hub.test', topics: ['match:1'], WebSocket: HandSocket, random: () => 0.5 });
+    const live = new Goalcast({ url: 'http://hub.test', topics: ['match:1'], WebSocket: HandSocket,
+      random: () => 0.5 });
     const heard = [];
-    for (const what of ['status', 'event', 'match', 'state', 'reset', 'problem']) live.on(what, (detail) => heard.push([what, detail]));
+    for (const what of ['status', 'event', 'match', 'state', 'reset', 'problem']) live.on(what,
+      (detail) => heard.push([what, detail]));
     live.start();
     const socket = HandSocket.last;
     if (frame.type !== 'hello') socket.receive('{"type":"hello","version":1,"ping":25000}');
@@ -54,7 +58,8 @@ for (const name of files) {
         break;
       case 'state': assert.deepEqual(told('state')[0].value, frame.state.value); break;
       case 'reset': assert.equal(told('reset')[0].reason, frame.reason); break;
-      case 'stale': assert.equal(live.status === 'closed' && told('status')[0]?.status, frame.stale ? 'stale' : 'closed'); break;
+      case 'stale': assert.equal(live.status === 'closed' && told('status')[0]?.status,
+        frame.stale ? 'stale' : 'closed'); break;
       case 'error': assert.equal(told('problem')[0].code, frame.code); break;
       case 'bye': assert.equal(told('status')[0].retry, frame.retry ?? 250); break;
       case 'pong': assert.ok(Number.isFinite(live.clockOffset ?? 0)); break;
