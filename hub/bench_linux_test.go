@@ -20,7 +20,8 @@ import (
 	"goalcast/hub"
 )
 
-// crowd is many viewers who only count the bytes they get: plain sockets on an epoll of their own, so that they cost little beside the hub.
+// crowd is many viewers who only count the bytes they get: plain sockets on an epoll of their own,
+// so that they cost little beside the hub.
 type crowd struct {
 	epoll int
 	fds   []int
@@ -116,8 +117,9 @@ func (c *crowd) await(tb testing.TB, want int64) {
 	}
 }
 
-// BenchmarkFanout publishes to viewers of one match. Ops are events; "single" waits for each to arrive everywhere, "burst" publishes all at
-// once. The crowd reads in the same process and takes its share of the time and none of the allocations.
+// BenchmarkFanout publishes to viewers of one match. Ops are events; "single" waits for each to
+// arrive everywhere, "burst" publishes all at once. The crowd reads in the same process and takes
+// its share of the time and none of the allocations.
 func BenchmarkFanout(b *testing.B) {
 	for _, conns := range []int{100, 1000, 5000} {
 		for _, mode := range []string{"single", "burst"} {
@@ -148,7 +150,8 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
-// probe sends one event and tells how many bytes it is for a viewer; those after it are as long, since their ids and cursors are.
+// probe sends one event and tells how many bytes it is for a viewer; those after it are as long,
+// since their ids and cursors are.
 func probe(b *testing.B, w *world, c *crowd, conns int) int64 {
 	w.mu.Lock()
 	w.offset = 1_000_000 // so that all have as many digits
@@ -172,7 +175,8 @@ func probe(b *testing.B, w *world, c *crowd, conns int) int64 {
 	return size
 }
 
-// TestIdleMemory measures what an idle viewer with three topics costs. It needs a process of its own: run it with GOALCAST_MEASURE=9000.
+// TestIdleMemory measures what an idle viewer with three topics costs. It needs a process of its
+// own: run it with GOALCAST_MEASURE=9000.
 func TestIdleMemory(t *testing.T) {
 	count, _ := strconv.Atoi(os.Getenv("GOALCAST_MEASURE"))
 	if count == 0 {

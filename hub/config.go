@@ -10,17 +10,19 @@ import (
 	"goalcast/hub/shard"
 )
 
-// Config holds the hub's limits. The zero value is the default of every field; where 0 means "no limit" it says so.
+// Config holds the hub's limits. The zero value is the default of every field; where 0 means "no
+// limit" it says so.
 type Config struct {
 	Shards   int  // goroutines that own connections; default GOMAXPROCS
 	Portable bool // give each connection a goroutine instead of taking its descriptor: what is done anyway for TLS, HTTP/2 and other systems
 
-	// Origins are the patterns (path.Match) of web pages that may connect: "example.com", "*.example.com", "https://example.com", an app's
-	// "capacitor://localhost", and "null" for pages from files and sandboxes. Empty:
-	// any page may, since nothing here depends on cookies.
+	// Origins are the patterns (path.Match) of web pages that may connect: "example.com",
+	// "*.example.com", "https://example.com", an app's "capacitor://localhost", and "null" for
+	// pages from files and sandboxes. Empty: any page may, since nothing here depends on cookies.
 	Origins []string
-	// Authorize says who may follow what; nil: everybody everything. It is asked once before the handshake and once for each later
-	// subscription, then with a copy of the request. An error is answered with 403, or an error frame.
+	// Authorize says who may follow what; nil: everybody everything. It is asked once before the
+	// handshake and once for each later subscription, then with a copy of the request. An error is
+	// answered with 403, or an error frame.
 	Authorize func(*http.Request, []goalcast.Topic) error
 	// ClientIP names the address a connection counts for; nil: the peer's. Set it behind a proxy.
 	ClientIP func(*http.Request) string
@@ -29,7 +31,7 @@ type Config struct {
 	RingBytes int // and bytes; default 64 MB
 	MaxReplay int // events that one of them is sent at most; default 5,000; who missed more gets a reset and snapshots, which are shorter
 
-	MaxPending    int           // bytes of events that may wait for one connection that takes nothing; default 256 kB; over it: close 4008. See lags
+	MaxPending    int           // bytes of events that may wait for one connection that takes nothing; default 256 kB; over it: close 4008
 	MaxTopics     int           // topics per connection; default 100
 	MessageRate   float64       // frames per second from one client; default 20; over it: close 1008
 	MessageBurst  int           // at once; default two seconds' worth, at most 600
@@ -37,7 +39,7 @@ type Config struct {
 	MaxConns      int           // connections of this process; 0: no limit; over it: 503
 	MaxConnsPerIP int           // connections per address; 0: no limit (mobile carriers put thousands behind one); over it: 503
 	HandshakeRate float64       // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
-	HandshakeMax  int           // burst of that; default one second's worth
+	HandshakeMax  int           // of these, at once; default one second's worth
 	JoinTimeout   time.Duration // how long a viewer waits for a match to be read from the database; default 5 s; over it: 503
 	MaxWait       time.Duration // longest long poll; default 55 s, below the 60 s at which many proxies give up
 
@@ -50,7 +52,7 @@ type Config struct {
 	DeflateMin int  // bytes of a frame from which on it is compressed; default 128: of less, little can be saved
 
 	StateInterval time.Duration // a topic's new states are sent at most this often; default 100 ms
-	StateShare    float64       // part of a shard's time that goes into states at most, 0 to 1; default 0.33; rounds are further apart if they would take more
+	StateShare    float64       // part of a shard's time that goes into states at most, 0 to 1; default 0.33; flushes are further apart if they would take more
 	MaxStates     int           // keys of one topic; default 2,000; more are dropped
 	FollowLinger  time.Duration // how long the states of a topic without viewers are still listened to; default 5 s
 
@@ -89,8 +91,9 @@ func (c Config) WithDefaults() Config {
 // shard is what shards are told.
 func (c Config) shard() shard.Config {
 	return shard.Config{
-		Shards: c.Shards, MaxPending: c.MaxPending, MaxTopics: c.MaxTopics, MessageRate: c.MessageRate, MessageBurst: c.MessageBurst,
-		MaxMessage: c.MaxMessage, PingInterval: c.PingInterval, MaxUnanswered: c.MaxUnanswered, WriteTimeout: c.WriteTimeout,
+		Shards: c.Shards, MaxPending: c.MaxPending, MaxTopics: c.MaxTopics,
+		MessageRate: c.MessageRate, MessageBurst: c.MessageBurst, MaxMessage: c.MaxMessage,
+		PingInterval: c.PingInterval, MaxUnanswered: c.MaxUnanswered, WriteTimeout: c.WriteTimeout,
 		SendBuffer: c.SendBuffer, StateInterval: c.StateInterval, StateShare: c.StateShare, RetrySpread: c.RetrySpread,
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"goalcast/hub"
 )
 
-// TestConflate plays prices much faster than viewers asked for them: they come no more often than that, the last one comes, and a goal
-// waits for none of it.
+// TestConflate plays prices much faster than viewers asked for them: they come no more often than
+// that, the last one comes, and a goal waits for none of it.
 func TestConflate(t *testing.T) {
 	for _, e := range engines {
 		for _, kind := range []string{"gobwas", "deflate", "context", "sse"} {
@@ -67,7 +67,8 @@ func TestConflate(t *testing.T) {
 	}
 }
 
-// TestConflateHoldsNoEvent has a price held back for a minute: a goal comes before it, and so does it itself once the viewer asks for all again.
+// TestConflateHoldsNoEvent has a price held back for a minute: a goal comes before it, and so does
+// it itself once the viewer asks for all again.
 func TestConflateHoldsNoEvent(t *testing.T) {
 	for _, e := range engines[:2] {
 		t.Run(e.name, func(t *testing.T) {
@@ -120,7 +121,8 @@ func TestConflateHoldsNoEvent(t *testing.T) {
 	}
 }
 
-// TestConflateIsChecked refuses intervals that make no sense and never promises a shorter one than its own.
+// TestConflateIsChecked refuses intervals that make no sense and never promises a shorter one than
+// its own.
 func TestConflateIsChecked(t *testing.T) {
 	n := start(t, newWorld(), hub.Config{}, false)
 	for text, want := range map[string]int{"-1": 400, "60001": 400, "1s": 400, "99999999999999999999": 400, "0": 200, "60000": 200, "": 200} {

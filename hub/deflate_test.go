@@ -23,13 +23,15 @@ import (
 	"goalcast/hub"
 )
 
-// dialDeflate is a viewer over a WebSocket that negotiates compression, each message for itself, and also compresses what it says.
+// dialDeflate is a viewer over a WebSocket that negotiates compression, each message for itself,
+// and also compresses what it says.
 func dialDeflate(t testing.TB, n *node, q url.Values) viewer {
 	t.Helper()
 	return dialCompressed(t, n, q, websocket.CompressionNoContextTakeover)
 }
 
-// dialContext is one that keeps what it was sent, so that later messages may refer to it, as browsers do.
+// dialContext is one that keeps what it was sent, so that later messages may refer to it, as
+// browsers do.
 func dialContext(t testing.TB, n *node, q url.Values) viewer {
 	t.Helper()
 	return dialCompressed(t, n, q, websocket.CompressionContextTakeover)
@@ -57,7 +59,8 @@ const (
 	alone    = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 )
 
-// TestDeflateOffers shakes hands with what clients offer: browsers, other libraries, and what makes no sense.
+// TestDeflateOffers shakes hands with what clients offer: browsers, other libraries, and what makes
+// no sense.
 func TestDeflateOffers(t *testing.T) {
 	n := start(t, newWorld(), hub.Config{}, false)
 	off := start(t, newWorld(), hub.Config{NoDeflate: true}, false)
@@ -162,8 +165,8 @@ func (d deflating) next(t *testing.T) (raw, plain ws.Frame) {
 
 func second(_, f ws.Frame) []byte { return f.Payload }
 
-// TestDeflateFrames looks at frames of all sizes: short ones are plain, long ones shorter than they were, all of them right and, to two
-// viewers, the same bytes.
+// TestDeflateFrames looks at frames of all sizes: short ones are plain, long ones shorter than they
+// were, all of them right and, to two viewers, the same bytes.
 func TestDeflateFrames(t *testing.T) {
 	for _, e := range engines[:2] {
 		t.Run(e.name, func(t *testing.T) {
@@ -327,7 +330,8 @@ func TestDeflateFromClient(t *testing.T) {
 	}
 }
 
-// TestClientsDoOtherwiseThanAgreed: what a client does that it did not agree to, or that it agreed not to do, ends nothing as long as it can be understood.
+// TestClientsDoOtherwiseThanAgreed: what a client does that it did not agree to, or that it agreed
+// not to do, ends nothing as long as it can be understood.
 func TestClientsDoOtherwiseThanAgreed(t *testing.T) {
 	const messages = 12
 	frame := func(op ws.OpCode, fin, packed bool, payload []byte) []byte {

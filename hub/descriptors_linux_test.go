@@ -15,7 +15,8 @@ import (
 	"goalcast/hub"
 )
 
-// asFullHub makes the test's own binary a hub that may open few files; its standard input plays goals.
+// asFullHub makes the test's own binary a hub that may open few files; its standard input plays
+// goals.
 const asFullHub = "GOALCAST_TEST_FULL_HUB"
 
 // TestFullHub is not a test: it is the process that TestOutOfDescriptors starts.
@@ -38,8 +39,8 @@ func TestFullHub(t *testing.T) {
 	}
 }
 
-// TestOutOfDescriptors has a hundred viewers come to a hub that can open forty files. Those who got in are served as ever, the hub takes
-// no harm, and when some leave others get in.
+// TestOutOfDescriptors has a hundred viewers come to a hub that can open forty files. Those who got
+// in are served as ever, the hub takes no harm, and when some leave others get in.
 func TestOutOfDescriptors(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestFullHub$", "-test.v")
 	child.Env = append(os.Environ(), asFullHub+"=1")

@@ -21,7 +21,8 @@ import (
 	"goalcast/hub/shard"
 )
 
-// Hub sends what comes over the bus to the viewers of this process. It is the bus's goalcast.Listener and the handler of GET /v1/live.
+// Hub sends what comes over the bus to the viewers of this process. It is the bus's
+// goalcast.Listener and the handler of GET /v1/live.
 type Hub struct {
 	cfg      Config
 	board    *board.Board
@@ -40,8 +41,9 @@ type Hub struct {
 	refreshs chan struct{}  // holds one token: a reset waits to be told to viewers
 	waiting  atomic.Int64   // topics whose viewers wait for a refresh; of the refresh under way
 
-	// mu is the order of things: under it an event gets its place in the ring, on the board and in every inbox, and a join, with mu held
-	// for reading, its snapshots or replay and its place in one inbox.
+	// mu is the order of things: under it an event gets its place in the ring, on the board and in
+	// every inbox, and a join, with mu held for reading, its snapshots or replay and its place in
+	// one inbox.
 	mu       sync.RWMutex
 	ring     ring
 	seq      uint64
@@ -53,19 +55,22 @@ type Hub struct {
 	resets   uint64          // counts resets
 	resetAt  goalcast.Cursor // of the last reset
 	resetFor goalcast.Reason // why
-	// Cursors above resetAt and up to unsettled are not taken, see settleTime. Until settles that is all of them.
+	// Cursors above resetAt and up to unsettled are not taken, see settleTime. Until settles that
+	// is all of them.
 	unsettled uint64
 	settles   time.Time
 	parked    []parked      // events that wait for the match of the first; see park.go
 	unpark    chan struct{} // holds one token while there are any
 }
 
-// New makes a hub. It takes no connections before Run. The bus may be nil, then there are no states.
+// New makes a hub. It takes no connections before Run. The bus may be nil, then there are no
+// states.
 func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prometheus.Registerer) *Hub {
 	cfg = cfg.WithDefaults()
 	h := &Hub{
 		cfg: cfg, board: b, log: log,
-		limits:   limits.New(limits.Config{Conns: cfg.MaxConns, ConnsPerAddress: cfg.MaxConnsPerIP, Rate: cfg.HandshakeRate, Burst: cfg.HandshakeMax}),
+		limits: limits.New(limits.Config{
+			Conns: cfg.MaxConns, ConnsPerAddress: cfg.MaxConnsPerIP, Rate: cfg.HandshakeRate, Burst: cfg.HandshakeMax}),
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
 		refreshs: make(chan struct{}, 1),
 		turn:     make(chan struct{}),
@@ -76,7 +81,8 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 		h.deflater = frame.NewDeflater(cfg.DeflateMin)
 		h.deflater.Earlier = h.earlier
 	}
-	h.follow = follow.New(bus, follow.Config{Shards: cfg.Shards, MaxStates: cfg.MaxStates, Linger: cfg.FollowLinger, Timeout: cfg.JoinTimeout,
+	h.follow = follow.New(bus, follow.Config{
+		Shards: cfg.Shards, MaxStates: cfg.MaxStates, Linger: cfg.FollowLinger, Timeout: cfg.JoinTimeout,
 		Deflater: h.deflater, Changed: h.statesChanged, Lacks: b.Lacks}, log)
 	h.ring.restart(goalcast.Cursor{})
 	for i := range cfg.Shards {
@@ -86,7 +92,8 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 	return h
 }
 
-// Run serves connections until the context ends, then drops those that are left; Drain first. It returns when all has ended. A hub runs once.
+// Run serves connections until the context ends, then drops those that are left; Drain first. It
+// returns when all has ended. A hub runs once.
 func (h *Hub) Run(ctx context.Context) error {
 	for i, s := range h.shards {
 		if err := s.Open(); err != nil {
@@ -162,8 +169,9 @@ func (h *Hub) Ready() error {
 	return nil
 }
 
-// freshFor is how long ago an event may have been put on the bus for viewers to be sent it while the hub, reset in mid-stream, reads what the
-// bus has. Older ones are history, which the refresh brings.
+// freshFor is how long ago an event may have been put on the bus for viewers to be sent it while
+// the hub, reset in mid-stream, reads what the bus has. Older ones are history, which the refresh
+// brings.
 const freshFor = time.Minute
 
 // Event sends an event to those who follow one of its topics; part of goalcast.Listener.
@@ -213,8 +221,8 @@ func (h *Hub) statesChanged(table *follow.Table) {
 	}
 }
 
-// Stale tells viewers that nothing new can be known, or can be again; part of goalcast.Listener. After a Reset it also says, with false, that
-// what came since is all the history that there is.
+// Stale tells viewers that nothing new can be known, or can be again; part of goalcast.Listener.
+// After a Reset it also says, with false, that what came since is all the history that there is.
 func (h *Hub) Stale(stale bool) {
 	h.board.Stale(stale)
 	h.mu.Lock()
@@ -240,8 +248,9 @@ func (h *Hub) turnLocked() {
 	h.turn = make(chan struct{})
 }
 
-// awaitHistory waits until the hub has read what the bus has: before that it would take the cursors of those who missed nothing for unknown, and history
-// for news. While the bus is silent it does not wait. ErrUnavailable: not until ctx ended.
+// awaitHistory waits until the hub has read what the bus has: before that it would take the cursors
+// of those who missed nothing for unknown, and history for news. While the bus is silent it does
+// not wait. ErrUnavailable: not until ctx ended.
 func (h *Hub) awaitHistory(ctx context.Context) error {
 	for {
 		h.mu.RLock()
@@ -258,7 +267,8 @@ func (h *Hub) awaitHistory(ctx context.Context) error {
 	}
 }
 
-// Reset forgets what was derived from events. Viewers are refreshed when the bus's history is read; part of goalcast.Listener.
+// Reset forgets what was derived from events. Viewers are refreshed when the bus's history is read;
+// part of goalcast.Listener.
 func (h *Hub) Reset(c goalcast.Cursor) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -267,7 +277,8 @@ func (h *Hub) Reset(c goalcast.Cursor) {
 	h.caught = false
 }
 
-// resetLocked begins a stream: no cursor is handed out from here on, until refreshLocked finds nobody to be refreshed, or all are refreshed.
+// resetLocked begins a stream: no cursor is handed out from here on, until refreshLocked finds
+// nobody to be refreshed, or all are refreshed.
 func (h *Hub) resetLocked(c goalcast.Cursor) {
 	h.heard = true
 	h.resetFor = goalcast.ResetGap
@@ -299,8 +310,8 @@ func (h *Hub) refreshLocked() {
 	}
 }
 
-// told is the cursor that may be handed out now: none while viewers wait for a refresh. Any node may be asked to go on from a cursor, and only
-// who has all that it stands for may have it.
+// told is the cursor that may be handed out now: none while viewers wait for a refresh. Any node
+// may be asked to go on from a cursor, and only who has all that it stands for may have it.
 func (h *Hub) told() goalcast.Cursor {
 	if h.ring.broken {
 		return goalcast.Cursor{}
@@ -308,9 +319,11 @@ func (h *Hub) told() goalcast.Cursor {
 	return h.ring.cursor()
 }
 
-// settleTime is how long after a reset in mid-stream the cursors of events that come in that time are not to be trusted: not then, and never. Nodes hand none
-// out before they have refreshed their viewers; but an older version does, and not all notice the loss at the same moment. Long polls are left out:
-// their answers have a cursor of their own, which was always right, and they would be told the same again and again.
+// settleTime is how long after a reset in mid-stream the cursors of events that come in that time
+// are not to be trusted: not then, and never. Nodes hand none out before they have refreshed their
+// viewers; but an older version does, and not all notice the loss at the same moment. Long polls
+// are left out: their answers have a cursor of their own, which was always right, and they would be
+// told the same again and again.
 const settleTime = 3 * time.Second
 
 // outcome says how a viewer's request to resume ends.
@@ -318,7 +331,8 @@ func (h *Hub) outcome(v *viewer) goalcast.Reason {
 	switch {
 	case v.bad != "":
 		return v.bad
-	case v.transport != shard.Poll && v.since.Epoch == h.ring.epoch && v.since.Offset > h.resetAt.Offset && v.since.Offset <= h.unsettled:
+	case v.transport != shard.Poll && v.since.Epoch == h.ring.epoch &&
+		v.since.Offset > h.resetAt.Offset && v.since.Offset <= h.unsettled:
 		return goalcast.ResetRefresh
 	}
 	return h.ring.outcome(v.since, v.topics, h.cfg.MaxReplay)
@@ -340,8 +354,9 @@ func (h *Hub) postAll(o shard.Op) {
 	}
 }
 
-// Drain says goodbye to all viewers, spread over the time until the context's deadline, or over DrainTime. New ones are refused from
-// now on. It returns when none is left or the context ends; then Run's context may be ended.
+// Drain says goodbye to all viewers, spread over the time until the context's deadline, or over
+// DrainTime. New ones are refused from now on. It returns when none is left or the context ends;
+// then Run's context may be ended.
 func (h *Hub) Drain(ctx context.Context) error {
 	h.draining.Store(true)
 	span := h.cfg.DrainTime

@@ -20,7 +20,8 @@ func (w *world) kickOff(id goalcast.MatchID) goalcast.Cursor {
 		Times: goalcast.Times{Published: time.Now().UnixMilli()}})
 }
 
-// score reads up to the goal of a number and returns the match as the viewer then has it, and how many snapshots of it came.
+// score reads up to the goal of a number and returns the match as the viewer then has it, and how
+// many snapshots of it came.
 func score(t *testing.T, v viewer, m goalcast.Snapshot, goal string) (goalcast.Snapshot, int) {
 	t.Helper()
 	snapshots := 0
@@ -48,7 +49,8 @@ func score(t *testing.T, v viewer, m goalcast.Snapshot, goal string) (goalcast.S
 	}
 }
 
-// TestEventBringsItsMatch follows a team and a competition whose match was planned for another week, and is played now.
+// TestEventBringsItsMatch follows a team and a competition whose match was planned for another
+// week, and is played now.
 func TestEventBringsItsMatch(t *testing.T) {
 	for _, topic := range []string{"team:70", "competition:5"} {
 		everyway(t, hub.Config{}, func(t *testing.T, w *world, n *node, dial func(string, goalcast.Cursor) viewer) {
@@ -104,8 +106,9 @@ func TestEventBringsItsMatchOnce(t *testing.T) {
 	}
 }
 
-// TestReplayBringsItsMatch comes back with a cursor from before the match was in any list: to the node that was there, to one that has the match
-// read only now, and to one that was started in between and heard the events as history.
+// TestReplayBringsItsMatch comes back with a cursor from before the match was in any list: to the
+// node that was there, to one that has the match read only now, and to one that was started in
+// between and heard the events as history.
 func TestReplayBringsItsMatch(t *testing.T) {
 	w := newWorld()
 	here, there := start(t, w, hub.Config{}, false), start(t, w, hub.Config{}, false)
@@ -131,7 +134,8 @@ func TestReplayBringsItsMatch(t *testing.T) {
 	}
 }
 
-// TestHoleIsMendedForViewers misses a revision on the bus: the next one shows it, and the match goes to all who follow it.
+// TestHoleIsMendedForViewers misses a revision on the bus: the next one shows it, and the match
+// goes to all who follow it.
 func TestHoleIsMendedForViewers(t *testing.T) {
 	w := newWorld()
 	n := start(t, w, hub.Config{}, false)

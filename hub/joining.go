@@ -15,10 +15,12 @@ import (
 // nextShard is that of the next connection.
 func (h *Hub) nextShard() *shard.Shard { return h.shards[h.next.Add(1)%uint32(len(h.shards))] }
 
-// madeUpPause is how long the refusal of made-up topics takes: who asks again at once would otherwise cost more than before.
+// madeUpPause is how long the refusal of made-up topics takes: who asks again at once would
+// otherwise cost more than before.
 const madeUpPause = time.Second
 
-// prepare does what may take time before a viewer joins: its topics are claimed for its seat, matches read.
+// prepare does what may take time before a viewer joins: its topics are claimed for its seat,
+// matches read.
 func (h *Hub) prepare(ctx context.Context, v *viewer, s *seat) *refusal {
 	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
@@ -45,7 +47,8 @@ func (h *Hub) prepare(ctx context.Context, v *viewer, s *seat) *refusal {
 	return unavailable()
 }
 
-// awaitReading has the snapshots read that the viewer will need; none if its cursor can be resumed from.
+// awaitReading has the snapshots read that the viewer will need; none if its cursor can be resumed
+// from.
 func (h *Hub) awaitReading(ctx context.Context, v *viewer) error {
 	if v.resume && v.bad == "" {
 		h.awaitCursor(ctx, v.since)
@@ -77,7 +80,8 @@ func (h *Hub) awaitCursor(ctx context.Context, c goalcast.Cursor) {
 	}
 }
 
-// attach posts the connection to its shard, with what it begins with, and hands the seat over with it.
+// attach posts the connection to its shard, with what it begins with, and hands the seat over with
+// it.
 func (h *Hub) attach(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) error {
 	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
@@ -95,7 +99,7 @@ func (h *Hub) attach(ctx context.Context, to *shard.Shard, c *shard.Conn, v *vie
 				outcome = goalcast.ResetTooOld // it became possible just now; the snapshots are there
 			}
 			h.metrics.resumes.WithLabelValues(string(outcome)).Inc()
-			first = append(first, frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: outcome}))
+			first = append(first, resetMessage(outcome))
 		}
 		if h.stale {
 			first = append(first, frame.Stale(true))
@@ -105,7 +109,8 @@ func (h *Hub) attach(ctx context.Context, to *shard.Shard, c *shard.Conn, v *vie
 	})
 }
 
-// attachResumed posts the connection with a replay from the ring; false if its cursor cannot be resumed from.
+// attachResumed posts the connection with a replay from the ring; false if its cursor cannot be
+// resumed from.
 func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) (bool, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -136,8 +141,10 @@ func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, 
 	return true, nil
 }
 
-// withSnapshots calls post, under the lock that orders all, with the snapshots of topics; it reads what is missing before.
-func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e frame.Encoding, post func(shard.Start) bool) error {
+// withSnapshots calls post, under the lock that orders all, with the snapshots of topics; it reads
+// what is missing before.
+func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e frame.Encoding,
+	post func(shard.Start) bool) error {
 	for range 5 {
 		if err := h.board.Load(ctx, topics); err != nil {
 			return err
@@ -160,7 +167,8 @@ func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e fram
 	return errBusy
 }
 
-// squeeze compresses the snapshots of topics here rather than in the shard. They are those that will be sent unless an event comes first.
+// squeeze compresses the snapshots of topics here rather than in the shard. They are those that
+// will be sent unless an event comes first.
 func (h *Hub) squeeze(topics []goalcast.Topic) {
 	for _, t := range topics {
 		if t.Kind == goalcast.OddsTopic {
@@ -192,14 +200,16 @@ func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (shard.Start, bool) {
 		start.Frames = append(start.Frames, m)
 	}
 	if told := h.told(); !told.IsZero() {
-		// Only now has the viewer all that the cursor stands for: an id without data, which an EventSource remembers and does not show.
+		// Only now has the viewer all that the cursor stands for: an id without data, which an
+		// EventSource remembers and does not show.
 		start.Frames = append(start.Frames, frame.Fixed("mark", nil, []byte("id: "+told.String()+"\n\n")))
 	}
 	return start, true
 }
 
-// hello is a connection's first frame. Its cursor is where the frames behind it go on from. A browser that follows an event stream learns how long to
-// wait before it comes back should the stream break: each another time, since all would come at once after a node's death otherwise.
+// hello is a connection's first frame. Its cursor is where the frames behind it go on from. A
+// browser that follows an event stream learns how long to wait before it comes back should the
+// stream break: each another time, since all would come at once after a node's death otherwise.
 func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 	f := goalcast.Frame{Type: goalcast.FrameHello, Version: goalcast.WireVersion, Topics: v.topics,
 		Ping: h.cfg.PingInterval.Milliseconds(), Time: time.Now().UnixMilli(),
@@ -219,7 +229,8 @@ func (h *Hub) Subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic,
 	h.working.Go(func() { h.subscribe(to, c, topics, id) })
 }
 
-// subscribe brings the snapshots of topics and posts them, with the subscription, to the connection's shard.
+// subscribe brings the snapshots of topics and posts them, with the subscription, to the
+// connection's shard.
 func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic, id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
 	defer cancel()

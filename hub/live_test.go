@@ -10,7 +10,8 @@ import (
 	"goalcast/hub"
 )
 
-// engines are the ways in which the same behaviour is made: sockets of shards, goroutines, goroutines over TLS and HTTP/2.
+// engines are the ways in which the same behaviour is made: sockets of shards, goroutines,
+// goroutines over TLS and HTTP/2.
 var engines = []struct {
 	name string
 	cfg  hub.Config
@@ -115,7 +116,8 @@ func TestSnapshotsOfTeamsAndCompetitions(t *testing.T) {
 	if none.Matches == nil || len(none.Matches) != 0 {
 		t.Errorf("unknown match: %s", none.raw)
 	}
-	// a match that becomes known reaches those who waited for it, and the competition's next snapshot
+	// a match that becomes known reaches those who waited for it, and the competition's next
+	// snapshot
 	w.fixture(99)
 	if e := only(t, v, goalcast.FrameEvent); e.Event.Kind != goalcast.KindFixture || e.Event.Match != 99 {
 		t.Errorf("event %s", e.raw)

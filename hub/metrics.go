@@ -20,7 +20,8 @@ type metrics struct {
 	write      prometheus.Histogram
 	age        [3]prometheus.Observer
 
-	connections, subscriptions, topics, pending, bytes, messages, heard, closed, batches, stale, ringEvents, ringBytes, droppedStates, deflated, pace, refresh, followed *prometheus.Desc
+	connections, subscriptions, topics, pending, bytes, messages, received, closed, batches, pace *prometheus.Desc
+	stale, ringEvents, ringBytes, droppedStates, deflated, refresh, followed                      *prometheus.Desc
 }
 
 func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
@@ -45,7 +46,8 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		write: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_event_write_seconds",
 			Help:    "From the moment the hub got an event to its last viewer's write; those whose socket was full are left out.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}}),
-		age: [3]prometheus.Observer{age.WithLabelValues("provider"), age.WithLabelValues("received"), age.WithLabelValues("published")},
+		age: [3]prometheus.Observer{
+			age.WithLabelValues("provider"), age.WithLabelValues("received"), age.WithLabelValues("published")},
 
 		connections:   desc("connections", "Viewers connected now.", "transport"),
 		subscriptions: desc("subscriptions", "Topics followed now, summed over viewers."),
@@ -53,7 +55,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		pending:       desc("pending_bytes", "Bytes that wait for sockets."),
 		bytes:         desc("written_bytes_total", "Bytes written to viewers."),
 		messages:      desc("messages_total", "Frames written to viewers.", "class"),
-		heard:         desc("client_messages_total", "What viewers sent.", "type"),
+		received:      desc("client_messages_total", "What viewers sent.", "type"),
 		closed:        desc("closed_total", "Connections that ended.", "reason"),
 		batches:       desc("write_frames", "Frames per write."),
 		stale:         desc("stale", "1 while the bus is silent."),
@@ -62,8 +64,10 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		ringEvents:    desc("ring_events", "Events kept for those who come back."),
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
 		droppedStates: desc("states_dropped_total", "Values of keys over the limit of a topic."),
-		pace:          desc("state_pace_seconds", "How far apart rounds of states have to be now, in the shard with the most to do; the state interval, or more where the share of time is used up."),
-		deflated:      desc("deflated_bytes_total", "What was compressed, each form once for all viewers: before (in) and after (out); by itself (alone) or referring to what was sent before (context).", "side", "form"),
+		pace: desc("state_pace_seconds", "How far apart state flushes have to be now, in the shard with the most to do; "+
+			"the state interval, or more where the share of time is used up."),
+		deflated: desc("deflated_bytes_total", "What was compressed, each form once for all viewers: before (in) and after (out); "+
+			"by itself (alone) or referring to what was sent before (context).", "side", "form"),
 	}
 	for i := range m.handshakes {
 		m.handshakes[i] = handshakes.WithLabelValues(shard.TransportNames[i])
@@ -84,7 +88,7 @@ func (m *metrics) written(e *shard.Event, now time.Time) {
 
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages, m.heard, m.closed, m.batches,
+	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages, m.received, m.closed, m.batches,
 		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh, m.followed} {
 		ch <- d
 	}
@@ -116,7 +120,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		put(m.messages, prometheus.CounterValue, v, frame.ClassNames[i])
 	}
 	for i, v := range all.Received {
-		put(m.heard, prometheus.CounterValue, v, shard.ReceivedNames[i])
+		put(m.received, prometheus.CounterValue, v, shard.ReceivedNames[i])
 	}
 	for i, v := range all.Closed {
 		put(m.closed, prometheus.CounterValue, v, shard.Closings[i])

@@ -10,9 +10,10 @@ import (
 	"goalcast/hub/shard"
 )
 
-// Mostly the board holds the matches of which events come. After a start, or for a match that nobody looked at, it may have to read one before it can
-// bring it along with an event. Meanwhile that event and those behind it are parked, since cursors want them in order: for maxParked at most, then they
-// go out, and the snapshot follows when it has been read.
+// Mostly the board holds the matches of which events come. After a start, or for a match that
+// nobody looked at, it may have to read one before it can bring it along with an event. Meanwhile
+// that event and those behind it are parked, since cursors want them in order: for maxParked at
+// most, then they go out, and the snapshot follows when it has been read.
 
 // maxParked is how long an event waits for a match to be read. A reading takes 1 to 3 ms.
 const maxParked = 100 * time.Millisecond
@@ -27,7 +28,8 @@ type parked struct {
 // parkLocked has an event wait, if it must; false if it can be delivered.
 func (h *Hub) parkLocked(p goalcast.Published, m *shard.Event) bool {
 	var read <-chan struct{}
-	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught && h.board.MayLack(e) && h.follow.AnyInLists(e.Topics) {
+	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught &&
+		h.board.MayLack(e) && h.follow.AnyInLists(e.Topics) {
 		read = h.board.LoadFor(e)
 	}
 	if read == nil && len(h.parked) == 0 {
@@ -54,7 +56,8 @@ func (h *Hub) unparkLoop(ctx context.Context) error {
 	}
 }
 
-// deliverParked waits for the first parked event's match and delivers it, and those behind it that need not wait; false if there are none.
+// deliverParked waits for the first parked event's match and delivers it, and those behind it that
+// need not wait; false if there are none.
 func (h *Hub) deliverParked(ctx context.Context) bool {
 	h.mu.RLock()
 	if len(h.parked) == 0 {
@@ -94,7 +97,8 @@ func (h *Hub) deliverParked(ctx context.Context) bool {
 	return true
 }
 
-// introduceLater sends a match's snapshot when it has been read, to those who were sent an event of it before.
+// introduceLater sends a match's snapshot when it has been read, to those who were sent an event of
+// it before.
 func (h *Hub) introduceLater(ctx context.Context, p parked) {
 	select {
 	case <-p.read:
@@ -104,7 +108,8 @@ func (h *Hub) introduceLater(ctx context.Context, p parked) {
 	h.sendIntro(p.event.Event.Match, p.event.Event.Topics)
 }
 
-// introduce sends a match's snapshot to all who follow it in any way: it was read again since revisions were missed.
+// introduce sends a match's snapshot to all who follow it in any way: it was read again since
+// revisions were missed.
 func (h *Hub) introduce(id goalcast.MatchID, s goalcast.Snapshot) { h.sendIntro(id, s.Topics(id)) }
 
 func (h *Hub) sendIntro(id goalcast.MatchID, topics []goalcast.Topic) {
@@ -115,7 +120,8 @@ func (h *Hub) sendIntro(id goalcast.MatchID, topics []goalcast.Topic) {
 	}
 }
 
-// withIntros puts the matches that may not be known to who follows topics ahead of the events that were missed.
+// withIntros puts the matches that may not be known to who follows topics ahead of the events that
+// were missed.
 func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic) []*frame.Message {
 	all := make([]*frame.Message, 0, len(missed)+8)
 	done := make(map[goalcast.MatchID]bool)
@@ -138,8 +144,8 @@ func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic) []*fram
 	return all
 }
 
-// readUnsure reads the matches of which it is not known whether a viewer who resumes knows them. It goes on without them if they are not to be had in
-// a moment.
+// readUnsure reads the matches of which it is not known whether a viewer who resumes knows them. It
+// goes on without them if they are not to be had in a moment.
 func (h *Hub) readUnsure(ctx context.Context, v *viewer) {
 	var unsure []goalcast.Topic
 	h.mu.RLock()
@@ -157,6 +163,6 @@ func (h *Hub) readUnsure(ctx context.Context, v *viewer) {
 	ctx, cancel := context.WithTimeout(ctx, h.board.Patience())
 	defer cancel()
 	if err := h.board.Load(ctx, unsure); err != nil {
-		h.log.Warn("matches of a replay", "err", err)
+		h.log.Warn("matches of a replay", "error", err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"goalcast"
 )
 
-// TestPartialWrites makes sockets take lists in pieces: small kernel buffers, frames of all sizes, a viewer who reads in gulps, prices in
-// between. Every event must arrive whole and once.
+// TestPartialWrites makes sockets take lists in pieces: small kernel buffers, frames of all sizes,
+// a viewer who reads in gulps, prices in between. Every event must arrive whole and once.
 func TestPartialWrites(t *testing.T) {
 	for _, e := range engines[:2] {
 		for _, kind := range []string{"gobwas", "context", "sse"} {

@@ -146,8 +146,9 @@ func TestSubscribeWhilePlaying(t *testing.T) {
 	<-done
 }
 
-// A stream over HTTP/2 lives on after its last event, however long nothing comes: a write deadline that is left behind would reset it. So does one, and a long poll, behind a server
-// with deadlines of its own.
+// A stream over HTTP/2 lives on after its last event, however long nothing comes: a write deadline
+// that is left behind would reset it. So does one, and a long poll, behind a server with deadlines
+// of its own.
 func TestQuietStreamsLiveOn(t *testing.T) {
 	t.Parallel()
 	const brief = 250 * time.Millisecond

@@ -13,15 +13,18 @@ import (
 	"goalcast/hub/shard"
 )
 
-// After a reset of the bus all that viewers follow is read again, a few topics at a time, so that neither the board nor the database need hold or
-// answer everything at once. A viewer is sent the reset with the first of its topics that is read, and the others' snapshots as they are read. What
+// After a reset of the bus all that viewers follow is read again, a few topics at a time, so that
+// neither the board nor the database need hold or answer everything at once. A viewer is sent the
+// reset with the first of its topics that is read, and the others' snapshots as they are read. What
 // most viewers follow comes first. Until all is done no cursor is handed out, and none is taken.
 const (
-	// refreshTopics is how many topics are read at a time. The board holds at least as many as one viewer may follow (MaxTopics), so that it holds these.
+	// refreshTopics is how many topics are read at a time. The board holds at least as many as one
+	// viewer may follow (MaxTopics), so that it holds these.
 	refreshTopics = 64
 	// The pause after topics of which none could be read: it doubles from the first to the last.
 	refreshFirstPause, refreshLastPause = 50 * time.Millisecond, 5 * time.Second
-	// refreshTries is how often a topic is read that cannot be read although the database answers, before its viewers are sent away.
+	// refreshTries is how often a topic is read that cannot be read although the database answers,
+	// before its viewers are sent away.
 	refreshTries = 3
 )
 
@@ -39,7 +42,8 @@ func (h *Hub) refreshLoop(ctx context.Context) error {
 	}
 }
 
-// refreshAll refreshes all viewers that there are. It ends when that is done, when another reset has come (which begins another), or with ctx.
+// refreshAll refreshes all viewers that there are. It ends when that is done, when another reset
+// has come (which begins another), or with ctx.
 func (h *Hub) refreshAll(ctx context.Context) {
 	h.mu.RLock()
 	due := h.ring.broken && h.caught
@@ -69,7 +73,7 @@ func (h *Hub) refreshAll(ctx context.Context) {
 			pause = 0
 		default:
 			if pause == 0 {
-				h.log.Warn("refresh after a reset, trying again", "topics", len(r.left), "err", err)
+				h.log.Warn("refresh after a reset, trying again", "topics", len(r.left), "error", err)
 			}
 			pause = min(max(2*pause, refreshFirstPause), refreshLastPause)
 		}
@@ -85,8 +89,9 @@ type refresh struct {
 	tries map[goalcast.Topic]int
 }
 
-// some reads the next topics and sends what could be read to their viewers. What could not comes again after all others. It says whether it is to be called
-// again, and an error of one of those that could not be read.
+// some reads the next topics and sends what could be read to their viewers. What could not comes
+// again after all others. It says whether it is to be called again, and an error of one of those
+// that could not be read.
 func (r *refresh) some(ctx context.Context) (again bool, err error) {
 	topics := r.left[:min(len(r.left), refreshTopics)]
 	errs := make([]error, len(topics))
@@ -115,14 +120,16 @@ func (r *refresh) some(ctx context.Context) (again bool, err error) {
 	r.hub.board.Encode(read)
 	rest := append(slices.Clone(r.left[len(topics):]), later...)
 	if len(hopeless) > 0 {
-		r.hub.log.Error("refresh after a reset: viewers sent away from what cannot be read", "topics", fmt.Sprint(hopeless), "err", err)
+		r.hub.log.Error("refresh after a reset: viewers sent away from what cannot be read",
+			"topics", fmt.Sprint(hopeless), "error", err)
 	}
 	gone, again := r.post(read, hopeless, rest)
 	r.left = append(rest, gone...)
 	return again, err
 }
 
-// post sends what was read, unless there was another reset. It gives back what is no longer on the board, and says whether there is more to do.
+// post sends what was read, unless there was another reset. It gives back what is no longer on the
+// board, and says whether there is more to do.
 func (r *refresh) post(read, hopeless, rest []goalcast.Topic) (gone []goalcast.Topic, again bool) {
 	h := r.hub
 	h.mu.Lock()
@@ -154,8 +161,12 @@ func (r *refresh) post(read, hopeless, rest []goalcast.Topic) (gone []goalcast.T
 }
 
 func (h *Hub) postRefresh(r *shard.Refresh) {
-	r.Reset = frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: h.resetFor})
+	r.Reset = resetMessage(h.resetFor)
 	h.postAll(r)
+}
+
+func resetMessage(why goalcast.Reason) *frame.Message {
+	return frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameReset, Reason: why})
 }
 
 // onBoard says whether frameOf would find a topic.

@@ -20,8 +20,9 @@ func (*recorder) State(goalcast.State)         {}
 func (*recorder) Reset(goalcast.Cursor)        {}
 func (*recorder) Stale(bool)                   {}
 
-// A node that starts reads what the bus has. Until it has read it all it is not ready, and who comes all the same waits: a cursor of the other nodes is good
-// here too, and what is in a snapshot is not told as news.
+// A node that starts reads what the bus has. Until it has read it all it is not ready, and who
+// comes all the same waits: a cursor of the other nodes is good here too, and what is in a snapshot
+// is not told as news.
 func TestJoinsWaitForTheHistory(t *testing.T) {
 	for kind, dial := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestJoinsWaitForTheHistory(t *testing.T) {
 	}
 }
 
-// Nothing of what a bus that was reset has from long ago is told as news; what was put there just now is.
+// Nothing of what a bus that was reset has from long ago is told as news; what was put there just
+// now is.
 func TestHistoryAfterAResetIsNoNews(t *testing.T) {
 	w := newWorld()
 	n := start(t, w, hub.Config{}, false)
@@ -107,7 +109,8 @@ func TestHistoryAfterAResetIsNoNews(t *testing.T) {
 	}
 }
 
-// Between a reset and the end of its refresh no frame has a cursor: any node would take it, and what was lost would never be told.
+// Between a reset and the end of its refresh no frame has a cursor: any node would take it, and
+// what was lost would never be told.
 func TestNoCursorBeforeTheRefresh(t *testing.T) {
 	for kind, dial := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -165,7 +168,8 @@ func lose(w *world, play func()) {
 	w.mu.Unlock()
 }
 
-// Viewers may follow more than the board holds: all are refreshed all the same, each topic read about once, and the node is not ready before.
+// Viewers may follow more than the board holds: all are refreshed all the same, each topic read
+// about once, and the node is not ready before.
 func TestRefreshOfMoreTopicsThanTheBoardHolds(t *testing.T) {
 	for _, kind := range []string{"match", "team"} {
 		t.Run(kind, func(t *testing.T) {
@@ -225,7 +229,8 @@ func TestRefreshOfMoreTopicsThanTheBoardHolds(t *testing.T) {
 	}
 }
 
-// The database is away when the bus is reset: nothing is lost of what comes, the node says that it is not ready, and all is well when it is back.
+// The database is away when the bus is reset: nothing is lost of what comes, the node says that it
+// is not ready, and all is well when it is back.
 func TestRefreshWaitsForTheDatabase(t *testing.T) {
 	w := newWorld()
 	w.fixture(7)
@@ -250,7 +255,8 @@ func TestRefreshWaitsForTheDatabase(t *testing.T) {
 	wait(t, "all refreshed", func() bool { return n.Ready() == nil })
 }
 
-// One match of which the database makes no sense holds nobody else up; its own viewers have to come back.
+// One match of which the database makes no sense holds nobody else up; its own viewers have to come
+// back.
 func TestRefreshSetsAsideWhatCannotBeRead(t *testing.T) {
 	w := newWorld()
 	w.fixture(7)
@@ -271,7 +277,8 @@ func TestRefreshSetsAsideWhatCannotBeRead(t *testing.T) {
 	wait(t, "all refreshed", func() bool { return n.Ready() == nil })
 }
 
-// Resets that follow each other while viewers are refreshed: the last one counts, and each viewer ends with what is true.
+// Resets that follow each other while viewers are refreshed: the last one counts, and each viewer
+// ends with what is true.
 func TestResetDuringARefresh(t *testing.T) {
 	w := newWorld()
 	w.fixture(7)

@@ -46,8 +46,9 @@ func tooMany(reason string) *refusal {
 
 // refuse answers with problem+json and, where the request may be right later, when to come back.
 //
-// A browser's EventSource never comes back after a status other than 200. So one that is refused for now gets an event stream, of a goodbye and nothing
-// else, and comes back after the time in it. Neither answer keeps the connection: of those who are too many none should hold a descriptor.
+// A browser's EventSource never comes back after a status other than 200. So one that is refused
+// for now gets an event stream, of a goodbye and nothing else, and comes back after the time in it.
+// Neither answer keeps the connection: of those who are too many none should hold a descriptor.
 func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h.metrics.refused.WithLabelValues(no.reason).Inc()
 	h.log.Debug("refused", "code", no.code, "reason", no.reason, "request", problem.RequestID(w, r), "detail", no.detail)
@@ -55,7 +56,8 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	header.Set("Cache-Control", "no-store")
 	retry := shard.RetryIn(h.cfg.RetrySpread)
 	if no.code == goalcast.CodeDraining || no.code == goalcast.CodeStarting {
-		retry = min(retry, 500*time.Millisecond+rand.N(3*time.Second)) // another node is there at once, or this one soon
+		// another node is there at once, or this one soon
+		retry = min(retry, 500*time.Millisecond+rand.N(3*time.Second))
 	}
 	if no.temporary() {
 		header.Set("Retry-After", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
@@ -84,7 +86,8 @@ func answerBye(w http.ResponseWriter, code goalcast.Code, retry time.Duration) {
 	_, _ = w.Write(text) // nothing can be said to a client that has gone
 }
 
-// refusalOf is the code and text of an error frame for a subscription that failed. Texts of our own errors stay inside.
+// refusalOf is the code and text of an error frame for a subscription that failed. Texts of our own
+// errors stay inside.
 func refusalOf(err error) (code goalcast.Code, text string) {
 	if errors.Is(err, goalcast.ErrUnavailable) {
 		return goalcast.CodeUnavailable, errUnavailable.Error()

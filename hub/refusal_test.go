@@ -18,7 +18,8 @@ import (
 	"goalcast/hub"
 )
 
-// refusalForm is one line of testdata/refusals.json: in which form a reason is told. Tests of clients play it to them.
+// refusalForm is one line of testdata/refusals.json: in which form a reason is told. Tests of
+// clients play it to them.
 type refusalForm struct {
 	Code   string `json:"code"`
 	Final  bool   `json:"final"`
@@ -67,7 +68,8 @@ func askAs(t *testing.T, n *node, kind, query, origin string) *http.Response {
 	return res
 }
 
-// TestRefusalsSayWhatToDoNext: each reason in each form. One that may be over later never looks final to the client that gets it, and the other way round.
+// TestRefusalsSayWhatToDoNext: each reason in each form. One that may be over later never looks
+// final to the client that gets it, and the other way round.
 func TestRefusalsSayWhatToDoNext(t *testing.T) {
 	away := errors.New("token service: " + goalcast.ErrUnavailable.Error())
 	hook := func(_ *http.Request, topics []goalcast.Topic) error {
@@ -176,7 +178,8 @@ func checkRefusal(t *testing.T, kind string, res *http.Response, form refusalFor
 	}
 }
 
-// A match that cannot be read is no reason to give up: not for an event stream, and not once the handshake is over.
+// A match that cannot be read is no reason to give up: not for an event stream, and not once the
+// handshake is over.
 func TestUnavailableLooksTemporary(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

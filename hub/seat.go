@@ -6,9 +6,9 @@ import (
 	"goalcast/hub/shard"
 )
 
-// seat is all that is counted for a viewer at the door: its place within the limits, and its place among the
-// viewers of each of its topics. Whoever takes one defers its leave, which gives back what no shard has taken
-// over.
+// seat is all that is counted for a viewer at the door: its place within the limits, and its place
+// among the viewers of each of its topics. Whoever takes one defers its leave, which gives back
+// what no shard has taken over.
 type seat struct {
 	limit *limits.Seat // nil: a shard has it, or a later subscription needs none
 	claim follow.Claim

@@ -129,8 +129,10 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 		}
 		v.conflate = shard.Conflation(ms, h.cfg.StateInterval)
 	}
-	if v.transport == shard.Poll && slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }) {
-		v.wait = min(v.wait, max(time.Second, v.conflate)) // a cursor does not say which prices a poll has seen: it gets all, and often
+	odds := func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }
+	if v.transport == shard.Poll && slices.ContainsFunc(v.topics, odds) {
+		// a cursor does not say which prices a poll has seen: it gets all, and often
+		v.wait = min(v.wait, max(time.Second, v.conflate))
 	}
 	return v, nil
 }
@@ -145,7 +147,8 @@ func (h *Hub) admit(r *http.Request, v *viewer) (*seat, *refusal) {
 		return nil, tooMany(reason)
 	}
 	if h.cfg.Authorize != nil && v.transport == shard.WebSocket {
-		limit = limit.Remember(&http.Request{Method: r.Method, URL: r.URL, Header: r.Header, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS})
+		limit = limit.Remember(&http.Request{ // not the body, nor the context
+			Method: r.Method, URL: r.URL, Header: r.Header, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS})
 	}
 	return &seat{limit: limit}, nil
 }
@@ -181,7 +184,7 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 	case err == nil:
 		return nil
 	case errors.Is(err, goalcast.ErrUnavailable):
-		h.log.Warn("authorize", "err", err)
+		h.log.Warn("authorize", "error", err)
 		return unavailable()
 	default:
 		return &refusal{goalcast.CodeForbidden, "forbidden", err.Error()}
@@ -214,7 +217,8 @@ func originAllowed(patterns []string, origin string) bool {
 	}
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		text := strings.ToLower(u.Host)
-		if strings.Contains(p, "://") || origin == "null" { // that of a page from a file, or in a sandbox; it has no host
+		// that of a page from a file, or in a sandbox; it has no host
+		if strings.Contains(p, "://") || origin == "null" {
 			text = strings.ToLower(origin)
 		}
 		ok, err := path.Match(strings.ToLower(p), text)
@@ -222,7 +226,8 @@ func originAllowed(patterns []string, origin string) bool {
 	})
 }
 
-// headerHas says whether a header's comma-separated list names a token, whatever its case and parameters.
+// headerHas says whether a header's comma-separated list names a token, whatever its case and
+// parameters.
 func headerHas(header http.Header, name, token string) bool {
 	for _, line := range header[name] {
 		for part := range strings.SplitSeq(line, ",") {

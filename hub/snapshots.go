@@ -8,15 +8,17 @@ import (
 	"goalcast/hub/shard"
 )
 
-// snapshotFrame is a topic's snapshot frame, made when the first viewer asks for it and shared until something in it changes. The matches, which are
-// long, are encoded once per change; the frame around them once per cursor.
+// snapshotFrame is a topic's snapshot frame, made when the first viewer asks for it and shared
+// until something in it changes. The matches, which are long, are encoded once per change; the
+// frame around them once per cursor.
 type snapshotFrame struct {
 	msg    *frame.Message
 	cursor goalcast.Cursor // as of which it is; zero where none was told
 	states uint64          // of the state table in it
 }
 
-// snapshotOf gives the frame of a view as of a cursor, with the states of the table if there is one.
+// snapshotOf gives the frame of a view as of a cursor, with the states of the table if there is
+// one.
 func (h *Hub) snapshotOf(t goalcast.Topic, view *board.View, as goalcast.Cursor, table *follow.Table) *frame.Message {
 	text, version := table.Snapshot()
 	return board.Derive(view, func(last snapshotFrame) snapshotFrame {
@@ -62,5 +64,6 @@ func (h *Hub) newIntro(in *board.Intro) *shard.Intro {
 				Text: func() []byte { return snapshotText(t, "", v.JSON(), nil) }}
 		})
 	}
-	return &shard.Intro{Match: in.Match, Known: in.Known, Long: message(in.Team), Short: message(in.Competition), Size: in.Size}
+	return &shard.Intro{Match: in.Match, Known: in.Known, Size: in.Size,
+		Long: message(in.Team), Short: message(in.Competition)}
 }

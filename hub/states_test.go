@@ -27,7 +27,8 @@ func (w *world) setState(st goalcast.State) {
 	}
 }
 
-// What is counted in a match stands in its snapshot, and comes as it changes; topics that have no states are not followed.
+// What is counted in a match stands in its snapshot, and comes as it changes; topics that have no
+// states are not followed.
 func TestStatesOfAMatch(t *testing.T) {
 	everyway(t, hub.Config{StateInterval: time.Millisecond}, func(t *testing.T, w *world, n *node, dial func(string, goalcast.Cursor) viewer) {
 		w.fixture(7)
@@ -52,7 +53,8 @@ func TestStatesOfAMatch(t *testing.T) {
 	})
 }
 
-// The bus does not answer who wants to follow a match's states: viewers join without, and get them when it does.
+// The bus does not answer who wants to follow a match's states: viewers join without, and get them
+// when it does.
 func TestStatesComeWhenTheBusAnswers(t *testing.T) {
 	w := newWorld()
 	w.fixture(7)

@@ -18,7 +18,8 @@ import (
 	"goalcast/hub/shard"
 )
 
-// hijacked is a ResponseWriter that keeps the real connection for us and gives the WebSocket library an empty shell.
+// hijacked is a ResponseWriter that keeps the real connection for us and gives the WebSocket
+// library an empty shell.
 type hijacked struct {
 	http.ResponseWriter
 	conn  net.Conn
@@ -62,7 +63,8 @@ type eof struct{}
 
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
-// serveWebSocket makes the handshake and hands the socket to a shard; it returns at once, or on a portable connection when that is over.
+// serveWebSocket makes the handshake and hands the socket to a shard; it returns at once, or on a
+// portable connection when that is over.
 func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer, s *seat) {
 	if no := h.prepare(r.Context(), v, s); no != nil {
 		h.refuse(w, r, no)
@@ -72,8 +74,10 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer, 
 	if h.deflater != nil {
 		taken.extensions, taken.encoding = frame.NegotiateDeflate(r.Header)
 	}
-	// Origins were checked already. The library does not compress: that is an encoding of ours, made once per message.
-	accepted, err := websocket.Accept(taken, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
+	// Origins were checked already. The library does not compress: that is an encoding of ours,
+	// made once per message.
+	options := websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled}
+	accepted, err := websocket.Accept(taken, r, &options)
 	if err != nil { // the library has answered
 		h.metrics.refused.WithLabelValues("handshake").Inc()
 		return
@@ -92,7 +96,8 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer, 
 }
 
 // serveSocket serves a connection of Go's net that is not ours to take.
-func (h *Hub) serveSocket(ctx context.Context, conn net.Conn, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) {
+func (h *Hub) serveSocket(ctx context.Context, conn net.Conn, to *shard.Shard, c *shard.Conn, v *viewer, s *seat,
+	input []byte) {
 	socket := shard.NewSocket(to, c, conn, &h.working)
 	if err := h.attach(ctx, to, c, v, s, input); err != nil {
 		h.sorry(conn, v, err)
@@ -101,7 +106,8 @@ func (h *Hub) serveSocket(ctx context.Context, conn net.Conn, to *shard.Shard, c
 	socket.Serve()
 }
 
-// launch takes the descriptor of a connection and posts it to its shard. Nothing else of it is left after that.
+// launch takes the descriptor of a connection and posts it to its shard. Nothing else of it is left
+// after that.
 func (h *Hub) launch(tcp *net.TCPConn, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) {
 	if err := c.Take(tcp, h.cfg.shard()); err != nil { // no descriptor free, most likely; it is closed
 		h.metrics.refused.WithLabelValues("descriptor").Inc()
@@ -118,7 +124,8 @@ func (h *Hub) launch(tcp *net.TCPConn, to *shard.Shard, c *shard.Conn, v *viewer
 // tryLater is the last word of a connection that could not be served after its handshake.
 func (h *Hub) tryLater(v *viewer) []byte {
 	if v.transport == shard.SSE {
-		return frame.Bye(goalcast.CodeUnavailable.Bye(), shard.RetryIn(h.cfg.RetrySpread), goalcast.Cursor{}).Bytes(frame.SSE)
+		bye := frame.Bye(goalcast.CodeUnavailable.Bye(), shard.RetryIn(h.cfg.RetrySpread), goalcast.Cursor{})
+		return bye.Bytes(frame.SSE)
 	}
 	return frame.Close(goalcast.CloseTryLater, string(goalcast.CodeUnavailable)).Bytes(frame.WebSocket)
 }
@@ -132,7 +139,8 @@ func (h *Hub) sorry(conn net.Conn, v *viewer, err error) {
 	_ = conn.Close()
 }
 
-// serveEvents answers with an event stream: on a socket of a shard where it can be, else from this goroutine.
+// serveEvents answers with an event stream: on a socket of a shard where it can be, else from this
+// goroutine.
 func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer, s *seat) {
 	if no := h.prepare(r.Context(), v, s); no != nil {
 		h.refuse(w, r, no)
@@ -144,7 +152,8 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer, s *
 	header.Set("X-Accel-Buffering", "no") // nginx would collect events otherwise
 	to, c := h.nextShard(), shard.NewConn(v.transport, frame.SSE, v.conflate)
 	if shard.RawSockets && !h.cfg.Portable && r.TLS == nil && r.ProtoMajor == 1 {
-		conn, _, err := http.NewResponseController(w).Hijack() // a client that sends more than its request has nothing to say here
+		// a client that sends more than its request has nothing to say here
+		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
 			h.streamOn(conn, header, to, c, v, s)
 			return
@@ -165,8 +174,8 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer, s *
 	p.ServeEvents(r.Context(), w)
 }
 
-// streamOn writes an event stream's header on a connection taken from net/http. The body ends with the connection, so that its bytes need
-// no chunks around them and are the same everywhere.
+// streamOn writes an event stream's header on a connection taken from net/http. The body ends with
+// the connection, so that its bytes need no chunks around them and are the same everywhere.
 func (h *Hub) streamOn(conn net.Conn, header http.Header, to *shard.Shard, c *shard.Conn, v *viewer, s *seat) {
 	header.Set("Connection", "close")
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -187,7 +196,8 @@ func (h *Hub) streamOn(conn net.Conn, header http.Header, to *shard.Shard, c *sh
 	h.launch(tcp, to, c, v, s, nil)
 }
 
-// streamPortable serves an event stream on a hijacked connection of unknown type: like a WebSocket, only that nothing the client sends counts.
+// streamPortable serves an event stream on a hijacked connection of unknown type: like a WebSocket,
+// only that nothing the client sends counts.
 func (h *Hub) streamPortable(conn net.Conn, head []byte, to *shard.Shard, c *shard.Conn, v *viewer, s *seat) {
 	_ = conn.SetDeadline(time.Now().Add(h.cfg.WriteTimeout))
 	_, err := conn.Write(head)

@@ -33,7 +33,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // limit is how long a test waits for anything before it fails.
 const limit = 20 * time.Second
 
-// world is a database and a bus in memory: what is played goes into the one and, in order, to every node on the other.
+// world is a database and a bus in memory: what is played goes into the one and, in order, to every
+// node on the other.
 type world struct {
 	mu      sync.Mutex
 	epoch   string
@@ -203,7 +204,8 @@ type node struct {
 	stop  func()
 }
 
-// stream keeps what is played, to be given to a node later: what the bus has in its stream when a hub starts.
+// stream keeps what is played, to be given to a node later: what the bus has in its stream when a
+// hub starts.
 type stream struct{ all []goalcast.Published }
 
 func (c *stream) Event(p goalcast.Published) { c.all = append(c.all, p) }
@@ -299,7 +301,9 @@ func (l testLog) Write(b []byte) (int, error) {
 
 func wait(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for begin := time.Now(); !done(); time.Sleep(time.Millisecond) {
+	pause := time.Millisecond
+	for begin := time.Now(); !done(); time.Sleep(pause) {
+		pause = min(2*pause, 20*time.Millisecond) // to gather metrics costs more than what is waited for
 		if time.Since(begin) > limit {
 			t.Fatal("waited in vain: ", what)
 		}

@@ -1,8 +1,8 @@
 // Package follow knows which topics viewers follow, how many follow each, and what the states of a
 // topic are: the bus is asked for the states of a topic as long as somebody follows it.
 //
-// It is shared by all requests and shards: a mutex guards the Registry, another each Table. Each question
-// to the bus has a goroutine of its own, which Wait waits for.
+// It is shared by all requests and shards: a mutex guards the Registry, another each Table. Each
+// question to the bus has a goroutine of its own, which Wait waits for.
 package follow
 
 import (
@@ -33,9 +33,10 @@ type Config struct {
 	Linger    time.Duration // how long a topic without viewers is still followed on the bus
 	Timeout   time.Duration // of one question to the bus
 
-	Deflater *frame.Deflater           // nil: frames are not compressed
-	Changed  func(*Table)              // has viewers told
-	Lacks    func(goalcast.Topic) bool // there certainly is no such match, so its topics have no states; nil: nobody knows
+	Deflater *frame.Deflater // nil: frames are not compressed
+	Changed  func(*Table)    // has viewers told
+	// there certainly is no such match, so its topics have no states; nil: nobody knows
+	Lacks func(goalcast.Topic) bool
 }
 
 // Registry holds the topics that are followed here.
@@ -77,8 +78,8 @@ type Claim []*Topic
 const (
 	maxFollowed = 20_000 // topics that are followed on the bus at once; more have no states
 	maxAsking   = 16     // topics that are asked for at one time: the bus has goals to carry
-	// statesWait is how long a snapshot waits for what is counted in a match. Prices are waited for: they are
-	// all that their topic has.
+	// statesWait is how long a snapshot waits for what is counted in a match. Prices are waited
+	// for: they are all that their topic has.
 	statesWait = 250 * time.Millisecond
 	// A Follow that failed is tried again after a pause that doubles from the first to the last.
 	firstFollowPause, lastFollowPause = time.Second, 30 * time.Second
@@ -86,11 +87,12 @@ const (
 
 // New makes a registry of nothing. The bus may be nil, then there are no states.
 func New(bus Bus, cfg Config, log *slog.Logger) *Registry {
-	return &Registry{bus: bus, cfg: cfg, log: log, slots: make(chan struct{}, maxAsking), topics: make(map[goalcast.Topic]*Topic)}
+	return &Registry{bus: bus, cfg: cfg, log: log,
+		slots: make(chan struct{}, maxAsking), topics: make(map[goalcast.Topic]*Topic)}
 }
 
-// Follow counts a viewer in topics and has the bus follow their states. It waits for prices, and returns their
-// error; other states are waited for a moment, and come when they come.
+// Follow counts a viewer in topics and has the bus follow their states. It waits for prices, and
+// returns their error; other states are waited for a moment, and come when they come.
 func (r *Registry) Follow(ctx context.Context, topics []goalcast.Topic) (Claim, error) {
 	claim := make(Claim, 0, len(topics))
 	var wait []*Topic
@@ -189,7 +191,8 @@ func (r *Registry) topicLocked(name goalcast.Topic) *Topic {
 	return t
 }
 
-// lacks says whether a topic is made up, or of a match still to come. The bus is not asked for those.
+// lacks says whether a topic is made up, or of a match still to come. The bus is not asked for
+// those.
 func (r *Registry) lacks(t goalcast.Topic) bool { return r.cfg.Lacks != nil && r.cfg.Lacks(t) }
 
 // followLocked has the bus follow a topic, unless it does.
@@ -231,8 +234,8 @@ func (r *Registry) follow(t *Topic) {
 	}
 }
 
-// Sweep ends what nobody has needed for a while, and tries again what could not be followed. It is called every
-// tick.
+// Sweep ends what nobody has needed for a while, and tries again what could not be followed. It is
+// called every tick.
 func (r *Registry) Sweep(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -273,7 +276,8 @@ func (r *Registry) end(t *Topic) {
 // Wait returns when no question to the bus is under way.
 func (r *Registry) Wait() { r.asking.Wait() }
 
-// Set takes a value in and returns the table if viewers have to be told. What nobody follows here is not kept.
+// Set takes a value in and returns the table if viewers have to be told. What nobody follows here
+// is not kept.
 func (r *Registry) Set(st goalcast.State, now time.Time) *Table {
 	table := r.Table(st.Topic)
 	if table == nil {
@@ -302,7 +306,7 @@ func (r *Registry) Table(t goalcast.Topic) *Table {
 	return nil
 }
 
-// Followed is how many topics the bus is asked for, Dropped how many values were of keys over the limit.
+// Followed is how many topics the bus is asked for.
 func (r *Registry) Followed() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -349,7 +353,8 @@ func (r *Registry) Viewed() []goalcast.Topic {
 	}
 	r.mu.Unlock()
 	slices.SortFunc(all, func(a, b audience) int {
-		return cmp.Or(cmp.Compare(b.viewers, a.viewers), cmp.Compare(a.topic.Kind, b.topic.Kind), cmp.Compare(a.topic.ID, b.topic.ID))
+		return cmp.Or(cmp.Compare(b.viewers, a.viewers), cmp.Compare(a.topic.Kind, b.topic.Kind),
+			cmp.Compare(a.topic.ID, b.topic.ID))
 	})
 	topics := make([]goalcast.Topic, len(all))
 	for i, a := range all {

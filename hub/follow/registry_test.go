@@ -57,7 +57,8 @@ func madeUp(from, n int64) (topics []goalcast.Topic) {
 	return topics
 }
 
-// Topics of matches that do not exist are not asked for on the bus, and leave nothing behind; when the match comes to be they are.
+// Topics of matches that do not exist are not asked for on the bus, and leave nothing behind; when
+// the match comes to be they are.
 func TestMadeUpMatchesAreNotFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := board.New(oneMatch{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

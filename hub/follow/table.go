@@ -42,7 +42,8 @@ func (t *Table) Tell(shard int) bool { return !t.told[shard].Swap(true) }
 // Look is called by a shard before it looks at what has changed.
 func (t *Table) Look(shard int) { t.told[shard].Store(false) }
 
-// Set takes a value in and says whether it is news. More than maxKeys keys and older versions are not.
+// Set takes a value in and says whether it is news. More than maxKeys keys and older versions are
+// not.
 func (t *Table) Set(st goalcast.State, now time.Time, maxKeys int, d *frame.Deflater) (news, full bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -90,7 +91,8 @@ func (t *Table) Since(change uint64) ([]*frame.Update, uint64) {
 	return updates, t.changes
 }
 
-// Snapshot gives all values as JSON and the newest change in them; nil and 0 if there are none. A nil table has none.
+// Snapshot gives all values as JSON and the newest change in them; nil and 0 if there are none. A
+// nil table has none.
 func (t *Table) Snapshot() ([]byte, uint64) {
 	if t == nil {
 		return nil, 0

@@ -9,7 +9,8 @@ import (
 	"goalcast/hub/frame"
 )
 
-// TestCutInBatch cuts a batch of state frames at every byte: what was written, the rest and what is sent after it are every frame's newest.
+// TestCutInBatch cuts a batch of state frames at every byte: what was written, the rest and what is
+// sent after it are every frame's newest.
 func TestCutInBatch(t *testing.T) {
 	table := NewTable(goalcast.ForOdds(1), 1)
 	for i := range 6 {

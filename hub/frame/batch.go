@@ -14,9 +14,9 @@ type Batch struct {
 
 	alone [encodings]*Run
 
-	// For connections with context the frames of a batch that several need are one stream, each referring to
-	// those before. What a viewer alone lacks is put together from the frames as they are: nothing is
-	// compressed for one.
+	// For connections with context the frames of a batch that several need are one stream, each
+	// referring to those before. What a viewer alone lacks is put together from the frames as they
+	// are: nothing is compressed for one.
 	window Window // after it; 0: nobody but one has needed it yet
 	before Window // after the topic's batch before this one; 0 if that is not known or was not compressed
 	said   []byte // what that batch ended with
@@ -67,7 +67,8 @@ func (b *Batch) Alone(e Encoding) *Run {
 	return b.alone[e]
 }
 
-// Encode gives what is to be written of the batch to a connection whose window ends so, and how it ends after that.
+// Encode gives what is to be written of the batch to a connection whose window ends so, and how it
+// ends after that.
 func (b *Batch) Encode(e Encoding, window Window) (*Run, Window) {
 	var r *Run
 	switch {
@@ -93,8 +94,8 @@ func (b *Batch) Encode(e Encoding, window Window) (*Run, Window) {
 	return r, window
 }
 
-// stream compresses the frames as one stream for windows that end with the text of before. Short ones stay
-// as they are, outside of it.
+// stream compresses the frames as one stream for windows that end with the text of before. Short
+// ones stay as they are, outside of it.
 func (b *Batch) stream(before []byte) *Run {
 	r := &Run{Ends: make([]int, 0, len(b.Updates))}
 	if len(b.Updates) == 0 {
@@ -117,8 +118,8 @@ func (b *Batch) stream(before []byte) *Run {
 	return r
 }
 
-// text gives the end of what a batch's stream says, for the next one to refer to. A few frames are enough:
-// they differ in figures only.
+// text gives the end of what a batch's stream says, for the next one to refer to. A few frames are
+// enough: they differ in figures only.
 func (b *Batch) text() (text []byte) {
 	const enough = 4 << 10
 	from := len(b.Updates)
@@ -133,8 +134,8 @@ func (b *Batch) text() (text []byte) {
 	return text
 }
 
-// Cut finds the frame in which byte n of a batch's run lies: the change up to which all was written with it,
-// and what of it is left.
+// Cut finds the frame in which byte n of a batch's run lies: the change up to which all was written
+// with it, and what of it is left.
 func (b *Batch) Cut(r *Run, n int) (upto uint64, rest []byte) {
 	begin := 0
 	for i, end := range r.Ends {

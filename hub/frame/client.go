@@ -12,10 +12,9 @@ import (
 	"goalcast"
 )
 
-// maxFragments is of how many empty frames a client's message may consist. How long it may be, and so how many
-// others there can be, is the caller's limit.
-// fragmentsPerMessage is how many count as one message against the client's rate: some clients send a
-// message in pieces of a few bytes.
+// maxFragments is of how many empty frames a client's message may consist. How long it may be, and
+// so how many others there can be, is the caller's limit. fragmentsPerMessage is how many count as
+// one message against the client's rate: some clients send a message in pieces of a few bytes.
 const (
 	maxFragments        = 32
 	fragmentsPerMessage = 16
@@ -54,8 +53,9 @@ type ClientFrame struct {
 	Payload []byte
 }
 
-// Next reads the frame at the front of b, which it unmasks in place, and says how many bytes it is long: 0
-// while it is incomplete. A message may have so many bytes at most; deflate says that it may be compressed.
+// Next reads the frame at the front of b, which it unmasks in place, and says how many bytes it is
+// long: 0 while it is incomplete. A message may have so many bytes at most; deflate says that it
+// may be compressed.
 func (in *Input) Next(b []byte, most int, deflate bool) (ClientFrame, int, *CloseError) {
 	if len(b) < 2 {
 		return ClientFrame{}, 0, nil
@@ -66,9 +66,10 @@ func (in *Input) Next(b []byte, most int, deflate bool) (ClientFrame, int, *Clos
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return ClientFrame{}, 0, &CloseError{goalcast.CloseProtocol, err.Error()}
 		}
-		// Incomplete. What can be judged from the first two bytes is judged now, so that nobody waits for the rest
-		// of nonsense.
-		h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] & 0x70 >> 4, OpCode: ws.OpCode(b[0] & 0x0f), Masked: b[1]&0x80 != 0}
+		// Incomplete. What can be judged from the first two bytes is judged now, so that nobody
+		// waits for the rest of nonsense.
+		h = ws.Header{Fin: b[0]&0x80 != 0, Rsv: b[0] & 0x70 >> 4, OpCode: ws.OpCode(b[0] & 0x0f),
+			Masked: b[1]&0x80 != 0}
 		if b[1]&0x7f > 125 {
 			h.Length = 126
 		}
@@ -95,7 +96,8 @@ func (in *Input) Next(b []byte, most int, deflate bool) (ClientFrame, int, *Clos
 
 func (in *Input) check(h ws.Header, deflate bool) *CloseError {
 	state := ws.StateServerSide
-	if deflate && h.Rsv == rsv1 && h.OpCode.IsData() && h.OpCode != ws.OpContinuation { // a message's first frame, and no other bit
+	// a message's first frame, and no other bit
+	if deflate && h.Rsv == rsv1 && h.OpCode.IsData() && h.OpCode != ws.OpContinuation {
 		state = state.Set(ws.StateExtended)
 	}
 	if in.fragments > 0 {
@@ -107,13 +109,14 @@ func (in *Input) check(h ws.Header, deflate bool) *CloseError {
 	return nil
 }
 
-// Counts says whether a frame counts against the client's rate of messages: all but most fragments do.
+// Counts says whether a frame counts against the client's rate of messages: all but most fragments
+// do.
 func (in *Input) Counts(f ClientFrame) bool {
 	return f.OpCode != ws.OpContinuation || in.fragments%fragmentsPerMessage == 0
 }
 
-// Assemble adds a data frame to the message, of at most that many bytes, and returns it when it is whole; nil
-// before.
+// Assemble adds a data frame to the message, of at most that many bytes, and returns it when it is
+// whole; nil before.
 func (in *Input) Assemble(f ClientFrame, most int, inflater *Inflater) ([]byte, *CloseError) {
 	if f.OpCode == ws.OpBinary {
 		return nil, &CloseError{goalcast.CloseUnsupported, "text only"}
@@ -152,9 +155,10 @@ func (in *Input) Assemble(f ClientFrame, most int, inflater *Inflater) ([]byte, 
 	return whole, nil
 }
 
-// inflate gives what a compressed message says. The hub's answer to the handshake asks that each stand for
-// itself, so that nothing need be kept; but there are clients that go on with their window all the same. So
-// what a client said is kept until some messages in a row have not referred to it, and for good if one has.
+// inflate gives what a compressed message says. The hub's answer to the handshake asks that each
+// stand for itself, so that nothing need be kept; but there are clients that go on with their
+// window all the same. So what a client said is kept until some messages in a row have not referred
+// to it, and for good if one has.
 func (in *Input) inflate(compressed []byte, most int, inflater *Inflater) ([]byte, *CloseError) {
 	const enough, whole = 4, 32 << 10
 	text, bad := inflater.inflate(compressed, nil, most)

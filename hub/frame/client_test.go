@@ -50,7 +50,8 @@ func run(b []byte, step int, deflate bool) (messages []string, end goalcast.Clos
 	return messages, 0
 }
 
-// FuzzClientFrames feeds anything, whole and byte by byte: both must tell the same, nothing may crash, and every message is short UTF-8.
+// FuzzClientFrames feeds anything, whole and byte by byte: both must tell the same, nothing may
+// crash, and every message is short UTF-8.
 func FuzzClientFrames(f *testing.F) {
 	frame := func(op ws.OpCode, fin bool, p string) []byte {
 		return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewFrame(op, fin, []byte(p)), [4]byte{1, 2, 3, 4}))
@@ -83,7 +84,8 @@ func compare(t *testing.T, b []byte, deflate bool) {
 	}
 }
 
-// A client's window is kept only while it may be needed: most clients forget theirs, and it would cost memory for nothing.
+// A client's window is kept only while it may be needed: most clients forget theirs, and it would
+// cost memory for nothing.
 func TestAClientsWindowIsKeptWhileItMayBeNeeded(t *testing.T) {
 	d := NewDeflater(1)
 	text := []byte(`{"type":"ping","id":"` + strings.Repeat("abcdefghij", 20) + `"}`)

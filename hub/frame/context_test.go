@@ -14,8 +14,9 @@ import (
 
 var testTime = time.Date(2026, 8, 22, 15, 0, 0, 0, time.UTC)
 
-// TestContextForms looks at the forms of events: who has the event before in its window gets one that refers to it, who has
-// another event one of a few more, all others the one that stands for itself.
+// TestContextForms looks at the forms of events: who has the event before in its window gets one
+// that refers to it, who has another event one of a few more, all others the one that stands for
+// itself.
 func TestContextForms(t *testing.T) {
 	var events []*Message
 	d := NewDeflater(128)
@@ -63,10 +64,12 @@ func TestContextForms(t *testing.T) {
 			short++
 		}
 	}
-	if n := len(*last.context.list.Load()); n != maxContextForms || short != maxContextForms-1 { // one is of the base that is gone
+	// one is of the base that is gone
+	if n := len(*last.context.list.Load()); n != maxContextForms || short != maxContextForms-1 {
 		t.Errorf("%d forms, %d of them used", n, short)
 	}
-	long := publish(fmt.Sprintf("%x", sha512.Sum512([]byte("a"))) + fmt.Sprintf("%x", sha512.Sum512([]byte("b")))) // hardly shrinks: there is room for a few of its forms
+	// hardly shrinks: there is room for a few of its forms
+	long := publish(fmt.Sprintf("%x", sha512.Sum512([]byte("a"))) + fmt.Sprintf("%x", sha512.Sum512([]byte("b"))))
 	for base := Window(20); base < 28; base++ {
 		long.Encode(Context, base)
 	}
@@ -83,7 +86,8 @@ func TestContextForms(t *testing.T) {
 	}
 }
 
-// BenchmarkCompress is what a form of a goal takes: by itself, and for those who have another goal in their windows.
+// BenchmarkCompress is what a form of a goal takes: by itself, and for those who have another goal
+// in their windows.
 func BenchmarkCompress(b *testing.B) {
 	texts := make([][]byte, 2)
 	for i := range texts {

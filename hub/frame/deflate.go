@@ -17,23 +17,25 @@ import (
 	"goalcast"
 )
 
-// permessage-deflate (RFC 7692). No connection has a window of its own: a message is compressed once, by
-// itself, and this form can be sent to anybody at any time. By itself a goal shrinks to 61 % and a price to
-// 69 %. Clients that keep what they were sent, as nearly all do, can be sent less: messages that refer to
-// the one before, of which there are few forms as well (context.go). CPU per delivery was the same with and
-// without compression, so it is on unless the configuration says otherwise.
+// permessage-deflate (RFC 7692). No connection has a window of its own: a message is compressed
+// once, by itself, and this form can be sent to anybody at any time. By itself a goal shrinks to 61
+// % and a price to 69 %. Clients that keep what they were sent, as nearly all do, can be sent less:
+// messages that refer to the one before, of which there are few forms as well (context.go). CPU per
+// delivery was the same with and without compression, so it is on unless the configuration says
+// otherwise.
 
-// deflateLevel was chosen by measurement: a goal of 535 bytes takes 6 µs, once; one that refers to another
-// goal 4 µs. Higher levels gain a hundredth and take twice as long, lower ones lose up to 4 % of the length
-// and save nothing that could be seen. At this level the library finds no repetitions in a message of less
-// than 128 bytes, the shortest that is compressed unless the configuration says otherwise.
+// deflateLevel was chosen by measurement: a goal of 535 bytes takes 6 µs, once; one that refers to
+// another goal 4 µs. Higher levels gain a hundredth and take twice as long, lower ones lose up to 4
+// % of the length and save nothing that could be seen. At this level the library finds no
+// repetitions in a message of less than 128 bytes, the shortest that is compressed unless the
+// configuration says otherwise.
 const deflateLevel = 6
 
 // rsv1 marks a compressed message.
 var rsv1 = ws.Rsv(true, false, false)
 
-// Deflater compresses messages. Its writers, half a megabyte each, are as many as there are goroutines
-// that compress at the same time.
+// Deflater compresses messages. Its writers, half a megabyte each, are as many as there are
+// goroutines that compress at the same time.
 type Deflater struct {
 	Earlier func(Window) []byte // the text of an event that windows end with, if it is not too long ago; else nil
 
@@ -69,8 +71,8 @@ func NewDeflater(least int) *Deflater {
 	}
 }
 
-// frame gives the compressed text frame of a message, or nil if the plain one is as good. A nil deflater
-// compresses nothing.
+// frame gives the compressed text frame of a message, or nil if the plain one is as good. A nil
+// deflater compresses nothing.
 func (d *Deflater) frame(text []byte) []byte {
 	if d == nil || len(text) < d.least {
 		return nil
@@ -78,8 +80,8 @@ func (d *Deflater) frame(text []byte) []byte {
 	return d.compress(nil, text, &d.ByItself)
 }
 
-// after gives the compressed text frame of a message for those who have been sent another text just before;
-// nil if the plain one is as good.
+// after gives the compressed text frame of a message for those who have been sent another text just
+// before; nil if the plain one is as good.
 func (d *Deflater) after(before, text []byte) []byte {
 	if len(text) < d.least {
 		return nil
@@ -122,7 +124,8 @@ func appendCompressed(b, compressed []byte) []byte {
 	return append(b, ws.MustCompileFrame(ws.Frame{Header: header, Payload: compressed})...)
 }
 
-// isCompressed says of a whole frame whether it is compressed, and so part of what the receiver's window ends with.
+// isCompressed says of a whole frame whether it is compressed, and so part of what the receiver's
+// window ends with.
 func isCompressed(frame []byte) bool { return len(frame) > 0 && frame[0]&0x40 != 0 }
 
 // Inflater undoes it for clients' messages; one per shard.
@@ -131,21 +134,23 @@ type Inflater struct {
 	reader io.ReadCloser
 }
 
-// flushed is what a sender leaves away at the end of a message. inflateTail adds it, and an empty last
-// block, at which the reader ends.
+// flushed is what a sender leaves away at the end of a message. inflateTail adds it, and an empty
+// last block, at which the reader ends.
 var (
 	flushed     = []byte{0x00, 0x00, 0xff, 0xff}
 	inflateTail = append(flushed[:4:4], 0x01, 0x00, 0x00, 0xff, 0xff)
 )
 
-// inflate gives what a client's message says, up to that many bytes of it, however small it came. It may
-// refer to what is in the window. Where clients depart from RFC 7692, what can be understood is: an empty
-// message without a block, an end that was not left away, and text that is marked as compressed and is not.
+// inflate gives what a client's message says, up to that many bytes of it, however small it came.
+// It may refer to what is in the window. Where clients depart from RFC 7692, what can be understood
+// is: an empty message without a block, an end that was not left away, and text that is marked as
+// compressed and is not.
 func (i *Inflater) inflate(compressed, window []byte, most int) ([]byte, *CloseError) {
 	if len(compressed) == 0 {
 		return nil, nil
 	}
-	bare := bytes.TrimSuffix(compressed, flushed) // no message that was left without its end ends so: the last bits before it are zeros
+	// no message that was left without its end ends so: the last bits before it are zeros
+	bare := bytes.TrimSuffix(compressed, flushed)
 	i.in.Reset(append(bare[:len(bare):len(bare)], inflateTail...))
 	if i.reader == nil {
 		i.reader = flate.NewReader(&i.in)
@@ -165,10 +170,11 @@ func (i *Inflater) inflate(compressed, window []byte, most int) ([]byte, *CloseE
 	return text, nil
 }
 
-// NegotiateDeflate answers a client's offers of permessage-deflate: the value of the response's header and the
-// encoding that it means; empty if it made none that can be met. What it offers is listed in order of
-// preference. A smaller window than the format's is not offered to anybody: all get the same bytes. Clients'
-// own messages are short: each is to stand for itself, though not all do (Input.inflate).
+// NegotiateDeflate answers a client's offers of permessage-deflate: the value of the response's
+// header and the encoding that it means; empty if it made none that can be met. What it offers is
+// listed in order of preference. A smaller window than the format's is not offered to anybody: all
+// get the same bytes. Clients' own messages are short: each is to stand for itself, though not all
+// do (Input.inflate).
 func NegotiateDeflate(header http.Header) (string, Encoding) {
 	const name, whole = "Sec-WebSocket-Extensions", 15
 	for _, line := range header[http.CanonicalHeaderKey(name)] {

@@ -1,6 +1,6 @@
-// Package frame holds a message in each of the forms in which viewers get it: WebSocket, server-sent
-// event, JSON, and compressed, by itself or referring to what a viewer was sent before. It also
-// reads the frames that clients send.
+// Package frame holds a message in each of the forms in which viewers get it: WebSocket,
+// server-sent event, JSON, and compressed, by itself or referring to what a viewer was sent before.
+// It also reads the frames that clients send.
 //
 // The package is pure and has no owner. A Message is made once and shared by all shards: each of
 // its forms is made by whoever needs it first and never changes after that. A Batch and an Input
@@ -27,11 +27,13 @@ const (
 	WebSocket Encoding = iota // a whole text frame
 	SSE                       // a server-sent event, with its empty line
 	JSON                      // bare, for long polls
-	Deflate                   // WebSocket compressed, where both sides agreed on it and it is worth it; each message by itself
+	// WebSocket compressed, where both sides agreed on it and it is worth it; each message by
+	// itself
+	Deflate
 	encodings
 
-	// Context is Deflate, but a message may refer to the one before; see context.go. A message by itself looks
-	// the same in both.
+	// Context is Deflate, but a message may refer to the one before; see context.go. A message by
+	// itself looks the same in both.
 	Context = encodings
 )
 
@@ -72,7 +74,8 @@ type Message struct {
 // Of makes the message of a frame. It is not compressed.
 func Of(c Class, f goalcast.Frame) *Message { return &Message{Kind: f.Type, Class: c, Text: f.Encode} }
 
-// Fixed makes a control message that has no JSON: its bytes for WebSocket and SSE are given; nil sends nothing.
+// Fixed makes a control message that has no JSON: its bytes for WebSocket and SSE are given; nil
+// sends nothing.
 func Fixed(kind goalcast.FrameType, websocket, sse []byte) *Message {
 	m := &Message{Kind: kind, Class: ClassControl}
 	m.once.Do(func() {})
@@ -113,7 +116,8 @@ func (m *Message) Retry(ms int64) {
 	m.forms[SSE].Store(&sse)
 }
 
-// Bytes gives the message in an encoding, understandable by itself. The result is shared and must not be changed.
+// Bytes gives the message in an encoding, understandable by itself. The result is shared and must
+// not be changed.
 func (m *Message) Bytes(e Encoding) []byte {
 	if e == Context {
 		e = Deflate
@@ -170,8 +174,8 @@ func (m *Message) deflate() {
 	m.forms[Deflate].Store(&frame)
 }
 
-// sse writes the message as the HTML standard wants it. JSON has line breaks only where somebody's own
-// JSON was passed on as it was.
+// sse writes the message as the HTML standard wants it. JSON has line breaks only where somebody's
+// own JSON was passed on as it was.
 func (m *Message) sse() []byte {
 	b := make([]byte, 0, len(m.text)+len(m.Kind)+len(m.ID)+24)
 	b = append(append(append(b, "event: "...), m.Kind...), '\n')

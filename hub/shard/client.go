@@ -26,7 +26,9 @@ const (
 )
 
 // ReceivedNames are the kinds of what clients send, as labels.
-var ReceivedNames = [gotKinds]string{"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "bad"}
+var ReceivedNames = [gotKinds]string{
+	"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "bad",
+}
 
 // readable reads what a raw connection has to say, or that it is gone.
 func (s *Shard) readable(c *Conn) {
@@ -180,11 +182,12 @@ func (s *Shard) message(c *Conn, text []byte) {
 // refuse tells the client that it asked for something wrong.
 func (s *Shard) refuse(c *Conn, id string, code goalcast.Code, text string) {
 	s.stats.Received[gotBad]++
-	s.enqueue(c, frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text}))
+	f := goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text}
+	s.enqueue(c, frame.Of(frame.ClassControl, f))
 }
 
-// subscribe has a subscription prepared, which may need the database, and reads nothing more from the client until
-// it is done.
+// subscribe has a subscription prepared, which may need the database, and reads nothing more from
+// the client until it is done.
 func (s *Shard) subscribe(c *Conn, topics []goalcast.Topic, id string) {
 	count := len(c.subs)
 	for _, t := range topics {
@@ -202,8 +205,8 @@ func (s *Shard) subscribe(c *Conn, topics []goalcast.Topic, id string) {
 	s.door.Subscribe(s, c, topics, id)
 }
 
-// subscribed ends what subscribe began: the topics are the connection's from here on, and the snapshots are what
-// came before.
+// subscribed ends what subscribe began: the topics are the connection's from here on, and the
+// snapshots are what came before.
 func (s *Shard) subscribed(o *Subscribed) {
 	c := o.Conn
 	if c.life != alive {

@@ -10,8 +10,8 @@ import (
 	"goalcast/hub/frame"
 )
 
-// clock is a shard's: keep-alives that are due, writes that stall, ends that do not come. There is no timer
-// per connection.
+// clock is a shard's: keep-alives that are due, writes that stall, ends that do not come. There is
+// no timer per connection.
 type clock struct {
 	step    time.Duration // of a tick
 	tick    uint32
@@ -28,7 +28,8 @@ type leaver struct {
 }
 
 func newClock(cfg Config) clock {
-	return clock{step: cfg.tick(), wheel: make([][]*Conn, cfg.PingInterval/cfg.tick()+1), stuck: make(map[*Conn]struct{})}
+	step := cfg.tick()
+	return clock{step: step, wheel: make([][]*Conn, cfg.PingInterval/step+1), stuck: make(map[*Conn]struct{})}
 }
 
 // ticks counts a span in ticks, at least one.
@@ -72,8 +73,9 @@ func (s *Shard) handleTick() {
 	k.leaving = append(k.leaving[:0], k.leaving[n:]...)
 }
 
-// keepAlive pings a connection to which nothing was written for an interval. Due times are spread over the last
-// quarter of it, or everybody who got the same goal would be pinged in the same tick ever after.
+// keepAlive pings a connection to which nothing was written for an interval. Due times are spread
+// over the last quarter of it, or everybody who got the same goal would be pinged in the same tick
+// ever after.
 func (s *Shard) keepAlive(c *Conn) {
 	if c.life != alive {
 		return
@@ -99,9 +101,9 @@ func (s *Shard) keepAlive(c *Conn) {
 	k.dueIn(c, due)
 }
 
-// newBeat makes a tick's keep-alive. It carries the cursor, so that who follows a quiet match can still resume
-// after hours: for SSE an id without data, which a browser remembers and does not show; for WebSocket, whose
-// pings scripts cannot see, a pong frame behind the ping.
+// newBeat makes a tick's keep-alive. It carries the cursor, so that who follows a quiet match can
+// still resume after hours: for SSE an id without data, which a browser remembers and does not
+// show; for WebSocket, whose pings scripts cannot see, a pong frame behind the ping.
 func (s *Shard) newBeat() *frame.Message {
 	f := goalcast.Frame{Type: goalcast.FramePong, Time: time.Now().UnixMilli()}
 	sse := []byte(":\n\n")

@@ -23,9 +23,9 @@ const (
 // TransportNames are the transports as labels.
 var TransportNames = [Transports]string{"websocket", "sse", "poll"}
 
-// Conn is one viewer. Its shard's goroutine owns all of it once it has joined. On amd64 it is 176 bytes, a
-// size of which nothing is lost; with three topics there are 48 bytes more here and 48 in the shard's index,
-// and nothing else while nothing waits: no goroutine, no buffer, no timer.
+// Conn is one viewer. Its shard's goroutine owns all of it once it has joined. On amd64 it is 176
+// bytes, a size of which nothing is lost; with three topics there are 48 bytes more here and 48 in
+// the shard's index, and nothing else while nothing waits: no goroutine, no buffer, no timer.
 type Conn struct {
 	fd        int32 // -1: portable, or closed
 	gen       int32 // tells the socket from an earlier one of the same number
@@ -88,8 +88,8 @@ type lag struct {
 	since uint64
 }
 
-// NewConn makes the connection of a viewer, not yet joined: with a socket, or as NewPortable makes it. The
-// span is between two state batches at least; 0: every flush.
+// NewConn makes the connection of a viewer, not yet joined: with a socket, or as NewPortable makes
+// it. The span is between two state batches at least; 0: every flush.
 func NewConn(t Transport, e frame.Encoding, conflate time.Duration) *Conn {
 	return &Conn{fd: -1, transport: t, encoding: e, conflate: uint16(conflate.Milliseconds())}
 }
@@ -97,8 +97,8 @@ func NewConn(t Transport, e frame.Encoding, conflate time.Duration) *Conn {
 // RawSockets says that connections can be taken from net/http by their descriptor.
 const RawSockets = rawSockets
 
-// Take takes the descriptor of a socket, of which nothing else is left after that. The socket is closed if
-// this fails.
+// Take takes the descriptor of a socket, of which nothing else is left after that. The socket is
+// closed if this fails.
 func (c *Conn) Take(tcp *net.TCPConn, cfg Config) error {
 	fd, err := takeSocket(tcp, cfg.SendBuffer, cfg.PingInterval+cfg.WriteTimeout)
 	c.fd = int32(fd)

@@ -8,8 +8,8 @@ import (
 	"goalcast/hub/frame"
 )
 
-// Event is a published event on its way to viewers, one for all shards. What is exported of it is set
-// before it is posted.
+// Event is a published event on its way to viewers, one for all shards. What is exported of it is
+// set before it is posted.
 type Event struct {
 	frame.Message
 
@@ -24,11 +24,12 @@ type Event struct {
 	shards atomic.Int32 // those that have not yet written it
 }
 
-// NewEvent makes the message of a published event for so many shards. It is encoded at once: every shard
-// is about to need it.
+// NewEvent makes the message of a published event for so many shards. It is encoded at once: every
+// shard is about to need it.
 func NewEvent(p goalcast.Published, seq uint64, now time.Time, d *frame.Deflater, shards int) *Event {
 	e := &Event{
-		Message: frame.Message{Kind: goalcast.FrameEvent, Class: frame.ClassEvent, ID: p.Cursor.String(), Seq: seq, Deflater: d,
+		Message: frame.Message{
+			Kind: goalcast.FrameEvent, Class: frame.ClassEvent, ID: p.Cursor.String(), Seq: seq, Deflater: d,
 			Text: func() []byte { return goalcast.EventFrame(p, now.UnixMilli()) }},
 		Topics: p.Event.Topics, Match: p.Event.Match, Cursor: p.Cursor, At: now, Times: p.Event.Times,
 	}
@@ -37,9 +38,9 @@ func NewEvent(p goalcast.Published, seq uint64, now time.Time, d *frame.Deflater
 	return e
 }
 
-// WithoutCursor is the event for viewers who wait for a refresh: whoever has its cursor could go on from
-// there, at any node, and never learn what was lost before it. It is not compressed: later events refer to
-// those of the ring, which have their cursors.
+// WithoutCursor is the event for viewers who wait for a refresh: whoever has its cursor could go on
+// from there, at any node, and never learn what was lost before it. It is not compressed: later
+// events refer to those of the ring, which have their cursors.
 func (e *Event) WithoutCursor(p goalcast.Published) *Event {
 	p.Cursor = goalcast.Cursor{}
 	bare := NewEvent(p, e.Seq, e.At, nil, int(e.shards.Load()))
@@ -55,8 +56,8 @@ type Intro struct {
 	Size        int            // in memory, roughly
 }
 
-// For gives the form for viewers of a topic who may have joined up to a place in the hub's count; nil if none is
-// needed. Who follows the match itself knows it.
+// For gives the form for viewers of a topic who may have joined up to a place in the hub's count;
+// nil if none is needed. Who follows the match itself knows it.
 func (in *Intro) For(t goalcast.Topic, joined uint64) *frame.Message {
 	switch {
 	case in == nil || joined < in.Known:

@@ -55,7 +55,8 @@ func (x *index) follow(c *Conn, followed *follow.Topic) bool {
 	return true
 }
 
-// leave ends the subscription at place i of the connection. The last one of each list takes the free place.
+// leave ends the subscription at place i of the connection. The last one of each list takes the
+// free place.
 func (x *index) leave(c *Conn, i int) {
 	t, place := c.subs[i].topic, c.subs[i].place
 	end := len(t.members) - 1

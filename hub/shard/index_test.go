@@ -56,7 +56,8 @@ func (w *testWorld) claim(t *testing.T, topics ...goalcast.Topic) follow.Claim {
 	return claim
 }
 
-// TestIndex subscribes and unsubscribes at random and compares the index with a plain one after every step.
+// TestIndex subscribes and unsubscribes at random and compares the index with a plain one after
+// every step.
 func TestIndex(t *testing.T) {
 	s := newTestWorld(testConfig())
 	conns := make([]*Conn, 20)
@@ -100,8 +101,8 @@ func TestIndex(t *testing.T) {
 		if members != total || s.subscriptions != int64(total) {
 			t.Fatalf("step %d: %d members, %d counted, want %d", step, members, s.subscriptions, total)
 		}
-		if viewed := s.followed.Viewed(); len(viewed) != len(s.topics) || s.followed.Nobody() != (total == 0) {
-			t.Fatalf("step %d: %d topics are followed, %d counted", step, len(s.topics), len(viewed))
+		if s.followed.Nobody() != (total == 0) || step%100 == 0 && len(s.followed.Viewed()) != len(s.topics) {
+			t.Fatalf("step %d: %d topics are followed, counted are %v", step, len(s.topics), s.followed.Viewed())
 		}
 	}
 }
@@ -116,8 +117,8 @@ func TestConnSize(t *testing.T) {
 	}
 }
 
-// TestStatesBetweenSnapshotAndJoin joins with a snapshot from before a state flush that the shard has given out already: the
-// viewer must lag from its snapshot on.
+// TestStatesBetweenSnapshotAndJoin joins with a snapshot from before a state flush that the shard
+// has given out already: the viewer must lag from its snapshot on.
 func TestStatesBetweenSnapshotAndJoin(t *testing.T) {
 	s := newTestWorld(testConfig())
 	name := goalcast.ForOdds(1)

@@ -56,8 +56,8 @@ func (s *Shard) start(c *Conn, b *Start) {
 	}
 }
 
-// tooSlow ends a connection for which too much waits. What waits is forgotten; its last word is sent when it
-// takes anything again within WriteTimeout.
+// tooSlow ends a connection for which too much waits. What waits is forgotten; its last word is
+// sent when it takes anything again within WriteTimeout.
 func (s *Shard) tooSlow(c *Conn) {
 	s.discard(c)
 	if c.transport == WebSocket {
@@ -99,8 +99,8 @@ func (s *Shard) close(c *Conn, label string, last ...*frame.Message) {
 	s.wantWrite(c)
 }
 
-// linger shuts our side of a connection whose last word is sent and waits a moment for the peer's end. Closing
-// at once would, if bytes of the peer are still unread, destroy what it has not read.
+// linger shuts our side of a connection whose last word is sent and waits a moment for the peer's
+// end. Closing at once would, if bytes of the peer are still unread, destroy what it has not read.
 func (s *Shard) linger(c *Conn) {
 	if c.portable != nil {
 		s.drop(c, "")
@@ -175,8 +175,9 @@ func (s *Shard) outdate(at goalcast.Cursor) {
 	}
 }
 
-// refresh sends the snapshots of topics to those followers who lack them, behind the reset if they were not
-// sent it yet. The last time ends what outdate began, and who follows nothing is sent the reset all the same.
+// refresh sends the snapshots of topics to those followers who lack them, behind the reset if they
+// were not sent it yet. The last time ends what outdate began, and who follows nothing is sent the
+// reset all the same.
 func (s *Shard) refresh(r *Refresh) {
 	tell := func(c *Conn) bool {
 		if !c.is(outdated) || c.life != alive {
@@ -209,8 +210,8 @@ func (s *Shard) refresh(r *Refresh) {
 	}
 }
 
-// giveUp sends followers of topics that cannot be read away: they have an outdated picture, and there is no
-// other.
+// giveUp sends followers of topics that cannot be read away: they have an outdated picture, and
+// there is no other.
 func (s *Shard) giveUp(topics []goalcast.Topic) {
 	for _, name := range topics {
 		t := s.topics[name]
@@ -219,7 +220,8 @@ func (s *Shard) giveUp(topics []goalcast.Topic) {
 		}
 		for _, member := range slices.Clone(t.members) {
 			if c := member.conn; c.is(outdated) {
-				s.close(c, "unavailable", s.bye(goalcast.CodeUnavailable.Bye(), goalcast.Cursor{}), frame.Close(goalcast.CloseTryLater, "try again"))
+				s.close(c, "unavailable", s.bye(goalcast.CodeUnavailable.Bye(), goalcast.Cursor{}),
+					frame.Close(goalcast.CloseTryLater, "try again"))
 			}
 		}
 	}

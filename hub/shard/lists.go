@@ -78,8 +78,8 @@ func (s *Shard) append(c *Conn, m *frame.Message) {
 	s.wantWrite(c)
 }
 
-// wantWrite puts a connection into the queue of those with something to send, unless it stands there or cannot
-// be written to.
+// wantWrite puts a connection into the queue of those with something to send, unless it stands
+// there or cannot be written to.
 func (s *Shard) wantWrite(c *Conn) {
 	if c.state&(inEvents|blocked) == 0 && c.life != dead {
 		c.set(inEvents)
@@ -111,15 +111,17 @@ func (s *Shard) sent(c *Conn, n int) {
 	c.pending = nil
 }
 
-// Over MaxPending a connection is cut if it takes nothing, not because much came at once: a season's fixtures
-// are a megabyte for each follower of the competition, and whoever reads them all the time may have them.
+// Over MaxPending a connection is cut if it takes nothing, not because much came at once: a
+// season's fixtures are a megabyte for each follower of the competition, and whoever reads them all
+// the time may have them.
 const (
-	slowAfter = 2 * time.Second // without taking anything; a phone at 50 kB/s makes room in the kernel's buffer more often
-	// hardLimit times MaxPending is too much for anybody: 8 MB by default. Events are shared, so that a list of
-	// as many takes 200 kB.
+	// without taking anything; a phone at 50 kB/s makes room in the kernel's buffer more often
+	slowAfter = 2 * time.Second
+	// hardLimit times MaxPending is too much for anybody: 8 MB by default. Events are shared, so
+	// that a list of as many takes 200 kB.
 	hardLimit = 32
-	// maxBacklog is the bytes that wait in all lists of a node together; above, MaxPending itself is the limit.
-	// As pointers that is some 50 MB.
+	// maxBacklog is the bytes that wait in all lists of a node together; above, MaxPending itself
+	// is the limit. As pointers that is some 50 MB.
 	maxBacklog = 2 << 30
 )
 
@@ -131,8 +133,8 @@ func (s *Shard) isSlow(c *Conn, size int) bool {
 		s.stats.Pending > maxBacklog/int64(s.cfg.Shards)
 }
 
-// noteProgress has a blocked connection counted as stalled from now on, if its goroutine has written something
-// meanwhile. Of raw ones block knows.
+// noteProgress has a blocked connection counted as stalled from now on, if its goroutine has
+// written something meanwhile. Of raw ones block knows.
 func (s *Shard) noteProgress(c *Conn) {
 	if c.portable != nil && c.portable.moved.Swap(false) {
 		c.stalled = s.clock.tick

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// group is how many connections are written to between two looks into the inbox: half a millisecond.
+// group is how many connections are written to between two looks into the inbox: half a
+// millisecond.
 const group = 64
 
 // Run is the shard's goroutine. It ends when stop is closed, and leaves no connection.
@@ -34,7 +35,9 @@ func (s *Shard) loop(stop <-chan struct{}) {
 		var more <-chan struct{}
 		if s.work(flush) {
 			more = always
-			runtime.Gosched() // writes do not let others have the core: whoever reads the bus or shakes hands would wait up to 10 ms
+			// writes do not let others have the core: whoever reads the bus or shakes hands would
+			// wait up to 10 ms
+			runtime.Gosched()
 		} else {
 			s.noteWritten()
 			s.publishStats()
@@ -58,8 +61,8 @@ func (s *Shard) loop(stop <-chan struct{}) {
 	}
 }
 
-// work does what the inbox asks for, writes to one group of connections and begins a state flush if one is due.
-// It says whether there is more to do at once.
+// work does what the inbox asks for, writes to one group of connections and begins a state flush if
+// one is due. It says whether there is more to do at once.
 func (s *Shard) work(flush *time.Timer) bool {
 	s.handleInbox()
 	busy := s.step()
@@ -76,8 +79,8 @@ func (s *Shard) work(flush *time.Timer) bool {
 	return busy
 }
 
-// step writes to one group of connections and says whether there was one. Those with events come first, so that
-// a goal overtakes prices also in the middle of a state flush.
+// step writes to one group of connections and says whether there was one. Those with events come
+// first, so that a goal overtakes prices also in the middle of a state flush.
 func (s *Shard) step() bool {
 	if s.events.empty() && s.states.empty() {
 		return false

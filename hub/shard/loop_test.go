@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestPace: state flushes are an interval apart, and further if they take more than their share of the time.
+// TestPace: state flushes are an interval apart, and further if they take more than their share of
+// the time.
 func TestPace(t *testing.T) {
 	cfg := Config{StateInterval: 100 * time.Millisecond, StateShare: 0.25}
 	for worked, want := range map[time.Duration]time.Duration{

@@ -10,15 +10,16 @@ import (
 	"goalcast/hub/limits"
 )
 
-// Op is something that a shard is told. Ops are done in the order in which they were posted. An *Event
-// is one, and so are the types below.
+// Op is something that a shard is told. Ops are done in the order in which they were posted. An
+// *Event is one, and so are the types below.
 type Op interface{ do(*Shard) }
 
 type (
 	// StatesChanged says that a table has news.
 	StatesChanged struct{ Table *follow.Table }
 
-	// Join brings a new connection. What it takes up, its seat and its claim, is the shard's from here on.
+	// Join brings a new connection. What it takes up, its seat and its claim, is the shard's from
+	// here on.
 	Join struct {
 		Conn  *Conn
 		Seat  *limits.Seat
@@ -26,8 +27,8 @@ type (
 		Start
 	}
 
-	// Subscribed ends what Door.Subscribe began: the claim's topics are the connection's from here on. Without a
-	// claim it was refused.
+	// Subscribed ends what Door.Subscribe began: the claim's topics are the connection's from here
+	// on. Without a claim it was refused.
 	Subscribed struct {
 		Conn *Conn
 		Start
@@ -39,8 +40,8 @@ type (
 		Silent  bool
 	}
 
-	// Outdated says that events were lost and the stream goes on after the cursor. Nothing can be resumed before
-	// the last Refresh.
+	// Outdated says that events were lost and the stream goes on after the cursor. Nothing can be
+	// resumed before the last Refresh.
 	Outdated struct{ Cursor goalcast.Cursor }
 
 	// Refresh brings what was read for viewers after that.
@@ -63,8 +64,9 @@ type (
 	// Drain begins to say goodbye to all viewers, one after another within a span.
 	Drain struct{ Span time.Duration }
 
-	// input brings bytes that a portable connection's goroutine has read, written says that it has written what
-	// was handed over, gone that the peer is gone, timeout that a long poll's time is over.
+	// input brings bytes that a portable connection's goroutine has read, written says that it has
+	// written what was handed over, gone that the peer is gone, timeout that a long poll's time is
+	// over.
 	input struct {
 		conn  *Conn
 		bytes []byte

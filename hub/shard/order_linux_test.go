@@ -33,7 +33,8 @@ func testEvent(topic goalcast.Topic, seq uint64) *Event {
 	return NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: seq}, Event: goalcast.Event{Match: 1, Topics: []goalcast.Topic{topic}}}, seq, time.Now(), nil, 1)
 }
 
-// TestGoalOvertakesPrices: an event that comes in the middle of a state flush is written before the rest of the flush.
+// TestGoalOvertakesPrices: an event that comes in the middle of a state flush is written before the
+// rest of the flush.
 func TestGoalOvertakesPrices(t *testing.T) {
 	s := newTestWorld(testConfig())
 	match, odds := goalcast.ForMatch(1), goalcast.ForOdds(2)

@@ -14,9 +14,9 @@ import (
 	"goalcast/hub/frame"
 )
 
-// Portable is a connection whose descriptor cannot be had: TLS, HTTP/2, other systems, long polls. The shard
-// does with it what it does with the others, but instead of writing it hands over what waits and takes the
-// connection for blocked until that is written.
+// Portable is a connection whose descriptor cannot be had: TLS, HTTP/2, other systems, long polls.
+// The shard does with it what it does with the others, but instead of writing it hands over what
+// waits and takes the connection for blocked until that is written.
 type Portable struct {
 	shard *Shard
 	conn  *Conn
@@ -38,9 +38,11 @@ type Delivery struct {
 // ErrStopped means that the shard ended a poll that had no answer yet.
 var ErrStopped = errors.New("the hub has stopped")
 
-// NewPortable makes a connection, not yet joined, one of an HTTP request's goroutine: ServeEvents or AwaitPoll.
+// NewPortable makes a connection, not yet joined, one of an HTTP request's goroutine: ServeEvents
+// or AwaitPoll.
 func NewPortable(s *Shard, c *Conn) *Portable {
-	p := &Portable{shard: s, conn: c, ended: make(chan struct{}), read: make(chan struct{}, 1), next: make(chan Delivery, 1)}
+	p := &Portable{shard: s, conn: c,
+		ended: make(chan struct{}), read: make(chan struct{}, 1), next: make(chan Delivery, 1)}
 	p.write = func(d Delivery) { p.next <- d } // never waits: the shard hands over one at a time
 	p.end = func() { close(p.ended) }
 	c.portable = p
@@ -110,11 +112,14 @@ func (s *Shard) handOverStates(c *Conn) [][]byte {
 	return frames
 }
 
-// statesForPoll is what a poll's answer says beside what came: that the bus is silent, as long as it is, and the
-// newest states of all topics. Its cursor does not tell what of both it has been told before.
+// statesForPoll is what a poll's answer says beside what came: that the bus is silent, as long as
+// it is, and the newest states of all topics. Its cursor does not tell what of both it has been
+// told before.
 func (s *Shard) statesForPoll(c *Conn) [][]byte {
 	has := func(kind goalcast.FrameType) bool { // a match that comes along with an event brings no states
-		return slices.ContainsFunc(c.pending, func(m *frame.Message) bool { return m.Kind == kind && m.Class != frame.ClassEvent })
+		return slices.ContainsFunc(c.pending, func(m *frame.Message) bool {
+			return m.Kind == kind && m.Class != frame.ClassEvent
+		})
 	}
 	var frames [][]byte
 	if s.stale && !has(goalcast.FrameStale) {
@@ -143,8 +148,8 @@ func (s *Shard) written(c *Conn) {
 	}
 }
 
-// portableInput takes in what the connection's goroutine has read, and lets it go on unless a subscription is being
-// prepared.
+// portableInput takes in what the connection's goroutine has read, and lets it go on unless a
+// subscription is being prepared.
 func (s *Shard) portableInput(c *Conn, b []byte) {
 	if c.life == dead {
 		return
@@ -166,8 +171,8 @@ func (s *Shard) answerPoll(c *Conn) {
 	}
 }
 
-// writeAll writes a delivery in pieces, each of which may take so long: how long the whole may take depends on how
-// long it is. It says whether all was taken.
+// writeAll writes a delivery in pieces, each of which may take so long: how long the whole may take
+// depends on how long it is. It says whether all was taken.
 func (p *Portable) writeAll(d Delivery, setDeadline func(time.Time) error, write func([]byte) (int, error)) bool {
 	const most = 32 << 10
 	put := func(piece []byte) bool {
@@ -223,8 +228,8 @@ func (p *Portable) ServeEvents(ctx context.Context, w http.ResponseWriter) {
 	}
 }
 
-// AwaitPoll waits until there is something to say to a poll, or until the time is over. It returns ErrStopped
-// if the shard ends before, and the context's error.
+// AwaitPoll waits until there is something to say to a poll, or until the time is over. It returns
+// ErrStopped if the shard ends before, and the context's error.
 func (p *Portable) AwaitPoll(ctx context.Context, wait time.Duration) (Delivery, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -257,8 +262,8 @@ func EndDeadlines(out *http.ResponseController) {
 	_ = out.SetWriteDeadline(time.Time{})
 }
 
-// Socket is a WebSocket or event stream on a connection of Go's net: its goroutine reads, and each delivery is
-// written by a goroutine that lives only as long as that takes.
+// Socket is a WebSocket or event stream on a connection of Go's net: its goroutine reads, and each
+// delivery is written by a goroutine that lives only as long as that takes.
 type Socket struct {
 	*Portable
 	net     net.Conn

@@ -1,18 +1,20 @@
-// Package shard is the hub's event loop. A Shard is one goroutine that owns everything about its share of
-// the connections: who follows what, the lists of what waits, the sockets, the timers. Nothing of that
-// is locked. What comes from outside is posted to it, typed, and done in the order in which it was posted.
+// Package shard is the hub's event loop. A Shard is one goroutine that owns everything about its
+// share of the connections: who follows what, the lists of what waits, the sockets, the timers.
+// Nothing of that is locked. What comes from outside is posted to it, typed, and done in the order
+// in which it was posted.
 //
-// The shard appends an event's pointer to the list of each subscriber and then writes lists out, a few
-// connections at a time, each with one writev of all that waits; between the groups it looks into the inbox,
-// so that lists grow by themselves when events come faster than sockets take them. A socket that would
-// block waits for EPOLLOUT. States (prices) are never queued: a connection only remembers since when it lacks
-// the values of a topic, and gets the newest ones when it is its turn, after all events. State flushes take
-// at most StateShare of a shard's time (loop.go), so that there is room for a goal however many prices there
-// are.
+// The shard appends an event's pointer to the list of each subscriber and then writes lists out, a
+// few connections at a time, each with one writev of all that waits; between the groups it looks
+// into the inbox, so that lists grow by themselves when events come faster than sockets take them.
+// A socket that would block waits for EPOLLOUT. States (prices) are never queued: a connection only
+// remembers since when it lacks the values of a topic, and gets the newest ones when it is its
+// turn, after all events. State flushes take at most StateShare of a shard's time (loop.go), so
+// that there is room for a goal however many prices there are.
 //
-// On Linux a plain TCP connection is taken from net/http after the handshake and only its descriptor is kept:
-// no goroutine, no buffer. Everything else (TLS in the process, HTTP/2, other systems, long poll) has a
-// goroutine of its own that does the writing, fed by the same shard from the same lists; see portable.go.
+// On Linux a plain TCP connection is taken from net/http after the handshake and only its
+// descriptor is kept: no goroutine, no buffer. Everything else (TLS in the process, HTTP/2, other
+// systems, long poll) has a goroutine of its own that does the writing, fed by the same shard from
+// the same lists; see portable.go.
 package shard
 
 import (
@@ -25,7 +27,8 @@ import (
 	"goalcast/hub/frame"
 )
 
-// Config is what a shard is told, by the hub, which has the defaults. All of it is needed but SendBuffer.
+// Config is what a shard is told, by the hub, which has the defaults. All of it is needed but
+// SendBuffer.
 type Config struct {
 	Shards int // there are
 
@@ -54,8 +57,8 @@ func RetryIn(spread time.Duration) time.Duration {
 	return least + rand.N(spread)
 }
 
-// Door is what a shard needs of who let its connections in. It is called from the shard's goroutine and
-// must not wait.
+// Door is what a shard needs of who let its connections in. It is called from the shard's goroutine
+// and must not wait.
 type Door interface {
 	// Subscribe prepares a later subscription and posts a *Subscribed, whatever comes of it.
 	Subscribe(s *Shard, c *Conn, topics []goalcast.Topic, id string)
@@ -128,7 +131,8 @@ func (s *Shard) Discard() { s.poller.discard() }
 // Post tells the shard something; false if it has ended.
 func (s *Shard) Post(o Op) bool { return s.inbox.post(o) }
 
-// StatesChanged posts that a table has news, unless the shard was told of it and has not looked yet.
+// StatesChanged posts that a table has news, unless the shard was told of it and has not looked
+// yet.
 func (s *Shard) StatesChanged(t *follow.Table) {
 	if t.Tell(s.number) {
 		s.Post(StatesChanged{t})

@@ -32,9 +32,10 @@ func iovecOf(b []byte) iovec {
 	return v
 }
 
-// takeSocket makes the connection's descriptor ours: a second one for the same socket, after which the first is closed. That way nothing
-// of Go's net package stays behind: neither its memory (0.7 kB) nor its own epoll registration, which would be woken with every write.
-// The connection is closed in any case.
+// takeSocket makes the connection's descriptor ours: a second one for the same socket, after which
+// the first is closed. That way nothing of Go's net package stays behind: neither its memory (0.7
+// kB) nor its own epoll registration, which would be woken with every write. The connection is
+// closed in any case.
 func takeSocket(conn *net.TCPConn, sendBuffer int, userTimeout time.Duration) (int, error) {
 	defer conn.Close()
 	raw, err := conn.SyscallConn()
@@ -47,8 +48,9 @@ func takeSocket(conn *net.TCPConn, sendBuffer int, userTimeout time.Duration) (i
 	if err = errors.Join(err, dupErr); err != nil {
 		return -1, fmt.Errorf("duplicate descriptor: %w", err)
 	}
-	// The hub's own pings and its write time-out do what the kernel's keep-alive would; a peer that is gone without a word is given up
-	// when data stays unacknowledged. None of these can fail in a way that matters.
+	// The hub's own pings and its write time-out do what the kernel's keep-alive would; a peer that
+	// is gone without a word is given up when data stays unacknowledged. None of these can fail in
+	// a way that matters.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
@@ -65,10 +67,12 @@ func readSocket(fd int, b []byte) (int, error) { return unix.Read(fd, b) }
 func closeSocket(fd int)                       { _ = unix.Close(fd) }
 func endWriting(fd int)                        { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 
-// writeSocket writes all pieces in one system call, or as much of them as the socket takes. One piece, the usual case while nothing is in a hurry, goes by
-// write: the kernel needs a fifth less for it than for writev (loadtest/bench, row steady). The call never waits, so Go's scheduler is not told of it: what
-// it does around a call that may sleep costs more than all of the hub's own code for a delivery, and hands the shard to another thread whenever the
-// kernel is busy for more than 20 us.
+// writeSocket writes all pieces in one system call, or as much of them as the socket takes. One
+// piece, the usual case while nothing is in a hurry, goes by write: the kernel needs a fifth less
+// for it than for writev (loadtest/bench, row steady). The call never waits, so Go's scheduler is
+// not told of it: what it does around a call that may sleep costs more than all of the hub's own
+// code for a delivery, and hands the shard to another thread whenever the kernel is busy for more
+// than 20 us.
 func writeSocket(fd int, pieces []iovec) (int, error) {
 	var n uintptr
 	var errno syscall.Errno
@@ -89,8 +93,9 @@ type ready struct {
 	events  uint32
 }
 
-// poller waits for the sockets of one shard. Its goroutine sleeps in Go's own poller, in which the epoll descriptor is registered like any other, so that
-// no thread is held; what it sees it hands to the shard and waits until that is done with it.
+// poller waits for the sockets of one shard. Its goroutine sleeps in Go's own poller, in which the
+// epoll descriptor is registered like any other, so that no thread is held; what it sees it hands
+// to the shard and waits until that is done with it.
 type poller struct {
 	fd     int
 	file   *os.File

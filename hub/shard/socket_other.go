@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// rawSockets is false where there is no epoll: every connection then has a goroutine, see portable.go. What follows is never called.
+// rawSockets is false where there is no epoll: every connection then has a goroutine, see
+// portable.go. What follows is never called.
 const rawSockets = false
 
 const (

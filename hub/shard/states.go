@@ -16,8 +16,8 @@ type flushes struct {
 	batches uint64 // counts those that several connections got
 }
 
-// pace is how fast flushes follow each other: not before StateInterval, and not so fast that they take more than
-// StateShare of the shard's time.
+// pace is how fast flushes follow each other: not before StateInterval, and not so fast that they
+// take more than StateShare of the shard's time.
 type pace struct {
 	began  time.Time     // the last flush
 	worked time.Duration // spent on it
@@ -49,8 +49,8 @@ func (s *Shard) statesChanged(table *follow.Table) {
 	}
 }
 
-// flushStates begins a state flush: who follows a topic with new states lags from here on, and stands in the
-// queue for states.
+// flushStates begins a state flush: who follows a topic with new states lags from here on, and
+// stands in the queue for states.
 func (s *Shard) flushStates() {
 	f := &s.flushes
 	f.pace = pace{began: time.Now()}
@@ -82,8 +82,8 @@ func (s *Shard) lag(c *Conn, t *topic, since uint64) {
 	s.wantStates(c)
 }
 
-// wantStates puts a connection into the queue of those with only states to send, unless it cannot or must not
-// have them now.
+// wantStates puts a connection into the queue of those with only states to send, unless it cannot
+// or must not have them now.
 func (s *Shard) wantStates(c *Conn) {
 	if c.state&(inEvents|inStates|blocked|throttled) == 0 && c.life != dead && len(c.lags) > 0 {
 		c.set(inStates)
@@ -91,8 +91,9 @@ func (s *Shard) wantStates(c *Conn) {
 	}
 }
 
-// batch gives the state frames that a connection lacks of a topic. Nearly all need the batch that was just given
-// out; who is throttled, or was blocked, needs what has changed for longer, as do others of its kind.
+// batch gives the state frames that a connection lacks of a topic. Nearly all need the batch that
+// was just given out; who is throttled, or was blocked, needs what has changed for longer, as do
+// others of its kind.
 func (f *flushes) batch(l lag) *frame.Batch {
 	t := l.topic
 	if t.batch.Since == l.since && t.batch.Upto == t.flushed {
@@ -115,8 +116,8 @@ func (f *flushes) batch(l lag) *frame.Batch {
 	return longer
 }
 
-// startStates gives a connection that begins to follow a topic the states that its snapshot did not have.
-// States that were given out between the snapshot and now are sent once more.
+// startStates gives a connection that begins to follow a topic the states that its snapshot did not
+// have. States that were given out between the snapshot and now are sent once more.
 func (s *Shard) startStates(c *Conn, t *topic, marks map[goalcast.Topic]uint64) {
 	mark, ok := marks[t.followed.Name]
 	switch {

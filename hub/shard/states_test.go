@@ -9,7 +9,8 @@ import (
 	"goalcast/hub/frame"
 )
 
-// TestBatchesFollow gives out batches of prices: the frames of one are a stream, which goes on where the batch before ended, unless something came between.
+// TestBatchesFollow gives out batches of prices: the frames of one are a stream, which goes on
+// where the batch before ended, unless something came between.
 func TestBatchesFollow(t *testing.T) {
 	w := newWriting(t, 1, frame.Context, false)
 	table := w.shard.topics[goalcast.ForOdds(1)].followed.Table
@@ -42,7 +43,8 @@ func (w *writing) prices(table *follow.Table) {
 	w.shard.flushStates()
 }
 
-// TestLongerBatchesAreShared: what one viewer lacks alone is not compressed for it; what several lack is, once.
+// TestLongerBatchesAreShared: what one viewer lacks alone is not compressed for it; what several
+// lack is, once.
 func TestLongerBatchesAreShared(t *testing.T) {
 	w := newWriting(t, 1, frame.Context, false)
 	table := w.shard.topics[goalcast.ForOdds(1)].followed.Table

@@ -14,7 +14,10 @@ const BatchBuckets = 10
 func batchBucket(frames int) int { return min(max(bits.Len(uint(frames))-1, 0), BatchBuckets-1) }
 
 // Closings are the reasons for which connections end, as labels.
-var Closings = [...]string{"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown", "error", "unavailable"}
+var Closings = [...]string{
+	"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown", "error",
+	"unavailable",
+}
 
 // tally counts closings.
 type tally [len(Closings)]int64
@@ -27,7 +30,8 @@ func (t *tally) add(label string) {
 	}
 }
 
-// Stats are a shard's counters: plain numbers that only its goroutine touches, copied out before it sleeps.
+// Stats are a shard's counters: plain numbers that only its goroutine touches, copied out before it
+// sleeps.
 type Stats struct {
 	Connections   [Transports]int64
 	Subscriptions int64

@@ -2,9 +2,10 @@ package shard
 
 import "time"
 
-// A viewer may ask for states at most so often (conflate_ms). After each batch its connection is throttled: it
-// lags as usual and gets nothing until its time is over, then the newest of everything in one batch. There is no
-// timer per connection: those that are throttled stand in a wheel.
+// A viewer may ask for states at most so often (conflate_ms). After each batch its connection is
+// throttled: it lags as usual and gets nothing until its time is over, then the newest of
+// everything in one batch. There is no timer per connection: those that are throttled stand in a
+// wheel.
 
 // MaxConflate is the longest interval that may be asked for, in ms.
 const MaxConflate = 60_000
@@ -12,7 +13,8 @@ const MaxConflate = 60_000
 // BadConflate is the answer to another one.
 const BadConflate = "conflate_ms wants 0 to 60000"
 
-// Conflation is the interval that is in force if ms are asked for: no shorter than that of the flushes; 0 for none.
+// Conflation is the interval that is in force if ms are asked for: no shorter than that of the
+// flushes; 0 for none.
 func Conflation(ms int64, stateInterval time.Duration) time.Duration {
 	if ms <= 0 {
 		return 0
@@ -34,7 +36,8 @@ func (c Config) throttleStep() time.Duration { return max(c.StateInterval/2, 10*
 
 func (s *Shard) stepAt(t time.Time) int64 { return int64(t.Sub(s.began) / s.cfg.throttleStep()) }
 
-// hold is called when states are written: more will not be before the connection's interval is over.
+// hold is called when states are written: more will not be before the connection's interval is
+// over.
 func (s *Shard) hold(c *Conn) {
 	if c.conflate == 0 || c.is(throttled) {
 		return

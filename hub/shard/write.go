@@ -53,8 +53,9 @@ type outgoing struct {
 	run    *frame.Run   // of the batch
 }
 
-// gather lists what is to be written: the rest of a frame, then events and whatever else is pending, then states; at most maxPieces. The
-// shard's plan says what the pieces behind the rest are.
+// gather lists what is to be written: the rest of a frame, then events and whatever else is
+// pending, then states; at most maxPieces. The shard's plan says what the pieces behind the rest
+// are.
 func (s *Shard) gather(c *Conn) (pieces []iovec, total int) {
 	pieces, s.plan = s.pieces[:0], s.plan[:0]
 	add := func(b []byte) {
@@ -87,7 +88,8 @@ func (s *Shard) gather(c *Conn) (pieces []iovec, total int) {
 	return pieces, total
 }
 
-// consume takes n written bytes off what waits, as gather planned it. What a frame was cut in stays as the connection's rest.
+// consume takes n written bytes off what waits, as gather planned it. What a frame was cut in stays
+// as the connection's rest.
 func (s *Shard) consume(c *Conn, n int) {
 	if k := min(n, len(c.rest)); k > 0 {
 		n -= k

@@ -9,7 +9,8 @@ import (
 	"goalcast/hub/frame"
 )
 
-// TestPartialBatchAdvances cuts a batch of states at every byte: of what was written nothing is sent again, of the rest nothing is left out.
+// TestPartialBatchAdvances cuts a batch of states at every byte: of what was written nothing is
+// sent again, of the rest nothing is left out.
 func TestPartialBatchAdvances(t *testing.T) {
 	s, d := newTestWorld(testConfig()), frame.NewDeflater(1)
 	for _, e := range []frame.Encoding{frame.WebSocket, frame.SSE, frame.Deflate} {
