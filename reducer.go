@@ -15,9 +15,17 @@ import (
 // already has change nothing, so that the order in which events arrive, and repeats, make no difference in the end. Only Seq and
 // Updated go up with what was seen. Messages belong to no snapshot.
 func Apply(s Snapshot, e Event) Snapshot {
+	s.apply(e, false)
+	return s
+}
+
+// Take is Apply for the owner of a snapshot whose timeline nobody else has: it is changed in place.
+func (s *Snapshot) Take(e Event) { s.apply(e, true) }
+
+func (s *Snapshot) apply(e Event, owned bool) {
 	place := e.Kind.Info().Place
 	if place == PlaceNone || e.Match == 0 || s.ID != 0 && s.ID != e.Match {
-		return s
+		return
 	}
 	s.ID = e.Match
 	s.Seq = max(s.Seq, e.Seq)
@@ -30,23 +38,26 @@ func Apply(s Snapshot, e Event) Snapshot {
 	case PlaceLineups:
 		s.Lineups = withLineup(s.Lineups, e)
 	default:
-		s.Timeline = withEvent(s.Timeline, e)
+		s.Timeline = withEvent(s.Timeline, e, owned)
 	}
-	return derived(s)
+	*s = derived(*s)
 }
 
-// withEvent returns a new timeline with e in its place, unless that revision or a newer one is there.
-func withEvent(timeline []Event, e Event) []Event {
-	out := make([]Event, 0, len(timeline)+1)
-	for _, old := range timeline {
-		if old.ID != e.ID {
-			out = append(out, old)
-		} else if old.Revision >= e.Revision {
-			return timeline
-		}
+// withEvent returns the timeline with e in its place, unless that revision or a newer one is there: a new one if the timeline is
+// not owned.
+func withEvent(timeline []Event, e Event, owned bool) []Event {
+	known := slices.IndexFunc(timeline, func(old Event) bool { return old.ID == e.ID })
+	if known >= 0 && timeline[known].Revision >= e.Revision {
+		return timeline
 	}
-	at, _ := slices.BinarySearchFunc(out, e, InMatchOrder)
-	return slices.Insert(out, at, e)
+	if !owned {
+		timeline = append(make([]Event, 0, len(timeline)+1), timeline...)
+	}
+	if known >= 0 {
+		timeline = slices.Delete(timeline, known, known+1)
+	}
+	at, _ := slices.BinarySearchFunc(timeline, e, InMatchOrder)
+	return slices.Insert(timeline, at, e)
 }
 
 func withLineup(lineups []LineupInMatch, e Event) []LineupInMatch {

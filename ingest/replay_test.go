@@ -82,7 +82,7 @@ func keepAll(t testing.TB, db *store.Store, docs []goalcast.Document) (ids []goa
 }
 
 func TestRebuild(t *testing.T) {
-	docs := simulated(1, 1)
+	docs := simulated(1, -1)
 	match := docs[1].Match
 	onBothStores(t, func(t *testing.T, db *store.Store) {
 		ctx := t.Context()
@@ -166,7 +166,7 @@ func TestRebuild(t *testing.T) {
 
 // A document comes while the others are read: the rebuild starts again and has it.
 func TestRebuildIsOvertaken(t *testing.T) {
-	docs := simulated(1, 1)
+	docs := simulated(1, -1)
 	match := docs[1].Match
 	db := openStore(t, "sqlite::memory:")
 	in := reader(db)
@@ -214,7 +214,7 @@ func (a archive) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]go
 
 // A match of which all memory is lost is derived again from its documents and from the lists: nothing is missing, nothing is told anew. So is one whose list was read wrongly.
 func TestRebuildHearsLists(t *testing.T) {
-	docs := simulated(1, 1)
+	docs := simulated(1, -1)
 	match := docs[1].Match
 	db := openStore(t, "sqlite::memory:")
 	in := reader(db)
@@ -275,7 +275,7 @@ func recordOf(t *testing.T, db *store.Store, match goalcast.MatchID) goalcast.Ma
 }
 
 func TestDryRunKeepsNothing(t *testing.T) {
-	docs := simulated(1, 1)
+	docs := simulated(1, -1)
 	db := openStore(t, "sqlite::memory:")
 	ids := keepAll(t, db, docs)
 	rehearsal := ingest.NewDryRun(db)
@@ -329,7 +329,7 @@ func (a alone) UpdateMatch(ctx context.Context, id goalcast.MatchID, fn func(goa
 
 // Three processes work on the documents of one match, each with its own connections, all at once and each document in two of them.
 func TestThreeProcessesOnOneMatch(t *testing.T) {
-	docs := simulated(1, 1)
+	docs := simulated(1, -1)
 	match := docs[1].Match
 	url := testservers.Postgres(t)
 	first := openStore(t, url)
@@ -446,7 +446,7 @@ func BenchmarkRederive(b *testing.B) {
 // What came before and was applied is only counted; what failed is tried again when it comes again.
 func TestRepeatedDocument(t *testing.T) {
 	g := newGround(t)
-	d := simulated(1, 1)[1]
+	d := simulated(1, -1)[1]
 	headers := map[string][]string{"X-Meta-Feed-Type": {d.Feed}, "X-Meta-Game-Id": {fmt.Sprint(d.Match)}}
 	is := func(state goalcast.DocumentState, attempts, repeats int) {
 		t.Helper()

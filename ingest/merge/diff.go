@@ -94,6 +94,7 @@ func (m *Merger) change(rec goalcast.MatchRecord, match goalcast.MatchID, receiv
 // difference collects the revisions that lead from a snapshot to what is merged, and the snapshot with them in it.
 type difference struct {
 	snapshot goalcast.Snapshot
+	owned    bool // nobody else has its timeline
 	times    goalcast.Times
 	events   []goalcast.Event
 }
@@ -105,24 +106,33 @@ func (d *difference) make(t merged, held []string) {
 	if t.fixture != nil && (d.snapshot.FixtureRevision == 0 || !reflect.DeepEqual(d.snapshot.Fixture, *t.fixture)) {
 		d.emit(fixtureEvent(d.snapshot.ID, *t.fixture), d.snapshot.FixtureRevision)
 	}
-	var changed []goalcast.Event
+	known := make(map[string]*goalcast.Event, len(d.snapshot.Timeline))
+	for i := range d.snapshot.Timeline {
+		known[d.snapshot.Timeline[i].ID] = &d.snapshot.Timeline[i]
+	}
+	type change struct {
+		goalcast.Event
+		known int // its revision
+	}
+	var changed []change
 	for _, e := range t.events {
-		if slices.Contains(held, e.ID) && !e.Counts() {
-			continue
-		}
-		if e.Kind == goalcast.KindLineup {
-			if !d.knowsLineup(e) || !slices.Equal(before, e.Topics) {
-				changed = append(changed, e)
+		switch old := known[e.ID]; {
+		case slices.Contains(held, e.ID) && !e.Counts():
+		case e.Kind == goalcast.KindLineup:
+			if revision, same := d.lineup(e); !same || !slices.Equal(before, e.Topics) {
+				changed = append(changed, change{e, revision})
 			}
-		} else if known, ok := d.snapshot.Event(e.ID); !ok || !known.SameContent(e) {
-			changed = append(changed, e)
+		case old == nil:
+			changed = append(changed, change{e, 0})
+		case !old.SameContent(e):
+			changed = append(changed, change{e, old.Revision})
 		}
 	}
-	slices.SortFunc(changed, func(a, b goalcast.Event) int {
-		return cmp.Or(cmp.Compare(emitRank(a), emitRank(b)), goalcast.InMatchOrder(a, b))
+	slices.SortFunc(changed, func(a, b change) int {
+		return cmp.Or(cmp.Compare(emitRank(a.Event), emitRank(b.Event)), goalcast.InMatchOrder(a.Event, b.Event))
 	})
-	for _, e := range changed {
-		d.emit(e, d.revision(e))
+	for _, c := range changed {
+		d.emit(c.Event, c.known)
 	}
 }
 
@@ -143,37 +153,29 @@ func fixtureEvent(match goalcast.MatchID, f goalcast.Fixture) goalcast.Event {
 	}
 }
 
-// revision is the known revision of an event that is not a fixture; 0 if it is new.
-func (d *difference) revision(e goalcast.Event) int {
-	if e.Kind == goalcast.KindLineup {
-		for _, l := range d.snapshot.Lineups {
-			if l.Team == e.Team {
-				return l.Revision
-			}
-		}
-		return 0
-	}
-	known, _ := d.snapshot.Event(e.ID)
-	return known.Revision
-}
-
-// knowsLineup says whether the snapshot has that line-up. It keeps no status: a cancelled one has no players.
-func (d *difference) knowsLineup(e goalcast.Event) bool {
+// lineup is the known revision of a line-up, 0 if it is new, and whether it says the same. A snapshot keeps no status: a
+// cancelled one has no players.
+func (d *difference) lineup(e goalcast.Event) (revision int, same bool) {
 	for _, l := range d.snapshot.Lineups {
 		if l.Team == e.Team {
-			return reflect.DeepEqual(l.Lineup, *e.Lineup)
+			return l.Revision, reflect.DeepEqual(l.Lineup, *e.Lineup)
 		}
 	}
-	return false
+	return 0, false
 }
 
 // emit gives the event its place after everything known and applies it. known is its newest known revision.
 func (d *difference) emit(e goalcast.Event, known int) {
 	e.Revision, e.Seq, e.Times = known+1, d.snapshot.Seq+1, d.times
-	// The timeline keeps the event as it is then, with the score that only applying it tells: so it is applied without, and again with it.
-	before := d.snapshot
-	score := goalcast.Apply(before, e).Score
+	if !d.owned {
+		d.snapshot.Timeline, d.owned = slices.Clone(d.snapshot.Timeline), true
+	}
+	d.snapshot.Take(e)
+	score := d.snapshot.Score
 	e.Score = &score
-	d.snapshot = goalcast.Apply(before, e)
+	// The timeline keeps the event as it is then, with the score that only applying it tells.
+	if i := slices.IndexFunc(d.snapshot.Timeline, func(o goalcast.Event) bool { return o.ID == e.ID }); i >= 0 {
+		d.snapshot.Timeline[i].Score = e.Score
+	}
 	d.events = append(d.events, e)
 }

@@ -204,13 +204,25 @@ func life(r *rand.Rand) ([]posted, *truthOf) {
 	return out, m
 }
 
-// played applies documents through JSON, as a store keeps records, and returns the record. Every step's log holds.
-func played(t *testing.T, documents []posted) goalcast.MatchRecord {
+// readings reads each document once, however often it is played.
+func readings(t *testing.T, documents []posted) map[posted]merge.Reading {
+	t.Helper()
+	out := make(map[posted]merge.Reading, len(documents))
+	for _, d := range documents {
+		if _, done := out[d]; !done {
+			out[d] = read(t, d.feed, d.body)
+		}
+	}
+	return out
+}
+
+// played applies documents, each third through JSON, as a store keeps records, and returns the record. Every step's log holds.
+func played(t *testing.T, documents []posted, read map[posted]merge.Reading) goalcast.MatchRecord {
 	t.Helper()
 	var rec goalcast.MatchRecord
 	replayed := goalcast.Snapshot{}
 	for i, d := range documents {
-		r := read(t, d.feed, d.body)
+		r := read[d]
 		next, events, err := revise(rec, r, r.Matches[0], int64(1000+i))
 		if err != nil {
 			t.Fatal(err)
@@ -220,6 +232,9 @@ func played(t *testing.T, documents []posted) goalcast.MatchRecord {
 				t.Fatalf("seq %d after %d", e.Seq, replayed.Seq)
 			}
 			replayed = goalcast.Apply(replayed, e)
+		}
+		if rec = next; i%3 > 0 {
+			continue
 		}
 		text, err := json.Marshal(next)
 		if err != nil {
@@ -257,7 +272,8 @@ func TestAnyOrderOfRealDocumentsEndsTheSame(t *testing.T) {
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		documents, truth := life(r)
-		want := played(t, documents)
+		read := readings(t, documents)
+		want := played(t, documents, read)
 		if got := want.Snapshot.Score; got != truth.score() {
 			t.Fatalf("seed %d: score %v, it is %v", seed, got, truth.score())
 		}
@@ -270,13 +286,13 @@ func TestAnyOrderOfRealDocumentsEndsTheSame(t *testing.T) {
 				t.Fatalf("seed %d: %+v", seed, d)
 			}
 		}
-		for range 4 {
+		for range 2 {
 			shuffled := slices.Clone(documents)
 			for range r.IntN(8) {
 				shuffled = append(shuffled, documents[r.IntN(len(documents))])
 			}
 			r.Shuffle(len(shuffled), func(a, b int) { shuffled[a], shuffled[b] = shuffled[b], shuffled[a] })
-			got := played(t, shuffled)
+			got := played(t, shuffled, read)
 			if a, b := standing(t, got.Snapshot), standing(t, want.Snapshot); !bytes.Equal(a, b) {
 				t.Fatalf("seed %d: ends as\n%s\nnot\n%s", seed, a, b)
 			}

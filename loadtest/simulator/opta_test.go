@@ -12,7 +12,7 @@ import (
 
 // What the hub reads in the documents is what the day's truth says, and no document is one that it cannot read.
 func TestHubReadsTheDay(t *testing.T) {
-	d, docs := day(t, simulator.Config{Seed: 11, Matches: 3, TouchesPerMinute: 3})
+	d, docs := day(t, simulator.Config{Seed: 11, Matches: 3, TouchesPerMinute: 1})
 	provider := opta.New()
 	last := map[string]map[goalcast.MatchID]map[string]goalcast.Event{"opta:f24": {}, "opta:match": {}}
 	fixtures, reviews := map[goalcast.MatchID]goalcast.Fixture{}, map[string]bool{}

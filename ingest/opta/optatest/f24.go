@@ -82,6 +82,31 @@ func (e event) deletedAt() time.Time {
 	return e.lastModified
 }
 
+// Thin leaves out most of the events of which no facts are made, as nearly all are: for tests that do not need the size of a real
+// document. Those that others refer to stay, which are the passes before goals.
+func (f *F24) Thin() {
+	related := map[string]bool{}
+	for _, e := range f.events {
+		for _, q := range strings.Split(e.inside, "<Q ")[1:] {
+			if id, _ := attribute(q, "qualifier_id"); id == "55" {
+				value, _ := attribute(q, "value")
+				related[value] = true
+			}
+		}
+	}
+	n := 0
+	f.events = slices.DeleteFunc(f.events, func(e event) bool {
+		n++
+		number, _ := attribute(e.tag, "event_id")
+		return n%20 > 0 && !e.facts() && !related[number]
+	})
+}
+
+// facts says whether facts can be made of an event.
+func (e event) facts() bool {
+	return e.matters() || slices.Contains([]string{"4", "13", "14", "15", "27", "28", "43", "75", "76", "79"}, e.kind)
+}
+
 // CutF24 is Cut for one moment only.
 func CutF24(full []byte, at time.Time) []byte { return ParseF24(full).Cut(at) }
 
