@@ -114,7 +114,7 @@ func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Docu
 	if checked {
 		switch err, ended := await(r.Context(), p.read, max(wait, checkWait)); {
 		case err != nil && !errors.Is(err, merge.ErrUnread):
-			_, _ = await(r.Context(), p.done, checkWait) // so that it has failed when its sender hears so
+			_, _ = await(r.Context(), p.done, checkWait) // so that it has failed when its sender is told so
 			in.unreadable(w, r, doc, err)
 			return
 		case wait == 0 || !ended:

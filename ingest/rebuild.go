@@ -15,7 +15,7 @@ type Archive interface {
 	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error)
 }
 
-// Recaller says again what is known of a match's clips, without doing anything: the newest document of each, and where it plays by the player's last word. Each
+// Recaller says again what is known of a match's clips, without doing anything: the newest document of each, and where it plays as the player said last. Each
 // reading replaces what its source is remembered to have said. One without a match is of a source of which nothing can be said any more: that stays as it is known.
 type Recaller interface {
 	Recall(context.Context, goalcast.MatchID) ([]merge.Reading, error)

@@ -84,7 +84,7 @@ func (w *Watch) clipFailed(ctx context.Context, r *round) (out []goalcast.Alarm,
 	return out, err
 }
 
-// happened is when an event happened, or else when we heard of it.
+// happened is when an event happened, or else when we were told.
 func happened(e goalcast.Event) time.Time {
 	if e.At.IsZero() && e.Times.Received > 0 {
 		return time.UnixMilli(e.Times.Received).UTC()

@@ -2,7 +2,7 @@
 // their own, and as the example of how a provider is added; docs/providers.md describes the format and walks through this package. cmd/goalcast
 // gives it to ingest.
 //
-// A document is the whole truth of one match at one moment: what an earlier one told and a later one does not was taken back. So there is nothing to update or
+// A document tells all of one match at one moment: what an earlier one told and a later one does not was taken back. So there is nothing to update or
 // delete, and documents may come twice and in any order: "time" decides.
 package generic
 

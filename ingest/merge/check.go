@@ -13,7 +13,7 @@ import (
 // Limits of what stands in one document, so that applying it takes a time that has a bound. A document with more fails, and says which limit it is.
 const (
 	MaxMatches      = 3000   // of a list; the largest competitions have some 1,500 matches in a season
-	maxFacts        = 1100   // of a match; real ones have up to 200. What becomes new of them costs the square of it
+	maxFacts        = 1100   // of a match; real ones have up to 200, and what is new of them is compared with one another
 	maxFactsInAll   = 3000   // of all matches of a document
 	maxPeople       = 500    // whose names a document tells for a match; real ones tell up to 80
 	maxLineup       = 100    // players of a line-up; a squad with its youth has 60

@@ -47,7 +47,7 @@ func (f memory) mergeFixture(o occasion) *goalcast.Fixture {
 			out.Reported, reported = result, t.told.at
 		}
 	}
-	// Dates: the newest statement of those who know first; it is no word if it leaves the kick-off out, but "not halted" is one.
+	// Dates: the newest statement of those who know first; it says nothing if it leaves the kick-off out, but "not halted" is one.
 	slices.SortStableFunc(said, func(a, b saidFixture) int { return b.told.at.Compare(a.told.at) })
 	said = slices.DeleteFunc(said, func(t saidFixture) bool { return !t.Dates })
 	if len(said) > 0 {

@@ -143,7 +143,7 @@ type pair struct {
 	distance int
 }
 
-// joinDuplicates makes one thing of those that are alike, the most alike first.
+// joinDuplicates makes one incident of those that are alike, the most alike first.
 func joinDuplicates(all []*incident, announced map[string]bool) []*incident {
 	type group struct {
 		kind goalcast.Kind

@@ -2,7 +2,7 @@
 // believe (trust.go), what is therefore true (incidents.go, occasion.go, merge.go), and what changed (diff.go, hold.go). It is
 // pure: no I/O, no goroutine, no clock.
 //
-// Documents come in any order, twice, and from several sources that tell of the same thing. None of that matters to what is
+// Documents come in any order, twice, and from several sources that tell of the same. None of that matters to what is
 // known in the end:
 //
 //   - What a source last said of an event is decided by the version of the document that said it. When it arrived decides only
@@ -11,7 +11,7 @@
 //   - A retraction by any source wins over what the others still say. The feeds of one provider are made at different paces, so
 //     the one that still tells of a goal is merely late. The opposite rule would leave a goal that VAR took back on the board
 //     until the slowest feed came round. A source that never told of a goal takes nothing back.
-//   - What is told under several ids and must be one thing is one event, under the id that viewers know: incidents.go.
+//   - What is told under several ids and must be of one incident is one event, under the id that viewers know: incidents.go.
 //   - What was told of an earlier occasion of a fixture does not count into the present one: occasion.go.
 //   - What football does not do is not believed of one document: hold.go.
 //   - An event that was taken back before it was ever seen alive exists all the same, as cancelled: else the timeline would
@@ -56,7 +56,7 @@ type series struct {
 	held    *heldStep                               // of sourceOurs alone: what is not believed yet; nil if nothing
 }
 
-// fact is a source's word on an event.
+// fact is what a source says of an event.
 type fact struct {
 	at    Version // of the newest document that told of it
 	said  goalcast.Event

@@ -15,7 +15,7 @@ type merged struct {
 	events    map[string]goalcast.Event // by id; line-ups too. Without Revision, Seq, Score and Times
 	incidents []*incident               // what they are made of
 	ids       map[*incident]string      // and called
-	unsure    map[string]bool           // events that are cancelled by one document's word, which no second has confirmed
+	unsure    map[string]bool           // events that are cancelled by one document, which no second has confirmed
 	anew      bool                      // the fixture is another occasion than it was
 }
 

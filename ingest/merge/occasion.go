@@ -79,7 +79,7 @@ func (m *series) plan(planned versioned[time.Time]) {
 }
 
 // occasion finds out whether the match was on, or was called off, before it was planned to begin. That takes a document which says that it has not begun and is to
-// begin at some time, and something older that was told long before that time. Unless a feed of the match called it off itself, its word is better than a list's.
+// begin at some time, and something older that was told long before that time. Unless a feed of the match called it off itself, it is believed rather than a list.
 func (f memory) occasion() occasion {
 	var newest *series
 	for _, s := range f.series {

@@ -8,7 +8,7 @@ import (
 	"goalcast"
 )
 
-// Source is how far the word of one source counts, as the provider that has it knows. A source that no provider describes
+// Source is how far one source is trusted, as the provider that has it knows. A source that no provider describes
 // comes after all others, by name.
 type Source struct {
 	// Name is Reading.Source: "opta:f24". One that ends with a colon stands for all sources that begin with it.
@@ -19,7 +19,7 @@ type Source struct {
 	// writes by hand has the time that the person means.
 	WholeSeconds bool
 
-	// Dates says that its newest word on kick-off and postponement counts, whichever of these sources it is: a list of
+	// Dates says that what it says last of kick-off and postponement counts, whichever of these sources it is: a list of
 	// fixtures is the first to know of a new date, the match's own feed the first to know of an abandonment.
 	Dates bool
 	// Results says that its result stands in for a match of which nothing else is known. Of two the newer one's.
@@ -139,7 +139,7 @@ func (f field) compare(a, b *series) int {
 	return cmp.Or(cmp.Compare(a.place[f], b.place[f]), cmp.Compare(a.key, b.key))
 }
 
-// compareVariants is compare, but of the variants of one source the newer word comes first.
+// compareVariants is compare, but of the variants of one source the newer comes first.
 func (f field) compareVariants(a, b *series, atA, atB Version) int {
 	if a.source == b.source {
 		return cmp.Or(atB.Compare(atA), strings.Compare(a.key, b.key))

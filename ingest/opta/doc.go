@@ -1,5 +1,5 @@
 // Package opta reads the XML documents that Opta (Stats Perform) pushes: F1 (fixtures and results of a season), F3 (tables), F7 (a match),
-// F9 (F7 with statistics), F13 and F13m (commentary), F24 (every touch of a match), F26 (a ticker) and F40 (squads). It turns each into an merge.Reading: what the document says, in our words, compared with
+// F9 (F7 with statistics), F13 and F13m (commentary), F24 (every event of a match), F26 (a ticker) and F40 (squads). It turns each into a merge.Reading: what the document says, in our words, compared with
 // nothing.
 //
 // ingest calls it through ingest.Provider; nobody else does. There is no I/O and no state: the same document always gives the same reading.

@@ -67,13 +67,13 @@ const (
 // be made of, with up to 60 qualifiers each.
 const (
 	maxGames      = 20 // a document has one
-	maxTouches    = 2000
+	maxEvents     = 2000
 	maxActors     = 20000
 	maxQualifiers = 256
 )
 
-// touch is one Event of F24 that facts are made of.
-type touch struct {
+// f24Event is one Event of F24 that facts are made of.
+type f24Event struct {
 	id, number   int64 // number is event_id: a counter per team and game, by which events refer to one another
 	kind         int64 // type_id; of a deleted event the type that it had
 	deleted      bool
@@ -93,7 +93,7 @@ type qualifier struct {
 }
 
 // has says whether the event has a qualifier. A deleted event may have it with the value "0".
-func (t *touch) has(id int64) bool {
+func (t *f24Event) has(id int64) bool {
 	for _, q := range t.qualifiers {
 		if q.id == id {
 			return true
@@ -102,7 +102,7 @@ func (t *touch) has(id int64) bool {
 	return false
 }
 
-func (t *touch) value(id int64) string {
+func (t *f24Event) value(id int64) string {
 	for _, q := range t.qualifiers {
 		if q.id == id {
 			return q.value
@@ -114,13 +114,13 @@ func (t *touch) value(id int64) string {
 // actor remembers who did what, for all events of a match: assists are told by the number of the pass.
 type actor struct{ team, number, player int64 }
 
-// game is the Game of an F24 while it is read: every touch of a match, whole each time.
+// game is the Game of an F24 while it is read: every event of a match, whole each time.
 type game struct {
 	clock        clock
 	id           goalcast.MatchID
 	fixture      goalcast.Fixture
 	claims       *merge.Claims // home_score and away_score, which newer documents have
-	touches      []touch
+	events       []f24Event
 	actors       []actor
 	lastModified []byte // newest of all events
 	lastVersion  []byte
@@ -215,9 +215,9 @@ func (g *game) event(r *reader) {
 	if at := r.attr("timestamp"); len(at) > 0 && bytes.Compare(at, g.newest) >= 0 {
 		g.newest, g.gap = at, kind == typeGap
 	}
-	t := touch{number: number(r.attr("event_id")), team: id(r.attr("team_id")), player: id(r.attr("player_id"))}
-	if len(g.actors) == maxActors || len(g.touches) == maxTouches {
-		r.fail("element Game has more than %d events, or %d of goals, cards and the like", maxActors, maxTouches)
+	t := f24Event{number: number(r.attr("event_id")), team: id(r.attr("team_id")), player: id(r.attr("player_id"))}
+	if len(g.actors) == maxActors || len(g.events) == maxEvents {
+		r.fail("element Game has more than %d events, or %d of goals, cards and the like", maxActors, maxEvents)
 		return
 	}
 	if t.player != 0 {
@@ -244,7 +244,7 @@ func (g *game) event(r *reader) {
 	if t.id == 0 || t.period == "" || !matters(t.kind) || t.kind == typeFoul && !t.has(qualifierPenalty) {
 		return
 	}
-	g.touches = append(g.touches, t)
+	g.events = append(g.events, t)
 }
 
 // larger returns the later of two times, or the larger of two numbers, as they are written in F24: of equal form, so their letters
@@ -262,7 +262,7 @@ func (g *game) edited(near time.Time) time.Time {
 }
 
 // at is when an event happened. In the hour that the clocks of the UK have twice, the place in the match tells which is meant.
-func (g *game) at(t *touch) time.Time {
+func (g *game) at(t *f24Event) time.Time {
 	pause := 0
 	switch t.period {
 	case goalcast.SecondHalf:

@@ -202,7 +202,7 @@ func TestNoMinuteWhereNoClockRuns(t *testing.T) {
 func TestLimitsOfDocuments(t *testing.T) {
 	games := strings.Repeat(`<Game id="8"/>`, maxGames+1)
 	goals := ""
-	for i := range maxTouches + 1 {
+	for i := range maxEvents + 1 {
 		goals += fmt.Sprintf(`<Goal EventID="%d" Period="1" Time="3"/>`, i+1)
 	}
 	people, inLineup, matches := "", "", ""
@@ -474,7 +474,7 @@ func TestHostileF24IsRefusedSoon(t *testing.T) {
 // As many events as are let through are still joined in a moment.
 func TestFullF24IsReadSoon(t *testing.T) {
 	began := time.Now()
-	events := strings.Repeat(ev(1, 18, second, "42")+ev(2, 19, second, "55=999"), maxTouches/2-1)
+	events := strings.Repeat(ev(1, 18, second, "42")+ev(2, 19, second, "55=999"), maxEvents/2-1)
 	if _, err := New().Read(document("F24", f24(events))); err != nil {
 		t.Error(err)
 	}

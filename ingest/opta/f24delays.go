@@ -18,8 +18,8 @@ func (g *game) penalties() []goalcast.Event {
 	}
 	given := map[moment]goalcast.Event{}
 	for _, fouled := range [...]bool{false, true} {
-		for i := range g.touches {
-			t := &g.touches[i]
+		for i := range g.events {
+			t := &g.events[i]
 			if t.kind != typeFoul || t.fouled != fouled || !t.period.InPlay() || t.period == goalcast.Shootout {
 				continue
 			}
@@ -46,7 +46,7 @@ func (g *game) penalties() []goalcast.Event {
 // stands once for each team.
 func (g *game) delays() []goalcast.Event {
 	found := map[string]goalcast.Event{}
-	add := func(t *touch, kind goalcast.DelayType, reason string) {
+	add := func(t *f24Event, kind goalcast.DelayType, reason string) {
 		e := g.fact(t, goalcast.KindDelay)
 		e.Team, e.Player, e.Delay = 0, nil, &goalcast.Delay{Type: kind, Reason: reason}
 		switch kind {
@@ -63,8 +63,8 @@ func (g *game) delays() []goalcast.Event {
 			found[e.ID] = e
 		}
 	}
-	for i := range g.touches {
-		t := &g.touches[i]
+	for i := range g.events {
+		t := &g.events[i]
 		switch {
 		case t.has(qualifierAbandonment):
 			add(t, goalcast.Abandonment, t.delayReason())
@@ -90,21 +90,21 @@ func (g *game) delays() []goalcast.Event {
 // stop is a stop of play that is worth telling, for one team, and its end if that is told.
 type stop struct {
 	kind       goalcast.DelayType
-	begin, end *touch
+	begin, end *f24Event
 }
 
 // stops pairs each stop with the next end of the same team. A stop for an injury is none: there are ten in each match.
 func (g *game) stops() []stop {
-	var begins, ends []*touch
-	for i := range g.touches {
-		switch t := &g.touches[i]; t.kind {
+	var begins, ends []*f24Event
+	for i := range g.events {
+		switch t := &g.events[i]; t.kind {
 		case typeStop:
 			begins = append(begins, t)
 		case typeGoesOn:
 			ends = append(ends, t)
 		}
 	}
-	inOrder := func(a, b *touch) int {
+	inOrder := func(a, b *f24Event) int {
 		return cmp.Or(cmp.Compare(a.period.Order(), b.period.Order()), cmp.Compare(a.minute, b.minute), cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
 	}
 	slices.SortStableFunc(begins, inOrder)
@@ -118,7 +118,7 @@ func (g *game) stops() []stop {
 		case t.has(qualifierInjury) || t.delayReason() == "":
 			continue
 		}
-		i := slices.IndexFunc(ends, func(e *touch) bool {
+		i := slices.IndexFunc(ends, func(e *f24Event) bool {
 			return e.team == t.team && e.period == t.period && inOrder(e, t) >= 0 && (t.deleted || !e.deleted)
 		})
 		if i >= 0 && !t.deleted {
@@ -129,7 +129,7 @@ func (g *game) stops() []stop {
 	return out
 }
 
-func (t *touch) delayReason() string {
+func (t *f24Event) delayReason() string {
 	for _, q := range t.qualifiers {
 		if word := delayReason(q.id); word != "" {
 			return word
@@ -145,8 +145,8 @@ func (g *game) underReview(facts []goalcast.Event) []goalcast.Event {
 		return facts
 	}
 	open := map[string]bool{}
-	for i := range g.touches {
-		t := &g.touches[i]
+	for i := range g.events {
+		t := &g.events[i]
 		if t.deleted {
 			continue
 		}
@@ -168,7 +168,7 @@ func (g *game) underReview(facts []goalcast.Event) []goalcast.Event {
 }
 
 // decided says whether a review has come to its end.
-func (t *touch) decided() bool {
+func (t *f24Event) decided() bool {
 	for _, q := range t.qualifiers {
 		if _, outcome := reviewWords(q.id); outcome != "" && outcome != "under_review" {
 			return true
@@ -178,10 +178,10 @@ func (t *touch) decided() bool {
 }
 
 // goalNumbered finds the goal that another event refers to: numbers count per team, and a reference may be to either; the same team's comes first.
-func (g *game) goalNumbered(team, number int64) *touch {
-	var found *touch
-	for i := range g.touches {
-		t := &g.touches[i]
+func (g *game) goalNumbered(team, number int64) *f24Event {
+	var found *f24Event
+	for i := range g.events {
+		t := &g.events[i]
 		if t.kind == typeGoal && t.number == number && number != 0 && (found == nil || t.team == team) {
 			found = t
 		}

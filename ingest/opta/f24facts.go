@@ -12,8 +12,8 @@ func (g *game) facts() []goalcast.Event {
 	periods := g.periods()
 	g.ended = slices.ContainsFunc(periods, func(e goalcast.Event) bool { return e.Period == goalcast.FullTime && e.Counts() })
 	var out []goalcast.Event
-	for i := range g.touches {
-		t := &g.touches[i]
+	for i := range g.events {
+		t := &g.events[i]
 		switch t.kind {
 		case typeGoal, typeMiss, typePost, typeSaved:
 			if e, ok := g.attempt(t); ok {
@@ -43,7 +43,7 @@ func (g *game) facts() []goalcast.Event {
 }
 
 // fact is what all facts of one event have in common. Where no clock runs, at half time or after the end, it has no minute: F24 writes 0 there, or when the period ended.
-func (g *game) fact(t *touch, kind goalcast.Kind) goalcast.Event {
+func (g *game) fact(t *f24Event, kind goalcast.Kind) goalcast.Event {
 	e := goalcast.Event{ID: eventID(t.id), Status: goalcast.Confirmed, Kind: kind, Match: g.id, Team: goalcast.TeamID(t.team), Player: player(t.player),
 		Period: t.period, At: g.at(t)}
 	if t.period.Clocked() {
@@ -56,7 +56,7 @@ func (g *game) fact(t *touch, kind goalcast.Kind) goalcast.Event {
 }
 
 // attempt makes a goal, a missed penalty or a kick of a shoot-out of an attempt on goal. Other attempts make nothing.
-func (g *game) attempt(t *touch) (goalcast.Event, bool) {
+func (g *game) attempt(t *f24Event) (goalcast.Event, bool) {
 	switch {
 	case t.period == goalcast.Shootout:
 		e := g.fact(t, goalcast.KindShootoutKick)
@@ -73,7 +73,7 @@ func (g *game) attempt(t *touch) (goalcast.Event, bool) {
 }
 
 // goal turns an own goal round: F24 gives it to the scorer's team, we to the side that gains it.
-func (g *game) goal(t *touch) goalcast.Event {
+func (g *game) goal(t *f24Event) goalcast.Event {
 	e := g.fact(t, goalcast.KindGoal)
 	e.Goal = &goalcast.Goal{Type: goalcast.OpenPlay}
 	switch {
@@ -112,7 +112,7 @@ func (g *game) playerOf(team, number int64) int64 {
 }
 
 // card makes a card; without player_id it is a coach's. One of no known colour is skipped, unless it is deleted: then the colour may be gone.
-func (g *game) card(t *touch) (goalcast.Event, bool) {
+func (g *game) card(t *f24Event) (goalcast.Event, bool) {
 	e := g.fact(t, goalcast.KindCard)
 	e.Card = &goalcast.Card{}
 	switch {
@@ -137,17 +137,17 @@ func (g *game) card(t *touch) (goalcast.Event, bool) {
 // swaps makes one substitution of two events: the player who comes on (19) gives it its id, as in F7; the one who goes off (18) is joined
 // to it. A player off whose counterpart has not come yet makes nothing: the next document has it.
 func (g *game) swaps() []goalcast.Event {
-	var on, off []*touch
-	for i := range g.touches {
-		switch g.touches[i].kind {
+	var on, off []*f24Event
+	for i := range g.events {
+		switch g.events[i].kind {
 		case typeOn:
-			on = append(on, &g.touches[i])
+			on = append(on, &g.events[i])
 		case typeOff:
-			off = append(off, &g.touches[i])
+			off = append(off, &g.events[i])
 		}
 	}
-	for _, list := range [...][]*touch{on, off} {
-		slices.SortStableFunc(list, func(a, b *touch) int {
+	for _, list := range [...][]*f24Event{on, off} {
+		slices.SortStableFunc(list, func(a, b *f24Event) int {
 			return cmp.Or(cmp.Compare(a.minute, b.minute), cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
 		})
 	}
@@ -167,10 +167,10 @@ func (g *game) swaps() []goalcast.Event {
 
 // joined finds for each player who came on the one who went off: by Q55 of either, else (older files, where only one has it or neither)
 // one of the same team and minute that nobody else has. Deleted events are joined last and never to live ones in preference to live ones.
-func joined(on, off []*touch) map[*touch]*touch {
-	partner := make(map[*touch]*touch, len(on))
-	taken := make(map[*touch]bool, len(off))
-	join := func(fits func(a, b *touch) bool) {
+func joined(on, off []*f24Event) map[*f24Event]*f24Event {
+	partner := make(map[*f24Event]*f24Event, len(on))
+	taken := make(map[*f24Event]bool, len(off))
+	join := func(fits func(a, b *f24Event) bool) {
 		for _, a := range on {
 			for _, b := range off {
 				if partner[a] == nil && !taken[b] && a.team == b.team && fits(a, b) {
@@ -179,22 +179,22 @@ func joined(on, off []*touch) map[*touch]*touch {
 			}
 		}
 	}
-	refers := func(a, b *touch) bool {
+	refers := func(a, b *f24Event) bool {
 		return number([]byte(a.value(qualifierRelated))) == b.number && b.number != 0
 	}
-	free := func(t *touch) bool { return t.value(qualifierRelated) == "" }
-	same := func(a, b *touch) bool { return a.period == b.period && a.minute == b.minute }
-	alike := func(a, b *touch) bool { return a.deleted == b.deleted }
-	join(func(a, b *touch) bool { return alike(a, b) && (refers(a, b) || refers(b, a)) })
-	join(func(a, b *touch) bool { return a.deleted && (refers(a, b) || refers(b, a)) })
-	join(func(a, b *touch) bool {
+	free := func(t *f24Event) bool { return t.value(qualifierRelated) == "" }
+	same := func(a, b *f24Event) bool { return a.period == b.period && a.minute == b.minute }
+	alike := func(a, b *f24Event) bool { return a.deleted == b.deleted }
+	join(func(a, b *f24Event) bool { return alike(a, b) && (refers(a, b) || refers(b, a)) })
+	join(func(a, b *f24Event) bool { return a.deleted && (refers(a, b) || refers(b, a)) })
+	join(func(a, b *f24Event) bool {
 		return alike(a, b) && same(a, b) && a.second == b.second && (free(a) || free(b))
 	})
-	join(func(a, b *touch) bool { return alike(a, b) && same(a, b) })
+	join(func(a, b *f24Event) bool { return alike(a, b) && same(a, b) })
 	return partner
 }
 
-func swapReason(t *touch) string {
+func swapReason(t *f24Event) string {
 	switch {
 	case t.has(qualifierInjury):
 		return "injury"
@@ -210,9 +210,9 @@ func (g *game) addedTimes() []goalcast.Event {
 		period  goalcast.Period
 		minutes int
 	}
-	first := map[board]*touch{}
-	for i := range g.touches {
-		t := &g.touches[i]
+	first := map[board]*f24Event{}
+	for i := range g.events {
+		t := &g.events[i]
 		b := board{t.period, count(t.value(qualifierMinutes))}
 		if t.kind != typeAddedTime || b.minutes == 0 || !t.period.InPlay() {
 			continue

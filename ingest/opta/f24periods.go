@@ -11,8 +11,8 @@ import (
 // only if no live one says the same.
 func (g *game) periods() []goalcast.Event {
 	starts := map[goalcast.Period]bool{} // live
-	for i := range g.touches {
-		if t := &g.touches[i]; t.kind == typePeriodStart && !t.deleted {
+	for i := range g.events {
+		if t := &g.events[i]; t.kind == typePeriodStart && !t.deleted {
 			starts[t.period] = true
 		}
 	}
@@ -21,8 +21,8 @@ func (g *game) periods() []goalcast.Event {
 		deleted bool
 	}
 	began := map[goalcast.Period]moment{}
-	for i := range g.touches {
-		t := &g.touches[i]
+	for i := range g.events {
+		t := &g.events[i]
 		var p goalcast.Period
 		switch {
 		case t.kind == typePeriodStart && t.period.InPlay():
@@ -57,7 +57,7 @@ func (g *game) periods() []goalcast.Event {
 // (Q308, Q309) or a later part has started. With neither, the qualifier may just not have been entered yet: then nothing is said, since a
 // full time that is taken back is worse than one that comes seconds later with the next document. The same goes for the end of extra
 // time. Whatever was said, a later start overrules it.
-func after(t *touch, starts map[goalcast.Period]bool) goalcast.Period {
+func after(t *f24Event, starts map[goalcast.Period]bool) goalcast.Period {
 	over := t.has(qualifierGameOver)
 	goesOn := t.has(qualifierExtraTime) || t.has(qualifierPenalties)
 	switch t.period {

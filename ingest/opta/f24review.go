@@ -10,7 +10,7 @@ import (
 // not a card. One that says neither what is reviewed nor what came of it makes nothing: the type is older than video referees.
 //
 // It is under review only where it says so, and until the match is over: many say no more than what they are about, and no later document does.
-func (g *game) review(t *touch) (goalcast.Event, bool) {
+func (g *game) review(t *f24Event) (goalcast.Event, bool) {
 	v := goalcast.VAR{}
 	told := false
 	for _, q := range t.qualifiers {

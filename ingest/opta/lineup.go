@@ -68,9 +68,9 @@ func lineupFact(match goalcast.MatchID, l *goalcast.Lineup) goalcast.Event {
 
 // lineups makes one line-up per team. Of several live ones the newest holds; a deleted one counts only where there is no live one.
 func (g *game) lineups() []goalcast.Event {
-	newest := map[int64]*touch{}
-	for i := range g.touches {
-		t := &g.touches[i]
+	newest := map[int64]*f24Event{}
+	for i := range g.events {
+		t := &g.events[i]
 		if t.kind != typeLineup || t.team == 0 {
 			continue
 		}
@@ -94,7 +94,7 @@ func (g *game) lineups() []goalcast.Event {
 }
 
 // lineupOf reads the lists of a team set-up, which have one entry per player, in the same order.
-func lineupOf(t *touch) *goalcast.Lineup {
+func lineupOf(t *f24Event) *goalcast.Lineup {
 	list := func(id int64) []int64 {
 		var out []int64
 		for text := range strings.SplitSeq(t.value(id), ",") {

@@ -212,8 +212,8 @@ func (m *matchDocument) teamData(r *reader) {
 	lineup := &goalcast.Lineup{Team: team, Formation: string(r.attr("Formation"))}
 	var kicks, shots []goalcast.Event // of a shoot-out: goals in it, and all kicks
 	r.each(func() {
-		if len(m.facts)+len(kicks)+len(shots) >= maxTouches {
-			r.fail("more than %d goals, cards and the like", maxTouches)
+		if len(m.facts)+len(kicks)+len(shots) >= maxEvents {
+			r.fail("more than %d goals, cards and the like", maxEvents)
 			return
 		}
 		switch r.name() {
@@ -232,7 +232,7 @@ func (m *matchDocument) teamData(r *reader) {
 			m.keep(e, ok && e.Period != goalcast.Shootout)
 		case "ShootOut":
 			r.each(func() {
-				if e, ok := m.shot(r, team); ok && len(shots) < maxTouches {
+				if e, ok := m.shot(r, team); ok && len(shots) < maxEvents {
 					shots = append(shots, e)
 				}
 			})

@@ -36,7 +36,7 @@ type Provider struct{ clock clock }
 func New() Provider { return Provider{clock: newClock()} }
 
 // Sources tells how far each feed is trusted. F7 and F9 come first in what editors look after: who scored, when as fans say
-// it, how. F24 is made by those who watch every touch and has the exact second and the time of day, which F7 mostly lacks. F7
+// it, how. F24 is made by those who watch every event and has the exact second and the time of day, which F7 mostly lacks. F7
 // has no missed penalties.
 func (Provider) Sources() []merge.Source {
 	return []merge.Source{

@@ -153,7 +153,7 @@ func (c *Clips) pictures(ctx context.Context, id string, r record) (record, erro
 	})
 }
 
-// reading is what the player has of the clip in that account, as a word to ingest.
+// reading is what the player has of the clip in that account, for ingest.
 func (r record) reading(id, account string) merge.Reading {
 	return merge.Reading{Source: brightcove.Source + id, Version: merge.Version{Time: fromMillis(r.Changed), Digest: r.Video}, Matches: []merge.MatchReading{{
 		Match: r.Match, Facts: []goalcast.Event{{ID: eventID(id, r.Match), Kind: goalcast.KindClip, Status: goalcast.Confirmed,

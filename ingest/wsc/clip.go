@@ -302,7 +302,7 @@ func eventID(content string, match goalcast.MatchID) string {
 	return fmt.Sprintf("wsc:%s:%d", content, match)
 }
 
-// fact is what the clip's document says, as an event of a match; the video is the player's word.
+// fact is what the clip's document says, as an event of a match; the video is for the player to say.
 func (c clip) fact(match goalcast.MatchID, showRendition bool) goalcast.Event {
 	e := goalcast.Event{
 		ID: eventID(c.ID, match), Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: c.Team, Period: c.Period, Minute: c.Minute, At: c.Made,

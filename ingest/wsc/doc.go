@@ -1,7 +1,7 @@
 // Package wsc makes clips of what WSC Sports sends: it reads their webhooks, finds the match that a clip is of, brings the video to Brightcove, and tells ingest of a
 // clip once it can be watched. cmd/goalcast makes it and joins it to ingest, the store, the queue and package brightcove.
 //
-// A document of WSC is the whole truth of one clip, so that each clip is a source of its own in ingest's memory: "wsc:<content id>" for what was cut and
+// A document of WSC tells all of one clip, so that each clip is a source of its own in ingest's memory: "wsc:<content id>" for what was cut and
 // "brightcove:<content id>" for where it plays. Which goal a clip shows is found out by ingest when it merges the sources of a match: whenever a goal becomes known, changes, is taken
 // back or returns, its clip follows, without anybody watching for it.
 //

@@ -212,7 +212,7 @@ func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) 
 	return page, 0, nil
 }
 
-// take sends a content the way of a webhook's document, unless that or a newer one of the clip was heard.
+// take sends a content the way of a webhook's document, unless that or a newer one of the clip was applied.
 func (p *Puller) take(ctx context.Context, raw []byte) error {
 	c := p.clips
 	k, err := parse(raw)
