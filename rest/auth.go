@@ -15,16 +15,19 @@ import (
 	"goalcast/internal/problem"
 )
 
-// ErrUnauthorized is what an Authenticator returns for a request that does not say, or not well enough, who it speaks for.
+// ErrUnauthorized is what an Authenticator returns for a request that does not say, or not well
+// enough, who it speaks for.
 var ErrUnauthorized = errors.New("unauthorized")
 
-// Authenticator says who a request to /v1/me speaks for. Errors: ErrUnauthorized; goalcast.ErrUnavailable where whoever knows cannot be asked.
+// Authenticator says who a request to /v1/me speaks for. Errors: ErrUnauthorized;
+// goalcast.ErrUnavailable where whoever knows cannot be asked.
 type Authenticator interface {
 	Authenticate(*http.Request) (goalcast.UserID, error)
 }
 
-// BearerIdentity takes a random token for the user: the app makes it up once and keeps it, nobody registers. Who has the token is the user. It is
-// neither stored nor logged, only its hash is, as the UserID. Tokens that are plainly not random are refused; whether one is, nobody can see.
+// BearerIdentity takes a random token for the user: the app makes it up once and keeps it, nobody
+// registers. Who has the token is the user. It is neither stored nor logged, only its hash is, as
+// the UserID. Tokens that are plainly not random are refused; whether one is, nobody can see.
 type BearerIdentity struct{}
 
 // identityText is 32 characters or more of base64url or hex: 128 bits at least if they are random.
@@ -40,12 +43,15 @@ func (BearerIdentity) Authenticate(r *http.Request) (goalcast.UserID, error) {
 	return goalcast.UserID(base64.RawURLEncoding.EncodeToString(sum[:])[:22]), nil // 132 bits
 }
 
-// What a random token has. Of 32 random hexadecimal digits, the weakest that is taken, one in 10^9 fails any of these.
+// What a random token has. Of 32 random hexadecimal digits, the weakest that is taken, one in 10^9
+// fails any of these.
 const (
 	minDistinct = 7 // different characters
-	// Of its groups of three characters no more than a quarter are repeats: words, dates and counters that are written again and again have more.
+	// Of its groups of three characters no more than a quarter are repeats: words, dates and
+	// counters that are written again and again have more.
 	maxRepeats = 4
-	// Of its characters no more than two thirds are the one before, or its neighbour in ASCII: "0123456789", "aaaa".
+	// Of its characters no more than two thirds are the one before, or its neighbour in ASCII:
+	// "0123456789", "aaaa".
 	maxStepsOf, maxSteps = 3, 2
 )
 
@@ -82,8 +88,8 @@ func bearer(r *http.Request) (string, bool) {
 // userHandler is a handler of /v1/me.
 type userHandler func(http.ResponseWriter, *http.Request, goalcast.UserID) error
 
-// asUser lets a request through once it is known whose it is and neither address nor user asks too often. The address comes first, so that guessing
-// tokens is limited too.
+// asUser lets a request through once it is known whose it is and neither address nor user asks too
+// often. The address comes first, so that guessing tokens is limited too.
 func (s *Server) asUser(h userHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.take(r.Context(), "rate_ip", addressKey(r.Context()), s.cfg.IPRate); err != nil {
@@ -129,7 +135,8 @@ type adminToken struct {
 	digest [sha256.Size]byte
 }
 
-// adminTokens reads the configuration. Roles that do not exist and empty tokens give no right; cmd refuses to start with them.
+// adminTokens reads the configuration. Roles that do not exist and empty tokens give no right; cmd
+// refuses to start with them.
 func adminTokens(byRole map[string][]string) []adminToken {
 	var tokens []adminToken
 	for name, list := range byRole {

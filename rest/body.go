@@ -14,8 +14,9 @@ import (
 	"goalcast/internal/problem"
 )
 
-// readJSON reads a request's body, at most limit bytes, into a struct. Fields that it does not have are refused: a misspelt one must not look
-// accepted. So is text that is not UTF-8: a WebSocket client closes its connection when it gets such a frame.
+// readJSON reads a request's body, at most limit bytes, into a struct. Fields that it does not have
+// are refused: a misspelt one must not look accepted. So is text that is not UTF-8: a WebSocket
+// client closes its connection when it gets such a frame.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
@@ -47,7 +48,8 @@ func badBody(why string) error {
 	return problem.New(http.StatusBadRequest, "bad_body", "the body cannot be read: "+why)
 }
 
-// bodyProblem says what is wrong with a body without the decoder's words, which hold names of Go types.
+// bodyProblem says what is wrong with a body without the decoder's words, which hold names of Go
+// types.
 func bodyProblem(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError

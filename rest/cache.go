@@ -13,7 +13,8 @@ import (
 	"goalcast"
 )
 
-// policy is how long an answer may be kept: by everybody for age, and by a CDN, while it asks for a newer one, for another span. It has whole seconds.
+// policy is how long an answer may be kept: by everybody for age, and by a CDN, while it asks for a
+// newer one, for another span. It has whole seconds.
 type policy struct{ age, revalidate time.Duration }
 
 func (p policy) String() string {
@@ -32,8 +33,8 @@ func (p policy) within(span time.Duration) policy {
 	return p
 }
 
-// Policies by how soon an answer can change. The CDN's share, s-maxage with stale-while-revalidate, has it ask us once a second per URL in play, however
-// many fans there are.
+// Policies by how soon an answer can change. The CDN's share, s-maxage with stale-while-revalidate,
+// has it ask us once a second per URL in play, however many fans there are.
 var (
 	cacheLive     = policy{time.Second, 5 * time.Second}
 	cachePlanned  = policy{10 * time.Second, 30 * time.Second}
@@ -41,11 +42,13 @@ var (
 	cacheFixed    = policy{5 * time.Minute, 0}            // files that are part of the binary
 )
 
-// soon is how long before the planned kick-off a match is served as if it were live: line-ups come, and it may start early.
+// soon is how long before the planned kick-off a match is served as if it were live: line-ups come,
+// and it may start early.
 const soon = 90 * time.Minute
 
-// cachePolicy is that of the liveliest match of an answer. An answer without matches may get some when fixtures come in. None is kept over midnight, in
-// now's own zone: "today" is another day then.
+// cachePolicy is that of the liveliest match of an answer. An answer without matches may get some
+// when fixtures come in. None is kept over midnight, in now's own zone: "today" is another day
+// then.
 func cachePolicy(now time.Time, matches ...goalcast.Snapshot) policy {
 	y, m, d := now.Date()
 	return liveliest(now, matches).within(time.Date(y, m, d+1, 0, 0, 0, 0, now.Location()).Sub(now))
@@ -112,7 +115,8 @@ func (p page) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// matching finds the client's own spelling of our tag in If-None-Match: as it was sent plain, compressed, or weakened by a proxy.
+// matching finds the client's own spelling of our tag in If-None-Match: as it was sent plain,
+// compressed, or weakened by a proxy.
 func matching(fields []string, tag string) (string, bool) {
 	compressed := strings.TrimSuffix(tag, `"`) + gzipSuffix + `"`
 	for _, field := range fields {
@@ -129,17 +133,20 @@ func matching(fields []string, tag string) (string, bool) {
 	return "", false
 }
 
-// matchBody is a match as /v1/matches/{id} serves it. Minute and Clock are of the moment it was made.
+// matchBody is a match as /v1/matches/{id} serves it. Minute and Clock are of the moment it was
+// made.
 type matchBody struct {
 	goalcast.Snapshot
 	Minute int    `json:"minute,omitempty"`
 	Clock  string `json:"clock,omitempty"`
 }
 
-// matchPage encodes a whole match. The tag covers all that is said of the match, the minute too: in play it changes at most once a minute
-// without an event, so polling each second costs 59 empty 304s of 60. It does not cover the cursor, which moves with every event of every
-// match: that is where to listen from, not what the match is, and an older one with the same content is just as right (in between, nothing
-// happened in this match). The newest one is in the header of 200 and 304 alike.
+// matchPage encodes a whole match. The tag covers all that is said of the match, the minute too: in
+// play it changes at most once a minute without an event, so polling each second costs 59 empty
+// 304s of 60. It does not cover the cursor, which moves with every event of every match: that is
+// where to listen from, not what the match is, and an older one with the same content is just as
+// right (in between, nothing happened in this match). The newest one is in the header of 200 and
+// 304 alike.
 func matchPage(m goalcast.Snapshot, cursor goalcast.Cursor, now time.Time) (page, error) {
 	if m.Timeline == nil {
 		m.Timeline = []goalcast.Event{}
@@ -149,7 +156,8 @@ func matchPage(m goalcast.Snapshot, cursor goalcast.Cursor, now time.Time) (page
 		return page{}, fmt.Errorf("match %d: %w", m.ID, err)
 	}
 	if !cursor.IsZero() {
-		p.body = slices.Concat(p.body[:len(p.body)-1], []byte(`,"cursor":"`+cursor.String()+`"}`)) // a cursor has no character to escape
+		// a cursor has no character to escape
+		p.body = slices.Concat(p.body[:len(p.body)-1], []byte(`,"cursor":"`+cursor.String()+`"}`))
 	}
 	return p, nil
 }

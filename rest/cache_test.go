@@ -12,7 +12,8 @@ import (
 	"goalcast"
 )
 
-// The tag stays while nothing is new of the match, whatever happens elsewhere; it goes with the minute and with an event.
+// The tag stays while nothing is new of the match, whatever happens elsewhere; it goes with the
+// minute and with an event.
 func TestETag(t *testing.T) {
 	h := open(t)
 	const path = "/v1/matches/1009316"
@@ -52,7 +53,8 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// Bytes that differ have tags that differ: the compressed answer has its own, and it is known when it comes back.
+// Bytes that differ have tags that differ: the compressed answer has its own, and it is known when
+// it comes back.
 func TestCompression(t *testing.T) {
 	h := open(t)
 	const path = "/v1/matches/1009316"
@@ -135,7 +137,8 @@ func TestCacheControl(t *testing.T) {
 	}
 }
 
-// TestTodayEndsAtMidnight keeps no answer that says "today" beyond midnight of the zone that was asked for.
+// TestTodayEndsAtMidnight keeps no answer that says "today" beyond midnight of the zone that was
+// asked for.
 func TestTodayEndsAtMidnight(t *testing.T) {
 	h := open(t)
 	h.clock.set(time.Date(2026, 5, 17, 21, 59, 30, 0, time.UTC)) // 23:59:30 in Brussels

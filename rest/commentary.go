@@ -9,13 +9,15 @@ import (
 	"goalcast"
 )
 
-// Lines of commentary in an answer: those of a list that did not say limit, and the highest limit. A long match has some 250.
+// Lines of commentary in an answer: those of a list that did not say limit, and the highest limit.
+// A long match has some 250.
 const (
 	defaultCommentary = 50
 	maxCommentary     = 500
 )
 
-// commentaryOf names the newest lines of a commentary; an empty language is English, or else the first there is.
+// commentaryOf names the newest lines of a commentary; an empty language is English, or else the
+// first there is.
 type commentaryOf struct {
 	match    goalcast.MatchID
 	language string
@@ -31,7 +33,8 @@ type commentaryPage struct {
 	More      bool                      `json:"more,omitempty"`
 }
 
-// getCommentary serves a match in words. A match without commentary is not found, and so is one without commentary in the language asked for.
+// getCommentary serves a match in words. A match without commentary is not found, and so is one
+// without commentary in the language asked for.
 func (s *Server) getCommentary(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r)
 	if err != nil {

@@ -89,7 +89,8 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, itemOf(d))
 }
 
-// getDocumentBody gives the bytes as they were sent. They are a stranger's: never shown by a browser, always saved.
+// getDocumentBody gives the bytes as they were sent. They are a stranger's: never shown by a
+// browser, always saved.
 func (s *Server) getDocumentBody(w http.ResponseWriter, r *http.Request) error {
 	d, err := s.document(r)
 	if err != nil {
@@ -103,8 +104,8 @@ func (s *Server) getDocumentBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// postReplay works through a document again and says what became of it. That it cannot be understood is an answer, not an error: the document
-// says so.
+// postReplay works through a document again and says what became of it. That it cannot be
+// understood is an answer, not an error: the document says so.
 func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	if s.replay == nil {
 		return problem.New(http.StatusNotImplemented, "no_ingest", "this process has no ingest role; ask one that has")

@@ -33,7 +33,8 @@ func (c *clock) set(at time.Time) {
 
 func (c *clock) add(d time.Duration) { c.set(c.now().Add(d)) }
 
-// fake is a board, store, publisher and replayer in memory. err, when set, is the answer of everything.
+// fake is a board, store, publisher and replayer in memory. err, when set, is the answer of
+// everything.
 type fake struct {
 	mu        sync.Mutex
 	err       error

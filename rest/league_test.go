@@ -12,7 +12,8 @@ import (
 	"goalcast"
 )
 
-// The fake's library: one of each, with every field set so that every field is held against the description.
+// The fake's library: one of each, with every field set so that every field is held against the
+// description.
 
 func (f *fake) Standings(_ context.Context, id goalcast.CompetitionID, season string) (goalcast.Standings, error) {
 	f.mu.Lock()

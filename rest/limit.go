@@ -26,15 +26,17 @@ func (r Rate) or(other Rate) Rate {
 // interval is the time in which one turn comes back.
 func (r Rate) interval() time.Duration { return time.Minute / time.Duration(r.PerMinute) }
 
-// Limiter counts turns per key. The one used by default counts in this process; one that shares its counts can be passed in instead.
+// Limiter counts turns per key. The one used by default counts in this process; one that shares its
+// counts can be passed in instead.
 type Limiter interface {
-	// Take takes one of the key's turns. wait is 0, or how long until the next one. On an error the request is let through: a limiter
-	// that is away must not take the service with it.
+	// Take takes one of the key's turns. wait is 0, or how long until the next one. On an error the
+	// request is let through: a limiter that is away must not take the service with it.
 	Take(ctx context.Context, key string, rate Rate) (wait time.Duration, err error)
 }
 
-// buckets is a Limiter in memory. Of each key it keeps one time: when its bucket will be full again. Keys live in two generations; one is dropped
-// as a whole when all in it are full again, or when it has grown to its limit.
+// buckets is a Limiter in memory. Of each key it keeps one time: when its bucket will be full
+// again. Keys live in two generations; one is dropped as a whole when all in it are full again, or
+// when it has grown to its limit.
 type buckets struct {
 	max    int
 	now    func() time.Time
@@ -104,7 +106,8 @@ func (s *Server) take(ctx context.Context, code, key string, rate Rate) error {
 	return nil
 }
 
-// addressKey is the limiter's key for the client's address. Requests whose address cannot be told share one.
+// addressKey is the limiter's key for the client's address. Requests whose address cannot be told
+// share one.
 func addressKey(ctx context.Context) string {
 	return "ip:" + clientip.Counted(middleware.GetClientIPAddr(ctx)).String()
 }

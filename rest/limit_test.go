@@ -38,7 +38,8 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// Generations drop only keys whose buckets are full, however the times fall; and of a flood of keys memory holds no more than twice the limit.
+// Generations drop only keys whose buckets are full, however the times fall; and of a flood of keys
+// memory holds no more than twice the limit.
 func TestBucketsForget(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	forgot := 0

@@ -24,8 +24,9 @@ type matchList struct {
 	Next     string `json:"next,omitempty"`     // and the first after it
 }
 
-// matches lists matches by kick-off: those around now from memory, fresh to the last event, those before and after from the database, a few
-// seconds old. The window's edges are full hours, so that the questions to the database repeat. The filter has both ends and a limit.
+// matches lists matches by kick-off: those around now from memory, fresh to the last event, those
+// before and after from the database, a few seconds old. The window's edges are full hours, so that
+// the questions to the database repeat. The filter has both ends and a limit.
 func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	now := s.cfg.Now().UTC()
 	from, to := now.Add(-s.cfg.MemoryBack).Truncate(time.Hour).Add(time.Hour), now.Add(s.cfg.MemoryAhead).Truncate(time.Hour)
@@ -88,7 +89,8 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r, "date", "tz", "competition", "team", "limit", "after")
 	d := q.day(s)
 	limit := q.number("limit", s.cfg.DefaultMatches, s.cfg.MaxMatches)
-	f := goalcast.MatchFilter{From: d.from, To: d.to, After: q.place("after"), Limit: limit + 1, // one more tells whether there are more
+	// one more tells whether there are more
+	f := goalcast.MatchFilter{From: d.from, To: d.to, After: q.place("after"), Limit: limit + 1,
 		Competition: goalcast.CompetitionID(q.id("competition")), Team: goalcast.TeamID(q.id("team"))}
 	if q.err != nil {
 		return q.err
@@ -114,7 +116,8 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	return s.serveJSON(w, r, list, cachePolicy(now, matches...))
 }
 
-// daysAround names the last day before d and the first after it that have matches. It is a help to find them: without the database there is none.
+// daysAround names the last day before d and the first after it that have matches. It is a help to
+// find them: without the database there is none.
 func (s *Server) daysAround(ctx context.Context, d day) (previous, next string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

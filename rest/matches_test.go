@@ -86,8 +86,10 @@ func (l listAnswer) ids() (ids []goalcast.MatchID) {
 func TestMatches(t *testing.T) {
 	h := open(t)
 	h.with(func() {
-		h.matches[1] = planned(1, time.Date(2026, 5, 16, 22, 30, 0, 0, time.UTC), 174, 2, 7)  // 00:30 on the 17th in Brussels
-		h.matches[2] = planned(2, time.Date(2026, 5, 17, 22, 30, 0, 0, time.UTC), 1, 2, 23)   // 00:30 on the 18th in Brussels
+		// 00:30 on the 17th in Brussels
+		h.matches[1] = planned(1, time.Date(2026, 5, 16, 22, 30, 0, 0, time.UTC), 174, 2, 7)
+		// 00:30 on the 18th in Brussels
+		h.matches[2] = planned(2, time.Date(2026, 5, 17, 22, 30, 0, 0, time.UTC), 1, 2, 23)
 		h.matches[3] = planned(3, time.Date(2026, 5, 17, 18, 30, 0, 0, time.UTC), 175, 2, 23) // with 1009316
 	})
 	for _, tt := range []struct {
@@ -129,7 +131,8 @@ func TestMatches(t *testing.T) {
 func TestAnEmptyDayNamesItsNeighbours(t *testing.T) {
 	h := open(t)
 	h.with(func() {
-		h.matches[1] = planned(1, time.Date(2026, 5, 18, 22, 30, 0, 0, time.UTC), 174, 2, 7) // 00:30 on the 19th in Brussels
+		// 00:30 on the 19th in Brussels
+		h.matches[1] = planned(1, time.Date(2026, 5, 18, 22, 30, 0, 0, time.UTC), 174, 2, 7)
 		h.matches[2] = planned(2, time.Date(2026, 6, 2, 18, 0, 0, 0, time.UTC), 174, 2, 7)
 	})
 	for _, tt := range []struct{ query, previous, next string }{
@@ -148,7 +151,8 @@ func TestAnEmptyDayNamesItsNeighbours(t *testing.T) {
 	}
 }
 
-// A day is from midnight to midnight of its zone: 23 hours when clocks go forward, 25 when they go back.
+// A day is from midnight to midnight of its zone: 23 hours when clocks go forward, 25 when they go
+// back.
 func TestDayLength(t *testing.T) {
 	h := open(t)
 	for query, want := range map[string]time.Duration{
@@ -242,7 +246,8 @@ func TestDescriptionIsServed(t *testing.T) {
 	}
 }
 
-// Around now memory is asked each time; what is far from now is read once for all who ask, without its timelines, and joined without a hole.
+// Around now memory is asked each time; what is far from now is read once for all who ask, without
+// its timelines, and joined without a hole.
 func TestFarMatches(t *testing.T) {
 	h := open(t)
 	now := h.clock.now()
@@ -306,8 +311,8 @@ func equalIDs(a, b []goalcast.MatchID) bool {
 	return true
 }
 
-// TestMatchesByPage goes through a day that lies half in memory, while matches are added, taken away and moved between its pages: whatever stood
-// still comes once.
+// TestMatchesByPage goes through a day that lies half in memory, while matches are added, taken
+// away and moved between its pages: whatever stood still comes once.
 func TestMatchesByPage(t *testing.T) {
 	h := open(t)
 	day := h.clock.now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour) // yesterday

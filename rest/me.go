@@ -18,7 +18,8 @@ type deviceBody struct {
 	Language string `json:"language"`
 }
 
-// deviceItem is a device in the user's list. The token is shortened: it is a secret, and whoever registered it knows it.
+// deviceItem is a device in the user's list. The token is shortened: it is a secret, and whoever
+// registered it knows it.
 type deviceItem struct {
 	Token    string    `json:"token"`
 	Platform string    `json:"platform"`
@@ -58,8 +59,9 @@ func shortened(token string) string {
 	return token[:6] + "…" + token[len(token)-4:]
 }
 
-// putDevice registers the caller's device. A token that another user registered goes over to this one: whoever holds it has the phone now, after a
-// new installation or on a shared tablet, and must not get the other's pushes.
+// putDevice registers the caller's device. A token that another user registered goes over to this
+// one: whoever holds it has the phone now, after a new installation or on a shared tablet, and must
+// not get the other's pushes.
 func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
 	token, err := deviceToken(r)
 	if err != nil {
@@ -78,7 +80,8 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	if err := s.takeDevice(r, user, token); err != nil {
 		return err
 	}
-	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-") // "nl-BE" is told in "nl"
+	// "nl-BE" is told in "nl"
+	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-")
 	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
 		Token: token, User: user, Platform: body.Platform, Language: language, Created: s.cfg.Now().UTC()}); err != nil {
 		return fmt.Errorf("save device: %w", err)
@@ -87,7 +90,8 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	return nil
 }
 
-// takeDevice counts a device that the user did not have against the limit of its address: nothing else keeps a stranger from inventing them.
+// takeDevice counts a device that the user did not have against the limit of its address: nothing
+// else keeps a stranger from inventing them.
 func (s *Server) takeDevice(r *http.Request, user goalcast.UserID, token string) error {
 	devices, err := s.store.Devices(r.Context(), user)
 	if err != nil {
@@ -99,8 +103,8 @@ func (s *Server) takeDevice(r *http.Request, user goalcast.UserID, token string)
 	return s.take(r.Context(), "rate_devices", "devices:"+addressKey(r.Context()), s.cfg.DeviceRate)
 }
 
-// deleteDevice ends pushes to a device of the caller. One that is not his, or gone already, is left as it is, with the same answer: an app that
-// did not hear the first answer asks again.
+// deleteDevice ends pushes to a device of the caller. One that is not his, or gone already, is left
+// as it is, with the same answer: an app that did not hear the first answer asks again.
 func (s *Server) deleteDevice(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
 	token, err := deviceToken(r)
 	if err != nil {

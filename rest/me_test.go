@@ -79,7 +79,8 @@ func TestRandomTokensAreTaken(t *testing.T) {
 	}
 }
 
-// Inventing devices takes time, from whichever users; a phone that registers again at each start does not count.
+// Inventing devices takes time, from whichever users; a phone that registers again at each start
+// does not count.
 func TestRateOfNewDevices(t *testing.T) {
 	h := open(t, func(c *rest.Config, _ *rest.Deps) { c.DeviceRate = rest.Rate{PerMinute: 1, Burst: 2} })
 	put := func(user, token string) answer {
@@ -272,7 +273,8 @@ func TestRateOfUser(t *testing.T) {
 	}
 }
 
-// Guessing is limited by address, before an identity is looked at; only proxies that are ours may say whose request it is.
+// Guessing is limited by address, before an identity is looked at; only proxies that are ours may
+// say whose request it is.
 func TestRateOfAddress(t *testing.T) {
 	rate := func(proxies ...string) *house {
 		return open(t, func(c *rest.Config, _ *rest.Deps) {

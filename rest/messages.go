@@ -24,7 +24,8 @@ type messageBody struct {
 
 var messageID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,100}$`)
 
-// event makes the message an event: it is nobody's match event, has no sequence number and one revision.
+// event makes the message an event: it is nobody's match event, has no sequence number and one
+// revision.
 func (m messageBody) event(now time.Time) (goalcast.Event, error) {
 	topic, err := goalcast.ParseTopic(m.Topic)
 	if err != nil {
@@ -52,11 +53,12 @@ func (m messageBody) event(now time.Time) (goalcast.Event, error) {
 	}, nil
 }
 
-// publishTime is what publishing gets after the message was saved, whether or not the editor still waits for the answer.
+// publishTime is what publishing gets after the message was saved, whether or not the editor still
+// waits for the answer.
 const publishTime = 3 * time.Second
 
-// postMessage sends an editor's words to whoever listens to a topic. It is accepted once it is saved: if the bus is away, the outbox sweep
-// publishes it later.
+// postMessage sends an editor's words to whoever listens to a topic. It is accepted once it is
+// saved: if the bus is away, the outbox sweep publishes it later.
 func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	var body messageBody
 	if err := readJSON(w, r, s.cfg.MessageBody, &body); err != nil {

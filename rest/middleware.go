@@ -19,7 +19,8 @@ import (
 	"goalcast/internal/problem"
 )
 
-// metrics are the package's counters. Labels hold route patterns and codes only, never what a client sent.
+// metrics are the package's counters. Labels hold route patterns and codes only, never what a
+// client sent.
 type metrics struct {
 	seconds   *prometheus.HistogramVec // api, method, route, status
 	refused   *prometheus.CounterVec   // code of the problem
@@ -54,7 +55,8 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// begin is the outermost middleware: request id, security headers, and when all is done the access log line and the latency.
+// begin is the outermost middleware: request id, security headers, and when all is done the access
+// log line and the latency.
 func (s *Server) begin(api string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -96,7 +98,8 @@ func route(r *http.Request) string {
 	return "none"
 }
 
-// wrap joins a handler that may end in an error with fail. The work has at most limit; a panic is a 500 like any other error.
+// wrap joins a handler that may end in an error with fail. The work has at most limit; a panic is a
+// 500 like any other error.
 func (s *Server) wrap(limit time.Duration, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
@@ -107,7 +110,8 @@ func (s *Server) wrap(limit time.Duration, h handler) http.HandlerFunc {
 	}
 }
 
-// guarded turns a panic of a handler into its error. Handlers write as their last act, so nothing was written yet.
+// guarded turns a panic of a handler into its error. Handlers write as their last act, so nothing
+// was written yet.
 func guarded(h handler, w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		switch v := recover(); v {
@@ -149,8 +153,9 @@ func (s *Server) noMethod(routes chi.Routes) http.HandlerFunc {
 	}
 }
 
-// cors lets web pages read answers: everything public from anywhere, since it holds nothing of a user and no cookies are used; "me" only from the
-// origins that the configuration names. Preflights are answered here.
+// cors lets web pages read answers: everything public from anywhere, since it holds nothing of a
+// user and no cookies are used; "me" only from the origins that the configuration names. Preflights
+// are answered here.
 func (s *Server) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

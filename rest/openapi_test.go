@@ -55,7 +55,8 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 	}
 }
 
-// The check itself finds what is wrong: a missing field, a field too many, a wrong type, in depth, a status or media type that is not described.
+// The check itself finds what is wrong: a missing field, a field too many, a wrong type, in depth,
+// a status or media type that is not described.
 func TestDescriptionCheckCanFail(t *testing.T) {
 	h := open(t)
 	good := h.get(t, "/v1/matches/1009316")
@@ -138,8 +139,8 @@ func TestEveryOperation(t *testing.T) {
 	}
 }
 
-// Clips of both kinds, where a player has them and where only their cutter does, are in the match that answers are checked with, with every field there is: so the
-// description has every field.
+// Clips of both kinds, where a player has them and where only their cutter does, are in the match
+// that answers are checked with, with every field there is: so the description has every field.
 func TestDescriptionHasEveryFieldOfClips(t *testing.T) {
 	h := open(t)
 	unseen := map[string]bool{}

@@ -32,8 +32,8 @@ const retryUnavailable = 2 * time.Second
 // statusClientGone is in metrics and logs only.
 const statusClientGone = 499
 
-// problemOf is the one place where errors become statuses. Only a problem's own words and the fixed ones here reach the client: texts of
-// other errors may hold addresses, SQL or secrets.
+// problemOf is the one place where errors become statuses. Only a problem's own words and the fixed
+// ones here reach the client: texts of other errors may hold addresses, SQL or secrets.
 func problemOf(err error) *problem.Problem {
 	var own *problem.Problem
 	var tooLarge *http.MaxBytesError
@@ -63,7 +63,8 @@ func problemOf(err error) *problem.Problem {
 	return problem.New(http.StatusInternalServerError, "internal", "something went wrong on our side")
 }
 
-// fail ends a request with an error. It is called at most once per request, before anything was written.
+// fail ends a request with an error. It is called at most once per request, before anything was
+// written.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	switch {

@@ -17,14 +17,15 @@ import (
 	"goalcast/internal/problem"
 )
 
-// query reads a request's query parameters one by one and keeps the first thing that is wrong with them.
+// query reads a request's query parameters one by one and keeps the first thing that is wrong with
+// them.
 type query struct {
 	values url.Values
 	err    error
 }
 
-// newQuery refuses parameters that are not known (a typo must not look like an answer, and every spelling of a URL is a new entry in a CDN's
-// cache) and those that are there twice.
+// newQuery refuses parameters that are not known (a typo must not look like an answer, and every
+// spelling of a URL is a new entry in a CDN's cache) and those that are there twice.
 func newQuery(r *http.Request, known ...string) *query {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	q := &query{values: values}
@@ -112,7 +113,8 @@ func (q *query) place(name string) goalcast.MatchPlace {
 	return goalcast.MatchPlace{Time: time.UnixMilli(ms).UTC(), ID: goalcast.MatchID(id)}
 }
 
-// placeText names a match by its time and id, so that what is added or moved elsewhere changes nothing for who goes on from there.
+// placeText names a match by its time and id, so that what is added or moved elsewhere changes
+// nothing for who goes on from there.
 func placeText(p goalcast.MatchPlace) string {
 	return fmt.Sprintf("%d-%d", p.Time.UnixMilli(), p.ID)
 }
@@ -205,7 +207,8 @@ func pathID(r *http.Request) (int64, error) {
 	return n, nil
 }
 
-// parseID reads a number in its one spelling: no sign, no leading zero, so that a match has one URL.
+// parseID reads a number in its one spelling: no sign, no leading zero, so that a match has one
+// URL.
 func parseID(text string) (int64, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || text[0] == '0' || text[0] == '+' {
@@ -214,7 +217,8 @@ func parseID(text string) (int64, bool) {
 	return n, true
 }
 
-// pathText is a path parameter as it was meant: chi hands it over still escaped where the path has an escape that matters.
+// pathText is a path parameter as it was meant: chi hands it over still escaped where the path has
+// an escape that matters.
 func pathText(r *http.Request, name string) (string, error) {
 	text := chi.URLParam(r, name)
 	if r.URL.RawPath == "" {

@@ -1,8 +1,10 @@
-// Package rest serves what does not have to be pushed: matches as they stand, lists of them, the user's own devices and follows ("me"),
-// and the admin API for editors and operators. cmd/goalcast makes one Server per process, mounts Public at /v1/ (the hub's /v1/live
-// is the one route there that is not ours) and Admin at /admin/ of the admin address.
+// Package rest serves what does not have to be pushed: matches as they stand, lists of them, the
+// user's own devices and follows ("me"), and the admin API for editors and operators. cmd/goalcast
+// makes one Server per process, mounts Public at /v1/ (the hub's /v1/live is the one route there
+// that is not ours) and Admin at /admin/ of the admin address.
 //
-// Everything served is described in docs/openapi.yaml; a test holds real answers of every route against it.
+// Everything served is described in docs/openapi.yaml; a test holds real answers of every route
+// against it.
 package rest
 
 import (
@@ -23,7 +25,8 @@ import (
 
 // Board gives matches from memory, kept fresh by the bus. The hub's Board is one.
 type Board interface {
-	// Match returns the match and a cursor that is not newer than it: whoever listens from there misses nothing. ErrNotFound.
+	// Match returns the match and a cursor that is not newer than it: whoever listens from there
+	// misses nothing. ErrNotFound.
 	Match(context.Context, goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error)
 	// Matches lists by kick-off, then id.
 	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
@@ -34,10 +37,12 @@ type Store interface {
 	Team(context.Context, goalcast.TeamID) (goalcast.Team, error)                      // ErrNotFound
 	Competition(context.Context, goalcast.CompetitionID) (goalcast.Competition, error) // ErrNotFound
 
-	// KickoffsAround returns the last planned kick-off before from and the first at or after to; zero times where there is none.
+	// KickoffsAround returns the last planned kick-off before from and the first at or after to;
+	// zero times where there is none.
 	KickoffsAround(ctx context.Context, from, to time.Time) (before, after time.Time, err error)
 
-	// What is told around matches. An empty season, and competition 0, choose the newest. ErrNotFound.
+	// What is told around matches. An empty season, and competition 0, choose the newest.
+	// ErrNotFound.
 	Standings(ctx context.Context, competition goalcast.CompetitionID, season string) (goalcast.Standings, error)
 	Squad(ctx context.Context, team goalcast.TeamID, competition goalcast.CompetitionID, season string) (goalcast.Squad, error)
 	// Commentary lists lines, newest first; CommentaryLanguages in which languages there are any.
@@ -52,12 +57,14 @@ type Store interface {
 	Unfollow(context.Context, goalcast.UserID, goalcast.Topic) error
 	Follows(context.Context, goalcast.UserID) ([]goalcast.Topic, error)
 
-	// SaveMessage keeps an event of kind message and its outbox row. The same id again changes nothing.
+	// SaveMessage keeps an event of kind message and its outbox row. The same id again changes
+	// nothing.
 	SaveMessage(context.Context, goalcast.Event) error
 
-	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)        // ErrNotFound
-	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // newest first; Body may be left out
-	Jobs(context.Context) ([]goalcast.JobState, error)                               // periodic ones, of all processes
+	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error) // ErrNotFound
+	// newest first; Body may be left out
+	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error)
+	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
 }
 
 // Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
@@ -85,12 +92,14 @@ type Deps struct {
 
 // Config holds the limits of a Server. Zero values mean the defaults.
 type Config struct {
-	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator"; each may have several. Without any, /admin answers 403. Never logged.
+	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator"; each may have
+	// several. Without any, /admin answers 403. Never logged.
 	AdminTokens map[string][]string
-	// Proxies are the networks of the reverse proxies and CDNs in front of us; from others X-Forwarded-For is not believed. Default: none.
+	// Proxies are the networks of the reverse proxies and CDNs in front of us; from others
+	// X-Forwarded-For is not believed. Default: none.
 	Proxies []netip.Prefix
-	// MeOrigins are the web origins ("https://www.example.org") whose pages may call /v1/me. Everything else under /v1 may be read
-	// from anywhere. Default: none, apps only.
+	// MeOrigins are the web origins ("https://www.example.org") whose pages may call /v1/me.
+	// Everything else under /v1 may be read from anywhere. Default: none, apps only.
 	MeOrigins []string
 
 	Timeout       time.Duration // of the work for one answer. Default 5 s, then 503
@@ -98,32 +107,41 @@ type Config struct {
 
 	DefaultMatches int // matches in a list that did not say limit. Default 200
 	MaxMatches     int // highest limit of a list of matches. Default 500
-	MaxDocuments   int // highest limit of a list of documents, and 100 or this is what a list without limit gets. Default 500
+	// highest limit of a list of documents, and 100 or this is what a list without limit gets.
+	// Default 500
+	MaxDocuments int
 
 	TeamBack  time.Duration // how far back a team's matches go. Default 7 days
 	TeamAhead time.Duration // how far ahead. Default 14 days
 
-	// MemoryBack and MemoryAhead are the kick-offs, from now, that the board answers from memory; it should not be told more than it holds.
-	// Matches beyond come from the database, at most every ListAge per question. Defaults 24 h, 48 h, 10 s.
+	// MemoryBack and MemoryAhead are the kick-offs, from now, that the board answers from memory;
+	// it should not be told more than it holds. Matches beyond come from the database, at most
+	// every ListAge per question. Defaults 24 h, 48 h, 10 s.
 	MemoryBack, MemoryAhead time.Duration
 	ListAge                 time.Duration
-	Lists                   int           // such answers that are kept, up to 250 kB each. Default 200
-	NameAge                 time.Duration // how long the name of a team or competition is kept; that there is none: a sixth. Default 1 min
-	Names                   int           // teams and as many competitions whose names are kept. Default 5,000
-	CommentaryAge           time.Duration // how old commentary may be that is served. Default 2 s
-	Readings                int           // readings of these from the database at one time; others wait, at most Timeout. Default 8
+	Lists                   int // such answers that are kept, up to 250 kB each. Default 200
+	// how long the name of a team or competition is kept; that there is none: a sixth. Default 1
+	// min
+	NameAge       time.Duration
+	Names         int           // teams and as many competitions whose names are kept. Default 5,000
+	CommentaryAge time.Duration // how old commentary may be that is served. Default 2 s
+	// readings of these from the database at one time; others wait, at most Timeout. Default 8
+	Readings int
 
 	MeBody      int64 // bytes of a body under /v1/me; more: 413. Default 4,096
 	MessageBody int64 // bytes of a body of /admin/messages; more: 413. Default 16,384
 
-	// UserRate limits one user's requests to /v1/me, IPRate those from one address (IPv6: one /64). The second is wide, since mobile carriers put
-	// thousands of phones behind one address. More: 429 with Retry-After. Defaults 120 a minute, 60 at once; 6,000 a minute, 1,000 at once.
+	// UserRate limits one user's requests to /v1/me, IPRate those from one address (IPv6: one /64).
+	// The second is wide, since mobile carriers put thousands of phones behind one address. More:
+	// 429 with Retry-After. Defaults 120 a minute, 60 at once; 6,000 a minute, 1,000 at once.
 	UserRate, IPRate Rate
-	// DeviceRate limits the devices that are registered for the first time from one address; one that is registered again, as apps do at each start, is not
-	// counted. A carrier's address has hundreds of new ones in the minutes before a final. More: 429 with Retry-After. Default 20 a minute, 600 at once.
+	// DeviceRate limits the devices that are registered for the first time from one address; one
+	// that is registered again, as apps do at each start, is not counted. A carrier's address has
+	// hundreds of new ones in the minutes before a final. More: 429 with Retry-After. Default 20 a
+	// minute, 600 at once.
 	DeviceRate Rate
-	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two generations; beyond it forgets the idle ones
-	// early. Default 100,000 (about 10 MB).
+	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two
+	// generations; beyond it forgets the idle ones early. Default 100,000 (about 10 MB).
 	LimiterKeys int
 
 	// Now is the clock. Default time.Now; tests set it.
@@ -176,7 +194,8 @@ type Server struct {
 	public  http.Handler
 	admin   http.Handler
 
-	around       *cache.Cache[[2]int64, [2]time.Time]                    // kick-offs before and after an empty day, whose edges are the key, in Unix seconds
+	// kick-offs before and after an empty day, whose edges are the key, in Unix seconds
+	around       *cache.Cache[[2]int64, [2]time.Time]
 	far          *cache.Cache[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
 	teams        *cache.Cache[goalcast.TeamID, goalcast.Team]
 	competitions *cache.Cache[goalcast.CompetitionID, goalcast.Competition]
@@ -225,7 +244,8 @@ func (s *Server) UseAdminTokens(byRole map[string][]string) {
 	s.admins.Store(&tokens)
 }
 
-// Public serves /v1/... but /v1/live. It expects the whole path: mount it with http.ServeMux, not with a prefix cut off.
+// Public serves /v1/... but /v1/live. It expects the whole path: mount it with http.ServeMux, not
+// with a prefix cut off.
 func (s *Server) Public() http.Handler { return s.public }
 
 // Admin serves /admin/..., likewise.

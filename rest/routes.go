@@ -10,7 +10,8 @@ import (
 	"goalcast/internal/clientip"
 )
 
-// gzipSuffix goes into the ETag of a compressed answer: a strong validator must differ where bytes differ.
+// gzipSuffix goes into the ETag of a compressed answer: a strong validator must differ where bytes
+// differ.
 const gzipSuffix = "-gzip"
 
 func (s *Server) publicRoutes() *chi.Mux {

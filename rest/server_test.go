@@ -33,7 +33,8 @@ const (
 	phone         = "dQw4w9WgXcQ:APA91bF-example_token_of_a_phone_0123456789"
 )
 
-// house is a running server with everything around it. Every answer that its client gets is held against the description.
+// house is a running server with everything around it. Every answer that its client gets is held
+// against the description.
 type house struct {
 	*fake
 	clock  *clock
@@ -88,8 +89,8 @@ type answer struct {
 	body   []byte
 }
 
-// ask sends a request to the public or, for /admin, the admin listener. Headers are "Name: value"; body is sent as JSON unless a header says
-// otherwise.
+// ask sends a request to the public or, for /admin, the admin listener. Headers are "Name: value";
+// body is sent as JSON unless a header says otherwise.
 func (h *house) ask(t *testing.T, method, path, body string, headers ...string) answer {
 	t.Helper()
 	req, got := h.send(t, method, path, body, headers...)
@@ -154,7 +155,8 @@ type problem struct {
 	RequestID                      string `json:"request_id"`
 }
 
-// description is docs/openapi.yaml, with every object closed: a field that it does not name is an error.
+// description is docs/openapi.yaml, with every object closed: a field that it does not name is an
+// error.
 type description struct {
 	doc    *openapi3.T
 	router routers.Router
@@ -169,7 +171,8 @@ func describe(t *testing.T) *description {
 	return d
 }
 
-// readDescription reads it once for all tests, which takes longer than most of them; they only look at it.
+// readDescription reads it once for all tests, which takes longer than most of them; they only look
+// at it.
 var readDescription = sync.OnceValues(func() (*description, error) {
 	text, err := docs.Files.ReadFile("openapi.yaml")
 	if err != nil {

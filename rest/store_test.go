@@ -93,7 +93,8 @@ func commit(t *testing.T, db *store.Store, relay *store.Relay, id goalcast.Match
 	}
 }
 
-// The whole way on a real database and bus: a match, its goal and the cursor to listen from; a message; a user; a document.
+// The whole way on a real database and bus: a match, its goal and the cursor to listen from; a
+// message; a user; a document.
 func TestOnRealStore(t *testing.T) {
 	db, l, relay := realParts(t)
 	h := open(t, func(_ *rest.Config, d *rest.Deps) {

@@ -15,8 +15,8 @@ import (
 	"goalcast/internal/cache"
 )
 
-// Source is where the board reads matches it does not hold yet; store.Store is one. One that also has Known spares the board the question for
-// what does not exist.
+// Source is where the board reads matches it does not hold yet; store.Store is one. One that also
+// has Known spares the board the question for what does not exist.
 type Source interface {
 	Match(context.Context, goalcast.MatchID) (goalcast.Snapshot, error) // goalcast.ErrNotFound
 	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
@@ -25,13 +25,17 @@ type Source interface {
 // Config holds the board's limits; zero fields are the defaults.
 type Config struct {
 	Before, After time.Duration // kick-offs of a team's or competition's matches, from now; default 24 h and 48 h
-	MaxMatches    int           // matches held beside those in lists; default 2,000, some 50 kB each; those nobody asked for longest go first
-	MaxLists      int           // teams and competitions held; default 5,000
-	ListMatches   int           // matches of one list; default 5,000
-	ListAge       time.Duration // after which a list is read again, as its window moves; default 10 min
-	Unknown       time.Duration // how long "no such match" is believed without asking again; default 10 s
-	MaxUnknown    int           // such answers kept; default 20,000
-	StaleAge      time.Duration // how old a reading may be that is served while the bus is silent; default 1 s, and four times what it took
+	// matches held beside those in lists; default 2,000, some 50 kB each; those nobody asked for
+	// longest go first
+	MaxMatches  int
+	MaxLists    int           // teams and competitions held; default 5,000
+	ListMatches int           // matches of one list; default 5,000
+	ListAge     time.Duration // after which a list is read again, as its window moves; default 10 min
+	Unknown     time.Duration // how long "no such match" is believed without asking again; default 10 s
+	MaxUnknown  int           // such answers kept; default 20,000
+	// how old a reading may be that is served while the bus is silent; default 1 s, and four times
+	// what it took
+	StaleAge      time.Duration
 	Patience      time.Duration // how long one waits for a newer reading of what is held; default 1 s
 	Retry         time.Duration // after a reading of what is held failed, until the next; default 5 s
 	LoadTimeout   time.Duration // of one reading; default 5 s
@@ -62,9 +66,11 @@ func (c Config) WithDefaults() Config {
 // maxRanges is how many answers of days that are not held are kept, for StaleAge.
 const maxRanges = 64
 
-// Board holds the matches as they stand. A match or list is read from the source when somebody first asks for it, once however many
-// ask, and kept fresh by the events of the bus from then on. The Hub feeds its board; in a process without hub the board itself is the bus's
-// listener. Its readers never wait for anything but a first reading, and a moment for a newer one where what is held may be old.
+// Board holds the matches as they stand. A match or list is read from the source when somebody
+// first asks for it, once however many ask, and kept fresh by the events of the bus from then on.
+// The Hub feeds its board; in a process without hub the board itself is the bus's listener. Its
+// readers never wait for anything but a first reading, and a moment for a newer one where what is
+// held may be old.
 type Board struct {
 	cfg     Config
 	source  Source
@@ -106,8 +112,8 @@ func New(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...Conf
 	return b
 }
 
-// Match returns a match as it stands and the cursor up to which all events are in it. Errors: goalcast.ErrNotFound, those of the
-// source, and the context's.
+// Match returns a match as it stands and the cursor up to which all events are in it. Errors:
+// goalcast.ErrNotFound, those of the source, and the context's.
 func (b *Board) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error) {
 	t := goalcast.ForMatch(id)
 	for {
@@ -129,7 +135,8 @@ func (b *Board) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 	}
 }
 
-// Matches returns the matches a filter chooses, by their time, then id: from memory where the filter's days are those the board holds.
+// Matches returns the matches a filter chooses, by their time, then id: from memory where the
+// filter's days are those the board holds.
 func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	now := b.now()
 	if f.From.IsZero() || f.To.IsZero() || f.From.Before(now.Add(-b.cfg.Before)) || f.To.After(now.Add(b.cfg.After)) {
@@ -168,14 +175,16 @@ func (b *Board) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	return snaps, nil
 }
 
-// Doubtful says whether what is served may be old: the bus is silent, and the source did not answer when it was asked last.
+// Doubtful says whether what is served may be old: the bus is silent, and the source did not answer
+// when it was asked last.
 func (b *Board) Doubtful() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.silent && b.blind
 }
 
-// View returns a topic as viewers of it are shown it, and the cursor up to which all events are in it; false if the topic is not on the board.
+// View returns a topic as viewers of it are shown it, and the cursor up to which all events are in
+// it; false if the topic is not on the board.
 func (b *Board) View(t goalcast.Topic) (*View, goalcast.Cursor, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -201,7 +210,8 @@ func (b *Board) Encode(topics []goalcast.Topic) {
 	}
 }
 
-// Intro gives the snapshot of a match as it stands, for those who were sent an event of it that nothing could be told of then; nil if it is not held.
+// Intro gives the snapshot of a match as it stands, for those who were sent an event of it that
+// nothing could be told of then; nil if it is not held.
 func (b *Board) Intro(id goalcast.MatchID) *Intro {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -211,7 +221,8 @@ func (b *Board) Intro(id goalcast.MatchID) *Intro {
 	return nil
 }
 
-// MayLack says whether viewers of teams and competitions may not know the match of an event, and it is not held.
+// MayLack says whether viewers of teams and competitions may not know the match of an event, and it
+// is not held.
 func (b *Board) MayLack(e goalcast.Event) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -226,8 +237,8 @@ func (b *Board) Lacks(t goalcast.Topic) bool {
 	return b.catalog.certainlyLacks(t, b.silent)
 }
 
-// Admit counts the topics that certainly do not exist against the address for which they are asked (ForAddress), and says whether it may have
-// them.
+// Admit counts the topics that certainly do not exist against the address for which they are asked
+// (ForAddress), and says whether it may have them.
 func (b *Board) Admit(ctx context.Context, topics []goalcast.Topic) bool {
 	address, ok := addressOf(ctx)
 	if !ok {
@@ -244,15 +255,16 @@ func (b *Board) Admit(ctx context.Context, topics []goalcast.Topic) bool {
 	return n == 0 || b.guests.take(address, n)
 }
 
-// OnMended has f called for each match that was read again since revisions were missed: whoever follows it was not sent them. It is called
-// before the first event.
+// OnMended has f called for each match that was read again since revisions were missed: whoever
+// follows it was not sent them. It is called before the first event.
 func (b *Board) OnMended(f func(goalcast.MatchID, goalcast.Snapshot)) { b.mended = f }
 
 // Event keeps the board fresh; part of goalcast.Listener.
 func (b *Board) Event(p goalcast.Published) { b.Apply(p, 0) }
 
-// Apply is Event for a hub, in whose count the event has the place seq. It returns what brings the match along to those who may not know it, nil
-// mostly; or unsure, where they may not and the match is not held.
+// Apply is Event for a hub, in whose count the event has the place seq. It returns what brings the
+// match along to those who may not know it, nil mostly; or unsure, where they may not and the match
+// is not held.
 func (b *Board) Apply(p goalcast.Published, seq uint64) (in *Intro, unsure bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -274,8 +286,8 @@ func (b *Board) Apply(p goalcast.Published, seq uint64) (in *Intro, unsure bool)
 	return in, unsure
 }
 
-// applyLocked brings an event into what is held, and has its match read where that takes more than the event. It returns the match, nil if it is
-// not held.
+// applyLocked brings an event into what is held, and has its match read where that takes more than
+// the event. It returns the match, nil if it is not held.
 func (b *Board) applyLocked(e goalcast.Event) *match {
 	t := goalcast.ForMatch(e.Match)
 	_, wanted := b.catalog.unknown[t]
@@ -292,15 +304,16 @@ func (b *Board) applyLocked(e goalcast.Event) *match {
 // State does nothing: states are not part of matches. Part of goalcast.Listener.
 func (b *Board) State(goalcast.State) {}
 
-// Stale says that the bus is silent, or is heard again; part of goalcast.Listener. While it is silent, what is asked for is read from the source
-// when it is older than StaleAge.
+// Stale says that the bus is silent, or is heard again; part of goalcast.Listener. While it is
+// silent, what is asked for is read from the source when it is older than StaleAge.
 func (b *Board) Stale(silent bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.silent = silent
 }
 
-// Reset forgets everything, as events were lost; part of goalcast.Listener. What is asked for after it is read again.
+// Reset forgets everything, as events were lost; part of goalcast.Listener. What is asked for after
+// it is read again.
 func (b *Board) Reset(c goalcast.Cursor) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -173,7 +173,8 @@ func TestBoardUnknownMatch(t *testing.T) {
 	})
 }
 
-// TestBoardLearnsInTheMiddle hears the seventh event of a match that it thought unknown: it is read, not made up.
+// TestBoardLearnsInTheMiddle hears the seventh event of a match that it thought unknown: it is
+// read, not made up.
 func TestBoardLearnsInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := testBoard(Config{})
@@ -189,7 +190,8 @@ func TestBoardLearnsInTheMiddle(t *testing.T) {
 	})
 }
 
-// TestBoardReset changes what the database says while a reading from before the reset is on its way: that one must not win.
+// TestBoardReset changes what the database says while a reading from before the reset is on its
+// way: that one must not win.
 func TestBoardReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := testBoard(Config{})
@@ -277,7 +279,8 @@ func TestBoardIsBounded(t *testing.T) {
 	})
 }
 
-// TestBoardLists follows fixtures that appear, move away and come back, also while the list is being read.
+// TestBoardLists follows fixtures that appear, move away and come back, also while the list is
+// being read.
 func TestBoardLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := testBoard(Config{})

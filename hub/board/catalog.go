@@ -7,7 +7,8 @@ import (
 	"goalcast"
 )
 
-// lister is a source that can list the topics of all its matches. With it, topics that somebody made up cost the source nothing.
+// lister is a source that can list the topics of all its matches. With it, topics that somebody
+// made up cost the source nothing.
 type lister interface {
 	// Known calls visit for every match, team and competition there is.
 	Known(ctx context.Context, visit func(goalcast.Topic)) error
@@ -37,7 +38,8 @@ const (
 	silentKnown = 10 * time.Second // how long a list is good while the bus is silent
 )
 
-// lacks says that a topic is known to have no matches: it is not among all there are, or the source said so a moment ago.
+// lacks says that a topic is known to have no matches: it is not among all there are, or the source
+// said so a moment ago.
 func (c *catalog) lacks(t goalcast.Topic, silent bool) bool {
 	if c.certainlyLacks(t, silent) {
 		return true
@@ -62,7 +64,8 @@ func (c *catalog) certainlyLacks(t goalcast.Topic, silent bool) bool {
 	return !ok
 }
 
-// noteUnknown keeps that the source has no such match. What is too much is forgotten: it can be asked for again.
+// noteUnknown keeps that the source has no such match. What is too much is forgotten: it can be
+// asked for again.
 func (c *catalog) noteUnknown(t goalcast.Topic) {
 	now := c.now()
 	if len(c.unknown) >= c.cfg.MaxUnknown {
@@ -107,8 +110,8 @@ func (c *catalog) due(silent bool) bool {
 	return !c.busy && (c.topics == nil || now.Sub(c.read) >= age) && now.Sub(c.tried) >= knownRetry
 }
 
-// learnLocked reads what there is, if the source can tell, unless that is known or being read. It is called when something has to be read that is
-// not held.
+// learnLocked reads what there is, if the source can tell, unless that is known or being read. It
+// is called when something has to be read that is not held.
 func (b *Board) learnLocked() {
 	source, ok := b.source.(lister)
 	if c := &b.catalog; ok && c.due(b.silent) {

@@ -29,22 +29,24 @@ func addressOf(ctx context.Context) (netip.Addr, bool) {
 	return address, ok
 }
 
-// A customer may ask for some topics that do not exist (a link to a match that was removed), but not as
-// fast as a machine makes them up: each costs little, thousands a second do not.
+// A customer may ask for some topics that do not exist (a link to a match that was removed), but
+// not as fast as a machine makes them up: each costs little, thousands a second do not.
 const (
 	madeUpRate   = 200 // a second
 	madeUpBurst  = 2_000
 	maxAddresses = 10_000 // that are counted at one time
 )
 
-// guests counts topics that do not exist by the address that asks for them. It is safe for concurrent use.
+// guests counts topics that do not exist by the address that asks for them. It is safe for
+// concurrent use.
 type guests struct {
 	now    func() time.Time
 	limits *otter.Cache[netip.Addr, *rate.Limiter]
 }
 
 func newGuests(now func() time.Time) guests {
-	const full = madeUpBurst / madeUpRate * time.Second // until an address that asks for no more is as good as a new one
+	// until an address that asks for no more is as good as a new one
+	const full = madeUpBurst / madeUpRate * time.Second
 	return guests{now, otter.Must(&otter.Options[netip.Addr, *rate.Limiter]{
 		MaximumSize:      maxAddresses,
 		ExpiryCalculator: otter.ExpiryAccessing[netip.Addr, *rate.Limiter](full),

@@ -8,7 +8,8 @@ import (
 	"goalcast"
 )
 
-// held is the matches and lists in memory, and how the bus's events change them. It is pure but for the clock, and guarded by Board.mu.
+// held is the matches and lists in memory, and how the bus's events change them. It is pure but for
+// the clock, and guarded by Board.mu.
 type held struct {
 	cfg     Config
 	now     func() time.Time // time.Now; tests set it
@@ -29,9 +30,11 @@ type match struct {
 	asOf
 	used time.Time        // when somebody asked for it last
 	in   []goalcast.Topic // lists it is in; such a match stays
-	told uint64           // seq in the hub's count of its newest event: who followed then knows the match; 0 if nobody can be sure
-	late bool             // it was put into a list after that was read: who joined before does not know it
-	hole bool             // a revision was missed
+	// seq in the hub's count of its newest event: who followed then knows the match; 0 if nobody
+	// can be sure
+	told uint64
+	late bool // it was put into a list after that was read: who joined before does not know it
+	hole bool // a revision was missed
 
 	view  *View  // nil until somebody asks, and after a change
 	intro *Intro // likewise
@@ -72,7 +75,8 @@ func (h *held) use(t goalcast.Topic) (how *asOf, hole bool) {
 	return h.asOf(t)
 }
 
-// asOf says how good a topic's match or list is; nil if it is not held. hole says that a revision was missed.
+// asOf says how good a topic's match or list is; nil if it is not held. hole says that a revision
+// was missed.
 func (h *held) asOf(t goalcast.Topic) (how *asOf, hole bool) {
 	if t.Kind == goalcast.MatchTopic {
 		if m := h.matches[goalcast.MatchID(t.ID)]; m != nil {
@@ -84,8 +88,10 @@ func (h *held) asOf(t goalcast.Topic) (how *asOf, hole bool) {
 	return nil, false
 }
 
-// apply brings an event into the match and the lists that hold it, and the match into lists it belongs to now. wanted says that somebody asked for the match
-// and it was not there. It returns the match, nil if it is not held; and whether it has to be read, as its beginning or a revision was missed.
+// apply brings an event into the match and the lists that hold it, and the match into lists it
+// belongs to now. wanted says that somebody asked for the match and it was not there. It returns
+// the match, nil if it is not held; and whether it has to be read, as its beginning or a revision
+// was missed.
 func (h *held) apply(e goalcast.Event, wanted bool) (m *match, read bool) {
 	m = h.matches[e.Match]
 	if m == nil {
@@ -119,7 +125,8 @@ func (h *held) changed(m *match) {
 	}
 }
 
-// plays says whether a match is in play, whenever it was planned: it is in lists then. One of which nothing was heard for long is not.
+// plays says whether a match is in play, whenever it was planned: it is in lists then. One of which
+// nothing was heard for long is not.
 func (h *held) plays(s goalcast.Snapshot) bool {
 	return s.State == goalcast.Live && !time.UnixMilli(s.Updated).Before(h.now().Add(-h.cfg.Before))
 }
@@ -197,7 +204,8 @@ func (h *held) snaps(l *list) []goalcast.Snapshot {
 	return snaps
 }
 
-// evict makes room: of the matches that are in no list, those that nobody asked for longest go, a tenth at a time, so that the search is rare.
+// evict makes room: of the matches that are in no list, those that nobody asked for longest go, a
+// tenth at a time, so that the search is rare.
 func (h *held) evict(keep goalcast.MatchID) {
 	if len(h.matches)-h.listed <= h.cfg.MaxMatches {
 		return

@@ -7,17 +7,21 @@ import (
 	"goalcast"
 )
 
-// A viewer of a team or competition has the snapshots of the matches that were in the list when it joined. An event of a match that it may not know
-// brings the match along: a snapshot frame goes ahead of the event. Nothing is remembered of any viewer for that. A match is in the lists at certain
-// times: around its kick-off, and while it is in play. If it was in them ever since its last event, then whoever joined since has it in its snapshot, and
-// whoever joined before got that event. Otherwise the event brings it, on whichever node, live and in a replay.
+// A viewer of a team or competition has the snapshots of the matches that were in the list when it
+// joined. An event of a match that it may not know brings the match along: a snapshot frame goes
+// ahead of the event. Nothing is remembered of any viewer for that. A match is in the lists at
+// certain times: around its kick-off, and while it is in play. If it was in them ever since its
+// last event, then whoever joined since has it in its snapshot, and whoever joined before got that
+// event. Otherwise the event brings it, on whichever node, live and in a replay.
 
 // Intro is the snapshot of a match that goes ahead of one of its events.
 type Intro struct {
-	Match             goalcast.MatchID
-	Known             uint64 // place of the match's event before, as Apply was told it: where nobody has joined since, all know the match
-	Team, Competition *View  // for viewers of a team, of a competition: shortened as in their lists
-	Size              int    // in memory, roughly
+	Match goalcast.MatchID
+	// place of the match's event before, as Apply was told it: where nobody has joined since, all
+	// know the match
+	Known             uint64
+	Team, Competition *View // for viewers of a team, of a competition: shortened as in their lists
+	Size              int   // in memory, roughly
 }
 
 const clockSkew = time.Minute // between the machines that stamp events and those that make lists
@@ -28,8 +32,8 @@ func newIntro(s goalcast.Snapshot, known uint64) *Intro {
 		Size: 2048 + 1024*len(s.Timeline)}
 }
 
-// introFor gives what has to go ahead of an event that is about to be applied; nil mostly. Unsure says that the match is not held, and that viewers
-// may not know it.
+// introFor gives what has to go ahead of an event that is about to be applied; nil mostly. Unsure
+// says that the match is not held, and that viewers may not know it.
 func (h *held) introFor(e goalcast.Event) (in *Intro, unsure bool) {
 	m := h.matches[e.Match]
 	if m == nil {
@@ -50,7 +54,8 @@ func (h *held) introFor(e goalcast.Event) (in *Intro, unsure bool) {
 	return nil, false
 }
 
-// introOf makes the intro of a match as it stands; all who need it until the match's next event share it.
+// introOf makes the intro of a match as it stands; all who need it until the match's next event
+// share it.
 func introOf(m *match) *Intro {
 	if m.intro == nil {
 		m.intro = newIntro(m.snap, m.told)
@@ -58,7 +63,8 @@ func introOf(m *match) *Intro {
 	return m.intro
 }
 
-// glimpse is what events told of a match that is not held: enough to say whether it was in the lists.
+// glimpse is what events told of a match that is not held: enough to say whether it was in the
+// lists.
 type glimpse struct {
 	kickoff time.Time
 	planned bool  // kickoff is known
@@ -68,7 +74,8 @@ type glimpse struct {
 
 const maxGlimpses = 20_000 // some 2 MB; then all are forgotten, and matches are read instead
 
-// mayLack says whether viewers of teams and competitions may not know the match of an event, and it is not held.
+// mayLack says whether viewers of teams and competitions may not know the match of an event, and it
+// is not held.
 func (h *held) mayLack(e goalcast.Event) bool { return h.matches[e.Match] == nil && h.unsure(e) }
 
 // unsure says whether viewers may not know a match that is not held.
@@ -99,7 +106,8 @@ func (h *held) note(e goalcast.Event) {
 	h.glimpses[e.Match] = g
 }
 
-// newTopics says whether an event has a list's topic that the match had not, and whether the list of one on this board lacks the match.
+// newTopics says whether an event has a list's topic that the match had not, and whether the list
+// of one on this board lacks the match.
 func (h *held) newTopics(m *match, topics []goalcast.Topic) (added, lacking bool) {
 	known := m.snap.Topics(m.snap.ID)
 	for _, t := range topics {
@@ -112,7 +120,8 @@ func (h *held) newTopics(m *match, topics []goalcast.Topic) (added, lacking bool
 	return added, lacking
 }
 
-// listedSince says whether a match, as it is, was in the lists of every node all the time since a time in ms; 0 is unknown, and taken for now.
+// listedSince says whether a match, as it is, was in the lists of every node all the time since a
+// time in ms; 0 is unknown, and taken for now.
 func (h *held) listedSince(kickoff time.Time, ms int64, live bool) bool {
 	now := h.now()
 	since := now

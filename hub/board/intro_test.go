@@ -8,7 +8,8 @@ import (
 	"goalcast"
 )
 
-// TestIntroWhenAMatchWasNotListed goes through what a match can have been between two of its events: in the lists all the time, or outside at some moment.
+// TestIntroWhenAMatchWasNotListed goes through what a match can have been between two of its
+// events: in the lists all the time, or outside at some moment.
 func TestIntroWhenAMatchWasNotListed(t *testing.T) {
 	now := testTime
 	at := func(d time.Duration) time.Time { return now.Add(d) }
@@ -65,7 +66,8 @@ func TestIntroWhenAMatchWasNotListed(t *testing.T) {
 	}
 }
 
-// TestIntroForANewTopic gives a match a team that it had not: those who follow the team do not know what happened before.
+// TestIntroForANewTopic gives a match a team that it had not: those who follow the team do not know
+// what happened before.
 func TestIntroForANewTopic(t *testing.T) {
 	b, src := testBoard(Config{})
 	b.now = func() time.Time { return testTime }

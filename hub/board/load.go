@@ -10,9 +10,10 @@ import (
 	"goalcast"
 )
 
-// Load waits until all topics that are matches, teams or competitions are on the board, or known not to exist. Lists go first: they bring
-// matches with them. A request has one reading under way or waiting at a time, so that turns go round among requests, however much each asks for.
-// What is held is never refused: if no newer reading is to be had in a moment, it is served as it is.
+// Load waits until all topics that are matches, teams or competitions are on the board, or known
+// not to exist. Lists go first: they bring matches with them. A request has one reading under way
+// or waiting at a time, so that turns go round among requests, however much each asks for. What is
+// held is never refused: if no newer reading is to be had in a moment, it is served as it is.
 func (b *Board) Load(ctx context.Context, topics []goalcast.Topic) error {
 	patience, end := context.WithTimeout(ctx, b.cfg.Patience)
 	defer end()
@@ -33,8 +34,9 @@ func (b *Board) Load(ctx context.Context, topics []goalcast.Topic) error {
 // Patience is how long one waits for a newer reading of what is held.
 func (b *Board) Patience() time.Duration { return b.cfg.Patience }
 
-// LoadFor has the match of an event read if viewers of its teams and competition may not know it and nothing can be told of it: the channel is closed when
-// that has ended. It is nil where there is nothing to wait for.
+// LoadFor has the match of an event read if viewers of its teams and competition may not know it
+// and nothing can be told of it: the channel is closed when that has ended. It is nil where there
+// is nothing to wait for.
 func (b *Board) LoadFor(e goalcast.Event) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,7 +77,8 @@ func (b *Board) await(ctx, patience context.Context, t goalcast.Topic) error {
 	return err
 }
 
-// lookLocked says whether a topic need not be read now, and whether there is something to be served if it cannot be; asking counts as use.
+// lookLocked says whether a topic need not be read now, and whether there is something to be served
+// if it cannot be; asking counts as use.
 func (b *Board) lookLocked(t goalcast.Topic) (fresh, have bool) {
 	how, hole := b.held.use(t)
 	if how == nil {
@@ -90,7 +93,8 @@ func (b *Board) lookLocked(t goalcast.Topic) (fresh, have bool) {
 	return !old || now.Before(how.retry), true
 }
 
-// loadLocked has a topic read, or joins the reading under way. It ends by itself within the time-out, whoever waits.
+// loadLocked has a topic read, or joins the reading under way. It ends by itself within the
+// time-out, whoever waits.
 func (b *Board) loadLocked(ctx context.Context, t goalcast.Topic) (*load, error) {
 	if l := b.loads.byTopic[t]; l != nil {
 		return l, nil
@@ -106,8 +110,8 @@ func (b *Board) loadLocked(ctx context.Context, t goalcast.Topic) (*load, error)
 	return l, nil
 }
 
-// loadForEventLocked has a match read because of an event. Where that is too much now, lists that may lack it count as old, and the match is read when
-// somebody asks.
+// loadForEventLocked has a match read because of an event. Where that is too much now, lists that
+// may lack it count as old, and the match is read when somebody asks.
 func (b *Board) loadForEventLocked(t goalcast.Topic) {
 	m := b.held.matches[goalcast.MatchID(t.ID)]
 	if m != nil && b.now().Before(m.retry) {
@@ -155,7 +159,8 @@ func (b *Board) load(l *load) {
 	}
 }
 
-// read reads a topic until what was read is from after the last reset, and puts it on the board. It returns the match if that had a hole before.
+// read reads a topic until what was read is from after the last reset, and puts it on the board. It
+// returns the match if that had a hole before.
 func (b *Board) read(ctx context.Context, l *load) (*match, error) {
 	for {
 		b.mu.Lock()
@@ -195,7 +200,8 @@ func (b *Board) read(ctx context.Context, l *load) (*match, error) {
 	}
 }
 
-// readMatch reads one match; what it returns puts it on the board, or says false if it has to be read again.
+// readMatch reads one match; what it returns puts it on the board, or says false if it has to be
+// read again.
 func (b *Board) readMatch(ctx context.Context, id goalcast.MatchID) (func(*load) bool, error) {
 	asked := b.now()
 	snap, err := b.source.Match(ctx, id)
@@ -237,7 +243,8 @@ const (
 	pageTorn = 50  // of these, that a full page may lack, since the source leaves out what it cannot read
 )
 
-// readPages reads all matches that a filter chooses, at most so many; whole says that there are no more.
+// readPages reads all matches that a filter chooses, at most so many; whole says that there are no
+// more.
 func (b *Board) readPages(ctx context.Context, f goalcast.MatchFilter, most int) (all []goalcast.Snapshot, whole bool, err error) {
 	seen := make(map[goalcast.MatchID]bool)
 	for len(all) <= most {
@@ -280,7 +287,8 @@ func (b *Board) readList(ctx context.Context, t goalcast.Topic) (func(*load) boo
 	}, nil
 }
 
-// readRange asks the source what the board does not hold: once for all who ask for the same within StaleAge.
+// readRange asks the source what the board does not hold: once for all who ask for the same within
+// StaleAge.
 func (b *Board) readRange(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	snaps, err := b.ranges.Get(ctx, f, func(ctx context.Context) ([]goalcast.Snapshot, error) {
 		snaps, err := b.source.Matches(ctx, f)

@@ -19,7 +19,8 @@ func today(now time.Time) goalcast.MatchFilter {
 	return goalcast.MatchFilter{From: now.Add(-time.Hour), To: now.Add(time.Hour), Limit: 100}
 }
 
-// TestBoardServesWithoutDatabase goes on with what is in memory for hours, and waits for the database only a moment now and then.
+// TestBoardServesWithoutDatabase goes on with what is in memory for hours, and waits for the
+// database only a moment now and then.
 func TestBoardServesWithoutDatabase(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -70,7 +71,8 @@ func TestBoardServesWithoutDatabase(t *testing.T) {
 	}
 }
 
-// TestBoardMendsHoles misses a revision: the match is read again, once, whatever becomes of the first attempt.
+// TestBoardMendsHoles misses a revision: the match is read again, once, whatever becomes of the
+// first attempt.
 func TestBoardMendsHoles(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -119,7 +121,8 @@ func TestBoardMendsHoles(t *testing.T) {
 	}
 }
 
-// TestBoardReadsWhileTheBusIsSilent serves nothing that is older than StaleAge while events may be missing, and says so where it must.
+// TestBoardReadsWhileTheBusIsSilent serves nothing that is older than StaleAge while events may be
+// missing, and says so where it must.
 func TestBoardReadsWhileTheBusIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := testBoard(Config{})
@@ -167,7 +170,8 @@ func TestBoardReadsWhileTheBusIsSilent(t *testing.T) {
 	})
 }
 
-// TestBoardTakesTurns has many who ask for much, and one who asks for one match: nobody waits for all that another asks for.
+// TestBoardTakesTurns has many who ask for much, and one who asks for one match: nobody waits for
+// all that another asks for.
 func TestBoardTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := testBoard(Config{Loads: 2})
@@ -273,7 +277,8 @@ func (l listed) Known(_ context.Context, visit func(goalcast.Topic)) error {
 	return l.err
 }
 
-// TestMadeUpTopicsCostNothing asks for thirty thousand topics that do not exist; those that come to be are found at once.
+// TestMadeUpTopicsCostNothing asks for thirty thousand topics that do not exist; those that come to
+// be are found at once.
 func TestMadeUpTopicsCostNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := testBoard(Config{})
@@ -337,7 +342,8 @@ func TestUnknownMatchesAreBounded(t *testing.T) {
 	}
 }
 
-// TestManyMatchesAreReadOnce lists a day with more matches than are read at once, and one with more than are held.
+// TestManyMatchesAreReadOnce lists a day with more matches than are read at once, and one with more
+// than are held.
 func TestManyMatchesAreReadOnce(t *testing.T) {
 	for _, most := range []int{5000, 700} {
 		synctest.Test(t, func(t *testing.T) {
@@ -383,7 +389,8 @@ func madeUp(from, n int64) (topics []goalcast.Topic) {
 	return topics
 }
 
-// An address that makes up topics faster than people do is refused, also with one of them; what exists it gets, and others get all.
+// An address that makes up topics faster than people do is refused, also with one of them; what
+// exists it gets, and others get all.
 func TestAddressesThatMakeUpTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := testBoard(Config{})

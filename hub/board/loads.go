@@ -7,8 +7,9 @@ import (
 	"goalcast"
 )
 
-// load is one reading of a topic, under way or waiting for its turn. Events that arrive while it is under way are applied to what it brings: the
-// source may have been read before or after them, and applying one twice changes nothing.
+// load is one reading of a topic, under way or waiting for its turn. Events that arrive while it is
+// under way are applied to what it brings: the source may have been read before or after them, and
+// applying one twice changes nothing.
 type load struct {
 	topic   goalcast.Topic
 	done    chan struct{} // closed when err is set
@@ -33,7 +34,8 @@ func (l *load) heard(e goalcast.Event) {
 
 var errCrowded = fmt.Errorf("%w: too many readings wait", goalcast.ErrUnavailable)
 
-// loads is the readings under way and those that wait, with their bounds: in all, and for one address. It is guarded by Board.mu.
+// loads is the readings under way and those that wait, with their bounds: in all, and for one
+// address. It is guarded by Board.mu.
 type loads struct {
 	cfg       Config
 	byTopic   map[goalcast.Topic]*load
@@ -69,7 +71,8 @@ func (s *loads) begin(l *load) {
 	s.underWay[l] = struct{}{}
 }
 
-// brought notes that what a load brought is on the board: the next who asks for its topic begins another.
+// brought notes that what a load brought is on the board: the next who asks for its topic begins
+// another.
 func (s *loads) brought(l *load) {
 	if s.byTopic[l.topic] == l {
 		delete(s.byTopic, l.topic)

@@ -8,7 +8,8 @@ import (
 	"goalcast"
 )
 
-// View is matches as viewers are shown them. It never changes: when the matches do, there is another.
+// View is matches as viewers are shown them. It never changes: when the matches do, there is
+// another.
 type View struct {
 	encode sync.Once
 	snaps  []goalcast.Snapshot // until they are encoded
@@ -18,7 +19,8 @@ type View struct {
 	derived any
 }
 
-// JSON is the array of the view's snapshots. It is encoded when it is first needed, outside of the board's lock, and shared by all.
+// JSON is the array of the view's snapshots. It is encoded when it is first needed, outside of the
+// board's lock, and shared by all.
 func (v *View) JSON() []byte {
 	v.encode.Do(func() {
 		text, err := json.Marshal(v.snaps)
@@ -30,9 +32,10 @@ func (v *View) JSON() []byte {
 	return v.text
 }
 
-// Derive returns what make makes of what it returned the last time; the zero value at first. The result is kept with the view and goes with
-// it. That is how all viewers of a topic share one frame: the hub makes it, and the board, which knows no frames, keeps it for as long as it
-// shows the topic as it is.
+// Derive returns what make makes of what it returned the last time; the zero value at first. The
+// result is kept with the view and goes with it. That is how all viewers of a topic share one
+// frame: the hub makes it, and the board, which knows no frames, keeps it for as long as it shows
+// the topic as it is.
 func Derive[T any](v *View, make func(last T) T) T {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -68,7 +71,8 @@ func (h *held) view(t goalcast.Topic) *View {
 	return l.view
 }
 
-// inList is a match as it is shown in a list of that kind: without line-ups, and in a competition's with the essence of its timeline.
+// inList is a match as it is shown in a list of that kind: without line-ups, and in a competition's
+// with the essence of its timeline.
 func inList(s goalcast.Snapshot, kind goalcast.TopicKind) goalcast.Snapshot {
 	s.Lineups = nil
 	if kind.Info().Matches == goalcast.ShortList {
@@ -77,8 +81,9 @@ func inList(s goalcast.Snapshot, kind goalcast.TopicKind) goalcast.Snapshot {
 	return s
 }
 
-// essential keeps of a timeline what a screen of many matches shows and what the reducer needs, so that a viewer who applies events to such a
-// snapshot derives the right score and period. A competition's snapshot would be a megabyte with the rest.
+// essential keeps of a timeline what a screen of many matches shows and what the reducer needs, so
+// that a viewer who applies events to such a snapshot derives the right score and period. A
+// competition's snapshot would be a megabyte with the rest.
 func essential(timeline []goalcast.Event) []goalcast.Event {
 	return slices.DeleteFunc(slices.Clone(timeline), func(e goalcast.Event) bool { return !e.Kind.Is(goalcast.Listed) })
 }

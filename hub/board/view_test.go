@@ -10,8 +10,8 @@ import (
 	"goalcast"
 )
 
-// TestEssentialIsEnough applies one more event to a match with its whole timeline and to one with what a competition's snapshot keeps of it:
-// everything derived must be the same.
+// TestEssentialIsEnough applies one more event to a match with its whole timeline and to one with
+// what a competition's snapshot keeps of it: everything derived must be the same.
 func TestEssentialIsEnough(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/reducer/*.json")
 	if err != nil || len(files) == 0 {

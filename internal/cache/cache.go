@@ -1,6 +1,7 @@
 // Package cache stands before the database for what is not held in memory: however many ask for the
 // same, it is read once and kept for a while, and only so many readings run at one time. The cache
-// itself is otter's, which is safe for concurrent use; nothing runs here that would have to be ended.
+// itself is otter's, which is safe for concurrent use; nothing runs here that would have to be
+// ended.
 package cache
 
 import (
@@ -52,13 +53,13 @@ func New[K comparable, V any](o Options) *Cache[K, V] {
 	})}
 }
 
-// Get returns the value, reading it if nobody has lately. The first to ask reads, and reads on if its
-// client goes away: others wait for it. What was read is shared and must not be changed. Errors:
-// load's, of which only goalcast.ErrNotFound is kept, and goalcast.ErrUnavailable when there was no
-// time to wait.
+// Get returns the value, reading it if nobody has lately. The first to ask reads, and reads on if
+// its client goes away, up to its deadline: others wait for it. What was read is shared and must
+// not be changed. Errors: load's, of which only goalcast.ErrNotFound is kept, and
+// goalcast.ErrUnavailable when there was no time to wait.
 func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context) (V, error)) (V, error) {
 	a, err := c.answers.Get(ctx, key, otter.LoaderFunc[K, answer[V]](func(ctx context.Context, _ K) (answer[V], error) {
-		value, err := c.read(context.WithoutCancel(ctx), load)
+		value, err := c.read(ctx, load)
 		if errors.Is(err, goalcast.ErrNotFound) {
 			return answer[V]{value: value, missing: err}, nil
 		}
@@ -81,7 +82,11 @@ func (c *Cache[K, V]) Len() int { return c.answers.EstimatedSize() }
 
 // read loads when it has a slot.
 func (c *Cache[K, V]) read(ctx context.Context, load func(context.Context) (V, error)) (none V, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	deadline := time.Now().Add(c.timeout)
+	if asked, ok := ctx.Deadline(); ok && asked.Before(deadline) {
+		deadline = asked // or else one who waited, and reads since another's time was over, would take twice its time
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	select {
 	case c.slots <- struct{}{}:

@@ -101,7 +101,8 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// Readings that hang take their slots and no more: others are told in time, and so are those who wait for the same.
+// Readings that hang take their slots and no more: others are told in time, and so are those who
+// wait for the same.
 func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(10, 2)

@@ -8,7 +8,8 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 )
 
-// Middleware puts the address of the client into the request's context (chi's middleware.GetClientIP): that of the peer, or what trusted proxies say.
+// Middleware puts the address of the client into the request's context (chi's
+// middleware.GetClientIP): that of the peer, or what trusted proxies say.
 func Middleware(proxies []netip.Prefix) func(http.Handler) http.Handler {
 	if len(proxies) == 0 {
 		return middleware.ClientIPFromRemoteAddr
@@ -20,8 +21,9 @@ func Middleware(proxies []netip.Prefix) func(http.Handler) http.Handler {
 	return middleware.ClientIPFromXFF(texts...)
 }
 
-// Counted is the address that limits count: an IPv4 address, however it is written, or the network of 64 bits that an IPv6 customer has to himself. The zero address, of
-// clients that have none, stays.
+// Counted is the address that limits count: an IPv4 address, however it is written, or the network
+// of 64 bits that an IPv6 customer has to himself. The zero address, of clients that have none,
+// stays.
 func Counted(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {

@@ -1,5 +1,5 @@
-// Package problem is the one form in which goalcast's HTTP interfaces say no: problem+json (RFC 9457) with a code for programs and the id of the
-// request. It is pure: nobody owns anything here.
+// Package problem is the one form in which goalcast's HTTP interfaces say no: problem+json (RFC
+// 9457) with a code for programs and the id of the request. It is pure: nobody owns anything here.
 package problem
 
 import (
@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Problem is the body of an answer that is an error, and the error itself: its words are meant for whoever asked. Write fills what New does not.
+// Problem is the body of an answer that is an error, and the error itself: its words are meant for
+// whoever asked. Write fills what New does not.
 type Problem struct {
 	Type      string `json:"type"` // "about:blank": the title is the status's own text, and Code tells programs more
 	Title     string `json:"title"`
@@ -57,10 +58,12 @@ func Write(w http.ResponseWriter, r *http.Request, body Body) {
 	_ = json.NewEncoder(w).Encode(body) // an error means that the client has gone
 }
 
-// idText is what a proxy in front may send as X-Request-Id; anything else is replaced, since it goes into logs.
+// idText is what a proxy in front may send as X-Request-Id; anything else is replaced, since it
+// goes into logs.
 var idText = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
-// RequestID is the id of a request, in the answer's X-Request-Id from the first call on: the one that came with the request, or a new one.
+// RequestID is the id of a request, in the answer's X-Request-Id from the first call on: the one
+// that came with the request, or a new one.
 func RequestID(w http.ResponseWriter, r *http.Request) string {
 	const header = "X-Request-Id"
 	id := w.Header().Get(header)
