@@ -92,6 +92,9 @@ func launchUnder(t testing.TB, parent, env []string, args ...string) *process {
 				addresses <- [2]string{line.Public, line.Admin}
 			}
 		}
+		if err := lines.Err(); err != nil {
+			_, _ = fmt.Fprintln(p.log, "log:", err)
+		}
 		p.err = p.cmd.Wait()
 	}()
 	t.Cleanup(func() {

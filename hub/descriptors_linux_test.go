@@ -63,6 +63,9 @@ func TestOutOfDescriptors(t *testing.T) {
 		for lines.Scan() {
 			said.WriteString(lines.Text() + "\n")
 		}
+		if err := lines.Err(); err != nil {
+			said.WriteString(err.Error())
+		}
 	}()
 
 	var conns []net.Conn

@@ -64,7 +64,7 @@ func TestSlowViewer(t *testing.T) {
 						if r.Reason != "too_slow" || r.Retry <= 0 {
 							t.Errorf("bye %s", r.raw)
 						}
-						if _, err := slow.next(t); err != io.EOF {
+						if _, err := slow.next(t); !errors.Is(err, io.EOF) {
 							t.Errorf("after bye: %v", err)
 						}
 						break
@@ -440,7 +440,7 @@ func TestDrain(t *testing.T) {
 				}
 				delays[bye.Retry] = true
 				_, err := v.next(t)
-				if i < 2*each && !strings.Contains(fmt.Sprint(err), "1001") && !strings.Contains(fmt.Sprint(err), "StatusGoingAway") || i >= 2*each && err != io.EOF {
+				if i < 2*each && !strings.Contains(fmt.Sprint(err), "1001") && !strings.Contains(fmt.Sprint(err), "StatusGoingAway") || i >= 2*each && !errors.Is(err, io.EOF) {
 					t.Errorf("viewer %d ends with %v", i, err)
 				}
 				v.cut()

@@ -24,9 +24,9 @@ type lists struct {
 	read    map[goalcast.DocumentID]bool
 }
 
-// find looks through the newest page, and on until lists of all these keys tell of the match; with any, which is for a match
+// find looks through the newest page, and on until lists of all these keys tell of the match; with some, which is for a match
 // of which nothing is remembered, until one tells of it at all.
-func (l *lists) find(ctx context.Context, match goalcast.MatchID, keys []string, any bool) error {
+func (l *lists) find(ctx context.Context, match goalcast.MatchID, keys []string, some bool) error {
 	filter := goalcast.DocumentFilter{Lists: true, Limit: listPage}
 	for {
 		page, err := l.archive.Documents(ctx, filter)
@@ -38,7 +38,7 @@ func (l *lists) find(ctx context.Context, match goalcast.MatchID, keys []string,
 				return err
 			}
 		}
-		if l.Tell(match, keys, any) || len(page) < listPage || len(l.read) >= maxLists {
+		if l.Tell(match, keys, some) || len(page) < listPage || len(l.read) >= maxLists {
 			return nil
 		}
 		filter.Before = page[len(page)-1].ID

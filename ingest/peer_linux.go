@@ -55,6 +55,7 @@ func ownerOf(table string, local, remote netip.AddrPort) (uid int, found bool) {
 		uid, err := strconv.Atoi(f[7])
 		return uid, err == nil
 	}
+	_ = lines.Err() // a table that cannot be read names nobody, like one without the connection
 	return 0, false
 }
 

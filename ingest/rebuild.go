@@ -75,8 +75,8 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 	if err != nil {
 		return done, err
 	}
-	keys, any := derived.WantsLists()
-	if err := b.lists.find(ctx, match, keys, any); err != nil {
+	keys, some := derived.WantsLists()
+	if err := b.lists.find(ctx, match, keys, some); err != nil {
 		return done, err
 	}
 	told := derived.Lists(b.lists.Lists, named)

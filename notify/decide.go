@@ -171,31 +171,31 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 		since, old = n.cfg.since(want, e, match, now)
 		rec.Since = since
 	}
-	content, print, err := n.content(rec, want, status, e, match)
+	content, fingerprint, err := n.content(rec, want, status, e, match)
 	if err != nil {
 		return verdict{}, err
 	}
 	if !news && rec.State == goalcast.RecordNone && n.again(rec, want, now) {
-		return n.decideAgain(rec, e, want, content, print, now), nil
+		return n.decideAgain(rec, e, want, content, fingerprint, now), nil
 	}
 	switch {
 	case news:
 	case rec.State == goalcast.RecordMuted:
 		return verdict{record: rec, reason: "muted"}, nil
 	case rec.State == goalcast.RecordShown:
-		return n.decideCorrection(rec, e, want, content, print, now), nil
+		return n.decideCorrection(rec, e, want, content, fingerprint, now), nil
 	}
 	expires := since.Add(rowOf(want).ttl(n.cfg, e.Period))
 	switch {
 	case e.Kind == goalcast.KindFixture && e.Revision == 1: // known as halted from the first: no news, just a list that was read
-		return muted(rec, print, "not_new"), nil
+		return muted(rec, fingerprint, "not_new"), nil
 	case toldByDelay(e, status, match):
-		return muted(rec, print, "told_already"), nil
+		return muted(rec, fingerprint, "told_already"), nil
 	case old, !now.Before(expires), n.tooLate(e, match, now):
-		return muted(rec, print, "expired"), nil
+		return muted(rec, fingerprint, "expired"), nil
 	}
 	rec.State, rec.Shown, rec.Base, rec.Told = goalcast.RecordShown, now, e.Revision, e.Revision
-	rec.Print, rec.Content, rec.Topics = print, content, e.Topics
+	rec.Print, rec.Content, rec.Topics = fingerprint, content, e.Topics
 	return verdict{record: rec, kind: want, fresh: true, expires: expires}, nil
 }
 
@@ -206,27 +206,27 @@ func (n *Notifier) again(rec goalcast.PushRecord, want string, now time.Time) bo
 }
 
 // decideAgain is for what was told, taken back without a word and stands after all: it is not told twice. Whoever had not been told yet still is.
-func (n *Notifier) decideAgain(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, print string, now time.Time) verdict {
+func (n *Notifier) decideAgain(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, fingerprint string, now time.Time) verdict {
 	rec.State, rec.Open = goalcast.RecordShown, now.Before(rec.Expires)
-	if print == rec.Print {
+	if fingerprint == rec.Print {
 		rec.Content = content
 		return verdict{record: rec, reason: "told_already"}
 	}
-	return n.decideCorrection(rec, e, want, content, print, now)
+	return n.decideCorrection(rec, e, want, content, fingerprint, now)
 }
 
 // muted is for what will not be told; what it would have said is kept, to know news from it.
-func muted(rec goalcast.PushRecord, print, reason string) verdict {
-	rec.State, rec.Print, rec.Content, rec.Open = goalcast.RecordMuted, print, nil, false
+func muted(rec goalcast.PushRecord, fingerprint, reason string) verdict {
+	rec.State, rec.Print, rec.Content, rec.Open = goalcast.RecordMuted, fingerprint, nil, false
 	return verdict{record: rec, reason: reason}
 }
 
 // decideCorrection is for what is on phones already and stands: another scorer or minute replaces it without a sound.
-func (n *Notifier) decideCorrection(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, print string, now time.Time) verdict {
-	if print == rec.Print {
+func (n *Notifier) decideCorrection(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, fingerprint string, now time.Time) verdict {
+	if fingerprint == rec.Print {
 		return verdict{record: rec}
 	}
-	rec.Print, rec.Content = print, content // also what batches of the base that have not gone yet will say
+	rec.Print, rec.Content = fingerprint, content // also what batches of the base that have not gone yet will say
 	if now.Sub(rec.Shown) > n.cfg.CorrectionAge {
 		return verdict{record: rec, reason: "late_correction"}
 	}
@@ -259,11 +259,11 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		}
 		return verdict{record: rec, reason: reason}, nil
 	}
-	content, print, err := n.content(rec, off, "", e, match)
+	content, fingerprint, err := n.content(rec, off, "", e, match)
 	if err != nil {
 		return verdict{}, err
 	}
-	rec.State, rec.Told, rec.Content, rec.Print = goalcast.RecordWithdrawn, e.Revision, content, print
+	rec.State, rec.Told, rec.Content, rec.Print = goalcast.RecordWithdrawn, e.Revision, content, fingerprint
 	return verdict{record: rec, kind: off, expires: told(e, now).Add(rowOf(off).ttl(n.cfg, e.Period))}, nil
 }
 
@@ -285,7 +285,7 @@ func newer(match goalcast.Snapshot, e goalcast.Event) bool {
 }
 
 // content writes the push of a kind, and a fingerprint of what of it is seen, which begins with the status if it is one.
-func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalcast.Event, match goalcast.Snapshot) (content []byte, print string, err error) {
+func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalcast.Event, match goalcast.Snapshot) (content []byte, fingerprint string, err error) {
 	t := telling{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
 	for _, old := range match.Timeline {
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
@@ -307,11 +307,11 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 	}
 	seen := sha256.Sum256(fmt.Append(nil, kind, c.Texts)) // fmt prints maps in the order of their keys
 	content, err = json.Marshal(c)
-	print = base64.RawURLEncoding.EncodeToString(seen[:12])
+	fingerprint = base64.RawURLEncoding.EncodeToString(seen[:12])
 	if status != "" {
-		print = status + statusEnd + print
+		fingerprint = status + statusEnd + fingerprint
 	}
-	return content, print, err
+	return content, fingerprint, err
 }
 
 // maxTag is what APNs takes for apns-collapse-id, in bytes.

@@ -24,8 +24,8 @@ const (
 const statusEnd = "|"
 
 // statusIn is the status in a fingerprint; "" if it has none.
-func statusIn(print string) string {
-	status, _, ok := strings.Cut(print, statusEnd)
+func statusIn(fingerprint string) string {
+	status, _, ok := strings.Cut(fingerprint, statusEnd)
 	if !ok {
 		return ""
 	}

@@ -19,11 +19,11 @@ func TestRepeatedDocumentIsKeptOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		body := bytes.Repeat([]byte("<Event/>"), 1000)
-		make := func(match goalcast.MatchID, feed string, after time.Duration) goalcast.Document {
+		document := func(match goalcast.MatchID, feed string, after time.Duration) goalcast.Document {
 			return goalcast.Document{Provider: "opta", Feed: feed, Match: match, Body: bytes.Clone(body),
 				Received: kickoff.Add(after)}
 		}
-		first := make(7, "F9", 0)
+		first := document(7, "F9", 0)
 		if err := s.KeepDocument(ctx, &first); err != nil || first.Repeats != 0 ||
 			first.State != goalcast.DocumentReceived {
 			t.Fatalf("first: %+v, %v", first, err)
@@ -35,13 +35,13 @@ func TestRepeatedDocumentIsKeptOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			again := make(7, "F9", time.Duration(n+1)*time.Hour)
+			again := document(7, "F9", time.Duration(n+1)*time.Hour)
 			if err := s.KeepDocument(ctx, &again); err != nil || again.ID != first.ID || again.State != step ||
 				again.Repeats != n+1 || again.Attempts != n {
 				t.Errorf("again after %s: %+v, %v", step, again, err)
 			}
 		}
-		for _, other := range []goalcast.Document{make(8, "F9", 0), make(7, "F7", 0)} {
+		for _, other := range []goalcast.Document{document(8, "F9", 0), document(7, "F7", 0)} {
 			if err := s.KeepDocument(ctx, &other); err != nil || other.ID == first.ID || other.Repeats != 0 {
 				t.Errorf("another: %+v, %v", other, err)
 			}

@@ -32,15 +32,15 @@ func (v *View) JSON() []byte {
 	return v.text
 }
 
-// Derive returns what make makes of what it returned the last time; the zero value at first. The
+// Derive returns what derive makes of what it returned the last time; the zero value at first. The
 // result is kept with the view and goes with it. That is how all viewers of a topic share one
 // frame: the hub makes it, and the board, which knows no frames, keeps it for as long as it shows
 // the topic as it is.
-func Derive[T any](v *View, make func(last T) T) T {
+func Derive[T any](v *View, derive func(last T) T) T {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	last, _ := v.derived.(T)
-	last = make(last)
+	last = derive(last)
 	v.derived = last
 	return last
 }

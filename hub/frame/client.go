@@ -196,10 +196,10 @@ func CloseReply(payload []byte) *CloseError {
 	if code > 4999 { // the library lets them pass
 		return &CloseError{goalcast.CloseProtocol, "close code not allowed"}
 	}
-	switch err := ws.CheckCloseFrameData(ws.StatusCode(code), string(payload[2:])); err {
-	case nil:
+	switch err := ws.CheckCloseFrameData(ws.StatusCode(code), string(payload[2:])); {
+	case err == nil:
 		return &CloseError{Code: code}
-	case ws.ErrProtocolInvalidUTF8:
+	case errors.Is(err, ws.ErrProtocolInvalidUTF8):
 		return &CloseError{goalcast.CloseInvalid, "reason not UTF-8"}
 	default:
 		return &CloseError{goalcast.CloseProtocol, "close code not allowed"}

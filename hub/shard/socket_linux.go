@@ -61,7 +61,7 @@ func takeSocket(conn *net.TCPConn, sendBuffer int, userTimeout time.Duration) (i
 }
 
 // wouldBlock says whether an error only means "not now".
-func wouldBlock(err error) bool { return err == unix.EAGAIN || err == unix.EINTR }
+func wouldBlock(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) }
 
 func readSocket(fd int, b []byte) (int, error) { return unix.Read(fd, b) }
 func closeSocket(fd int)                       { _ = unix.Close(fd) }

@@ -41,8 +41,8 @@ func (d *Derivation) Document(r Reading, said MatchReading) {
 	d.memory.observe(r.key(), r.Version.cleaned(), said)
 }
 
-// WantsLists says which sources have to be found in lists; with any, one of any source will do.
-func (d *Derivation) WantsLists() (keys []string, any bool) {
+// WantsLists says which sources have to be found in lists; with some, one of any source will do.
+func (d *Derivation) WantsLists() (keys []string, some bool) {
 	for key, s := range d.memory.series {
 		if !d.own[s.source] && key != sourceOurs && key != d.memory.squads && !s.clip() {
 			keys = append(keys, key)
@@ -53,7 +53,7 @@ func (d *Derivation) WantsLists() (keys []string, any bool) {
 
 // Lists replaces what lists said of the match by what the newest of them say; name fills in names. It reports whether they
 // say anything.
-func (d *Derivation) Lists(from *Lists, name func(MatchReading) MatchReading) (any bool) {
+func (d *Derivation) Lists(from *Lists, name func(MatchReading) MatchReading) (some bool) {
 	for key, said := range from.of(d.match) {
 		if d.own[sourceOf(key)] {
 			continue
@@ -65,14 +65,14 @@ func (d *Derivation) Lists(from *Lists, name func(MatchReading) MatchReading) (a
 		if old != nil { // of lists that were not looked through
 			d.memory.series[key].join(old)
 		}
-		any = true
+		some = true
 	}
-	return any
+	return some
 }
 
 // Clips replaces what is remembered of the match's clips. A reading without a match leaves its source as it is remembered.
 // name fills in names. It reports whether anything is replaced.
-func (d *Derivation) Clips(readings []Reading, name func(MatchReading) MatchReading) (any bool) {
+func (d *Derivation) Clips(readings []Reading, name func(MatchReading) MatchReading) (some bool) {
 	d.recalled = true
 	stays := map[string]bool{}
 	for _, r := range readings {
@@ -81,16 +81,16 @@ func (d *Derivation) Clips(readings []Reading, name func(MatchReading) MatchRead
 	for key, s := range d.memory.series {
 		if s.clip() && !stays[key] {
 			delete(d.memory.series, key)
-			any = true
+			some = true
 		}
 	}
 	for _, r := range readings {
 		for _, m := range r.Matches {
 			d.memory.observe(r.key(), r.Version.cleaned(), name(m))
-			any = true
+			some = true
 		}
 	}
-	return any
+	return some
 }
 
 // Apply makes the revisions that lead from the record to what was derived. ErrOvertaken says that the record has changed
@@ -171,15 +171,15 @@ func (l *Lists) Add(r Reading) {
 	}
 }
 
-// Tell says whether lists of these keys tell of the match; with any, whether one tells of it at all.
-func (l *Lists) Tell(match goalcast.MatchID, keys []string, any bool) bool {
+// Tell says whether lists of these keys tell of the match; with some, whether one tells of it at all.
+func (l *Lists) Tell(match goalcast.MatchID, keys []string, some bool) bool {
 	found := l.of(match)
 	for _, key := range keys {
 		if _, ok := found[key]; !ok {
 			return false
 		}
 	}
-	return !any || len(found) > 0
+	return !some || len(found) > 0
 }
 
 func (l *Lists) of(match goalcast.MatchID) map[string]versioned[MatchReading] {

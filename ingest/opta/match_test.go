@@ -260,9 +260,9 @@ func TestHeadCoachOfALineup(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}
 	}
-	_, real := mustRead(t, "F7", string(samples.Read(t, "opta/f7/Bolton_ManCityF7.xml")))
+	_, read := mustRead(t, "F7", string(samples.Read(t, "opta/f7/Bolton_ManCityF7.xml")))
 	for team, want := range map[goalcast.TeamID]int64{30: 37403, 43: 96} {
-		if c := fact(t, real, lineupID(real.Match, team)).Lineup.Coach; c == nil || c.ID != want {
+		if c := fact(t, read, lineupID(read.Match, team)).Lineup.Coach; c == nil || c.ID != want {
 			t.Errorf("real F7, team %d: %+v", team, c)
 		}
 	}

@@ -139,7 +139,7 @@ func (r *reader) stop() { r.err = errStopped }
 func (r *reader) close() error {
 	for r.next() != tokenOver {
 	}
-	if r.err == errStopped {
+	if errors.Is(r.err, errStopped) {
 		return nil
 	}
 	return r.err

@@ -345,8 +345,8 @@ func TestDiesBetweenPlayableAndTold(t *testing.T) {
 	r := known(t, setup{})
 	r.until("a job", func() bool { return len(r.vendor.Jobs()) == 1 })
 	r.vendor.SetJob(r.vendor.Jobs()[0].ID, "finished")
-	real := r.ingest
-	r.clips.Attach(dead{real})
+	whole := r.ingest
+	r.clips.Attach(dead{whole})
 	task, _ := r.tasks.next()
 	r.advance(task.Delay)
 	ended := make(chan struct{})
@@ -355,7 +355,7 @@ func TestDiesBetweenPlayableAndTold(t *testing.T) {
 		_ = r.clips.Task(context.Background(), task.Payload)
 	}()
 	<-ended
-	r.clips.Attach(real)
+	r.clips.Attach(whole)
 	if r.field("state") != "playable" || r.step() {
 		t.Fatalf("record %s", r.record(goalClip))
 	}

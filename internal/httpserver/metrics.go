@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,8 @@ func newMetrics(s *Server, reg prometheus.Registerer) metrics {
 // shared registers what all servers of a process have in common.
 func shared[C prometheus.Collector](reg prometheus.Registerer, c C) C {
 	if err := reg.Register(c); err != nil {
-		if known, ok := err.(prometheus.AlreadyRegisteredError); ok {
+		var known prometheus.AlreadyRegisteredError
+		if errors.As(err, &known) {
 			return known.ExistingCollector.(C)
 		}
 		panic("httpserver: " + err.Error()) // two metrics of one name

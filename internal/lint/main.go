@@ -8,10 +8,8 @@ package main
 
 import (
 	"slices"
-	"strings"
 
 	"codeberg.org/polyfloyd/go-errorlint/errorlint"
-	"github.com/gostaticanalysis/forcetypeassert"
 	"github.com/nishanths/exhaustive/passes/exhaustive"
 	"github.com/nishanths/predeclared/passes/predeclared"
 	"go-simpler.org/sloglint"
@@ -27,24 +25,8 @@ func main() {
 	}
 	unitchecker.Main(slices.Concat(vet.Suite, []*analysis.Analyzer{
 		errorlint.NewAnalyzer(), // errors.Is and errors.As, never == or a type
-		sloglint.New(&sloglint.Options{KeyValuePairsOnly: true, StaticMessage: true}),
-		predeclared.Analyzer,                   // nothing is named like Go's own
-		withoutTests(forcetypeassert.Analyzer), // no assertion that panics
+		sloglint.New(nil),       // keys and values or attributes in a log line, not both
+		predeclared.Analyzer,    // nothing is named like Go's own
 		exhaustive.Analyzer,
 	})...)
-}
-
-// withoutTests is the analyzer with nothing to say of tests, which may panic.
-func withoutTests(a *analysis.Analyzer) *analysis.Analyzer {
-	product := *a
-	product.Run = func(pass *analysis.Pass) (any, error) {
-		quiet := *pass
-		quiet.Report = func(d analysis.Diagnostic) {
-			if !strings.HasSuffix(pass.Fset.Position(d.Pos).Filename, "_test.go") {
-				pass.Report(d)
-			}
-		}
-		return a.Run(&quiet)
-	}
-	return &product
 }
