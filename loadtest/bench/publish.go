@@ -100,6 +100,7 @@ func publish(ctx context.Context, p plan) (published, error) {
 type sender interface {
 	send(ctx context.Context, list []message) error
 	prices(ctx context.Context, states []goalcast.State) error
+	matches(ctx context.Context, n int) error // there are n matches, whose prices will come
 }
 
 // message is one event to be.
@@ -203,6 +204,9 @@ func odds(ctx context.Context, p plan, to sender, result *published) error {
 	begin := time.Now()
 	version := begin.UnixMicro() // above those of earlier runs
 	rng := rand.New(rand.NewPCG(1, 2))
+	if err := to.matches(ctx, p.Matches); err != nil {
+		return err
+	}
 	for m := range p.Matches {
 		if result.Done.Odds[int64(m+1)] == nil {
 			result.Done.Odds[int64(m+1)] = make([]int64, p.Keys)
@@ -281,6 +285,22 @@ func (s busSender) prices(ctx context.Context, states []goalcast.State) error {
 	return s.bus.SetState(ctx, states)
 }
 
+// matches tells hubs that there are such matches: a hub asks for no prices of matches that do not exist. Nobody follows
+// the competition they are in.
+func (s busSender) matches(ctx context.Context, n int) error {
+	var events []goalcast.Event
+	for id := range n {
+		match := goalcast.MatchID(1 + id)
+		events = append(events, goalcast.Event{
+			ID: fmt.Sprintf("match:%d:fixture", match), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture,
+			Seq: 1, Match: match, Topics: []goalcast.Topic{goalcast.ForCompetition(999)}, Fixture: &goalcast.Fixture{},
+			Times: goalcast.Times{Published: time.Now().UnixMilli()},
+		})
+	}
+	_, _, err := s.bus.Publish(ctx, events)
+	return err
+}
+
 // postSender posts each message of a call by itself, all down one connection, before it reads the
 // answers: they are as fast as they go, and in order. Nchan and POST /admin/messages get them alike.
 type postSender struct {
@@ -335,3 +355,5 @@ func (s *postSender) send(_ context.Context, list []message) error {
 }
 
 func (s *postSender) prices(context.Context, []goalcast.State) error { return nil }
+
+func (s *postSender) matches(context.Context, int) error { return nil }
