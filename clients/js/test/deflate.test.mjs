@@ -103,6 +103,7 @@ test('npm ws, with the context it takes over by itself: pings, pauses, a return 
   assert.equal(socket.extensions, 'permessage-deflate');
   let size = 0;
   for (let round = 1; round <= 3; round++) {
+    await until('the connection', () => socket.readyState === WebSocket.OPEN, socket);
     for (let pause = 0; pause < 5; pause++) { // the hub's buffer fills, so that frames are written in pieces
       socket.pause();
       await sleep(150);
