@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	// Tests wait for processes, servers and leases more than they compute: so there may be more of
 	// them than processors.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
