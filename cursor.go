@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Cursor is a place in the stream of events: "everything up to here I have seen". Viewers get it with each event and hand
-// it back, unread, when they return. The epoch is random and made with the stream: another one means that the bus lost its
-// memory and offsets cannot be compared. The zero Cursor is "from nowhere".
+// Cursor is a place in the stream of events: "everything up to here I have seen". Viewers get it
+// with each event and hand it back, unread, when they return. The epoch is random and made with the
+// stream: another one means that the bus lost its memory and offsets cannot be compared. The zero
+// Cursor is "from nowhere".
 type Cursor struct {
 	Epoch  string // 1 to 16 characters of a-z and 0-9
 	Offset uint64 // counts the events of the epoch from 1; 0 is before the first
@@ -21,7 +22,8 @@ func ParseCursor(text string) (Cursor, error) {
 	}
 	epoch, offset, _ := strings.Cut(text, "-")
 	n, err := strconv.ParseUint(offset, 10, 64)
-	if err != nil || len(epoch) == 0 || len(epoch) > 16 || strings.Trim(epoch, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+	if err != nil || len(epoch) == 0 || len(epoch) > 16 ||
+		strings.Trim(epoch, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 		return Cursor{}, fmt.Errorf("%w %.60q", ErrBadCursor, text)
 	}
 	return Cursor{Epoch: epoch, Offset: n}, nil

@@ -2,7 +2,8 @@ package goalcast
 
 import "time"
 
-// UserID is who a request speaks for. It is made from what the user presents (rest) and is never itself a secret.
+// UserID is who a request speaks for. It is made from what the user presents (rest) and is
+// never itself a secret.
 type UserID string
 
 // Device is a phone or browser that gets pushes.

@@ -5,8 +5,8 @@ import "time"
 // DocumentID numbers the documents in the order in which they were kept.
 type DocumentID int64
 
-// Document is what a provider sent, byte for byte. It is kept before anything is made of it and never changed; only what became of it
-// (DocumentState, Error, Attempts) is.
+// Document is what a provider sent, byte for byte. It is kept before anything is made of it and
+// never changed; only what became of it (DocumentState, Error, Attempts) is.
 type Document struct {
 	ID       DocumentID
 	Provider string            // "opta"
@@ -29,10 +29,11 @@ type DocumentState string
 
 // The states of a document.
 const (
-	DocumentReceived DocumentState = "received" // kept, not yet worked on: a sweeper finds those that a crash left behind
-	DocumentApplied  DocumentState = "applied"  // worked on; whether it changed anything or not
-	DocumentIgnored  DocumentState = "ignored"  // understood, and of no use: a feed that is not read
-	DocumentFailed   DocumentState = "failed"   // cannot be understood; can be replayed after a fix
+	// kept, not yet worked on: a sweeper finds those that a crash left behind
+	DocumentReceived DocumentState = "received"
+	DocumentApplied  DocumentState = "applied" // worked on; whether it changed anything or not
+	DocumentIgnored  DocumentState = "ignored" // understood, and of no use: a feed that is not read
+	DocumentFailed   DocumentState = "failed"  // cannot be understood; can be replayed after a fix
 )
 
 // DocumentFilter chooses documents; zero fields choose all.
@@ -50,11 +51,13 @@ type DocumentFilter struct {
 // MatchRecord is a match as the store keeps it and ingest changes it, under the match's lock.
 type MatchRecord struct {
 	Snapshot Snapshot
-	// Feeds is what each feed last said of the match: ingest's own memory (JSON), opaque to everyone else. Empty at first.
+	// Feeds is what each feed last said of the match: ingest's own memory (JSON), opaque to
+	// everyone else. Empty at first.
 	Feeds []byte
 }
 
-// Task is work for later in the durable queue: retries, replays, batches of pushes. Never the first way of a goal: idle workers poll.
+// Task is work for later in the durable queue: retries, replays, batches of pushes. Never the first
+// way of a goal: idle workers poll.
 type Task struct {
 	Kind    string        // "ingest:document", "notify:batch": whose it is and what
 	ID      string        // the same ID twice, while the first is not done, is one task

@@ -7,16 +7,21 @@ import (
 	"goalcast"
 )
 
-// The score is counted by the one reducer: a goal that is taken back leaves the timeline as it was told, and the score as it is.
+// The score is counted by the one reducer: a goal that is taken back leaves the timeline as it was
+// told, and the score as it is.
 func ExampleApply() {
 	const home, away = 11, 12
 	match := goalcast.Snapshot{ID: 7}
 	for _, e := range []goalcast.Event{
 		{ID: "a", Revision: 1, Kind: goalcast.KindFixture, Match: 7, Status: goalcast.Confirmed,
-			Fixture: &goalcast.Fixture{Home: goalcast.Team{ID: home, Name: "KV Duinmeer"}, Away: goalcast.Team{ID: away, Name: "RC Clairfays"}}},
-		{ID: "b", Revision: 1, Kind: goalcast.KindGoal, Match: 7, Status: goalcast.Confirmed, Team: home, Minute: 12, Goal: &goalcast.Goal{}},
-		{ID: "c", Revision: 1, Kind: goalcast.KindGoal, Match: 7, Status: goalcast.Confirmed, Team: away, Minute: 30, Goal: &goalcast.Goal{}},
-		{ID: "b", Revision: 2, Kind: goalcast.KindGoal, Match: 7, Status: goalcast.Cancelled, Team: home, Minute: 12, Goal: &goalcast.Goal{}},
+			Fixture: &goalcast.Fixture{Home: goalcast.Team{ID: home, Name: "KV Duinmeer"},
+				Away: goalcast.Team{ID: away, Name: "RC Clairfays"}}},
+		{ID: "b", Revision: 1, Kind: goalcast.KindGoal, Match: 7, Status: goalcast.Confirmed, Team: home, Minute: 12,
+			Goal: &goalcast.Goal{}},
+		{ID: "c", Revision: 1, Kind: goalcast.KindGoal, Match: 7, Status: goalcast.Confirmed, Team: away, Minute: 30,
+			Goal: &goalcast.Goal{}},
+		{ID: "b", Revision: 2, Kind: goalcast.KindGoal, Match: 7, Status: goalcast.Cancelled, Team: home, Minute: 12,
+			Goal: &goalcast.Goal{}},
 	} {
 		match = goalcast.Apply(match, e)
 		fmt.Printf("%s %d-%d %s\n", match.Home.Name, match.Score.Home, match.Score.Away, match.Away.Name)

@@ -1,8 +1,10 @@
-// Package goalcast holds the words of a live football hub: matches, teams, events, topics, cursors and snapshots, the
-// one reducer that derives a snapshot from events, and the frames that viewers get.
+// Package goalcast holds the words of a live football hub: matches, teams, events, topics,
+// cursors and snapshots, the one reducer that derives a snapshot from events, and the
+// frames that viewers get.
 //
-// It does no I/O and imports nothing of ours; every other package imports it. Siblings never import each other: what one
-// needs of another it says in an interface of its own, in terms of the types here, and cmd/goalcast joins them.
+// It does no I/O and imports nothing of ours; every other package imports it. Siblings never import
+// each other: what one needs of another it says in an interface of its own, in terms of the types
+// here, and cmd/goalcast joins them.
 package goalcast
 
 import "errors"
@@ -23,7 +25,8 @@ var (
 	ErrBadCursor = errors.New("bad cursor")
 	// ErrNotFound says that the store has no such match, team, competition, document or device.
 	ErrNotFound = errors.New("not found")
-	// ErrUnavailable says that a server goalcast depends on (PostgreSQL, Redis, a push service) does not answer now.
+	// ErrUnavailable says that a server goalcast depends on (PostgreSQL, Redis, a push
+	// service) does not answer now.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrTooMany says that somebody has as many of something as he may have.
 	ErrTooMany = errors.New("too many")
@@ -43,8 +46,8 @@ type Team struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Player is a person who plays. Name is what a fan calls him: the "known" name where there is one, else first and last.
-// It is empty while no feed has told it.
+// Player is a person who plays. Name is what a fan calls him: the "known" name where there is one,
+// else first and last. It is empty while no feed has told it.
 type Player struct {
 	ID   PlayerID `json:"id"`
 	Name string   `json:"name,omitempty"`

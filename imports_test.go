@@ -10,9 +10,10 @@ import (
 	"testing"
 )
 
-// Arrows go one way. Besides what this table lists, a package imports of ours only the root (the words
-// that all share), what lies below itself, and below internal/ what is for all. So siblings never
-// import each other: who needs another's work says so in an interface, and cmd/goalcast passes it in.
+// Arrows go one way. Besides what this table lists, a package imports of ours only the root
+// (the words that all share), what lies below itself, and below internal/ what is for all. So
+// siblings never import each other: who needs another's work says so in an interface, and
+// cmd/goalcast passes it in.
 var arrows = []struct{ from, to, why string }{
 	{"cmd/goalcast", "...", "joins all parts"},
 
@@ -67,7 +68,8 @@ func TestArrowsGoOneWay(t *testing.T) {
 	}
 }
 
-// imports lists for each of our packages which of ours it imports, without its tests. The root is "".
+// imports lists for each of our packages which of ours it imports, without its
+// tests. The root is "".
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	list := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")

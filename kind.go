@@ -5,20 +5,22 @@ type Kind string
 
 // The kinds of event. Viewers skip kinds that they do not know; more may be added.
 const (
-	KindGoal          Kind = "goal"           // Goal
-	KindCard          Kind = "card"           // Card
-	KindSubstitution  Kind = "substitution"   // Substitution
-	KindPeriod        Kind = "period"         // a part of the match began, named by Event.Period; also half time and full time
+	KindGoal         Kind = "goal"         // Goal
+	KindCard         Kind = "card"         // Card
+	KindSubstitution Kind = "substitution" // Substitution
+	// a part of the match began, named by Event.Period; also half time and full time
+	KindPeriod        Kind = "period"
 	KindMissedPenalty Kind = "missed_penalty" // a penalty in play, not scored; Event.Player took it
 	KindShootoutKick  Kind = "shootout_kick"  // Kick; never part of the score
 	KindVAR           Kind = "var"            // VAR: a review
 	KindAddedTime     Kind = "added_time"     // AddedTime
-	KindPenalty       Kind = "penalty"        // a penalty was given to Event.Team; Event.Player was fouled. Cancelled if it is taken back
-	KindDelay         Kind = "delay"          // Delay: play is held up, or goes on after that
-	KindLineup        Kind = "lineup"         // Lineup of Event.Team
-	KindFixture       Kind = "fixture"        // Fixture: who plays, when, where; postponed, abandoned
-	KindClip          Kind = "clip"           // Clip
-	KindMessage       Kind = "message"        // Message: an editor's words, any JSON
+	// a penalty was given to Event.Team; Event.Player was fouled. Cancelled if it is taken back
+	KindPenalty Kind = "penalty"
+	KindDelay   Kind = "delay"   // Delay: play is held up, or goes on after that
+	KindLineup  Kind = "lineup"  // Lineup of Event.Team
+	KindFixture Kind = "fixture" // Fixture: who plays, when, where; postponed, abandoned
+	KindClip    Kind = "clip"    // Clip
+	KindMessage Kind = "message" // Message: an editor's words, any JSON
 )
 
 // Place is where the reducer puts an event of a snapshot's match.
@@ -35,7 +37,8 @@ const (
 // Push says what followers are told of an event by push.
 type Push string
 
-// What followers are told. Which events of such a kind are worth it, and how it is said, notify knows.
+// What followers are told. Which events of such a kind are worth it, and how it
+// is said, notify knows.
 const (
 	PushNever     Push = "never"
 	PushTold      Push = "told"
@@ -47,12 +50,16 @@ type Trait uint8
 
 // The traits.
 const (
-	Sided    Trait = 1 << iota // it is one team's, which Event.Team names
-	Played                     // it happens while the match is on: not before, and not again if the match is played another day
-	Listed                     // it stands in a competition's shortened timelines: score, period or delay follow from it
-	Posted                     // the JSON feed that anybody may use takes it
-	Twinned                    // two sources may tell of one under different ids; such pairs are looked for
-	Compared                   // each source that tells all of a match tells it; where only one does, that is worth a look
+	Sided Trait = 1 << iota // it is one team's, which Event.Team names
+	// it happens while the match is on: not before, and not again if the match
+	// is played another day
+	Played
+	// it stands in a competition's shortened timelines: score, period or delay follow from it
+	Listed
+	Posted  // the JSON feed that anybody may use takes it
+	Twinned // two sources may tell of one under different ids; such pairs are looked for
+	// each source that tells all of a match tells it; where only one does, that is worth a look
+	Compared
 )
 
 // KindInfo is what a kind means to whoever handles events of all kinds alike.
@@ -64,7 +71,8 @@ type KindInfo struct {
 	Traits Trait
 }
 
-// Kinds lists all kinds. Whoever adds one adds its row; tests then name each place where something is missing.
+// Kinds lists all kinds. Whoever adds one adds its row; tests then name each place where
+// something is missing.
 var Kinds = []KindInfo{
 	{KindGoal, "goal", PlaceTimeline, PushWithdrawn, Sided | Played | Listed | Posted | Twinned | Compared},
 	{KindCard, "card", PlaceTimeline, PushWithdrawn, Sided | Played | Listed | Posted | Twinned | Compared},
@@ -150,7 +158,8 @@ type Substitution struct {
 // DelayType says how a match is held up.
 type DelayType string
 
-// The types of delay. The reducer shows what holds a match up in Snapshot.Delay; the announcement of an abandonment makes it Abandoned.
+// The types of delay. The reducer shows what holds a match up in Snapshot.Delay; the announcement
+// of an abandonment makes it Abandoned.
 const (
 	LateStart   DelayType = "late_start"  // it will kick off later than planned
 	Stopped     DelayType = "stopped"     // play stands still for long, and for more than an injury
@@ -162,8 +171,9 @@ const (
 
 // Delay is the detail of KindDelay.
 type Delay struct {
-	Type   DelayType `json:"type"`
-	Reason string    `json:"reason,omitempty"` // "weather", "crowd", "fire", "object", "spectator", "referee", "injury"; empty if not told
+	Type DelayType `json:"type"`
+	// "weather", "crowd", "fire", "object", "spectator", "referee", "injury"; empty if not told
+	Reason string `json:"reason,omitempty"`
 }
 
 // Kick is the detail of KindShootoutKick.
@@ -175,21 +185,26 @@ type Kick struct {
 type VAR struct {
 	Subject string `json:"subject"` // "goal", "penalty", "red_card", "mistaken_identity", "other"
 
-	// Outcome is "under_review"; the referee's last word on what was decided, "confirmed" or "cancelled"; without such a word the decision, "awarded",
-	// "not_awarded", "upgraded"; or "not_told", where no feed says what came of it.
+	// Outcome is "under_review"; the referee's last word on what was decided, "confirmed" or
+	// "cancelled"; without such a word the decision, "awarded", "not_awarded", "upgraded"; or
+	// "not_told", where no feed says what came of it.
 	Outcome string `json:"outcome"`
 
-	// Decision is what was confirmed, cancelled or is looked at: "awarded", "not_awarded", "upgraded"; empty where it is not told, or stands in Outcome. Without it
-	// a goal that is cancelled and one that is given after all would read alike. Whether a goal counts its own event says.
+	// Decision is what was confirmed, cancelled or is looked at: "awarded",
+	// "not_awarded", "upgraded"; empty where it is not told, or stands in Outcome.
+	// Without it a goal that is cancelled and one that is given after all would read
+	// alike. Whether a goal counts its own event says.
 	Decision string `json:"decision,omitempty"`
 }
 
 // Lineup is the detail of KindLineup: one team's players for a match.
 type Lineup struct {
-	Team      TeamID         `json:"team"`
-	Formation string         `json:"formation,omitempty"` // "4231"
-	Coach     *Coach         `json:"coach,omitempty"`     // who leads the team in this match; nil where no feed of the match tells
-	Players   []LineupPlayer `json:"players"`             // those who start first, by formation place, then the bench by shirt
+	Team      TeamID `json:"team"`
+	Formation string `json:"formation,omitempty"` // "4231"
+	// who leads the team in this match; nil where no feed of the match tells
+	Coach *Coach `json:"coach,omitempty"`
+	// those who start first, by formation place, then the bench by shirt
+	Players []LineupPlayer `json:"players"`
 }
 
 // Coach is a team's head coach. The id is the provider's, of people who are not players.
@@ -201,17 +216,19 @@ type Coach struct {
 // LineupPlayer is a player's place in a line-up.
 type LineupPlayer struct {
 	Player
-	Shirt    int    `json:"shirt,omitempty"`
-	Position string `json:"position,omitempty"` // "goalkeeper", "defender", "midfielder", "striker"; empty for the bench where unknown
-	Place    int    `json:"place,omitempty"`    // 1 to 11 in the formation; 0 on the bench
+	Shirt int `json:"shirt,omitempty"`
+	// "goalkeeper", "defender", "midfielder", "striker"; empty for the bench where unknown
+	Position string `json:"position,omitempty"`
+	Place    int    `json:"place,omitempty"` // 1 to 11 in the formation; 0 on the bench
 	Start    bool   `json:"start,omitempty"`
 	Captain  bool   `json:"captain,omitempty"`
 }
 
 // Clip is the detail of KindClip: a video of an event, or of the match.
 type Clip struct {
-	Of        string `json:"of,omitempty"`      // id of the event it shows; empty for a summary
-	Version   int64  `json:"version,omitempty"` // of the cut that Video or URL plays, by whoever cut it; a better cut has a higher one
+	Of string `json:"of,omitempty"` // id of the event it shows; empty for a summary
+	// of the cut that Video or URL plays, by whoever cut it; a better cut has a higher one
+	Version   int64  `json:"version,omitempty"`
 	Title     string `json:"title,omitempty"`
 	Account   string `json:"account,omitempty"` // at the player (Brightcove), that Video is in
 	Video     string `json:"video,omitempty"`   // id at the player, to be resolved when it is watched
@@ -221,8 +238,9 @@ type Clip struct {
 	Seconds   int    `json:"seconds,omitempty"`
 	Summary   bool   `json:"summary,omitempty"` // of the whole match; there is one at a time
 
-	// Include and Exclude are the countries that may and may not see it, as two-letter codes in upper case: with Include nobody else may. Whoever shows
-	// the clip keeps to them; the rights are the provider's.
+	// Include and Exclude are the countries that may and may not see it, as two-letter codes in
+	// upper case: with Include nobody else may. Whoever shows the clip keeps to them; the
+	// rights are the provider's.
 	Include []string `json:"include_countries,omitempty"`
 	Exclude []string `json:"exclude_countries,omitempty"`
 }

@@ -2,10 +2,11 @@ package goalcast
 
 import "time"
 
-// What is told around matches: tables, squads, commentary. It is kept and served by REST; it is no event, since nobody has to hear each change of it.
+// What is told around matches: tables, squads, commentary. It is kept and served by REST; it is no
+// event, since nobody has to hear each change of it.
 
-// Standings are the tables of a competition's season as the provider tells them. Nothing in them is computed: points may have been deducted, and the order
-// may follow rules of the competition.
+// Standings are the tables of a competition's season as the provider tells them. Nothing in them is
+// computed: points may have been deducted, and the order may follow rules of the competition.
 type Standings struct {
 	Competition Competition `json:"competition"`
 	Season      string      `json:"season"` // the provider's id: "2011" for 2011/12
@@ -32,8 +33,9 @@ type TableRow struct {
 	Total    TableRecord  `json:"total"`
 	Home     *TableRecord `json:"home,omitempty"`
 	Away     *TableRecord `json:"away,omitempty"`
-	Deducted int          `json:"deducted,omitempty"` // points taken away, where told; Total.Points is without them already
-	Note     string       `json:"note,omitempty"`     // the provider's words on the row, where told
+	// points taken away, where told; Total.Points is without them already
+	Deducted int    `json:"deducted,omitempty"`
+	Note     string `json:"note,omitempty"` // the provider's words on the row, where told
 }
 
 // TableRecord counts a team's matches.
@@ -48,7 +50,8 @@ type TableRecord struct {
 	Points   int `json:"points"`
 }
 
-// TableZone is what some places are for: "Champions_League_Qualifying". Teams may be empty while nobody is in it.
+// TableZone is what some places are for: "Champions_League_Qualifying". Teams may be empty
+// while nobody is in it.
 type TableZone struct {
 	Name  string   `json:"name"`
 	Teams []TeamID `json:"teams"`
@@ -62,18 +65,20 @@ type SquadList struct {
 	Edition     Edition
 }
 
-// Squad is a team with its people. A team that stands for another yet to be known ("Group A Winner") has no players.
+// Squad is a team with its people. A team that stands for another yet to be known ("Group A
+// Winner") has no players.
 type Squad struct {
-	Competition Competition     `json:"competition"`
-	Season      string          `json:"season"`
-	Team        Team            `json:"team"`
-	Short       string          `json:"short,omitempty"` // three letters or so
-	Founded     int             `json:"founded,omitempty"`
-	Stadium     *Stadium        `json:"stadium,omitempty"`
-	Players     []SquadPlayer   `json:"players"`
-	Left        []SquadPlayer   `json:"left,omitempty"` // those who left in the season; some stand in Players too: then the provider says both
-	Officials   []SquadOfficial `json:"officials,omitempty"`
-	Updated     time.Time       `json:"updated"` // of the document, UTC
+	Competition Competition   `json:"competition"`
+	Season      string        `json:"season"`
+	Team        Team          `json:"team"`
+	Short       string        `json:"short,omitempty"` // three letters or so
+	Founded     int           `json:"founded,omitempty"`
+	Stadium     *Stadium      `json:"stadium,omitempty"`
+	Players     []SquadPlayer `json:"players"`
+	// those who left in the season; some stand in Players too: then the provider says both
+	Left      []SquadPlayer   `json:"left,omitempty"`
+	Officials []SquadOfficial `json:"officials,omitempty"`
+	Updated   time.Time       `json:"updated"` // of the document, UTC
 }
 
 // Stadium is where a team plays at home.
@@ -98,7 +103,8 @@ type SquadPlayer struct {
 	NewTeam  string `json:"new_team,omitempty"` // where they went
 }
 
-// SquadOfficial is a coach or another who works for the team. Role is the provider's word: "Manager", "Trainer".
+// SquadOfficial is a coach or another who works for the team. Role is the provider's word:
+// "Manager", "Trainer".
 type SquadOfficial struct {
 	ID      int64  `json:"id,omitempty"`
 	Name    string `json:"name"`
@@ -116,7 +122,8 @@ type Commentary struct {
 	Edition  Edition
 }
 
-// CommentaryLine is one line. It is known by its ID within match and language; an edit is the same ID with a later Modified.
+// CommentaryLine is one line. It is known by its ID within match and language; an edit is the same
+// ID with a later Modified.
 type CommentaryLine struct {
 	ID       string     `json:"id"`
 	Type     string     `json:"type"` // the provider's word: "goal", "start delay", "VAR cancelled goal"
@@ -129,5 +136,6 @@ type CommentaryLine struct {
 	Modified time.Time  `json:"modified,omitzero"` // UTC
 }
 
-// Edition orders the documents that tell of the same thing: of two the one whose text sorts higher is newer. Ingest makes it.
+// Edition orders the documents that tell of the same thing: of two the one whose text sorts higher
+// is newer. Ingest makes it.
 type Edition string

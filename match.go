@@ -10,7 +10,8 @@ import (
 // Period is a part of a match, or a pause in it.
 type Period string
 
-// The periods in the order in which they come. FullTime90 is the pause between ninety minutes and extra time.
+// The periods in the order in which they come. FullTime90 is the pause between ninety
+// minutes and extra time.
 const (
 	PreMatch        Period = "pre_match"
 	FirstHalf       Period = "first_half"
@@ -25,10 +26,12 @@ const (
 	FullTime        Period = "full_time"
 )
 
-var periods = []Period{PreMatch, FirstHalf, HalfTime, SecondHalf, FullTime90, ExtraFirstHalf, ExtraHalfTime, ExtraSecondHalf,
+var periods = []Period{PreMatch, FirstHalf, HalfTime, SecondHalf, FullTime90, ExtraFirstHalf, ExtraHalfTime,
+	ExtraSecondHalf,
 	ExtraFullTime, Shootout, FullTime}
 
-// Order gives the period's place: 0 for PreMatch and for unknown or empty ones, up to 10 for FullTime.
+// Order gives the period's place: 0 for PreMatch and for unknown or empty ones,
+// up to 10 for FullTime.
 func (p Period) Order() int { return max(0, slices.Index(periods, p)) }
 
 // InPlay says whether the ball may roll in the period; false in pauses, before and after.
@@ -40,13 +43,15 @@ func (p Period) InPlay() bool {
 	return false
 }
 
-// Clocked says whether a clock runs in the period, so that what happens in it has a minute: not in pauses, before and after, nor in a shoot-out.
+// Clocked says whether a clock runs in the period, so that what happens in it has a minute: not in
+// pauses, before and after, nor in a shoot-out.
 func (p Period) Clocked() bool {
 	_, to := p.minutes()
 	return to > 0
 }
 
-// minutes gives the minutes on the clock when the period starts and when its regular time is over; 0, 0 where no clock runs.
+// minutes gives the minutes on the clock when the period starts and when its regular time is over;
+// 0, 0 where no clock runs.
 func (p Period) minutes() (from, to int) {
 	switch p {
 	case FirstHalf:
@@ -61,8 +66,8 @@ func (p Period) minutes() (from, to int) {
 	return 0, 0
 }
 
-// ClockText shows a minute as fans say it: 93 in the second half is "90+3", in the first half of extra time "93". Empty for minute 0
-// and where no clock runs.
+// ClockText shows a minute as fans say it: 93 in the second half is "90+3", in the first half of
+// extra time "93". Empty for minute 0 and where no clock runs.
 func ClockText(p Period, minute int) string {
 	_, to := p.minutes()
 	switch {
@@ -107,16 +112,19 @@ type Fixture struct {
 	Halted MatchState `json:"halted,omitempty"`
 	Reason string     `json:"reason,omitempty"` // why it was halted, in the provider's words
 
-	// Reported is the result as a fixture list (F1) or a ticker (F26) tells it. It counts only while no feed of the match itself is known.
+	// Reported is the result as a fixture list (F1) or a ticker (F26) tells it. It counts only
+	// while no feed of the match itself is known.
 	Reported *Result `json:"reported,omitempty"`
 
-	// Awarded is a result that was decided off the pitch: it is the score, whatever was played. nil for a match whose goals count.
+	// Awarded is a result that was decided off the pitch: it is the score, whatever was played. nil
+	// for a match whose goals count.
 	Awarded *Score `json:"awarded,omitempty"`
 
 	Officials []Official `json:"officials,omitempty"` // the referee first
 }
 
-// Official is a referee or one of those who help him. Role is a word of ours: "referee", "assistant", "fourth", "var", "avar"; or the provider's.
+// Official is a referee or one of those who help him. Role is a word of ours: "referee",
+// "assistant", "fourth", "var", "avar"; or the provider's.
 type Official struct {
 	ID   int64  `json:"id,omitempty"`
 	Name string `json:"name"`
@@ -130,7 +138,8 @@ type Result struct {
 	Shootout *Score `json:"shootout,omitempty"`
 }
 
-// Topics lists who follows the match: match, home, away, competition. Ids that are not known are left out.
+// Topics lists who follows the match: match, home, away, competition. Ids that are
+// not known are left out.
 func (f Fixture) Topics(id MatchID) []Topic {
 	topics := []Topic{ForMatch(id)}
 	for _, t := range []Topic{ForTeam(f.Home.ID), ForTeam(f.Away.ID), ForCompetition(f.Competition.ID)} {
@@ -141,7 +150,8 @@ func (f Fixture) Topics(id MatchID) []Topic {
 	return topics
 }
 
-// Filter chooses the matches whose fixtures have the topic; it chooses all for a kind that has no list.
+// Filter chooses the matches whose fixtures have the topic; it chooses all for a
+// kind that has no list.
 func (t Topic) Filter() MatchFilter {
 	switch t.Kind {
 	case TeamTopic:
@@ -152,8 +162,8 @@ func (t Topic) Filter() MatchFilter {
 	return MatchFilter{}
 }
 
-// Snapshot is a match as it stands: what the reducer made of all events up to Seq. Its JSON form is what REST serves and what
-// viewers get when they join.
+// Snapshot is a match as it stands: what the reducer made of all events up to Seq. Its JSON form is
+// what REST serves and what viewers get when they join.
 type Snapshot struct {
 	ID  MatchID `json:"id"`
 	Seq int64   `json:"seq"` // the highest Event.Seq in it
@@ -167,13 +177,16 @@ type Snapshot struct {
 	Shootout *Score     `json:"shootout,omitempty"`
 	HalfTime *Score     `json:"half_time,omitempty"` // once the first half is over
 
-	// Delay is what holds the match up now: a late start, a suspension, a long stop. nil while it goes its way.
+	// Delay is what holds the match up now: a late start, a suspension, a long stop. nil
+	// while it goes its way.
 	Delay *Delay `json:"delay,omitempty"`
 
-	// Timeline holds the newest revision of every event but line-ups and the fixture, cancelled ones too, in match order.
+	// Timeline holds the newest revision of every event but line-ups and the fixture, cancelled
+	// ones too, in match order.
 	Timeline []Event         `json:"timeline"`
 	Lineups  []LineupInMatch `json:"lineups,omitempty"` // home first
-	Updated  int64           `json:"updated,omitempty"` // Times.Published of the newest revision in it, else Times.Received
+	// Times.Published of the newest revision in it, else Times.Received
+	Updated int64 `json:"updated,omitempty"`
 }
 
 // LineupInMatch is a line-up with the revision of the event that brought it.
@@ -183,7 +196,8 @@ type LineupInMatch struct {
 	Revision int    `json:"revision"`
 }
 
-// Minute is the minute of play at a time, as fans say it and running on in added time; 0 where no clock runs or its start is unknown.
+// Minute is the minute of play at a time, as fans say it and running on in added time; 0 where no
+// clock runs or its start is unknown.
 func (s Snapshot) Minute(now time.Time) int {
 	from, to := s.Period.minutes()
 	if to == 0 || s.Started.IsZero() || now.Before(s.Started) {
@@ -209,7 +223,8 @@ func (s Snapshot) Time() time.Time {
 	return s.Kickoff
 }
 
-// Place is where a match stands in a list by time: what comes after it can be asked for, whatever else was added or moved.
+// Place is where a match stands in a list by time: what comes after it can be asked for, whatever
+// else was added or moved.
 func (s Snapshot) Place() MatchPlace {
 	return MatchPlace{Time: s.Time().Truncate(time.Millisecond), ID: s.ID}
 }

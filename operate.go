@@ -15,15 +15,19 @@ const (
 	AlarmUnreadable AlarmKind = "unreadable"   // documents of a feed that cannot be understood
 	AlarmDisagree   AlarmKind = "disagreement" // feeds tell different things of a match for some time
 	AlarmQueueLag   AlarmKind = "queue_lag"    // work waits too long
-	AlarmClockSkew  AlarmKind = "clock_skew"   // a provider's clock and ours differ, or its documents are long on their way
-	AlarmJobStale   AlarmKind = "job_stale"    // a periodic job has not succeeded for some time
-	AlarmHeld       AlarmKind = "step_held"    // a document makes a step that football does not make, and is not believed yet
+	// a provider's clock and ours differ, or its documents are long on their way
+	AlarmClockSkew AlarmKind = "clock_skew"
+	AlarmJobStale  AlarmKind = "job_stale" // a periodic job has not succeeded for some time
+	// a document makes a step that football does not make, and is not believed yet
+	AlarmHeld AlarmKind = "step_held"
 )
 
 // AlarmKinds are all of them.
-var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary, AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale, AlarmHeld}
+var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary,
+	AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale, AlarmHeld}
 
-// Alarm is something that an operator should know. It opens once, and closes by itself when its reason is gone; the same reason later is another alarm.
+// Alarm is something that an operator should know. It opens once, and closes by itself when its
+// reason is gone; the same reason later is another alarm.
 type Alarm struct {
 	ID      int64     `json:"id"`
 	Name    string    `json:"name"` // what it is about, one open alarm each: "feed_silent:1009316"
@@ -51,7 +55,8 @@ type FailedFeed struct {
 	Newest         DocumentID
 }
 
-// FailedClip is a clip that was given up, until a better cut of it comes or its document is replayed.
+// FailedClip is a clip that was given up, until a better cut of it comes or its
+// document is replayed.
 type FailedClip struct {
 	ID    string
 	Match MatchID // 0 if it was not found

@@ -2,26 +2,32 @@ package goalcast
 
 import "time"
 
-// PushRecord is where the pushes of one event stand. There is one for every event that ever had something to push.
+// PushRecord is where the pushes of one event stand. There is one for every event that ever
+// had something to push.
 type PushRecord struct {
-	Event    string    // what it is kept under: Event.ID, with the match in front where another match has an event of that id ("1009316/opta:1")
-	Match    MatchID   // of the event
-	Revision int       // the newest revision that was planned; 0 if none was
-	State    string    // one of RecordNone, ...
-	Since    time.Time // when what is to be told became true, by the first revision that told it; zero if nothing is to be told
-	Shown    time.Time // when revision Base was planned
-	Base     int       // the revision whose batches went to all followers
-	Told     int       // the newest revision that has batches: Base, or one that corrects it or takes it back
-	Batches  int       // how many batches Base has so far
-	Open     bool      // there may be users after Cut whose devices are not in a batch yet
-	Cut      UserID    // where the audience of Base that is in batches ends: for Store.Audience to go on from
-	Expires  time.Time // of Base's batches
-	Print    string    // fingerprint of what is shown: the same text is not sent again
-	Topics   []Topic   // whose followers were told
-	Content  []byte    // JSON of Content, of revision Revision; empty if nothing is to be told
+	// what it is kept under: Event.ID, with the match in front where another match has an event of
+	// that id ("1009316/opta:1")
+	Event    string
+	Match    MatchID // of the event
+	Revision int     // the newest revision that was planned; 0 if none was
+	State    string  // one of RecordNone, ...
+	// when what is to be told became true, by the first revision that told it; zero if
+	// nothing is to be told
+	Since   time.Time
+	Shown   time.Time // when revision Base was planned
+	Base    int       // the revision whose batches went to all followers
+	Told    int       // the newest revision that has batches: Base, or one that corrects it or takes it back
+	Batches int       // how many batches Base has so far
+	Open    bool      // there may be users after Cut whose devices are not in a batch yet
+	Cut     UserID    // where the audience of Base that is in batches ends: for Store.Audience to go on from
+	Expires time.Time // of Base's batches
+	Print   string    // fingerprint of what is shown: the same text is not sent again
+	Topics  []Topic   // whose followers were told
+	Content []byte    // JSON of Content, of revision Revision; empty if nothing is to be told
 }
 
-// PushBatch is a part of the devices that get a push: at most a batch's size (notify.Config) of them.
+// PushBatch is a part of the devices that get a push: at most a batch's size
+// (notify.Config) of them.
 type PushBatch struct {
 	ID       string // "<event key>/<number>": the same plan made twice is the same batch
 	Event    string
@@ -34,7 +40,8 @@ type PushBatch struct {
 	Expires  time.Time // it is not sent at or after this time
 }
 
-// PushClaim is a batch that somebody may send until the lease ends, with all that he must know to decide whether it still should be.
+// PushClaim is a batch that somebody may send until the lease ends, with all that he must know to
+// decide whether it still should be.
 type PushClaim struct {
 	Batch   PushBatch
 	Record  PushRecord
@@ -42,8 +49,10 @@ type PushClaim struct {
 	Devices []int64 // of the batch, or what an earlier attempt left over; nil for all that Reached has
 	Newest  int     // newest revision of the event that the store knows
 	Void    bool    // Newest takes the event back, and phones are not told: a replay found it out
-	Reached []int64 // with Source: devices that got or may have got the source, by whoever claimed it, also if he never said what became of it
-	Sent    int     // with Source: the revision that the source showed; 0 if nobody said that it was sent
+	// with Source: devices that got or may have got the source, by whoever claimed it, also if he
+	// never said what became of it
+	Reached []int64
+	Sent    int // with Source: the revision that the source showed; 0 if nobody said that it was sent
 }
 
 // PushBacklog is what waits to be pushed.
@@ -68,7 +77,9 @@ const (
 	RecordNone      = ""          // nothing to tell, or not yet looked at
 	RecordShown     = "shown"     // told, and it stands
 	RecordWithdrawn = "withdrawn" // told, and taken back
-	RecordMuted     = "muted"     // true, and never told: too old when it became known. It stays untold whatever is corrected in it
+	// true, and never told: too old when it became known. It stays untold
+	// whatever is corrected in it
+	RecordMuted = "muted"
 )
 
 // The states of a batch.

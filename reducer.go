@@ -8,12 +8,14 @@ import (
 	"time"
 )
 
-// Apply is the one reducer: it returns the snapshot as it stands with the event in it. Score, period and everything else that can be
-// derived is derived here and nowhere else, on the server and in every client alike.
+// Apply is the one reducer: it returns the snapshot as it stands with the event in it. Score,
+// period and everything else that can be derived is derived here and nowhere else, on the server
+// and in every client alike.
 //
-// It is pure: the snapshot passed in is not changed and may be shared. An event of another match and a revision that the snapshot
-// already has change nothing, so that the order in which events arrive, and repeats, make no difference in the end. Only Seq and
-// Updated go up with what was seen. Messages belong to no snapshot.
+// It is pure: the snapshot passed in is not changed and may be shared. An event of another match
+// and a revision that the snapshot already has change nothing, so that the order in which events
+// arrive, and repeats, make no difference in the end. Only Seq and Updated go up with what was
+// seen. Messages belong to no snapshot.
 func Apply(s Snapshot, e Event) Snapshot {
 	s.apply(e, false)
 	return s
@@ -43,8 +45,8 @@ func (s *Snapshot) apply(e Event, owned bool) {
 	*s = derived(*s)
 }
 
-// withEvent returns the timeline with e in its place, unless that revision or a newer one is there: a new one if the timeline is
-// not owned.
+// withEvent returns the timeline with e in its place, unless that revision or a newer one is there:
+// a new one if the timeline is not owned.
 func withEvent(timeline []Event, e Event, owned bool) []Event {
 	known := slices.IndexFunc(timeline, func(old Event) bool { return old.ID == e.ID })
 	if known >= 0 && timeline[known].Revision >= e.Revision {
@@ -75,8 +77,9 @@ func withLineup(lineups []LineupInMatch, e Event) []LineupInMatch {
 	return append(out, LineupInMatch{Lineup: *e.Lineup, EventID: e.ID, Revision: e.Revision})
 }
 
-// InMatchOrder compares two events by when they happened in the match: by period first, since a goal in minute 93 of the second half
-// is older than one in minute 92 of extra time, then minute, second, time of day and id. A period's own event opens it.
+// InMatchOrder compares two events by when they happened in the match: by period first, since a
+// goal in minute 93 of the second half is older than one in minute 92 of extra time, then minute,
+// second, time of day and id. A period's own event opens it.
 func InMatchOrder(a, b Event) int {
 	opens := func(e Event) int {
 		if e.Kind == KindPeriod {
@@ -138,7 +141,8 @@ func derived(s Snapshot) Snapshot {
 	return s
 }
 
-// Result is what events of the match come to: goals, kicks of a shoot-out, and the last part that began.
+// Result is what events of the match come to: goals, kicks of a shoot-out, and the
+// last part that began.
 func (f *Fixture) Result(events iter.Seq[Event]) Result {
 	r := Result{Period: PreMatch}
 	for e := range events {
@@ -147,7 +151,8 @@ func (f *Fixture) Result(events iter.Seq[Event]) Result {
 	return r
 }
 
-// count adds an event of the match. Goals are counted here and nowhere else; one of neither side counts for nobody.
+// count adds an event of the match. Goals are counted here and nowhere else; one of neither
+// side counts for nobody.
 func (r *Result) count(f *Fixture, e *Event) {
 	if e.Status == Cancelled {
 		return
@@ -194,7 +199,8 @@ func (s *Snapshot) stateNow(abandoned bool) MatchState {
 	return Scheduled
 }
 
-// heldUp returns the delay that the timeline ends with, if it still holds the match up: a late start only until kick-off.
+// heldUp returns the delay that the timeline ends with, if it still holds the match up: a late
+// start only until kick-off.
 func (s *Snapshot) heldUp(d *Delay) *Delay {
 	switch {
 	case d == nil, s.Period == FullTime:

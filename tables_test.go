@@ -89,7 +89,8 @@ func same(t *testing.T, what string, got, want []string) {
 // TestTablesAreComplete holds the tables to the constants that there are.
 func TestTablesAreComplete(t *testing.T) {
 	same(t, "Kinds", kindNames(), declared(t, "kind.go", "Kind"))
-	same(t, "ServerFrames and ClientFrames", texts(slices.Concat(goalcast.ServerFrames, goalcast.ClientFrames)), declared(t, "wire.go", "FrameType"))
+	same(t, "ServerFrames and ClientFrames", texts(slices.Concat(goalcast.ServerFrames, goalcast.ClientFrames)),
+		declared(t, "wire.go", "FrameType"))
 	codes := pick(goalcast.Codes, func(c goalcast.CodeInfo) (goalcast.Code, bool) { return c.Code, true })
 	same(t, "Codes", codes, declared(t, "wire.go", "Code"))
 	byes := pick(goalcast.Codes, func(c goalcast.CodeInfo) (goalcast.Code, bool) { return c.Code, !c.Final })
@@ -108,12 +109,14 @@ func TestTablesAreComplete(t *testing.T) {
 			t.Errorf("topics %q: matches without events", info.Name)
 		}
 	}
-	if next := goalcast.TopicKind(len(goalcast.TopicKinds) + 1); next.Info().Name != "" || !strings.Contains(next.String(), "(") {
+	if next := goalcast.TopicKind(len(goalcast.TopicKinds) + 1); next.Info().Name != "" ||
+		!strings.Contains(next.String(), "(") {
 		t.Errorf("there is a kind of topic %d", next)
 	}
 }
 
-// TestKindsHaveTheirDetail holds the table to Event and to the events of the reducer's files, of which each kind needs one.
+// TestKindsHaveTheirDetail holds the table to Event and to the events of the reducer's files, of
+// which each kind needs one.
 func TestKindsHaveTheirDetail(t *testing.T) {
 	details := map[string]int{} // by JSON name: the field's index
 	event := reflect.TypeFor[goalcast.Event]()
@@ -162,7 +165,8 @@ func placesOf(events []goalcast.Event) map[goalcast.Place]bool {
 		return nil
 	}
 	s := goalcast.Apply(goalcast.Snapshot{}, events[0])
-	return map[goalcast.Place]bool{goalcast.PlaceTimeline: len(s.Timeline) > 0, goalcast.PlaceLineups: len(s.Lineups) > 0,
+	return map[goalcast.Place]bool{goalcast.PlaceTimeline: len(s.Timeline) > 0,
+		goalcast.PlaceLineups: len(s.Lineups) > 0,
 		goalcast.PlaceFixture: s.FixtureRevision > 0, goalcast.PlaceNone: s.ID == 0}
 }
 
@@ -209,7 +213,8 @@ func wordsAt(t *testing.T, doc any, keys ...string) []string {
 	return out
 }
 
-// TestDescriptionsHaveTheTables holds the lists in docs/asyncapi.yaml and docs/openapi.yaml to the tables.
+// TestDescriptionsHaveTheTables holds the lists in docs/asyncapi.yaml and
+// docs/openapi.yaml to the tables.
 func TestDescriptionsHaveTheTables(t *testing.T) {
 	async, open := document(t, "asyncapi.yaml"), document(t, "openapi.yaml")
 	schemas := down(t, async, "components", "schemas")
@@ -217,8 +222,10 @@ func TestDescriptionsHaveTheTables(t *testing.T) {
 		return wordsAt(t, schemas, schema, "properties", name, list)
 	}
 	same(t, "asyncapi: kinds", property("Event", "kind", "x-extensible-enum"), kindNames())
-	same(t, "openapi: kinds", wordsAt(t, open, "components", "schemas", "Event", "properties", "kind", "enum"), kindNames())
-	same(t, "asyncapi: reasons of a reset", property("reset", "reason", "x-extensible-enum"), texts(goalcast.ResetReasons))
+	same(t, "openapi: kinds", wordsAt(t, open, "components", "schemas", "Event", "properties", "kind", "enum"),
+		kindNames())
+	same(t, "asyncapi: reasons of a reset", property("reset", "reason", "x-extensible-enum"),
+		texts(goalcast.ResetReasons))
 	same(t, "asyncapi: reasons of a bye", property("bye", "reason", "x-extensible-enum"), texts(goalcast.ByeReasons))
 	same(t, "asyncapi: codes of an error", property("error", "code", "x-extensible-enum"), pick(goalcast.Codes,
 		func(c goalcast.CodeInfo) (goalcast.Code, bool) { return c.Code, c.InFrame }))
@@ -226,10 +233,13 @@ func TestDescriptionsHaveTheTables(t *testing.T) {
 	same(t, "asyncapi: delays", property("Delay", "type", "enum"), declared(t, "kind.go", "DelayType"))
 	same(t, "asyncapi: periods", wordsAt(t, schemas, "Period", "enum"), declared(t, "match.go", "Period"))
 	same(t, "asyncapi: match states", wordsAt(t, schemas, "MatchState", "enum"), declared(t, "match.go", "MatchState"))
-	same(t, "asyncapi: goals", wordsAt(t, schemas, "Event", "properties", "goal", "properties", "type", "enum"), declared(t, "kind.go", "GoalType"))
-	same(t, "asyncapi: cards", wordsAt(t, schemas, "Event", "properties", "card", "properties", "type", "enum"), declared(t, "kind.go", "CardType"))
+	same(t, "asyncapi: goals", wordsAt(t, schemas, "Event", "properties", "goal", "properties", "type", "enum"),
+		declared(t, "kind.go", "GoalType"))
+	same(t, "asyncapi: cards", wordsAt(t, schemas, "Event", "properties", "card", "properties", "type", "enum"),
+		declared(t, "kind.go", "CardType"))
 	for _, name := range []string{"asyncapi: details", "openapi: details"} {
-		fields := down(t, map[string]any{"asyncapi: details": async, "openapi: details": open}[name], "components", "schemas", "Event", "properties").(map[string]any)
+		fields := down(t, map[string]any{"asyncapi: details": async, "openapi: details": open}[name], "components",
+			"schemas", "Event", "properties").(map[string]any)
 		for _, info := range goalcast.Kinds {
 			if info.Detail != "" && fields[info.Detail] == nil {
 				t.Errorf("%s: %s has no field %q", name, info.Kind, info.Detail)
@@ -241,7 +251,8 @@ func TestDescriptionsHaveTheTables(t *testing.T) {
 		frames = append(frames, name)
 	}
 	same(t, "asyncapi: messages", frames, texts(slices.Concat(goalcast.ServerFrames, goalcast.ClientFrames)))
-	for operation, want := range map[string][]goalcast.FrameType{"watch": goalcast.ServerFrames, "ask": goalcast.ClientFrames} {
+	for operation, want := range map[string][]goalcast.FrameType{"watch": goalcast.ServerFrames,
+		"ask": goalcast.ClientFrames} {
 		var refs []string
 		for _, ref := range down(t, async, "operations", operation, "messages").([]any) {
 			refs = append(refs, strings.TrimPrefix(ref.(map[string]any)["$ref"].(string), "#/channels/live/messages/"))
@@ -253,7 +264,8 @@ func TestDescriptionsHaveTheTables(t *testing.T) {
 		t.Errorf("asyncapi: topics %s, want %s", got, want)
 	}
 	followed := pick(goalcast.TopicKinds, func(k goalcast.TopicInfo) (string, bool) { return k.Name, k.Events })
-	if got, want := down(t, open, "components", "schemas", "Topic", "pattern"), "^("+strings.Join(followed, "|")+"):[1-9][0-9]*$"; got != want {
+	if got, want := down(t, open, "components", "schemas", "Topic", "pattern"), "^("+strings.Join(followed, "|")+
+		"):[1-9][0-9]*$"; got != want {
 		t.Errorf("openapi: topics %s, want %s", got, want)
 	}
 	about := down(t, async, "info", "description").(string)
@@ -279,7 +291,8 @@ func TestGuideHasTheTables(t *testing.T) {
 	}
 	for _, c := range goalcast.Codes {
 		if c.Status > 0 && c.Code != goalcast.CodeMethod { // which is no client's mistake but a developer's
-			need("refusals", fmt.Sprintf("| `%s` | %d | %s |", c.Code, c.Status, map[bool]string{true: "no", false: "yes"}[c.Final]))
+			need("refusals", fmt.Sprintf("| `%s` | %d | %s |", c.Code, c.Status,
+				map[bool]string{true: "no", false: "yes"}[c.Final]))
 		}
 		if c.InFrame {
 			need("codes of error frames", "`"+string(c.Code)+"`")
@@ -308,10 +321,11 @@ func TestGuideHasTheTables(t *testing.T) {
 	}
 }
 
-// TestFilesOfTheTables holds what is made of the tables to them: the form of each refusal, which tests of clients play, and what
-// clients/js knows of kinds, topics and codes.
+// TestFilesOfTheTables holds what is made of the tables to them: the form of each refusal, which
+// tests of clients play, and what clients/js knows of kinds, topics and codes.
 func TestFilesOfTheTables(t *testing.T) {
-	for file, want := range map[string][]byte{"testdata/refusals.json": refusalsFile(t), "clients/js/tables.js": scriptFile(t)} {
+	for file, want := range map[string][]byte{"testdata/refusals.json": refusalsFile(t),
+		"clients/js/tables.js": scriptFile(t)} {
 		if *update {
 			if err := os.WriteFile(file, want, 0o644); err != nil {
 				t.Fatal(err)
@@ -330,7 +344,8 @@ func refusalsFile(t *testing.T) []byte {
 		if c.Status == 0 || c.Code == goalcast.CodeMethod { // no client asks with another method
 			continue
 		}
-		fmt.Fprintf(&out, "%s  {\"code\": %s, \"final\": %s, \"status\": %d}", comma, compact(t, c.Code), compact(t, c.Final), c.Status)
+		fmt.Fprintf(&out, "%s  {\"code\": %s, \"final\": %s, \"status\": %d}", comma, compact(t, c.Code),
+			compact(t, c.Final), c.Status)
 		comma = ",\n"
 	}
 	out.WriteString("\n]\n")
@@ -349,7 +364,8 @@ func compact(t *testing.T, v any) string {
 // scriptFile is clients/js/tables.js.
 func scriptFile(t *testing.T) []byte {
 	var out strings.Builder
-	out.WriteString("// tables.js: what the hub's tables say (kind.go, topic.go, wire.go). Written by `go test . -update`; not to be\n// changed by hand.\n")
+	out.WriteString("// tables.js: what the hub's tables say (kind.go, topic.go, wire.go). Written by `go test . " +
+		"-update`; not to be\n// changed by hand.\n")
 	table := func(about, name string, rows func(row func(key string, value any))) {
 		fmt.Fprintf(&out, "\n/** %s */\nexport const %s = {\n", about, name)
 		rows(func(key string, value any) { fmt.Fprintf(&out, "  %s: %s,\n", key, script(compact(t, value))) })
@@ -365,7 +381,8 @@ func scriptFile(t *testing.T) []byte {
 	}
 	table("The kinds of event.", "kinds", func(row func(string, any)) {
 		for _, k := range goalcast.Kinds {
-			row(string(k.Kind), kind{k.Detail, k.Place, k.Push, k.Kind.Is(goalcast.Sided), k.Kind.Is(goalcast.Played), k.Kind.Is(goalcast.Listed)})
+			row(string(k.Kind), kind{k.Detail, k.Place, k.Push, k.Kind.Is(goalcast.Sided), k.Kind.Is(goalcast.Played),
+				k.Kind.Is(goalcast.Listed)})
 		}
 	})
 	type topic struct {
@@ -373,11 +390,12 @@ func scriptFile(t *testing.T) []byte {
 		Matches goalcast.Matches `json:"matches"`
 		States  []string         `json:"states"`
 	}
-	table("The kinds of topic. A state's key that ends with a / is followed by more; an empty one stands for any.", "topicKinds", func(row func(string, any)) {
-		for _, k := range goalcast.TopicKinds {
-			row(k.Name, topic{k.Events, k.Matches, append([]string{}, k.States...)})
-		}
-	})
+	table("The kinds of topic. A state's key that ends with a / is followed by more; an empty one stands for any.",
+		"topicKinds", func(row func(string, any)) {
+			for _, k := range goalcast.TopicKinds {
+				row(k.Name, topic{k.Events, k.Matches, append([]string{}, k.States...)})
+			}
+		})
 	table("The types of frame, by who sends them.", "frameTypes", func(row func(string, any)) {
 		row("hub", goalcast.ServerFrames)
 		row("client", goalcast.ClientFrames)
@@ -387,11 +405,12 @@ func scriptFile(t *testing.T) []byte {
 		InFrame bool `json:"inFrame"`
 		Final   bool `json:"final"`
 	}
-	table("Why the hub refuses something. What is not final may be right a little later.", "codes", func(row func(string, any)) {
-		for _, c := range goalcast.Codes {
-			row(string(c.Code), code{c.Status, c.InFrame, c.Final})
-		}
-	})
+	table("Why the hub refuses something. What is not final may be right a little later.", "codes",
+		func(row func(string, any)) {
+			for _, c := range goalcast.Codes {
+				row(string(c.Code), code{c.Status, c.InFrame, c.Final})
+			}
+		})
 	table("Why a stream cannot be resumed, and why it ends.", "reasons", func(row func(string, any)) {
 		row("reset", goalcast.ResetReasons)
 		row("bye", goalcast.ByeReasons)

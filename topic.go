@@ -24,8 +24,9 @@ type TopicInfo struct {
 	Name    string    `json:"name"`    // in the text of a topic
 	Events  bool      `json:"events"`  // it has events, and whoever follows it can get pushes and messages
 	Matches Matches   `json:"matches"` // what its snapshot shows
-	// States lists the keys of its states. A key that ends with "/" is followed by more, and an empty one stands for any: markets
-	// and outcomes are the provider's. The bus takes no others, so that whoever produces one enters it here, where tests find it.
+	// States lists the keys of its states. A key that ends with "/" is followed by more, and an
+	// empty one stands for any: markets and outcomes are the provider's. The bus takes no others,
+	// so that whoever produces one enters it here, where tests find it.
 	States []string `json:"states"`
 }
 
@@ -43,8 +44,8 @@ const (
 // Lists says whether it is a list of matches, of one length or the other.
 func (m Matches) Lists() bool { return m == ListOfMatches || m == ShortList }
 
-// TopicKinds lists all kinds of topic, in the order of their numbers. Whoever adds one adds its row; tests then name each place
-// where something is missing.
+// TopicKinds lists all kinds of topic, in the order of their numbers. Whoever adds one adds its
+// row; tests then name each place where something is missing.
 var TopicKinds = []TopicInfo{
 	{Kind: MatchTopic, Name: "match", Events: true, Matches: OneMatch, States: []string{StatsKey, CommentaryKey}},
 	{Kind: TeamTopic, Name: "team", Events: true, Matches: ListOfMatches},
@@ -72,8 +73,8 @@ func (k TopicKind) String() string {
 	return "topic(" + strconv.Itoa(int(k)) + ")"
 }
 
-// Topic is what a viewer follows. It holds no pointer, so that millions of them cost the garbage collector nothing, and
-// it is a map key. Its JSON and text form is "match:1009316".
+// Topic is what a viewer follows. It holds no pointer, so that millions of them cost the garbage
+// collector nothing, and it is a map key. Its JSON and text form is "match:1009316".
 type Topic struct {
 	Kind TopicKind
 	ID   int64
@@ -85,8 +86,8 @@ func ForTeam(id TeamID) Topic               { return Topic{TeamTopic, int64(id)}
 func ForCompetition(id CompetitionID) Topic { return Topic{CompetitionTopic, int64(id)} }
 func ForOdds(id MatchID) Topic              { return Topic{OddsTopic, int64(id)} }
 
-// ParseTopic reads "match:1009316". Other text, an id of 0 or below, or one with leading zeros or a sign yields ErrBadTopic: a topic has one
-// spelling.
+// ParseTopic reads "match:1009316". Other text, an id of 0 or below, or one with leading zeros or a
+// sign yields ErrBadTopic: a topic has one spelling.
 func ParseTopic(text string) (Topic, error) {
 	name, id, _ := strings.Cut(text, ":")
 	if i := slices.IndexFunc(TopicKinds, func(info TopicInfo) bool { return info.Name == name }); i >= 0 {

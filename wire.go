@@ -6,23 +6,27 @@ import (
 	"strconv"
 )
 
-// WireVersion is the version of the frames. Within it fields and frame types are added, never renamed or removed.
+// WireVersion is the version of the frames. Within it fields and frame types are added,
+// never renamed or removed.
 const WireVersion = 1
 
-// FrameType is what a frame is; also the name of its SSE event. Clients ignore types and fields that they do not know.
+// FrameType is what a frame is; also the name of its SSE event. Clients ignore types and fields
+// that they do not know.
 type FrameType string
 
 // The types of frame.
 const (
-	FrameHello    FrameType = "hello"    // first, always: what was understood of the request
-	FrameSnapshot FrameType = "snapshot" // a topic as it stands as of Cursor; without one: a match, ahead of an event of it
-	FrameEvent    FrameType = "event"    // one event; Cursor is its place
-	FrameState    FrameType = "state"    // the newest value of one key
-	FrameReset    FrameType = "reset"    // the cursor that was handed in cannot be resumed from; snapshots follow
-	FrameStale    FrameType = "stale"    // the hub hears nothing from the bus (Stale true), or hears it again (false)
-	FrameError    FrameType = "error"    // the client asked for something wrong; the connection goes on
-	FrameBye      FrameType = "bye"      // the hub is about to close; come back after Retry with Cursor
-	FramePong     FrameType = "pong"     // answers a client's ping; also comes unasked, as keep-alive with the newest cursor
+	FrameHello FrameType = "hello" // first, always: what was understood of the request
+	// a topic as it stands as of Cursor; without one: a match, ahead of an event of it
+	FrameSnapshot FrameType = "snapshot"
+	FrameEvent    FrameType = "event" // one event; Cursor is its place
+	FrameState    FrameType = "state" // the newest value of one key
+	FrameReset    FrameType = "reset" // the cursor that was handed in cannot be resumed from; snapshots follow
+	FrameStale    FrameType = "stale" // the hub hears nothing from the bus (Stale true), or hears it again (false)
+	FrameError    FrameType = "error" // the client asked for something wrong; the connection goes on
+	FrameBye      FrameType = "bye"   // the hub is about to close; come back after Retry with Cursor
+	// answers a client's ping; also comes unasked, as keep-alive with the newest cursor
+	FramePong FrameType = "pong"
 
 	FrameSubscribe   FrameType = "subscribe"   // from a client: a ClientMessage with topics
 	FrameUnsubscribe FrameType = "unsubscribe" // from a client: a ClientMessage with topics
@@ -31,12 +35,13 @@ const (
 
 // ServerFrames and ClientFrames list the types that the hub sends and those that it takes.
 var (
-	ServerFrames = []FrameType{FrameHello, FrameSnapshot, FrameEvent, FrameState, FrameReset, FrameStale, FrameError, FrameBye, FramePong}
+	ServerFrames = []FrameType{FrameHello, FrameSnapshot, FrameEvent, FrameState, FrameReset, FrameStale, FrameError,
+		FrameBye, FramePong}
 	ClientFrames = []FrameType{FrameSubscribe, FrameUnsubscribe, FramePing}
 )
 
-// Frame is any frame in either direction; a type uses few of its fields. The files in testdata/wire show one of each; clients'
-// tests read them. Times are in ms since 1970 UTC, durations in ms.
+// Frame is any frame in either direction; a type uses few of its fields. The files in testdata/wire
+// show one of each; clients' tests read them. Times are in ms since 1970 UTC, durations in ms.
 type Frame struct {
 	Type   FrameType `json:"type"`
 	Cursor *Cursor   `json:"cursor,omitempty"`
@@ -46,11 +51,13 @@ type Frame struct {
 	Ping    int64   `json:"ping,omitempty"`    // hello: the server sends something at least this often
 	Time    int64   `json:"time,omitempty"`    // hello, pong: the hub's clock
 
-	// ConflateMs: in a hello, states come at most this often, as was asked; in a subscribe, ask for it, for the whole connection.
+	// ConflateMs: in a hello, states come at most this often, as was asked; in a subscribe, ask for
+	// it, for the whole connection.
 	ConflateMs int64 `json:"conflate_ms,omitempty"`
 
 	Topic *Topic `json:"topic,omitempty"` // snapshot: of what
-	// Matches of a snapshot are those of the topic, by kick-off; a team's or competition's without line-ups.
+	// Matches of a snapshot are those of the topic, by kick-off; a team's or
+	// competition's without line-ups.
 	Matches []Snapshot `json:"matches,omitempty"`
 	States  []State    `json:"states,omitempty"` // snapshot: the newest values of the topic
 
@@ -66,7 +73,8 @@ type Frame struct {
 	ID     string `json:"id,omitempty"`     // ping, subscribe: the client's own mark; returned in pong and error
 }
 
-// ClientMessage is what a client sends, as the hub reads it. Topics are texts, so that an error can name the bad one.
+// ClientMessage is what a client sends, as the hub reads it. Topics are texts, so that an error
+// can name the bad one.
 type ClientMessage struct {
 	Type       FrameType `json:"type"`
 	Topics     []string  `json:"topics"`
@@ -74,8 +82,9 @@ type ClientMessage struct {
 	ConflateMs *int64    `json:"conflate_ms"` // nil: as it was
 }
 
-// Code says why the hub refused something, for programs. It stands in problem+json, in error frames, and as the reason of the bye
-// that an event stream gets instead of a refusal that may be over soon.
+// Code says why the hub refused something, for programs. It stands in problem+json, in
+// error frames, and as the reason of the bye that an event stream gets instead of a refusal
+// that may be over soon.
 type Code string
 
 // The codes.
@@ -151,13 +160,15 @@ const (
 // ResetReasons and ByeReasons list the reasons there are.
 var (
 	ResetReasons = []Reason{ResetEpoch, ResetTooOld, ResetAhead, ResetTooMuch, ResetGap, ResetRefresh, ResetBadCursor}
-	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, CodeFull.Bye(), CodeRate.Bye(), CodeDraining.Bye(), CodeStarting.Bye(), CodeUnavailable.Bye()}
+	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, CodeFull.Bye(), CodeRate.Bye(), CodeDraining.Bye(),
+		CodeStarting.Bye(), CodeUnavailable.Bye()}
 )
 
 // Bye is the reason of the bye that an event stream gets instead of a refusal.
 func (c Code) Bye() Reason { return Reason(c) }
 
-// CloseCode is why a WebSocket is closed. 4000 to 4999 are ours, the others are those of RFC 6455 and its registry.
+// CloseCode is why a WebSocket is closed. 4000 to 4999 are ours, the others are those of RFC
+// 6455 and its registry.
 type CloseCode uint16
 
 // The codes with which the hub closes. A client that closes gets its own code back, or CloseNormal.
@@ -175,19 +186,22 @@ const (
 )
 
 // CloseCodes lists them.
-var CloseCodes = []CloseCode{CloseNormal, CloseGoingAway, CloseProtocol, CloseUnsupported, CloseInvalid, ClosePolicy, CloseTooBig, CloseTryLater,
+var CloseCodes = []CloseCode{CloseNormal, CloseGoingAway, CloseProtocol, CloseUnsupported, CloseInvalid, ClosePolicy,
+	CloseTooBig, CloseTryLater,
 	CloseTooSlow, CloseNoPong}
 
 // Encode gives the frame's JSON text. A frame always encodes.
 func (f Frame) Encode() []byte {
 	b, err := json.Marshal(f)
 	if err != nil {
-		panic("frame " + string(f.Type) + ": " + err.Error()) // only a RawMessage that is no JSON can do this; they are checked at the door
+		// only a RawMessage that is no JSON can do this; they are checked at the door
+		panic("frame " + string(f.Type) + ": " + err.Error())
 	}
 	return b
 }
 
-// EventFrame is the event frame of a published event, built around the JSON text that came over the bus. Of the zero cursor the frame says nothing.
+// EventFrame is the event frame of a published event, built around the JSON text that came over the
+// bus. Of the zero cursor the frame says nothing.
 func EventFrame(p Published, sent int64) []byte {
 	b := make([]byte, 0, len(p.Raw)+96)
 	b = append(b, `{"type":"event"`...)

@@ -18,26 +18,37 @@ import (
 
 const wireDir = "testdata/wire"
 
-// wireFrames are samples of every frame, by the name of their file. What is said of people and clubs is made up.
+// wireFrames are samples of every frame, by the name of their file. What is said of people
+// and clubs is made up.
 func wireFrames() map[string]goalcast.Frame {
 	at := time.Date(2026, 8, 22, 15, 27, 41, 0, time.UTC)
 	ms := at.UnixMilli()
 	cursor := func(n uint64) *goalcast.Cursor { return &goalcast.Cursor{Epoch: "k3x9", Offset: n} }
-	fixture := goalcast.Event{ID: "match:4711:fixture", Revision: 1, Seq: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture, Match: 4711,
-		Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 23, Name: "Coastal League"}, Season: "2026", Matchday: 3,
-			Home: goalcast.Team{ID: 174, Name: "Harbour Rovers"}, Away: goalcast.Team{ID: 175, Name: "Mill Athletic"}, Kickoff: at.Add(-27 * time.Minute),
-			Venue: "Pier Road", City: "Saltwick"}}
+	fixture := goalcast.Event{ID: "match:4711:fixture", Revision: 1, Seq: 1, Status: goalcast.Confirmed,
+		Kind: goalcast.KindFixture, Match: 4711,
+		Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 23, Name: "Coastal League"}, Season: "2026",
+			Matchday: 3,
+			Home:     goalcast.Team{ID: 174, Name: "Harbour Rovers"},
+			Away:     goalcast.Team{ID: 175, Name: "Mill Athletic"},
+			Kickoff:  at.Add(-27 * time.Minute),
+			Venue:    "Pier Road", City: "Saltwick"}}
 	fixture.Topics = fixture.Fixture.Topics(4711)
 	topics := fixture.Topics
-	lineup := goalcast.Event{ID: "match:4711:lineup:174", Revision: 1, Seq: 2, Status: goalcast.Confirmed, Kind: goalcast.KindLineup, Match: 4711, Topics: topics,
+	lineup := goalcast.Event{ID: "match:4711:lineup:174", Revision: 1, Seq: 2, Status: goalcast.Confirmed,
+		Kind: goalcast.KindLineup, Match: 4711, Topics: topics,
 		Lineup: &goalcast.Lineup{Team: 174, Formation: "433", Players: []goalcast.LineupPlayer{
-			{Player: goalcast.Player{ID: 9001, Name: "Ada Lund"}, Shirt: 1, Position: "goalkeeper", Place: 1, Start: true, Captain: true},
+			{Player: goalcast.Player{ID: 9001, Name: "Ada Lund"}, Shirt: 1, Position: "goalkeeper", Place: 1,
+				Start: true, Captain: true},
 			{Player: goalcast.Player{ID: 9002, Name: "Bo Marsh"}, Shirt: 14}}}}
-	kickoff := goalcast.Event{ID: "match:4711:period:first_half", Revision: 1, Seq: 3, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Match: 4711, Topics: topics,
+	kickoff := goalcast.Event{ID: "match:4711:period:first_half", Revision: 1, Seq: 3, Status: goalcast.Confirmed,
+		Kind: goalcast.KindPeriod, Match: 4711, Topics: topics,
 		Period: goalcast.FirstHalf, At: at.Add(-27 * time.Minute)}
-	goal := goalcast.Event{ID: "opta:1232921226", Revision: 2, Seq: 5, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 4711, Topics: topics,
-		Team: 174, Player: &goalcast.Player{ID: 9003, Name: "Cy Pike"}, Period: goalcast.FirstHalf, Minute: 27, Second: 41, Clock: "27",
-		Goal: &goalcast.Goal{Type: goalcast.OpenPlay, Assist: &goalcast.Player{ID: 9002, Name: "Bo Marsh"}}, Score: &goalcast.Score{Home: 1}, At: at,
+	goal := goalcast.Event{ID: "opta:1232921226", Revision: 2, Seq: 5, Status: goalcast.Confirmed,
+		Kind: goalcast.KindGoal, Match: 4711, Topics: topics,
+		Team: 174, Player: &goalcast.Player{ID: 9003, Name: "Cy Pike"}, Period: goalcast.FirstHalf, Minute: 27,
+		Second: 41, Clock: "27",
+		Goal:  &goalcast.Goal{Type: goalcast.OpenPlay, Assist: &goalcast.Player{ID: 9002, Name: "Bo Marsh"}},
+		Score: &goalcast.Score{Home: 1}, At: at,
 		Times: goalcast.Times{Provider: ms + 9000, Received: ms + 9400, Published: ms + 9405}}
 	var match goalcast.Snapshot
 	for _, e := range []goalcast.Event{fixture, lineup, kickoff, goal} {
@@ -45,23 +56,31 @@ func wireFrames() map[string]goalcast.Frame {
 	}
 	cancelled := goal
 	cancelled.Revision, cancelled.Seq, cancelled.Status, cancelled.Score = 3, 6, goalcast.Cancelled, &goalcast.Score{}
-	message := goalcast.Event{ID: "message:8f2c", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Match: 4711, Topics: topics[:1],
+	message := goalcast.Event{ID: "message:8f2c", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
+		Match: 4711, Topics: topics[:1],
 		Message: json.RawMessage(`{"text":"Rain delays the second half"}`), Times: goalcast.Times{Published: ms}}
-	clip := goalcast.Event{ID: "wsc:6a92fa1ee363eba308515c01:4711", Revision: 2, Seq: 7, Status: goalcast.Confirmed, Kind: goalcast.KindClip, Match: 4711, Topics: topics,
-		Team: 174, Player: goal.Player, Period: goalcast.FirstHalf, Minute: 27, Second: 41, Clock: "27", Score: &goalcast.Score{Home: 1}, At: at.Add(4 * time.Minute),
-		Clip: &goalcast.Clip{Of: goal.ID, Version: 3, Title: "Pike opens the score", Account: "9000001", Video: "5660000000002",
-			Thumbnail: "https://images.example.org/5660000000002-th.jpg", Poster: "https://images.example.org/5660000000002-vs.jpg", Seconds: 14,
+	clip := goalcast.Event{ID: "wsc:6a92fa1ee363eba308515c01:4711", Revision: 2, Seq: 7, Status: goalcast.Confirmed,
+		Kind: goalcast.KindClip, Match: 4711, Topics: topics,
+		Team: 174, Player: goal.Player, Period: goalcast.FirstHalf, Minute: 27, Second: 41, Clock: "27",
+		Score: &goalcast.Score{Home: 1}, At: at.Add(4 * time.Minute),
+		Clip: &goalcast.Clip{Of: goal.ID, Version: 3, Title: "Pike opens the score", Account: "9000001",
+			Video:     "5660000000002",
+			Thumbnail: "https://images.example.org/5660000000002-th.jpg",
+			Poster:    "https://images.example.org/5660000000002-vs.jpg", Seconds: 14,
 			Include: []string{"BE", "NL"}, Exclude: []string{"GB"}},
 		Times: goalcast.Times{Provider: ms + 250000, Received: ms + 250100, Published: ms + 262000}}
-	price := goalcast.State{Topic: goalcast.ForOdds(4711), Key: "1x2/home", Version: ms, Value: json.RawMessage(`{"price":2350}`), At: ms}
+	price := goalcast.State{Topic: goalcast.ForOdds(4711), Key: "1x2/home", Version: ms,
+		Value: json.RawMessage(`{"price":2350}`), At: ms}
 	matchTopic, oddsTopic, stale := goalcast.ForMatch(4711), goalcast.ForOdds(4711), true
 	along := match
 	along.Lineups = nil
 	return map[string]goalcast.Frame{
 		"hello": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
 			Topics: []goalcast.Topic{matchTopic, goalcast.ForTeam(174), oddsTopic}, Ping: 25000, Time: ms},
-		"snapshot":        {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &matchTopic, Matches: []goalcast.Snapshot{match}},
-		"snapshot-odds":   {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &oddsTopic, States: []goalcast.State{price}},
+		"snapshot": {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &matchTopic,
+			Matches: []goalcast.Snapshot{match}},
+		"snapshot-odds": {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &oddsTopic,
+			States: []goalcast.State{price}},
 		"snapshot-along":  {Type: goalcast.FrameSnapshot, Topic: &matchTopic, Matches: []goalcast.Snapshot{along}},
 		"event":           {Type: goalcast.FrameEvent, Cursor: cursor(1235), Event: &goal, Sent: ms + 9407},
 		"event-cancelled": {Type: goalcast.FrameEvent, Cursor: cursor(1236), Event: &cancelled, Sent: ms + 95000},
@@ -70,12 +89,14 @@ func wireFrames() map[string]goalcast.Frame {
 		"state":           {Type: goalcast.FrameState, State: &price, Sent: ms + 3},
 		"reset":           {Type: goalcast.FrameReset, Reason: "too_old"},
 		"stale":           {Type: goalcast.FrameStale, Stale: &stale},
-		"error":           {Type: goalcast.FrameError, ID: "7", Code: "bad_topic", Error: `bad topic "match:x": want match:, team:, competition: or odds: and a number`},
-		"bye":             {Type: goalcast.FrameBye, Reason: "drain", Cursor: cursor(1237), Retry: 4210},
-		"pong":            {Type: goalcast.FramePong, ID: "8", Time: ms},
-		"pong-unasked":    {Type: goalcast.FramePong, Cursor: cursor(1237), Time: ms},
-		"subscribe":       {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{matchTopic, oddsTopic}, ID: "7"},
-		"hello-conflated": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234), Topics: []goalcast.Topic{oddsTopic}, Ping: 25000,
+		"error": {Type: goalcast.FrameError, ID: "7", Code: "bad_topic",
+			Error: `bad topic "match:x": want match:, team:, competition: or odds: and a number`},
+		"bye":          {Type: goalcast.FrameBye, Reason: "drain", Cursor: cursor(1237), Retry: 4210},
+		"pong":         {Type: goalcast.FramePong, ID: "8", Time: ms},
+		"pong-unasked": {Type: goalcast.FramePong, Cursor: cursor(1237), Time: ms},
+		"subscribe":    {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{matchTopic, oddsTopic}, ID: "7"},
+		"hello-conflated": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
+			Topics: []goalcast.Topic{oddsTopic}, Ping: 25000,
 			ConflateMs: 1000, Time: ms},
 		"subscribe-conflated": {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{oddsTopic}, ConflateMs: 1000},
 		"unsubscribe":         {Type: goalcast.FrameUnsubscribe, Topics: []goalcast.Topic{oddsTopic}},
@@ -116,7 +137,8 @@ func TestWireFiles(t *testing.T) {
 	}
 }
 
-// schemas compiles those of docs/asyncapi.yaml. Strict ones refuse fields that are not described, as clients never would.
+// schemas compiles those of docs/asyncapi.yaml. Strict ones refuse fields that are not described,
+// as clients never would.
 func schemas(t *testing.T) func(name string) *jsonschema.Schema {
 	t.Helper()
 	text, err := os.ReadFile("docs/asyncapi.yaml")
@@ -175,7 +197,8 @@ func TestWireSchemas(t *testing.T) {
 		if err := schema(string(f.Type)).Validate(v); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		// every field is needed or known to be optional: an unknown one must fail, or the check above checks nothing
+		// every field is needed or known to be optional: an unknown one must fail, or the
+		// check above checks nothing
 		v.(map[string]any)["surprise"] = true
 		if schema(string(f.Type)).Validate(v) == nil {
 			t.Errorf("%s: a field that is not described passes", name)
@@ -189,7 +212,8 @@ func TestWireSchemas(t *testing.T) {
 	}
 }
 
-// TestReducerFilesFitTheSchema holds real reducer input and output to the schemas of events and matches, with every kind of event.
+// TestReducerFilesFitTheSchema holds real reducer input and output to the schemas of events and
+// matches, with every kind of event.
 func TestReducerFilesFitTheSchema(t *testing.T) {
 	schema := schemas(t)
 	files, err := filepath.Glob("testdata/reducer/*.json")

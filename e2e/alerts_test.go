@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// What the alerts of deploy/alerts.yaml ask for is there as soon as a process runs, with zero, so that
-// the first fault is an increase; and each alert has its paragraph in the operator's page.
+// What the alerts of deploy/alerts.yaml ask for is there as soon as a process runs, with zero, so
+// that the first fault is an increase; and each alert has its paragraph in the operator's page.
 func TestAlertsFindTheirMetrics(t *testing.T) {
 	t.Parallel()
 	rules, err := os.ReadFile("../deploy/alerts.yaml")
@@ -21,7 +21,8 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1") // nobody is told anything
+	// nobody is told anything
+	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1")
 	p := start(t, env, "serve")
 	f7 := sampleMatches(t)[0].f7
 	p.take(optaNow("F7", f7))

@@ -21,7 +21,8 @@ import (
 	"goalcast/notify/fcm/fcmtest"
 )
 
-// followers makes so many users with a phone each who follow the home team of goalInF9. Users come in another order than their phones, as in life.
+// followers makes so many users with a phone each who follow the home team of goalInF9. Users come
+// in another order than their phones, as in life.
 func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 	t.Helper()
 	home, _ := strconv.Atoi(string(regexp.MustCompile(`Side="Home"[^>]*TeamRef="t(\d+)"`).FindSubmatch(samples.LiveF9(t))[1]))
@@ -48,8 +49,9 @@ func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 	return db
 }
 
-// TestKilledWhileAnAudienceIsCut: a process dies by kill -9 when some of a goal's followers are in batches and others are not; another process sends to all
-// of them, to each once. The first process reaches no Firebase, so that whatever phones get is the second one's.
+// TestKilledWhileAnAudienceIsCut: a process dies by kill -9 when some of a goal's followers are in
+// batches and others are not; another process sends to all of them, to each once. The first process
+// reaches no Firebase, so that whatever phones get is the second one's.
 func TestKilledWhileAnAudienceIsCut(t *testing.T) {
 	t.Parallel()
 	const fans = 2600 // steps of 500, 1000 and 1100
@@ -99,8 +101,10 @@ func TestKilledWhileAnAudienceIsCut(t *testing.T) {
 	}
 }
 
-// BenchmarkAudience measures a goal's way from the first byte of the POST of a 90 kB F9 to the first request at Firebase, by how many follow the team that scores; and
-// how long it takes until all of them are in batches, while the first are being sent. PostgreSQL syncs to disk. What is not sent by then is dropped.
+// BenchmarkAudience measures a goal's way from the first byte of the POST of a 90 kB F9 to the
+// first request at Firebase, by how many follow the team that scores; and how long it takes until
+// all of them are in batches, while the first are being sent. PostgreSQL syncs to disk. What is not
+// sent by then is dropped.
 func BenchmarkAudience(b *testing.B) {
 	for _, count := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(count), func(b *testing.B) { benchmarkAudience(b, count) })
@@ -109,7 +113,8 @@ func BenchmarkAudience(b *testing.B) {
 
 func benchmarkAudience(b *testing.B, count int) {
 	arrivals := make(chan time.Time, 1)
-	fake := &fcmtest.Server{Project: "bench", Delay: 200 * time.Millisecond} // so that what is measured has the processor, and not the sending
+	// so that what is measured has the processor, and not the sending
+	fake := &fcmtest.Server{Project: "bench", Delay: 200 * time.Millisecond}
 	firebase := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case arrivals <- time.Now():
@@ -146,7 +151,8 @@ func benchmarkAudience(b *testing.B, count int) {
 		first = append(first, (<-arrivals).Sub(started))
 		b.StopTimer()
 		waitFor(b, 5*time.Minute, "the audience to be cut", func() error {
-			if n := ask(`SELECT count(*) FROM pushes WHERE open OR batches = 0 AND state = 'shown'`) + ask(`SELECT count(*) FROM outbox WHERE planned_at IS NULL`); n > 0 {
+			if n := ask(`SELECT count(*) FROM pushes WHERE open OR batches = 0 AND state = 'shown'`) +
+				ask(`SELECT count(*) FROM outbox WHERE planned_at IS NULL`); n > 0 {
 				return fmt.Errorf("%d pushes are open", n)
 			}
 			return nil

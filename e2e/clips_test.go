@@ -11,7 +11,8 @@ import (
 	"goalcast"
 )
 
-// TestClipsReachViewers: a clip that WSC posts is tied to its goal and goes out to who follows the match; only who knows the key may post one.
+// TestClipsReachViewers: a clip that WSC posts is tied to its goal and goes out to who follows the
+// match; only who knows the key may post one.
 func TestClipsReachViewers(t *testing.T) {
 	t.Parallel()
 	const secret = "wsc-secret-of-the-tests"
@@ -31,7 +32,8 @@ func TestClipsReachViewers(t *testing.T) {
 		"metadata":{"game":{"provider":"Opta","providerId":"%d"},"team":{"provider":"Opta","providerId":"%d"}},
 		"labels":[{"title":"Goal","identifier":"goal"}],"extraInfo":{"eventMinute":"%d"},"geoTargeting":{"includedGeos":["BE"]}}}`, m.id, goal.Team, goal.Minute)
 	post := func(key string) int {
-		status, _ := ask(t, http.MethodPost, p.public+"/feeds/wsc", http.Header{"X-Api-Key": {key}, "Content-Type": {"application/json"}}, body)
+		status, _ := ask(t, http.MethodPost, p.public+"/feeds/wsc", http.Header{"X-Api-Key": {key},
+			"Content-Type": {"application/json"}}, body)
 		return status
 	}
 	if status := post("wrong"); status != http.StatusUnauthorized {
@@ -45,7 +47,8 @@ func TestClipsReachViewers(t *testing.T) {
 			if e.Kind != goalcast.KindClip {
 				continue
 			}
-			if e.Clip.Of != goal.ID || e.Clip.URL != "https://cdn.example.org/wide.mp4" || !slices.Equal(e.Clip.Include, []string{"BE"}) {
+			if e.Clip.Of != goal.ID || e.Clip.URL != "https://cdn.example.org/wide.mp4" ||
+				!slices.Equal(e.Clip.Include, []string{"BE"}) {
 				t.Fatalf("clip %+v of %s, want one of %s", e.Clip, e.Clip.Of, goal.ID)
 			}
 			return nil

@@ -26,7 +26,8 @@ const (
 	thumbnails     = "https://images.example.org/" + brightcovetest.Account + "/" // Brightcove's, not WSC's
 )
 
-// clipWorld is goalcast with a Brightcove beside it, a real match before its first goal, and a viewer of that match.
+// clipWorld is goalcast with a Brightcove beside it, a real match before its first goal, and a
+// viewer of that match.
 type clipWorld struct {
 	t      *testing.T
 	vendor *brightcovetest.Server
@@ -48,7 +49,9 @@ type front struct {
 
 func newFront(t *testing.T) *front {
 	f := &front{}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(f.to.Load()) }, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(f.to.Load())
+	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 		w.WriteHeader(http.StatusBadGateway) // the process was killed
 	}}
 	f.Server = httptest.NewServer(proxy)
@@ -61,7 +64,8 @@ func (f *front) leadTo(p *process) {
 	f.to.Store(&url.URL{Scheme: "http", Host: strings.TrimPrefix(p.public, "http://")})
 }
 
-// newClipWorld starts goalcast, embedded or on PostgreSQL and Redis, with callbacks or without, and with settings as environment variables besides.
+// newClipWorld starts goalcast, embedded or on PostgreSQL and Redis, with callbacks or without, and
+// with settings as environment variables besides.
 func newClipWorld(t *testing.T, clustered, callbacks bool, settings ...string) *clipWorld {
 	t.Helper()
 	m := sampleMatches(t)[1]
@@ -69,12 +73,15 @@ func newClipWorld(t *testing.T, clustered, callbacks bool, settings ...string) *
 	w.before, w.after, w.goal = firstGoal(t, m)
 	w.vendor = brightcovetest.Start(t)
 	more := slices.Concat([]string{
-		"GOALCAST_FEED_SECRETS=wsc=" + clipSecret, "GOALCAST_BRIGHTCOVE_ACCOUNT=" + brightcovetest.Account, "GOALCAST_BRIGHTCOVE_CLIENT_ID=" + brightcovetest.ClientID,
-		"GOALCAST_BRIGHTCOVE_CLIENT_SECRET=" + brightcovetest.ClientSecret, "GOALCAST_BRIGHTCOVE_OAUTH_URL=" + w.vendor.URL,
+		"GOALCAST_FEED_SECRETS=wsc=" + clipSecret, "GOALCAST_BRIGHTCOVE_ACCOUNT=" + brightcovetest.Account,
+		"GOALCAST_BRIGHTCOVE_CLIENT_ID=" + brightcovetest.ClientID,
+		"GOALCAST_BRIGHTCOVE_CLIENT_SECRET=" + brightcovetest.ClientSecret, "GOALCAST_BRIGHTCOVE_OAUTH_URL=" +
+			w.vendor.URL,
 		"GOALCAST_BRIGHTCOVE_CMS_URL=" + w.vendor.URL, "GOALCAST_BRIGHTCOVE_INGEST_URL=" + w.vendor.URL,
 	}, settings)
 	if callbacks {
-		more = append(more, "GOALCAST_BRIGHTCOVE_CALLBACK_URL="+w.front.URL, "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET="+callbackSecret)
+		more = append(more, "GOALCAST_BRIGHTCOVE_CALLBACK_URL="+w.front.URL, "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET="+
+			callbackSecret)
 	}
 	if clustered {
 		w.system = startClustered(t, more...)
@@ -94,7 +101,8 @@ func (w *clipWorld) restartIngest() {
 	w.front.leadTo(w.ingest)
 }
 
-// firstGoal is the match's F7 right before and right after its first goal, and the goal as goalcast knows it by that document.
+// firstGoal is the match's F7 right before and right after its first goal, and the goal as goalcast
+// knows it by that document.
 func firstGoal(t *testing.T, m sampleMatch) (before, after delivery, goal goalcast.Event) {
 	t.Helper()
 	parsed := optatest.ParseF24(m.f24)
@@ -145,7 +153,8 @@ func (w *clipWorld) wsc(document wsctest.Object) {
 	w.ingest.applied(kept.Document)
 }
 
-// job waits until Brightcove was given version n of a clip as the n-th job of its video, and returns the job.
+// job waits until Brightcove was given version n of a clip as the n-th job of its
+// video, and returns the job.
 func (w *clipWorld) job(id string, n int) (job brightcovetest.Job) {
 	w.t.Helper()
 	waitFor(w.t, 60*time.Second, fmt.Sprintf("job %d of %s", n, id), func() error {
@@ -183,13 +192,15 @@ func (w *clipWorld) told(id string) (clips []goalcast.Event) {
 
 func (w *clipWorld) clipID(id string) string { return fmt.Sprintf("wsc:%s:%d", id, w.match) }
 
-// sees waits until the newest revision that the viewer was told of a clip is as it should be, REST shows the same, and returns it.
+// sees waits until the newest revision that the viewer was told of a clip is as it should be, REST
+// shows the same, and returns it.
 func (w *clipWorld) sees(what, id string, right func(goalcast.Event) bool) (last goalcast.Event) {
 	w.t.Helper()
 	waitFor(w.t, 60*time.Second, what, func() error {
 		all := w.told(id)
 		if len(all) == 0 {
-			return fmt.Errorf("the viewer was told nothing of it; videos %+v, jobs %+v", w.vendor.Videos(), w.vendor.Jobs())
+			return fmt.Errorf("the viewer was told nothing of it; videos %+v, jobs %+v", w.vendor.Videos(),
+				w.vendor.Jobs())
 		}
 		if last = all[len(all)-1]; last.Clip == nil || !right(last) {
 			return fmt.Errorf("the viewer has %s of %+v", last.Key(), last.Clip)
@@ -199,7 +210,8 @@ func (w *clipWorld) sees(what, id string, right func(goalcast.Event) bool) (last
 			return err
 		}
 		if shown, _ := s.Event(last.ID); !shown.SameContent(last) || shown.Revision != last.Revision {
-			return fmt.Errorf("REST has %s of %+v, the viewer %s of %+v", shown.Key(), shown.Clip, last.Key(), last.Clip)
+			return fmt.Errorf("REST has %s of %+v, the viewer %s of %+v", shown.Key(), shown.Clip, last.Key(),
+				last.Clip)
 		}
 		return nil
 	})
@@ -218,8 +230,10 @@ func (w *clipWorld) unseen(what, id string) {
 	}
 }
 
-// plays says that a clip can be played from Brightcove, as that version, with the picture that the job made.
+// plays says that a clip can be played from Brightcove, as that version, with the
+// picture that the job made.
 func plays(e goalcast.Event, job brightcovetest.Job, version int64) bool {
-	return e.Counts() && e.Clip.Video == job.Video && e.Clip.Account == brightcovetest.Account && e.Clip.URL == "" && e.Clip.Version == version &&
+	return e.Counts() && e.Clip.Video == job.Video && e.Clip.Account == brightcovetest.Account && e.Clip.URL == "" &&
+		e.Clip.Version == version &&
 		strings.HasPrefix(e.Clip.Thumbnail, thumbnails+job.ID) && strings.HasPrefix(e.Clip.Poster, thumbnails+job.ID)
 }

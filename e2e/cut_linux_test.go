@@ -9,8 +9,10 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// TestNetworkCut has Redis on another machine and loses the network between it and a hub: nothing says so, packets are just gone. Viewers are told
-// within 3 s and stay; what is published meanwhile reaches them in order when the network is back, and Redis sees two subscriptions, not one for each viewer.
+// TestNetworkCut has Redis on another machine and loses the network between it and a hub:
+// nothing says so, packets are just gone. Viewers are told within 3 s and stay; what is
+// published meanwhile reaches them in order when the network is back, and Redis sees two
+// subscriptions, not one for each viewer.
 func TestNetworkCut(t *testing.T) {
 	const viewers, topics, toHub, toSource = 20, 30, 0, 1
 	redis := testservers.NewRemoteRedis(t, 2)
@@ -53,7 +55,8 @@ func TestNetworkCut(t *testing.T) {
 	node.waitReady()
 	price(7)
 	all("a price", cut+published+", stale false, version 7")
-	if again := redis.Calls("subscribe") - subscribed; again < 2 || again > 2+2 { // one for events, one for all prices; each may be tried again
+	if again := redis.Calls("subscribe") - subscribed; again < 2 || again > 2+2 {
+		// one for events, one for all prices; each may be tried again
 		t.Errorf("%d subscriptions after the cut, want one for events and one for states", again)
 	}
 	if more := node.metric("goalcast_hub_handshakes_total") - let; more != 0 {

@@ -16,7 +16,8 @@ import (
 	"goalcast"
 )
 
-// command runs a goalcast command to its end and returns what it printed; wrong says whether it ended with an error.
+// command runs a goalcast command to its end and returns what it printed; wrong says whether
+// it ended with an error.
 func command(t *testing.T, env []string, args ...string) (out, log string, wrong bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
@@ -37,7 +38,8 @@ func jsonMatch(minute, goals int) string {
 		"events":[{"id":"kick-off","kind":"period","period":"first_half"}%s]}`, minute, strings.Join(append([]string{""}, events...), ","))
 }
 
-// An operator's evening: documents in, one of them broken, one twice; he lists them, looks at one, hears the alarm and acknowledges it, replays and rebuilds.
+// An operator's evening: documents in, one of them broken, one twice; he lists them, looks at one,
+// hears the alarm and acknowledges it, replays and rebuilds.
 func TestDocumentsReplayAndAlarms(t *testing.T) {
 	t.Parallel()
 	env := onFile(t, "GOALCAST_RETENTION=json=30d")
@@ -87,11 +89,15 @@ func TestDocumentsReplayAndAlarms(t *testing.T) {
 	if _, log, wrong := command(t, env, "replay"); !wrong || !strings.Contains(log, "which documents") {
 		t.Errorf("replay of nothing: %s", log)
 	}
-	if out, log, wrong := command(t, env, "replay", "--match=9000000001", "--dry-run", "--feed=match"); !wrong || out != "" || !strings.Contains(log, "1 documents failed") {
+	if out, log, wrong := command(t, env, "replay", "--match=9000000001", "--dry-run", "--feed=match"); !wrong ||
+		out != "" || !strings.Contains(log, "1 documents failed") {
 		t.Errorf("dry run of all that is known: %s\n%s", out, log)
 	}
-	for from, documents := range map[time.Time]string{time.Now().Add(-time.Hour): `"documents":3`, time.Now().Add(time.Hour): `"documents":0`} {
-		if _, log, _ := command(t, env, "replay", "--match=9000000001", "--feed=match", "--from="+from.Format(time.RFC3339), "--to="+from.Add(2*time.Hour).Format(time.RFC3339), "--dry-run"); !strings.Contains(log, documents) {
+	for from, documents := range map[time.Time]string{time.Now().Add(-time.Hour): `"documents":3`,
+		time.Now().Add(time.Hour): `"documents":0`} {
+		if _, log, _ := command(t, env, "replay", "--match=9000000001", "--feed=match",
+			"--from="+from.Format(time.RFC3339), "--to="+from.Add(2*time.Hour).Format(time.RFC3339),
+			"--dry-run"); !strings.Contains(log, documents) {
 			t.Errorf("replay from %s, want %s: %s", from, documents, log)
 		}
 	}
@@ -109,23 +115,28 @@ func TestDocumentsReplayAndAlarms(t *testing.T) {
 		alarm = got.Alarms[0].ID
 		return true
 	})
-	if status, text := admin(http.MethodPost, fmt.Sprintf("/admin/alarms/%d/ack", alarm)); status != http.StatusOK || !strings.Contains(text, `"acked_by":"operator"`) {
+	if status, text := admin(http.MethodPost, fmt.Sprintf("/admin/alarms/%d/ack", alarm)); status != http.StatusOK ||
+		!strings.Contains(text, `"acked_by":"operator"`) {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, text := admin(http.MethodGet, "/admin/queues"); status != http.StatusOK || !regexp.MustCompile(`"name":"watch","began":"[^"]+","ended":"[^"]+","succeeded":"[^"]+","runs":[1-9]`).MatchString(text) {
+	if status, text := admin(http.MethodGet, "/admin/queues"); status != http.StatusOK ||
+		!regexp.MustCompile(`"name":"watch","began":"[^"]+","ended":"[^"]+","succeeded":"[^"]+","runs":[1-9]`).MatchString(text) {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, text := admin(http.MethodGet, "/admin/queues/ingest.urgent/dead"); status != http.StatusOK || text != `{"tasks":[]}` {
+	if status, text := admin(http.MethodGet, "/admin/queues/ingest.urgent/dead"); status != http.StatusOK ||
+		text != `{"tasks":[]}` {
 		t.Errorf("%d %s", status, text)
 	}
 	rebuiltGoal(t, p, env, eventually)
 }
 
-// rebuiltGoal loses a goal behind goalcast's back; a rebuild brings it back to viewers, and no phone hears of it.
+// rebuiltGoal loses a goal behind goalcast's back; a rebuild brings it back to viewers, and
+// no phone hears of it.
 func rebuiltGoal(t *testing.T, p *process, env settings, eventually func(string, func() bool)) {
 	t.Helper()
 	db := openStore(t, env)
-	err := db.UpdateMatch(t.Context(), 9000000001, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	err := db.UpdateMatch(t.Context(), 9000000001, func(rec goalcast.MatchRecord) (goalcast.MatchRecord,
+		[]goalcast.Event, error) {
 		e, ok := rec.Snapshot.Event("json:goal-2")
 		if !ok {
 			t.Fatal("no second goal")
@@ -147,10 +158,12 @@ func rebuiltGoal(t *testing.T, p *process, env settings, eventually func(string,
 		t.Fatal(err)
 	}
 	out, log, _ := command(t, env, "replay", "--match=9000000001", "--rebuild", "--dry-run")
-	if !strings.Contains(out, "json:goal-2#3") || strings.Count(out, "\n") != 1 || !strings.Contains(log, `"dry_run":true`) || score() != "1-0" {
+	if !strings.Contains(out, "json:goal-2#3") || strings.Count(out, "\n") != 1 ||
+		!strings.Contains(log, `"dry_run":true`) || score() != "1-0" {
 		t.Errorf("dry run:\n%s\n%s", out, log)
 	}
-	if _, log, _ := command(t, env, "replay", "--match=9000000001", "--rebuild"); !strings.Contains(log, `"revisions":1`) {
+	if _, log, _ := command(t, env, "replay", "--match=9000000001", "--rebuild"); !strings.Contains(log,
+		`"revisions":1`) {
 		t.Errorf("rebuild:\n%s", log)
 	}
 	eventually("the goal is back", func() bool { return score() == "2-0" })

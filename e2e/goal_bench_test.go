@@ -20,9 +20,11 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// BenchmarkGoal measures a goal's way from the first byte of the POST to the frame on a viewer's WebSocket, with PostgreSQL that syncs to disk and Redis, both on
-// loopback, everything else idle. It reports the median, the 99th percentile, and as the floor what the same machine needs in the same run for the bare minimum: two commits (one
-// with the document's bytes) and a message over Redis.
+// BenchmarkGoal measures a goal's way from the first byte of the POST to the frame on a
+// viewer's WebSocket, with PostgreSQL that syncs to disk and Redis, both on loopback,
+// everything else idle. It reports the median, the 99th percentile, and as the floor what the
+// same machine needs in the same run for the bare minimum: two commits (one with the document's
+// bytes) and a message over Redis.
 func BenchmarkGoal(b *testing.B) {
 	for _, feed := range []struct {
 		name          string
@@ -54,7 +56,8 @@ func BenchmarkGoal(b *testing.B) {
 	}
 }
 
-// prepareGoal makes the match known as it was before the goal, joins a viewer, and returns where the arrival of the next goal will be told.
+// prepareGoal makes the match known as it was before the goal, joins a viewer, and returns where
+// the arrival of the next goal will be told.
 func prepareGoal(b *testing.B, p *process, feed string, match int, before []byte) <-chan time.Time {
 	p.take(optaNow(feed, before))
 	known, err := p.snapshot(goalcast.MatchID(match))
@@ -96,8 +99,10 @@ func goalInF9(b testing.TB) (feed struct {
 	feed.name = "F9"
 	with := func(match int, body []byte, at time.Time) []byte {
 		body = uidOfMatch.ReplaceAll(body, fmt.Appendf(nil, ` uID="f%d"`, match))
-		body = bytes.ReplaceAll(body, []byte(` EventID="`), fmt.Appendf(nil, ` EventID="%d`, match)) // unique everywhere
-		return bytes.Replace(body, made[0], fmt.Appendf(nil, `<SoccerFeed TimeStamp="%s"`, at.Format("20060102T150405-0700")), 1)
+		// unique everywhere
+		body = bytes.ReplaceAll(body, []byte(` EventID="`), fmt.Appendf(nil, ` EventID="%d`, match))
+		return bytes.Replace(body, made[0], fmt.Appendf(nil, `<SoccerFeed TimeStamp="%s"`,
+			at.Format("20060102T150405-0700")), 1)
 	}
 	feed.before = func(match int) []byte { return with(match, bytes.Replace(full, last, nil, 1), at.Add(-time.Second)) }
 	feed.after = func(match int) []byte { return with(match, full, at) }
@@ -121,8 +126,10 @@ func goalInF24(b *testing.B) (feed struct {
 	before, after := parsed.Cut(moments[last-1]), parsed.Cut(moments[last])
 	of := func(body []byte) func(match int) []byte {
 		return func(match int) []byte {
-			body := bytes.Replace(body, fmt.Appendf(nil, `<Game id="%d"`, m.ID), fmt.Appendf(nil, `<Game id="%d"`, match), 1)
-			return bytes.ReplaceAll(body, []byte(`<Event id="`), fmt.Appendf(nil, `<Event id="%d`, match)) // unique everywhere
+			body := bytes.Replace(body, fmt.Appendf(nil, `<Game id="%d"`, m.ID), fmt.Appendf(nil, `<Game id="%d"`,
+				match), 1)
+			// unique everywhere
+			return bytes.ReplaceAll(body, []byte(`<Event id="`), fmt.Appendf(nil, `<Event id="%d`, match))
 		}
 	}
 	feed.name, feed.before, feed.after = "F24", of(before), of(after)

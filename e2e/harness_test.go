@@ -1,6 +1,6 @@
-// Package e2e tests goalcast as a whole: the program itself, as processes on real servers, between the
-// fakes of providers and push services on one side and viewers on the other. All tests stand on the same
-// harness: goalcast (this file, process_test.go) and viewers (viewer_test.go).
+// Package e2e tests goalcast as a whole: the program itself, as processes on real servers, between
+// the fakes of providers and push services on one side and viewers on the other. All tests stand on
+// the same harness: goalcast (this file, process_test.go) and viewers (viewer_test.go).
 package e2e
 
 import (
@@ -50,8 +50,8 @@ func TestMain(m *testing.M) {
 // operatorToken is the token of the role operator in all tests.
 const operatorToken = "operator-token-of-the-tests"
 
-// settings are environment variables for goalcast, "GOALCAST_RING=100"; of two of one name the later
-// counts.
+// settings are environment variables for goalcast, "GOALCAST_RING=100"; of two of one
+// name the later counts.
 type settings []string
 
 // with is the same and more.
@@ -77,11 +77,12 @@ func onFile(t testing.TB, more ...string) settings {
 
 // onServers is for any number of processes on a PostgreSQL schema and a Redis of their own.
 func onServers(t testing.TB, more ...string) settings {
-	return common.with("GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+testservers.Redis(t)).with(more...)
+	return common.with("GOALCAST_DATABASE_URL="+testservers.Postgres(t),
+		"GOALCAST_REDIS_URL="+testservers.Redis(t)).with(more...)
 }
 
-// system is goalcast as a test runs it: one embedded process, or one that takes feeds in and one that
-// serves viewers.
+// system is goalcast as a test runs it: one embedded process, or one that takes feeds in and
+// one that serves viewers.
 type system struct {
 	ingest, hub *process
 	redis       *testservers.RedisServer // nil when embedded
@@ -100,7 +101,8 @@ func startEmbedded(t testing.TB, more ...string) system {
 func startClustered(t testing.TB, more ...string) system {
 	t.Helper()
 	redis := testservers.NewRedis(t)
-	s := startPair(t, common.with("GOALCAST_DATABASE_URL="+testservers.Postgres(t), "GOALCAST_REDIS_URL="+redis.URL).with(more...))
+	s := startPair(t, common.with("GOALCAST_DATABASE_URL="+testservers.Postgres(t),
+		"GOALCAST_REDIS_URL="+redis.URL).with(more...))
 	s.redis = redis
 	return s
 }

@@ -25,8 +25,10 @@ type sampleMatch struct {
 func sampleMatches(t testing.TB) (out [2]sampleMatch) {
 	t.Helper()
 	for i, m := range samples.Matches(t) {
-		out[i] = sampleMatch{id: goalcast.MatchID(m.ID), f24: m.F24, f7: m.F7, topics: []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(m.ID)),
-			goalcast.ForTeam(goalcast.TeamID(m.Home)), goalcast.ForTeam(goalcast.TeamID(m.Away)), goalcast.ForCompetition(goalcast.CompetitionID(m.Competition))}}
+		out[i] = sampleMatch{id: goalcast.MatchID(m.ID), f24: m.F24, f7: m.F7,
+			topics: []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(m.ID)),
+				goalcast.ForTeam(goalcast.TeamID(m.Home)), goalcast.ForTeam(goalcast.TeamID(m.Away)),
+				goalcast.ForCompetition(goalcast.CompetitionID(m.Competition))}}
 	}
 	return out
 }
@@ -44,13 +46,15 @@ func optaNow(feed string, body []byte) delivery {
 	return delivery{optatest.Headers(feed, body, now), body, now}
 }
 
-// deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they were then; at the end both as they are today.
+// deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they
+// were then; at the end both as they are today.
 func (m sampleMatch) deliveries() []delivery {
 	parsed := optatest.ParseF24(m.f24)
 	var out []delivery
 	for _, at := range parsed.Moments() {
 		a, b := parsed.Cut(at), optatest.CutF7(m.f7, at)
-		out = append(out, delivery{optatest.Headers("F24", a, at), a, at}, delivery{optatest.Headers("F7", b, at), b, at})
+		out = append(out, delivery{optatest.Headers("F24", a, at), a, at}, delivery{optatest.Headers("F7", b, at), b,
+			at})
 	}
 	return append(out, optaNow("F24", m.f24), optaNow("F7", m.f7))
 }
@@ -62,7 +66,8 @@ func TestMatchesAsTheyWereLive(t *testing.T) {
 		t.Run(fmt.Sprint(m.id), func(t *testing.T) {
 			t.Parallel()
 			inOrder := map[string][]goalcast.Event{}
-			for mode, start := range map[string]func(testing.TB, ...string) system{"embedded": startEmbedded, "clustered": startClustered} {
+			for mode, start := range map[string]func(testing.TB, ...string) system{"embedded": startEmbedded,
+				"clustered": startClustered} {
 				t.Run(mode, func(t *testing.T) { inOrder[mode] = playInOrder(t, start(t), m) })
 			}
 			sameEvents(t, "embedded and clustered", inOrder["embedded"], inOrder["clustered"])
@@ -73,7 +78,8 @@ func TestMatchesAsTheyWereLive(t *testing.T) {
 	}
 }
 
-// playInOrder posts one document after the other, holds the score against the count after each pair, cuts viewers off in mid-match, and returns the events.
+// playInOrder posts one document after the other, holds the score against the count after each
+// pair, cuts viewers off in mid-match, and returns the events.
 func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	full := optatest.ParseF24(m.f24)
 	viewers := map[string]*viewer{}
@@ -84,7 +90,8 @@ func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	}
 	docs := m.deliveries()
 	away := map[string][2]int{ // each viewer is away for a part of the match, by document
-		"websocket": {len(docs) / 4, len(docs) / 3}, "sse": {len(docs) / 3, len(docs) / 2}, "poll": {len(docs) / 2, len(docs) * 3 / 4},
+		"websocket": {len(docs) / 4, len(docs) / 3}, "sse": {len(docs) / 3, len(docs) / 2},
+		"poll": {len(docs) / 2, len(docs) * 3 / 4},
 	}
 	for i, d := range docs {
 		for name, v := range viewers {
@@ -122,8 +129,10 @@ func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 				t.Fatalf("%s: event %d has seq %d", name, i+1, e.Seq)
 			}
 		}
-		if len(seen) != int(final.Seq) || own.Score != final.Score || own.State != final.State || len(own.Timeline) != len(final.Timeline) {
-			t.Errorf("%s: %d events, %v %s with %d in the timeline; REST says %d, %v %s with %d", name, len(seen), own.Score, own.State, len(own.Timeline),
+		if len(seen) != int(final.Seq) || own.Score != final.Score || own.State != final.State ||
+			len(own.Timeline) != len(final.Timeline) {
+			t.Errorf("%s: %d events, %v %s with %d in the timeline; REST says %d, %v %s with %d", name, len(seen),
+				own.Score, own.State, len(own.Timeline),
 				final.Seq, final.Score, final.State, len(final.Timeline))
 		}
 		events = seen
@@ -131,7 +140,8 @@ func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	return events
 }
 
-// playInDisorder posts every document twice, neighbours swapped, and an old one at the end; it returns the events that a viewer saw.
+// playInDisorder posts every document twice, neighbours swapped, and an old one at the end; it
+// returns the events that a viewer saw.
 func playInDisorder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	v := newViewer(t, s.hub.public, overWebSocket, m.topics...)
 	v.join()
@@ -184,12 +194,15 @@ func checkFinal(t *testing.T, s goalcast.Snapshot, want optatest.Count) {
 			}
 		}
 	}
-	if s.Score != (goalcast.Score{Home: want.Home, Away: want.Away}) || got.goals != want.Home+want.Away || got.cards != want.Cards() ||
+	if s.Score != (goalcast.Score{Home: want.Home, Away: want.Away}) || got.goals != want.Home+want.Away ||
+		got.cards != want.Cards() ||
 		got.substitutions != want.Substitutions || got.left != want.Left {
 		t.Errorf("final: %v and %+v; want %+v", s.Score, got, want)
 	}
-	if s.State != goalcast.Finished || s.Period != goalcast.FullTime || len(s.Lineups) != 2 || s.Home.Name == "" || s.Kickoff.IsZero() {
-		t.Errorf("final: %s, %s, %d line-ups, %q, kick-off %s", s.State, s.Period, len(s.Lineups), s.Home.Name, s.Kickoff)
+	if s.State != goalcast.Finished || s.Period != goalcast.FullTime || len(s.Lineups) != 2 || s.Home.Name == "" ||
+		s.Kickoff.IsZero() {
+		t.Errorf("final: %s, %s, %d line-ups, %q, kick-off %s", s.State, s.Period, len(s.Lineups), s.Home.Name,
+			s.Kickoff)
 	}
 }
 
@@ -246,7 +259,8 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 		v.waitSeq(m.id, final.Seq)
 		_, own, _ := v.state(m.id)
 		if own.Score != final.Score || len(own.Timeline) != len(final.Timeline) {
-			t.Errorf("viewer has %v and %d events, want %v and %d", own.Score, len(own.Timeline), final.Score, len(final.Timeline))
+			t.Errorf("viewer has %v and %d events, want %v and %d", own.Score, len(own.Timeline), final.Score,
+				len(final.Timeline))
 		}
 		if v.hellos != 1 || v.resets == 0 {
 			t.Errorf("%d hellos, %d resets: want one connection and a reset", v.hellos, v.resets)
@@ -254,8 +268,10 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 	}
 }
 
-// TestKilledBetweenKeepingAndPublishing kills the process that takes feeds in, at each point of a document's way. The one started after it finishes the work: viewers of another
-// process see every event once; those of an embedded one, whose bus died with it, are told to start over and miss nothing.
+// TestKilledBetweenKeepingAndPublishing kills the process that takes feeds in, at each point
+// of a document's way. The one started after it finishes the work: viewers of another process
+// see every event once; those of an embedded one, whose bus died with it, are told to start
+// over and miss nothing.
 func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 	t.Parallel()
 	m := sampleMatches(t)[1]
@@ -273,7 +289,8 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			v.waitSeq(m.id, final.Seq)
 			events, _, problem := v.state(m.id)
 			if problem != nil || len(events) != int(final.Seq) || v.resets > 0 {
-				t.Error(errors.Join(problem, fmt.Errorf("%d events of %d, %d resets", len(events), final.Seq, v.resets)))
+				t.Error(errors.Join(problem, fmt.Errorf("%d events of %d, %d resets", len(events), final.Seq,
+					v.resets)))
 			}
 		})
 		t.Run("embedded/"+point, func(t *testing.T) {
@@ -285,16 +302,20 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			final := s.playAndDie(t, m, docs, point, "--listen="+strings.TrimPrefix(s.hub.public, "http://"))
 			checkFinal(t, final, optatest.CountF24(m.f24))
 			v.waitSeq(m.id, final.Seq)
-			if _, own, _ := v.state(m.id); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) || v.resets == 0 {
-				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.resets, final.Score, len(final.Timeline))
+			if _, own, _ := v.state(m.id); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) ||
+				v.resets == 0 {
+				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.resets,
+					final.Score, len(final.Timeline))
 			}
 		})
 	}
 }
 
-// playAndDie posts the documents to a process that kills itself when it passes the point for the third time, and then to those started after it, as a provider does that repeats what
-// was not acknowledged. It returns the match when all documents are worked on.
-func (s system) playAndDie(t *testing.T, m sampleMatch, docs []delivery, point string, args ...string) goalcast.Snapshot {
+// playAndDie posts the documents to a process that kills itself when it passes the point for the
+// third time, and then to those started after it, as a provider does that repeats what was not
+// acknowledged. It returns the match when all documents are worked on.
+func (s system) playAndDie(t *testing.T, m sampleMatch, docs []delivery, point string,
+	args ...string) goalcast.Snapshot {
 	env := s.env.with("GOALCAST_FEED_SWEEP_AFTER=100ms")
 	p := start(t, env.with("GOALCAST_TEST_FAULT="+point+":3"), append([]string{"serve"}, args...)...)
 	deaths := 0

@@ -48,7 +48,8 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-// start runs goalcast with the arguments and waits until it is ready. It is killed at the end of the test if it still runs.
+// start runs goalcast with the arguments and waits until it is ready. It is killed at the end of
+// the test if it still runs.
 func start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
 	p := launch(t, env, args...)
@@ -129,7 +130,8 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// stop asks the process to end and fails the test if it does not within the time or ends with an error.
+// stop asks the process to end and fails the test if it does not within the time
+// or ends with an error.
 func (p *process) stop(within time.Duration) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -199,7 +201,8 @@ func (p *process) applied(document int64) {
 	p.t.Helper()
 	waitFor(p.t, 60*time.Second, fmt.Sprintf("document %d to be applied", document), func() error {
 		var d struct{ State, Error string }
-		if err := p.operator(fmt.Sprintf("/admin/documents/%d", document), &d); err != nil || d.State != string(goalcast.DocumentApplied) {
+		if err := p.operator(fmt.Sprintf("/admin/documents/%d", document), &d); err != nil ||
+			d.State != string(goalcast.DocumentApplied) {
 			return fmt.Errorf("state %q %s: %w", d.State, d.Error, err)
 		}
 		return nil

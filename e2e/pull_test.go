@@ -11,7 +11,8 @@ import (
 	"goalcast/ingest/wsc/wsctest"
 )
 
-// pullWorld is a clipWorld with two processes that could pull. Each asks under a path of its own, "a" or "b".
+// pullWorld is a clipWorld with two processes that could pull. Each asks under a path
+// of its own, "a" or "b".
 type pullWorld struct {
 	*clipWorld
 	feed    *wsctest.Feed
@@ -21,7 +22,8 @@ type pullWorld struct {
 
 func newPullWorld(t *testing.T) *pullWorld {
 	feed := wsctest.Start(t)
-	w := &pullWorld{feed: feed, clipWorld: newClipWorld(t, true, false, "GOALCAST_WSC_SHOW_RENDITION=true", "GOALCAST_WSC_PULL_KEY="+wsctest.Key,
+	w := &pullWorld{feed: feed, clipWorld: newClipWorld(t, true, false, "GOALCAST_WSC_SHOW_RENDITION=true",
+		"GOALCAST_WSC_PULL_KEY="+wsctest.Key,
 		"GOALCAST_WSC_PULL_URL="+feed.URL+"/a", "GOALCAST_WSC_PULL_EVERY=1s", "GOALCAST_WSC_PULL_PAGE=3")}
 	second := start(t, w.env.with("GOALCAST_WSC_PULL_URL="+feed.URL+"/b"), "serve", "--roles=ingest,rest")
 	w.pullers = map[string]*process{"a": w.ingest, "b": second}
@@ -47,14 +49,17 @@ func (w *pullWorld) moments(n int) {
 func (w *pullWorld) arrive() {
 	w.t.Helper()
 	for _, id := range w.wanted {
-		w.sees("the clip "+id, id, func(e goalcast.Event) bool { return e.Counts() && e.Clip.URL == "https://cdn.example.org/v1/wide.mp4" })
+		w.sees("the clip "+id, id, func(e goalcast.Event) bool {
+			return e.Counts() && e.Clip.URL == "https://cdn.example.org/v1/wide.mp4"
+		})
 		if told := w.told(id); len(told) != 1 {
 			w.t.Errorf("told of %s: %+v", id, told)
 		}
 	}
 }
 
-// TestClipsThatNoWebhookTellsOf: they are pulled, page by page, by one of two processes; what breaks off in the middle, by an error or by a death, is made up for.
+// TestClipsThatNoWebhookTellsOf: they are pulled, page by page, by one of two processes; what
+// breaks off in the middle, by an error or by a death, is made up for.
 func TestClipsThatNoWebhookTellsOf(t *testing.T) {
 	t.Parallel()
 	w := newPullWorld(t)
@@ -85,7 +90,8 @@ func TestClipsThatNoWebhookTellsOf(t *testing.T) {
 	w.onePulls()
 }
 
-// onePulls: while one process is in the middle of a round the other does nothing, and takes over when that one dies.
+// onePulls: while one process is in the middle of a round the other does nothing, and takes
+// over when that one dies.
 func (w *pullWorld) onePulls() {
 	asked := w.feed.Hold("moments?1")
 	w.moments(9) // the new one is on the third page
@@ -96,7 +102,8 @@ func (w *pullWorld) onePulls() {
 		w.t.Fatal("nobody pulls any more")
 	}
 	before := len(w.feed.Asked())
-	for until := time.Now().Add(3 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) { // three rounds would have begun
+	for until := time.Now().Add(3 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		// three rounds would have begun
 		if asked := w.feed.Asked()[before:]; len(asked) > 0 {
 			w.t.Fatalf("while %s was at it: %+v", who, asked)
 		}

@@ -21,7 +21,8 @@ const (
 	pullPeriod   = time.Second
 )
 
-// lists is Opta's service of lists. Each process asks below a path of its own, so that it is known who asks.
+// lists is Opta's service of lists. Each process asks below a path of its own, so that
+// it is known who asks.
 type lists struct {
 	london *time.Location
 	made   time.Time   // the first list
@@ -54,7 +55,8 @@ func newLists(t *testing.T, kickoff time.Time) (*lists, *httptest.Server) {
 func (l *lists) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	by, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	q := r.URL.Query()
-	if q.Get("user") != pullUser || q.Get("psw") != pullPassword || q.Get("feed_type")+":"+q.Get("competition")+":"+q.Get("season_id") != "f1:8:2026" {
+	if q.Get("user") != pullUser || q.Get("psw") != pullPassword || q.Get("feed_type")+":"+q.Get("competition")+":"+
+		q.Get("season_id") != "f1:8:2026" {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
@@ -121,7 +123,8 @@ func (p *process) planned(kickoff time.Time, within time.Duration) {
 			return err
 		}
 		for _, m := range day.Matches {
-			if m.ID == pulledMatch && m.Kickoff.Equal(kickoff) && m.Home.Name == "Northbridge" && m.Away.Name == "Southwold" {
+			if m.ID == pulledMatch && m.Kickoff.Equal(kickoff) && m.Home.Name == "Northbridge" &&
+				m.Away.Name == "Southwold" {
 				return nil
 			}
 		}
@@ -140,14 +143,15 @@ func (v *viewer) moved(kickoff time.Time, within time.Duration) {
 	})
 }
 
-// TestFixturesArePulledByOneOfAll: two processes, and each period one of them asks Opta. A match that is moved moves for viewers; and when the one who asks is killed
-// over it, the other asks.
+// TestFixturesArePulledByOneOfAll: two processes, and each period one of them asks Opta. A match
+// that is moved moves for viewers; and when the one who asks is killed over it, the other asks.
 func TestFixturesArePulledByOneOfAll(t *testing.T) {
 	t.Parallel()
 	first := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 9).Add(15 * time.Hour)
 	opta, server := newLists(t, first)
 	env := onServers(t, "GOALCAST_LOG_LEVEL=debug",
-		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+pullPassword,
+		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+
+			pullPassword,
 		"GOALCAST_OPTA_PULL_EVERY="+pullPeriod.String(), "GOALCAST_OPTA_PULL_TIMEOUT=10m")
 	begin := time.Now()
 	all := map[string]*process{}
@@ -249,14 +253,16 @@ func (p *process) pulledAsToldOf(t *testing.T, documents int) {
 	}
 }
 
-// TestPullsThatFailRaiseAnAlarm: while lists do not come, an operator is told, and sees why, but no password. When they come again, that is over.
+// TestPullsThatFailRaiseAnAlarm: while lists do not come, an operator is told, and sees why, but no
+// password. When they come again, that is over.
 func TestPullsThatFailRaiseAnAlarm(t *testing.T) {
 	t.Parallel()
 	kickoff := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 9).Add(15 * time.Hour)
 	opta, server := newLists(t, kickoff)
 	opta.breakDown(true)
 	p := start(t, onFile(t, "GOALCAST_ALARM_JOB_STALE=1s",
-		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+pullPassword,
+		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+
+			pullPassword,
 		"GOALCAST_OPTA_PULL_EVERY="+pullPeriod.String(), "GOALCAST_OPTA_PULL_URL="+server.URL), "serve")
 	alarm := func(open bool) func() error {
 		return func() error {
@@ -288,7 +294,8 @@ func TestPullsThatFailRaiseAnAlarm(t *testing.T) {
 	opta.breakDown(false)
 	p.planned(kickoff, 60*time.Second)
 	waitFor(t, 2*time.Minute, "the alarm's end", alarm(false))
-	for where, text := range map[string]string{"log": p.log.String(), "metrics": metrics, "jobs": fmt.Sprint(work.Jobs)} {
+	for where, text := range map[string]string{"log": p.log.String(), "metrics": metrics,
+		"jobs": fmt.Sprint(work.Jobs)} {
 		if strings.Contains(text, pullPassword) || strings.Contains(text, pullUser) {
 			t.Errorf("%s: credentials are shown", where)
 		}

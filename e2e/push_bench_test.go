@@ -13,8 +13,9 @@ import (
 	"goalcast/notify/fcm/fcmtest"
 )
 
-// BenchmarkPush measures a goal's way from the first byte of the POST of a 90 kB F9 to the first request at Firebase, with PostgreSQL that syncs to disk and Redis on loopback and
-// a few followers; the goal's way to a socket in the same run is BenchmarkGoal's.
+// BenchmarkPush measures a goal's way from the first byte of the POST of a 90 kB F9 to the first
+// request at Firebase, with PostgreSQL that syncs to disk and Redis on loopback and a few
+// followers; the goal's way to a socket in the same run is BenchmarkGoal's.
 func BenchmarkPush(b *testing.B) {
 	arrivals := make(chan time.Time, 100)
 	fake := &fcmtest.Server{Project: "bench", Deliver: func(d fcmtest.Delivery) {
@@ -24,7 +25,8 @@ func BenchmarkPush(b *testing.B) {
 	}}
 	firebase := httptest.NewServer(fake)
 	b.Cleanup(firebase.Close)
-	p := start(b, common.with("GOALCAST_DATABASE_URL="+testservers.DurablePostgres(b), "GOALCAST_REDIS_URL="+testservers.Redis(b),
+	p := start(b, common.with("GOALCAST_DATABASE_URL="+testservers.DurablePostgres(b),
+		"GOALCAST_REDIS_URL="+testservers.Redis(b),
 		"GOALCAST_FCM_PROJECT=bench", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
 	const followers = 10
 	apps := make([]app, followers)
@@ -60,7 +62,8 @@ func BenchmarkPush(b *testing.B) {
 
 var goalInXML = regexp.MustCompile(`(?s)<Goal EventID=[^>]*?(/>|>.*?</Goal>)`)
 
-// aboutToScore posts the real F9 as a match of that number without its goals, waits until it is applied, and returns the one that tells of them now.
+// aboutToScore posts the real F9 as a match of that number without its goals, waits until it is
+// applied, and returns the one that tells of them now.
 func (p *process) aboutToScore(match int) delivery {
 	p.t.Helper()
 	feed := goalInF9(p.t)
@@ -70,16 +73,17 @@ func (p *process) aboutToScore(match int) delivery {
 	return optaNow("F9", after)
 }
 
-// lately moves a document of years ago to this moment: goals now, in the second half, the periods so long
-// ago that nobody is told of them. Pushes are for what is new. Every time in the document moves: one that stayed would
-// lie in the future at some hours of the day.
+// lately moves a document of years ago to this moment: goals now, in the second half, the periods
+// so long ago that nobody is told of them. Pushes are for what is new. Every time in the document
+// moves: one that stayed would lie in the future at some hours of the day.
 func lately(body []byte, since time.Duration) []byte {
 	now := time.Now().Add(since)
 	zoned := func(t time.Time) string { return t.UTC().Format("20060102T150405-0700") }
 	for _, stat := range []struct {
 		name string
 		ago  time.Duration
-	}{{"first_half_start", 109 * time.Minute}, {"first_half_stop", time.Hour}, {"second_half_start", 45 * time.Minute}} {
+	}{{"first_half_start", 109 * time.Minute}, {"first_half_stop", time.Hour},
+		{"second_half_start", 45 * time.Minute}} {
 		at := now.Add(-stat.ago).In(london).Format("20060201T150405") // day before month, as live documents have it
 		body = regexp.MustCompile(`("`+stat.name+`">)[^<]*`).ReplaceAll(body, []byte("${1}"+at))
 	}

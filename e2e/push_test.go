@@ -56,7 +56,8 @@ func TestGoalsReachPhones(t *testing.T) {
 	}
 	// One follows the match and both teams, one the home team only, one another team.
 	follows := [][]goalcast.Topic{
-		{goalcast.ForMatch(goalcast.MatchID(truth.ID)), goalcast.ForTeam(goalcast.TeamID(truth.Home.ID)), goalcast.ForTeam(goalcast.TeamID(truth.Away.ID))},
+		{goalcast.ForMatch(goalcast.MatchID(truth.ID)), goalcast.ForTeam(goalcast.TeamID(truth.Home.ID)),
+			goalcast.ForTeam(goalcast.TeamID(truth.Away.ID))},
 		{goalcast.ForTeam(goalcast.TeamID(truth.Home.ID))},
 		{goalcast.ForTeam(1)},
 	}
@@ -69,12 +70,14 @@ func TestGoalsReachPhones(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if err := day.Run(ctx, simulator.Poster(p.public+"/feeds/opta", "", nil, slog.New(slog.DiscardHandler))); err != nil {
+	if err := day.Run(ctx, simulator.Poster(p.public+"/feeds/opta", "", nil,
+		slog.New(slog.DiscardHandler))); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, 30*time.Second, "the full-time push", func() error {
 		for _, d := range fake.Deliveries() {
-			if d.Token == "a-device-token-1" && d.Data["kind"] == "period" && strings.Contains(strings.ToLower(d.Title+d.Body), "full") {
+			if d.Token == "a-device-token-1" && d.Data["kind"] == "period" &&
+				strings.Contains(strings.ToLower(d.Title+d.Body), "full") {
 				return nil
 			}
 		}
@@ -86,7 +89,8 @@ func TestGoalsReachPhones(t *testing.T) {
 	checkPhones(t, fake.Deliveries(), truth)
 }
 
-// checkPhones holds what was delivered against what happened: each goal once per phone and revision, a goal that was taken back withdrawn under the same key, nothing to who
+// checkPhones holds what was delivered against what happened: each goal once per phone
+// and revision, a goal that was taken back withdrawn under the same key, nothing to who
 // follows neither team.
 func checkPhones(t *testing.T, deliveries []fcmtest.Delivery, truth simulator.Match) {
 	t.Helper()

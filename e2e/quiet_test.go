@@ -14,7 +14,8 @@ import (
 	"goalcast/store"
 )
 
-// quietRig is a running goalcast with a phone and a viewer that follow a match of the JSON feed, and the archive behind it.
+// quietRig is a running goalcast with a phone and a viewer that follow a match of the JSON feed,
+// and the archive behind it.
 type quietRig struct {
 	t      *testing.T
 	env    settings
@@ -66,10 +67,12 @@ func (r *quietRig) post(goals int) {
 	})
 }
 
-// failed puts a document into the archive that could not be read when it came: a reader that has been mended since.
+// failed puts a document into the archive that could not be read when it came: a reader that
+// has been mended since.
 func (r *quietRig) failed(goals int) goalcast.DocumentID {
 	r.t.Helper()
-	d := goalcast.Document{Provider: "json", Feed: "MATCH", Match: quietMatch, Body: []byte(r.goals(goals)), Received: time.Now().UTC()}
+	d := goalcast.Document{Provider: "json", Feed: "MATCH", Match: quietMatch, Body: []byte(r.goals(goals)),
+		Received: time.Now().UTC()}
 	if err := r.db.KeepDocument(r.t.Context(), &d); err != nil {
 		r.t.Fatal(err)
 	}
@@ -104,7 +107,8 @@ func (r *quietRig) waitGoal(goal int) {
 	})
 }
 
-// TestReplaysAreQuiet: goals that only replaying or rebuilding brings reach viewers and no phone, however young they are; those that come live before and after reach both.
+// TestReplaysAreQuiet: goals that only replaying or rebuilding brings reach viewers and no phone,
+// however young they are; those that come live before and after reach both.
 func TestReplaysAreQuiet(t *testing.T) {
 	t.Parallel()
 	r := newQuietRig(t)
@@ -114,7 +118,8 @@ func TestReplaysAreQuiet(t *testing.T) {
 		do   func(goalcast.DocumentID)
 	}{
 		{"POST /admin/documents/{id}/replay", func(id goalcast.DocumentID) {
-			status, text := ask(t, http.MethodPost, fmt.Sprintf("%s/admin/documents/%d/replay", r.p.admin, id), bearer(operatorToken), "")
+			status, text := ask(t, http.MethodPost, fmt.Sprintf("%s/admin/documents/%d/replay", r.p.admin, id),
+				bearer(operatorToken), "")
 			if status != http.StatusOK {
 				t.Fatal(status, text)
 			}

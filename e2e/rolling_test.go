@@ -23,7 +23,8 @@ const (
 	rollingViewers = 300
 	rollingRate    = 40 // handshakes a second and node; bursts of 41
 	rollingDrain   = 2 * time.Second
-	// rollingHaste divides the waits that servers ask viewers for: a test has no ten seconds. Their spread keeps its shape.
+	// rollingHaste divides the waits that servers ask viewers for: a test has no ten seconds. Their
+	// spread keeps its shape.
 	rollingHaste = 5
 )
 
@@ -36,7 +37,8 @@ type fleet struct {
 	refused    int // 503
 }
 
-// span is when a handshake was begun and when its answer was there: somewhere between the node let it in.
+// span is when a handshake was begun and when its answer was there: somewhere
+// between the node let it in.
 type span struct{ from, to time.Time }
 
 func (f *fleet) add(base string) {
@@ -63,8 +65,8 @@ func (f *fleet) pick() string {
 	return f.ready[rand.IntN(len(f.ready))]
 }
 
-// fan is a viewer who comes back as wire.md asks for. Nothing else is played, so that events' offsets
-// must follow one another.
+// fan is a viewer who comes back as wire.md asks for. Nothing else is played, so that events'
+// offsets must follow one another.
 type fan struct {
 	*viewer
 	fleet *fleet
@@ -102,7 +104,8 @@ func (v *fan) visit(ctx context.Context, _, topics, since string, frame func(str
 
 func (v *fan) listen(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
 	begin := time.Now()
-	c, answer, err := websocket.Dial(ctx, fmt.Sprintf("ws%s/v1/live?topics=%s&since=%s", strings.TrimPrefix(base, "http"), topics, since), nil)
+	c, answer, err := websocket.Dial(ctx, fmt.Sprintf("ws%s/v1/live?topics=%s&since=%s",
+		strings.TrimPrefix(base, "http"), topics, since), nil)
 	if err != nil {
 		if answer != nil && answer.StatusCode == http.StatusServiceUnavailable {
 			seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
@@ -163,10 +166,12 @@ func (v *fan) account() (joins int, offset uint64, played int, problem error) {
 	return v.joins, v.offset, v.played, problem
 }
 
-// TestRollingDeploy replaces three hub nodes one after another while 300 viewers watch and messages are published: every viewer gets every
-// message once, in order, without a reset, and no node lets in more viewers at once than it may.
+// TestRollingDeploy replaces three hub nodes one after another while 300 viewers watch and messages
+// are published: every viewer gets every message once, in order, without a reset, and no node lets
+// in more viewers at once than it may.
 func TestRollingDeploy(t *testing.T) {
-	env := onServers(t, "GOALCAST_DRAIN_TIME="+rollingDrain.String(), "GOALCAST_HANDSHAKE_RATE="+strconv.Itoa(rollingRate))
+	env := onServers(t, "GOALCAST_DRAIN_TIME="+rollingDrain.String(), "GOALCAST_HANDSHAKE_RATE="+
+		strconv.Itoa(rollingRate))
 	source := start(t, env, "serve", "--roles=ingest,rest")
 	if err := source.tell(0); err != nil { // the stream exists
 		t.Fatal(err)
@@ -200,7 +205,9 @@ func TestRollingDeploy(t *testing.T) {
 			return nil
 		})
 	}
-	everybody("all viewers to have a snapshot", func(joins int, offset uint64, _ int) bool { return joins > 0 && offset > 0 })
+	everybody("all viewers to have a snapshot", func(joins int, offset uint64, _ int) bool {
+		return joins > 0 && offset > 0
+	})
 	stop := publishing(t, source)
 
 	begin := time.Now()
@@ -211,14 +218,16 @@ func TestRollingDeploy(t *testing.T) {
 	}
 	played := stop()
 	everybody("all viewers to have all messages", func(_ int, _ uint64, n int) bool { return n >= played })
-	t.Logf("rolled in %v; %d messages; %d handshakes were refused", time.Since(begin).Round(time.Millisecond), played, all.refused)
+	t.Logf("rolled in %v; %d messages; %d handshakes were refused", time.Since(begin).Round(time.Millisecond), played,
+		all.refused)
 	for _, v := range fans {
 		v.cut()
 	}
 	all.judge(t, fans, played)
 }
 
-// roll ends a node as a deploy does: it must be not ready while it says goodbye, spread over the drain time, and then end well.
+// roll ends a node as a deploy does: it must be not ready while it says goodbye, spread over the
+// drain time, and then end well.
 func roll(t *testing.T, all *fleet, p *process) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {

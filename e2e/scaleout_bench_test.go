@@ -13,9 +13,10 @@ import (
 	"goalcast/store"
 )
 
-// BenchmarkProcesses measures how many documents a second of many matches go from the first POST to the last commit, with one, two and three processes that take feeds in, each
-// held to one core (GOMAXPROCS=1), and PostgreSQL that syncs to disk. PostgreSQL, Redis and what posts share the machine: with c cores and n processes,
-// only n below c can show anything.
+// BenchmarkProcesses measures how many documents a second of many matches go from the first POST to
+// the last commit, with one, two and three processes that take feeds in, each held to one core
+// (GOMAXPROCS=1), and PostgreSQL that syncs to disk. PostgreSQL, Redis and what posts share the
+// machine: with c cores and n processes, only n below c can show anything.
 func BenchmarkProcesses(b *testing.B) {
 	for n := 1; n <= 3; n++ {
 		b.Run(fmt.Sprintf("%d", n), func(b *testing.B) {
@@ -52,7 +53,8 @@ func BenchmarkProcesses(b *testing.B) {
 
 // matchDay is the documents of eight made-up matches, in the order of the day.
 func matchDay(seed uint64) (docs []delivery) {
-	day := simulator.New(simulator.Config{Seed: seed, Matches: 8, Speed: 1, Start: time.Now().Add(-5 * time.Hour), Every: 5 * time.Minute})
+	day := simulator.New(simulator.Config{Seed: seed, Matches: 8, Speed: 1, Start: time.Now().Add(-5 * time.Hour),
+		Every: 5 * time.Minute})
 	for d := range day.Documents() {
 		docs = append(docs, posted(d))
 	}

@@ -26,7 +26,8 @@ type oneMatch struct {
 
 // simulatedMatch is a made-up match, with goals that are taken back.
 func simulatedMatch() oneMatch {
-	day := simulator.New(simulator.Config{Seed: 7, Matches: 1, Speed: 1, Start: time.Now().Add(-3 * time.Hour), TouchesPerMinute: 2})
+	day := simulator.New(simulator.Config{Seed: 7, Matches: 1, Speed: 1, Start: time.Now().Add(-3 * time.Hour),
+		TouchesPerMinute: 2})
 	out := oneMatch{id: goalcast.MatchID(day.Matches()[0].ID)}
 	for d := range day.Documents() {
 		out.docs = append(out.docs, posted(d))
@@ -43,8 +44,9 @@ func posted(d simulator.Document) delivery {
 	return delivery{header: header, body: d.Body}
 }
 
-// TestThreeProcessesOneMatch posts a match's documents to three processes at once, each document to two of them and neighbours swapped. They never work on two
-// at a time, and what viewers get is what a process alone makes of it.
+// TestThreeProcessesOneMatch posts a match's documents to three processes at once, each document to
+// two of them and neighbours swapped. They never work on two at a time, and what viewers get is
+// what a process alone makes of it.
 func TestThreeProcessesOneMatch(t *testing.T) {
 	t.Parallel()
 	first := sampleMatches(t)[0]
@@ -83,7 +85,8 @@ func TestThreeProcessesOneMatch(t *testing.T) {
 	}
 }
 
-// postToAll posts each document to two of the processes, from two connections each, neighbours swapped.
+// postToAll posts each document to two of the processes, from two connections
+// each, neighbours swapped.
 func postToAll(t *testing.T, processes []*process, docs []delivery) {
 	t.Helper()
 	var g errgroup.Group
@@ -114,7 +117,8 @@ func postToAll(t *testing.T, processes []*process, docs []delivery) {
 	}
 }
 
-// checkWitness looks at what the processes saw of each other: all had work, and each had the match for itself.
+// checkWitness looks at what the processes saw of each other: all had work, and each had
+// the match for itself.
 func checkWitness(t *testing.T, witness string, processes []*process) {
 	t.Helper()
 	seen, err := os.ReadFile(witness + ".seen")
@@ -127,11 +131,13 @@ func checkWitness(t *testing.T, witness string, processes []*process) {
 		}
 	}
 	if n := strings.Count(string(seen), "not alone\n"); n > 0 {
-		t.Errorf("%d times of %d two documents of the match were worked on at once", n, strings.Count(string(seen), "\n"))
+		t.Errorf("%d times of %d two documents of the match were worked on at once", n,
+			strings.Count(string(seen), "\n"))
 	}
 }
 
-// checkOneMatch looks at what is in the database and at what a viewer got: every sequence number, once and in order, and in the end the match as it is wanted.
+// checkOneMatch looks at what is in the database and at what a viewer got: every sequence number,
+// once and in order, and in the end the match as it is wanted.
 func checkOneMatch(t *testing.T, env settings, want goalcast.Snapshot, v *viewer) {
 	t.Helper()
 	db := openStore(t, env)
@@ -157,7 +163,8 @@ func checkOneMatch(t *testing.T, env settings, want goalcast.Snapshot, v *viewer
 	}
 }
 
-// plain leaves out of a snapshot what the order of documents decides: revisions, sequence numbers, times of ours and the score at a revision's time.
+// plain leaves out of a snapshot what the order of documents decides: revisions, sequence numbers,
+// times of ours and the score at a revision's time.
 func plain(s goalcast.Snapshot) goalcast.Snapshot {
 	s.Seq, s.Updated, s.FixtureRevision = 0, 0, 0
 	s.Timeline, s.Lineups = slices.Clone(s.Timeline), slices.Clone(s.Lineups)

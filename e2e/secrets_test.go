@@ -18,16 +18,19 @@ import (
 	"goalcast/internal/testservers"
 )
 
-func noMatch(secret string) string { return fmt.Sprintf(`{"nobody":%q}`, secret) } // which may be kept, and says nothing
+// which may be kept, and says nothing
+func noMatch(secret string) string { return fmt.Sprintf(`{"nobody":%q}`, secret) }
 
-// mayPost says whether a document with the secret was taken or told that it makes no sense, and not refused for who sent it.
+// mayPost says whether a document with the secret was taken or told that it makes no sense, and not
+// refused for who sent it.
 func mayPost(t *testing.T, base, secret string) bool {
 	t.Helper()
 	got, _ := ask(t, http.MethodPost, base+"/feeds/json", bearer(secret), noMatch(secret))
 	return got != http.StatusUnauthorized && got != http.StatusForbidden
 }
 
-// TestSecretsAreExchangedWithoutARestart: a file that changed is read on SIGHUP, an old and a new secret hold at once, a broken file changes nothing, and no viewer notices.
+// TestSecretsAreExchangedWithoutARestart: a file that changed is read on SIGHUP, an old and a new
+// secret hold at once, a broken file changes nothing, and no viewer notices.
 func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 	t.Parallel()
 	const first, second = "the-first-secret-0", "the-second-secret-0"
@@ -42,7 +45,8 @@ func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 		}
 	}
 	write("json="+first+"\n", "operator="+first+"\n")
-	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"), "GOALCAST_FEED_SECRETS_FILE=" + feeds, "GOALCAST_ADMIN_TOKENS_FILE=" + tokens,
+	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"),
+		"GOALCAST_FEED_SECRETS_FILE=" + feeds, "GOALCAST_ADMIN_TOKENS_FILE=" + tokens,
 		"GOALCAST_DRAIN_TIME=0s"}, "serve")
 	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(1))
 	v.join()
@@ -90,26 +94,31 @@ func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 	}
 }
 
-// TestFeedsWithoutASecretAreShut: to a proxy on this machine that says nothing of itself, to web pages and to other users; not to programs of our own user.
+// TestFeedsWithoutASecretAreShut: to a proxy on this machine that says nothing of itself, to web
+// pages and to other users; not to programs of our own user.
 func TestFeedsWithoutASecretAreShut(t *testing.T) {
 	t.Parallel()
 	const secret = "secret-of-the-other-feed"
 	folder := t.TempDir()
-	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"), "GOALCAST_FEED_SECRETS=wsc=" + secret, "GOALCAST_FEEDS_OPEN=false",
+	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"),
+		"GOALCAST_FEED_SECRETS=wsc=" + secret, "GOALCAST_FEEDS_OPEN=false",
 		"GOALCAST_DRAIN_TIME=0s"}, "serve")
 	proxy := testservers.Nginx(t, p.public)
 	for _, feed := range []string{"json", "opta"} {
-		if got, text := ask(t, http.MethodPost, proxy+"/feeds/"+feed, bearer(""), noMatch("")); got != http.StatusForbidden || !strings.Contains(text, "GOALCAST_FEED_SECRETS") {
+		if got, text := ask(t, http.MethodPost, proxy+"/feeds/"+feed, bearer(""),
+			noMatch("")); got != http.StatusForbidden || !strings.Contains(text, "GOALCAST_FEED_SECRETS") {
 			t.Errorf("%s by nginx: %d %s", feed, got, text)
 		}
 	}
 	for _, base := range []string{proxy, p.public} {
-		if got, _ := ask(t, http.MethodPost, base+"/feeds/wsc", bearer(""), noMatch("")); got != http.StatusUnauthorized {
+		if got, _ := ask(t, http.MethodPost, base+"/feeds/wsc", bearer(""),
+			noMatch("")); got != http.StatusUnauthorized {
 			t.Errorf("a feed with a secret, without it, by %s: %d", base, got)
 		}
 	}
 	post := func(as *syscall.Credential, base string, args ...string) string {
-		cmd := exec.Command("curl", append([]string{"-s", "-o", os.DevNull, "-w", "%{http_code}", "--data-binary", noMatch(""), base + "/feeds/json"}, args...)...)
+		cmd := exec.Command("curl", append([]string{"-s", "-o", os.DevNull, "-w", "%{http_code}", "--data-binary",
+			noMatch(""), base + "/feeds/json"}, args...)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 		out, err := cmd.Output()
 		if err != nil {
@@ -133,13 +142,16 @@ func TestFeedsWithoutASecretAreShut(t *testing.T) {
 	}
 }
 
-// TestSecretsOnTheCommandLine: whoever gives them there is warned, and no page of the admin address shows them.
+// TestSecretsOnTheCommandLine: whoever gives them there is warned, and no page of the
+// admin address shows them.
 func TestSecretsOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	const secret = "a-secret-that-is-shown"
-	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite::memory:", "GOALCAST_DRAIN_TIME=0s"}, "serve", "--feed-secrets=json="+secret, "--redis-url=embedded")
+	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite::memory:", "GOALCAST_DRAIN_TIME=0s"}, "serve",
+		"--feed-secrets=json="+secret, "--redis-url=embedded")
 	for _, path := range []string{"cmdline", "", "goroutine?debug=2", "heap?debug=1", "cmdline?debug=1"} {
-		if _, text := ask(t, http.MethodGet, p.admin+"/debug/pprof/"+path, bearer(""), ""); strings.Contains(text, secret) {
+		if _, text := ask(t, http.MethodGet, p.admin+"/debug/pprof/"+path, bearer(""), ""); strings.Contains(text,
+			secret) {
 			t.Errorf("/debug/pprof/%s shows a secret", path)
 		}
 	}

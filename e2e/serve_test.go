@@ -11,7 +11,8 @@ import (
 	"goalcast"
 )
 
-// TestEditorsReachViewers: a message goes to who follows its topic, once, over every transport, and only with a token.
+// TestEditorsReachViewers: a message goes to who follows its topic, once, over every transport,
+// and only with a token.
 func TestEditorsReachViewers(t *testing.T) {
 	t.Parallel()
 	const editorToken = "editor-token-of-the-tests"
@@ -31,7 +32,8 @@ func TestEditorsReachViewers(t *testing.T) {
 			t.Errorf("token %q: %d %s", token, status, text)
 		}
 	}
-	for _, body := range []string{`{"topic":"team:9","body":{"not":"ours"}}`, `{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`,
+	for _, body := range []string{`{"topic":"team:9","body":{"not":"ours"}}`,
+		`{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`,
 		`{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`, `{"topic":"match:8","body":[1,"two"]}`} {
 		if status, text := post(editorToken, body); status != http.StatusAccepted {
 			t.Fatalf("%s: %d %s", body, status, text)
@@ -55,7 +57,8 @@ func TestEditorsReachViewers(t *testing.T) {
 	}
 }
 
-// TestLeaving: on SIGTERM viewers get a goodbye with cursor and delay, and the process ends by itself.
+// TestLeaving: on SIGTERM viewers get a goodbye with cursor and delay, and the
+// process ends by itself.
 func TestLeaving(t *testing.T) {
 	t.Parallel()
 	s := startEmbedded(t)

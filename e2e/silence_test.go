@@ -51,7 +51,8 @@ func (w *witness) words() string {
 	return fmt.Sprintf("%d snapshots, %s", w.snapshots, strings.Join(w.heard, ", "))
 }
 
-// told lists the messages that came, and says how often and what was heard last of the given kinds of word.
+// told lists the messages that came, and says how often and what was heard last of
+// the given kinds of word.
 func (w *witness) told() (messages []string, resets int, stale string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,13 +69,15 @@ func (w *witness) told() (messages []string, resets int, stale string) {
 	return messages, resets, stale
 }
 
-// crowd is viewers who stay on one connection each: one that came anew would have heard a second hello.
+// crowd is viewers who stay on one connection each: one that came anew would have
+// heard a second hello.
 type crowd struct {
 	t         *testing.T
 	witnesses []*witness
 }
 
-// audience follows match 1 and the prices of so many matches, half of it over WebSockets and half over event streams.
+// audience follows match 1 and the prices of so many matches, half of it over WebSockets and
+// half over event streams.
 func audience(t *testing.T, base string, viewers, topics int) crowd {
 	t.Helper()
 	list := []goalcast.Topic{goalcast.ForMatch(1)}
@@ -118,8 +121,8 @@ func (c crowd) heard(what, want string) {
 	})
 }
 
-// TestRedisPausedOrKilled: viewers stay and are told of the silence; what is said meanwhile reaches each once when Redis is back, with its memory
-// or without.
+// TestRedisPausedOrKilled: viewers stay and are told of the silence; what is said meanwhile reaches
+// each once when Redis is back, with its memory or without.
 func TestRedisPausedOrKilled(t *testing.T) {
 	const viewers, topics = 20, 30
 	for _, tt := range []struct {
@@ -158,7 +161,8 @@ func TestRedisPausedOrKilled(t *testing.T) {
 			have := func(want ...string) {
 				t.Helper()
 				all.wait(fmt.Sprint("everybody to have ", want), func(w *witness) error {
-					if messages, resets, stale := w.told(); !slices.Equal(messages, want) || resets != tt.resets || stale != "stale false" {
+					if messages, resets, stale := w.told(); !slices.Equal(messages, want) || resets != tt.resets ||
+						stale != "stale false" {
 						return fmt.Errorf("heard %s", w.words())
 					}
 					return nil
@@ -196,7 +200,8 @@ func pricer(t *testing.T, url string) func(version int64) {
 	b := bus.New(redis, bus.Options{}, slog.New(slog.DiscardHandler), nil)
 	return func(version int64) {
 		t.Helper()
-		one := goalcast.State{Topic: goalcast.ForOdds(1), Key: "1x2/home", Version: version, Value: json.RawMessage(`{"price":2350}`)}
+		one := goalcast.State{Topic: goalcast.ForOdds(1), Key: "1x2/home", Version: version,
+			Value: json.RawMessage(`{"price":2350}`)}
 		if err := b.SetState(t.Context(), []goalcast.State{one}); err != nil {
 			t.Fatal(err)
 		}

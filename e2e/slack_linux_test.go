@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestTimerSlack: all threads of a serving process have the slack of the setting, the runtime's own too; a process that has enough is left as it is.
+// TestTimerSlack: all threads of a serving process have the slack of the setting, the runtime's own
+// too; a process that has enough is left as it is.
 func TestTimerSlack(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{"": "50000", "3ms": "3000000"} {

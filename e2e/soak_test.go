@@ -19,11 +19,14 @@ import (
 	"goalcast/loadtest/simulator"
 )
 
-// TestSoak plays simulated match days to goalcast while, at random, the process that takes feeds in is killed, Redis is wiped, and Redis and PostgreSQL fail over to
-// their replicas. The documents of the second day have no production header: those of one second are told apart by their arrival only. Viewers over every transport record
-// everything: none may miss an event, get one twice or out of order, and in the end all know what really happened.
+// TestSoak plays simulated match days to goalcast while, at random, the process that takes feeds in
+// is killed, Redis is wiped, and Redis and PostgreSQL fail over to their replicas. The documents of
+// the second day have no production header: those of one second are told apart by their arrival
+// only. Viewers over every transport record everything: none may miss an event, get one twice or
+// out of order, and in the end all know what really happened.
 //
-// It is short and fast here; `make soak` plays ten matches at 20 times their speed, for as long as it is told to, each day another one.
+// It is short and fast here; `make soak` plays ten matches at 20 times their speed, for as long as
+// it is told to, each day another one.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	soak := os.Getenv("GOALCAST_SOAK")
@@ -48,7 +51,8 @@ func soakDay(t *testing.T, seed uint64, speed float64, matches int, pause time.D
 	r := newSoakRig(t)
 	var days []*simulator.Day
 	for n := range uint64(2) {
-		days = append(days, simulator.New(simulator.Config{Seed: seed + n, Matches: matches, Speed: speed, Start: time.Now(), Stagger: time.Minute, Lead: 2 * time.Minute}))
+		days = append(days, simulator.New(simulator.Config{Seed: seed + n, Matches: matches, Speed: speed,
+			Start: time.Now(), Stagger: time.Minute, Lead: 2 * time.Minute}))
 	}
 	viewers := map[string]*viewer{}
 	for name, over := range transports {
@@ -83,17 +87,20 @@ func soakDay(t *testing.T, seed uint64, speed float64, matches int, pause time.D
 
 var productionHeader = regexp.MustCompile(`(?s)<!-- PRODUCTION HEADER.*?-->`)
 
-// withoutProduction takes from a document what tells when it was made, but for its time in whole seconds.
+// withoutProduction takes from a document what tells when it was made, but for its
+// time in whole seconds.
 func withoutProduction(d simulator.Document) simulator.Document {
 	d.Body = productionHeader.ReplaceAll(d.Body, nil)
 	d.Headers = maps.Clone(d.Headers)
-	for _, name := range []string{"X-Meta-Production-Server-TimeStamp", "X-Meta-Last-Updated", "X-Meta-Message-Digest"} {
+	for _, name := range []string{"X-Meta-Production-Server-TimeStamp", "X-Meta-Last-Updated",
+		"X-Meta-Message-Digest"} {
 		delete(d.Headers, name)
 	}
 	return d
 }
 
-// soakRig is goalcast on servers that can be stopped: one process for feeds, always at the same address, and one for viewers.
+// soakRig is goalcast on servers that can be stopped: one process for feeds, always at the same
+// address, and one for viewers.
 type soakRig struct {
 	t           *testing.T
 	redis       *testservers.RedisPair
@@ -105,7 +112,8 @@ type soakRig struct {
 
 func newSoakRig(t *testing.T) *soakRig {
 	r := &soakRig{t: t, redis: testservers.NewRedisPair(t), postgres: testservers.NewPostgresPair(t)}
-	r.env = common.with("GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL, "GOALCAST_FEED_SWEEP_AFTER=500ms")
+	r.env = common.with("GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL,
+		"GOALCAST_FEED_SWEEP_AFTER=500ms")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +172,8 @@ func (r *soakRig) checkTruth(truth simulator.Match) goalcast.Snapshot {
 	}
 	for _, g := range truth.Goals {
 		e, ok := s.Event(fmt.Sprintf("opta:%d", g.EventID))
-		if !ok || e.Counts() == g.Cancelled || int64(e.Team) != g.Team || e.Player == nil || int64(e.Player.ID) != g.Scorer {
+		if !ok || e.Counts() == g.Cancelled || int64(e.Team) != g.Team || e.Player == nil ||
+			int64(e.Player.ID) != g.Scorer {
 			r.t.Errorf("%s: goal %d is %+v, want %+v", truth, g.EventID, e, g)
 		}
 	}
@@ -176,7 +185,8 @@ func follow(t *testing.T, base string, over transport, days []*simulator.Day) *v
 	var topics []goalcast.Topic
 	for _, day := range days {
 		for _, m := range day.Matches() {
-			topics = append(topics, goalcast.ForMatch(goalcast.MatchID(m.ID)), goalcast.ForTeam(goalcast.TeamID(m.Home.ID)))
+			topics = append(topics, goalcast.ForMatch(goalcast.MatchID(m.ID)),
+				goalcast.ForTeam(goalcast.TeamID(m.Home.ID)))
 		}
 	}
 	slices.SortFunc(topics, func(a, b goalcast.Topic) int { return strings.Compare(a.String(), b.String()) })
@@ -196,7 +206,8 @@ func (v *viewer) knows(name string, final goalcast.Snapshot) {
 	})
 	_, s, problem := v.state(final.ID)
 	if problem != nil || s.Score != final.Score || len(s.Timeline) != len(final.Timeline) {
-		v.t.Errorf("%s, match %d: %v; %v with %d events, want %v with %d; %d resets", name, final.ID, problem, s.Score, len(s.Timeline),
+		v.t.Errorf("%s, match %d: %v; %v with %d events, want %v with %d; %d resets", name, final.ID, problem, s.Score,
+			len(s.Timeline),
 			final.Score, len(final.Timeline), v.count(func() int { return v.resets }))
 	}
 }

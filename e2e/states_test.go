@@ -29,8 +29,10 @@ func mill(now time.Time) []byte {
  </SoccerDocument></SoccerFeed>`, now.Format("20060102T150405-0700"), now.Add(-12*time.Minute).Format("20060102T150405-0700"), now.Add(-time.Minute).Format("20060102T150405-0700"))
 }
 
-// TestEverythingProducedReachesViewers: a document is posted, and a viewer gets each kind of topic's events and each state that goalcast.TopicKinds lists, in a
-// snapshot for who comes later and as frames for who was there. A state that is produced and stands in no row of the table fails.
+// TestEverythingProducedReachesViewers: a document is posted, and a viewer gets each kind
+// of topic's events and each state that goalcast.TopicKinds lists, in a snapshot for who
+// comes later and as frames for who was there. A state that is produced and stands in no
+// row of the table fails.
 func TestEverythingProducedReachesViewers(t *testing.T) {
 	t.Parallel()
 	redis := testservers.Redis(t)
@@ -50,7 +52,8 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 		}
 		defer r.Close()
 		b := bus.New(r, bus.Options{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		if err := b.SetState(t.Context(), []goalcast.State{{Topic: goalcast.ForOdds(9000000007), Key: "1x2/home", Version: 1, Value: json.RawMessage(`2350`)}}); err != nil {
+		if err := b.SetState(t.Context(), []goalcast.State{{Topic: goalcast.ForOdds(9000000007), Key: "1x2/home",
+			Version: 1, Value: json.RawMessage(`2350`)}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"goalcast"
 )
 
-// TestGoalsReachViewersWhileStrangersFillTheHouse: several times more connections than a process may
-// have files for, all stuck, keep no goal from viewers, no document from its feed, no newcomer out and
-// no operator waiting.
+// TestGoalsReachViewersWhileStrangersFillTheHouse: several times more connections than a process
+// may have files for, all stuck, keep no goal from viewers, no document from its feed, no newcomer
+// out and no operator waiting.
 func TestGoalsReachViewersWhileStrangersFillTheHouse(t *testing.T) {
 	t.Parallel()
 	const (
@@ -45,7 +45,8 @@ func TestGoalsReachViewersWhileStrangersFillTheHouse(t *testing.T) {
 			"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "",
 			"PUT /v1/me/follows/team:1 HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
 			"GET /v1/live?topics=match:1 HTTP/1.1\r\nA: ",
-			"POST /feeds/json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + secret + "\r\nContent-Length: 10\r\n\r\n",
+			"POST /feeds/json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + secret +
+				"\r\nContent-Length: 10\r\n\r\n",
 		}[i%5])
 		if err != nil {
 			t.Fatal(err)

@@ -19,8 +19,8 @@ import (
 	"goalcast"
 )
 
-// viewer follows topics over one transport, keeps account of what it gets, and can be cut off and come
-// back with its cursor.
+// viewer follows topics over one transport, keeps account of what it gets, and can be cut off and
+// come back with its cursor.
 type viewer struct {
 	t         testing.TB
 	transport transport
@@ -43,7 +43,8 @@ type viewer struct {
 	ended  chan struct{}
 }
 
-// transport connects, calls frame for each frame with its SSE id (empty elsewhere), and returns when the connection is over.
+// transport connects, calls frame for each frame with its SSE id (empty elsewhere), and returns
+// when the connection is over.
 type transport func(ctx context.Context, base, topics, since string, frame func(id string, text []byte)) error
 
 var transports = map[string]transport{"websocket": overWebSocket, "sse": overSSE, "poll": overPoll}
@@ -59,7 +60,8 @@ func newViewer(t testing.TB, base string, over transport, topics ...goalcast.Top
 	return v
 }
 
-// join connects and stays connected, whatever happens to the server, until cut; it returns when the hub has said hello once more.
+// join connects and stays connected, whatever happens to the server, until cut; it returns when the
+// hub has said hello once more.
 func (v *viewer) join() {
 	v.t.Helper()
 	before := v.count(func() int { return v.hellos })
@@ -151,7 +153,8 @@ func (v *viewer) frame(id string, text []byte) {
 	}
 }
 
-// eventLocked accounts for an event: once, in order, and of a match that is followed none is left out.
+// eventLocked accounts for an event: once, in order, and of a match that is
+// followed none is left out.
 func (v *viewer) eventLocked(e goalcast.Event) {
 	if v.seen[e.Key()]++; v.seen[e.Key()] > 1 {
 		v.wrongLocked(fmt.Errorf("%s came %d times", e.Key(), v.seen[e.Key()]))
@@ -182,8 +185,8 @@ func (v *viewer) state(match goalcast.MatchID) ([]goalcast.Event, goalcast.Snaps
 	return slices.Clone(v.events), v.matches[match], v.problem
 }
 
-// waitEvents waits until the events that the viewer got are as they should be, and fails the test if it
-// has seen what it must not.
+// waitEvents waits until the events that the viewer got are as they should be, and fails the test
+// if it has seen what it must not.
 func (v *viewer) waitEvents(within time.Duration, what string, right func([]goalcast.Event) error) {
 	v.t.Helper()
 	waitFor(v.t, within, what, func() error {
@@ -207,7 +210,8 @@ func (v *viewer) waitSeq(match goalcast.MatchID, seq int64) {
 }
 
 func overWebSocket(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
-	c, _, err := websocket.Dial(ctx, fmt.Sprintf("ws%s/v1/live?topics=%s&since=%s", strings.TrimPrefix(base, "http"), topics, since), nil)
+	c, _, err := websocket.Dial(ctx, fmt.Sprintf("ws%s/v1/live?topics=%s&since=%s", strings.TrimPrefix(base, "http"),
+		topics, since), nil)
 	if err != nil {
 		return err
 	}
@@ -264,7 +268,8 @@ func overSSE(ctx context.Context, base, topics, since string, frame func(string,
 func overPoll(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for ctx.Err() == nil {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/v1/live?topics=%s&since=%s&wait=5s", base, topics, since), nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+			fmt.Sprintf("%s/v1/live?topics=%s&since=%s&wait=5s", base, topics, since), nil)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// enter follows match 1 by a WebSocket that reads nothing before it is asked to, and so answers no pings.
+// enter follows match 1 by a WebSocket that reads nothing before it is asked to,
+// and so answers no pings.
 func enter(t *testing.T, p *process) *websocket.Conn {
 	t.Helper()
 	c, _, err := websocket.Dial(t.Context(), p.live("topics=match:1"), nil)
@@ -60,7 +61,8 @@ func overflow(t *testing.T, p *process) *websocket.Conn {
 	return c
 }
 
-// TestLimitsOfViewers: each limit is a setting of the program; who goes over it is told so, and counted.
+// TestLimitsOfViewers: each limit is a setting of the program; who goes over it is
+// told so, and counted.
 func TestLimitsOfViewers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -90,7 +92,8 @@ func TestLimitsOfViewers(t *testing.T) {
 				}
 				_ = answer.Body.Close()
 				counted := p.metric("goalcast_hub_refused_total", `reason="`+tt.reason+`"`)
-				if again := answer.Header.Get("Retry-After"); answer.StatusCode != tt.status || (again != "") != (tt.status == 503) || counted != 1 {
+				if again := answer.Header.Get("Retry-After"); answer.StatusCode != tt.status ||
+					(again != "") != (tt.status == 503) || counted != 1 {
 					t.Errorf("%s, Retry-After %q, %v counted", answer.Status, again, counted)
 				}
 				return
@@ -112,7 +115,8 @@ func TestLimitsOfViewers(t *testing.T) {
 	}
 }
 
-// TestDemoEndsSoon: the demo's viewers are on this machine, so that Ctrl-C says what happens and is done in a moment, whatever the drain time of a real hub.
+// TestDemoEndsSoon: the demo's viewers are on this machine, so that Ctrl-C says what happens and is
+// done in a moment, whatever the drain time of a real hub.
 func TestDemoEndsSoon(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "demo", "--database-url=sqlite::memory:", "--matches=1")
@@ -162,7 +166,8 @@ func TestStateInterval(t *testing.T) {
 	}
 }
 
-// TestEventStreamsOverHTTP2 has a proxy's view: many event streams on one connection without encryption, and curl's.
+// TestEventStreamsOverHTTP2 has a proxy's view: many event streams on one connection without
+// encryption, and curl's.
 func TestEventStreamsOverHTTP2(t *testing.T) {
 	t.Parallel()
 	const streams = 20
@@ -170,7 +175,8 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	dialed := make(chan struct{}, streams)
-	client := http.Client{Transport: &http.Transport{Protocols: &protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	client := http.Client{Transport: &http.Transport{Protocols: &protocols, DialContext: func(ctx context.Context,
+		network, addr string) (net.Conn, error) {
 		dialed <- struct{}{}
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}}}
@@ -187,7 +193,8 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = answer.Body.Close() })
-		if answer.ProtoMajor != 2 || answer.Header.Get("Content-Type") != "text/event-stream" || answer.Header.Get("X-Accel-Buffering") != "no" {
+		if answer.ProtoMajor != 2 || answer.Header.Get("Content-Type") != "text/event-stream" ||
+			answer.Header.Get("X-Accel-Buffering") != "no" {
 			t.Fatalf("%s %s %v", answer.Proto, answer.Status, answer.Header)
 		}
 		bodies = append(bodies, bufio.NewReader(answer.Body))
@@ -275,8 +282,8 @@ func TestSecondSignal(t *testing.T) {
 		}
 		return nil
 	})
-	// The first may still be on its way through the process: then the second does not count, and who is
-	// at the keyboard asks again.
+	// The first may still be on its way through the process: then the second does not count, and
+	// who is at the keyboard asks again.
 	waitFor(t, time.Minute, "the process to end at once", func() error {
 		_ = signal()
 		select {

@@ -72,7 +72,8 @@ func (c *crowd) add(tb testing.TB, n *node, topics string, sse bool) {
 		tb.Fatal(err)
 	}
 	defer conn.Close()
-	upgrade := "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	upgrade := "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
+		"dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	if sse {
 		upgrade = "Accept: text/event-stream\r\n"
 	}
@@ -198,8 +199,10 @@ func TestIdleMemory(t *testing.T) {
 		took := time.Since(begin)
 		after := rss()
 		runtime.GC()
-		t.Logf("sse %v: %.2f kB RSS per viewer, %.2f kB after a collection; %d goroutines; %.0f joins/s, one after another", sse,
-			float64(after-before)/float64(count)/1024, float64(rss()-before)/float64(count)/1024, runtime.NumGoroutine(), float64(count)/took.Seconds())
+		t.Logf("sse %v: %.2f kB RSS per viewer, %.2f kB after a collection; %d goroutines; %.0f joins/s, one after "+
+			"another", sse,
+			float64(after-before)/float64(count)/1024, float64(rss()-before)/float64(count)/1024,
+			runtime.NumGoroutine(), float64(count)/took.Seconds())
 		n.stop()
 		for _, fd := range c.fds {
 			unix.Close(fd)

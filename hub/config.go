@@ -13,8 +13,10 @@ import (
 // Config holds the hub's limits. The zero value is the default of every field; where 0 means "no
 // limit" it says so.
 type Config struct {
-	Shards   int  // goroutines that own connections; default GOMAXPROCS
-	Portable bool // give each connection a goroutine instead of taking its descriptor: what is done anyway for TLS, HTTP/2 and other systems
+	Shards int // goroutines that own connections; default GOMAXPROCS
+	// give each connection a goroutine instead of taking its descriptor: what is done anyway for
+	// TLS, HTTP/2 and other systems
+	Portable bool
 
 	// Origins are the patterns (path.Match) of web pages that may connect: "example.com",
 	// "*.example.com", "https://example.com", an app's "capacitor://localhost", and "null" for
@@ -29,32 +31,45 @@ type Config struct {
 
 	Ring      int // events kept for those who come back; default 20,000
 	RingBytes int // and bytes; default 64 MB
-	MaxReplay int // events that one of them is sent at most; default 5,000; who missed more gets a reset and snapshots, which are shorter
+	// events that one of them is sent at most; default 5,000; who missed more gets a reset and
+	// snapshots, which are shorter
+	MaxReplay int
 
-	MaxPending    int           // bytes of events that may wait for one connection that takes nothing; default 256 kB; over it: close 4008
-	MaxTopics     int           // topics per connection; default 100
-	MessageRate   float64       // frames per second from one client; default 20; over it: close 1008
-	MessageBurst  int           // at once; default two seconds' worth, at most 600
-	MaxMessage    int           // bytes of one message from a client; default 40 for each of MaxTopics, and at most 1 MB; over it: close 1009
-	MaxConns      int           // connections of this process; 0: no limit; over it: 503
-	MaxConnsPerIP int           // connections per address; 0: no limit (mobile carriers put thousands behind one); over it: 503
-	HandshakeRate float64       // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
-	HandshakeMax  int           // of these, at once; default one second's worth
-	JoinTimeout   time.Duration // how long a viewer waits for a match to be read from the database; default 5 s; over it: 503
-	MaxWait       time.Duration // longest long poll; default 55 s, below the 60 s at which many proxies give up
+	// bytes of events that may wait for one connection that takes nothing; default 256
+	// kB; over it: close 4008
+	MaxPending   int
+	MaxTopics    int     // topics per connection; default 100
+	MessageRate  float64 // frames per second from one client; default 20; over it: close 1008
+	MessageBurst int     // at once; default two seconds' worth, at most 600
+	// bytes of one message from a client; default 40 for each of MaxTopics, and at most 1
+	// MB; over it: close 1009
+	MaxMessage int
+	MaxConns   int // connections of this process; 0: no limit; over it: 503
+	// connections per address; 0: no limit (mobile carriers put thousands behind one); over it: 503
+	MaxConnsPerIP int
+	HandshakeRate float64 // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
+	HandshakeMax  int     // of these, at once; default one second's worth
+	// how long a viewer waits for a match to be read from the database; default 5 s; over it: 503
+	JoinTimeout time.Duration
+	MaxWait     time.Duration // longest long poll; default 55 s, below the 60 s at which many proxies give up
 
 	PingInterval  time.Duration // something is sent to each connection at least this often; default 25 s
 	MaxUnanswered int           // WebSocket pings without any answer before a peer is taken for dead; default 3
 	WriteTimeout  time.Duration // how long a socket may take nothing; default 10 s; over it: cut
-	SendBuffer    int           // SO_SNDBUF in bytes, which bounds the kernel's memory for a slow viewer; 0: the kernel decides
+	// SO_SNDBUF in bytes, which bounds the kernel's memory for a slow viewer; 0: the kernel decides
+	SendBuffer int
 
-	NoDeflate  bool // decline permessage-deflate; it is accepted otherwise, since it costs little CPU and no memory per connection
-	DeflateMin int  // bytes of a frame from which on it is compressed; default 128: of less, little can be saved
+	// decline permessage-deflate; it is accepted otherwise, since it costs little CPU and no
+	// memory per connection
+	NoDeflate  bool
+	DeflateMin int // bytes of a frame from which on it is compressed; default 128: of less, little can be saved
 
 	StateInterval time.Duration // a topic's new states are sent at most this often; default 100 ms
-	StateShare    float64       // part of a shard's time that goes into states at most, 0 to 1; default 0.33; flushes are further apart if they would take more
-	MaxStates     int           // keys of one topic; default 2,000; more are dropped
-	FollowLinger  time.Duration // how long the states of a topic without viewers are still listened to; default 5 s
+	// part of a shard's time that goes into states at most, 0 to 1; default 0.33; flushes are
+	// further apart if they would take more
+	StateShare   float64
+	MaxStates    int           // keys of one topic; default 2,000; more are dropped
+	FollowLinger time.Duration // how long the states of a topic without viewers are still listened to; default 5 s
 
 	DrainTime   time.Duration // over which Drain spreads its goodbyes if its context has no deadline; default 15 s
 	RetrySpread time.Duration // how far the retry delays of goodbyes are spread; default 10 s

@@ -125,7 +125,8 @@ func TestConflateHoldsNoEvent(t *testing.T) {
 // its own.
 func TestConflateIsChecked(t *testing.T) {
 	n := start(t, newWorld(), hub.Config{}, false)
-	for text, want := range map[string]int{"-1": 400, "60001": 400, "1s": 400, "99999999999999999999": 400, "0": 200, "60000": 200, "": 200} {
+	for text, want := range map[string]int{"-1": 400, "60001": 400, "1s": 400, "99999999999999999999": 400, "0": 200,
+		"60000": 200, "": 200} {
 		res, err := http.Get(n.web.URL + "/v1/live?topics=match:1&wait=1ms&conflate_ms=" + text)
 		if err != nil {
 			t.Fatal(err)

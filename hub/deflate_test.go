@@ -41,8 +41,9 @@ func dialCompressed(t testing.TB, n *node, q url.Values, mode websocket.Compress
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	c, res, err := websocket.Dial(ctx, n.web.URL+"/v1/live?"+q.Encode(), &websocket.DialOptions{HTTPClient: n.web.Client(),
-		CompressionMode: mode, CompressionThreshold: 1})
+	c, res, err := websocket.Dial(ctx, n.web.URL+"/v1/live?"+q.Encode(),
+		&websocket.DialOptions{HTTPClient: n.web.Client(),
+			CompressionMode: mode, CompressionThreshold: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +72,13 @@ func TestDeflateOffers(t *testing.T) {
 		{"no context", "permessage-deflate; client_no_context_takeover; server_no_context_takeover", alone},
 		{"no context of the server's", "permessage-deflate; server_no_context_takeover", alone},
 		{"no context of the client's", "permessage-deflate; client_no_context_takeover", deflated},
-		{"no context, whole window", "permessage-deflate; server_no_context_takeover; server_max_window_bits=15", alone + "; server_max_window_bits=15"},
+		{"no context, whole window", "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
+			alone + "; server_max_window_bits=15"},
 		{"whole window", "permessage-deflate; server_max_window_bits=15", deflated + "; server_max_window_bits=15"},
 		{"quoted", `permessage-deflate; server_max_window_bits="15"`, deflated + "; server_max_window_bits=15"},
 		{"small window", "permessage-deflate; server_max_window_bits=10", ""},
-		{"small window, or any", "permessage-deflate; server_max_window_bits=10, permessage-deflate; client_max_window_bits=12", deflated},
+		{"small window, or any", "permessage-deflate; server_max_window_bits=10, permessage-deflate; " +
+			"client_max_window_bits=12", deflated},
 		{"client's window", "permessage-deflate; client_max_window_bits=9", deflated},
 		{"behind another extension", "x-sparkle; colour=red, permessage-deflate", deflated},
 		{"old name", "x-webkit-deflate-frame", ""},
@@ -89,7 +92,8 @@ func TestDeflateOffers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for node, want := range map[*node]string{n: tt.want, off: ""} {
 				res := handshake(t, node.web, tt.offer)
-				if got := strings.Join(res.Header.Values("Sec-WebSocket-Extensions"), "|"); res.StatusCode != http.StatusSwitchingProtocols || got != want {
+				if got := strings.Join(res.Header.Values("Sec-WebSocket-Extensions"),
+					"|"); res.StatusCode != http.StatusSwitchingProtocols || got != want {
 					t.Errorf("%s: %q, want %q", res.Status, got, want)
 				}
 			}
@@ -101,8 +105,9 @@ func TestDeflateOffers(t *testing.T) {
 func handshake(t *testing.T, web *httptest.Server, offer string) *http.Response {
 	t.Helper()
 	req, _ := http.NewRequest(http.MethodGet, web.URL+"/v1/live", nil)
-	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Extensions": offer} {
+	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key":     "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Extensions": offer} {
 		if value != "" {
 			req.Header.Set(name, value)
 		}
@@ -126,8 +131,10 @@ type deflating struct {
 
 func dialDeflating(t *testing.T, n *node, topics string) deflating {
 	t.Helper()
-	d := ws.Dialer{Timeout: limit, Extensions: []httphead.Option{wsflate.Parameters{ServerNoContextTakeover: true}.Option()}}
-	c, in, shaken, err := d.Dial(context.Background(), strings.Replace(n.web.URL, "http", "ws", 1)+"/v1/live?topics="+topics)
+	noContext := wsflate.Parameters{ServerNoContextTakeover: true}.Option()
+	d := ws.Dialer{Timeout: limit, Extensions: []httphead.Option{noContext}}
+	c, in, shaken, err := d.Dial(context.Background(), strings.Replace(n.web.URL, "http", "ws", 1)+"/v1/live?topics="+
+		topics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +192,8 @@ func TestDeflateFrames(t *testing.T) {
 			for size := 1; size <= 70_000; size = size*3 + 1 {
 				w.play(message(1, size, size))
 				raw, text := a.next(t)
-				if other, _ := b.next(t); !bytes.Equal(other.Payload, raw.Payload) || other.Header.Rsv != raw.Header.Rsv {
+				if other, _ := b.next(t); !bytes.Equal(other.Payload, raw.Payload) ||
+					other.Header.Rsv != raw.Header.Rsv {
 					t.Error("two viewers got different bytes")
 				}
 				r, _ := decode(t, text.Payload, nil)
@@ -208,7 +216,8 @@ func TestDeflateFrames(t *testing.T) {
 			w.state(1, strings.Repeat("key", 40), 5) // short, plain, in a burst
 			w.state(1, "b", 6)
 			for range 2 {
-				if raw, text := a.next(t); raw.Header.Rsv != 0 || !bytes.Contains(text.Payload, []byte(`"type":"state"`)) {
+				if raw, text := a.next(t); raw.Header.Rsv != 0 ||
+					!bytes.Contains(text.Payload, []byte(`"type":"state"`)) {
 					t.Errorf("state: %.200s", text.Payload)
 				}
 			}
@@ -225,7 +234,8 @@ func TestDeflateFrames(t *testing.T) {
 // TestDeflateStates has bursts of compressed states overtaken and cut in pieces by small buffers.
 func TestDeflateStates(t *testing.T) {
 	w := newWorld()
-	n := start(t, w, hub.Config{SendBuffer: 4 << 10, StateInterval: time.Millisecond, DeflateMin: 1, MaxPending: 64 << 20}, false)
+	n := start(t, w, hub.Config{SendBuffer: 4 << 10, StateInterval: time.Millisecond, DeflateMin: 1,
+		MaxPending: 64 << 20}, false)
 	w.fixture(1)
 	v := dialContext(t, n, query("match:1,odds:1", goalcast.Cursor{}))
 	until(t, v, goalcast.FrameSnapshot)
@@ -295,7 +305,8 @@ func TestDeflateFromClient(t *testing.T) {
 		{"not UTF-8", compile(pack("\xc3\x28")), 1007},
 		{"second bit", compile(rsv2), 1002},
 		{"compressed ping", part(ws.OpPing, true, true, nil), 1002},
-		{"compressed continuation", append(part(ws.OpText, false, true, whole.Payload[:5]), part(ws.OpContinuation, true, true, whole.Payload[5:])...), 1002},
+		{"compressed continuation", append(part(ws.OpText, false, true, whole.Payload[:5]),
+			part(ws.OpContinuation, true, true, whole.Payload[5:])...), 1002},
 		{"compressed binary", part(ws.OpBinary, true, true, whole.Payload), 1003},
 	} {
 		for _, e := range engines[:2] {
@@ -308,7 +319,8 @@ func TestDeflateFromClient(t *testing.T) {
 					t.Fatal(err)
 				}
 				if tt.want == 0 {
-					if r, _ := decode(t, second(d.next(t)), nil); r.Type != goalcast.FramePong || r.ID != "abcabcabcabcabc" {
+					if r, _ := decode(t, second(d.next(t)), nil); r.Type != goalcast.FramePong ||
+						r.ID != "abcabcabcabcabc" {
 						t.Errorf("got %s", r.raw)
 					}
 					return
@@ -387,14 +399,18 @@ func TestClientsDoOtherwiseThanAgreed(t *testing.T) {
 		"marks what is not compressed": func(i int) []byte { return whole(ask(i)) },
 		"sends pieces of a byte":       func(i int) []byte { return pieces(1, true, bare(forgets(ask(i)))) },
 		"sends pieces, not compressed": func(i int) []byte { return pieces(3, false, ask(i)) },
-		"a mask of zeros":              func(i int) []byte { return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewTextFrame(ask(i)), [4]byte{})) },
+		"a mask of zeros": func(i int) []byte {
+			return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewTextFrame(ask(i)), [4]byte{}))
+		},
 		"pongs that nobody asked for": func(i int) []byte {
 			return append(frame(ws.OpPong, true, false, []byte("?")), frame(ws.OpText, true, false, ask(i))...)
 		},
 		"now compressed, now not": func(i int) []byte {
 			return frame(ws.OpText, true, i%2 == 0, [][]byte{bare(forgets(ask(i))), ask(i)}[i%2])
 		},
-		"an empty message without bits": func(i int) []byte { return append(whole(nil), whole(bare(forgets(ask(i))))...) },
+		"an empty message without bits": func(i int) []byte {
+			return append(whole(nil), whole(bare(forgets(ask(i))))...)
+		},
 	} {
 		var sent [][]byte
 		for i := range messages {

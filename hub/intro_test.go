@@ -11,12 +11,14 @@ import (
 // fixtureAt plays a fixture of made-up teams, home 70 and away 71, in competition 5.
 func (w *world) fixtureAt(id goalcast.MatchID, kickoff time.Time) {
 	w.play(goalcast.Event{ID: "fixture", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture, Match: id,
-		Fixture: &goalcast.Fixture{Kickoff: kickoff.UTC(), Competition: goalcast.Competition{ID: 5, Name: "Coastal League"},
+		Fixture: &goalcast.Fixture{Kickoff: kickoff.UTC(), Competition: goalcast.Competition{ID: 5,
+			Name: "Coastal League"},
 			Home: goalcast.Team{ID: 70, Name: "Harbour Rovers"}, Away: goalcast.Team{ID: 71, Name: "Mill Athletic"}}})
 }
 
 func (w *world) kickOff(id goalcast.MatchID) goalcast.Cursor {
-	return w.play(goalcast.Event{ID: "kick-off", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Match: id, Period: goalcast.FirstHalf,
+	return w.play(goalcast.Event{ID: "kick-off", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod,
+		Match: id, Period: goalcast.FirstHalf,
 		Times: goalcast.Times{Published: time.Now().UnixMilli()}})
 }
 
@@ -145,7 +147,8 @@ func TestHoleIsMendedForViewers(t *testing.T) {
 	until(t, whole, goalcast.FrameSnapshot)
 	until(t, team, goalcast.FrameSnapshot)
 	w.mu.Lock() // committed, and never heard
-	w.snaps[7] = goalcast.Apply(w.snaps[7], goalcast.Event{ID: "missed", Revision: 1, Seq: 2, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7,
+	w.snaps[7] = goalcast.Apply(w.snaps[7], goalcast.Event{ID: "missed", Revision: 1, Seq: 2,
+		Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7,
 		Team: 70, Period: goalcast.FirstHalf, Minute: 2, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}})
 	w.mu.Unlock()
 	w.goal(7, 3)

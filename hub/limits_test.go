@@ -22,8 +22,10 @@ import (
 
 // message is an editor's word of some size; it belongs to a match's topic.
 func message(match goalcast.MatchID, n, size int) goalcast.Event {
-	return goalcast.Event{ID: fmt.Sprint("message:", n), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Match: match,
-		Topics: []goalcast.Topic{goalcast.ForMatch(match)}, Message: json.RawMessage(`"` + strings.Repeat("x", size) + `"`)}
+	return goalcast.Event{ID: fmt.Sprint("message:", n), Revision: 1, Status: goalcast.Confirmed,
+		Kind: goalcast.KindMessage, Match: match,
+		Topics: []goalcast.Topic{goalcast.ForMatch(match)}, Message: json.RawMessage(`"` + strings.Repeat("x", size) +
+			`"`)}
 }
 
 // TestSlowViewer has viewers who never read: they are cut, with the code or goodbye that says why,
@@ -70,7 +72,8 @@ func TestSlowViewer(t *testing.T) {
 						break
 					}
 					if err != nil {
-						if text := err.Error(); kind == "sse" || !strings.Contains(text, "4008") || !strings.Contains(text, "too slow") {
+						if text := err.Error(); kind == "sse" || !strings.Contains(text, "4008") ||
+							!strings.Contains(text, "too slow") {
 							t.Errorf("end: %v", err)
 						}
 						break
@@ -88,7 +91,8 @@ func TestSlowViewer(t *testing.T) {
 				}
 				cfgd := dialCoder(t, n, query("match:1", last))
 				only(t, cfgd, goalcast.FrameHello)
-				if r, err := cfgd.next(t); err != nil || r.Type == goalcast.FrameEvent && r.Event.ID != fmt.Sprint("message:", count+1) {
+				if r, err := cfgd.next(t); err != nil || r.Type == goalcast.FrameEvent &&
+					r.Event.ID != fmt.Sprint("message:", count+1) {
 					t.Errorf("resumed with %.200s %v", r.raw, err)
 				}
 				wait(t, "the slow one is gone", func() bool { return n.metric(t, "goalcast_hub_connections", "") == 2 })
@@ -147,7 +151,8 @@ func TestStalledViewer(t *testing.T) {
 				w.play(message(1, i, 4000))
 			}
 			wait(t, "cut", func() bool {
-				return n.metric(t, "goalcast_hub_closed_total", "stalled")+n.metric(t, "goalcast_hub_closed_total", "gone") == 1 &&
+				return n.metric(t, "goalcast_hub_closed_total", "stalled")+n.metric(t, "goalcast_hub_closed_total",
+					"gone") == 1 &&
 					n.metric(t, "goalcast_hub_connections", "") == 0
 			})
 		})
@@ -165,7 +170,8 @@ func TestStatesConflate(t *testing.T) {
 				w := newWorld()
 				cfg := e.cfg
 				cfg.SendBuffer, cfg.StateInterval, cfg.MaxPending = 8<<10, time.Millisecond, 64<<10
-				cfg.WriteTimeout = time.Minute // it sleeps as long as it takes to set all prices, which a busy machine does slowly
+				// it sleeps as long as it takes to set all prices, which a busy machine does slowly
+				cfg.WriteTimeout = time.Minute
 				n := start(t, w, cfg, false)
 				w.fixture(1)
 				v := kinds[kind](t, n, query("odds:1,match:1", goalcast.Cursor{}))
@@ -232,15 +238,21 @@ func TestRefusals(t *testing.T) {
 	}{
 		{name: "no topics", status: 400, reason: "topics"},
 		{name: "bad topic", query: "topics=match:1,foo:2", status: 400, reason: "topics"},
-		{name: "too many topics", query: "topics=match:1,match:2,match:3", cfg: hub.Config{MaxTopics: 2}, status: 400, reason: "topics"},
+		{name: "too many topics", query: "topics=match:1,match:2,match:3", cfg: hub.Config{MaxTopics: 2}, status: 400,
+			reason: "topics"},
 		{name: "bad cursor", query: "topics=match:1&since=!", status: 400, reason: "cursor"},
 		{name: "bad wait", query: "topics=match:1&wait=soon", status: 400, reason: "wait"},
 		{name: "bad query", query: "topics=%zz", status: 400, reason: "query"},
-		{name: "origin", query: "topics=match:1", origin: "https://evil.example", cfg: hub.Config{Origins: []string{"*.good.example"}}, status: 403, reason: "origin"},
-		{name: "forbidden", query: "topics=odds:1", cfg: hub.Config{Authorize: forbid}, status: 403, reason: "forbidden"},
-		{name: "connections", query: "topics=match:1", cfg: hub.Config{MaxConns: 2}, before: 2, status: 503, reason: "connections"},
-		{name: "connections per address", query: "topics=match:1", cfg: hub.Config{MaxConnsPerIP: 2}, before: 2, status: 503, reason: "connections_per_ip"},
-		{name: "handshake rate", query: "topics=match:1", cfg: hub.Config{HandshakeRate: .001, HandshakeMax: 2}, before: 2, status: 503, reason: "handshake_rate"},
+		{name: "origin", query: "topics=match:1", origin: "https://evil.example",
+			cfg: hub.Config{Origins: []string{"*.good.example"}}, status: 403, reason: "origin"},
+		{name: "forbidden", query: "topics=odds:1", cfg: hub.Config{Authorize: forbid}, status: 403,
+			reason: "forbidden"},
+		{name: "connections", query: "topics=match:1", cfg: hub.Config{MaxConns: 2}, before: 2, status: 503,
+			reason: "connections"},
+		{name: "connections per address", query: "topics=match:1", cfg: hub.Config{MaxConnsPerIP: 2}, before: 2,
+			status: 503, reason: "connections_per_ip"},
+		{name: "handshake rate", query: "topics=match:1", cfg: hub.Config{HandshakeRate: .001, HandshakeMax: 2},
+			before: 2, status: 503, reason: "handshake_rate"},
 	} {
 		for _, accept := range []string{"application/json", "text/event-stream", "websocket"} {
 			if tt.name == "no topics" && accept == "websocket" {
@@ -284,7 +296,8 @@ func TestRefusals(t *testing.T) {
 					if res.StatusCode != 200 { // TestRefusalsSayWhatToDoNext looks at the rest
 						t.Errorf("event stream: %s", res.Status)
 					}
-				} else if err := json.NewDecoder(res.Body).Decode(&problem); err != nil || problem.Detail == "" || problem.Status != tt.status || res.StatusCode != tt.status {
+				} else if err := json.NewDecoder(res.Body).Decode(&problem); err != nil || problem.Detail == "" ||
+					problem.Status != tt.status || res.StatusCode != tt.status {
 					t.Errorf("%s %v %v", res.Status, problem, err)
 				}
 				if got := res.Header.Get("Retry-After") != ""; got != (tt.status == 503) {
@@ -319,15 +332,18 @@ func TestAuthorizeLater(t *testing.T) {
 	}}, false)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, n.web.URL+"?topics=match:1", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer fan"}}})
+	c, _, err := websocket.Dial(ctx, n.web.URL+"?topics=match:1",
+		&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer fan"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.CloseNow()
 	v := coderViewer{c}
 	until(t, v, goalcast.FrameSnapshot)
-	for topic, want := range map[string]goalcast.FrameType{"odds:1": goalcast.FrameError, "match:2": goalcast.FrameSnapshot} {
-		if err := c.Write(ctx, websocket.MessageText, []byte(`{"type":"subscribe","topics":["`+topic+`"],"id":"7"}`)); err != nil {
+	for topic, want := range map[string]goalcast.FrameType{"odds:1": goalcast.FrameError,
+		"match:2": goalcast.FrameSnapshot} {
+		if err := c.Write(ctx, websocket.MessageText,
+			[]byte(`{"type":"subscribe","topics":["`+topic+`"],"id":"7"}`)); err != nil {
 			t.Fatal(err)
 		}
 		if r := only(t, v, want); want == goalcast.FrameError && (r.Code != "forbidden" || r.ID != "7") {
@@ -337,9 +353,11 @@ func TestAuthorizeLater(t *testing.T) {
 }
 
 func TestPreflightAndOrigins(t *testing.T) {
-	n := start(t, newWorld(), hub.Config{Origins: []string{"good.example", "*.good.example", "https://only.example"}}, false)
-	for origin, want := range map[string]int{"https://good.example": 204, "http://www.good.example": 204, "https://only.example": 204,
-		"http://only.example": 403, "https://good.example.evil.example": 403, "null": 403} {
+	n := start(t, newWorld(), hub.Config{Origins: []string{"good.example", "*.good.example", "https://only.example"}},
+		false)
+	for origin, want := range map[string]int{"https://good.example": 204, "http://www.good.example": 204,
+		"https://only.example": 204,
+		"http://only.example":  403, "https://good.example.evil.example": 403, "null": 403} {
 		req, _ := http.NewRequest(http.MethodOptions, n.web.URL, nil)
 		req.Header.Set("Origin", origin)
 		res, err := n.web.Client().Do(req)
@@ -435,12 +453,14 @@ func TestDrain(t *testing.T) {
 			for i, v := range viewers {
 				all := until(t, v, goalcast.FrameBye)
 				bye := all[len(all)-1]
-				if bye.Reason != "drain" || bye.Cursor == nil || *bye.Cursor != cursor || bye.Retry < 500 || len(all) != 2 {
+				if bye.Reason != "drain" || bye.Cursor == nil || *bye.Cursor != cursor || bye.Retry < 500 ||
+					len(all) != 2 {
 					t.Errorf("viewer %d: %d frames, %s", i, len(all), bye.raw)
 				}
 				delays[bye.Retry] = true
 				_, err := v.next(t)
-				if i < 2*each && !strings.Contains(fmt.Sprint(err), "1001") && !strings.Contains(fmt.Sprint(err), "StatusGoingAway") || i >= 2*each && !errors.Is(err, io.EOF) {
+				if i < 2*each && !strings.Contains(fmt.Sprint(err), "1001") && !strings.Contains(fmt.Sprint(err),
+					"StatusGoingAway") || i >= 2*each && !errors.Is(err, io.EOF) {
 					t.Errorf("viewer %d ends with %v", i, err)
 				}
 				v.cut()
@@ -518,7 +538,8 @@ func TestSocketsEnd(t *testing.T) {
 				t.Error(err)
 			}
 		case 2:
-			io.WriteString(c, "GET /v1/live?topics=match:1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+			io.WriteString(c, "GET /v1/live?topics=match:1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: "+
+				"Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 			c.(*net.TCPConn).SetLinger(0) // ends with a reset
 			if _, err := c.Read(make([]byte, 10)); err != nil {
 				t.Error(err)
@@ -541,7 +562,9 @@ func TestLimitPerAddressCountsNetworks(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.fixture(1)
-	n := start(t, w, hub.Config{MaxConnsPerIP: 2, ClientIP: func(r *http.Request) string { return r.Header.Get("From-Address") }}, false)
+	n := start(t, w, hub.Config{MaxConnsPerIP: 2, ClientIP: func(r *http.Request) string {
+		return r.Header.Get("From-Address")
+	}}, false)
 	for _, addresses := range [][]string{
 		{"2001:db8:7:7::1", "2001:db8:7:7::2", "2001:db8:7:7:ffff::3"},
 		{"2001:db8:7:8::1", "2001:db8:7:8::1", "2001:db8:7:8::1"},
@@ -549,8 +572,10 @@ func TestLimitPerAddressCountsNetworks(t *testing.T) {
 	} {
 		var conns []*websocket.Conn
 		for i, address := range addresses {
-			c, res, err := websocket.Dial(t.Context(), n.web.URL+"/v1/live?topics=match:1", &websocket.DialOptions{HTTPHeader: http.Header{"From-Address": {address}}})
-			if (err == nil) != (i < 2) || err != nil && (res == nil || res.StatusCode != http.StatusServiceUnavailable) {
+			c, res, err := websocket.Dial(t.Context(), n.web.URL+"/v1/live?topics=match:1",
+				&websocket.DialOptions{HTTPHeader: http.Header{"From-Address": {address}}})
+			if (err == nil) != (i < 2) || err != nil &&
+				(res == nil || res.StatusCode != http.StatusServiceUnavailable) {
 				t.Fatalf("%s is number %d of its network: %v %v", address, i+1, res, err)
 			}
 			if err == nil {
@@ -572,9 +597,11 @@ func TestOriginsWithoutAHost(t *testing.T) {
 	n := start(t, w, hub.Config{Origins: []string{"null", "capacitor://localhost", "ionic://*", "file://"}}, false)
 	for origin, want := range map[string]int{
 		"null": 200, "capacitor://localhost": 200, "Capacitor://localhost": 200, "ionic://app": 200, "file://": 200,
-		"capacitor://localhost.example.com": 403, "https://example.com": 403, "https://localhost": 403, "nullx": 403, "": 200,
+		"capacitor://localhost.example.com": 403, "https://example.com": 403, "https://localhost": 403, "nullx": 403,
+		"": 200,
 	} {
-		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, n.web.URL+"/v1/live?topics=match:1&wait=0s", nil)
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, n.web.URL+"/v1/live?topics=match:1&wait=0s",
+			nil)
 		if origin != "" {
 			r.Header.Set("Origin", origin)
 		}

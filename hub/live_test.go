@@ -23,7 +23,8 @@ var engines = []struct {
 }
 
 // everyway runs a test for every engine and every kind of client.
-func everyway(t *testing.T, cfg hub.Config, f func(t *testing.T, w *world, n *node, dial func(topics string, since goalcast.Cursor) viewer)) {
+func everyway(t *testing.T, cfg hub.Config, f func(t *testing.T, w *world, n *node,
+	dial func(topics string, since goalcast.Cursor) viewer)) {
 	for _, e := range engines {
 		for kind, dial := range kinds {
 			t.Run(e.name+"/"+kind, func(t *testing.T) {
@@ -46,11 +47,13 @@ func TestSnapshotThenLive(t *testing.T) {
 		w.goal(1, 1)
 		v := dial("match:1", goalcast.Cursor{})
 		hello := only(t, v, goalcast.FrameHello)
-		if hello.Version != goalcast.WireVersion || len(hello.Topics) != 1 || hello.Cursor == nil || hello.Ping <= 0 || hello.Time == 0 {
+		if hello.Version != goalcast.WireVersion || len(hello.Topics) != 1 || hello.Cursor == nil || hello.Ping <= 0 ||
+			hello.Time == 0 {
 			t.Errorf("hello %s", hello.raw)
 		}
 		snap := only(t, v, goalcast.FrameSnapshot)
-		if *snap.Topic != goalcast.ForMatch(1) || len(snap.Matches) != 1 || snap.Matches[0].Score.Home != 1 || *snap.Cursor != *hello.Cursor {
+		if *snap.Topic != goalcast.ForMatch(1) || len(snap.Matches) != 1 || snap.Matches[0].Score.Home != 1 ||
+			*snap.Cursor != *hello.Cursor {
 			t.Fatalf("snapshot %s", snap.raw)
 		}
 		state := snap.Matches[0]
@@ -92,13 +95,16 @@ func TestSnapshotsOfTeamsAndCompetitions(t *testing.T) {
 	w.fixture(1)
 	w.fixture(2)
 	w.play(goalcast.Event{ID: "lineup:1", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindLineup, Match: 1,
-		Lineup: &goalcast.Lineup{Team: 10, Players: []goalcast.LineupPlayer{{Player: goalcast.Player{ID: 3, Name: "Ada Lund"}}}}})
+		Lineup: &goalcast.Lineup{Team: 10, Players: []goalcast.LineupPlayer{{Player: goalcast.Player{ID: 3,
+			Name: "Ada Lund"}}}}})
 	w.goal(1, 1)
-	w.play(goalcast.Event{ID: "sub:1", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindSubstitution, Match: 1, Team: 10,
+	w.play(goalcast.Event{ID: "sub:1", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindSubstitution,
+		Match: 1, Team: 10,
 		Period: goalcast.FirstHalf, Substitution: &goalcast.Substitution{}})
 	v := dialCoder(t, n, query("match:1,team:10,competition:5,match:99", goalcast.Cursor{}))
 	only(t, v, goalcast.FrameHello)
-	one, team, all, none := only(t, v, "snapshot"), only(t, v, "snapshot"), only(t, v, "snapshot"), only(t, v, "snapshot")
+	one, team, all, none := only(t, v, "snapshot"), only(t, v, "snapshot"), only(t, v, "snapshot"), only(t, v,
+		"snapshot")
 	if m := one.Matches; len(m) != 1 || len(m[0].Lineups) != 1 || len(m[0].Timeline) != 2 {
 		t.Errorf("match: %s", one.raw)
 	}

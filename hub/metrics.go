@@ -44,7 +44,8 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		lateIntros: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_late_intros_total",
 			Help: "Events that went out before the snapshot of their match, which could not be read in time."}),
 		write: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_event_write_seconds",
-			Help:    "From the moment the hub got an event to its last viewer's write; those whose socket was full are left out.",
+			Help: "From the moment the hub got an event to its last viewer's write; those whose socket was full " +
+				"are left out.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}}),
 		age: [3]prometheus.Observer{
 			age.WithLabelValues("provider"), age.WithLabelValues("received"), age.WithLabelValues("published")},
@@ -64,9 +65,11 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		ringEvents:    desc("ring_events", "Events kept for those who come back."),
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
 		droppedStates: desc("states_dropped_total", "Values of keys over the limit of a topic."),
-		pace: desc("state_pace_seconds", "How far apart state flushes have to be now, in the shard with the most to do; "+
+		pace: desc("state_pace_seconds", "How far apart state flushes have to be now, in the shard with the most to "+
+			"do; "+
 			"the state interval, or more where the share of time is used up."),
-		deflated: desc("deflated_bytes_total", "What was compressed, each form once for all viewers: before (in) and after (out); "+
+		deflated: desc("deflated_bytes_total", "What was compressed, each form once for all viewers: before (in) and "+
+			"after (out); "+
 			"by itself (alone) or referring to what was sent before (context).", "side", "form"),
 	}
 	for i := range m.handshakes {
@@ -88,7 +91,8 @@ func (m *metrics) written(e *shard.Event, now time.Time) {
 
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages, m.received, m.closed, m.batches,
+	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages,
+		m.received, m.closed, m.batches,
 		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh, m.followed} {
 		ch <- d
 	}

@@ -151,7 +151,8 @@ func (h *Hub) readUnsure(ctx context.Context, v *viewer) {
 	h.mu.RLock()
 	if missed, _ := h.ring.since(v.since, v.topics, h.cfg.MaxReplay); len(missed) > 0 {
 		for _, m := range missed {
-			if t := goalcast.ForMatch(m.Match); m.Unsure && !slices.Contains(v.topics, t) && !slices.Contains(unsure, t) {
+			if t := goalcast.ForMatch(m.Match); m.Unsure && !slices.Contains(v.topics, t) &&
+				!slices.Contains(unsure, t) {
 				unsure = append(unsure, t)
 			}
 		}

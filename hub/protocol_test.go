@@ -89,7 +89,9 @@ func TestSubscribe(t *testing.T) {
 				t.Errorf("event %s", e.Event.ID)
 			}
 			v.cut()
-			wait(t, "no subscription is left", func() bool { return n.metric(t, "goalcast_hub_subscriptions", "") == 0 })
+			wait(t, "no subscription is left", func() bool {
+				return n.metric(t, "goalcast_hub_subscriptions", "") == 0
+			})
 		})
 	}
 }
@@ -115,7 +117,8 @@ func TestSubscribeWhilePlaying(t *testing.T) {
 	seq := make(map[goalcast.MatchID]int64)
 	for i := range 60 {
 		id := goalcast.MatchID(2 + i%3)
-		if err := c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"subscribe","topics":["match:%d"]}`, id)); err != nil {
+		if err := c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"subscribe","topics":["match:%d"]}`,
+			id)); err != nil {
 			t.Fatal(err)
 		}
 		for {
@@ -137,7 +140,8 @@ func TestSubscribeWhilePlaying(t *testing.T) {
 			}
 		}
 		if i%2 == 1 {
-			if err := c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"unsubscribe","topics":["match:%d"]}`, id)); err != nil {
+			if err := c.Write(ctx, websocket.MessageText,
+				fmt.Appendf(nil, `{"type":"unsubscribe","topics":["match:%d"]}`, id)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -38,7 +38,9 @@ func TestJoinsWaitForTheHistory(t *testing.T) {
 			for _, p := range past.all[:5] {
 				n.Event(p)
 			}
-			wait(t, "hub runs", func() bool { return n.Ready() != nil && strings.Contains(n.Ready().Error(), "history") })
+			wait(t, "hub runs", func() bool {
+				return n.Ready() != nil && strings.Contains(n.Ready().Error(), "history")
+			})
 			got := make(chan []string, 2)
 			for _, since := range []goalcast.Cursor{{}, past.all[9].Cursor} {
 				go func() {
@@ -93,8 +95,10 @@ func TestHistoryAfterAResetIsNoNews(t *testing.T) {
 	w.mu.Unlock()
 	n.Reset(goalcast.Cursor{Epoch: "e2"})
 	play := func(i int, ago time.Duration) {
-		w.play(goalcast.Event{ID: fmt.Sprint("goal:", i), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7, Team: 70,
-			Minute: i, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}, Times: goalcast.Times{Published: time.Now().Add(-ago).UnixMilli()}})
+		w.play(goalcast.Event{ID: fmt.Sprint("goal:", i), Revision: 1, Status: goalcast.Confirmed,
+			Kind: goalcast.KindGoal, Match: 7, Team: 70,
+			Minute: i, Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
+			Times: goalcast.Times{Published: time.Now().Add(-ago).UnixMilli()}})
 	}
 	play(1, time.Hour)
 	play(2, 2*time.Minute)
@@ -104,7 +108,8 @@ func TestHistoryAfterAResetIsNoNews(t *testing.T) {
 	}
 	n.Stale(false)
 	only(t, v, goalcast.FrameReset)
-	if s := only(t, v, goalcast.FrameSnapshot); s.Matches[0].Score.Home != 3 || *s.Cursor != (goalcast.Cursor{Epoch: "e2", Offset: 3}) {
+	if s := only(t, v, goalcast.FrameSnapshot); s.Matches[0].Score.Home != 3 ||
+		*s.Cursor != (goalcast.Cursor{Epoch: "e2", Offset: 3}) {
 		t.Errorf("refreshed with %s", s.raw)
 	}
 }
@@ -262,7 +267,8 @@ func TestRefreshSetsAsideWhatCannotBeRead(t *testing.T) {
 	w.fixture(7)
 	w.fixture(8)
 	n := start(t, w, hub.Config{}, false)
-	good, bad := dialCoder(t, n, query("match:7", goalcast.Cursor{})), dialCoder(t, n, query("match:8", goalcast.Cursor{}))
+	good, bad := dialCoder(t, n, query("match:7", goalcast.Cursor{})), dialCoder(t, n,
+		query("match:8", goalcast.Cursor{}))
 	until(t, good, goalcast.FrameSnapshot)
 	until(t, bad, goalcast.FrameSnapshot)
 	w.mu.Lock()

@@ -51,7 +51,8 @@ func tooMany(reason string) *refusal {
 // Neither answer keeps the connection: of those who are too many none should hold a descriptor.
 func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	h.metrics.refused.WithLabelValues(no.reason).Inc()
-	h.log.Debug("refused", "code", no.code, "reason", no.reason, "request", problem.RequestID(w, r), "detail", no.detail)
+	h.log.Debug("refused", "code", no.code, "reason", no.reason, "request", problem.RequestID(w, r), "detail",
+		no.detail)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	retry := shard.RetryIn(h.cfg.RetrySpread)

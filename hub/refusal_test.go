@@ -21,9 +21,11 @@ import (
 // refusalForm is one line of testdata/refusals.json: in which form a reason is told. Tests of
 // clients play it to them.
 type refusalForm struct {
-	Code   string `json:"code"`
-	Final  bool   `json:"final"`
-	Status int    `json:"status"` // of a handshake, a poll, a check; of an event stream too if it is final, else that is 200 with a bye
+	Code  string `json:"code"`
+	Final bool   `json:"final"`
+	// of a handshake, a poll, a check; of an event stream too if it is final, else
+	// that is 200 with a bye
+	Status int `json:"status"`
 }
 
 func refusalForms(t *testing.T) []refusalForm {
@@ -53,7 +55,8 @@ func askAs(t *testing.T, n *node, kind, query, origin string) *http.Response {
 	case "sse":
 		req.Header.Set("Accept", "text/event-stream")
 	case "websocket":
-		for name, value := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+		for name, value := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade",
+			"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
 			req.Header.Set(name, value)
 		}
 	}
@@ -99,13 +102,15 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 		"unavailable": {
 			{name: "hook", query: "topics=match:503", cfg: hub.Config{Authorize: hook}},
 		},
-		"forbidden":       {{name: "hook", query: "topics=match:403", cfg: hub.Config{Authorize: hook}}},
-		"bad_topic":       {{name: "kind", query: "topics=match:1,foo:2"}, {name: "letters", query: "topics=m,a,t,c,h"}},
+		"forbidden": {{name: "hook", query: "topics=match:403", cfg: hub.Config{Authorize: hook}}},
+		"bad_topic": {{name: "kind", query: "topics=match:1,foo:2"},
+			{name: "letters", query: "topics=m,a,t,c,h"}},
 		"too_many_topics": {{name: "three", query: "topics=match:1,match:2,match:3", cfg: hub.Config{MaxTopics: 2}}},
 		"bad_cursor":      {{name: "since", query: "topics=match:1&since=!"}},
 		"bad_parameter": {{name: "wait", query: "topics=match:1&wait=soon"}, {name: "query", query: "topics=%zz"},
 			{name: "conflate", query: "topics=match:1&conflate_ms=-1"}},
-		"bad_origin": {{name: "page", origin: "https://evil.example", cfg: hub.Config{Origins: []string{"good.example"}}}},
+		"bad_origin": {{name: "page", origin: "https://evil.example",
+			cfg: hub.Config{Origins: []string{"good.example"}}}},
 	}
 	for _, form := range refusalForms(t) {
 		if len(causes[form.Code]) == 0 {
@@ -141,7 +146,8 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 func checkRefusal(t *testing.T, kind string, res *http.Response, form refusalForm) {
 	t.Helper()
 	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-	if temporary := seconds >= 1 && seconds <= 4 && res.Header.Get("Access-Control-Expose-Headers") == "Retry-After"; temporary == form.Final {
+	if temporary := seconds >= 1 && seconds <= 4 &&
+		res.Header.Get("Access-Control-Expose-Headers") == "Retry-After"; temporary == form.Final {
 		t.Errorf("%s: Retry-After %q", kind, res.Header.Get("Retry-After"))
 	}
 	if res.Header.Get("Access-Control-Allow-Origin") == "" {
@@ -149,7 +155,8 @@ func checkRefusal(t *testing.T, kind string, res *http.Response, form refusalFor
 	}
 	if kind == "sse" && !form.Final {
 		if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" || !res.Close {
-			t.Errorf("event stream: %s, %v, closes %v; a browser would give up, or keep the connection", res.Status, res.Header, res.Close)
+			t.Errorf("event stream: %s, %v, closes %v; a browser would give up, or keep the connection", res.Status,
+				res.Header, res.Close)
 		}
 		in := bufio.NewReader(res.Body)
 		text, err := io.ReadAll(in)
@@ -158,8 +165,10 @@ func checkRefusal(t *testing.T, kind string, res *http.Response, form refusalFor
 		}
 		lines := strings.Split(string(text), "\n")
 		var f goalcast.Frame
-		if len(lines) != 5 || lines[1] != "event: bye" || json.Unmarshal([]byte(strings.TrimPrefix(lines[2], "data: ")), &f) != nil ||
-			lines[0] != "retry: "+strconv.FormatInt(f.Retry, 10) || string(f.Reason) != form.Code || f.Retry < 500 || f.Retry > 3500 {
+		if len(lines) != 5 || lines[1] != "event: bye" || json.Unmarshal([]byte(strings.TrimPrefix(lines[2], "data: ")),
+			&f) != nil ||
+			lines[0] != "retry: "+strconv.FormatInt(f.Retry, 10) || string(f.Reason) != form.Code || f.Retry < 500 ||
+			f.Retry > 3500 {
 			t.Errorf("event stream: %q", text)
 		}
 		return
@@ -169,10 +178,12 @@ func checkRefusal(t *testing.T, kind string, res *http.Response, form refusalFor
 		Status                    int
 		RequestID                 string `json:"request_id"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&p); err != nil || res.Header.Get("Content-Type") != "application/problem+json" {
+	if err := json.NewDecoder(res.Body).Decode(&p); err != nil ||
+		res.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s: %v, %v", kind, res.Header, err)
 	}
-	if res.StatusCode != form.Status || p.Status != form.Status || p.Code != form.Code || p.Detail == "" || p.Type != "about:blank" || p.Title == "" ||
+	if res.StatusCode != form.Status || p.Status != form.Status || p.Code != form.Code || p.Detail == "" ||
+		p.Type != "about:blank" || p.Title == "" ||
 		p.RequestID == "" || p.RequestID != res.Header.Get("X-Request-Id") {
 		t.Errorf("%s: %s %+v, want %+v", kind, res.Status, p, form)
 	}

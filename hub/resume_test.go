@@ -41,7 +41,8 @@ func (f *follower) take(t testing.TB, r received) {
 			f.cursor = *r.Cursor
 		}
 	case goalcast.FrameEvent:
-		if n := len(f.events); n > 0 && f.events[n-1].Epoch == r.Cursor.Epoch && f.events[n-1].Offset >= r.Cursor.Offset {
+		if n := len(f.events); n > 0 && f.events[n-1].Epoch == r.Cursor.Epoch &&
+			f.events[n-1].Offset >= r.Cursor.Offset {
 			t.Errorf("event %s after %s", r.Cursor, f.events[n-1])
 		}
 		f.events = append(f.events, *r.Cursor)
@@ -69,7 +70,8 @@ func TestCutAndResume(t *testing.T) {
 				t.Parallel()
 				w := newWorld()
 				cfg := e.cfg
-				cfg.PingInterval, cfg.MaxUnanswered = 20*time.Millisecond, 200 // keep-alives in between; a busy test answers late
+				// keep-alives in between; a busy test answers late
+				cfg.PingInterval, cfg.MaxUnanswered = 20*time.Millisecond, 200
 				nodes := []*node{start(t, w, cfg, e.tls), start(t, w, cfg, e.tls)}
 				for id := range goalcast.MatchID(3) {
 					w.fixture(1 + id)
@@ -136,7 +138,8 @@ func TestJoinWhilePlaying(t *testing.T) {
 	var viewers sync.WaitGroup
 	for i := range 60 {
 		viewers.Go(func() {
-			v := dialCoder(t, n, query([]string{"match:1", "match:1,match:2", "team:10,competition:5"}[i%3], goalcast.Cursor{}))
+			v := dialCoder(t, n, query([]string{"match:1", "match:1,match:2", "team:10,competition:5"}[i%3],
+				goalcast.Cursor{}))
 			f := &follower{matches: make(map[goalcast.MatchID]goalcast.Snapshot)}
 			for range 40 {
 				r, err := v.next(t)
@@ -235,7 +238,8 @@ func TestLastEventID(t *testing.T) {
 	w.goal(1, 2)
 	for id, want := range map[string]goalcast.FrameType{"e1-4": goalcast.FrameEvent, "nonsense": goalcast.FrameReset} {
 		q := query("match:1", goalcast.Cursor{Epoch: "e1", Offset: 1})
-		req := "GET /v1/live?" + q.Encode() + " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nLast-Event-ID: " + id + "\r\n\r\n"
+		req := "GET /v1/live?" + q.Encode() + " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nLast-Event-ID: " +
+			id + "\r\n\r\n"
 		frames := rawSSE(t, n, req)
 		only(t, frames, goalcast.FrameHello)
 		only(t, frames, want)
@@ -257,7 +261,8 @@ func TestResetOfTheBus(t *testing.T) {
 		}
 		reads := w.read("match:1")
 		w.mu.Lock() // lost on the bus: only the database has it
-		w.snaps[1] = goalcast.Apply(w.snaps[1], goalcast.Event{ID: "lost", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal,
+		w.snaps[1] = goalcast.Apply(w.snaps[1], goalcast.Event{ID: "lost", Revision: 1, Status: goalcast.Confirmed,
+			Kind:  goalcast.KindGoal,
 			Match: 1, Seq: 2, Team: 10, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}})
 		w.mu.Unlock()
 		w.reset("e2")

@@ -32,7 +32,8 @@ func shake(t testing.TB, n *node, topics string, behind []byte) (net.Conn, *bufi
 	}
 	t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(limit))
-	request := "GET /v1/live?topics=" + topics + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+	request := "GET /v1/live?topics=" + topics + " HTTP/1.1\r\nHost: x\r\n" +
+		"Upgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	if _, err := c.Write(append([]byte(request), behind...)); err != nil {
 		t.Fatal(err)
@@ -97,13 +98,15 @@ func TestMisbehaviour(t *testing.T) {
 		{"unmasked", unmasked, 1002},
 		{"unmasked ping", ws.MustCompileFrame(ws.NewPingFrame(nil)), 1002},
 		{"unmasked close", ws.MustCompileFrame(ws.NewCloseFrame(closeBody(1000, ""))), 1002},
-		{"unmasked end of a masked text", together(masked(ws.OpText, false, text), ws.MustCompileFrame(ws.NewFrame(ws.OpContinuation, true, nil))), 1002},
+		{"unmasked end of a masked text", together(masked(ws.OpText, false, text),
+			ws.MustCompileFrame(ws.NewFrame(ws.OpContinuation, true, nil))), 1002},
 		{"reserved bit 1, not negotiated", reserved(0x40, masked(ws.OpText, true, text)), 1002},
 		{"reserved bit 2", reserved(0x20, masked(ws.OpText, true, text)), 1002},
 		{"reserved bit 3", reserved(0x10, masked(ws.OpText, true, text)), 1002},
 		{"reserved bit of a ping", reserved(0x40, masked(ws.OpPing, true, nil)), 1002},
 		{"reserved bit of a close", reserved(0x10, masked(ws.OpClose, true, closeBody(1000, ""))), 1002},
-		{"reserved bit of a continuation", together(masked(ws.OpText, false, text), reserved(0x20, masked(ws.OpContinuation, true, nil))), 1002},
+		{"reserved bit of a continuation", together(masked(ws.OpText, false, text),
+			reserved(0x20, masked(ws.OpContinuation, true, nil))), 1002},
 		{"reserved data opcode", masked(3, true, text), 1002},
 		{"reserved control opcode", masked(11, true, nil), 1002},
 		{"fragmented ping", masked(ws.OpPing, false, nil), 1002},
@@ -113,12 +116,17 @@ func TestMisbehaviour(t *testing.T) {
 		{"ping too long", masked(ws.OpPing, true, make([]byte, 126)), 1002},
 		{"close too long", masked(ws.OpClose, true, closeBody(1000, strings.Repeat("x", 124))), 1002},
 		{"continuation of nothing", masked(ws.OpContinuation, true, text), 1002},
-		{"continuation behind the end", together(masked(ws.OpText, false, text), masked(ws.OpContinuation, true, nil), masked(ws.OpContinuation, true, text)), 1002},
-		{"binary inside a fragmented text", together(masked(ws.OpText, false, text), masked(ws.OpBinary, true, text)), 1002},
-		{"text inside a fragmented text", append(masked(ws.OpText, false, text), masked(ws.OpText, true, text)...), 1002},
+		{"continuation behind the end", together(masked(ws.OpText, false, text), masked(ws.OpContinuation, true, nil),
+			masked(ws.OpContinuation, true, text)), 1002},
+		{"binary inside a fragmented text", together(masked(ws.OpText, false, text), masked(ws.OpBinary, true, text)),
+			1002},
+		{"text inside a fragmented text", append(masked(ws.OpText, false, text), masked(ws.OpText, true, text)...),
+			1002},
 		{"16-bit length for a short frame", []byte{0x81, 0xfe, 0, 5, 0, 0, 0, 0, 'h', 'e', 'l', 'l', 'o'}, 1002},
-		{"64-bit length for a short frame", append([]byte{0x81, 0xff, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0}, "hello"...), 1002},
-		{"64-bit length for a frame of 16 bits", together([]byte{0x81, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0}, make([]byte, 256)), 1002},
+		{"64-bit length for a short frame", append([]byte{0x81, 0xff, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0}, "hello"...),
+			1002},
+		{"64-bit length for a frame of 16 bits", together([]byte{0x81, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0},
+			make([]byte, 256)), 1002},
 		{"length with the highest bit", []byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1002},
 		{"close of one byte", masked(ws.OpClose, true, []byte{3}), 1002},
 		{"close with 0", masked(ws.OpClose, true, closeBody(0, "")), 1002},
@@ -139,18 +147,22 @@ func TestMisbehaviour(t *testing.T) {
 		{"half of a surrogate pair", masked(ws.OpText, true, []byte("\xed\xa0\x80")), 1007},
 		{"beyond Unicode", masked(ws.OpText, true, []byte("\xf4\x90\x80\x80")), 1007},
 		{"text that ends within a character", masked(ws.OpText, true, []byte("a\xe2\x82")), 1007},
-		{"fragments that are not UTF-8 together", append(masked(ws.OpText, false, []byte("\xc3")), masked(ws.OpContinuation, true, []byte("\x28"))...), 1007},
-		{"fragments that end within a character", together(masked(ws.OpText, false, []byte("\xe2")), masked(ws.OpContinuation, true, []byte("\x82"))), 1007},
+		{"fragments that are not UTF-8 together", append(masked(ws.OpText, false, []byte("\xc3")),
+			masked(ws.OpContinuation, true, []byte("\x28"))...), 1007},
+		{"fragments that end within a character", together(masked(ws.OpText, false, []byte("\xe2")),
+			masked(ws.OpContinuation, true, []byte("\x82"))), 1007},
 		{"binary", masked(ws.OpBinary, true, text), 1003},
 		{"over 4 kB", masked(ws.OpText, true, bytes.Repeat([]byte(" "), 4097)), 1009},
-		{"fragments over 4 kB", append(masked(ws.OpText, false, make([]byte, 4000)), masked(ws.OpContinuation, true, make([]byte, 200))...), 1009},
+		{"fragments over 4 kB", append(masked(ws.OpText, false, make([]byte, 4000)), masked(ws.OpContinuation, true,
+			make([]byte, 200))...), 1009},
 		{"a gigabyte announced", []byte{0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0}, 1009},
 		{"flood of fragments", fragments, 1009},
 		{"flood of pings", bytes.Repeat(masked(ws.OpPing, true, nil), 200), 1008},
 		{"flood of messages", bytes.Repeat(masked(ws.OpText, true, text), 200), 1008},
 		{"polite close", masked(ws.OpClose, true, closeBody(1000, "bye")), 1000},
 		{"close without code", masked(ws.OpClose, true, nil), 1000},
-		{"close with a reason as long as there can be", masked(ws.OpClose, true, closeBody(1000, strings.Repeat("x", 123))), 1000},
+		{"close with a reason as long as there can be",
+			masked(ws.OpClose, true, closeBody(1000, strings.Repeat("x", 123))), 1000},
 		{"close with 1001", masked(ws.OpClose, true, closeBody(1001, "")), 1001},
 		{"close with 1003", masked(ws.OpClose, true, closeBody(1003, "")), 1003},
 		{"close with 1007", masked(ws.OpClose, true, closeBody(1007, "")), 1007},
@@ -158,7 +170,8 @@ func TestMisbehaviour(t *testing.T) {
 		{"close with 3000", masked(ws.OpClose, true, closeBody(3000, "")), 3000},
 		{"close with 4321", masked(ws.OpClose, true, closeBody(4321, "")), 4321},
 		{"close with 4999", masked(ws.OpClose, true, closeBody(4999, "")), 4999},
-		{"what comes behind a close", together(masked(ws.OpClose, true, closeBody(1000, "")), masked(ws.OpText, true, text), unmasked), 1000},
+		{"what comes behind a close", together(masked(ws.OpClose, true, closeBody(1000, "")),
+			masked(ws.OpText, true, text), unmasked), 1000},
 	} {
 		for _, e := range engines[:2] {
 			t.Run(e.name+"/"+tt.name, func(t *testing.T) {
@@ -218,7 +231,8 @@ func TestGoodFrames(t *testing.T) {
 			// a mask of zeros; lengths of 125, 126 and the most there may be
 			send = append(send, ws.MustCompileFrame(ws.MaskFrameWith(ws.NewTextFrame([]byte(`{"type":"ping","id":"unmixed"}`)), [4]byte{}))...)
 			for _, size := range []int{125, 126, 4096} {
-				send = append(send, masked(ws.OpText, true, fmt.Appendf(nil, `{"type":"ping","id":"%d"%s}`, size, strings.Repeat(" ", size-len(`{"type":"ping","id":""}`)-len(fmt.Sprint(size)))))...)
+				send = append(send, masked(ws.OpText, true, fmt.Appendf(nil, `{"type":"ping","id":"%d"%s}`, size,
+					strings.Repeat(" ", size-len(`{"type":"ping","id":""}`)-len(fmt.Sprint(size)))))...)
 			}
 			send = append(send, masked(ws.OpClose, true, closeBody(1001, ""))...)
 			_, in := shake(t, n, "", send)
@@ -238,7 +252,8 @@ func TestGoodFrames(t *testing.T) {
 				}
 				got = append(got, string(r.Type)+r.ID)
 			}
-			want := "hello pong frame hi snapshot pongü pong frame  pong frame " + strings.Repeat("p", 125) + " pong€ pongunmixed pong125 pong126 pong4096"
+			want := "hello pong frame hi snapshot pongü pong frame  pong frame " + strings.Repeat("p", 125) +
+				" pong€ pongunmixed pong125 pong126 pong4096"
 			if text := strings.Join(got, " "); strings.Replace(text, " stale", "", 1) != want {
 				t.Errorf("got  %s\nwant %s", text, want)
 			}
@@ -249,20 +264,24 @@ func TestGoodFrames(t *testing.T) {
 // TestHandshakes sends what is no handshake of RFC 6455, and some that are, written in unusual
 // ways.
 func TestHandshakes(t *testing.T) {
-	const good = "Host: x\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
+	const good = "Host: x\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: " +
+		"dGhlIHNhbXBsZSBub25jZQ==\n"
 	for _, tt := range []struct {
 		name, line, headers string
 		status              int
 	}{
 		{"of the standard", "GET /?topics=match:1 HTTP/1.1", good, 101},
-		{"other case, a list", "GET /?topics=match:1 HTTP/1.1", strings.NewReplacer("websocket", "WebSocket", "Upgrade\n", "keep-alive, UPGRADE\n").Replace(good), 101},
+		{"other case, a list", "GET /?topics=match:1 HTTP/1.1", strings.NewReplacer("websocket", "WebSocket",
+			"Upgrade\n", "keep-alive, UPGRADE\n").Replace(good), 101},
 		{"without topics", "GET / HTTP/1.1", good, 101},
 		{"protocols that nobody speaks", "GET / HTTP/1.1", good + "Sec-WebSocket-Protocol: chat, superchat\n", 101},
 		{"extensions that nobody knows", "GET / HTTP/1.1", good + "Sec-WebSocket-Extensions: x-sparkle\n", 101},
 		{"version 8", "GET / HTTP/1.1", strings.Replace(good, "13", "8", 1), 400},
 		{"no version", "GET / HTTP/1.1", strings.Replace(good, "Sec-WebSocket-Version: 13\n", "", 1), 400},
-		{"no key", "GET / HTTP/1.1", strings.Replace(good, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n", "", 1), 400},
-		{"key of 15 bytes", "GET / HTTP/1.1", strings.Replace(good, "dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", 1), 400},
+		{"no key", "GET / HTTP/1.1", strings.Replace(good, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n", "", 1),
+			400},
+		{"key of 15 bytes", "GET / HTTP/1.1", strings.Replace(good, "dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j",
+			1), 400},
 		{"two keys", "GET / HTTP/1.1", good + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n", 400},
 		{"no Connection", "GET / HTTP/1.1", strings.Replace(good, "Connection: Upgrade\n", "", 1), 426},
 		{"HTTP/1.0", "GET / HTTP/1.0", good, 426},
@@ -278,7 +297,8 @@ func TestHandshakes(t *testing.T) {
 				}
 				defer c.Close()
 				_ = c.SetDeadline(time.Now().Add(limit))
-				if _, err := io.WriteString(c, strings.ReplaceAll(tt.line+"\n"+tt.headers+"\n", "\n", "\r\n")); err != nil {
+				if _, err := io.WriteString(c, strings.ReplaceAll(tt.line+"\n"+tt.headers+"\n", "\n",
+					"\r\n")); err != nil {
 					t.Fatal(err)
 				}
 				in := bufio.NewReader(c)
@@ -290,14 +310,18 @@ func TestHandshakes(t *testing.T) {
 					if got := n.metric(t, "goalcast_hub_refused_total", ""); got != 1 {
 						t.Errorf("%v refusals are counted", got)
 					}
-					wait(t, "nobody is counted", func() bool { return n.metric(t, "goalcast_hub_connections", "") == 0 })
+					wait(t, "nobody is counted", func() bool {
+						return n.metric(t, "goalcast_hub_connections", "") == 0
+					})
 					return
 				}
 				// the answer of RFC 6455, 1.3
 				if got := answer.Header.Get("Sec-WebSocket-Accept"); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 					t.Errorf("accept %q", got)
 				}
-				if protocol, extensions := answer.Header.Values("Sec-WebSocket-Protocol"), answer.Header.Values("Sec-WebSocket-Extensions"); len(protocol)+len(extensions) > 0 {
+				protocol := answer.Header.Values("Sec-WebSocket-Protocol")
+				extensions := answer.Header.Values("Sec-WebSocket-Extensions")
+				if len(protocol)+len(extensions) > 0 {
 					t.Errorf("agreed to %q, %q", protocol, extensions)
 				}
 				f, err := ws.ReadFrame(in) //lint:ignore SA1019 the peer is the hub under test

@@ -19,15 +19,18 @@ func TestRing(t *testing.T) {
 	r.restart(goalcast.Cursor{Epoch: "e", Offset: 5})
 	var all []*shard.Event
 	for i := range uint64(400) {
-		topics := []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(1 + rand.IntN(5))), goalcast.ForTeam(goalcast.TeamID(1 + rand.IntN(5))), goalcast.ForTeam(3)}
-		p := goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 6 + i}, Event: goalcast.Event{Topics: topics}, Raw: []byte(`{}`)}
+		topics := []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(1 + rand.IntN(5))),
+			goalcast.ForTeam(goalcast.TeamID(1 + rand.IntN(5))), goalcast.ForTeam(3)}
+		p := goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 6 + i},
+			Event: goalcast.Event{Topics: topics}, Raw: []byte(`{}`)}
 		m := shard.NewEvent(p, i, testTime, nil, 1)
 		all = append(all, m)
 		r.add(m)
 		if len(r.events.list) > 100 {
 			t.Fatal("too many events")
 		}
-		want := []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(1 + rand.IntN(6))), goalcast.ForTeam(goalcast.TeamID(1 + rand.IntN(6)))}
+		want := []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(1 + rand.IntN(6))),
+			goalcast.ForTeam(goalcast.TeamID(1 + rand.IntN(6)))}
 		since := 5 + rand.Uint64N(i+3)
 		got, outcome := r.since(goalcast.Cursor{Epoch: "e", Offset: since}, want, 1<<30)
 		switch {
@@ -38,7 +41,9 @@ func TestRing(t *testing.T) {
 		}
 		var plain []*shard.Event
 		for _, m := range all {
-			if m.Cursor.Offset > since && slices.ContainsFunc(m.Topics, func(t goalcast.Topic) bool { return slices.Contains(want, t) }) {
+			if m.Cursor.Offset > since && slices.ContainsFunc(m.Topics, func(t goalcast.Topic) bool {
+				return slices.Contains(want, t)
+			}) {
 				plain = append(plain, m)
 			}
 		}
@@ -61,7 +66,8 @@ func TestRing(t *testing.T) {
 	small := ring{maxEvents: 100, maxBytes: 2000}
 	small.restart(goalcast.Cursor{Epoch: "e"})
 	for i := range uint64(100) {
-		small.add(shard.NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 1 + i}, Raw: fmt.Appendf(nil, `{"n":%d}`, i)}, i, testTime, nil, 1))
+		small.add(shard.NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 1 + i},
+			Raw: fmt.Appendf(nil, `{"n":%d}`, i)}, i, testTime, nil, 1))
 	}
 	if small.bytes > 2000 || len(small.events.list) == 0 {
 		t.Errorf("%d bytes in %d events", small.bytes, len(small.events.list))

@@ -36,19 +36,23 @@ func TestServedFramesFitTheSchema(t *testing.T) {
 	if err := c.AddResource("asyncapi.json", doc); err != nil {
 		t.Fatal(err)
 	}
-	missing := map[string]bool{"hello": true, "snapshot": true, "event": true, "state": true, "reset": true, "stale": true, "error": true, "bye": true, "pong": true}
+	missing := map[string]bool{"hello": true, "snapshot": true, "event": true, "state": true, "reset": true,
+		"stale": true, "error": true, "bye": true, "pong": true}
 
 	w := newWorld()
-	n := start(t, w, hub.Config{PingInterval: 50 * time.Millisecond, StateInterval: time.Millisecond, DrainTime: 100 * time.Millisecond}, false)
+	n := start(t, w, hub.Config{PingInterval: 50 * time.Millisecond, StateInterval: time.Millisecond,
+		DrainTime: 100 * time.Millisecond}, false)
 	w.fixture(1)
 	w.state(1, "1x2/home", 1)
-	conn := coder(t, n, query("match:1,team:10,competition:5,odds:1,match:77", goalcast.Cursor{Epoch: "gone", Offset: 1}))
+	conn := coder(t, n, query("match:1,team:10,competition:5,odds:1,match:77", goalcast.Cursor{Epoch: "gone",
+		Offset: 1}))
 	live := func() { // once it is in
 		n.Stale(true)
 		w.goal(1, 1)
 		w.play(message(1, 1, 10))
 		w.state(1, "1x2/home", 2)
-		if err := conn.Write(context.Background(), websocket.MessageText, []byte(`{"type":"dance","id":"x"}`)); err != nil {
+		if err := conn.Write(context.Background(), websocket.MessageText,
+			[]byte(`{"type":"dance","id":"x"}`)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 
 // counted is what is counted of a match, as of a version.
 func counted(match goalcast.MatchID, version int64) goalcast.State {
-	return goalcast.State{Topic: goalcast.ForMatch(match), Key: goalcast.StatsKey, Version: version, Value: json.RawMessage(fmt.Sprintf(`{"shots":%d}`, version))}
+	return goalcast.State{Topic: goalcast.ForMatch(match), Key: goalcast.StatsKey, Version: version,
+		Value: json.RawMessage(fmt.Sprintf(`{"shots":%d}`, version))}
 }
 
 // setState keeps a state on the bus and tells it to those who follow.
@@ -30,7 +31,8 @@ func (w *world) setState(st goalcast.State) {
 // What is counted in a match stands in its snapshot, and comes as it changes; topics that have no
 // states are not followed.
 func TestStatesOfAMatch(t *testing.T) {
-	everyway(t, hub.Config{StateInterval: time.Millisecond}, func(t *testing.T, w *world, n *node, dial func(string, goalcast.Cursor) viewer) {
+	everyway(t, hub.Config{StateInterval: time.Millisecond}, func(t *testing.T, w *world, n *node,
+		dial func(string, goalcast.Cursor) viewer) {
 		w.fixture(7)
 		w.setState(counted(7, 1))
 		v := dial("match:7,team:70,competition:5", goalcast.Cursor{})
@@ -100,5 +102,7 @@ func TestManyMatchesAreFollowedOnce(t *testing.T) {
 	for _, v := range viewers {
 		v.cut()
 	}
-	wait(t, "all given up", func() bool { return len(follows()) == 200 && n.metric(t, "goalcast_hub_state_topics", "") == 0 })
+	wait(t, "all given up", func() bool {
+		return len(follows()) == 200 && n.metric(t, "goalcast_hub_state_topics", "") == 0
+	})
 }

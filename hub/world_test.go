@@ -93,7 +93,8 @@ func (w *world) Matches(_ context.Context, f goalcast.MatchFilter) ([]goalcast.S
 	w.reads[fmt.Sprintf("team:%d competition:%d", f.Team, f.Competition)]++
 	var found []goalcast.Snapshot
 	for _, s := range w.snaps {
-		if f.Team > 0 && s.Home.ID != f.Team && s.Away.ID != f.Team || f.Competition > 0 && s.Competition.ID != f.Competition ||
+		if f.Team > 0 && s.Home.ID != f.Team && s.Away.ID != f.Team || f.Competition > 0 &&
+			s.Competition.ID != f.Competition ||
 			s.Kickoff.Before(f.From) || !s.Kickoff.Before(f.To) {
 			continue
 		}
@@ -147,24 +148,32 @@ func (w *world) playLocked(e goalcast.Event) goalcast.Cursor {
 
 // fixture makes a match of two made-up teams: home 10*id, away 10*id+1, competition 5.
 func (w *world) fixture(id goalcast.MatchID) {
-	w.play(goalcast.Event{ID: fmt.Sprint("fixture:", id), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture, Match: id,
-		Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 5, Name: "Coastal League"}, Kickoff: time.Now().UTC().Truncate(time.Second),
-			Home: goalcast.Team{ID: goalcast.TeamID(10 * id), Name: "Harbour Rovers"}, Away: goalcast.Team{ID: goalcast.TeamID(10*id + 1), Name: "Mill Athletic"}},
-		Topics: []goalcast.Topic{goalcast.ForMatch(id), goalcast.ForTeam(goalcast.TeamID(10 * id)), goalcast.ForTeam(goalcast.TeamID(10*id + 1)), goalcast.ForCompetition(5)}})
+	w.play(goalcast.Event{ID: fmt.Sprint("fixture:", id), Revision: 1, Status: goalcast.Confirmed,
+		Kind: goalcast.KindFixture, Match: id,
+		Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 5, Name: "Coastal League"},
+			Kickoff: time.Now().UTC().Truncate(time.Second),
+			Home:    goalcast.Team{ID: goalcast.TeamID(10 * id), Name: "Harbour Rovers"},
+			Away:    goalcast.Team{ID: goalcast.TeamID(10*id + 1), Name: "Mill Athletic"}},
+		Topics: []goalcast.Topic{goalcast.ForMatch(id), goalcast.ForTeam(goalcast.TeamID(10 * id)),
+			goalcast.ForTeam(goalcast.TeamID(10*id + 1)), goalcast.ForCompetition(5)}})
 }
 
 // goal scores for the home side; n tells the goals of a match apart.
 func (w *world) goal(id goalcast.MatchID, n int) goalcast.Cursor {
-	return w.play(goalcast.Event{ID: fmt.Sprintf("goal:%d:%d", id, n), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: id,
-		Team: goalcast.TeamID(10 * id), Period: goalcast.FirstHalf, Minute: min(1+n/60, 45), Second: n % 60, Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
-		Times: goalcast.Times{Provider: time.Now().UnixMilli(), Received: time.Now().UnixMilli(), Published: time.Now().UnixMilli()}})
+	return w.play(goalcast.Event{ID: fmt.Sprintf("goal:%d:%d", id, n), Revision: 1, Status: goalcast.Confirmed,
+		Kind: goalcast.KindGoal, Match: id,
+		Team: goalcast.TeamID(10 * id), Period: goalcast.FirstHalf, Minute: min(1+n/60, 45), Second: n % 60,
+		Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
+		Times: goalcast.Times{Provider: time.Now().UnixMilli(), Received: time.Now().UnixMilli(),
+			Published: time.Now().UnixMilli()}})
 }
 
 // state gives a new price to all nodes.
 func (w *world) state(match goalcast.MatchID, key string, version int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	st := goalcast.State{Topic: goalcast.ForOdds(match), Key: key, Version: version, Value: json.RawMessage(fmt.Sprintf(`{"price":%d}`, version))}
+	st := goalcast.State{Topic: goalcast.ForOdds(match), Key: key, Version: version,
+		Value: json.RawMessage(fmt.Sprintf(`{"price":%d}`, version))}
 	list := w.states[st.Topic]
 	for i := range list {
 		if list[i].Key == key {
@@ -351,7 +360,8 @@ type viewer interface {
 
 // kinds are the ways to watch: independent clients for each transport.
 var kinds = map[string]func(t testing.TB, n *node, query url.Values) viewer{
-	"coder": dialCoder, "gobwas": dialGobwas, "deflate": dialDeflate, "context": dialContext, "sse": dialSSE, "poll": dialPoll,
+	"coder": dialCoder, "gobwas": dialGobwas, "deflate": dialDeflate, "context": dialContext, "sse": dialSSE,
+	"poll": dialPoll,
 }
 
 func query(topics string, since goalcast.Cursor) url.Values {
@@ -373,7 +383,8 @@ func coder(t testing.TB, n *node, q url.Values) *websocket.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, n.web.URL+"/v1/live?"+q.Encode(), &websocket.DialOptions{HTTPClient: n.web.Client()})
+	c, _, err := websocket.Dial(ctx, n.web.URL+"/v1/live?"+q.Encode(),
+		&websocket.DialOptions{HTTPClient: n.web.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -478,7 +489,8 @@ func dialSSE(t testing.TB, n *node, q url.Values) viewer {
 
 func checkSSEHeader(t testing.TB, res *http.Response) {
 	t.Helper()
-	for name, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+	for name, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store",
+		"X-Accel-Buffering":           "no",
 		"Access-Control-Allow-Origin": "*"} {
 		if got := res.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

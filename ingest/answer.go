@@ -16,8 +16,9 @@ import (
 
 // Limits of waiting for what becomes of a document.
 const (
-	maxWait       = 20 * time.Second // that a request may ask for with ?wait=; more is cut to it
-	checkWait     = 5 * time.Second  // for whether a document of a Checked provider can be read; then the answer is that it is kept
+	maxWait = 20 * time.Second // that a request may ask for with ?wait=; more is cut to it
+	// for whether a document of a Checked provider can be read; then the answer is that it is kept
+	checkWait     = 5 * time.Second
 	maxWaiting    = 64               // requests that wait at once; others are answered that their document is kept
 	maxToldEvents = 1000             // events in an answer; how many more there are stands beside them
 	writeMargin   = 10 * time.Second // for the answer itself, after the wait
@@ -38,7 +39,8 @@ type settledMatch struct {
 	events []goalcast.Event
 }
 
-// progress tells whoever waits how far a document is. Each channel takes one value; nobody has to read it.
+// progress tells whoever waits how far a document is. Each channel takes one value;
+// nobody has to read it.
 type progress struct {
 	read chan error // why it could not be read, or nil
 	done chan settled
@@ -46,7 +48,8 @@ type progress struct {
 
 func newProgress() *progress { return &progress{make(chan error, 1), make(chan settled, 1)} }
 
-// The answer to a document. Events are the revisions that it made, in short; all of each goes to viewers.
+// The answer to a document. Events are the revisions that it made, in short; all of
+// each goes to viewers.
 type (
 	receipt struct {
 		Document goalcast.DocumentID    `json:"document"`
@@ -81,7 +84,8 @@ func waitOf(r *http.Request) (time.Duration, *refusal) {
 		wait, err = time.Duration(seconds*float64(time.Second)), nil
 	}
 	if err != nil || wait < 0 {
-		return 0, &refusal{status: http.StatusBadRequest, reason: "wait", text: "wait: want a duration like 5s", field: "wait"}
+		return 0, &refusal{status: http.StatusBadRequest, reason: "wait", text: "wait: want a duration like 5s",
+			field: "wait"}
 	}
 	return min(wait, maxWait), nil
 }
@@ -96,9 +100,10 @@ func (in *Ingest) waitBegin() bool {
 	}
 }
 
-// tell answers for a document that was kept: at once, or, where its sender wants to know or must, when it was read or applied. p is nil for a document on which
-// nobody works now.
-func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Document, p *progress, checked bool, wait time.Duration) {
+// tell answers for a document that was kept: at once, or, where its sender wants to know or must,
+// when it was read or applied. p is nil for a document on which nobody works now.
+func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Document, p *progress, checked bool,
+	wait time.Duration) {
 	kept := receipt{Document: doc.ID, State: goalcast.DocumentReceived} // the same for what came before
 	if p == nil && wait > 0 && doc.State == goalcast.DocumentApplied {
 		kept.State, kept.Outcome = doc.State, "repeated"
@@ -110,7 +115,8 @@ func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Docu
 		return
 	}
 	defer func() { <-in.awaiting }()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(max(wait, checkWait) + writeMargin)) // not all writers can
+	// not all writers can
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(max(wait, checkWait) + writeMargin))
 	if checked {
 		switch err, ended := await(r.Context(), p.read, max(wait, checkWait)); {
 		case err != nil && !errors.Is(err, merge.ErrUnread):
@@ -131,7 +137,8 @@ func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Docu
 		in.unreadable(w, r, doc, done.readErr)
 	case done.state == goalcast.DocumentFailed: // what the database says is not for strangers
 		in.problem(w, r, &refusal{status: http.StatusUnprocessableEntity, reason: "not_applied", document: doc.ID,
-			text: "it was read and could not be applied; GET /admin/documents/" + strconv.FormatInt(int64(doc.ID), 10) + " says why"})
+			text: "it was read and could not be applied; GET /admin/documents/" + strconv.FormatInt(int64(doc.ID), 10) +
+				" says why"})
 	case done.state == goalcast.DocumentReceived:
 		kept.Detail = "it is kept, could not be applied now, and will be tried again"
 		in.answer(w, http.StatusAccepted, kept)
@@ -140,7 +147,8 @@ func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Docu
 	}
 }
 
-// statusKept is the status for a document of which no more is known than that it is kept: who asked to wait for more sees that it did not come.
+// statusKept is the status for a document of which no more is known than that it is kept: who asked
+// to wait for more sees that it did not come.
 func statusKept(wait time.Duration) int {
 	if wait > 0 {
 		return http.StatusAccepted
@@ -186,17 +194,21 @@ func (in *Ingest) unreadable(w http.ResponseWriter, r *http.Request, doc goalcas
 	in.problem(w, r, no)
 }
 
-// feedProblem is the body of every answer that is an error, with what a sender of documents wants to know besides.
+// feedProblem is the body of every answer that is an error, with what a sender of documents
+// wants to know besides.
 type feedProblem struct {
 	*problem.Problem
-	Field    string                 `json:"field,omitempty"`    // of the document, or the query parameter: "events[2].minute"
+	// of the document, or the query parameter: "events[2].minute"
+	Field    string                 `json:"field,omitempty"`
 	Document goalcast.DocumentID    `json:"document,omitempty"` // that is kept all the same
 	State    goalcast.DocumentState `json:"state,omitempty"`    // of that
-	Error    string                 `json:"error,omitempty"`    // the detail again, for senders that knew this feed before
+	// the detail again, for senders that knew this feed before
+	Error string `json:"error,omitempty"`
 }
 
 func (in *Ingest) problem(w http.ResponseWriter, r *http.Request, no *refusal) {
-	body := feedProblem{Problem: problem.New(no.status, cmp.Or(no.code, no.reason), no.text), Field: no.field, Document: no.document, Error: no.text}
+	body := feedProblem{Problem: problem.New(no.status, cmp.Or(no.code, no.reason), no.text), Field: no.field,
+		Document: no.document, Error: no.text}
 	if no.document != 0 {
 		body.State = goalcast.DocumentFailed
 	}

@@ -26,7 +26,8 @@ func (byHand) Checked()     {}
 
 func (byHand) Read(d goalcast.Document) (merge.Reading, error) {
 	if bytes.Contains(d.Body, []byte("wrong")) {
-		return merge.Reading{}, fmt.Errorf("not a match: %w", &merge.FieldError{Field: "events[2].minute", Text: `want a whole number, not "soon"`})
+		return merge.Reading{}, fmt.Errorf("not a match: %w", &merge.FieldError{Field: "events[2].minute",
+			Text: `want a whole number, not "soon"`})
 	}
 	return plain{}.Read(d)
 }
@@ -36,17 +37,21 @@ func (b *bench) byHand() string {
 	return strings.Replace(b.url, "plain", "byhand", 1)
 }
 
-// Who writes documents by hand is told what is wrong with them; the document is kept and failed all the same, and nobody has to ask for it.
+// Who writes documents by hand is told what is wrong with them; the document is kept and failed all
+// the same, and nobody has to ask for it.
 func TestWhoWritesByHandIsToldWhatIsWrong(t *testing.T) {
 	b := newBench(t, Config{})
 	res, answer := b.send(t, b.byHand(), []byte("wrong"), "X-Request-Id", "request-17")
-	if res.StatusCode != 422 || res.Header.Get("Content-Type") != "application/problem+json" || answer["code"] != "unreadable" || answer["field"] != "events[2].minute" ||
-		answer["detail"] != `events[2].minute: want a whole number, not "soon"` || answer["document"] != 1.0 || answer["state"] != "failed" || answer["request_id"] != "request-17" ||
+	if res.StatusCode != 422 || res.Header.Get("Content-Type") != "application/problem+json" ||
+		answer["code"] != "unreadable" || answer["field"] != "events[2].minute" ||
+		answer["detail"] != `events[2].minute: want a whole number, not "soon"` || answer["document"] != 1.0 ||
+		answer["state"] != "failed" || answer["request_id"] != "request-17" ||
 		answer["status"] != 422.0 || answer["title"] != "Unprocessable Entity" || answer["type"] != "about:blank" {
 		t.Errorf("%s %v", res.Status, answer)
 	}
 	b.await(t, "its end", func(m *Memory) bool { return m.States()[goalcast.DocumentFailed] == 1 })
-	if res, answer = b.send(t, b.byHand(), body(oneGoal)); res.StatusCode != 200 || answer["state"] != "received" || answer["document"] != 2.0 {
+	if res, answer = b.send(t, b.byHand(), body(oneGoal)); res.StatusCode != 200 || answer["state"] != "received" ||
+		answer["document"] != 2.0 {
 		t.Errorf("the right one: %s %v", res.Status, answer)
 	}
 	if res, _ = b.send(t, b.url, []byte("{")); res.StatusCode != 200 {
@@ -64,29 +69,37 @@ func TestWaitForWhatBecomesOfADocument(t *testing.T) {
 	}
 	m := matches[0].(map[string]any)
 	events := m["events"].([]any)
-	if m["match"] != 77.0 || m["seq"] != 2.0 || len(events) != 2 || fmt.Sprint(events[1]) != fmt.Sprint(map[string]any{"id": oneGoal.m.Facts[0].ID, "kind": "goal", "status": "confirmed", "revision": 1.0, "seq": 2.0}) {
+	if m["match"] != 77.0 || m["seq"] != 2.0 || len(events) != 2 ||
+		fmt.Sprint(events[1]) != fmt.Sprint(map[string]any{"id": oneGoal.m.Facts[0].ID, "kind": "goal",
+			"status": "confirmed", "revision": 1.0, "seq": 2.0}) {
 		t.Errorf("%v", m)
 	}
-	if res, answer = b.send(t, b.url+"?wait=10", body(oneGoal)); res.StatusCode != 200 || answer["outcome"] != "unchanged" {
+	if res, answer = b.send(t, b.url+"?wait=10", body(oneGoal)); res.StatusCode != 200 ||
+		answer["outcome"] != "unchanged" {
 		t.Errorf("again: %s %v", res.Status, answer)
 	}
-	if res, answer = b.send(t, b.url+"?wait=10s", []byte("{")); res.StatusCode != 422 || answer["state"] != "failed" || answer["document"] == nil {
+	if res, answer = b.send(t, b.url+"?wait=10s", []byte("{")); res.StatusCode != 422 || answer["state"] != "failed" ||
+		answer["document"] == nil {
 		t.Errorf("not to be read: %s %v", res.Status, answer)
 	}
-	if res, answer = b.send(t, b.url+"?wait=10s", []byte("unread")); res.StatusCode != 200 || answer["outcome"] != "ignored" {
+	if res, answer = b.send(t, b.url+"?wait=10s", []byte("unread")); res.StatusCode != 200 ||
+		answer["outcome"] != "ignored" {
 		t.Errorf("of no feed: %s %v", res.Status, answer)
 	}
 	for _, wait := range []string{"soon", "-1s", "1e99"} {
-		if res, answer = b.send(t, b.url+"?wait="+wait, body(oneGoal)); res.StatusCode != 400 || answer["field"] != "wait" {
+		if res, answer = b.send(t, b.url+"?wait="+wait, body(oneGoal)); res.StatusCode != 400 ||
+			answer["field"] != "wait" {
 			t.Errorf("%s: %s %v", wait, res.Status, answer)
 		}
 	}
 	b.memory.UpdateErr = fmt.Errorf("%w: a secret of the database", goalcast.ErrPermanent)
-	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceEvents, 30, fixture()))); res.StatusCode != 422 || answer["code"] != "not_applied" || strings.Contains(fmt.Sprint(answer), "secret") {
+	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceEvents, 30, fixture()))); res.StatusCode != 422 ||
+		answer["code"] != "not_applied" || strings.Contains(fmt.Sprint(answer), "secret") {
 		t.Errorf("not to be applied: %s %v", res.Status, answer)
 	}
 	b.memory.UpdateErr = errors.New("away")
-	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceEvents, 31, fixture()))); res.StatusCode != 202 || answer["state"] != "received" {
+	if res, answer = b.send(t, b.url+"?wait=10s", body(says(sourceEvents, 31, fixture()))); res.StatusCode != 202 ||
+		answer["state"] != "received" {
 		t.Errorf("not now: %s %v", res.Status, answer)
 	}
 }
@@ -108,7 +121,8 @@ func TestWaitingHoldsNobodyUp(t *testing.T) {
 	}()
 	<-read
 	go func() { <-read }()
-	if res, answer := b.send(t, b.url+"?wait=1ms", body(says(sourceEvents, 31, fixture()))); res.StatusCode != 202 || answer["state"] != "received" {
+	if res, answer := b.send(t, b.url+"?wait=1ms", body(says(sourceEvents, 31, fixture()))); res.StatusCode != 202 ||
+		answer["state"] != "received" {
 		t.Errorf("%s %v", res.Status, answer)
 	}
 	for range maxWaiting - 1 {
@@ -136,7 +150,8 @@ func TestBytesOfDocumentsAtOnceAreLimited(t *testing.T) {
 		done <- res.StatusCode
 	}()
 	<-arrived
-	if res, answer := b.send(t, b.url, large); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || answer["code"] != "memory" {
+	if res, answer := b.send(t, b.url, large); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" ||
+		answer["code"] != "memory" {
 		t.Errorf("%s %v", res.Status, answer)
 	}
 	go func() { <-arrived }()
@@ -154,7 +169,8 @@ func TestBytesOfDocumentsAtOnceAreLimited(t *testing.T) {
 
 func TestPackedDocumentsHaveARatio(t *testing.T) {
 	b := newBench(t, Config{})
-	if res, answer := b.send(t, b.url, zipped(t, make([]byte, 8<<20)), "Content-Encoding", "gzip"); res.StatusCode != 413 || answer["code"] != "ratio" {
+	if res, answer := b.send(t, b.url, zipped(t, make([]byte, 8<<20)), "Content-Encoding",
+		"gzip"); res.StatusCode != 413 || answer["code"] != "ratio" {
 		t.Errorf("%s %v", res.Status, answer)
 	}
 	if n := testutil.ToFloat64(b.metrics.refused.WithLabelValues("plain", "ratio")); n != 1 {
@@ -190,11 +206,13 @@ func TestBytesOfDocumentsBeingReadAreLimited(t *testing.T) {
 	})
 }
 
-// A document that does not end, or cannot be applied, holds no other up, however many there are of it.
+// A document that does not end, or cannot be applied, holds no other up, however
+// many there are of it.
 func TestSweepIsNotHeldUpByOneDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := NewMemory()
-		in := newQuiet(memory, Config{MaxAhead: 100 * 365 * 24 * time.Hour, SweepLimit: 3, ProcessTimeout: 30 * time.Second})
+		in := newQuiet(memory, Config{MaxAhead: 100 * 365 * 24 * time.Hour, SweepLimit: 3,
+			ProcessTimeout: 30 * time.Second})
 		var slow atomic.Int32
 		memory.Updating = func(ctx context.Context, match goalcast.MatchID) error {
 			if match != 500 {
@@ -207,7 +225,8 @@ func TestSweepIsNotHeldUpByOneDocument(t *testing.T) {
 		keep := func(match goalcast.MatchID, minute int) {
 			h := says(sourceEvents, minute, fixture())
 			h.m.Match = match
-			if err := memory.KeepDocument(t.Context(), &goalcast.Document{Provider: "plain", Body: body(h), Received: time.Now()}); err != nil {
+			if err := memory.KeepDocument(t.Context(), &goalcast.Document{Provider: "plain", Body: body(h),
+				Received: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -11,13 +11,15 @@ import (
 	"goalcast/internal/samples"
 )
 
-// BenchmarkApplyF24 reads the F24 of a whole match and holds it against a record that knows the match from F7 and from the F24 before: what each of the
-// hundreds of F24s of a match costs, but for the database. "goal" has a goal in it that the record does not know, "same" nothing new.
+// BenchmarkApplyF24 reads the F24 of a whole match and holds it against a record that knows the
+// match from F7 and from the F24 before: what each of the hundreds of F24s of a match costs, but
+// for the database. "goal" has a goal in it that the record does not know, "same" nothing new.
 func BenchmarkApplyF24(b *testing.B) {
 	p := opta.New()
 	at := time.Date(2018, 8, 21, 13, 0, 0, 0, time.UTC)
 	read := func(feed string, body []byte) merge.Reading {
-		r, err := p.Read(goalcast.Document{Provider: "opta", Feed: feed, Body: body, Digest: sha256.Sum256(body), Received: at})
+		r, err := p.Read(goalcast.Document{Provider: "opta", Feed: feed, Body: body, Digest: sha256.Sum256(body),
+			Received: at})
 		if err != nil {
 			b.Fatal(err)
 		}

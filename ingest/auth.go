@@ -12,7 +12,8 @@ import (
 	"goalcast"
 )
 
-// refusal is why a request is not answered with success: a status, words for the counter and for programs, and a sentence for the sender.
+// refusal is why a request is not answered with success: a status, words for the counter and for
+// programs, and a sentence for the sender.
 type refusal struct {
 	status   int
 	reason   string // for the counter
@@ -32,12 +33,15 @@ func (in *Ingest) authorize(provider string, r *http.Request) *refusal {
 				return nil
 			}
 		}
-		return &refusal{status: http.StatusUnauthorized, reason: "unauthorized", text: "the provider's secret is missing or wrong"}
+		return &refusal{status: http.StatusUnauthorized, reason: "unauthorized",
+			text: "the provider's secret is missing or wrong"}
 	case local(r) && (in.cfg.Open || ownProcess(r)):
 		return nil
 	}
-	return &refusal{status: http.StatusForbidden, reason: "forbidden", text: "this provider has no secret: set GOALCAST_FEED_SECRETS=" + provider +
-		"=SECRET. Without one only programs of goalcast's own user on this machine may post, and with GOALCAST_FEEDS_OPEN=true all on this machine"}
+	return &refusal{status: http.StatusForbidden, reason: "forbidden",
+		text: "this provider has no secret: set GOALCAST_FEED_SECRETS=" + provider +
+			"=SECRET. Without one only programs of goalcast's own user on this machine may post, and with " +
+			"GOALCAST_FEEDS_OPEN=true all on this machine"}
 }
 
 // offeredSecrets are all that the request could mean as its secret.
@@ -64,17 +68,18 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// local says whether the client seems to be a program on this machine: not a proxy on it that says so
-// or speaks HTTP/1.0, as nginx does unless told otherwise, and not a web page in a browser on it, which
-// could be anybody's. A proxy may say nothing: so the kernel is asked whose the client is (ownProcess),
-// or somebody has opened the feeds.
+// local says whether the client seems to be a program on this machine: not a proxy on it that says
+// so or speaks HTTP/1.0, as nginx does unless told otherwise, and not a web page in a browser on
+// it, which could be anybody's. A proxy may say nothing: so the kernel is asked whose the client is
+// (ownProcess), or somebody has opened the feeds.
 func local(r *http.Request) bool {
 	if !r.ProtoAtLeast(1, 1) {
 		return false
 	}
 	for name := range r.Header {
 		switch {
-		case slices.Contains(passedOn, name), strings.HasPrefix(name, "X-Forwarded-"), name == "Sec-Fetch-Site": // browsers only: Node's fetch sends others of Sec-Fetch
+		// browsers only: Node's fetch sends others of Sec-Fetch
+		case slices.Contains(passedOn, name), strings.HasPrefix(name, "X-Forwarded-"), name == "Sec-Fetch-Site":
 			return false
 		}
 	}
@@ -91,7 +96,8 @@ func local(r *http.Request) bool {
 }
 
 // passedOn are headers of requests that a proxy or a browser made.
-var passedOn = []string{"Forwarded", "X-Real-Ip", "Via", "Origin", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip", "X-Original-Host"}
+var passedOn = []string{"Forwarded", "X-Real-Ip", "Via", "Origin", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip",
+	"X-Original-Host"}
 
 // Limits of what is kept of a request's headers.
 const (

@@ -22,7 +22,8 @@ func headersOf(feed string) http.Header {
 	return http.Header{"X-Meta-Feed-Type": {feed}, "X-Meta-Game-Id": {"77"}, "Content-Type": {"text/xml"}}
 }
 
-// Whatever comes: a clear answer, the document kept where there is one, and the next goal goes through.
+// Whatever comes: a clear answer, the document kept where there is one, and the
+// next goal goes through.
 func TestBadBodies(t *testing.T) {
 	latin := bytes.ReplaceAll([]byte(minute27), []byte("Zo&#233;"), []byte("Zo\xe9"))
 	latin = bytes.Replace(latin, []byte("UTF-8"), []byte("ISO-8859-1"), 1)
@@ -44,7 +45,8 @@ func TestBadBodies(t *testing.T) {
 		{"one byte short", "F9", []byte(minute27[:len(minute27)-1]), 200, goalcast.DocumentFailed},
 		{"entity bomb", "F9", []byte(bomb), 200, goalcast.DocumentFailed},
 		{"20 MB", "F9", make([]byte, 20<<20), 413, ""},
-		{"as large as may be, and nonsense", "F24", bytes.Repeat([]byte("<a>"), 16<<20/3), 200, goalcast.DocumentFailed},
+		{"as large as may be, and nonsense", "F24", bytes.Repeat([]byte("<a>"), 16<<20/3), 200,
+			goalcast.DocumentFailed},
 		{"another feed than the headers say", "F24", []byte(minute27), 200, goalcast.DocumentFailed},
 		{"a feed that is not read", "F40", []byte(squads), 200, goalcast.DocumentIgnored},
 		{"no XML", "F9", []byte("GIF89a\x00\xff\xfe"), 200, goalcast.DocumentFailed},
@@ -63,7 +65,8 @@ func TestBadBodies(t *testing.T) {
 			done++
 			g.await(t, done)
 			doc, err := g.store.Document(t.Context(), 1)
-			if err != nil || !bytes.Equal(doc.Body, tt.body) || doc.Feed != tt.feed || doc.Match != 77 && tt.feed != "F40" {
+			if err != nil || !bytes.Equal(doc.Body, tt.body) || doc.Feed != tt.feed || doc.Match != 77 &&
+				tt.feed != "F40" {
 				t.Errorf("%s: kept %s of match %d, %d bytes, %v", tt.name, doc.Feed, doc.Match, len(doc.Body), err)
 			}
 			if doc.State != tt.state || (doc.State == goalcast.DocumentFailed) != (doc.Error != "") {

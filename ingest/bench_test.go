@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// BenchmarkPostToApplied posts the documents of a real match to a real server with the embedded store in memory, one after the other, and waits for each
-// to be applied and published.
+// BenchmarkPostToApplied posts the documents of a real match to a real server with the embedded
+// store in memory, one after the other, and waits for each to be applied and published.
 func BenchmarkPostToApplied(b *testing.B) {
 	documents, _ := evening(b, "second")
 	for _, feed := range []string{"F7", "F24"} {

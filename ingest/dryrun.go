@@ -10,8 +10,8 @@ import (
 	"goalcast"
 )
 
-// DryRun is a store in which nothing is kept: what documents would change is seen in Events, and no one else sees it. An Ingest that was made with one is
-// good for Process and for a Rebuilder.
+// DryRun is a store in which nothing is kept: what documents would change is seen in Events, and no
+// one else sees it. An Ingest that was made with one is good for Process and for a Rebuilder.
 type DryRun struct {
 	Store // asked for documents, and for matches that it has not changed yet
 
@@ -23,7 +23,8 @@ type DryRun struct {
 
 // NewDryRun makes one in front of a store that is only read.
 func NewDryRun(s Store) *DryRun {
-	return &DryRun{Store: s, records: map[goalcast.MatchID]goalcast.MatchRecord{}, ended: map[goalcast.DocumentState]int{}}
+	return &DryRun{Store: s, records: map[goalcast.MatchID]goalcast.MatchRecord{},
+		ended: map[goalcast.DocumentState]int{}}
 }
 
 // Events are the revisions that would have been made, in the order of their commits.
@@ -47,7 +48,8 @@ func (r *DryRun) FinishDocument(_ context.Context, _ goalcast.DocumentID, s goal
 }
 
 // UpdateMatch changes the match in memory only.
-func (r *DryRun) UpdateMatch(ctx context.Context, id goalcast.MatchID, fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
+func (r *DryRun) UpdateMatch(ctx context.Context, id goalcast.MatchID,
+	fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec, err := r.recordLocked(ctx, id)
@@ -80,7 +82,8 @@ func (r *DryRun) recordLocked(ctx context.Context, id goalcast.MatchID) (goalcas
 }
 
 // MatchRecords sees what was changed in the dry run.
-func (r *DryRun) MatchRecords(ctx context.Context, ids []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error) {
+func (r *DryRun) MatchRecords(ctx context.Context, ids []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord,
+	error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found, err := r.Store.MatchRecords(ctx, ids)

@@ -24,7 +24,8 @@ import (
 	"goalcast/store"
 )
 
-// evening24 is an evening of twenty matches: an ingest with the real provider and the embedded store, and when each goal was published.
+// evening24 is an evening of twenty matches: an ingest with the real provider and the embedded
+// store, and when each goal was published.
 type evening24 struct {
 	handler http.Handler
 
@@ -34,7 +35,8 @@ type evening24 struct {
 	tell  chan struct{}
 }
 
-// urgentGoal ends the number of the goal that F7 tells of, and no F24; before it stands the match's.
+// urgentGoal ends the number of the goal that F7 tells of, and no F24; before
+// it stands the match's.
 const urgentGoal = "424242"
 
 func (e *evening24) Publish(_ context.Context, events []goalcast.Event) error {
@@ -79,7 +81,8 @@ func newEvening(t testing.TB, p ingest.Provider) *evening24 {
 		t.Fatal(err)
 	}
 	e := &evening24{goals: map[goalcast.MatchID]time.Time{}, tell: make(chan struct{})}
-	in := ingest.New(ingest.Config{Workers: 2, Open: true}, db, e, e, []ingest.Provider{p}, log, prometheus.NewRegistry())
+	in := ingest.New(ingest.Config{Workers: 2, Open: true}, db, e, e, []ingest.Provider{p}, log,
+		prometheus.NewRegistry())
 	e.handler = in.Handler()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -133,15 +136,19 @@ func tonight(whole samples.Match, match int) (f24, f7 []byte) {
 	if missing := 900_000 - len(f24); missing > 0 { // as large as a real one, which is what makes it wait
 		f24 = append(f24, fmt.Sprintf("<!--%*s-->", missing, "")...)
 	}
-	f24 = bytes.ReplaceAll(f24, []byte(`<Event id="`), fmt.Appendf(nil, `<Event id="%d`, match)) // no two matches share an event
-	small := strings.NewReplacer(`uID="f7"`, fmt.Sprintf(`uID="f%d"`, match), `TeamRef="t1"`, fmt.Sprintf(`TeamRef="t%d"`, whole.Home), `TeamRef="t2"`, fmt.Sprintf(`TeamRef="t%d"`, whole.Away)).Replace(
+	// no two matches share an event
+	f24 = bytes.ReplaceAll(f24, []byte(`<Event id="`), fmt.Appendf(nil, `<Event id="%d`, match))
+	small := strings.NewReplacer(`uID="f7"`, fmt.Sprintf(`uID="f%d"`, match), `TeamRef="t1"`,
+		fmt.Sprintf(`TeamRef="t%d"`, whole.Home), `TeamRef="t2"`, fmt.Sprintf(`TeamRef="t%d"`, whole.Away)).Replace(
 		strings.Replace(touchlessF7, "EVENT", fmt.Sprint(match)+urgentGoal, 1))
 	return f24, []byte(small)
 }
 
-var touchlessF7 = optatest.MadeF7(30, "FirstHalf", "", 1, 0, `<Goal EventID="EVENT" Period="FirstHalf" PlayerRef="p11" Time="27" Type="Goal"/>`, "")
+var touchlessF7 = optatest.MadeF7(30, "FirstHalf", "", 1, 0,
+	`<Goal EventID="EVENT" Period="FirstHalf" PlayerRef="p11" Time="27" Type="Goal"/>`, "")
 
-// Twenty F24s of 0.9 MB wait, and each worker that may take one has one; every goal in a small document goes by them.
+// Twenty F24s of 0.9 MB wait, and each worker that may take one has one; every goal in a small
+// document goes by them.
 func TestNoGoalWaitsBehindTwentyF24s(t *testing.T) {
 	p := gated{opta.New(), make(chan struct{})}
 	e := newEvening(t, p)
@@ -168,8 +175,8 @@ func TestNoGoalWaitsBehindTwentyF24s(t *testing.T) {
 	e.await(t, func() bool { return e.done == 20 })
 }
 
-// BenchmarkTwentyF24s posts the F24s of twenty matches at once, and while they are worked on a goal in a small document for each match. It reports how long all
-// took, and how long the slowest goal.
+// BenchmarkTwentyF24s posts the F24s of twenty matches at once, and while they are worked on a goal
+// in a small document for each match. It reports how long all took, and how long the slowest goal.
 func BenchmarkTwentyF24s(b *testing.B) {
 	whole := samples.Matches(b)[1]
 	var all, slowest time.Duration

@@ -17,7 +17,8 @@ const (
 	away      = goalcast.TeamID(2)
 )
 
-// The sources of the provider "plain": two feeds of the match itself, a list of fixtures, and where clips play.
+// The sources of the provider "plain": two feeds of the match itself, a list of fixtures,
+// and where clips play.
 const (
 	sourceMatch  = "desk:match"
 	sourceEvents = "desk:events"
@@ -44,12 +45,14 @@ func says(source string, minute int, f *goalcast.Fixture, facts ...goalcast.Even
 }
 
 func fixture() *goalcast.Fixture {
-	return &goalcast.Fixture{Home: goalcast.Team{ID: home}, Away: goalcast.Team{ID: away}, Competition: goalcast.Competition{ID: 9}, Kickoff: kickoff}
+	return &goalcast.Fixture{Home: goalcast.Team{ID: home}, Away: goalcast.Team{ID: away},
+		Competition: goalcast.Competition{ID: 9}, Kickoff: kickoff}
 }
 
 func goal(n int, team goalcast.TeamID, minute int, scorer goalcast.PlayerID) goalcast.Event {
 	e := goalcast.Event{
-		ID: fmt.Sprint("plain:", n), Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Team: team, Period: goalcast.FirstHalf, Minute: minute,
+		ID: fmt.Sprint("plain:", n), Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Team: team,
+		Period: goalcast.FirstHalf, Minute: minute,
 		Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
 	}
 	if scorer != 0 {
@@ -59,7 +62,8 @@ func goal(n int, team goalcast.TeamID, minute int, scorer goalcast.PlayerID) goa
 }
 
 func period(p goalcast.Period) goalcast.Event {
-	return goalcast.Event{ID: fmt.Sprint("match:77:period:", p), Kind: goalcast.KindPeriod, Status: goalcast.Confirmed, Period: p}
+	return goalcast.Event{ID: fmt.Sprint("match:77:period:", p), Kind: goalcast.KindPeriod, Status: goalcast.Confirmed,
+		Period: p}
 }
 
 // finished is what a source says of a match that is over, 2-1.
@@ -85,7 +89,8 @@ func wantKeys(t *testing.T, log []goalcast.Event, want ...string) {
 	}
 }
 
-// observedIn is the memory without what merging itself remembers: since when sources disagree depends on when we saw it.
+// observedIn is the memory without what merging itself remembers: since when sources disagree
+// depends on when we saw it.
 func observedIn(t *testing.T, memory []byte) map[string]any {
 	t.Helper()
 	var out map[string]any

@@ -24,7 +24,8 @@ func (in *Ingest) Replay(ctx context.Context, id goalcast.DocumentID) error {
 	return in.confirm(ctx, doc.Match, func(h merge.Held) bool { return h.Document == id })
 }
 
-// LetGo lets all steps go that were held for merge.HoldTime, of the matches given. Others of them stay as they are.
+// LetGo lets all steps go that were held for merge.HoldTime, of the matches given. Others of
+// them stay as they are.
 func (in *Ingest) LetGo(ctx context.Context, matches []goalcast.MatchID, now time.Time) error {
 	records, err := in.store.MatchRecords(ctx, matches)
 	if err != nil {
@@ -45,7 +46,8 @@ func (in *Ingest) LetGo(ctx context.Context, matches []goalcast.MatchID, now tim
 // confirm makes the revisions that are held, if due says so.
 func (in *Ingest) confirm(ctx context.Context, match goalcast.MatchID, due func(merge.Held) bool) error {
 	var events []goalcast.Event
-	err := in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
+	err := in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event,
+		err error) {
 		defer in.recovered(goalcast.Document{Match: match}, &err)
 		rec, events, err = in.merger.Release(rec, match, due, time.Now().UnixMilli())
 		return rec, events, err

@@ -8,13 +8,15 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// What is held survives the process that held it: it is in the match's record, and ends by itself, or when an operator replays the document.
+// What is held survives the process that held it: it is in the match's record, and ends by itself,
+// or when an operator replays the document.
 func TestHeldStepIsLetGo(t *testing.T) {
 	for name, end := range map[string]func(s *shelf, wrong goalcast.DocumentID){
 		"by itself": func(s *shelf, _ goalcast.DocumentID) {
 			next := newQuiet(s.memory, Config{}) // another process
 			now := kickoff.Add(41*time.Minute + merge.HoldTime)
-			if err := next.LetGo(s.t.Context(), []goalcast.MatchID{testMatch, 78}, now.Add(-time.Second)); err != nil || s.score().Home != 2 {
+			if err := next.LetGo(s.t.Context(), []goalcast.MatchID{testMatch, 78}, now.Add(-time.Second)); err != nil ||
+				s.score().Home != 2 {
 				s.t.Errorf("let go early: %v, score %v", err, s.score())
 			}
 			if err := next.LetGo(s.t.Context(), []goalcast.MatchID{testMatch, 78}, now); err != nil {
@@ -36,9 +38,12 @@ func TestHeldStepIsLetGo(t *testing.T) {
 	} {
 		s := newShelf(t)
 		first := period(goalcast.FirstHalf)
-		s.process(s.keep(says(sourceMatch, 0, fixture(), first, goal(1, home, 10, 5), goal(2, home, 20, 6)), 40*time.Minute, 40*time.Minute))
+		s.process(s.keep(says(sourceMatch, 0, fixture(), first, goal(1, home, 10, 5), goal(2, home, 20, 6)),
+			40*time.Minute, 40*time.Minute))
 		wrong := s.keep(says(sourceMatch, 0, fixture(), first), 41*time.Minute, 41*time.Minute)
-		s.memory.With(func() { s.memory.documents[wrong].Match, s.memory.documents[wrong-1].Match = testMatch, testMatch })
+		s.memory.With(func() {
+			s.memory.documents[wrong].Match, s.memory.documents[wrong-1].Match = testMatch, testMatch
+		})
 		s.process(wrong)
 		if h, held := s.Merger().HeldStep(s.memory.Record(testMatch)); !held || h.Document != wrong || h.Reset {
 			t.Fatalf("%s: held %+v", name, h)
@@ -54,8 +59,10 @@ func TestHeldStepIsLetGo(t *testing.T) {
 	}
 	// That a match has not begun after all is not believed by itself.
 	s := newShelf(t)
-	s.process(s.keep(says(sourceMatch, 0, fixture(), finished()...), 100*time.Minute, 100*time.Minute), s.keep(says(sourceMatch, 0, fixture()), 101*time.Minute, 101*time.Minute))
-	if err := s.LetGo(t.Context(), []goalcast.MatchID{testMatch}, kickoff.Add(24*time.Hour)); err != nil || s.memory.Record(testMatch).Snapshot.State != goalcast.Finished {
+	s.process(s.keep(says(sourceMatch, 0, fixture(), finished()...), 100*time.Minute, 100*time.Minute),
+		s.keep(says(sourceMatch, 0, fixture()), 101*time.Minute, 101*time.Minute))
+	if err := s.LetGo(t.Context(), []goalcast.MatchID{testMatch}, kickoff.Add(24*time.Hour)); err != nil ||
+		s.memory.Record(testMatch).Snapshot.State != goalcast.Finished {
 		t.Errorf("%v: it is %s", err, s.memory.Record(testMatch).Snapshot.State)
 	}
 }

@@ -1,12 +1,14 @@
-// Package ingest takes providers' documents in and makes match events of them: it keeps each document before it answers, reads it at once,
-// compares what it says with what is known of the match, and hands new event revisions to the bus. cmd/goalcast runs it; the packages below it
+// Package ingest takes providers' documents in and makes match events of them: it keeps each
+// document before it answers, reads it at once, compares what it says with what is known of the
+// match, and hands new event revisions to the bus. cmd/goalcast runs it; the packages below it
 // (ingest/opta) each read one provider's formats.
 //
-// The way of a document: receive.go takes the request and keeps the bytes, work.go decides which document is next, process.go
-// reads and applies it. What a document says, and what that changes, is the business of package merge, which is pure.
+// The way of a document: receive.go takes the request and keeps the bytes, work.go decides which
+// document is next, process.go reads and applies it. What a document says, and what that changes,
+// is the business of package merge, which is pure.
 //
-// An Ingest belongs to no goroutine: requests, workers and the sweep share it. What they share is guarded by mu, or by a lock
-// of its own (workers, nameCache, metrics).
+// An Ingest belongs to no goroutine: requests, workers and the sweep share it. What they share is
+// guarded by mu, or by a lock of its own (workers, nameCache, metrics).
 package ingest
 
 import (
@@ -26,21 +28,25 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// TaskKind is the kind of the queue's tasks that ingest makes. Their payload is a document's id in decimal; ProcessTask works on them.
+// TaskKind is the kind of the queue's tasks that ingest makes. Their payload is a document's id in
+// decimal; ProcessTask works on them.
 const TaskKind = "ingest:document"
 
-// Store is what ingest needs of the store. Errors of these methods are taken for passing trouble and tried again, unless they are ErrPermanent.
+// Store is what ingest needs of the store. Errors of these methods are taken for passing trouble
+// and tried again, unless they are ErrPermanent.
 type Store interface {
 	KeepDocument(context.Context, *goalcast.Document) error
 	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error)
 	FinishDocument(context.Context, goalcast.DocumentID, goalcast.DocumentState, string) error
 	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error) // the newest first, without bodies
 	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
-	UpdateMatch(context.Context, goalcast.MatchID, func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error
+	UpdateMatch(context.Context, goalcast.MatchID, func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error)) error
 	MatchRecords(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error)
 }
 
-// Publisher takes events to the bus, right after their commit. An error loses nothing: the store's outbox has them.
+// Publisher takes events to the bus, right after their commit. An error loses nothing: the
+// store's outbox has them.
 type Publisher interface {
 	Publish(context.Context, []goalcast.Event) error
 }
@@ -52,8 +58,9 @@ type Queue interface {
 
 // Config says how documents are taken in. Zero fields take the defaults.
 type Config struct {
-	// Secrets by provider name; a request shows any of them. For a provider without one only programs of our own user on this machine may post
-	// (Linux), or, where feeds are Open, any program of this machine, and whoever reaches one that passes requests on.
+	// Secrets by provider name; a request shows any of them. For a provider without one only
+	// programs of our own user on this machine may post (Linux), or, where feeds are Open, any
+	// program of this machine, and whoever reaches one that passes requests on.
 	Secrets map[string][]string
 	Open    bool
 
@@ -62,11 +69,17 @@ type Config struct {
 	HeldBytes   int64         // of all documents being received at once, unpacked; more get 503; default 16 MaxBody
 	KeepTimeout time.Duration // how long the store may take to keep a document before the answer is 503; default 10 s
 
-	Workers        int           // documents being read at once; default the number of processors, at least 2
-	UrgentBytes    int           // documents of one match up to this size are urgent: one worker is always kept free of others; default 256 KiB
-	QueueBytes     int64         // documents waiting in memory for a worker; beyond it they are kept, and the sweeper finds them; default 256 MiB
+	Workers int // documents being read at once; default the number of processors, at least 2
+	// documents of one match up to this size are urgent: one worker is always kept free of
+	// others; default 256 KiB
+	UrgentBytes int
+	// documents waiting in memory for a worker; beyond it they are kept, and the sweeper finds
+	// them; default 256 MiB
+	QueueBytes     int64
 	ProcessTimeout time.Duration // for applying one document; then it is tried again; default 30 s
-	MaxAhead       time.Duration // a document dated more than this after its arrival is refused as failed: it would outrank all true ones; default 6 h
+	// a document dated more than this after its arrival is refused as failed: it would outrank all
+	// true ones; default 6 h
+	MaxAhead time.Duration
 
 	SweepEvery time.Duration // how often to look for documents that a crash left behind; default 5 s
 	SweepAge   time.Duration // how old these must be; default 10 s
@@ -74,18 +87,22 @@ type Config struct {
 	RetryDelay time.Duration // before the first retry after passing trouble; default 1 s
 	Retries    int           // how often the queue tries again; the sweeper does after that; default 10
 
-	// Reference keeps tables, squads and commentary; without one their feeds are not read. States takes live statistics;
-	// without one they are dropped.
+	// Reference keeps tables, squads and commentary; without one their feeds are not read. States
+	// takes live statistics; without one they are dropped.
 	Reference Reference
 	States    StatePublisher
-	NameAge   time.Duration // how long a player's name from the reference data is believed, and that there is none; default 10 min
-	Names     int           // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
+	// how long a player's name from the reference data is believed, and that there
+	// is none; default 10 min
+	NameAge time.Duration
+	Names   int // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
 
-	// Now is the clock that documents' arrival and the sweep go by; processes that share a store want the same one. Default time.Now.
+	// Now is the clock that documents' arrival and the sweep go by; processes that share a store
+	// want the same one. Default time.Now.
 	Now func() time.Time
 
-	// Fault is called at "kept", "parsed", "committed" and "published", and at "revising" and "revised", between which a match is locked. It is nil but in
-	// tests, which kill the process there or see who else is there.
+	// Fault is called at "kept", "parsed", "committed" and "published", and at "revising" and
+	// "revised", between which a match is locked. It is nil but in tests, which kill the process
+	// there or see who else is there.
 	Fault func(point string)
 }
 
@@ -115,7 +132,8 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Ingest receives documents and applies them. Make it with New; serve Handler, and Run it, or what a crash left behind stays there.
+// Ingest receives documents and applies them. Make it with New; serve Handler, and Run it, or what
+// a crash left behind stays there.
 type Ingest struct {
 	cfg       Config
 	store     Store
@@ -129,9 +147,10 @@ type Ingest struct {
 	secrets   atomic.Pointer[map[string][]string] // by provider
 	receiving chan struct{}                       // holds a token per document being received
 	held      budget                              // of the documents being received
-	awaiting  chan struct{}                       // holds a token per request that waits for what becomes of its document
-	work      *workers
-	names     *nameCache
+	// holds a token per request that waits for what becomes of its document
+	awaiting chan struct{}
+	work     *workers
+	names    *nameCache
 
 	disagreements *prometheus.CounterVec // that began, by what they are about
 
@@ -143,9 +162,10 @@ type Ingest struct {
 	swept    sync.WaitGroup // of these
 }
 
-// New prepares an Ingest; it starts nothing. What several providers tell of is believed of the first of them. A provider
-// without a secret is named in the log.
-func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []Provider, log *slog.Logger, reg prometheus.Registerer) *Ingest {
+// New prepares an Ingest; it starts nothing. What several providers tell of is believed of the
+// first of them. A provider without a secret is named in the log.
+func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []Provider, log *slog.Logger,
+	reg prometheus.Registerer) *Ingest {
 	cfg = cfg.WithDefaults()
 	in := &Ingest{
 		cfg: cfg, store: store, publisher: publisher, queue: queue, providers: map[string]Provider{}, log: log,
@@ -157,17 +177,21 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 	in.work = newWorkers(cfg.Workers, cfg.QueueBytes)
 	in.metrics = newMetrics(reg, in.work)
 	in.names = newNameCache(cfg.NameAge, cfg.Names)
-	in.disagreements = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_disagreements_total",
-		Help: "Disagreements between the sources of a match that began, by what they are about. Most end within seconds."}, []string{"what"})
+	in.disagreements = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "goalcast_ingest_disagreements_total",
+		Help: "Disagreements between the sources of a match that began, by what they are about. Most end within " +
+			"seconds."}, []string{"what"})
 	for _, p := range providers {
 		in.providers[p.Name()] = p
 		in.metrics.provider(p.Name())
 		switch {
 		case len(cfg.Secrets[p.Name()]) > 0:
 		case cfg.Open:
-			log.Warn("no secret for this provider's feeds: whoever reaches a program or proxy on this machine may post", "provider", p.Name())
+			log.Warn("no secret for this provider's feeds: whoever reaches a program or proxy on this machine may post",
+				"provider", p.Name())
 		default:
-			log.Warn("no secret for this provider's feeds: only programs of this user on this machine may post", "provider", p.Name())
+			log.Warn("no secret for this provider's feeds: only programs of this user on this machine may post",
+				"provider", p.Name())
 		}
 	}
 	sources := make([][]merge.Source, len(providers))
@@ -179,7 +203,8 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 	return in
 }
 
-// Merger is what merges the readings of this Ingest's providers: what it says of a match's record is what Ingest knows.
+// Merger is what merges the readings of this Ingest's providers: what it says of a match's record
+// is what Ingest knows.
 func (in *Ingest) Merger() *merge.Merger { return in.merger }
 
 // UseSecrets exchanges the secrets of all providers. It may be called at any time.

@@ -8,15 +8,15 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// listPage is how many documents a rebuild asks the archive for at once; maxLists how many lists it looks through at most, the newest ones: a season's list comes some
-// thousand times.
+// listPage is how many documents a rebuild asks the archive for at once; maxLists how many lists it
+// looks through at most, the newest ones: a season's list comes some thousand times.
 const (
 	listPage = 100
 	maxLists = 2000
 )
 
-// lists looks through the archive for what documents of no one match (a season's fixtures, a ticker) say of matches. It reads
-// no more than it is asked for, each document once.
+// lists looks through the archive for what documents of no one match (a season's fixtures, a
+// ticker) say of matches. It reads no more than it is asked for, each document once.
 type lists struct {
 	*merge.Lists
 	in      *Ingest
@@ -24,8 +24,8 @@ type lists struct {
 	read    map[goalcast.DocumentID]bool
 }
 
-// find looks through the newest page, and on until lists of all these keys tell of the match; with some, which is for a match
-// of which nothing is remembered, until one tells of it at all.
+// find looks through the newest page, and on until lists of all these keys tell of the match; with
+// some, which is for a match of which nothing is remembered, until one tells of it at all.
 func (l *lists) find(ctx context.Context, match goalcast.MatchID, keys []string, some bool) error {
 	filter := goalcast.DocumentFilter{Lists: true, Limit: listPage}
 	for {

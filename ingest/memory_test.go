@@ -15,7 +15,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// Memory is a store, bus and queue for tests: it keeps what the real ones keep, as JSON, and fails when it is told to. The external tests use it too.
+// Memory is a store, bus and queue for tests: it keeps what the real ones keep, as JSON, and fails
+// when it is told to. The external tests use it too.
 type Memory struct {
 	mu        sync.Mutex
 	documents map[goalcast.DocumentID]*goalcast.Document
@@ -26,13 +27,16 @@ type Memory struct {
 	Updates   int // transactions begun
 
 	KeepErr, UpdateErr, FinishErr, PublishErr error
-	Keeping                                   func()                                        // called while a document is being kept, if set
-	Updating                                  func(context.Context, goalcast.MatchID) error // called before a match is updated, if set
-	changed                                   chan struct{}
+	// called while a document is being kept, if set
+	Keeping func()
+	// called before a match is updated, if set
+	Updating func(context.Context, goalcast.MatchID) error
+	changed  chan struct{}
 }
 
 func NewMemory() *Memory {
-	return &Memory{documents: map[goalcast.DocumentID]*goalcast.Document{}, records: map[goalcast.MatchID][]byte{}, changed: make(chan struct{})}
+	return &Memory{documents: map[goalcast.DocumentID]*goalcast.Document{}, records: map[goalcast.MatchID][]byte{},
+		changed: make(chan struct{})}
 }
 
 // tellLocked wakes Await.
@@ -111,7 +115,8 @@ func (m *Memory) Document(_ context.Context, id goalcast.DocumentID) (goalcast.D
 	return goalcast.Document{}, fmt.Errorf("document %d: %w", id, goalcast.ErrNotFound)
 }
 
-func (m *Memory) FinishDocument(_ context.Context, id goalcast.DocumentID, s goalcast.DocumentState, text string) error {
+func (m *Memory) FinishDocument(_ context.Context, id goalcast.DocumentID, s goalcast.DocumentState,
+	text string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.FinishErr != nil {
@@ -159,7 +164,8 @@ func (m *Memory) recordLocked(id goalcast.MatchID) (goalcast.MatchRecord, bool) 
 	return rec, ok
 }
 
-func (m *Memory) UpdateMatch(ctx context.Context, id goalcast.MatchID, f func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
+func (m *Memory) UpdateMatch(ctx context.Context, id goalcast.MatchID,
+	f func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
 	if m.Updating != nil {
 		if err := m.Updating(ctx, id); err != nil {
 			return err
@@ -192,7 +198,8 @@ func (m *Memory) UpdateMatch(ctx context.Context, id goalcast.MatchID, f func(go
 	return nil
 }
 
-func (m *Memory) MatchRecords(_ context.Context, ids []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error) {
+func (m *Memory) MatchRecords(_ context.Context, ids []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord,
+	error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := map[goalcast.MatchID]goalcast.MatchRecord{}
@@ -231,14 +238,16 @@ func (m *Memory) Enqueue(_ context.Context, t goalcast.Task) error {
 	return nil
 }
 
-// plain is a provider whose documents are readings in JSON. Bodies that begin with "panic" or "unread" do as they say.
+// plain is a provider whose documents are readings in JSON. Bodies that begin with "panic" or
+// "unread" do as they say.
 type plain struct{}
 
 func (plain) Name() string { return "plain" }
 
 func (plain) Sources() []merge.Source {
 	return []merge.Source{
-		{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true, Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
+		{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true,
+			Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
 		{Name: sourceEvents, WholeSeconds: true, Exact: true, Detailed: true},
 		{Name: sourceList, WholeSeconds: true, Dates: true, Results: true},
 		{Name: sourcePlayer, Plays: true},
@@ -263,7 +272,8 @@ func (plain) Read(d goalcast.Document) (r merge.Reading, err error) {
 	return r, nil
 }
 
-// Normal leaves out of a snapshot what depends on the way to it: revisions, sequence numbers, times and the scores of the moment.
+// Normal leaves out of a snapshot what depends on the way to it: revisions, sequence numbers, times
+// and the scores of the moment.
 func Normal(s goalcast.Snapshot) goalcast.Snapshot {
 	s.Seq, s.FixtureRevision, s.Updated = 0, 0, 0
 	s.Timeline = slices.Clone(s.Timeline)

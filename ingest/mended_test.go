@@ -9,7 +9,8 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// A document with wrong letters is applied; it is counted, and alarms once for a provider's feed. The counters are there before.
+// A document with wrong letters is applied; it is counted, and alarms once for a provider's feed.
+// The counters are there before.
 func TestWrongLettersAlarmOnceAndAreNoFailure(t *testing.T) {
 	b := newBench(t, Config{})
 	if n := testutil.CollectAndCount(b.metrics.mended); n != len(letters.Kinds) {
@@ -30,7 +31,8 @@ func TestWrongLettersAlarmOnceAndAreNoFailure(t *testing.T) {
 			t.Errorf("%s: %v documents", what, n)
 		}
 	}
-	if n := testutil.ToFloat64(b.metrics.alarms.WithLabelValues("plain", "mended")); n != 1 || strings.Count(b.logged.String(), "letters are wrong") != 1 {
+	if n := testutil.ToFloat64(b.metrics.alarms.WithLabelValues("plain", "mended")); n != 1 ||
+		strings.Count(b.logged.String(), "letters are wrong") != 1 {
 		t.Errorf("%v alarms, log: %s", n, b.logged)
 	}
 }

@@ -15,17 +15,18 @@ import (
 
 // metrics are the package's. Alarms are what an operator should be woken for.
 type metrics struct {
-	documents *prometheus.CounterVec   // what became of documents
-	refused   *prometheus.CounterVec   // requests that left no document
-	alarms    *prometheus.CounterVec   // unreadable documents, panics, wrong digests, wrong dates, letters that were replaced
-	mended    *prometheus.CounterVec   // documents with letters that were replaced, and texts that were cut
-	events    *prometheus.CounterVec   // revisions made
-	trouble   *prometheus.CounterVec   // store, bus and queue errors
-	last      *prometheus.GaugeVec     // when the last document came
-	lag       *prometheus.HistogramVec // from the provider's time in the document to its arrival
-	parse     *prometheus.HistogramVec
-	apply     *prometheus.HistogramVec // from arrival to published
-	left      prometheus.Counter       // kept, and left to the queue or the sweeper
+	documents *prometheus.CounterVec // what became of documents
+	refused   *prometheus.CounterVec // requests that left no document
+	// unreadable documents, panics, wrong digests, wrong dates, letters that were replaced
+	alarms  *prometheus.CounterVec
+	mended  *prometheus.CounterVec   // documents with letters that were replaced, and texts that were cut
+	events  *prometheus.CounterVec   // revisions made
+	trouble *prometheus.CounterVec   // store, bus and queue errors
+	last    *prometheus.GaugeVec     // when the last document came
+	lag     *prometheus.HistogramVec // from the provider's time in the document to its arrival
+	parse   *prometheus.HistogramVec
+	apply   *prometheus.HistogramVec // from arrival to published
+	left    prometheus.Counter       // kept, and left to the queue or the sweeper
 
 	mu     sync.Mutex
 	feeds  map[string]bool      // labels in use
@@ -50,7 +51,8 @@ func (m *metrics) first(name string, now time.Time) bool {
 // refusedUnavailable is the reason of refusals while the database does not answer.
 const refusedUnavailable = "unavailable"
 
-// provider makes the counters of a provider, so that they are there with zero before anything happens.
+// provider makes the counters of a provider, so that they are there with zero
+// before anything happens.
 func (m *metrics) provider(name string) {
 	for _, kind := range []string{"unreadable", "panic", "digest", "mended"} {
 		m.alarms.WithLabelValues(name, kind)
@@ -67,7 +69,8 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_ingest_" + name, Help: help}, labels)
 	}
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
-		return f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_ingest_" + name, Help: help, Buckets: buckets},
+		return f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_ingest_" + name, Help: help,
+			Buckets: buckets},
 			[]string{"provider", "feed"})
 	}
 	gauge := func(name, help string, read func() float64) {
@@ -75,23 +78,35 @@ func newMetrics(reg prometheus.Registerer, work *workers) *metrics {
 	}
 	fast := prometheus.ExponentialBuckets(0.0005, 2, 14) // 0.5 ms to 4 s
 	m := &metrics{
-		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, failed, retried; repeated: known, nothing to do.", "provider", "feed", "outcome"),
-		refused:   counter("refused_total", "Requests that left no document, by reason.", "provider", "reason"),
-		alarms:    counter("alarms_total", "What somebody should look at: unreadable, panic, digest; mended: letters of a feed were replaced, once an hour; ahead: dated in the future; held: a step that football does not make.", "provider", "kind"),
-		mended:    counter("mended_total", "Documents that were read although something was wrong with their letters, by what: "+strings.Join(letters.Kinds, ", ")+".", "provider", "what"),
-		events:    counter("events_total", "Event revisions made, by kind and what happened to the event: new, changed, cancelled, restored.", "kind", "change"),
-		trouble:   counter("trouble_total", "Errors of what ingest depends on: store, bus, queue.", "of"),
+		documents: counter("documents_total", "Documents by what became of them: changed, unchanged, late, ignored, "+
+			"failed, retried; repeated: known, nothing to do.", "provider", "feed", "outcome"),
+		refused: counter("refused_total", "Requests that left no document, by reason.", "provider", "reason"),
+		alarms: counter("alarms_total", "What somebody should look at: unreadable, panic, digest; mended: letters "+
+			"of a feed were replaced, once an hour; ahead: dated in the future; held: a step that football does not "+
+			"make.", "provider", "kind"),
+		mended: counter("mended_total", "Documents that were read although something was wrong with their "+
+			"letters, by what: "+strings.Join(letters.Kinds, ", ")+".", "provider", "what"),
+		events: counter("events_total", "Event revisions made, by kind and what happened to the event: new, "+
+			"changed, cancelled, restored.", "kind", "change"),
+		trouble: counter("trouble_total", "Errors of what ingest depends on: store, bus, queue.", "of"),
 		last: f.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_ingest_last_document_timestamp_seconds",
 			Help: "When the last document of the feed arrived."}, []string{"provider", "feed"}),
-		lag:   histogram("lag_seconds", "From the provider's time in a document to its arrival; implausible ones are left out.", prometheus.ExponentialBuckets(0.1, 2, 13)),
+		lag: histogram("lag_seconds", "From the provider's time in a document to its arrival; implausible ones are "+
+			"left out.", prometheus.ExponentialBuckets(0.1, 2, 13)),
 		parse: histogram("parse_seconds", "Time to read a document.", fast),
 		apply: histogram("apply_seconds", "From a document's last byte to its events on the bus.", fast),
 		left: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_ingest_left_total",
 			Help: "Documents kept and left to the queue: too many waited, or the process was ending."}),
 		feeds: map[string]bool{}, newest: map[string]time.Time{}, warned: map[string]time.Time{},
 	}
-	gauge("waiting_documents", "Documents that wait for a worker.", func() float64 { n, _ := work.waiting(); return float64(n) })
-	gauge("waiting_bytes", "Bytes of the documents that wait for a worker.", func() float64 { _, b := work.waiting(); return float64(b) })
+	gauge("waiting_documents", "Documents that wait for a worker.", func() float64 {
+		n, _ := work.waiting()
+		return float64(n)
+	})
+	gauge("waiting_bytes", "Bytes of the documents that wait for a worker.", func() float64 {
+		_, b := work.waiting()
+		return float64(b)
+	})
 	return m
 }
 

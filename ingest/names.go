@@ -11,8 +11,9 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// withNames fills in the names that the reference data has, for players of whom the document has only the id. Without them viewers see a match without some names:
-// trouble with it is no reason to hold a goal back.
+// withNames fills in the names that the reference data has, for players of whom the document
+// has only the id. Without them viewers see a match without some names: trouble with it is no
+// reason to hold a goal back.
 func (in *Ingest) withNames(ctx context.Context, m merge.MatchReading) merge.MatchReading {
 	if in.cfg.Reference == nil {
 		return m
@@ -37,7 +38,8 @@ func (in *Ingest) withNames(ctx context.Context, m merge.MatchReading) merge.Mat
 	return m
 }
 
-// nameCache remembers players' names from the reference data, and that there is none: a document a second asks for the same forty.
+// nameCache remembers players' names from the reference data, and that there is none: a document a
+// second asks for the same forty.
 type nameCache struct {
 	age time.Duration
 	max int
@@ -57,7 +59,8 @@ func newNameCache(age time.Duration, limit int) *nameCache {
 
 // of returns the names that are known of the wanted players; with an error those from memory.
 func (c *nameCache) of(ctx context.Context, wanted map[goalcast.PlayerID]bool,
-	read func(context.Context, []goalcast.PlayerID) (map[goalcast.PlayerID]string, error)) (map[goalcast.PlayerID]string, error) {
+	read func(context.Context, []goalcast.PlayerID) (map[goalcast.PlayerID]string,
+		error)) (map[goalcast.PlayerID]string, error) {
 	now := time.Now()
 	out := map[goalcast.PlayerID]string{}
 	var missing []goalcast.PlayerID
@@ -96,11 +99,13 @@ func (c *nameCache) forget() {
 	clear(c.names)
 }
 
-// namedAround is how far from a squad list's own day a match may lie for the list to name its players: a season and some.
+// namedAround is how far from a squad list's own day a match may lie for the list to name its
+// players: a season and some.
 const namedAround = 400 * 24 * time.Hour
 
-// nameStored gives the names of a squad list to players of the competition's matches that are stored without: no document of theirs may come any more. It is done for each list,
-// whether it is new or not, so that one which was interrupted is done when it is tried again.
+// nameStored gives the names of a squad list to players of the competition's matches that are
+// stored without: no document of theirs may come any more. It is done for each list, whether it is
+// new or not, so that one which was interrupted is done when it is tried again.
 func (in *Ingest) nameStored(ctx context.Context, doc goalcast.Document, list goalcast.SquadList) error {
 	listed := map[goalcast.PlayerID]bool{}
 	day := doc.Received
@@ -112,7 +117,8 @@ func (in *Ingest) nameStored(ctx context.Context, doc goalcast.Document, list go
 			}
 		}
 	}
-	matches, err := in.cfg.Reference.Matches(ctx, goalcast.MatchFilter{Competition: list.Competition.ID, From: day.Add(-namedAround), To: day.Add(namedAround)})
+	matches, err := in.cfg.Reference.Matches(ctx, goalcast.MatchFilter{Competition: list.Competition.ID,
+		From: day.Add(-namedAround), To: day.Add(namedAround)})
 	if err != nil {
 		return fmt.Errorf("matches of competition %d: %w", list.Competition.ID, err)
 	}
@@ -155,9 +161,11 @@ func unnamed(m goalcast.Snapshot) map[goalcast.PlayerID]bool {
 }
 
 // nameIn makes revisions of a match with names that have become known.
-func (in *Ingest) nameIn(ctx context.Context, doc goalcast.Document, match goalcast.MatchID, known map[goalcast.PlayerID]string) error {
+func (in *Ingest) nameIn(ctx context.Context, doc goalcast.Document, match goalcast.MatchID,
+	known map[goalcast.PlayerID]string) error {
 	var events []goalcast.Event
-	err := in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
+	err := in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event,
+		err error) {
 		defer in.recovered(doc, &err)
 		rec, events, err = in.merger.Name(rec, match, known, doc.Received.UnixMilli())
 		return rec, events, err

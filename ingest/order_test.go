@@ -12,7 +12,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// shelf keeps readings as documents of the provider "plain" in the order in which they arrived, one each second, and applies them.
+// shelf keeps readings as documents of the provider "plain" in the order in which they arrived, one
+// each second, and applies them.
 type shelf struct {
 	*Ingest
 	t      *testing.T
@@ -60,12 +61,14 @@ func (s *shelf) noneCancelled() {
 	}
 }
 
-// Two documents of one second say nothing about which is newer: the one that arrived later is, whatever their bytes look like.
+// Two documents of one second say nothing about which is newer: the one that arrived later is,
+// whatever their bytes look like.
 func TestArrivalDecidesBetweenDocumentsOfOneSecond(t *testing.T) {
 	for n := range goalcast.PlayerID(12) { // twelve digests: by them one in two would be ordered wrongly
 		s := newShelf(t)
 		s.process(s.keep(says(sourceEvents, 0, fixture(), goal(1, home, 27, 5)), 27*time.Minute, 27*time.Minute))
-		before, after := says(sourceMatch, 0, fixture(), goal(2, away, 3, 90+n)), says(sourceMatch, 0, fixture(), goal(1, home, 27, 5), goal(2, away, 3, 190+n))
+		before, after := says(sourceMatch, 0, fixture(), goal(2, away, 3, 90+n)), says(sourceMatch, 0, fixture(),
+			goal(1, home, 27, 5), goal(2, away, 3, 190+n))
 		s.process(s.keep(before, 28*time.Minute, 28*time.Minute), s.keep(after, 28*time.Minute, 28*time.Minute))
 		s.noneCancelled()
 		if got := s.score(); got != (goalcast.Score{Home: 1, Away: 1}) {
@@ -77,7 +80,8 @@ func TestArrivalDecidesBetweenDocumentsOfOneSecond(t *testing.T) {
 	}
 }
 
-// Swapped on their way, the one without the goal arrives last. Nothing is scored and taken back within a second: the goal stands until a later second says otherwise.
+// Swapped on their way, the one without the goal arrives last. Nothing is scored and taken back
+// within a second: the goal stands until a later second says otherwise.
 func TestDocumentOfOneSecondIsNoRetraction(t *testing.T) {
 	s := newShelf(t)
 	s.process(s.keep(says(sourceMatch, 0, fixture(), goal(1, home, 27, 5)), 28*time.Minute, 28*time.Minute),
@@ -92,7 +96,8 @@ func TestDocumentOfOneSecondIsNoRetraction(t *testing.T) {
 	}
 }
 
-// A source whose times a person writes means what it says: the later document of the same time replaces the earlier.
+// A source whose times a person writes means what it says: the later document of the same time
+// replaces the earlier.
 func TestSameTimeByHandIsReplaced(t *testing.T) {
 	s := newShelf(t)
 	for n := range goalcast.PlayerID(8) {
@@ -107,12 +112,14 @@ func TestSameTimeByHandIsReplaced(t *testing.T) {
 	}
 }
 
-// Documents that are applied again, in any order, end as they did: their place in the archive is a part of them.
+// Documents that are applied again, in any order, end as they did: their place in the
+// archive is a part of them.
 func TestReplayedDocumentsOfOneSecondEndTheSame(t *testing.T) {
 	s := newShelf(t)
 	var ids []goalcast.DocumentID
 	for n := range goalcast.PlayerID(6) {
-		ids = append(ids, s.keep(says(sourceMatch, 0, fixture(), goal(1, home, 27, 5+n)), 28*time.Minute, 28*time.Minute))
+		ids = append(ids, s.keep(says(sourceMatch, 0, fixture(), goal(1, home, 27, 5+n)), 28*time.Minute,
+			28*time.Minute))
 	}
 	s.process(ids...)
 	want := s.memory.Record(testMatch)
@@ -122,7 +129,8 @@ func TestReplayedDocumentsOfOneSecondEndTheSame(t *testing.T) {
 		ids = append(ids[2:], ids[:2]...)
 	}
 	got := s.memory.Record(testMatch)
-	if fmt.Sprint(observedIn(t, got.Feeds)) != fmt.Sprint(observedIn(t, want.Feeds)) || got.Snapshot.Seq != want.Snapshot.Seq {
+	if fmt.Sprint(observedIn(t, got.Feeds)) != fmt.Sprint(observedIn(t, want.Feeds)) ||
+		got.Snapshot.Seq != want.Snapshot.Seq {
 		t.Errorf("ends as\n%s\nnot\n%s", got.Feeds, want.Feeds)
 	}
 	if e, _ := got.Snapshot.Event("plain:1"); e.Player.ID != 10 {
@@ -138,22 +146,27 @@ func TestReplayedDocumentsOfOneSecondEndTheSame(t *testing.T) {
 	}
 }
 
-// A document from the future outranks what came before it, and nothing that comes after: else a wrong clock, or one wrong document, keeps the truth out for hours.
+// A document from the future outranks what came before it, and nothing that comes after: else a
+// wrong clock, or one wrong document, keeps the truth out for hours.
 func TestDocumentFromTheFutureOutranksNothingThatComesAfter(t *testing.T) {
-	for name, ahead := range map[string]time.Duration{"hours": 6*time.Hour - time.Minute, "just more than clocks differ": merge.ClockAhead + time.Second} {
+	for name, ahead := range map[string]time.Duration{"hours": 6*time.Hour - time.Minute,
+		"just more than clocks differ": merge.ClockAhead + time.Second} {
 		s := newShelf(t)
 		s.process(s.keep(says(sourceMatch, 0, fixture()), 10*time.Minute, 10*time.Minute))
-		future := s.keep(says(sourceMatch, 0, fixture(), goal(1, away, 3, 5), goal(2, away, 4, 5)), 11*time.Minute+ahead, 11*time.Minute+300*time.Millisecond)
+		future := s.keep(says(sourceMatch, 0, fixture(), goal(1, away, 3, 5), goal(2, away, 4, 5)),
+			11*time.Minute+ahead, 11*time.Minute+300*time.Millisecond)
 		s.process(future)
 		if got := s.score(); got.Away != 2 {
 			t.Errorf("%s: what comes from a clock that is wrong is news all the same: score %v", name, got)
 		}
-		next := s.keep(says(sourceMatch, 0, fixture(), goal(3, home, 5, 5), goal(1, away, 3, 5)), 11*time.Minute, 11*time.Minute+900*time.Millisecond)
+		next := s.keep(says(sourceMatch, 0, fixture(), goal(3, home, 5, 5), goal(1, away, 3, 5)), 11*time.Minute,
+			11*time.Minute+900*time.Millisecond)
 		s.process(next)
 		if got := s.score(); got.Home != 1 {
 			t.Errorf("%s: score %v, the document of the same second counts for nothing", name, got)
 		}
-		last := s.keep(says(sourceMatch, 0, fixture(), goal(3, home, 5, 5), goal(1, away, 3, 5)), 11*time.Minute+2*time.Second, 11*time.Minute+3*time.Second)
+		last := s.keep(says(sourceMatch, 0, fixture(), goal(3, home, 5, 5), goal(1, away, 3, 5)),
+			11*time.Minute+2*time.Second, 11*time.Minute+3*time.Second)
 		s.process(last)
 		want := s.memory.Record(testMatch)
 		if want.Snapshot.Score != (goalcast.Score{Home: 1, Away: 1}) {
@@ -166,15 +179,18 @@ func TestDocumentFromTheFutureOutranksNothingThatComesAfter(t *testing.T) {
 	}
 }
 
-// What a document tells has happened by the time it arrives: a time that is still to come is none, so that it is never news later and orders nothing.
+// What a document tells has happened by the time it arrives: a time that is still to come is none,
+// so that it is never news later and orders nothing.
 func TestWhatHappenedDoesNotLieInTheFuture(t *testing.T) {
 	half, soon := period(goalcast.HalfTime), period(goalcast.FirstHalf)
 	half.At, soon.At = kickoff.Add(3*time.Hour), kickoff.Add(50*time.Minute+merge.ClockAhead)
 	s := newShelf(t)
 	for n := range time.Duration(3) {
-		s.process(s.keep(says(sourceMatch, 0, fixture(), soon, half), 50*time.Minute+n*time.Minute, 50*time.Minute+n*time.Minute))
+		s.process(s.keep(says(sourceMatch, 0, fixture(), soon, half), 50*time.Minute+n*time.Minute,
+			50*time.Minute+n*time.Minute))
 	}
-	wantKeys(t, s.memory.Log, "match:77:fixture#1 confirmed 0-0", "match:77:period:first_half#1 confirmed 0-0", "match:77:period:half_time#1 confirmed 0-0")
+	wantKeys(t, s.memory.Log, "match:77:fixture#1 confirmed 0-0", "match:77:period:first_half#1 confirmed 0-0",
+		"match:77:period:half_time#1 confirmed 0-0")
 	if a, b := s.memory.Log[1], s.memory.Log[2]; !a.At.Equal(soon.At) || !b.At.IsZero() {
 		t.Errorf("first half at %s, half time at %s", a.At, b.At)
 	}

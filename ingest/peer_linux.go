@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// ownProcess says whether the request comes from a process of this machine that runs as our own user:
-// one that could read and change the database as well as we. A proxy runs as a user of its own. The
-// kernel tells, by the owner of the socket at the other end of the connection.
+// ownProcess says whether the request comes from a process of this machine that runs as our own
+// user: one that could read and change the database as well as we. A proxy runs as a user of its
+// own. The kernel tells, by the owner of the socket at the other end of the connection.
 func ownProcess(r *http.Request) bool {
 	here, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -38,8 +38,8 @@ func ownProcess(r *http.Request) bool {
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
-// ownerOf finds the user of the socket with that local and remote address in a table of the kernel's
-// (proc(5), "/proc/net/tcp"): fields 2 and 3 are the addresses, 8 is the user.
+// ownerOf finds the user of the socket with that local and remote address in a table of the
+// kernel's (proc(5), "/proc/net/tcp"): fields 2 and 3 are the addresses, 8 is the user.
 func ownerOf(table string, local, remote netip.AddrPort) (uid int, found bool) {
 	file, err := os.Open(table)
 	if err != nil {
@@ -59,8 +59,8 @@ func ownerOf(table string, local, remote netip.AddrPort) (uid int, found bool) {
 	return 0, false
 }
 
-// hexAddr reads "0100007F:1F90": words of 32 bits in the machine's order, then the port. What is none
-// of these is the zero address.
+// hexAddr reads "0100007F:1F90": words of 32 bits in the machine's order, then the port. What is
+// none of these is the zero address.
 func hexAddr(text string) netip.AddrPort {
 	host, port, _ := strings.Cut(text, ":")
 	b, err := hex.DecodeString(host)

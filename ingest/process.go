@@ -16,7 +16,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// live reads and applies a document that is just being kept. It is a worker's job: it outlives the request, and is waited for at the end.
+// live reads and applies a document that is just being kept. It is a worker's job: it outlives the
+// request, and is waited for at the end.
 func (in *Ingest) live(p Provider, doc goalcast.Document, kept <-chan goalcast.DocumentID, told *progress) {
 	reading, readErr := in.read(p, doc)
 	told.read <- readErr
@@ -34,26 +35,30 @@ func (in *Ingest) live(p Provider, doc goalcast.Document, kept <-chan goalcast.D
 	in.observeLag(doc, reading)
 	var err error
 	result, err = in.settle(ctx, doc, reading, readErr)
-	in.metrics.apply.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(time.Since(doc.Received).Seconds())
+	in.metrics.apply.WithLabelValues(doc.Provider,
+		in.metrics.feed(doc.Feed)).Observe(time.Since(doc.Received).Seconds())
 	switch {
 	case errors.Is(err, goalcast.ErrPermanent):
 		in.logFailed(doc, err)
 	case err != nil:
-		in.log.Warn("document not applied, will be tried again", "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed, "error", err)
+		in.log.Warn("document not applied, will be tried again", "document", doc.ID, "provider", doc.Provider, "feed",
+			doc.Feed, "error", err)
 		in.metrics.document(doc, "retried")
 		in.later(context.WithoutCancel(ctx), doc, in.cfg.RetryDelay)
 	}
 }
 
-// Process applies a kept document, whatever became of it before: the queue calls it to try again, and an administrator to replay. Applying one again
-// changes nothing if it reads as it did. Errors that trying again cannot mend are ErrPermanent.
+// Process applies a kept document, whatever became of it before: the queue calls it to try again,
+// and an administrator to replay. Applying one again changes nothing if it reads as it did. Errors
+// that trying again cannot mend are ErrPermanent.
 func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
 	doc, err := in.store.Document(ctx, id)
 	if errors.Is(err, goalcast.ErrNotFound) {
 		err = permanent(err)
 	}
 	switch {
-	case errors.Is(err, goalcast.ErrPermanent) && doc.ID != 0: // its row or its bytes are damaged: it would be taken up again for ever
+	// its row or its bytes are damaged: it would be taken up again for ever
+	case errors.Is(err, goalcast.ErrPermanent) && doc.ID != 0:
 		_, err = in.settle(ctx, doc, merge.Reading{}, err)
 		return err
 	case err != nil:
@@ -79,7 +84,8 @@ func (in *Ingest) ProcessTask(ctx context.Context, payload []byte) error {
 	return in.Process(ctx, goalcast.DocumentID(id))
 }
 
-// read lets the provider read a document, and checks what it made of it. A panic in it becomes an error.
+// read lets the provider read a document, and checks what it made of it. A panic
+// in it becomes an error.
 func (in *Ingest) read(p Provider, doc goalcast.Document) (reading merge.Reading, err error) {
 	defer in.recovered(doc, &err)
 	begin := time.Now()
@@ -95,7 +101,8 @@ func (in *Ingest) read(p Provider, doc goalcast.Document) (reading merge.Reading
 func (in *Ingest) recovered(doc goalcast.Document, err *error) {
 	if v := recover(); v != nil {
 		in.metrics.alarms.WithLabelValues(doc.Provider, "panic").Inc()
-		in.log.Error("panic over a document", "provider", doc.Provider, "feed", doc.Feed, "digest", hex.EncodeToString(doc.Digest[:]), "panic", v,
+		in.log.Error("panic over a document", "provider", doc.Provider, "feed", doc.Feed, "digest",
+			hex.EncodeToString(doc.Digest[:]), "panic", v,
 			"stack", string(debug.Stack()))
 		*err = fmt.Errorf("%w: panic: %v", goalcast.ErrPermanent, v)
 	}
@@ -113,8 +120,10 @@ func (in *Ingest) checked(doc goalcast.Document, r merge.Reading) (merge.Reading
 	return r, err
 }
 
-// settle applies what was read and writes down what became of the document. Errors: ErrPermanent if it failed for good, else trouble that passes.
-func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading merge.Reading, readErr error) (settled, error) {
+// settle applies what was read and writes down what became of the document. Errors: ErrPermanent if
+// it failed for good, else trouble that passes.
+func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading merge.Reading, readErr error) (settled,
+	error) {
 	done, err := settled{state: goalcast.DocumentReceived}, readErr
 	if readErr == nil {
 		if reading, err = in.complete(ctx, doc, reading); err == nil {
@@ -146,7 +155,8 @@ func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading mer
 	return done, err
 }
 
-// mended counts a document that was read although something was wrong with its letters. The first one of a provider's feed in an hour alarms.
+// mended counts a document that was read although something was wrong with its letters. The first
+// one of a provider's feed in an hour alarms.
 func (in *Ingest) mended(doc goalcast.Document, m letters.Mended) {
 	if len(m) == 0 {
 		return
@@ -159,7 +169,8 @@ func (in *Ingest) mended(doc goalcast.Document, m letters.Mended) {
 		return
 	}
 	in.metrics.alarms.WithLabelValues(doc.Provider, "mended").Inc()
-	in.log.Warn("document read although its letters are wrong; what could not be read was replaced", "document", doc.ID, "provider", doc.Provider, "feed", feed,
+	in.log.Warn("document read although its letters are wrong; what could not be read was replaced", "document", doc.ID,
+		"provider", doc.Provider, "feed", feed,
 		"match", doc.Match, "found", m.String())
 }
 
@@ -171,16 +182,19 @@ func permanent(err error) error {
 	return fmt.Errorf("%w: %w", goalcast.ErrPermanent, err)
 }
 
-// errorText is what is kept of an error. It may quote a document's bytes, which no database takes as text.
+// errorText is what is kept of an error. It may quote a document's bytes, which no
+// database takes as text.
 func errorText(err error) string {
 	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "\uFFFD"), "\x00", "")
 	return strings.ToValidUTF8(text[:min(len(text), 2000)], "")
 }
 
-// listStep is how many matches of a list are compared with what is known at once: all that is remembered of them is in memory meanwhile.
+// listStep is how many matches of a list are compared with what is known at once: all that is
+// remembered of them is in memory meanwhile.
 const listStep = 100
 
-// apply brings the reading's matches up to date, each in its own transaction, and publishes. The outcome is "changed", "unchanged" or "late".
+// apply brings the reading's matches up to date, each in its own transaction, and publishes. The
+// outcome is "changed", "unchanged" or "late".
 func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r merge.Reading) (done settled, err error) {
 	defer in.recovered(doc, &err)
 	r.Version.Document = doc.ID
@@ -215,11 +229,13 @@ func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r merge.Read
 	return done, errors.Join(failed...)
 }
 
-func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge.Reading, m merge.MatchReading) (merge.Result, error) {
+func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge.Reading,
+	m merge.MatchReading) (merge.Result, error) {
 	var before goalcast.Snapshot
 	var done merge.Result
 	m = in.withNames(ctx, m)
-	err := in.store.UpdateMatch(ctx, m.Match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
+	err := in.store.UpdateMatch(ctx, m.Match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord,
+		_ []goalcast.Event, err error) {
 		defer in.recovered(doc, &err) // within the store's transaction, so that it is rolled back
 		in.cfg.Fault("revising")
 		defer in.cfg.Fault("revised")
@@ -232,7 +248,8 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge
 	}
 	if done.Held {
 		in.metrics.alarms.WithLabelValues(doc.Provider, "held").Inc()
-		in.log.Warn("a step that football does not make is held", "match", m.Match, "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed)
+		in.log.Warn("a step that football does not make is held", "match", m.Match, "document", doc.ID, "provider",
+			doc.Provider, "feed", doc.Feed)
 	}
 	for _, d := range done.Fresh {
 		in.disagreements.WithLabelValues(d.What).Inc()
@@ -251,7 +268,8 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge
 	return done, nil
 }
 
-// publish takes committed events to the bus. If it cannot, the outbox brings them: the document is done with either way.
+// publish takes committed events to the bus. If it cannot, the outbox brings them: the document is
+// done with either way.
 func (in *Ingest) publish(ctx context.Context, match goalcast.MatchID, events []goalcast.Event) bool {
 	if len(events) == 0 {
 		return true
@@ -264,11 +282,14 @@ func (in *Ingest) publish(ctx context.Context, match goalcast.MatchID, events []
 	return err == nil
 }
 
-// withNews leaves out the matches of a step of a list of which it tells what is known: a season's list would cost hundreds of transactions each time.
+// withNews leaves out the matches of a step of a list of which it tells what is known: a season's
+// list would cost hundreds of transactions each time.
 //
-// The price: that the newest list told the same again is not remembered. If a list comes late that is older than it but newer than the last one that
-// brought news, and tells something else than both, it is believed until the next list.
-func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r merge.Reading, step []merge.MatchReading) ([]merge.MatchReading, error) {
+// The price: that the newest list told the same again is not remembered. If a list comes late that
+// is older than it but newer than the last one that brought news, and tells something else than
+// both, it is believed until the next list.
+func (in *Ingest) withNews(ctx context.Context, doc goalcast.Document, r merge.Reading,
+	step []merge.MatchReading) ([]merge.MatchReading, error) {
 	ids := make([]goalcast.MatchID, len(step))
 	for i, m := range step {
 		ids[i] = m.Match
@@ -293,7 +314,8 @@ func (in *Ingest) later(ctx context.Context, doc goalcast.Document, delay time.D
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.KeepTimeout)
 	defer cancel()
 	err := in.queue.Enqueue(ctx, goalcast.Task{
-		Kind: TaskKind, ID: TaskKind + ":" + id, Payload: []byte(id), Delay: delay, Urgent: true, Retries: in.cfg.Retries,
+		Kind: TaskKind, ID: TaskKind + ":" + id, Payload: []byte(id), Delay: delay, Urgent: true,
+		Retries: in.cfg.Retries,
 	})
 	if err != nil {
 		in.metrics.trouble.WithLabelValues("queue").Inc()
@@ -302,13 +324,16 @@ func (in *Ingest) later(ctx context.Context, doc goalcast.Document, delay time.D
 }
 
 func (in *Ingest) logFailed(doc goalcast.Document, err error) {
-	in.log.Error("document failed", "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed, "match", doc.Match, "bytes", len(doc.Body), "error", err)
+	in.log.Error("document failed", "document", doc.ID, "provider", doc.Provider, "feed", doc.Feed, "match", doc.Match,
+		"bytes", len(doc.Body), "error", err)
 }
 
-// observeLag measures how long the document was on its way. More than ten minutes, or less than nothing, is a replay or a wrong clock.
+// observeLag measures how long the document was on its way. More than ten minutes, or less than
+// nothing, is a replay or a wrong clock.
 func (in *Ingest) observeLag(doc goalcast.Document, r merge.Reading) {
 	made := r.Version.Milliseconds()
-	if lag := time.Duration(doc.Received.UnixMilli()-made) * time.Millisecond; made != 0 && lag >= -time.Second && lag < 10*time.Minute {
+	if lag := time.Duration(doc.Received.UnixMilli()-made) * time.Millisecond; made != 0 && lag >= -time.Second &&
+		lag < 10*time.Minute {
 		in.metrics.lag.WithLabelValues(doc.Provider, in.metrics.feed(doc.Feed)).Observe(max(0, lag.Seconds()))
 	}
 }

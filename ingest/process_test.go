@@ -48,13 +48,15 @@ func TestPassingTroubleIsTriedAgain(t *testing.T) {
 		}
 		b.await(t, "a task", func(m *Memory) bool { return len(m.Tasks) == 1 })
 		task := b.memory.Tasks[0]
-		if task.Kind != TaskKind || task.ID != "ingest:document:1" || string(task.Payload) != "1" || task.Retries != 10 || task.Delay != time.Second || !task.Urgent {
+		if task.Kind != TaskKind || task.ID != "ingest:document:1" || string(task.Payload) != "1" ||
+			task.Retries != 10 || task.Delay != time.Second || !task.Urgent {
 			t.Errorf("%s: task %+v", name, task)
 		}
 		if d, _ := b.memory.Document(t.Context(), 1); d.State != goalcast.DocumentReceived {
 			t.Errorf("%s: state %s", name, d.State)
 		}
-		if err := b.ProcessTask(t.Context(), task.Payload); !errors.Is(err, goalcast.ErrUnavailable) || errors.Is(err, goalcast.ErrPermanent) {
+		if err := b.ProcessTask(t.Context(), task.Payload); !errors.Is(err, goalcast.ErrUnavailable) ||
+			errors.Is(err, goalcast.ErrPermanent) {
 			t.Errorf("%s: while it lasts: %v", name, err)
 		}
 		b.memory.With(func() { *trouble = nil })
@@ -105,13 +107,14 @@ func TestDocumentOfAProviderThatIsGone(t *testing.T) {
 	if err := b.memory.KeepDocument(t.Context(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Process(t.Context(), doc.ID); !errors.Is(err, goalcast.ErrPermanent) || b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
+	if err := b.Process(t.Context(), doc.ID); !errors.Is(err, goalcast.ErrPermanent) ||
+		b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
 		t.Errorf("%v, %v", err, b.memory.StatesNow())
 	}
 }
 
-// TestKilledAtEachPoint ends the goroutine that works on a document at the point, as a process that is killed there would, and lets another one
-// take over.
+// TestKilledAtEachPoint ends the goroutine that works on a document at the point, as a process that
+// is killed there would, and lets another one take over.
 func TestKilledAtEachPoint(t *testing.T) {
 	for _, point := range []string{"kept", "parsed", "committed", "published"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -163,7 +166,8 @@ func TestSweeperTakesThemInOrderAndGoesOnAfterABadOne(t *testing.T) {
 		if minute == 2 {
 			text = []byte("panic")
 		}
-		if err := b.memory.KeepDocument(t.Context(), &goalcast.Document{Provider: "plain", Body: text, Received: old}); err != nil {
+		if err := b.memory.KeepDocument(t.Context(), &goalcast.Document{Provider: "plain", Body: text,
+			Received: old}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -210,7 +214,8 @@ func TestSweeperLeavesWhatAWorkerHas(t *testing.T) {
 	}
 
 	// After Run has returned documents are kept, and left to whoever reads the queue.
-	if res, _ := b.send(t, b.url, body(oneGoal)); res.StatusCode != 200 || len(b.memory.Tasks) != 1 || string(b.memory.Tasks[0].Payload) != "2" {
+	if res, _ := b.send(t, b.url, body(oneGoal)); res.StatusCode != 200 || len(b.memory.Tasks) != 1 ||
+		string(b.memory.Tasks[0].Payload) != "2" {
 		t.Errorf("%s, tasks %+v", res.Status, b.memory.Tasks)
 	}
 	if n := testutil.ToFloat64(b.metrics.left); n != 1 {
@@ -249,7 +254,8 @@ func TestSenderGoesAwayTooSoon(t *testing.T) {
 		hangUp()
 		<-<-gone
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/feeds/plain", bytes.NewReader(body(oneGoal)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/feeds/plain",
+		bytes.NewReader(body(oneGoal)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +313,8 @@ func TestListCostsOnlyWhatIsNewInIt(t *testing.T) {
 		{"one match moved", list(50, 3, moved), "changed", 1},
 		{"an older one, late", list(50, 1, nil), "unchanged", 0},
 		{"one match more", list(51, 4, moved), "changed", 1},
-		{"the match's own feed", merge.Reading{Source: sourceMatch, Version: version(5), Matches: []merge.MatchReading{{Match: 7, Fixture: own}}}, "changed", 1},
+		{"the match's own feed", merge.Reading{Source: sourceMatch, Version: version(5),
+			Matches: []merge.MatchReading{{Match: 7, Fixture: own}}}, "changed", 1},
 		{"another name, which nobody sees and is remembered", list(51, 6, renamed), "unchanged", 1},
 	} {
 		if outcome, updates := apply(step.r); outcome != step.outcome || updates != step.updates {
@@ -337,7 +344,8 @@ func TestMatchThatStandsTwiceInAList(t *testing.T) {
 	b := newBench(t, Config{})
 	r := merge.Reading{Source: sourceEvents, Version: version(1), Matches: []merge.MatchReading{
 		{Match: 5, Facts: []goalcast.Event{goal(1, home, 3, 4)}, Players: map[goalcast.PlayerID]string{4: "Four"}},
-		{Match: 5, Fixture: fixture(), Facts: []goalcast.Event{goal(2, home, 4, 5)}, Players: map[goalcast.PlayerID]string{5: "Five"}},
+		{Match: 5, Fixture: fixture(), Facts: []goalcast.Event{goal(2, home, 4, 5)},
+			Players: map[goalcast.PlayerID]string{5: "Five"}},
 	}}
 	checked, err := b.checked(goalcast.Document{Received: time.Now()}, r)
 	if err != nil {
@@ -346,7 +354,8 @@ func TestMatchThatStandsTwiceInAList(t *testing.T) {
 	if _, err := b.apply(t.Context(), goalcast.Document{}, checked); err != nil {
 		t.Fatal(err)
 	}
-	if s := b.memory.Record(5).Snapshot; s.Score.Home != 2 || s.Timeline[0].Player.Name != "Four" || s.Timeline[1].Player.Name != "Five" {
+	if s := b.memory.Record(5).Snapshot; s.Score.Home != 2 || s.Timeline[0].Player.Name != "Four" ||
+		s.Timeline[1].Player.Name != "Five" {
 		t.Errorf("%+v", s)
 	}
 }

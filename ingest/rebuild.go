@@ -15,8 +15,10 @@ type Archive interface {
 	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error)
 }
 
-// Recaller says again what is known of a match's clips, without doing anything: the newest document of each, and where it plays as the player said last. Each
-// reading replaces what its source is remembered to have said. One without a match is of a source of which nothing can be said any more: that stays as it is known.
+// Recaller says again what is known of a match's clips, without doing anything: the newest document
+// of each, and where it plays as the player said last. Each reading replaces what its source is
+// remembered to have said. One without a match is of a source of which nothing can be said any
+// more: that stays as it is known.
 type Recaller interface {
 	Recall(context.Context, goalcast.MatchID) ([]merge.Reading, error)
 }
@@ -28,13 +30,17 @@ type Rebuilt struct {
 	Events    []goalcast.Event // the revisions that make the difference to what was known
 }
 
-// rebuildAttempts is how often a rebuild starts again when a document of the match is applied meanwhile.
+// rebuildAttempts is how often a rebuild starts again when a document of the match
+// is applied meanwhile.
 const rebuildAttempts = 5
 
-// Rebuilder derives matches from what is kept of them, as if nothing had been known. It serves one goroutine.
+// Rebuilder derives matches from what is kept of them, as if nothing had been known. It
+// serves one goroutine.
 //
-// A match is derived from its own documents, from the newest lists that tell of it, and from what is kept of its clips. What none of that tells stays as
-// it is known: a source that stands in none of the lists looked through, the name of a player who is in no squad any more, and clips where nobody can recall them.
+// A match is derived from its own documents, from the newest lists that tell of it, and from what
+// is kept of its clips. What none of that tells stays as it is known: a source that stands in none
+// of the lists looked through, the name of a player who is in no squad any more, and clips where
+// nobody can recall them.
 type Rebuilder struct {
 	in      *Ingest
 	archive Archive
@@ -42,12 +48,15 @@ type Rebuilder struct {
 	lists   lists
 }
 
-// NewRebuilder prepares a Rebuilder for one run: lists are read once for all its matches. clips may be nil.
+// NewRebuilder prepares a Rebuilder for one run: lists are read once for all its
+// matches. clips may be nil.
 func NewRebuilder(in *Ingest, archive Archive, clips Recaller) *Rebuilder {
-	return &Rebuilder{in: in, archive: archive, clips: clips, lists: lists{in.merger.Lists(), in, archive, map[goalcast.DocumentID]bool{}}}
+	return &Rebuilder{in: in, archive: archive, clips: clips, lists: lists{in.merger.Lists(), in, archive,
+		map[goalcast.DocumentID]bool{}}}
 }
 
-// Match derives a match, and commits and publishes the difference to what is known as new revisions. What nothing tells any more, since a reader was mended, is cancelled.
+// Match derives a match, and commits and publishes the difference to what is known as new
+// revisions. What nothing tells any more, since a reader was mended, is cancelled.
 func (b *Rebuilder) Match(ctx context.Context, match goalcast.MatchID) (Rebuilt, error) {
 	for range rebuildAttempts {
 		done, err := b.once(ctx, match)
@@ -64,7 +73,8 @@ func (b *Rebuilder) Match(ctx context.Context, match goalcast.MatchID) (Rebuilt,
 }
 
 func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, error) {
-	// The memory is looked at before the documents are listed: one that comes later changes it, or tells nothing new.
+	// The memory is looked at before the documents are listed: one that comes later changes it,
+	// or tells nothing new.
 	before, err := b.in.store.MatchRecords(ctx, []goalcast.MatchID{match})
 	if err != nil {
 		return Rebuilt{}, err
@@ -90,7 +100,8 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 	if done.Documents == 0 && !told {
 		return done, nil
 	}
-	err = b.in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
+	err = b.in.store.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event,
+		err error) {
 		defer b.in.recovered(goalcast.Document{Match: match}, &err)
 		rec, done.Events, err = derived.Apply(rec)
 		return rec, done.Events, err
@@ -98,9 +109,10 @@ func (b *Rebuilder) once(ctx context.Context, match goalcast.MatchID) (Rebuilt, 
 	return done, err
 }
 
-// readDocuments derives the match from its own documents, oldest first. Those of providers that ask others (Completer) are
-// left out: they are recalled as clips.
-func (b *Rebuilder) readDocuments(ctx context.Context, derived *merge.Derivation, match goalcast.MatchID) (done Rebuilt, err error) {
+// readDocuments derives the match from its own documents, oldest first. Those of providers that ask
+// others (Completer) are left out: they are recalled as clips.
+func (b *Rebuilder) readDocuments(ctx context.Context, derived *merge.Derivation, match goalcast.MatchID) (done Rebuilt,
+	err error) {
 	var docs []goalcast.Document
 	filter := goalcast.DocumentFilter{Match: match, Limit: listPage}
 	for {
@@ -139,8 +151,9 @@ func (b *Rebuilder) readDocuments(ctx context.Context, derived *merge.Derivation
 	return done, nil
 }
 
-// readAgain reads a kept document of which only the head is there. Errors: merge.ErrUnread for one whose way is not that of documents alone, ErrPermanent for one that
-// cannot be understood, else the store's.
+// readAgain reads a kept document of which only the head is there. Errors: merge.ErrUnread
+// for one whose way is not that of documents alone, ErrPermanent for one that cannot be
+// understood, else the store's.
 func (in *Ingest) readAgain(ctx context.Context, head goalcast.Document) (merge.Reading, error) {
 	p, known := in.providers[head.Provider]
 	if _, asks := p.(Completer); !known || asks {

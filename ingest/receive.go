@@ -24,11 +24,13 @@ func (in *Ingest) receive(w http.ResponseWriter, r *http.Request) {
 	p, known := in.providers[name]
 	switch {
 	case !known:
-		in.refuse(w, r, "unknown", &refusal{status: http.StatusNotFound, reason: "unknown_provider", text: "no such provider"})
+		in.refuse(w, r, "unknown", &refusal{status: http.StatusNotFound, reason: "unknown_provider",
+			text: "no such provider"})
 		return
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		in.refuse(w, r, name, &refusal{status: http.StatusMethodNotAllowed, reason: "method", text: "documents are posted"})
+		in.refuse(w, r, name, &refusal{status: http.StatusMethodNotAllowed, reason: "method",
+			text: "documents are posted"})
 		return
 	}
 	if no := in.authorize(name, r); no != nil {
@@ -48,13 +50,16 @@ func (in *Ingest) receive(w http.ResponseWriter, r *http.Request) {
 	in.tell(w, r, doc, progress, checked, wait)
 }
 
-// takeIn reads and keeps a document; what it takes to do that is given back before anybody waits for more. false: it answered.
-func (in *Ingest) takeIn(w http.ResponseWriter, r *http.Request, name string, p Provider) (doc goalcast.Document, _ *progress, ok bool) {
+// takeIn reads and keeps a document; what it takes to do that is given back before anybody waits
+// for more. false: it answered.
+func (in *Ingest) takeIn(w http.ResponseWriter, r *http.Request, name string, p Provider) (doc goalcast.Document,
+	_ *progress, ok bool) {
 	select {
 	case in.receiving <- struct{}{}:
 		defer func() { <-in.receiving }()
 	default:
-		in.refuse(w, r, name, &refusal{status: http.StatusServiceUnavailable, reason: "busy", text: "too many documents at once"})
+		in.refuse(w, r, name, &refusal{status: http.StatusServiceUnavailable, reason: "busy",
+			text: "too many documents at once"})
 		return doc, nil, false
 	}
 	held := in.held.lease()
@@ -64,20 +69,23 @@ func (in *Ingest) takeIn(w http.ResponseWriter, r *http.Request, name string, p 
 		in.refuse(w, r, name, no)
 		return doc, nil, false
 	}
-	doc = goalcast.Document{Provider: name, Headers: keptHeaders(r.Header), Body: body, Digest: sha256.Sum256(body), Received: in.cfg.Now().UTC()}
+	doc = goalcast.Document{Provider: name, Headers: keptHeaders(r.Header), Body: body, Digest: sha256.Sum256(body),
+		Received: in.cfg.Now().UTC()}
 	in.checkDigest(doc)
 	in.describe(p, &doc)
 	progress, err := in.keep(context.WithoutCancel(r.Context()), p, &doc)
 	if err != nil {
 		in.log.Error("document not kept", "provider", name, "feed", doc.Feed, "bytes", len(body), "error", err)
 		in.metrics.trouble.WithLabelValues("store").Inc()
-		in.refuse(w, r, name, &refusal{status: http.StatusServiceUnavailable, reason: refusedUnavailable, code: "not_kept", text: "the document could not be kept; send it again"})
+		in.refuse(w, r, name, &refusal{status: http.StatusServiceUnavailable, reason: refusedUnavailable,
+			code: "not_kept", text: "the document could not be kept; send it again"})
 		return doc, nil, false
 	}
 	return doc, progress, true
 }
 
-// describe asks the provider what it is; a provider that stumbles over it leaves it unknown, and Read will tell why.
+// describe asks the provider what it is; a provider that stumbles over it leaves it unknown,
+// and Read will tell why.
 func (in *Ingest) describe(p Provider, doc *goalcast.Document) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -88,7 +96,8 @@ func (in *Ingest) describe(p Provider, doc *goalcast.Document) {
 	doc.Feed, doc.Match = p.Describe(doc.Headers, doc.Body)
 }
 
-// keep stores the document. A worker begins to read it at the same time; it applies nothing before the commit. progress is nil where none works on it now.
+// keep stores the document. A worker begins to read it at the same time; it applies nothing before
+// the commit. progress is nil where none works on it now.
 func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) (*progress, error) {
 	told := newProgress()
 	kept := make(chan goalcast.DocumentID, 1) // closed without an id: it was not kept
@@ -108,7 +117,8 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 	in.cfg.Fault("kept")
 	in.metrics.arrived(*doc)
 	if doc.State == goalcast.DocumentApplied {
-		// The same bytes came before, and what they say is known. One that failed or was not read then is tried again: goalcast may have learned it since.
+		// The same bytes came before, and what they say is known. One that failed or was not read
+		// then is tried again: goalcast may have learned it since.
 		in.metrics.document(*doc, "repeated")
 		return nil, nil
 	}
@@ -124,13 +134,15 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 	return nil, nil
 }
 
-// maxRatio is how many times its size on the wire a packed document may have, from 1 MB on. XML of Opta packs to a twentieth.
+// maxRatio is how many times its size on the wire a packed document may have, from 1 MB on. XML of
+// Opta packs to a twentieth.
 const maxRatio = 200
 
-// readBody reads the whole document, unpacked. What it takes of memory is held against what all documents being received may take. How long that may take is
-// the server's business.
+// readBody reads the whole document, unpacked. What it takes of memory is held against what all
+// documents being received may take. How long that may take is the server's business.
 func (in *Ingest) readBody(w http.ResponseWriter, r *http.Request, held *lease) ([]byte, *refusal) {
-	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, reason: "too_large", text: "a document may have " + strconv.FormatInt(in.cfg.MaxBody, 10) + " bytes"}
+	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, reason: "too_large", text: "a document may have " +
+		strconv.FormatInt(in.cfg.MaxBody, 10) + " bytes"}
 	if r.ContentLength > in.cfg.MaxBody {
 		return nil, tooLarge
 	}
@@ -139,23 +151,27 @@ func (in *Ingest) readBody(w http.ResponseWriter, r *http.Request, held *lease) 
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		w.Header().Set("Accept-Encoding", "gzip, deflate")
-		return nil, &refusal{status: http.StatusUnsupportedMediaType, reason: "encoding", text: "content encodings are gzip and deflate"}
+		return nil, &refusal{status: http.StatusUnsupportedMediaType, reason: "encoding",
+			text: "content encodings are gzip and deflate"}
 	case errors.Is(err, io.EOF):
 		return nil, &refusal{status: http.StatusBadRequest, reason: "empty", text: "the document is empty"}
 	}
 	var body []byte
 	for err == nil && int64(len(body)) <= in.cfg.MaxBody {
 		if len(body) == cap(body) {
-			more := max(int64(cap(body)), firstRead, min(r.ContentLength, 1<<20)+1-int64(cap(body))) // twice as much, or up to 1 MB at once where it says so
+			// twice as much, or up to 1 MB at once where it says so
+			more := max(int64(cap(body)), firstRead, min(r.ContentLength, 1<<20)+1-int64(cap(body)))
 			if more = min(more, in.cfg.MaxBody+1-int64(cap(body))); !held.take(more) {
-				return nil, &refusal{status: http.StatusServiceUnavailable, reason: "memory", text: "too many large documents at once"}
+				return nil, &refusal{status: http.StatusServiceUnavailable, reason: "memory",
+					text: "too many large documents at once"}
 			}
 			body = append(make([]byte, 0, int64(cap(body))+more), body...)
 		}
 		var n int
 		n, err = unpacked.Read(body[len(body):cap(body)])
 		if body = body[:len(body)+n]; len(body) > 1<<20 && int64(len(body)) > maxRatio*wire.bytes {
-			return nil, &refusal{status: http.StatusRequestEntityTooLarge, reason: "ratio", text: "the document unpacks to more than " + strconv.Itoa(maxRatio) + " times its size"}
+			return nil, &refusal{status: http.StatusRequestEntityTooLarge, reason: "ratio",
+				text: "the document unpacks to more than " + strconv.Itoa(maxRatio) + " times its size"}
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -188,7 +204,8 @@ func (c *metered) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unpack undoes a content encoding. Errors: ErrUnsupported; io.EOF for an empty packed body; else it is broken.
+// unpack undoes a content encoding. Errors: ErrUnsupported; io.EOF for an empty packed
+// body; else it is broken.
 func unpack(body io.Reader, encoding string) (io.Reader, error) {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
@@ -201,7 +218,8 @@ func unpack(body io.Reader, encoding string) (io.Reader, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// checkDigest compares the sender's digest with the body, if it is an MD5. A wrong one is no reason to refuse: what it is made of is not documented.
+// checkDigest compares the sender's digest with the body, if it is an MD5. A wrong one is no reason
+// to refuse: what it is made of is not documented.
 func (in *Ingest) checkDigest(doc goalcast.Document) {
 	said := strings.TrimSpace(doc.Headers["x-meta-message-digest"])
 	want, err := hex.DecodeString(said)
@@ -212,7 +230,8 @@ func (in *Ingest) checkDigest(doc goalcast.Document) {
 		return
 	}
 	if got := md5.Sum(doc.Body); !bytes.Equal(got[:], want) {
-		in.log.Warn("message digest does not fit the document", "provider", doc.Provider, "said", said, "is", hex.EncodeToString(got[:]))
+		in.log.Warn("message digest does not fit the document", "provider", doc.Provider, "said", said, "is",
+			hex.EncodeToString(got[:]))
 		in.metrics.alarms.WithLabelValues(doc.Provider, "digest").Inc()
 	}
 }

@@ -121,12 +121,16 @@ func TestDocumentIsKeptAnsweredAndApplied(t *testing.T) {
 	if res.StatusCode != 200 || answer["document"] != 1.0 || answer["state"] != "received" {
 		t.Fatalf("%s %v", res.Status, answer)
 	}
-	b.await(t, "the goal", func(m *Memory) bool { return len(m.Published) == 2 && m.States()[goalcast.DocumentApplied] == 1 })
+	b.await(t, "the goal", func(m *Memory) bool {
+		return len(m.Published) == 2 && m.States()[goalcast.DocumentApplied] == 1
+	})
 	doc, _ := b.memory.Document(t.Context(), 1)
-	if doc.Feed != "F24" || doc.Match != 77 || doc.Provider != "plain" || !bytes.Equal(doc.Body, body(oneGoal)) || doc.Attempts != 1 || doc.Received.IsZero() {
+	if doc.Feed != "F24" || doc.Match != 77 || doc.Provider != "plain" || !bytes.Equal(doc.Body, body(oneGoal)) ||
+		doc.Attempts != 1 || doc.Received.IsZero() {
 		t.Errorf("kept %+v", doc)
 	}
-	if text := fmt.Sprint(doc.Headers); strings.Contains(text, "hush") || !strings.Contains(text, "x-meta-feed-type:F24") || doc.Headers["x-meta-language"] != "en\uFFFD" {
+	if text := fmt.Sprint(doc.Headers); strings.Contains(text, "hush") ||
+		!strings.Contains(text, "x-meta-feed-type:F24") || doc.Headers["x-meta-language"] != "en\uFFFD" {
 		t.Errorf("kept headers %s", text)
 	}
 	if s := b.memory.Record(77).Snapshot; s.Score.Home != 1 {
@@ -174,8 +178,10 @@ func TestWhoMayPost(t *testing.T) {
 		{"no address", open, "", "@", nil, 403},
 		{"behind a proxy here", open, "", "127.0.0.1:1", []string{"X-Forwarded-For", "203.0.113.9"}, 403},
 		{"behind a proxy here, new way", open, "", "127.0.0.1:1", []string{"Forwarded", "for=203.0.113.9"}, 403},
-		{"behind a proxy here that names the scheme only", open, "", "127.0.0.1:1", []string{"X-Forwarded-Proto", "https"}, 403},
-		{"a name of somebody's that points here", open, "", "127.0.0.1:1", []string{"Host", "rebound.example.com"}, 403},
+		{"behind a proxy here that names the scheme only", open, "", "127.0.0.1:1",
+			[]string{"X-Forwarded-Proto", "https"}, 403},
+		{"a name of somebody's that points here", open, "", "127.0.0.1:1", []string{"Host", "rebound.example.com"},
+			403},
 		{"a page in a browser here", open, "", "127.0.0.1:1", []string{"Origin", "https://example.com"}, 403},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/feeds/plain"+tt.query, bytes.NewReader(body(oneGoal)))
@@ -242,14 +248,16 @@ func TestBodies(t *testing.T) {
 		{"half a gzip", "gzip", whole[:len(whole)/2], 400, "broken"},
 		{"unknown encoding", "br", whole, 415, "encoding"},
 	} {
-		before, counted := len(b.memory.documents), testutil.ToFloat64(b.metrics.refused.WithLabelValues("plain", tt.reason))
+		before, counted := len(b.memory.documents), testutil.ToFloat64(b.metrics.refused.WithLabelValues("plain",
+			tt.reason))
 		res, answer := b.send(t, b.url, tt.body, "Content-Encoding", tt.encoding)
 		kept := 0
 		b.memory.With(func() { kept = len(b.memory.documents) - before })
 		if res.StatusCode != tt.want || (kept == 1) != (tt.want == 200) || tt.want != 200 && answer["error"] == nil {
 			t.Errorf("%s: %s %v, kept %d", tt.name, res.Status, answer, kept)
 		}
-		if got := testutil.ToFloat64(b.metrics.refused.WithLabelValues("plain", tt.reason)) - counted; tt.reason != "" && got != 1 {
+		if got := testutil.ToFloat64(b.metrics.refused.WithLabelValues("plain",
+			tt.reason)) - counted; tt.reason != "" && got != 1 {
 			t.Errorf("%s: %s counted %v times", tt.name, tt.reason, got)
 		}
 	}
@@ -302,7 +310,8 @@ func TestOtherRequests(t *testing.T) {
 	for _, tt := range []struct {
 		method, path string
 		want         int
-	}{{"GET", "/feeds/plain", 405}, {"PUT", "/feeds/plain", 405}, {"POST", "/feeds/nobody", 404}, {"POST", "/feeds/", 404}, {"POST", "/feeds/plain/x", 404}} {
+	}{{"GET", "/feeds/plain", 405}, {"PUT", "/feeds/plain", 405}, {"POST", "/feeds/nobody", 404},
+		{"POST", "/feeds/", 404}, {"POST", "/feeds/plain/x", 404}} {
 		w := httptest.NewRecorder()
 		b.Handler().ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, strings.NewReader("x")))
 		if w.Code != tt.want || tt.want == 405 && w.Header().Get("Allow") != "POST" {
@@ -330,7 +339,8 @@ func TestStoreAwayIs503AndNothingIsApplied(t *testing.T) {
 	b := newBench(t, Config{})
 	b.memory.KeepErr = fmt.Errorf("keep: %w", goalcast.ErrUnavailable)
 	res, answer := b.send(t, b.url, body(oneGoal))
-	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || strings.Contains(fmt.Sprint(answer), "unavailable") {
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || strings.Contains(fmt.Sprint(answer),
+		"unavailable") {
 		t.Errorf("%s %v", res.Status, answer)
 	}
 	b.work.close()
@@ -343,7 +353,8 @@ func TestDigest(t *testing.T) {
 	b := newBench(t, Config{})
 	right := md5.Sum(body(oneGoal))
 	for said, alarms := range map[string]float64{
-		hex.EncodeToString(right[:]): 0, strings.ToUpper(hex.EncodeToString(right[:])): 0, "not an md5": 0, strings.Repeat("0", 32): 1,
+		hex.EncodeToString(right[:]): 0, strings.ToUpper(hex.EncodeToString(right[:])): 0, "not an md5": 0,
+		strings.Repeat("0", 32): 1,
 	} {
 		counter := b.metrics.alarms.WithLabelValues("plain", "digest")
 		before := testutil.ToFloat64(counter)
@@ -364,7 +375,8 @@ func TestUnreadableDocumentsFailAlone(t *testing.T) {
 	noID.m.Facts = []goalcast.Event{{Kind: goalcast.KindGoal, Status: goalcast.Confirmed}}
 	noMatch := oneGoal
 	noMatch.m.Match = 0
-	bad := [][]byte{[]byte("{"), []byte("\x00\xff"), []byte("panic"), []byte(`{"Source":""}`), body(farAhead), body(noID), body(noMatch)}
+	bad := [][]byte{[]byte("{"), []byte("\x00\xff"), []byte("panic"), []byte(`{"Source":""}`), body(farAhead),
+		body(noID), body(noMatch)}
 	for _, doc := range append(bad, []byte("unread")) {
 		if res, _ := b.send(t, b.url, doc); res.StatusCode != 200 {
 			t.Errorf("%q: %s", doc, res.Status)
@@ -373,7 +385,8 @@ func TestUnreadableDocumentsFailAlone(t *testing.T) {
 	b.send(t, b.url, body(oneGoal))
 	b.await(t, "all documents", func(m *Memory) bool {
 		s := m.States()
-		return s[goalcast.DocumentFailed] == len(bad) && s[goalcast.DocumentIgnored] == 1 && s[goalcast.DocumentApplied] == 1
+		return s[goalcast.DocumentFailed] == len(bad) && s[goalcast.DocumentIgnored] == 1 &&
+			s[goalcast.DocumentApplied] == 1
 	})
 	b.work.close()
 	if n := testutil.ToFloat64(b.metrics.alarms.WithLabelValues("plain", "unreadable")); n != float64(len(bad)) {

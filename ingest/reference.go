@@ -9,8 +9,9 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// Reference keeps reference data: what is told around matches, tables, squads, commentary. The store is one. Each Save reports whether anything changed; what is older than, or the
-// same as, what is kept changes nothing. Errors are passing trouble unless they are ErrPermanent.
+// Reference keeps reference data: what is told around matches, tables, squads, commentary. The
+// store is one. Each Save reports whether anything changed; what is older than, or the same as,
+// what is kept changes nothing. Errors are passing trouble unless they are ErrPermanent.
 type Reference interface {
 	SaveStandings(context.Context, goalcast.Standings) (changed bool, err error)
 	SaveSquads(context.Context, goalcast.SquadList) (changed bool, err error)
@@ -27,7 +28,8 @@ type StatePublisher interface {
 }
 
 // keepReference stores reference data; where nobody keeps it, its feed is not read.
-func (in *Ingest) keepReference(ctx context.Context, doc goalcast.Document, r merge.Reading) (outcome string, err error) {
+func (in *Ingest) keepReference(ctx context.Context, doc goalcast.Document, r merge.Reading) (outcome string,
+	err error) {
 	reference := in.cfg.Reference
 	if reference == nil {
 		return "", fmt.Errorf("%w: nobody keeps %s", merge.ErrUnread, r.Source)
@@ -67,7 +69,8 @@ func (in *Ingest) keepReference(ctx context.Context, doc goalcast.Document, r me
 	return "unchanged", nil
 }
 
-// commentaryState is the newest line of a commentary, so that whoever shows it knows that there is more to read.
+// commentaryState is the newest line of a commentary, so that whoever shows it knows that
+// there is more to read.
 func commentaryState(c goalcast.Commentary) []goalcast.State {
 	if len(c.Lines) == 0 {
 		return nil
@@ -98,6 +101,7 @@ func (in *Ingest) setState(ctx context.Context, states ...goalcast.State) {
 	}
 	if err := in.cfg.States.SetState(ctx, states); err != nil {
 		in.metrics.trouble.WithLabelValues("bus").Inc()
-		in.log.Warn("state not published, the next document brings a newer one", "topic", states[0].Topic, "key", states[0].Key, "error", err)
+		in.log.Warn("state not published, the next document brings a newer one", "topic", states[0].Topic, "key",
+			states[0].Key, "error", err)
 	}
 }

@@ -24,7 +24,8 @@ import (
 	"goalcast/store"
 )
 
-// shelf is an ingest with the real provider and store, which is also the library, and what it publishes.
+// shelf is an ingest with the real provider and store, which is also the library,
+// and what it publishes.
 type shelf struct {
 	*ingest.Ingest
 	*store.Store
@@ -59,14 +60,16 @@ func newShelf(t *testing.T) *shelf {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db := openStore(t, "sqlite::memory:")
 	s := &shelf{Store: db, t: t}
-	s.Ingest = ingest.New(ingest.Config{Reference: s, States: s}, db, s, s, []ingest.Provider{opta.New()}, log, prometheus.NewRegistry())
+	s.Ingest = ingest.New(ingest.Config{Reference: s, States: s}, db, s, s, []ingest.Provider{opta.New()}, log,
+		prometheus.NewRegistry())
 	return s
 }
 
 // take keeps and applies a document, and returns it as it stands then.
 func (s *shelf) take(feed string, body []byte) goalcast.Document {
 	s.t.Helper()
-	doc := goalcast.Document{Provider: "opta", Feed: feed, Body: body, Digest: sha256.Sum256(body), Received: time.Now().UTC()}
+	doc := goalcast.Document{Provider: "opta", Feed: feed, Body: body, Digest: sha256.Sum256(body),
+		Received: time.Now().UTC()}
 	if err := s.KeepDocument(s.t.Context(), &doc); err != nil {
 		s.t.Fatal(err)
 	}
@@ -101,7 +104,8 @@ func TestRealTablesAndSquadsAreKept(t *testing.T) {
 		t.Error("of two lists the same one holds whichever comes last")
 	}
 	table, err := s.Standings(t.Context(), 24, "2011")
-	if err != nil || len(table.Groups) != 1 || len(table.Groups[0].Rows) != 20 || table.Groups[0].Rows[0].Team.ID != 149 {
+	if err != nil || len(table.Groups) != 1 || len(table.Groups[0].Rows) != 20 ||
+		table.Groups[0].Rows[0].Team.ID != 149 {
 		t.Errorf("%+v, %v", table, err)
 	}
 	squad, err := s.Squad(t.Context(), 1163, 24, "2011")
@@ -110,16 +114,23 @@ func TestRealTablesAndSquadsAreKept(t *testing.T) {
 	}
 }
 
-// A squad list names players of matches that are stored, in line-ups too, once; those whom it does not name, and matches of other competitions, stay as they are.
+// A squad list names players of matches that are stored, in line-ups too, once; those whom it does
+// not name, and matches of other competitions, stay as they are.
 func TestLateSquadsNameStoredMatches(t *testing.T) {
 	s := newShelf(t)
-	s.take("F24", []byte(optatest.MadeF24(27, optatest.MadeStart, optatest.MadeEvent(16, 16, 1, 11, 26), optatest.MadeEvent(17, 16, 1, 12, 28))))
-	s.take("F24", []byte(strings.NewReplacer(`<Game id="7"`, `<Game id="8"`, `competition_id="3"`, `competition_id="4"`).Replace(optatest.MadeF24(27, optatest.MadeStart, optatest.MadeEvent(26, 16, 1, 11, 26)))))
-	err := s.UpdateMatch(t.Context(), 7, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	s.take("F24", []byte(optatest.MadeF24(27, optatest.MadeStart, optatest.MadeEvent(16, 16, 1, 11, 26),
+		optatest.MadeEvent(17, 16, 1, 12, 28))))
+	s.take("F24", []byte(strings.NewReplacer(`<Game id="7"`, `<Game id="8"`, `competition_id="3"`,
+		`competition_id="4"`).Replace(optatest.MadeF24(27, optatest.MadeStart, optatest.MadeEvent(26, 16, 1, 11, 26)))))
+	err := s.UpdateMatch(t.Context(), 7, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
 		var err error
-		lineup := goalcast.Event{ID: "x", Kind: goalcast.KindLineup, Status: goalcast.Confirmed, Team: 1, Lineup: &goalcast.Lineup{Team: 1, Players: []goalcast.LineupPlayer{{Player: goalcast.Player{ID: 11}, Start: true}}}}
+		lineup := goalcast.Event{ID: "x", Kind: goalcast.KindLineup, Status: goalcast.Confirmed, Team: 1,
+			Lineup: &goalcast.Lineup{Team: 1, Players: []goalcast.LineupPlayer{{Player: goalcast.Player{ID: 11},
+				Start: true}}}}
 		var events []goalcast.Event
-		rec, events, err = apply(rec, merge.Reading{Source: "opta:f24b", Version: merge.Version{Time: time.Now()}}, merge.MatchReading{Match: 7, Facts: []goalcast.Event{lineup}}, 1)
+		rec, events, err = apply(rec, merge.Reading{Source: "opta:f24b", Version: merge.Version{Time: time.Now()}},
+			merge.MatchReading{Match: 7, Facts: []goalcast.Event{lineup}}, 1)
 		return rec, events, err
 	})
 	if err != nil {
@@ -135,7 +146,8 @@ func TestLateSquadsNameStoredMatches(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	m, err := s.Match(t.Context(), 7)
-	if e, _ := m.Event("opta:17"); err != nil || len(m.Lineups) != 1 || m.Lineups[0].Players[0].Name != "Ada Lark" || e.Player.Name != "" {
+	if e, _ := m.Event("opta:17"); err != nil || len(m.Lineups) != 1 || m.Lineups[0].Players[0].Name != "Ada Lark" ||
+		e.Player.Name != "" {
 		t.Errorf("%+v, %+v, %v", m.Lineups, e.Player, err)
 	}
 	s.take("F40", []byte(strings.Replace(squads, "095125", "105125", 1)))
@@ -156,7 +168,8 @@ func mustStandings(t *testing.T, s *shelf) goalcast.Standings {
 const squads = `<SoccerFeed timestamp="20200701T095125+0000"><SoccerDocument Type="SQUADS Latest" competition_id="3" season_id="2019"><Team uID="t1"><Name>Northbridge</Name>
  <Player uID="p11"><Name>Ada Lark</Name><Stat Type="first_name">Ada</Stat><Stat Type="last_name">Lark</Stat></Player></Team></SoccerDocument></SoccerFeed>`
 
-// F24 names nobody. Who is known from a squad list is named, and the match's own feeds go before it.
+// F24 names nobody. Who is known from a squad list is named, and the match's
+// own feeds go before it.
 func TestNamesFromSquads(t *testing.T) {
 	s := newShelf(t)
 	goal := optatest.MadeF24(27, optatest.MadeStart, optatest.MadeEvent(16, 16, 1, 11, 26))
@@ -180,13 +193,16 @@ func TestNamesFromSquads(t *testing.T) {
 	// The library away: what was learned stays, and nothing is held back.
 	s.broken = errors.New("away")
 	before := len(s.events)
-	s.take("F24", []byte(optatest.MadeF24(30, optatest.MadeStart, optatest.MadeEvent(16, 16, 1, 11, 26), optatest.MadeEvent(17, 16, 1, 12, 28))))
+	s.take("F24", []byte(optatest.MadeF24(30, optatest.MadeStart, optatest.MadeEvent(16, 16, 1, 11, 26),
+		optatest.MadeEvent(17, 16, 1, 12, 28))))
 	if got := s.events[before:]; len(got) != 1 || got[0].ID != "opta:17" {
 		t.Errorf("%+v", got)
 	}
 	s.broken = nil
-	s.take("F7", []byte(strings.Replace(optatest.MadeF7(31, "FirstHalf", "", 2, 0, `<Goal EventID="16" Period="FirstHalf" PlayerRef="p11" Time="27"/><Goal EventID="17" Period="FirstHalf" PlayerRef="p12" Time="29"/>`, ""),
-		"<Venue", `<Team uID="t1"><Player uID="p11"><PersonName><Known>Lark</Known></PersonName></Player></Team><Venue`, 1)))
+	s.take("F7", []byte(strings.Replace(optatest.MadeF7(31, "FirstHalf", "", 2, 0,
+		`<Goal EventID="16" Period="FirstHalf" PlayerRef="p11" Time="27"/><Goal EventID="17" Period="FirstHalf" PlayerRef="p12" Time="29"/>`, ""),
+		"<Venue", `<Team uID="t1"><Player uID="p11"><PersonName><Known>Lark</Known></PersonName></Player></Team><Venue`,
+		1)))
 	snapshot, err := s.Match(t.Context(), 7)
 	if e, _ := snapshot.Event("opta:16"); err != nil || e.Player.Name != "Lark" {
 		t.Errorf("%+v, %v", e.Player, err)
@@ -204,7 +220,8 @@ func TestLiveStatisticsAndCommentaryAreState(t *testing.T) {
 	if got.Topic != goalcast.ForMatch(790722) || got.Key != "stats" || got.Version != at || got.At != at {
 		t.Errorf("%+v", got)
 	}
-	for _, want := range []string{`{"home":{`, `"possession":41.6`, `"shots":7`, `"shots_on_target":2`, `"corners":2`, `"offsides":0`, `,"away":{`, `"possession":58.4`, `"corners":0`, `"fouls":3`} {
+	for _, want := range []string{`{"home":{`, `"possession":41.6`, `"shots":7`, `"shots_on_target":2`, `"corners":2`,
+		`"offsides":0`, `,"away":{`, `"possession":58.4`, `"corners":0`, `"fouls":3`} {
 		if !strings.Contains(string(got.Value), want) {
 			t.Errorf("no %s in %s", want, got.Value)
 		}
@@ -212,11 +229,13 @@ func TestLiveStatisticsAndCommentaryAreState(t *testing.T) {
 	line := `<Commentary game_id="7" lang_id="nl"><message id="2" type="goal" comment="Doelpunt!" period="1" minute="26" second="5" last_modified="2020-07-05 18:29:00"/></Commentary>`
 	s.broken = errors.New("away") // costs the state, and nothing else
 	s.take("F13M", []byte(line))
-	if last := s.states[len(s.states)-1]; last.Key != "commentary/nl" || last.Topic != goalcast.ForMatch(7) || !strings.Contains(string(last.Value), `"text":"Doelpunt!"`) {
+	if last := s.states[len(s.states)-1]; last.Key != "commentary/nl" || last.Topic != goalcast.ForMatch(7) ||
+		!strings.Contains(string(last.Value), `"text":"Doelpunt!"`) {
 		t.Errorf("%+v", last)
 	}
 	lines, err := s.Commentary(t.Context(), 7, "nl", 0)
-	want := []goalcast.CommentaryLine{{ID: "2", Type: "goal", Text: "Doelpunt!", Period: goalcast.FirstHalf, Minute: 27, Second: 5, Clock: "27", Modified: time.Date(2020, 7, 5, 17, 29, 0, 0, time.UTC)}}
+	want := []goalcast.CommentaryLine{{ID: "2", Type: "goal", Text: "Doelpunt!", Period: goalcast.FirstHalf, Minute: 27,
+		Second: 5, Clock: "27", Modified: time.Date(2020, 7, 5, 17, 29, 0, 0, time.UTC)}}
 	if err != nil || !reflect.DeepEqual(lines, want) {
 		t.Errorf("%+v, %v", lines, err)
 	}
@@ -227,7 +246,8 @@ func TestLateStatisticsAreDropped(t *testing.T) {
 	s := newShelf(t)
 	stat := `<Stat Type="total_scoring_att">%</Stat>`
 	for i, minute := range []int{30, 40, 35} {
-		s.take("F9", []byte(optatest.MadeF7(minute, "FirstHalf", "", 0, 0, strings.Replace(stat, "%", string(rune('1'+i)), 1), "")))
+		s.take("F9", []byte(optatest.MadeF7(minute, "FirstHalf", "", 0, 0,
+			strings.Replace(stat, "%", string(rune('1'+i)), 1), "")))
 	}
 	if len(s.states) != 2 || !strings.Contains(string(s.states[1].Value), `"shots":2`) {
 		t.Errorf("%d states", len(s.states))

@@ -32,9 +32,11 @@ var dayStart = time.Date(2026, 5, 16, 12, 0, 0, 0, time.UTC)
 
 // simulated is a made-up match day's documents.
 func simulated(matches, touches int) (docs []goalcast.Document) {
-	day := simulator.New(simulator.Config{Seed: 7, Matches: matches, Start: dayStart, Speed: 1, TouchesPerMinute: touches})
+	day := simulator.New(simulator.Config{Seed: 7, Matches: matches, Start: dayStart, Speed: 1,
+		TouchesPerMinute: touches})
 	for d := range day.Documents() {
-		docs = append(docs, goalcast.Document{Provider: "opta", Feed: d.Feed, Match: goalcast.MatchID(d.Match), Body: d.Body, Received: dayStart.Add(d.Due)})
+		docs = append(docs, goalcast.Document{Provider: "opta", Feed: d.Feed, Match: goalcast.MatchID(d.Match),
+			Body: d.Body, Received: dayStart.Add(d.Due)})
 	}
 	return docs
 }
@@ -66,7 +68,8 @@ func onBothStores(t *testing.T, test func(t *testing.T, db *store.Store)) {
 }
 
 func reader(db ingest.Store) *ingest.Ingest {
-	return ingest.New(ingest.Config{}, db, noBus{}, nil, []ingest.Provider{opta.New()}, slog.New(slog.NewTextHandler(io.Discard, nil)), prometheus.NewRegistry())
+	return ingest.New(ingest.Config{}, db, noBus{}, nil, []ingest.Provider{opta.New()},
+		slog.New(slog.NewTextHandler(io.Discard, nil)), prometheus.NewRegistry())
 }
 
 // keepAll keeps the documents and returns their numbers.
@@ -108,8 +111,10 @@ func TestRebuild(t *testing.T) {
 			t.Errorf("nothing was wrong, and %d events were made: %+v", len(done.Events), done.Events[0])
 		}
 
-		// What a faulty reader could have left behind: a goal too many, a scorer lost, a memory that says nothing of all that.
-		err = db.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		// What a faulty reader could have left behind: a goal too many, a scorer lost, a memory
+		// that says nothing of all that.
+		err = db.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+			error) {
 			var wrong []goalcast.Event
 			add := func(e goalcast.Event) {
 				e.Seq, e.Match, e.Topics = rec.Snapshot.Seq+1, match, rec.Snapshot.Topics(match)
@@ -118,9 +123,12 @@ func TestRebuild(t *testing.T) {
 				e.Score = &score
 				wrong = append(wrong, e)
 			}
-			add(goalcast.Event{ID: "opta:999", Revision: 1, Kind: goalcast.KindGoal, Status: goalcast.Confirmed, Team: rec.Snapshot.Home.ID,
+			add(goalcast.Event{ID: "opta:999", Revision: 1, Kind: goalcast.KindGoal, Status: goalcast.Confirmed,
+				Team:   rec.Snapshot.Home.ID,
 				Period: goalcast.FirstHalf, Minute: 3, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}})
-			i := slices.IndexFunc(rec.Snapshot.Timeline, func(e goalcast.Event) bool { return e.Kind == goalcast.KindCard })
+			i := slices.IndexFunc(rec.Snapshot.Timeline, func(e goalcast.Event) bool {
+				return e.Kind == goalcast.KindCard
+			})
 			card := rec.Snapshot.Timeline[i]
 			card.Player, card.Revision = nil, card.Revision+1
 			add(card)
@@ -155,7 +163,8 @@ func TestRebuild(t *testing.T) {
 			t.Errorf("changed: %v", changed)
 		}
 		after, err := db.Match(ctx, match)
-		if err != nil || after.Score != whole.Score || after.State != whole.State || len(after.Timeline) != len(whole.Timeline)+1 {
+		if err != nil || after.Score != whole.Score || after.State != whole.State ||
+			len(after.Timeline) != len(whole.Timeline)+1 {
 			t.Errorf("after: %+v, %v", after, err)
 		}
 		if done := rebuild(db); len(done.Events) != 0 {
@@ -187,13 +196,15 @@ func TestRebuildIsOvertaken(t *testing.T) {
 		t.Errorf("%d lists, %v", calls, err)
 	}
 	always := archive{db, func(ctx context.Context, page []goalcast.Document) ([]goalcast.Document, error) {
-		err := db.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		err := db.UpdateMatch(ctx, match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+			error) {
 			rec.Feeds = append(rec.Feeds, ' ')
 			return rec, nil, nil
 		})
 		return page, err
 	}}
-	if _, err := ingest.NewRebuilder(in, always, nil).Match(t.Context(), match); err == nil || !strings.Contains(err.Error(), "meanwhile") {
+	if _, err := ingest.NewRebuilder(in, always, nil).Match(t.Context(), match); err == nil ||
+		!strings.Contains(err.Error(), "meanwhile") {
 		t.Errorf("always overtaken: %v", err)
 	}
 }
@@ -212,7 +223,8 @@ func (a archive) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]go
 	return a.listed(ctx, page)
 }
 
-// A match of which all memory is lost is derived again from its documents and from the lists: nothing is missing, nothing is told anew. So is one whose list was read wrongly.
+// A match of which all memory is lost is derived again from its documents and from the lists:
+// nothing is missing, nothing is told anew. So is one whose list was read wrongly.
 func TestRebuildHearsLists(t *testing.T) {
 	docs := simulated(1, -1)
 	match := docs[1].Match
@@ -226,7 +238,8 @@ func TestRebuildHearsLists(t *testing.T) {
 	whole := recordOf(t, db, match)
 	rebuild := func(change func(*goalcast.MatchRecord)) ingest.Rebuilt {
 		t.Helper()
-		err := db.UpdateMatch(t.Context(), match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		err := db.UpdateMatch(t.Context(), match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord,
+			[]goalcast.Event, error) {
 			change(&rec)
 			return rec, nil, nil
 		})
@@ -251,12 +264,14 @@ func TestRebuildHearsLists(t *testing.T) {
 	if done := rebuild(func(rec *goalcast.MatchRecord) { rec.Feeds = nil }); len(done.Events) > 0 {
 		t.Errorf("all memory lost: %d revisions, %+v", len(done.Events), done.Events[0])
 	}
-	if got, want := sources(recordOf(t, db, match)), sources(whole); want["opta:f1"] == nil || !reflect.DeepEqual(got, want) {
+	if got, want := sources(recordOf(t, db, match)), sources(whole); want["opta:f1"] == nil ||
+		!reflect.DeepEqual(got, want) {
 		t.Errorf("the memory is\n%s\nwant\n%s", got, want)
 	}
 	// What a faulty reader of lists could have left behind.
 	if done := rebuild(func(rec *goalcast.MatchRecord) {
-		rec.Feeds = bytes.Replace(rec.Feeds, []byte(`"opta:f1":{`), []byte(`"opta:f1":{"names":{"1":{"v":0,"name":"Nobody"}},`), 1)
+		rec.Feeds = bytes.Replace(rec.Feeds, []byte(`"opta:f1":{`),
+			[]byte(`"opta:f1":{"names":{"1":{"v":0,"name":"Nobody"}},`), 1)
 	}); len(done.Events) > 0 {
 		t.Errorf("a wrong list: %d revisions", len(done.Events))
 	}
@@ -297,7 +312,8 @@ func TestDryRunKeepsNothing(t *testing.T) {
 	if _, err := db.Match(t.Context(), docs[1].Match); !errors.Is(err, goalcast.ErrNotFound) {
 		t.Errorf("the match: %v", err)
 	}
-	if d, err := db.Document(t.Context(), ids[0]); err != nil || d.State != goalcast.DocumentReceived || d.Attempts != 0 {
+	if d, err := db.Document(t.Context(), ids[0]); err != nil || d.State != goalcast.DocumentReceived ||
+		d.Attempts != 0 {
 		t.Errorf("document %+v, %v", d.State, err)
 	}
 	if err := rehearsal.KeepDocument(t.Context(), &goalcast.Document{}); !errors.Is(err, goalcast.ErrPermanent) {
@@ -305,14 +321,16 @@ func TestDryRunKeepsNothing(t *testing.T) {
 	}
 }
 
-// alone is a store that sees whether two documents of one match are applied at once, in whichever process.
+// alone is a store that sees whether two documents of one match are applied at once,
+// in whichever process.
 type alone struct {
 	*store.Store
 	seen *sync.Map // MatchID to *atomic.Int32
 	most *atomic.Int32
 }
 
-func (a alone) UpdateMatch(ctx context.Context, id goalcast.MatchID, fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
+func (a alone) UpdateMatch(ctx context.Context, id goalcast.MatchID,
+	fn func(goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error)) error {
 	return a.Store.UpdateMatch(ctx, id, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
 		v, _ := a.seen.LoadOrStore(id, new(atomic.Int32))
 		n := v.(*atomic.Int32).Add(1)
@@ -327,7 +345,8 @@ func (a alone) UpdateMatch(ctx context.Context, id goalcast.MatchID, fn func(goa
 	})
 }
 
-// Three processes work on the documents of one match, each with its own connections, all at once and each document in two of them.
+// Three processes work on the documents of one match, each with its own connections, all at once
+// and each document in two of them.
 func TestThreeProcessesOnOneMatch(t *testing.T) {
 	docs := simulated(1, -1)
 	match := docs[1].Match
@@ -384,12 +403,14 @@ func TestThreeProcessesOnOneMatch(t *testing.T) {
 		}
 	}
 	truth, err := one.Match(t.Context(), match)
-	if err != nil || !reflect.DeepEqual(ingest.Normal(got), ingest.Normal(truth)) || !reflect.DeepEqual(ingest.Normal(replayed), ingest.Normal(truth)) {
+	if err != nil || !reflect.DeepEqual(ingest.Normal(got), ingest.Normal(truth)) ||
+		!reflect.DeepEqual(ingest.Normal(replayed), ingest.Normal(truth)) {
 		t.Errorf("three processes:\n%+v\none:\n%+v, %v", ingest.Normal(got), ingest.Normal(truth), err)
 	}
 }
 
-// A match day of kept documents is derived again, from the archive to the committed events. Run with -bench Rederive -benchtime 1x.
+// A match day of kept documents is derived again, from the archive to the committed events. Run
+// with -bench Rederive -benchtime 1x.
 func BenchmarkRederive(b *testing.B) {
 	docs := simulated(4, 0)
 	for name, url := range map[string]func() string{
@@ -459,7 +480,8 @@ func TestRepeatedDocument(t *testing.T) {
 				return
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("state %s, %d attempts, %d repeats; want %s, %d, %d", got.State, got.Attempts, got.Repeats, state, attempts, repeats)
+				t.Fatalf("state %s, %d attempts, %d repeats; want %s, %d, %d", got.State, got.Attempts, got.Repeats,
+					state, attempts, repeats)
 			}
 		}
 	}
@@ -469,7 +491,8 @@ func TestRepeatedDocument(t *testing.T) {
 		}
 		is(goalcast.DocumentApplied, 1, n)
 	}
-	if err := g.store.FinishDocument(t.Context(), 1, goalcast.DocumentFailed, "a reader that has been mended since"); err != nil {
+	if err := g.store.FinishDocument(t.Context(), 1, goalcast.DocumentFailed,
+		"a reader that has been mended since"); err != nil {
 		t.Fatal(err)
 	}
 	if code := g.post(t, d.Body, headers); code != 200 {

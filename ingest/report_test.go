@@ -30,7 +30,8 @@ func TestCompleterHasTheLastWord(t *testing.T) {
 		t.Errorf("passing trouble: %v", b.memory.StatesNow())
 	}
 	answer = func(r merge.Reading) (merge.Reading, error) { r.Matches = nil; return r, nil }
-	if err := b.Process(t.Context(), 1); err != nil || b.memory.StatesNow()[goalcast.DocumentApplied] != 1 || len(b.memory.Log) != 0 {
+	if err := b.Process(t.Context(), 1); err != nil || b.memory.StatesNow()[goalcast.DocumentApplied] != 1 ||
+		len(b.memory.Log) != 0 {
 		t.Errorf("nothing to apply: %v, %v", err, b.memory.StatesNow())
 	}
 	for name, wrong := range map[string]func(merge.Reading) (merge.Reading, error){
@@ -39,7 +40,8 @@ func TestCompleterHasTheLastWord(t *testing.T) {
 		"panic":     func(r merge.Reading) (merge.Reading, error) { panic("oops") },
 	} {
 		answer = wrong
-		if err := b.Process(t.Context(), 1); !errors.Is(err, goalcast.ErrPermanent) || b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
+		if err := b.Process(t.Context(), 1); !errors.Is(err, goalcast.ErrPermanent) ||
+			b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
 			t.Errorf("%s: %v, %v", name, err, b.memory.StatesNow())
 		}
 	}
@@ -51,7 +53,8 @@ func TestCompleterHasTheLastWord(t *testing.T) {
 
 func TestTellAndAccept(t *testing.T) {
 	b := newBench(t, Config{})
-	if _, err := b.Accept(t.Context(), "plain", map[string]string{"x": "y"}, body(oneGoal)); err != nil || b.memory.StatesNow()[goalcast.DocumentApplied] != 1 {
+	if _, err := b.Accept(t.Context(), "plain", map[string]string{"x": "y"}, body(oneGoal)); err != nil ||
+		b.memory.StatesNow()[goalcast.DocumentApplied] != 1 {
 		t.Fatalf("accept: %v, %v", err, b.memory.StatesNow())
 	}
 	if d, err := b.memory.Document(t.Context(), 1); err != nil || d.Headers["x"] != "y" || len(d.Body) == 0 {
@@ -60,13 +63,16 @@ func TestTellAndAccept(t *testing.T) {
 	if _, err := b.Accept(t.Context(), "nobody", nil, nil); !errors.Is(err, goalcast.ErrPermanent) {
 		t.Errorf("accept of nobody: %v", err)
 	}
-	if _, err := b.Accept(t.Context(), "plain", nil, []byte("x")); !errors.Is(err, goalcast.ErrPermanent) || b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
+	if _, err := b.Accept(t.Context(), "plain", nil, []byte("x")); !errors.Is(err, goalcast.ErrPermanent) ||
+		b.memory.StatesNow()[goalcast.DocumentFailed] != 1 {
 		t.Errorf("accept of nonsense: %v", err)
 	}
-	told := says(sourcePlayer+"a", 61, nil, goalcast.Event{ID: "cutter:a", Kind: goalcast.KindClip, Status: goalcast.Confirmed,
-		Clip: &goalcast.Clip{Video: "v1", Thumbnail: "player's", Poster: "large"}})
+	told := says(sourcePlayer+"a", 61, nil, goalcast.Event{ID: "cutter:a", Kind: goalcast.KindClip,
+		Status: goalcast.Confirmed,
+		Clip:   &goalcast.Clip{Video: "v1", Thumbnail: "player's", Poster: "large"}})
 	for range 2 {
-		if err := b.Report(t.Context(), "plain", merge.Reading{Source: told.source, Version: told.v, Matches: []merge.MatchReading{told.m}}); err != nil {
+		if err := b.Report(t.Context(), "plain", merge.Reading{Source: told.source, Version: told.v,
+			Matches: []merge.MatchReading{told.m}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,7 +83,8 @@ func TestTellAndAccept(t *testing.T) {
 		t.Errorf("report nothing: %v", err)
 	}
 	b.memory.With(func() { b.memory.UpdateErr = goalcast.ErrUnavailable })
-	if err := b.Report(t.Context(), "plain", merge.Reading{Source: "x", Matches: []merge.MatchReading{told.m}}); !errors.Is(err, goalcast.ErrUnavailable) {
+	if err := b.Report(t.Context(), "plain", merge.Reading{Source: "x",
+		Matches: []merge.MatchReading{told.m}}); !errors.Is(err, goalcast.ErrUnavailable) {
 		t.Errorf("tell while the store is away: %v", err)
 	}
 }

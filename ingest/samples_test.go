@@ -45,7 +45,8 @@ type watched struct {
 	ground *ground
 }
 
-func (w watched) FinishDocument(ctx context.Context, id goalcast.DocumentID, s goalcast.DocumentState, text string) error {
+func (w watched) FinishDocument(ctx context.Context, id goalcast.DocumentID, s goalcast.DocumentState,
+	text string) error {
 	err := w.Store.FinishDocument(ctx, id, s, text)
 	w.ground.mu.Lock()
 	defer w.ground.mu.Unlock()
@@ -85,7 +86,8 @@ func newGround(t testing.TB) *ground {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db := openStore(t, "sqlite::memory:")
 	g := &ground{store: db, finished: map[goalcast.DocumentID]goalcast.DocumentState{}, tell: make(chan struct{})}
-	g.Ingest = ingest.New(ingest.Config{Open: true}, watched{db, g}, g, g, []ingest.Provider{opta.New()}, log, prometheus.NewRegistry())
+	g.Ingest = ingest.New(ingest.Config{Open: true}, watched{db, g}, g, g, []ingest.Provider{opta.New()}, log,
+		prometheus.NewRegistry())
 	server := httptest.NewServer(g.Handler())
 	g.url = server.URL + "/feeds/opta"
 	ctx, stop := context.WithCancel(context.Background())
@@ -123,7 +125,8 @@ func (g *ground) post(t testing.TB, body []byte, headers http.Header) int {
 	return res.StatusCode
 }
 
-// await waits until so many documents were sent and all of them have come to their end; the same one sent twice ends once.
+// await waits until so many documents were sent and all of them have come to their end; the same
+// one sent twice ends once.
 func (g *ground) await(t testing.TB, n int) {
 	t.Helper()
 	deadline := time.After(60 * time.Second)
@@ -178,9 +181,9 @@ type pushed struct {
 	score   goalcast.Score // counted, at that moment
 }
 
-// evening makes the documents of one match in the order of their time: an F24 and an F7 at each moment. In the match "VAR" the
-// touches hold one goal more, deleted after 103 seconds. The F24s of the first are whole; of the others most events that tell
-// nothing are left out.
+// evening makes the documents of one match in the order of their time: an F24 and an F7 at each
+// moment. In the match "VAR" the touches hold one goal more, deleted after 103 seconds. The F24s of
+// the first are whole; of the others most events that tell nothing are left out.
 func evening(t testing.TB, match string) (documents []pushed, full []byte) {
 	m := samples.Matches(t)[map[string]int{"first": 0, "second": 1, "VAR": 1}[match]]
 	full = m.F24
@@ -205,7 +208,8 @@ func evening(t testing.TB, match string) (documents []pushed, full []byte) {
 	return documents, full
 }
 
-// withDeletedGoal puts a goal into an F24 as it stands there after it was taken back: an event of type 43 that was a 16.
+// withDeletedGoal puts a goal into an F24 as it stands there after it was taken back: an event of
+// type 43 that was a 16.
 func withDeletedGoal(t testing.TB, m samples.Match) []byte {
 	t.Helper()
 	began := regexp.MustCompile(`period_1_start="([^"]*)"`).FindSubmatch(m.F24)
@@ -257,7 +261,8 @@ func TestMatchesAsTheyWereLive(t *testing.T) {
 				}
 			}
 			checkWhole(t, inOrder.snapshot(t, id), whole)
-			if gone := inOrder.newest()["opta:999999999"]; match == "VAR" && (gone.Revision != 2 || gone.Counts() || int64(gone.Team) != whole.HomeTeam || gone.Goal == nil) {
+			if gone := inOrder.newest()["opta:999999999"]; match == "VAR" && (gone.Revision != 2 || gone.Counts() ||
+				int64(gone.Team) != whole.HomeTeam || gone.Goal == nil) {
 				t.Errorf("goal taken back: %+v", gone)
 			}
 			checkStream(t, inOrder.events, inOrder.snapshot(t, id))
@@ -270,7 +275,8 @@ func TestMatchesAsTheyWereLive(t *testing.T) {
 				}
 			}
 			disturbed.await(t, len(sent))
-			if got, want := ingest.Normal(disturbed.snapshot(t, id)), ingest.Normal(inOrder.snapshot(t, id)); !reflect.DeepEqual(got, want) {
+			if got, want := ingest.Normal(disturbed.snapshot(t, id)), ingest.Normal(inOrder.snapshot(t,
+				id)); !reflect.DeepEqual(got, want) {
 				t.Errorf("disturbed:\n%+v\nin order:\n%+v", got, want)
 			}
 			checkStream(t, disturbed.events, disturbed.snapshot(t, id))
@@ -296,7 +302,8 @@ func disturb(documents []pushed) (out []pushed) {
 // checkWhole holds the final snapshot against the count.
 func checkWhole(t *testing.T, s goalcast.Snapshot, want optatest.Count) {
 	t.Helper()
-	got := optatest.Count{Match: int64(s.ID), HomeTeam: int64(s.Home.ID), AwayTeam: int64(s.Away.ID), Home: s.Score.Home, Away: s.Score.Away}
+	got := optatest.Count{Match: int64(s.ID), HomeTeam: int64(s.Home.ID), AwayTeam: int64(s.Away.ID),
+		Home: s.Score.Home, Away: s.Score.Away}
 	for _, e := range s.Timeline {
 		if !e.Counts() {
 			continue
@@ -313,14 +320,16 @@ func checkWhole(t *testing.T, s goalcast.Snapshot, want optatest.Count) {
 		case e.Kind == goalcast.KindSubstitution:
 			got.Substitutions++
 		}
-		if e.Kind == goalcast.KindGoal && (e.Player == nil || e.Player.Name == "" || e.Clock == "" || len(e.Topics) != 4) {
+		if e.Kind == goalcast.KindGoal && (e.Player == nil || e.Player.Name == "" || e.Clock == "" ||
+			len(e.Topics) != 4) {
 			t.Errorf("goal %+v", e)
 		}
 	}
 	if got != want {
 		t.Errorf("final snapshot counts %+v, want %+v", got, want)
 	}
-	if s.State != goalcast.Finished || s.Period != goalcast.FullTime || len(s.Lineups) != 2 || s.Lineups[0].Team != s.Home.ID || s.HalfTime == nil {
+	if s.State != goalcast.Finished || s.Period != goalcast.FullTime || len(s.Lineups) != 2 ||
+		s.Lineups[0].Team != s.Home.ID || s.HalfTime == nil {
 		t.Errorf("state %s, period %s, %d line-ups, half time %v", s.State, s.Period, len(s.Lineups), s.HalfTime)
 	}
 	for _, l := range s.Lineups {
@@ -335,8 +344,9 @@ func checkWhole(t *testing.T, s goalcast.Snapshot, want optatest.Count) {
 	}
 }
 
-// checkStream holds what went to the bus against the snapshot. Documents in flight together may be published in another order than they were
-// committed, which the store's relay mends: so order is not looked at, holes and repeats are.
+// checkStream holds what went to the bus against the snapshot. Documents in flight together may be
+// published in another order than they were committed, which the store's relay mends: so order is
+// not looked at, holes and repeats are.
 func checkStream(t *testing.T, events []goalcast.Event, s goalcast.Snapshot) {
 	t.Helper()
 	seen := map[int64]bool{}

@@ -13,8 +13,9 @@ import (
 	"goalcast"
 )
 
-// Run looks for documents that were kept and not worked on, at the start and then again and again: a crash, or trouble that outlasted the queue's
-// retries. It returns after ctx ends and the work in hand is done; documents that come later are kept and left to the queue.
+// Run looks for documents that were kept and not worked on, at the start and then again and again:
+// a crash, or trouble that outlasted the queue's retries. It returns after ctx ends and the work in
+// hand is done; documents that come later are kept and left to the queue.
 func (in *Ingest) Run(ctx context.Context) error {
 	defer in.work.close()
 	known := sync.OnceFunc(func() { in.lastKnown(ctx) })
@@ -41,7 +42,8 @@ const lastKnownDays = 7
 // has no such time. What comes meanwhile is newer, and stays.
 func (in *Ingest) lastKnown(ctx context.Context) {
 	for name := range in.providers {
-		newest, err := in.store.Documents(ctx, goalcast.DocumentFilter{Provider: name, From: in.cfg.Now().AddDate(0, 0, -lastKnownDays), Limit: 1})
+		newest, err := in.store.Documents(ctx, goalcast.DocumentFilter{Provider: name, From: in.cfg.Now().AddDate(0, 0,
+			-lastKnownDays), Limit: 1})
 		if err != nil {
 			in.sweepTrouble(ctx, "newest document not read", err)
 			continue
@@ -54,13 +56,17 @@ func (in *Ingest) lastKnown(ctx context.Context) {
 
 // Limits of the sweep.
 const (
-	maxStuck      = 10_000          // documents of which it is remembered that they could not be finished; beyond it those that follow have to wait for them
+	// documents of which it is remembered that they could not be finished; beyond it those that
+	// follow have to wait for them
+	maxStuck      = 10_000
 	sweepPatience = 2 * time.Second // for one document; then the next is begun beside it
 	sweepSlots    = 4               // documents at once; one is kept free of those that could not be finished before
 )
 
-// sweep works on what it finds, in the order in which it was kept; but what it could not finish the last time comes after what it has not tried yet, so
-// that documents of one match in trouble do not keep those of all others waiting. It works on one after another, and waits for none longer than sweepPatience.
+// sweep works on what it finds, in the order in which it was kept; but what it could not finish
+// the last time comes after what it has not tried yet, so that documents of one match in trouble
+// do not keep those of all others waiting. It works on one after another, and waits for none
+// longer than sweepPatience.
 func (in *Ingest) sweep(ctx context.Context) {
 	tries := in.triesOfStuck()
 	limit := in.cfg.SweepLimit + len(tries)
@@ -142,13 +148,15 @@ func (in *Ingest) forgetStuck(unfinished []goalcast.DocumentID) {
 	in.stuck = left
 }
 
-// sweepOne does not stop in the middle when Run is to end. That a document took too long is its own fault until others show that it is not.
+// sweepOne does not stop in the middle when Run is to end. That a document took too long is its own
+// fault until others show that it is not.
 func (in *Ingest) sweepOne(ctx context.Context, id goalcast.DocumentID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.cfg.ProcessTimeout)
 	defer cancel()
 	err := in.Process(ctx, id)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, goalcast.ErrPermanent) {
-		return fmt.Errorf("document %d: not done after %v: %v", id, in.cfg.ProcessTimeout, err) // not ErrUnavailable, which the store says of it
+		// not ErrUnavailable, which the store says of it
+		return fmt.Errorf("document %d: not done after %v: %v", id, in.cfg.ProcessTimeout, err)
 	}
 	return err
 }

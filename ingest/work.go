@@ -14,8 +14,9 @@ type job struct {
 	run    func()    // must not panic
 }
 
-// dueTime lets small documents overtake large ones, and nothing wait for ever: each kB counts as a millisecond of arriving later, so that an F9 of
-// 90 kB is before an F24 of 0.9 MB that came up to 0.8 s earlier.
+// dueTime lets small documents overtake large ones, and nothing wait for ever: each kB counts
+// as a millisecond of arriving later, so that an F9 of 90 kB is before an F24 of 0.9 MB that
+// came up to 0.8 s earlier.
 func dueTime(received time.Time, size int) time.Time {
 	return received.Add(time.Duration(size) * time.Microsecond)
 }
@@ -26,14 +27,16 @@ type workers struct {
 	maxBytes int64 // of waiting jobs
 	runBytes int64 // of running jobs that are not urgent: what is made of a document takes several times its size
 
-	mu       sync.Mutex // guards the rest
-	idle     *sync.Cond // told when the last goroutine ends
-	urgent   jobs
-	other    jobs
-	bytes    int64 // of waiting jobs
-	running  int
-	inOther  int64 // bytes of running jobs that are not urgent
-	runOther int   // of running those that are not urgent: always one less than limit, so that urgent ones find a free worker
+	mu      sync.Mutex // guards the rest
+	idle    *sync.Cond // told when the last goroutine ends
+	urgent  jobs
+	other   jobs
+	bytes   int64 // of waiting jobs
+	running int
+	inOther int64 // bytes of running jobs that are not urgent
+	// of running those that are not urgent: always one less than limit, so that urgent
+	// ones find a free worker
+	runOther int
 	closed   bool
 }
 
@@ -95,7 +98,8 @@ func (w *workers) loop(j job) {
 
 func (w *workers) nextLocked() (job, bool) {
 	from := &w.urgent
-	mayOther := len(w.other) > 0 && w.runOther < max(1, w.limit-1) && (w.inOther == 0 || w.inOther+w.other[0].size <= w.runBytes)
+	mayOther := len(w.other) > 0 && w.runOther < max(1, w.limit-1) &&
+		(w.inOther == 0 || w.inOther+w.other[0].size <= w.runBytes)
 	switch {
 	case len(w.urgent) == 0 && !mayOther:
 		return job{}, false

@@ -14,7 +14,8 @@ import (
 
 // newQuiet is an Ingest without a server, for tests in a bubble.
 func newQuiet(memory *Memory, cfg Config) *Ingest {
-	return New(cfg, memory, memory, memory, []Provider{plain{}}, slog.New(slog.NewTextHandler(io.Discard, nil)), prometheus.NewRegistry())
+	return New(cfg, memory, memory, memory, []Provider{plain{}}, slog.New(slog.NewTextHandler(io.Discard, nil)),
+		prometheus.NewRegistry())
 }
 
 func TestSmallDocumentsOvertake(t *testing.T) {

@@ -7,8 +7,10 @@ import (
 	"goalcast"
 )
 
-// What the push service says of one device may be the fault of the device, of our message or of our credentials, and it does not always say which. It is
-// judged by the other devices of the batch, of which those count that got a push before: strangers can register what they like, but nobody can make those fail.
+// What the push service says of one device may be the fault of the device, of our message or of
+// our credentials, and it does not always say which. It is judged by the other devices of the
+// batch, of which those count that got a push before: strangers can register what they like, but
+// nobody can make those fail.
 
 // judgeLeast is how many such devices a batch must have to say something about us.
 const judgeLeast = 10
@@ -54,7 +56,8 @@ func (j judgement) gone(d goalcast.Device, r Result) bool {
 	return false
 }
 
-// How long a process sends nothing after the push service refused everything: longer each time, and then one batch to see.
+// How long a process sends nothing after the push service refused everything: longer each time, and
+// then one batch to see.
 const (
 	brakeFirst = time.Second
 	brakeMost  = 30 * time.Second
@@ -107,13 +110,15 @@ func (b *brake) taken() bool {
 	return was
 }
 
-// braked pulls the brake or lets it go, by a batch's answers, and returns how long nothing is sent; 0 if all is well.
+// braked pulls the brake or lets it go, by a batch's answers, and returns how long nothing is
+// sent; 0 if all is well.
 func (n *Notifier) braked(j judgement) time.Duration {
 	if j.wrong {
 		pause, first := n.brake.refused(n.now())
 		n.metrics.stopped.Set(1)
 		if first {
-			n.log.Error("the push service takes nothing from us: check credentials and project; no device is deleted, sending stops", "reason", j.reason)
+			n.log.Error("the push service takes nothing from us: check credentials and project; no device is "+
+				"deleted, sending stops", "reason", j.reason)
 		}
 		return max(pause, time.Millisecond)
 	}

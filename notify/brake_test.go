@@ -8,8 +8,10 @@ import (
 )
 
 func TestJudgement(t *testing.T) {
-	foreign, denied := Result{Outcome: Foreign, Reason: "sender_id_mismatch"}, Result{Outcome: Denied, Reason: "credentials", All: true}
-	unregistered, invalid := Result{Outcome: Gone, Reason: ReasonUnregistered}, Result{Outcome: Gone, Reason: "invalid_token"}
+	foreign, denied := Result{Outcome: Foreign, Reason: "sender_id_mismatch"}, Result{Outcome: Denied,
+		Reason: "credentials", All: true}
+	unregistered, invalid := Result{Outcome: Gone, Reason: ReasonUnregistered}, Result{Outcome: Gone,
+		Reason: "invalid_token"}
 	ok, apns := Result{Outcome: Delivered}, Result{Outcome: Denied, Reason: "third_party_auth_error"}
 	type some struct {
 		n      int
@@ -21,7 +23,8 @@ func TestJudgement(t *testing.T) {
 		batch []some
 		wrong bool
 	}{
-		"another project's token among ours": {[]some{{400, true, ok, false}, {1, false, foreign, true}, {1, true, foreign, false}}, false},
+		"another project's token among ours": {[]some{{400, true, ok, false}, {1, false, foreign, true},
+			{1, true, foreign, false}}, false},
 		"wrong project":                      {[]some{{400, true, foreign, false}, {50, false, foreign, false}}, true},
 		"wrong project, new installation":    {[]some{{30, false, foreign, false}}, false},
 		"wrong project, one follower":        {[]some{{1, true, foreign, false}}, false},
@@ -38,7 +41,8 @@ func TestJudgement(t *testing.T) {
 		var gone []bool
 		for _, s := range tt.batch {
 			for range s.n {
-				devices, results, gone = append(devices, goalcast.Device{Proven: s.proven}), append(results, s.result), append(gone, s.gone)
+				devices, results, gone = append(devices, goalcast.Device{Proven: s.proven}), append(results,
+					s.result), append(gone, s.gone)
 			}
 		}
 		j := judge(devices, results)

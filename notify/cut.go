@@ -9,8 +9,9 @@ import (
 	"goalcast"
 )
 
-// mostCut is how many batches' worth of users are cut in one step at most. Steps begin with one batch and double: the first phones do not wait
-// for the last to be counted. With steps much larger a database may rather read all devices than look up those of each user.
+// mostCut is how many batches' worth of users are cut in one step at most. Steps begin with one
+// batch and double: the first phones do not wait for the last to be counted. With steps much larger
+// a database may rather read all devices than look up those of each user.
 const mostCut = 8
 
 // cutting is a push whose audience is being cut.
@@ -27,7 +28,8 @@ type audiencePart struct {
 	more    bool
 }
 
-func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (p audiencePart, err error) {
+func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID,
+	users int) (p audiencePart, err error) {
 	if p.devices, p.last, p.more, err = n.store.Audience(ctx, topics, after, users); err != nil || len(p.devices) == 0 {
 		return p, err
 	}
@@ -46,7 +48,8 @@ func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) []
 	var batches []goalcast.PushBatch
 	for i, all := range [][]int64{p.devices, p.late} {
 		for devices := range slices.Chunk(all, n.cfg.BatchSize) {
-			batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event, Revision: r.Base, Number: r.Batches,
+			batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event,
+				Revision: r.Base, Number: r.Batches,
 				Devices: devices, Late: i > 0, Created: now, Expires: r.Expires})
 			r.Batches++
 		}
@@ -55,7 +58,8 @@ func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) []
 	return batches
 }
 
-// cutLater asks cutLoop to go on with a push. If that has too much to do, whoever looks for audiences that were left behind does it.
+// cutLater asks cutLoop to go on with a push. If that has too much to do, whoever looks for
+// audiences that were left behind does it.
 func (n *Notifier) cutLater(c cutting) {
 	select {
 	case n.cuts <- c:
@@ -63,7 +67,8 @@ func (n *Notifier) cutLater(c cutting) {
 	}
 }
 
-// cutLoop cuts the audiences that this process has begun, by turns, and those that a process which died has left behind.
+// cutLoop cuts the audiences that this process has begun, by turns, and those that a process which
+// died has left behind.
 func (n *Notifier) cutLoop(ctx context.Context) error {
 	tick := time.NewTicker(n.cfg.Poll)
 	defer tick.Stop()
@@ -102,8 +107,9 @@ func (n *Notifier) adopt(ctx context.Context) {
 	}
 }
 
-// cutOn does one step; more says that there is another. The audience is read without a lock, and counts only if the record still stands where it
-// did: the event may have been taken back meanwhile, or another process has done the same step.
+// cutOn does one step; more says that there is another. The audience is read without a lock, and
+// counts only if the record still stands where it did: the event may have been taken back
+// meanwhile, or another process has done the same step.
 func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) {
 	seen, err := n.store.PushRecord(ctx, c.event)
 	if err != nil || !seen.Open {
@@ -119,7 +125,8 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 		n.cfg.Fault("cut")
 	}
 	var batches []goalcast.PushBatch
-	err = n.store.ExtendPush(ctx, c.event, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+	err = n.store.ExtendPush(ctx, c.event, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
+		error) {
 		batches, more = nil, rec.Open
 		if !rec.Open || rec.Base != seen.Base || rec.Cut != seen.Cut {
 			return rec, nil, errReplan

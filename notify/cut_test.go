@@ -10,7 +10,8 @@ import (
 	"goalcast/notify"
 )
 
-// cutting is a store that stops where an audience is cut further, for the time that it is asked to: until let through, or dead.
+// cutting is a store that stops where an audience is cut further, for the time that it is asked to:
+// until let through, or dead.
 type cutting struct {
 	notify.Store
 	at      chan struct{} // takes one whenever an audience is about to be cut further
@@ -18,7 +19,8 @@ type cutting struct {
 	dies    bool          // nobody may: this process is dead
 }
 
-func (c *cutting) ExtendPush(ctx context.Context, event string, extend func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) error {
+func (c *cutting) ExtendPush(ctx context.Context, event string,
+	extend func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) error {
 	select {
 	case c.at <- struct{}{}:
 	default:
@@ -154,7 +156,8 @@ func TestGoalCorrectedWhileItsAudienceIsCut(t *testing.T) {
 		w.idle()
 		for i := range fans {
 			shown := w.fcm.Phone(fmt.Sprint("fan", i))
-			if len(shown) != 1 || shown[0].Body != "Ilse Maes" || shown[0].Silent != (w.perDevice()[shown[0].Token] == 2) {
+			if len(shown) != 1 || shown[0].Body != "Ilse Maes" ||
+				shown[0].Silent != (w.perDevice()[shown[0].Token] == 2) {
 				t.Errorf("fan%d shows %+v", i, shown)
 			}
 		}

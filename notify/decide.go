@@ -13,7 +13,8 @@ import (
 	"goalcast"
 )
 
-// wanted says what revision e asks to be pushed to whoever follows the match; "" for nothing. Delays and fixtures: see statusOf.
+// wanted says what revision e asks to be pushed to whoever follows the match; "" for nothing.
+// Delays and fixtures: see statusOf.
 func (c Config) wanted(e goalcast.Event) string {
 	if !e.Counts() || e.Match == 0 {
 		return ""
@@ -29,7 +30,8 @@ func (c Config) wanted(e goalcast.Event) string {
 		}
 	case goalcast.KindPeriod:
 		switch e.Period {
-		case goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf, goalcast.FullTime90, goalcast.Shootout, goalcast.FullTime:
+		case goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf, goalcast.FullTime90, goalcast.Shootout,
+			goalcast.FullTime:
 			return kindPeriod
 		}
 	case goalcast.KindPenalty:
@@ -44,7 +46,8 @@ func (c Config) wanted(e goalcast.Event) string {
 	return ""
 }
 
-// pushable says whether such an event may ask for a push. Another one matters only if it was pushed before, as an event of another kind.
+// pushable says whether such an event may ask for a push. Another one matters only if it was pushed
+// before, as an event of another kind.
 func pushable(e goalcast.Event) bool { return e.Match != 0 && e.Kind.Info().Push != goalcast.PushNever }
 
 // onPhones is what phones show of an event; its zero value if they show nothing that stands.
@@ -65,12 +68,14 @@ func told(e goalcast.Event, now time.Time) time.Time {
 	return earliest(now, time.UnixMilli(e.Times.Received))
 }
 
-// made is when the provider made that document; when we got it where the provider does not say, or says something in the future.
+// made is when the provider made that document; when we got it where the provider does not say, or
+// says something in the future.
 func made(e goalcast.Event, now time.Time) time.Time {
 	return earliest(told(e, now), time.UnixMilli(e.Times.Provider))
 }
 
-// happened is when the event took place, as far as anybody says: before its document was made, and before the next part of the match began.
+// happened is when the event took place, as far as anybody says: before its document was made, and
+// before the next part of the match began.
 func happened(e goalcast.Event, match goalcast.Snapshot, now time.Time) time.Time {
 	t := earliest(made(e, now), e.At)
 	if e.Period.Order() == 0 {
@@ -92,8 +97,9 @@ func earliest(t, other time.Time) time.Time {
 	return t
 }
 
-// history says whether the document that told of e was the first of a feed that began in mid-match: nothing was told before it, and it tells of
-// what is long over, too. No event of such a document is news because it is told only now.
+// history says whether the document that told of e was the first of a feed that began in mid-match:
+// nothing was told before it, and it tells of what is long over, too. No event of such a document
+// is news because it is told only now.
 func (c Config) history(e goalcast.Event, match goalcast.Snapshot) bool {
 	old := false
 	for _, other := range match.Timeline {
@@ -108,9 +114,11 @@ func (c Config) history(e goalcast.Event, match goalcast.Snapshot) bool {
 	return old
 }
 
-// since is when the life of a push begins. That of a goal, a card or a result begins when it is told, since a review may take minutes; old says that it
-// happened so long before that it is no news any more. That of anything else begins when it happened: minutes later a kick-off is none.
-func (c Config) since(kind string, e goalcast.Event, match goalcast.Snapshot, now time.Time) (since time.Time, old bool) {
+// since is when the life of a push begins. That of a goal, a card or a result begins when it is
+// told, since a review may take minutes; old says that it happened so long before that it is no
+// news any more. That of anything else begins when it happened: minutes later a kick-off is none.
+func (c Config) since(kind string, e goalcast.Event, match goalcast.Snapshot, now time.Time) (since time.Time,
+	old bool) {
 	took := happened(e, match, now)
 	switch kind {
 	case kindStatus:
@@ -136,8 +144,10 @@ type verdict struct {
 	reason  string // why nothing is pushed although something was asked for
 }
 
-// decide says what revision e changes, given where its pushes stand and the match as it is now. It reads no clock but now and calls nothing.
-func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
+// decide says what revision e changes, given where its pushes stand and the match as it is now. It
+// reads no clock but now and calls nothing.
+func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict,
+	error) {
 	if e.Revision <= rec.Revision {
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
@@ -152,7 +162,8 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	news := status != "" && rec.Print != "" && statusIn(rec.Print) != status
 	since, old := n.cfg.since(want, e, match, now)
 	if rec.State == goalcast.RecordWithdrawn || news {
-		since, old = told(e, now), false // it was taken back and stands after all: that is the news, not the goal of minutes ago
+		// it was taken back and stands after all: that is the news, not the goal of minutes ago
+		since, old = told(e, now), false
 	}
 	if rec.Since.IsZero() || news {
 		rec.Since = since
@@ -163,7 +174,8 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 		return verdict{record: rec, reason: "superseded"}, nil // the newer revision, also in the outbox, decides
 	}
 	if shown := onPhones(rec).Kind; shown != "" && shown != want {
-		// Who was told of a goal must hear that there is none, whatever there is instead; a goal is news whatever was told before.
+		// Who was told of a goal must hear that there is none, whatever there is instead; a goal is
+		// news whatever was told before.
 		if want != kindGoal && rowOf(shown).off != "" && rowOf(want).channel != rowOf(shown).channel {
 			return n.decideUnwanted(rec, e, match, now)
 		}
@@ -187,7 +199,8 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	}
 	expires := since.Add(rowOf(want).ttl(n.cfg, e.Period))
 	switch {
-	case e.Kind == goalcast.KindFixture && e.Revision == 1: // known as halted from the first: no news, just a list that was read
+	// known as halted from the first: no news, just a list that was read
+	case e.Kind == goalcast.KindFixture && e.Revision == 1:
 		return muted(rec, fingerprint, "not_new"), nil
 	case toldByDelay(e, status, match):
 		return muted(rec, fingerprint, "told_already"), nil
@@ -199,14 +212,17 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	return verdict{record: rec, kind: want, fresh: true, expires: expires}, nil
 }
 
-// again says whether what was told and taken back without a word is the same occasion now that it stands after all. A part of a match that begins later
-// than a correction would be told has begun once more.
+// again says whether what was told and taken back without a word is the same occasion now
+// that it stands after all. A part of a match that begins later than a correction would be
+// told has begun once more.
 func (n *Notifier) again(rec goalcast.PushRecord, want string, now time.Time) bool {
 	return rec.Base > 0 && (want != kindPeriod || now.Sub(rec.Shown) <= n.cfg.CorrectionAge)
 }
 
-// decideAgain is for what was told, taken back without a word and stands after all: it is not told twice. Whoever had not been told yet still is.
-func (n *Notifier) decideAgain(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, fingerprint string, now time.Time) verdict {
+// decideAgain is for what was told, taken back without a word and stands after all: it is not told
+// twice. Whoever had not been told yet still is.
+func (n *Notifier) decideAgain(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte,
+	fingerprint string, now time.Time) verdict {
 	rec.State, rec.Open = goalcast.RecordShown, now.Before(rec.Expires)
 	if fingerprint == rec.Print {
 		rec.Content = content
@@ -221,8 +237,10 @@ func muted(rec goalcast.PushRecord, fingerprint, reason string) verdict {
 	return verdict{record: rec, reason: reason}
 }
 
-// decideCorrection is for what is on phones already and stands: another scorer or minute replaces it without a sound.
-func (n *Notifier) decideCorrection(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte, fingerprint string, now time.Time) verdict {
+// decideCorrection is for what is on phones already and stands: another scorer or minute
+// replaces it without a sound.
+func (n *Notifier) decideCorrection(rec goalcast.PushRecord, e goalcast.Event, want string, content []byte,
+	fingerprint string, now time.Time) verdict {
 	if fingerprint == rec.Print {
 		return verdict{record: rec}
 	}
@@ -234,12 +252,15 @@ func (n *Notifier) decideCorrection(rec goalcast.PushRecord, e goalcast.Event, w
 	return verdict{record: rec, kind: want, expires: told(e, now).Add(rowOf(want).ttl(n.cfg, e.Period))}
 }
 
-// decideUnwanted is for a revision that asks for nothing: if an older one was pushed, it is taken back.
-func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict, error) {
+// decideUnwanted is for a revision that asks for nothing: if an older one was
+// pushed, it is taken back.
+func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot,
+	now time.Time) (verdict, error) {
 	shown := rec.State == goalcast.RecordShown
 	rec.Since = time.Time{}
 	if shown && newer(match, e) {
-		// Batches of the base that have not gone yet stay where they are: the claim looks at the newest revision.
+		// Batches of the base that have not gone yet stay where they are: the claim looks
+		// at the newest revision.
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
 	rec.Open = false // nobody else is told
@@ -267,7 +288,8 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 	return verdict{record: rec, kind: off, expires: told(e, now).Add(rowOf(off).ttl(n.cfg, e.Period))}, nil
 }
 
-// tooLate says whether the match must be over: a last guard where neither event nor document tells a time.
+// tooLate says whether the match must be over: a last guard where neither event nor
+// document tells a time.
 func (n *Notifier) tooLate(e goalcast.Event, match goalcast.Snapshot, now time.Time) bool {
 	if e.Kind == goalcast.KindFixture || !e.At.IsZero() || e.Times.Provider > 0 {
 		return false
@@ -284,8 +306,10 @@ func newer(match goalcast.Snapshot, e goalcast.Event) bool {
 	return ok && known.Revision > e.Revision
 }
 
-// content writes the push of a kind, and a fingerprint of what of it is seen, which begins with the status if it is one.
-func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalcast.Event, match goalcast.Snapshot) (content []byte, fingerprint string, err error) {
+// content writes the push of a kind, and a fingerprint of what of it is seen, which begins with
+// the status if it is one.
+func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalcast.Event,
+	match goalcast.Snapshot) (content []byte, fingerprint string, err error) {
 	t := telling{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
 	for _, old := range match.Timeline {
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
@@ -294,8 +318,10 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 		Kind: kind, Texts: n.texts(t), Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
 		High: kind != kindPeriod, Channel: rowOf(kind).channel, Received: e.Times.Received,
 		Data: map[string]string{
-			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10), "kind": kind,
-			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away), "time": strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
+			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10),
+			"kind":  kind,
+			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away),
+			"time":  strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
 		},
 	}
 	if status != "" {
@@ -317,9 +343,10 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 // maxTag is what APNs takes for apns-collapse-id, in bytes.
 const maxTag = 64
 
-// keys are the tag, under which a newer notification replaces a shown one, and the collapse key, under which only the newest is kept for a
-// phone that is off. Collapse keys hold no event id: FCM keeps four different ones per device, and of the goals that a phone has slept
-// through the newest has the score.
+// keys are the tag, under which a newer notification replaces a shown one, and the collapse key,
+// under which only the newest is kept for a phone that is off. Collapse keys hold no event id:
+// FCM keeps four different ones per device, and of the goals that a phone has slept through the
+// newest has the score.
 func keys(kind string, e goalcast.Event) (tag, collapse string) {
 	match := strconv.FormatInt(int64(e.Match), 10)
 	row := rowOf(kind)
@@ -334,8 +361,9 @@ func keys(kind string, e goalcast.Event) (tag, collapse string) {
 	return tag, collapse
 }
 
-// scoreAt is the score that the text shows: the score right after the event in match order, so that a corrected scorer of the first goal
-// does not show the score of the third. Where something is taken back, it is the score as it stands.
+// scoreAt is the score that the text shows: the score right after the event in match order, so that
+// a corrected scorer of the first goal does not show the score of the third. Where something is
+// taken back, it is the score as it stands.
 func scoreAt(kind string, e goalcast.Event, match goalcast.Snapshot) goalcast.Score {
 	if kind == kindGoalOff || kind == kindRedOff || kind == kindPenaltyOff || e.Kind == goalcast.KindFixture {
 		return match.Score

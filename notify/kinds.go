@@ -20,7 +20,8 @@ const (
 	kindMissed     = "penalty_missed"
 )
 
-// pushKind is all that differs from one kind of push to another. Which events ask for one: see Config.wanted.
+// pushKind is all that differs from one kind of push to another. Which events ask for
+// one: see Config.wanted.
 type pushKind struct {
 	kind string
 	off  string // the kind that tells those who got this one that it is not so; empty if nothing does
@@ -35,22 +36,30 @@ type pushKind struct {
 	write func(writer, telling, texts) Text
 }
 
-// pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties share one with periods, so as never to be in
-// the way of a goal.
+// pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties share one
+// with periods, so as never to be in the way of a goal.
 var pushKinds = []pushKind{
-	{kind: kindGoal, off: kindGoalOff, channel: "goals", tag: "goal", collapse: "goal", each: true, ttl: goalTTL, write: writer.goalText},
-	{kind: kindGoalOff, channel: "goals", tag: "goal", collapse: "goal", each: true, ttl: goalTTL, write: writer.goalOffText},
-	{kind: kindRed, off: kindRedOff, channel: "cards", tag: "red", collapse: "red", each: true, ttl: cardTTL, write: writer.redText},
-	{kind: kindRedOff, channel: "cards", tag: "red", collapse: "red", each: true, ttl: cardTTL, write: writer.redOffText},
-	{kind: kindPenalty, off: kindPenaltyOff, channel: "penalties", tag: "penalty", collapse: "period", each: true, ttl: goalTTL,
+	{kind: kindGoal, off: kindGoalOff, channel: "goals", tag: "goal", collapse: "goal", each: true, ttl: goalTTL,
+		write: writer.goalText},
+	{kind: kindGoalOff, channel: "goals", tag: "goal", collapse: "goal", each: true, ttl: goalTTL,
+		write: writer.goalOffText},
+	{kind: kindRed, off: kindRedOff, channel: "cards", tag: "red", collapse: "red", each: true, ttl: cardTTL,
+		write: writer.redText},
+	{kind: kindRedOff, channel: "cards", tag: "red", collapse: "red", each: true, ttl: cardTTL,
+		write: writer.redOffText},
+	{kind: kindPenalty, off: kindPenaltyOff, channel: "penalties", tag: "penalty", collapse: "period", each: true,
+		ttl:   goalTTL,
 		write: writer.penaltyText},
-	{kind: kindPenaltyOff, channel: "penalties", tag: "penalty", collapse: "period", each: true, ttl: goalTTL, write: writer.penaltyOffText},
-	{kind: kindMissed, channel: "penalties", tag: "penalty", collapse: "period", each: true, ttl: goalTTL, write: writer.missedText},
+	{kind: kindPenaltyOff, channel: "penalties", tag: "penalty", collapse: "period", each: true, ttl: goalTTL,
+		write: writer.penaltyOffText},
+	{kind: kindMissed, channel: "penalties", tag: "penalty", collapse: "period", each: true, ttl: goalTTL,
+		write: writer.missedText},
 	{kind: kindPeriod, channel: "matches", collapse: "period", ttl: periodTTL, write: writer.period},
 	{kind: kindStatus, channel: "matches", collapse: "status", ttl: statusTTL, write: writer.status},
 }
 
-// rowOf finds a kind's row; what is no kind has one of an event of its own match, which nothing withdraws.
+// rowOf finds a kind's row; what is no kind has one of an event of its own match,
+// which nothing withdraws.
 func rowOf(kind string) *pushKind {
 	for i := range pushKinds {
 		if pushKinds[i].kind == kind {

@@ -10,7 +10,8 @@ import (
 	"goalcast"
 )
 
-// TestKindsAreTold holds what notify tells of each kind of event to the root's table, by the events of the reducer's files.
+// TestKindsAreTold holds what notify tells of each kind of event to the root's table, by the events
+// of the reducer's files.
 func TestKindsAreTold(t *testing.T) {
 	files, err := filepath.Glob("../testdata/reducer/*.json")
 	if err != nil || len(files) == 0 {
@@ -51,7 +52,8 @@ func TestKindsAreTold(t *testing.T) {
 		if row.off != "" && !slices.Contains(kinds(), row.off) {
 			t.Errorf("%s is withdrawn by %s, which is no kind", row.kind, row.off)
 		}
-		if row.each != (row.tag != "") || row.collapse == "" || row.channel == "" || row.ttl == nil || row.write == nil {
+		if row.each != (row.tag != "") || row.collapse == "" || row.channel == "" || row.ttl == nil ||
+			row.write == nil {
 			t.Errorf("%s: its row lacks something: %+v", row.kind, row)
 		}
 	}

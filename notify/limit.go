@@ -6,8 +6,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// localLimiter is a token bucket of this process. With several notifiers each needs its share of the project's rate in Config.RateLimit,
-// or a Limiter that they share.
+// localLimiter is a token bucket of this process. With several notifiers each needs its share of
+// the project's rate in Config.RateLimit, or a Limiter that they share.
 type localLimiter struct{ bucket *rate.Limiter }
 
 func newLocalLimiter(perMinute, batch int) localLimiter {

@@ -9,7 +9,8 @@ import (
 	"goalcast"
 )
 
-// metrics are counted per process. The values of labels are few and fixed, and each is there from the start, so that its first one counts in a rate.
+// metrics are counted per process. The values of labels are few and fixed, and each is there from
+// the start, so that its first one counts in a rate.
 type metrics struct {
 	planned  *prometheus.CounterVec // pushes by kind
 	batches  prometheus.Counter
@@ -28,11 +29,14 @@ type metrics struct {
 	backlog  *prometheus.GaugeVec // what waits, as last counted
 }
 
-// reasons are all that failed, retried and dropped are counted by, but for what a push service answers: see reasoner.
+// reasons are all that failed, retried and dropped are counted by, but for what a push service
+// answers: see reasoner.
 var (
 	failReasons = []string{"expired"}
-	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction", "withdrawn_unseen", "cancelled", "current"}
-	steps       = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue", "delete_token", "confirm", "backlog"}
+	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction",
+		"withdrawn_unseen", "cancelled", "current"}
+	steps = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
+		"delete_token", "confirm", "backlog"}
 )
 
 // reasoner is a Sender that says which reasons its results may have.
@@ -64,28 +68,37 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 		}
 		return float64(store.SetAside())
 	})
-	backlog := f.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_backlog", Help: "What waits to be pushed, of all processes together: events that are not " +
-		"planned, audiences that are not all in batches, batches that are not done."}, []string{"what"})
-	stopped := f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_notify_stopped", Help: "1 while the push service takes nothing from this process: its credentials " +
-		"or its project are wrong."})
+	backlog := f.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_backlog",
+		Help: "What waits to be pushed, of all processes together: events that are not " +
+			"planned, audiences that are not all in batches, batches that are not done."}, []string{"what"})
+	stopped := f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_notify_stopped",
+		Help: "1 while the push service takes nothing from this process: its credentials " +
+			"or its project are wrong."})
 	return &metrics{
-		backlog:  backlog,
-		stopped:  stopped,
-		planned:  vector("planned_total", "Pushes planned, by kind: one per event revision that reaches phones.", "kind", kinds()...),
-		batches:  counter("batches_planned_total", "Batches of devices planned."),
-		sent:     counter("sent_total", "Messages that the push service took."),
-		failed:   vector("failed_total", "Messages given up, by reason.", "reason", slices.Concat(failReasons, answers)...),
-		retried:  vector("retried_total", "Messages put off for another try, by reason.", "reason", answers...),
-		dropped:  vector("dropped_total", "Pushes (when planned) and batches (before sending) not sent, by reason.", "reason", dropReasons...),
-		removed:  counter("tokens_removed_total", "Devices deleted because the push service does not know them any more."),
+		backlog: backlog,
+		stopped: stopped,
+		planned: vector("planned_total", "Pushes planned, by kind: one per event revision that reaches phones.",
+			"kind", kinds()...),
+		batches: counter("batches_planned_total", "Batches of devices planned."),
+		sent:    counter("sent_total", "Messages that the push service took."),
+		failed: vector("failed_total", "Messages given up, by reason.", "reason",
+			slices.Concat(failReasons, answers)...),
+		retried: vector("retried_total", "Messages put off for another try, by reason.", "reason", answers...),
+		dropped: vector("dropped_total", "Pushes (when planned) and batches (before sending) not sent, by reason.",
+			"reason", dropReasons...),
+		removed: counter("tokens_removed_total", "Devices deleted because the push service does not know them any "+
+			"more."),
 		errors:   vector("errors_total", "Steps that went wrong and are tried again, by step.", "step", steps...),
 		enqueued: counter("enqueued_total", "Batches given to the queue: put off, or more than this process can take."),
 		waiting:  counter("rate_wait_seconds_total", "Time that batches waited for the rate limit."),
-		first: histogram("goal_to_request_seconds", "From the receipt of the document that told of an event to the first request to the push service for it.",
+		first: histogram("goal_to_request_seconds",
+			"From the receipt of the document that told of an event to the first request to the push service for it.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}),
-		cut: histogram("audience_seconds", "From the plan of a push to the last of its audience in a batch, for audiences that take more than one step.",
+		cut: histogram("audience_seconds", "From the plan of a push to the last of its audience in a batch, for "+
+			"audiences that take more than one step.",
 			[]float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}),
-		batch: histogram("batch_seconds", "Time to send one batch.", []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30}),
+		batch: histogram("batch_seconds", "Time to send one batch.", []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5,
+			10, 20, 30}),
 	}
 }
 

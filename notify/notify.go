@@ -1,16 +1,19 @@
-// Package notify sends goals to phones: it decides which events are pushed, to whom, in which words, and until when.
+// Package notify sends goals to phones: it decides which events are pushed, to whom, in which
+// words, and until when.
 //
-// cmd/goalcast runs one Notifier in each process with the role notify; any number of them work side by side. Nothing is taken from pub/sub
-// but the hint to look: events are read from the store's outbox, so that a crash anywhere delays a push and never loses or doubles one.
+// cmd/goalcast runs one Notifier in each process with the role notify; any number of them work side
+// by side. Nothing is taken from pub/sub but the hint to look: events are read from the store's
+// outbox, so that a crash anywhere delays a push and never loses or doubles one.
 //
 //	outbox ─► plan: text, the first batch of device ids, one transaction with the outbox row
 //	       ─► cut: the rest of the audience into batches, step by step, while the first are being sent
 //	       ─► batches: sent at once by the process that planned them; whatever it cannot take goes through the queue
 //	       ─► claim (lease, newest revision, not expired) ─► Sender ─► outcome per device, kept with the batch
 //
-// The batch in the database is the truth and whoever claims it first sends it; the queue's task, the planner's own workers and the sweep
-// are three ways to come to the same claim. If a process dies between sending and writing down the outcome, the batch goes out again when
-// its lease ends, under the same tag and collapse key: a phone shows one notification, not two.
+// The batch in the database is the truth and whoever claims it first sends it; the queue's task,
+// the planner's own workers and the sweep are three ways to come to the same claim. If a process
+// dies between sending and writing down the outcome, the batch goes out again when its lease ends,
+// under the same tag and collapse key: a phone shows one notification, not two.
 package notify
 
 import (
@@ -26,18 +29,21 @@ import (
 	"goalcast"
 )
 
-// TaskBatch is the kind of the queue's tasks; cmd registers Notifier.Batch as its handler. The payload is a batch id.
+// TaskBatch is the kind of the queue's tasks; cmd registers Notifier.Batch as its handler. The
+// payload is a batch id.
 const TaskBatch = "notify:batch"
 
 // Store is what a notifier needs of the database.
 type Store interface {
 	// Now is the clock that all who share the store go by.
 	Now() time.Time
-	// UnplannedEvents returns events of the outbox that no notifier has planned and that are not put off, oldest first.
+	// UnplannedEvents returns events of the outbox that no notifier has planned and that are not
+	// put off, oldest first.
 	UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Event, error)
 	// MarkPlanned says that the revisions with these keys (Event.KeyOfAll) ask for no push.
 	MarkPlanned(ctx context.Context, keys []string) error
-	// PostponePlans puts off revisions that cannot be planned yet, for as long as they have waited, within limits.
+	// PostponePlans puts off revisions that cannot be planned yet, for as long as they have
+	// waited, within limits.
 	PostponePlans(ctx context.Context, keys []string) error
 	// PushBacklog counts what waits.
 	PushBacklog(ctx context.Context) (goalcast.PushBacklog, error)
@@ -45,29 +51,40 @@ type Store interface {
 	SetAside() int64
 	// Match returns the match as it stands, or ErrNotFound.
 	Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error)
-	// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing yet, but Event is set.
+	// PushRecordOf returns where an event's pushes stand; Revision 0 if there is nothing
+	// yet, but Event is set.
 	PushRecordOf(ctx context.Context, e goalcast.Event) (goalcast.PushRecord, error)
 	// PushRecord returns what is kept under PushRecord.Event; Revision 0 if there is nothing.
 	PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error)
-	// Audience returns the devices of the next users after one, at most so many users, who follow any of the topics, and the last of these
-	// users. more says that others may follow.
-	Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (devices []int64, last goalcast.UserID, more bool, err error)
-	// PlanPush plans one revision in one transaction: it locks the event's record, calls plan, and writes the record and the batches it
-	// returns together with the outbox row's planned_at. false: somebody else has planned the revision, and nothing was written.
-	// plan may be called more than once; its error ends the transaction and comes back.
-	PlanPush(ctx context.Context, e goalcast.Event, plan func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) (bool, error)
-	// ExtendPush adds batches to a push that is planned already: it locks the record, calls extend and writes what it returns, in one transaction.
-	ExtendPush(ctx context.Context, event string, extend func(goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error)) error
-	// OpenPushes returns events whose audience is not all in batches (PushRecord.Open), if nothing was added to the plan since before.
+	// Audience returns the devices of the next users after one, at most so many users, who follow
+	// any of the topics, and the last of these users. more says that others may follow.
+	Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (devices []int64,
+		last goalcast.UserID, more bool, err error)
+	// PlanPush plans one revision in one transaction: it locks the event's record, calls plan, and
+	// writes the record and the batches it returns together with the outbox row's planned_at.
+	// false: somebody else has planned the revision, and nothing was written. plan may be called
+	// more than once; its error ends the transaction and comes back.
+	PlanPush(ctx context.Context, e goalcast.Event, plan func(goalcast.PushRecord) (goalcast.PushRecord,
+		[]goalcast.PushBatch, error)) (bool, error)
+	// ExtendPush adds batches to a push that is planned already: it locks the record, calls extend
+	// and writes what it returns, in one transaction.
+	ExtendPush(ctx context.Context, event string, extend func(goalcast.PushRecord) (goalcast.PushRecord,
+		[]goalcast.PushBatch, error)) error
+	// OpenPushes returns events whose audience is not all in batches (PushRecord.Open), if nothing
+	// was added to the plan since before.
 	OpenPushes(ctx context.Context, before time.Time, limit int) ([]string, error)
-	// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by another, not due yet, cannot be read, or has to wait for
-	// another revision of its event: an older one that somebody is sending right now, or a newer one that is to be planned.
+	// ClaimBatch gives the batch to the caller until the lease ends. false: it is done, claimed by
+	// another, not due yet, cannot be read, or has to wait for another revision of its event: an
+	// older one that somebody is sending right now, or a newer one that is to be planned.
 	ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error)
-	// BatchCurrent says whether the revision of the record is still the newest that is planned or is to be planned, and the claim still stands.
+	// BatchCurrent says whether the revision of the record is still the newest that is planned or
+	// is to be planned, and the claim still stands.
 	BatchCurrent(ctx context.Context, claim goalcast.PushClaim) (bool, error)
-	// FinishBatch writes down what became of a claimed batch; false if the claim was lost meanwhile.
+	// FinishBatch writes down what became of a claimed batch; false if the
+	// claim was lost meanwhile.
 	FinishBatch(ctx context.Context, claim goalcast.PushClaim, result goalcast.PushResult) (bool, error)
-	// DueBatches returns ids of batches that ClaimBatch would give now, oldest first; DueLate does for those that come last.
+	// DueBatches returns ids of batches that ClaimBatch would give now, oldest first; DueLate does
+	// for those that come last.
 	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
 	DueLate(ctx context.Context, now time.Time, limit int) ([]string, error)
 	// DevicesByID returns the devices with these ids that still exist.
@@ -78,22 +95,26 @@ type Store interface {
 	ConfirmDevices(ctx context.Context, ids []int64) error
 	// DeleteToken forgets a device whose token is dead.
 	DeleteToken(ctx context.Context, token string) error
-	// PrunePushes deletes batches and texts that were planned before; of what was told a record stays.
+	// PrunePushes deletes batches and texts that were planned before; of what
+	// was told a record stays.
 	PrunePushes(ctx context.Context, before time.Time) (int64, error)
 }
 
-// Queue is the durable queue: it carries batches that wait for a retry and those that the planning process cannot take itself.
+// Queue is the durable queue: it carries batches that wait for a retry and those that the planning
+// process cannot take itself.
 type Queue interface {
 	Enqueue(ctx context.Context, t goalcast.Task) error
 }
 
-// Sender is a push service. Send tries each message once and answers in the order asked; it does not retry, since only the notifier knows
-// whether a message may still be sent. It returns at the latest when ctx ends.
+// Sender is a push service. Send tries each message once and answers in the order asked; it does
+// not retry, since only the notifier knows whether a message may still be sent. It returns at the
+// latest when ctx ends.
 type Sender interface {
 	Send(ctx context.Context, messages []Message) []Result
 }
 
-// Limiter shapes the rate of messages. Wait blocks until n more may be sent; it is called by many goroutines.
+// Limiter shapes the rate of messages. Wait blocks until n more may be sent; it is
+// called by many goroutines.
 type Limiter interface {
 	Wait(ctx context.Context, n int) error
 }
@@ -108,33 +129,44 @@ type Config struct {
 	Patience  time.Duration // an audience that its process has not cut further for so long is cut by another one; 5 s
 	Lease     time.Duration // how long a claimed batch belongs to its claimer: a crash delays it by so much; 30 s
 	SendLimit time.Duration // the longest a batch may take to send, less than Lease; 20 s
-	RateLimit int           // messages a minute of this process where no Limiter is given; 600000, FCM's limit for a project
+	// messages a minute of this process where no Limiter is given; 600000,
+	// FCM's limit for a project
+	RateLimit int
 
-	RetryQuota time.Duration // first pause after the service's quota is used up, doubled each time, if it does not say; 60 s (FCM: at least)
+	// first pause after the service's quota is used up, doubled each time, if it does not
+	// say; 60 s (FCM: at least)
+	RetryQuota time.Duration
 	RetryFault time.Duration // first pause after a fault of the service, doubled each time, if it does not say; 1 s
-	RetryMost  time.Duration // the longest pause that we choose ourselves; what the service asks for may be longer; 5 min
-	Drain      time.Duration // how long batches that are being sent may go on when Run is told to end; 5 s
+	// the longest pause that we choose ourselves; what the service asks for may be longer; 5 min
+	RetryMost time.Duration
+	Drain     time.Duration // how long batches that are being sent may go on when Run is told to end; 5 s
 
 	// How long after it was told a push may go out; of starts and statuses, after it happened.
-	GoalTTL       time.Duration // a goal or a penalty, taken back or not; 120 s
-	CardTTL       time.Duration // a red card; 300 s
-	KickoffTTL    time.Duration // the start of a half, of a shoot-out; 300 s
-	ResultTTL     time.Duration // half time and full time; 600 s
-	StatusTTL     time.Duration // kick-off delayed, suspended, resumed, abandoned, postponed, a new date, a result awarded; 6 h
-	CorrectionAge time.Duration // a goal pushed longer ago than this is neither corrected nor taken back on phones; 20 min
+	GoalTTL    time.Duration // a goal or a penalty, taken back or not; 120 s
+	CardTTL    time.Duration // a red card; 300 s
+	KickoffTTL time.Duration // the start of a half, of a shoot-out; 300 s
+	ResultTTL  time.Duration // half time and full time; 600 s
+	// kick-off delayed, suspended, resumed, abandoned, postponed, a new date, a result awarded; 6 h
+	StatusTTL time.Duration
+	// a goal pushed longer ago than this is neither corrected nor taken back on phones; 20 min
+	CorrectionAge time.Duration
 	Late          time.Duration // what is told longer after it happened is no news: no review takes longer; 15 min
-	MatchLength   time.Duration // what nobody tells the time of is not pushed later than this after the planned kick-off; 4 h
-	Keep          time.Duration // how long batches and texts are kept; 30 days
+	// what nobody tells the time of is not pushed later than this after the planned kick-off; 4 h
+	MatchLength time.Duration
+	Keep        time.Duration // how long batches and texts are kept; 30 days
 
 	// Penalties says whether a penalty that is given, taken back or missed is pushed too.
 	Penalties bool
 	// Zone is where dates are told; nil is UTC.
 	Zone *time.Location
-	// Names are the teams' names by language ("nl", "fr", "de", "en") where they differ from the provider's.
+	// Names are the teams' names by language ("nl", "fr", "de", "en") where they
+	// differ from the provider's.
 	Names map[goalcast.TeamID]map[string]string
-	// Limiter is shared by all notifiers of a project; nil for one of this process alone, by RateLimit.
+	// Limiter is shared by all notifiers of a project; nil for one of this
+	// process alone, by RateLimit.
 	Limiter Limiter
-	// Fault is called at points where a test may want the process to die: "cut" before an audience is cut further. nil for nothing.
+	// Fault is called at points where a test may want the process to die: "cut" before an audience
+	// is cut further. nil for nothing.
 	Fault func(point string)
 }
 
@@ -196,7 +228,8 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	cfg = cfg.withDefaults()
 	n := &Notifier{
 		cfg: cfg, store: store, queue: queue, sender: sender, limiter: cfg.Limiter, log: log, now: time.Now,
-		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog), late: make(chan string, cfg.Backlog),
+		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog),
+		late: make(chan string, cfg.Backlog),
 		cuts: make(chan cutting, cfg.Backlog), atHand: map[string]bool{},
 	}
 	if store != nil {
@@ -209,10 +242,12 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	return n
 }
 
-// Wake says that the outbox may hold something new. It never blocks and may be called at any time, also when Run does not run.
+// Wake says that the outbox may hold something new. It never blocks and may be called at any time,
+// also when Run does not run.
 func (n *Notifier) Wake() { poke(n.wake) }
 
-// Run plans and sends until ctx ends, and returns when the batches at hand are finished or given back.
+// Run plans and sends until ctx ends, and returns when the batches at hand are
+// finished or given back.
 func (n *Notifier) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.planLoop(ctx) })

@@ -25,7 +25,8 @@ import (
 func TestGoalReachesEveryFollowerOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.user("match", "android", "nl", goalcast.ForMatch(900))
-		w.user("all", "ios", "fr", goalcast.ForMatch(900), goalcast.ForTeam(1), goalcast.ForTeam(2), goalcast.ForCompetition(5))
+		w.user("all", "ios", "fr", goalcast.ForMatch(900), goalcast.ForTeam(1), goalcast.ForTeam(2),
+			goalcast.ForCompetition(5))
 		w.user("team", "web", "de", goalcast.ForTeam(2), goalcast.ForMatch(901))
 		w.user("league", "android", "tlh", goalcast.ForCompetition(5))
 		w.user("other", "android", "nl", goalcast.ForMatch(901), goalcast.ForTeam(3), goalcast.ForOdds(900))
@@ -43,9 +44,11 @@ func TestGoalReachesEveryFollowerOnce(t *testing.T) {
 			t.Errorf("delivered %q, want %q", got, want)
 		}
 		for _, d := range w.fcm.Deliveries() {
-			wantData := map[string]string{"event": "opta:1", "revision": "1", "match": "900", "kind": "goal", "score": "1-0", "silent": "false",
+			wantData := map[string]string{"event": "opta:1", "revision": "1", "match": "900", "kind": "goal",
+				"score": "1-0", "silent": "false",
 				"time": fmt.Sprint(e.Times.Received)}
-			if !reflect.DeepEqual(d.Data, wantData) || !d.High || d.Silent || d.TTL > 2*time.Minute || d.TTL < 110*time.Second {
+			if !reflect.DeepEqual(d.Data, wantData) || !d.High || d.Silent || d.TTL > 2*time.Minute ||
+				d.TTL < 110*time.Second {
 				t.Errorf("%+v", d)
 			}
 		}
@@ -105,7 +108,8 @@ type dying struct {
 
 var errDead = errors.New("this process is dead")
 
-func (d *dying) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error) {
+func (d *dying) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim,
+	bool, error) {
 	if d.beforeClaim || d.died.Load() {
 		d.died.Store(true)
 		return goalcast.PushClaim{}, false, errDead
@@ -207,7 +211,8 @@ func TestCancelledGoalIsWithdrawnFromThoseWhoGotIt(t *testing.T) {
 				want = 0
 			}
 			shown := w.fcm.Phone(token)
-			if got[token] != want || want > 0 && (len(shown) != 1 || shown[0].Title != "Goal afgekeurd: Noordzand 0-0 Val-Rouge" || shown[0].Silent) {
+			if got[token] != want || want > 0 && (len(shown) != 1 ||
+				shown[0].Title != "Goal afgekeurd: Noordzand 0-0 Val-Rouge" || shown[0].Silent) {
 				t.Errorf("%s got %d, shows %+v", token, got[token], shown)
 			}
 		}
@@ -313,7 +318,8 @@ func TestCrashAndCancellation(t *testing.T) {
 			t.Errorf("delivered %v", w.texts())
 		}
 		for i := range 3 {
-			if shown := w.fcm.Phone(fmt.Sprint("fan", i)); len(shown) != 1 || shown[0].Data["kind"] != "goal_cancelled" {
+			if shown := w.fcm.Phone(fmt.Sprint("fan", i)); len(shown) != 1 ||
+				shown[0].Data["kind"] != "goal_cancelled" {
 				t.Errorf("fan%d shows %+v", i, shown)
 			}
 		}
@@ -365,7 +371,8 @@ func TestScorerIsCorrectedWithoutASound(t *testing.T) {
 		w.idle()
 		for i := range 5 {
 			shown := w.fcm.Phone(fmt.Sprint("fan", i))
-			if len(shown) != 1 || shown[0].Body != "Bram Okel" || shown[0].Sounds != 1 || shown[0].Replaced != 1 || shown[0].High || shown[0].Data["silent"] != "true" {
+			if len(shown) != 1 || shown[0].Body != "Bram Okel" || shown[0].Sounds != 1 || shown[0].Replaced != 1 ||
+				shown[0].High || shown[0].Data["silent"] != "true" {
 				t.Errorf("fan%d shows %+v", i, shown)
 			}
 		}
@@ -376,7 +383,8 @@ func TestLateDocumentsPushNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.fans(2)
 		n := w.run(notify.Config{}, nil, nil)
-		old := w.commit(goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 3, At: time.Now().Add(-20 * time.Minute),
+		old := w.commit(goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf,
+			Minute: 3, At: time.Now().Add(-20 * time.Minute),
 			Goal: &goalcast.Goal{Type: goalcast.OpenPlay}})[0]
 		w.commit(goalcast.Event{ID: "match:900:period:half_time", Kind: goalcast.KindPeriod, Period: goalcast.HalfTime,
 			Times: goalcast.Times{Provider: time.Now().Add(-time.Hour).UnixMilli(), Received: time.Now().UnixMilli()}})
@@ -384,7 +392,8 @@ func TestLateDocumentsPushNothing(t *testing.T) {
 		w.revise(old, func(e *goalcast.Event) { e.Player = &goalcast.Player{ID: 12, Name: "Bram Okel"} })
 		w.idle()
 		w.revise(old, func(e *goalcast.Event) { e.Revision, e.Status = 3, goalcast.Cancelled })
-		w.commit(goalcast.Event{ID: "opta:9", Kind: goalcast.KindSubstitution, Team: 1, Period: goalcast.FirstHalf, Minute: 3, At: time.Now(),
+		w.commit(goalcast.Event{ID: "opta:9", Kind: goalcast.KindSubstitution, Team: 1, Period: goalcast.FirstHalf,
+			Minute: 3, At: time.Now(),
 			Substitution: &goalcast.Substitution{}})
 		w.idle()
 		if n := w.fcm.Requests(); n != 0 {
@@ -419,11 +428,13 @@ func TestRetriesEndWithTheTimeToLive(t *testing.T) {
 		for range 100 {
 			w.fcm.Fail("fan0", fcmtest.Internal())
 		}
-		n := w.run(notify.Config{GoalTTL: 2 * time.Second, RetryFault: 200 * time.Millisecond, RetryMost: 300 * time.Millisecond}, nil, nil)
+		n := w.run(notify.Config{GoalTTL: 2 * time.Second, RetryFault: 200 * time.Millisecond,
+			RetryMost: 300 * time.Millisecond}, nil, nil)
 		w.goal("opta:1")
 		w.eventually("given up", func() bool {
 			// When it cannot be tried again in time, or when its turn came too late.
-			return n.value(t, "goalcast_notify_failed_total", "expired")+n.value(t, "goalcast_notify_dropped_total", "expired") == 1
+			return n.value(t, "goalcast_notify_failed_total", "expired")+n.value(t, "goalcast_notify_dropped_total",
+				"expired") == 1
 		})
 		w.idle()
 		if got := w.fcm.Requests(); got < 2 || got > 12 {
@@ -452,7 +463,8 @@ func TestFailuresOfSingleDevices(t *testing.T) {
 		w.goal("opta:1")
 		w.idle()
 		got := w.perDevice()
-		for token, want := range map[string]int{"fan0": 0, "fan1": 0, "fan2": 1, "fan3": 1, "fan4": 0, "fan5": 0, "fan6": 1, "fan7": 1} {
+		for token, want := range map[string]int{"fan0": 0, "fan1": 0, "fan2": 1, "fan3": 1, "fan4": 0, "fan5": 0,
+			"fan6": 1, "fan7": 1} {
 			if got[token] != want {
 				t.Errorf("%s got %d, want %d", token, got[token], want)
 			}
@@ -473,7 +485,8 @@ func TestFailuresOfSingleDevices(t *testing.T) {
 		}
 		for name, want := range map[[2]string]float64{
 			{"goalcast_notify_tokens_removed_total", ""}: 2, {"goalcast_notify_sent_total", ""}: 4,
-			{"goalcast_notify_failed_total", "invalid_argument"}: 1, {"goalcast_notify_failed_total", "third_party_auth_error"}: 1,
+			{"goalcast_notify_failed_total", "invalid_argument"}: 1, {"goalcast_notify_failed_total",
+				"third_party_auth_error"}: 1,
 			{"goalcast_notify_retried_total", "quota_exceeded"}: 1, {"goalcast_notify_retried_total", "internal"}: 1,
 		} {
 			if got := n.value(t, name[0], name[1]); got != want {
@@ -549,7 +562,8 @@ func TestTwoSendersShareTheRate(t *testing.T) {
 		w.fans(80)
 		var all []*running
 		for range 2 {
-			limiter := bus.NewRate(w.redis, bus.RateOptions{Name: t.Name(), PerMinute: 1200, Burst: 20, Processes: 2}, w.log, prometheus.NewRegistry())
+			limiter := bus.NewRate(w.redis, bus.RateOptions{Name: t.Name(), PerMinute: 1200, Burst: 20, Processes: 2},
+				w.log, prometheus.NewRegistry())
 			all = append(all, w.run(notify.Config{BatchSize: 10, Workers: 1, Backlog: 1, Limiter: limiter}, nil, nil))
 		}
 		started := time.Now()

@@ -11,8 +11,10 @@ import (
 
 // Why a revision is not planned.
 var (
-	errReplan  = errors.New("record changed while planning")    // between the look at it and its lock: to be done again at once
-	errNoNames = errors.New("the teams of its match have none") // a feed was faster than the fixture, or has no names at all
+	// between the look at it and its lock: to be done again at once
+	errReplan = errors.New("record changed while planning")
+	// a feed was faster than the fixture, or has no names at all
+	errNoNames = errors.New("the teams of its match have none")
 )
 
 func (n *Notifier) planLoop(ctx context.Context) error {
@@ -36,8 +38,9 @@ func (n *Notifier) planLoop(ctx context.Context) error {
 	}
 }
 
-// planAll plans what the outbox holds; full says that there may be more. An event that cannot be planned does not hold up the others: it is put off, and
-// its time to live decides what becomes of it. An error means that the outbox could not be read or written.
+// planAll plans what the outbox holds; full says that there may be more. An event that cannot be
+// planned does not hold up the others: it is put off, and its time to live decides what becomes of
+// it. An error means that the outbox could not be read or written.
 func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 	events, err := n.store.UnplannedEvents(ctx, n.cfg.PlanLimit)
 	if err != nil {
@@ -75,7 +78,8 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 	return len(events) == n.cfg.PlanLimit, err
 }
 
-// mayPush says whether a revision may lead to a push: it is of a kind that is pushed, or takes the place of one that was.
+// mayPush says whether a revision may lead to a push: it is of a kind that is pushed, or takes the
+// place of one that was.
 func (n *Notifier) mayPush(ctx context.Context, e goalcast.Event) (bool, error) {
 	if pushable(e) || e.Revision == 1 {
 		return pushable(e), nil
@@ -84,8 +88,9 @@ func (n *Notifier) mayPush(ctx context.Context, e goalcast.Event) (bool, error) 
 	return rec.Revision > 0, err
 }
 
-// plan decides on one revision and writes the decision down. What it leads to is decided twice: without a lock, to know whether the audience
-// is needed; and under the record's lock, where it counts.
+// plan decides on one revision and writes the decision down. What it leads to is decided
+// twice: without a lock, to know whether the audience is needed; and under the record's
+// lock, where it counts.
 func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
 	match, err := n.store.Match(ctx, e.Match)
 	if err != nil {
@@ -119,7 +124,8 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	}
 	var v verdict
 	var batches []goalcast.PushBatch
-	planned, err := n.store.PlanPush(ctx, e, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+	planned, err := n.store.PlanPush(ctx, e, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
+		error) {
 		now := n.now()
 		if v, err = n.decide(rec, e, match, now); err != nil {
 			return rec, nil, err
@@ -137,8 +143,8 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	return nil
 }
 
-// batchesOf makes the batches of a push: of the first of all followers' devices, or one batch for each batch of the base. What remains to be cut is
-// noted in the record.
+// batchesOf makes the batches of a push: of the first of all followers' devices, or one batch for
+// each batch of the base. What remains to be cut is noted in the record.
 func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, now time.Time) []goalcast.PushBatch {
 	if v.kind == "" {
 		return nil
@@ -149,7 +155,8 @@ func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, no
 	}
 	batches := make([]goalcast.PushBatch, v.record.Batches)
 	for i := range batches {
-		batches[i] = goalcast.PushBatch{ID: batchID(v.record.Event, e.Revision, i), Event: v.record.Event, Revision: e.Revision, Number: i,
+		batches[i] = goalcast.PushBatch{ID: batchID(v.record.Event, e.Revision, i), Event: v.record.Event,
+			Revision: e.Revision, Number: i,
 			Source: batchID(v.record.Event, v.record.Base, i), Created: now, Expires: v.expires}
 	}
 	return batches
@@ -159,7 +166,8 @@ func batchID(event string, revision, number int) string {
 	return fmt.Sprintf("%s#%d/%d", event, revision, number)
 }
 
-// planned counts what was written, hands out the batches and sees to it that the rest of the audience is cut.
+// planned counts what was written, hands out the batches and sees to it that the rest
+// of the audience is cut.
 func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.PushBatch) {
 	if v.reason != "" {
 		n.metrics.dropped.WithLabelValues(v.reason).Inc()
@@ -168,7 +176,8 @@ func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.Pu
 		return
 	}
 	n.metrics.planned.WithLabelValues(v.kind).Inc()
-	n.log.Info("push planned", "event", v.record.Event, "revision", v.record.Revision, "kind", v.kind, "batches", len(batches))
+	n.log.Info("push planned", "event", v.record.Event, "revision", v.record.Revision, "kind", v.kind, "batches",
+		len(batches))
 	poke(n.sweep) // older batches of the event may have waited for this
 	n.handOut(ctx, batches)
 	if v.fresh && v.record.Open {
@@ -176,7 +185,8 @@ func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.Pu
 	}
 }
 
-// handOut gives batches to this process's workers, and to the queue what they cannot take; of those that come last, the sweep finds what is left.
+// handOut gives batches to this process's workers, and to the queue what they cannot take; of those
+// that come last, the sweep finds what is left.
 func (n *Notifier) handOut(ctx context.Context, batches []goalcast.PushBatch) {
 	n.metrics.batches.Add(float64(len(batches)))
 	for _, b := range batches {
@@ -190,9 +200,11 @@ func (n *Notifier) handOut(ctx context.Context, batches []goalcast.PushBatch) {
 
 // enqueue hands a batch to the queue. Without the queue the sweep finds it.
 func (n *Notifier) enqueue(ctx context.Context, id string, attempt int, delay time.Duration) {
-	// The attempt is part of the id: while the task that put the batch off has not ended, the queue would refuse its own id again.
+	// The attempt is part of the id: while the task that put the batch off has not ended, the queue
+	// would refuse its own id again.
 	task := goalcast.Task{
-		Kind: TaskBatch, ID: fmt.Sprintf("%s:%s.%d", TaskBatch, id, attempt), Payload: []byte(id), Delay: delay, Urgent: true, Retries: 3,
+		Kind: TaskBatch, ID: fmt.Sprintf("%s:%s.%d", TaskBatch, id, attempt), Payload: []byte(id), Delay: delay,
+		Urgent: true, Retries: 3,
 	}
 	if err := n.queue.Enqueue(ctx, task); err != nil {
 		n.metrics.errors.WithLabelValues("enqueue").Inc()

@@ -4,14 +4,19 @@ import "time"
 
 // Content is what a push says, in all languages; the store keeps it as JSON.
 type Content struct {
-	Kind     string            `json:"kind"` // "goal", "goal_cancelled", "red_card", "red_card_cancelled", "period", "status", "penalty", "penalty_cancelled", "penalty_missed"
-	Texts    map[string]Text   `json:"texts"`
-	Tag      string            `json:"tag"`      // of a shown notification: a newer one with the same tag replaces it
-	Collapse string            `json:"collapse"` // of waiting notifications: only the newest is kept for a phone that is off
-	Thread   string            `json:"thread"`   // notifications that phones may group
-	Channel  string            `json:"channel"`  // "goals", "cards", "penalties", "matches": what the phone's owner can mute
-	High     bool              `json:"high,omitempty"`
-	Received int64             `json:"received,omitempty"` // Times.Received of the event: latency is measured from there
+	// "goal", "goal_cancelled", "red_card", "red_card_cancelled", "period", "status", "penalty",
+	// "penalty_cancelled", "penalty_missed"
+	Kind  string          `json:"kind"`
+	Texts map[string]Text `json:"texts"`
+	Tag   string          `json:"tag"` // of a shown notification: a newer one with the same tag replaces it
+	// of waiting notifications: only the newest is kept for a phone that is off
+	Collapse string `json:"collapse"`
+	Thread   string `json:"thread"` // notifications that phones may group
+	// "goals", "cards", "penalties", "matches": what the phone's owner can mute
+	Channel string `json:"channel"`
+	High    bool   `json:"high,omitempty"`
+	// Times.Received of the event: latency is measured from there
+	Received int64             `json:"received,omitempty"`
 	Data     map[string]string `json:"data"`
 }
 
@@ -37,7 +42,8 @@ type Message struct {
 	Data     map[string]string
 }
 
-// Outcome is what became of a message, as the package that has read the push service's answer understands it.
+// Outcome is what became of a message, as the package that has read the push service's
+// answer understands it.
 type Outcome string
 
 // The outcomes of a message.
@@ -45,15 +51,19 @@ const (
 	Delivered Outcome = "delivered" // the push service took it
 	Gone      Outcome = "gone"      // there is no such device any more: delete its token
 	Rejected  Outcome = "rejected"  // the service says that the message is wrong: our fault, an alarm, no retry
-	Denied    Outcome = "denied"    // the service or one behind it does not accept our credentials: an alarm, no retry; see Result.All
-	Foreign   Outcome = "foreign"   // the device's token or our project is another's: the answer does not tell which
-	Later     Outcome = "later"     // try again, not before Result.After
+	// the service or one behind it does not accept our credentials: an alarm, no
+	// retry; see Result.All
+	Denied  Outcome = "denied"
+	Foreign Outcome = "foreign" // the device's token or our project is another's: the answer does not tell which
+	Later   Outcome = "later"   // try again, not before Result.After
 )
 
-// ReasonUnregistered is the Result.Reason of a device whose app is gone: that is no fault of ours, however many say so.
+// ReasonUnregistered is the Result.Reason of a device whose app is gone: that is no fault of
+// ours, however many say so.
 const ReasonUnregistered = "unregistered"
 
-// ReasonQuota is the Result.Reason of a message that was put off because too many were sent: such pauses are longer.
+// ReasonQuota is the Result.Reason of a message that was put off because too many were sent:
+// such pauses are longer.
 const ReasonQuota = "quota_exceeded"
 
 // Result is the outcome of one message.

@@ -10,10 +10,12 @@ import (
 	"goalcast"
 )
 
-// writeLimit is how long the outcome of a batch may take to be written down, also while the process is ending.
+// writeLimit is how long the outcome of a batch may take to be written down, also while
+// the process is ending.
 const writeLimit = 5 * time.Second
 
-// offer gives a batch to this process's workers; false if they have too much already. A batch that is at hand counts as taken.
+// offer gives a batch to this process's workers; false if they have too much already. A batch that
+// is at hand counts as taken.
 func (n *Notifier) offer(to chan string, id string) bool {
 	if !n.take(id) {
 		return true
@@ -67,7 +69,8 @@ func (n *Notifier) workLoop(ctx context.Context) error {
 	}
 }
 
-// Batch handles a task of the queue. Its error means that the batch could not be looked at, or its outcome not be written down.
+// Batch handles a task of the queue. Its error means that the batch could not be looked at, or its
+// outcome not be written down.
 func (n *Notifier) Batch(ctx context.Context, payload []byte) error {
 	id := string(payload)
 	if !n.take(id) {
@@ -77,7 +80,8 @@ func (n *Notifier) Batch(ctx context.Context, payload []byte) error {
 	return n.batch(ctx, id)
 }
 
-// batch sends a batch if it can be claimed and may still be sent. While the push service takes nothing from us it is left where it is.
+// batch sends a batch if it can be claimed and may still be sent. While the push service takes
+// nothing from us it is left where it is.
 func (n *Notifier) batch(ctx context.Context, id string) error {
 	leave, ok := n.brake.enter(n.now())
 	if !ok {
@@ -139,7 +143,8 @@ func (n *Notifier) audience(ctx context.Context, c goalcast.PushClaim) ([]goalca
 }
 
 // send sends to the devices and says what became of it. An error leaves the claim as it is.
-func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Content, devices []goalcast.Device) (goalcast.PushResult, error) {
+func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Content,
+	devices []goalcast.Device) (goalcast.PushResult, error) {
 	done := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
 	if len(devices) == 0 {
 		return done, nil
@@ -150,7 +155,8 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 			n.metrics.errors.WithLabelValues("rate").Inc()
 			n.log.Warn("wait for the rate limit", "batch", c.Batch.ID, "error", err)
 		}
-		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices, NotBefore: started.Add(n.cfg.RetryFault)}, nil
+		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices,
+			NotBefore: started.Add(n.cfg.RetryFault)}, nil
 	}
 	n.metrics.waiting.Add(n.now().Sub(started).Seconds())
 	// The last look before the first request: the wait may have been long.
@@ -160,7 +166,8 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	}
 	started = n.now()
 	if !current || !started.Before(c.Batch.Expires) {
-		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices}, nil // the next claim says why not
+		// the next claim says why not
+		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices}, nil
 	}
 	if c.Batch.Number == 0 && c.Batch.Source == "" && c.Attempt == 1 && content.Received > 0 {
 		n.metrics.first.Observe(started.Sub(time.UnixMilli(content.Received)).Seconds())
@@ -188,8 +195,8 @@ func (n *Notifier) wait(ctx context.Context, messages int) error {
 	return n.limiter.Wait(ctx, messages)
 }
 
-// sending is the time a batch has: at most the limit, and when ctx ends, a little longer, since a request that was made
-// and not heard of makes a push that may have arrived or not.
+// sending is the time a batch has: at most the limit, and when ctx ends, a little longer, since a
+// request that was made and not heard of makes a push that may have arrived or not.
 func (n *Notifier) sending(ctx context.Context, limit time.Duration) (context.Context, func()) {
 	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	stop := context.AfterFunc(ctx, func() {
@@ -205,8 +212,10 @@ func (n *Notifier) sending(ctx context.Context, limit time.Duration) (context.Co
 	}
 }
 
-// outcome sorts the answers: dead tokens are deleted, what may be tried again is put off, the rest is counted.
-func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []goalcast.Device, results []Result) goalcast.PushResult {
+// outcome sorts the answers: dead tokens are deleted, what may be tried again is put
+// off, the rest is counted.
+func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []goalcast.Device,
+	results []Result) goalcast.PushResult {
 	out := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
 	j := judge(devices, results)
 	stop := n.braked(j)
@@ -243,7 +252,8 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 			n.deleteDevice(ctx, d)
 			continue
 		}
-		n.log.Error("push refused", "device", d.ID, "platform", d.Platform, "outcome", string(r.Outcome), "reason", r.Reason, "error", r.Err)
+		n.log.Error("push refused", "device", d.ID, "platform", d.Platform, "outcome", string(r.Outcome), "reason",
+			r.Reason, "error", r.Err)
 	}
 	if err := n.store.ConfirmDevices(ctx, fresh); err != nil {
 		n.metrics.errors.WithLabelValues("confirm").Inc() // the next push does
@@ -274,8 +284,9 @@ func (n *Notifier) deleteDevice(ctx context.Context, d goalcast.Device) {
 	n.metrics.removed.Inc()
 }
 
-// pause is how long to wait before a message is tried again: what the service asks for, else longer each time. All but what the service
-// asked for is spread by a quarter, so that batches that failed together do not come back together.
+// pause is how long to wait before a message is tried again: what the service asks for, else longer
+// each time. All but what the service asked for is spread by a quarter, so that batches that failed
+// together do not come back together.
 func (n *Notifier) pause(r Result, attempt int) time.Duration {
 	if r.After > 0 {
 		return r.After
@@ -292,7 +303,8 @@ func (n *Notifier) pause(r Result, attempt int) time.Duration {
 	return d + rand.N(d/4+1)
 }
 
-// finish writes down what became of the batch, and asks the queue to come back to it if it was put off.
+// finish writes down what became of the batch, and asks the queue to come back to
+// it if it was put off.
 func (n *Notifier) finish(ctx context.Context, c goalcast.PushClaim, result goalcast.PushResult) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
@@ -326,8 +338,10 @@ func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) [
 			language = fallback
 		}
 		messages[i] = Message{
-			Token: d.Token, Platform: d.Platform, Text: content.Texts[language], Language: language, Tag: content.Tag, Collapse: content.Collapse,
-			Thread: content.Thread, Channel: content.Channel, High: content.High && !silent, Silent: silent, Expires: c.Batch.Expires, Data: data,
+			Token: d.Token, Platform: d.Platform, Text: content.Texts[language], Language: language, Tag: content.Tag,
+			Collapse: content.Collapse,
+			Thread:   content.Thread, Channel: content.Channel, High: content.High && !silent, Silent: silent,
+			Expires: c.Batch.Expires, Data: data,
 		}
 	}
 	return messages

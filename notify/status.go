@@ -9,7 +9,8 @@ import (
 	"goalcast"
 )
 
-// What a push of kindStatus says. A fixture's statuses replace each other: each other one is news, to all followers, whatever was told before.
+// What a push of kindStatus says. A fixture's statuses replace each other: each other one is news,
+// to all followers, whatever was told before.
 const (
 	statusLate      = "late_start"
 	statusSuspended = "suspended"
@@ -32,8 +33,9 @@ func statusIn(fingerprint string) string {
 	return status
 }
 
-// statusOf is what a delay or a fixture says of how the match stands; "" for nothing that is pushed. Play that only stops is no news: it goes on, or the
-// match is suspended. What no longer holds the match up is not told any more.
+// statusOf is what a delay or a fixture says of how the match stands; "" for nothing that is
+// pushed. Play that only stops is no news: it goes on, or the match is suspended. What no longer
+// holds the match up is not told any more.
 func statusOf(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) string {
 	switch {
 	case !e.Counts() || e.Match == 0:
@@ -83,21 +85,26 @@ func delayStatus(e goalcast.Event, match goalcast.Snapshot) string {
 func suspendedBefore(e goalcast.Event, match goalcast.Snapshot) bool {
 	suspended := false
 	for _, old := range match.Timeline {
-		if old.ID != e.ID && old.Kind == goalcast.KindDelay && old.Counts() && old.Delay != nil && goalcast.InMatchOrder(old, e) < 0 {
+		if old.ID != e.ID && old.Kind == goalcast.KindDelay && old.Counts() && old.Delay != nil &&
+			goalcast.InMatchOrder(old, e) < 0 {
 			suspended = old.Delay.Type == goalcast.Suspended
 		}
 	}
 	return suspended
 }
 
-// toldByDelay says whether a fixture that is abandoned tells what an announcement in the match has told: that comes first, as a rule.
+// toldByDelay says whether a fixture that is abandoned tells what an announcement in the match has
+// told: that comes first, as a rule.
 func toldByDelay(e goalcast.Event, status string, match goalcast.Snapshot) bool {
-	return e.Kind == goalcast.KindFixture && status == statusAbandoned && slices.ContainsFunc(match.Timeline, func(old goalcast.Event) bool {
-		return old.Kind == goalcast.KindDelay && old.Counts() && old.Delay != nil && old.Delay.Type == goalcast.Abandonment
-	})
+	return e.Kind == goalcast.KindFixture && status == statusAbandoned && slices.ContainsFunc(match.Timeline,
+		func(old goalcast.Event) bool {
+			return old.Kind == goalcast.KindDelay && old.Counts() && old.Delay != nil &&
+				old.Delay.Type == goalcast.Abandonment
+		})
 }
 
-// status writes the text of a status. The date of a new kick-off is written in figures, as all four languages read them.
+// status writes the text of a status. The date of a new kick-off is written in figures, as all
+// four languages read them.
 func (w writer) status(t telling, s texts) Text {
 	status, _, _ := strings.Cut(t.status, " ")
 	switch status {
@@ -110,7 +117,8 @@ func (w writer) status(t telling, s texts) Text {
 	case statusAwarded:
 		return Text{fmt.Sprintf(w.awarded, s.line), s.competition}
 	case statusNewDate:
-		return Text{fmt.Sprintf(w.newDate, s.pair), join(t.event.Fixture.Kickoff.In(w.zone).Format("02.01.2006 15:04"), s.competition)}
+		return Text{fmt.Sprintf(w.newDate, s.pair), join(t.event.Fixture.Kickoff.In(w.zone).Format("02.01.2006 15:04"),
+			s.competition)}
 	case statusAbandoned:
 		return Text{fmt.Sprintf(w.abandoned, s.pair), s.competition}
 	}

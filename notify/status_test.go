@@ -15,8 +15,10 @@ func (g *game) fixtureNow(revision int, change func(*goalcast.Fixture)) goalcast
 	return g.apply(goalcast.Event{ID: "match:900:fixture", Revision: revision, Kind: goalcast.KindFixture, Fixture: &f})
 }
 
-// decided fails the test if n does not decide on e what is wanted: "kind reason", the kind with a plus sign if it goes to all followers.
-func decided(t *testing.T, n *Notifier, rec goalcast.PushRecord, e goalcast.Event, g *game, now time.Time, want string) goalcast.PushRecord {
+// decided fails the test if n does not decide on e what is wanted: "kind reason", the kind with a
+// plus sign if it goes to all followers.
+func decided(t *testing.T, n *Notifier, rec goalcast.PushRecord, e goalcast.Event, g *game, now time.Time,
+	want string) goalcast.PushRecord {
 	t.Helper()
 	v, err := n.decide(rec, e, g.Snapshot, now)
 	if err != nil {
@@ -48,21 +50,26 @@ func TestStatusOfAMatch(t *testing.T) {
 	}
 	rec = decided(t, n, rec, g.fixtureNow(4, halted(goalcast.Postponed)), g, noon, "")
 	rec = decided(t, n, rec, g.fixtureNow(5, on(noon.Add(24*time.Hour))), g, noon, "+status")
-	rec = decided(t, n, rec, g.fixtureNow(6, func(f *goalcast.Fixture) { on(noon.Add(24 * time.Hour))(f); f.Venue = "Kadepark" }), g, noon, "")
+	rec = decided(t, n, rec, g.fixtureNow(6, func(f *goalcast.Fixture) {
+		on(noon.Add(24 * time.Hour))(f)
+		f.Venue = "Kadepark"
+	}), g, noon, "")
 	rec = decided(t, n, rec, g.fixtureNow(7, on(noon.Add(48*time.Hour))), g, noon, "+status") // yet another date
 	rec = decided(t, n, rec, g.fixtureNow(8, halted(goalcast.Abandoned)), g, noon, "+status")
 	rec = decided(t, n, rec, g.fixtureNow(9, awarded), g, noon, "+status")
 	later := g.fixtureNow(10, func(f *goalcast.Fixture) { awarded(f); f.Awarded.Home = 1 })
 	later.Times.Received = noon.Add(72 * time.Hour).UnixMilli()
 	decided(t, n, rec, later, g, noon.Add(72*time.Hour), "late_correction")
-	// A date that moves while the match goes its way is in the lists, and no push; nor is what an old document tells.
+	// A date that moves while the match goes its way is in the lists, and no push; nor is what
+	// an old document tells.
 	g = newGame()
 	rec = decided(t, n, goalcast.PushRecord{}, g.fixtureNow(2, on(noon.Add(time.Hour))), g, noon, "")
 	rec = decided(t, n, rec, g.fixtureNow(3, on(noon.Add(24*time.Hour))), g, noon, "")
 	decided(t, n, rec, g.fixtureNow(4, awarded), g, noon.Add(7*time.Hour), "expired")
 }
 
-// TestStatusThatIsNotNew: a list that is read for the first time tells of what everybody knows. What comes after that is news.
+// TestStatusThatIsNotNew: a list that is read for the first time tells of what everybody knows.
+// What comes after that is news.
 func TestStatusThatIsNotNew(t *testing.T) {
 	n, g := testNotifier(Config{}), newGame()
 	g.FixtureRevision = 0
@@ -84,7 +91,8 @@ func TestAwardedDaysLater(t *testing.T) {
 func TestDelays(t *testing.T) {
 	n, g := testNotifier(Config{}), newGame()
 	delay := func(id string, minute int, what goalcast.DelayType) goalcast.Event {
-		e := goalcast.Event{ID: id, Kind: goalcast.KindDelay, Period: goalcast.FirstHalf, Minute: minute, At: noon, Delay: &goalcast.Delay{Type: what}}
+		e := goalcast.Event{ID: id, Kind: goalcast.KindDelay, Period: goalcast.FirstHalf, Minute: minute, At: noon,
+			Delay: &goalcast.Delay{Type: what}}
 		if what == goalcast.LateStart {
 			e.Period = goalcast.PreMatch
 		}
@@ -93,7 +101,8 @@ func TestDelays(t *testing.T) {
 	none := goalcast.PushRecord{}
 	late := delay("opta:1", 0, goalcast.LateStart)
 	decided(t, n, none, late, g, noon, "+status")
-	g.apply(goalcast.Event{ID: "match:900:period:first_half", Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf, At: noon})
+	g.apply(goalcast.Event{ID: "match:900:period:first_half", Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf,
+		At: noon})
 	decided(t, n, none, late, g, noon, "") // they play
 	decided(t, n, none, delay("opta:2", 10, goalcast.Stopped), g, noon, "")
 	decided(t, n, none, delay("opta:3", 10, goalcast.Resumed), g, noon, "") // of what was not told
@@ -107,14 +116,22 @@ func TestDelays(t *testing.T) {
 	decided(t, n, none, resumed, g, noon, "")
 	decided(t, n, none, delay("opta:6", 30, goalcast.Abandonment), g, noon, "+status")
 	// The fixture says the same later.
-	rec = decided(t, n, none, g.fixtureNow(2, func(f *goalcast.Fixture) { f.Halted = goalcast.Abandoned }), g, noon, "told_already")
-	rec = decided(t, n, rec, g.fixtureNow(3, func(f *goalcast.Fixture) { f.Halted, f.Kickoff = "", noon.Add(48*time.Hour) }), g, noon, "+status")
-	decided(t, n, rec, g.fixtureNow(4, func(f *goalcast.Fixture) { f.Awarded = &goalcast.Score{Home: 3} }), g, noon, "+status")
+	rec = decided(t, n, none, g.fixtureNow(2, func(f *goalcast.Fixture) {
+		f.Halted = goalcast.Abandoned
+	}), g, noon, "told_already")
+	rec = decided(t, n, rec, g.fixtureNow(3, func(f *goalcast.Fixture) {
+		f.Halted, f.Kickoff = "", noon.Add(48*time.Hour)
+	}), g, noon, "+status")
+	decided(t, n, rec, g.fixtureNow(4, func(f *goalcast.Fixture) {
+		f.Awarded = &goalcast.Score{Home: 3}
+	}), g, noon, "+status")
 }
 
 func TestPenaltiesArePushedIfChosen(t *testing.T) {
-	given := goalcast.Event{ID: "opta:1", Kind: goalcast.KindPenalty, Team: 1, Period: goalcast.FirstHalf, Minute: 40, At: noon}
-	missed := goalcast.Event{ID: "opta:2", Kind: goalcast.KindMissedPenalty, Team: 1, Period: goalcast.FirstHalf, Minute: 41, At: noon}
+	given := goalcast.Event{ID: "opta:1", Kind: goalcast.KindPenalty, Team: 1, Period: goalcast.FirstHalf, Minute: 40,
+		At: noon}
+	missed := goalcast.Event{ID: "opta:2", Kind: goalcast.KindMissedPenalty, Team: 1, Period: goalcast.FirstHalf,
+		Minute: 41, At: noon}
 	for _, tt := range []struct {
 		cfg                    Config
 		given, missed, refused string

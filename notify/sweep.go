@@ -12,8 +12,9 @@ const (
 	countEvery = 10 * time.Second // what waits is counted
 )
 
-// sweepLoop looks for batches that can be claimed: put off and due, left behind by a crash, never taken by anybody, or held up until an older
-// revision's batches had gone. It needs no queue, so that pushes go out while Redis is away.
+// sweepLoop looks for batches that can be claimed: put off and due, left behind by a crash, never
+// taken by anybody, or held up until an older revision's batches had gone. It needs no queue, so
+// that pushes go out while Redis is away.
 func (n *Notifier) sweepLoop(ctx context.Context) error {
 	tick := time.NewTicker(n.cfg.Poll)
 	defer tick.Stop()

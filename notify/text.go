@@ -14,7 +14,8 @@ var languages = [...]string{"nl", "fr", "de", "en"}
 // fallback is the language of devices whose own is not one of ours.
 const fallback = "en"
 
-// words are the phrases of a language. "%s" stands for the line with both teams and the score, or for what the comment says.
+// words are the phrases of a language. "%s" stands for the line with both teams and the score, or
+// for what the comment says.
 type words struct {
 	goal, goalOff      string // score line
 	goalFor            string // team, where the scorer is not known
@@ -44,43 +45,63 @@ func phrases(language string) words {
 	switch language {
 	case "nl":
 		return words{
-			goal: "GOAL! %s", goalOff: "Goal afgekeurd: %s", goalFor: "Doelpunt voor %s", own: "eigen doelpunt", penalty: "strafschop",
-			offBody: "Telt niet: %s", red: "Rode kaart voor %s", second: "Tweede geel voor %s", redOff: "Rode kaart ingetrokken: %s",
-			firstHalf: "Aftrap: %s", secondHalf: "Tweede helft: %s", halfTime: "Rust: %s", fullTime: "Einde: %s", after90: "Verlengingen: %s",
+			goal: "GOAL! %s", goalOff: "Goal afgekeurd: %s", goalFor: "Doelpunt voor %s", own: "eigen doelpunt",
+			penalty: "strafschop",
+			offBody: "Telt niet: %s", red: "Rode kaart voor %s", second: "Tweede geel voor %s",
+			redOff:    "Rode kaart ingetrokken: %s",
+			firstHalf: "Aftrap: %s", secondHalf: "Tweede helft: %s", halfTime: "Rust: %s", fullTime: "Einde: %s",
+			after90:  "Verlengingen: %s",
 			shootout: "Strafschoppen: %s", extraTime: "Na verlengingen", onPenalties: "Na strafschoppen: %s",
 			postponed: "Uitgesteld: %s", abandoned: "Gestaakt: %s",
-			late: "Aftrap vertraagd: %s", newDate: "Nieuwe datum: %s", suspended: "Wedstrijd onderbroken: %s", resumed: "Het spel gaat verder: %s",
-			awarded: "Uitslag toegekend: %s", givenFor: "Strafschop voor %s", penaltyOff: "Toch geen strafschop voor %s", missed: "Strafschop gemist: %s",
+			late: "Aftrap vertraagd: %s", newDate: "Nieuwe datum: %s", suspended: "Wedstrijd onderbroken: %s",
+			resumed: "Het spel gaat verder: %s",
+			awarded: "Uitslag toegekend: %s", givenFor: "Strafschop voor %s",
+			penaltyOff: "Toch geen strafschop voor %s", missed: "Strafschop gemist: %s",
 		}
 	case "fr":
 		return words{
-			goal: "BUT ! %s", goalOff: "But annulé : %s", goalFor: "But pour %s", own: "contre son camp", penalty: "penalty",
-			offBody: "Ne compte pas : %s", red: "Carton rouge pour %s", second: "Deuxième carton jaune pour %s", redOff: "Carton rouge annulé : %s",
-			firstHalf: "Coup d'envoi : %s", secondHalf: "Deuxième mi-temps : %s", halfTime: "Mi-temps : %s", fullTime: "Terminé : %s",
-			after90: "Prolongations : %s", shootout: "Tirs au but : %s", extraTime: "Après prolongations", onPenalties: "Aux tirs au but : %s",
-			postponed: "Reporté : %s", abandoned: "Arrêté : %s",
-			late: "Coup d'envoi retardé : %s", newDate: "Nouvelle date : %s", suspended: "Match interrompu : %s", resumed: "Le match reprend : %s",
-			awarded: "Résultat sur tapis vert : %s", givenFor: "Penalty pour %s", penaltyOff: "Finalement pas de penalty pour %s", missed: "Penalty manqué : %s",
+			goal: "BUT ! %s", goalOff: "But annulé : %s", goalFor: "But pour %s", own: "contre son camp",
+			penalty: "penalty",
+			offBody: "Ne compte pas : %s", red: "Carton rouge pour %s", second: "Deuxième carton jaune pour %s",
+			redOff:    "Carton rouge annulé : %s",
+			firstHalf: "Coup d'envoi : %s", secondHalf: "Deuxième mi-temps : %s", halfTime: "Mi-temps : %s",
+			fullTime: "Terminé : %s",
+			after90:  "Prolongations : %s", shootout: "Tirs au but : %s", extraTime: "Après prolongations",
+			onPenalties: "Aux tirs au but : %s",
+			postponed:   "Reporté : %s", abandoned: "Arrêté : %s",
+			late: "Coup d'envoi retardé : %s", newDate: "Nouvelle date : %s", suspended: "Match interrompu : %s",
+			resumed: "Le match reprend : %s",
+			awarded: "Résultat sur tapis vert : %s", givenFor: "Penalty pour %s",
+			penaltyOff: "Finalement pas de penalty pour %s", missed: "Penalty manqué : %s",
 		}
 	case "de":
 		return words{
 			goal: "TOR! %s", goalOff: "Tor aberkannt: %s", goalFor: "Tor für %s", own: "Eigentor", penalty: "Elfmeter",
-			offBody: "Zählt nicht: %s", red: "Rote Karte für %s", second: "Gelb-Rot für %s", redOff: "Platzverweis zurückgenommen: %s",
-			firstHalf: "Anstoß: %s", secondHalf: "Zweite Halbzeit: %s", halfTime: "Halbzeit: %s", fullTime: "Abpfiff: %s",
-			after90: "Verlängerung: %s", shootout: "Elfmeterschießen: %s", extraTime: "Nach Verlängerung", onPenalties: "Im Elfmeterschießen: %s",
-			postponed: "Verlegt: %s", abandoned: "Abgebrochen: %s",
-			late: "Anstoß verzögert: %s", newDate: "Neuer Termin: %s", suspended: "Spiel unterbrochen: %s", resumed: "Es geht weiter: %s",
-			awarded: "Spiel gewertet: %s", givenFor: "Elfmeter für %s", penaltyOff: "Doch kein Elfmeter für %s", missed: "Elfmeter verschossen: %s",
+			offBody: "Zählt nicht: %s", red: "Rote Karte für %s", second: "Gelb-Rot für %s",
+			redOff:    "Platzverweis zurückgenommen: %s",
+			firstHalf: "Anstoß: %s", secondHalf: "Zweite Halbzeit: %s", halfTime: "Halbzeit: %s",
+			fullTime: "Abpfiff: %s",
+			after90:  "Verlängerung: %s", shootout: "Elfmeterschießen: %s", extraTime: "Nach Verlängerung",
+			onPenalties: "Im Elfmeterschießen: %s",
+			postponed:   "Verlegt: %s", abandoned: "Abgebrochen: %s",
+			late: "Anstoß verzögert: %s", newDate: "Neuer Termin: %s", suspended: "Spiel unterbrochen: %s",
+			resumed: "Es geht weiter: %s",
+			awarded: "Spiel gewertet: %s", givenFor: "Elfmeter für %s", penaltyOff: "Doch kein Elfmeter für %s",
+			missed: "Elfmeter verschossen: %s",
 		}
 	}
 	return words{
 		goal: "GOAL! %s", goalOff: "Goal cancelled: %s", goalFor: "Goal for %s", own: "own goal", penalty: "penalty",
-		offBody: "Does not count: %s", red: "Red card for %s", second: "Second yellow for %s", redOff: "Red card rescinded: %s",
-		firstHalf: "Kick-off: %s", secondHalf: "Second half: %s", halfTime: "Half time: %s", fullTime: "Full time: %s", after90: "Extra time: %s",
+		offBody: "Does not count: %s", red: "Red card for %s", second: "Second yellow for %s",
+		redOff:    "Red card rescinded: %s",
+		firstHalf: "Kick-off: %s", secondHalf: "Second half: %s", halfTime: "Half time: %s", fullTime: "Full time: %s",
+		after90:  "Extra time: %s",
 		shootout: "Penalty shoot-out: %s", extraTime: "After extra time", onPenalties: "On penalties: %s",
 		postponed: "Postponed: %s", abandoned: "Abandoned: %s",
-		late: "Kick-off delayed: %s", newDate: "New date: %s", suspended: "Play suspended: %s", resumed: "Play resumes: %s",
-		awarded: "Result awarded: %s", givenFor: "Penalty for %s", penaltyOff: "No penalty after all for %s", missed: "Penalty missed: %s",
+		late: "Kick-off delayed: %s", newDate: "New date: %s", suspended: "Play suspended: %s",
+		resumed: "Play resumes: %s",
+		awarded: "Result awarded: %s", givenFor: "Penalty for %s", penaltyOff: "No penalty after all for %s",
+		missed: "Penalty missed: %s",
 	}
 }
 
@@ -118,7 +139,8 @@ func (w writer) write(t telling) Text {
 	return rowOf(t.kind).write(w, t, texts{line: line, pair: pair, competition: competition})
 }
 
-// texts are what most kinds put into their own: "Home 1-0 Away", "Home - Away", and the competition's name.
+// texts are what most kinds put into their own: "Home 1-0 Away", "Home - Away", and
+// the competition's name.
 type texts struct{ line, pair, competition string }
 
 func (w writer) period(t telling, s texts) Text {

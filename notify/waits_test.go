@@ -27,7 +27,8 @@ type counted struct {
 	claims, reads atomic.Int64
 }
 
-func (c *counted) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim, bool, error) {
+func (c *counted) ClaimBatch(ctx context.Context, id string, now time.Time, lease time.Duration) (goalcast.PushClaim,
+	bool, error) {
 	c.claims.Add(1)
 	return c.Store.ClaimBatch(ctx, id, now, lease)
 }
@@ -37,7 +38,8 @@ func (c *counted) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Ev
 	return c.Store.UnplannedEvents(ctx, limit)
 }
 
-// A replay makes a revision of which phones hear nothing, while the push of the one before is on its way.
+// A replay makes a revision of which phones hear nothing, while the push of the one
+// before is on its way.
 func TestQuietRevisionOfAPushUnderWay(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -58,10 +60,11 @@ func TestQuietRevisionOfAPushUnderWay(t *testing.T) {
 			<-g.waiting // claimed, and about to be sent
 			goal.Revision, goal.Seq = 2, goal.Seq+1
 			tt.change(&goal)
-			err := w.store.UpdateMatch(store.Silent(t.Context()), 900, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
-				r.Snapshot = goalcast.Apply(r.Snapshot, goal)
-				return r, []goalcast.Event{goal}, nil
-			})
+			err := w.store.UpdateMatch(store.Silent(t.Context()), 900,
+				func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+					r.Snapshot = goalcast.Apply(r.Snapshot, goal)
+					return r, []goalcast.Event{goal}, nil
+				})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,16 +77,20 @@ func TestQuietRevisionOfAPushUnderWay(t *testing.T) {
 	}
 }
 
-// A match of a feed that tells no names waits for itself alone, and is not looked at without a pause.
+// A match of a feed that tells no names waits for itself alone, and is not
+// looked at without a pause.
 func TestMatchWithoutNamesHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	w := embeddedWorld(t)
 	w.fans(1)
-	err := w.store.UpdateMatch(t.Context(), 901, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	err := w.store.UpdateMatch(t.Context(), 901, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
 		var events []goalcast.Event
 		for i := range 10 {
-			e := goalcast.Event{ID: fmt.Sprint("json:", i), Revision: 1, Seq: int64(i + 1), Match: 901, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Team: 1,
-				Topics: []goalcast.Topic{goalcast.ForMatch(901)}, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}, Times: goalcast.Times{Received: time.Now().UnixMilli()}}
+			e := goalcast.Event{ID: fmt.Sprint("json:", i), Revision: 1, Seq: int64(i + 1), Match: 901,
+				Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Team: 1,
+				Topics: []goalcast.Topic{goalcast.ForMatch(901)}, Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
+				Times: goalcast.Times{Received: time.Now().UnixMilli()}}
 			r.Snapshot = goalcast.Apply(r.Snapshot, e)
 			events = append(events, e)
 		}
@@ -145,11 +152,13 @@ func (w *world) prove(n int) {
 	}
 }
 
-// Whoever sets the service account or the project of somebody else loses no registration: sending stops until it is right.
+// Whoever sets the service account or the project of somebody else loses no registration: sending
+// stops until it is right.
 func TestWrongProjectDeletesNobody(t *testing.T) {
 	t.Parallel()
 	for name, failure := range map[string]fcmtest.Failure{
-		"sender id": fcmtest.SenderIDMismatch(), "no permission": fcmtest.NoPermission(), "no project": fcmtest.NoSuchProject(),
+		"sender id": fcmtest.SenderIDMismatch(), "no permission": fcmtest.NoPermission(),
+		"no project": fcmtest.NoSuchProject(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,10 +171,13 @@ func TestWrongProjectDeletesNobody(t *testing.T) {
 			}
 			n := w.run(notify.Config{}, nil, nil)
 			w.goal("opta:1")
-			w.eventually("sending stops", func() bool { return w.fcm.Requests() == fans && n.value(t, "goalcast_notify_stopped", "") == 1 })
+			w.eventually("sending stops", func() bool {
+				return w.fcm.Requests() == fans && n.value(t, "goalcast_notify_stopped", "") == 1
+			})
 			w.idle() // a second later it is mended
 			for i := range fans {
-				if devices, err := w.store.Devices(t.Context(), goalcast.UserID(fmt.Sprint("user of fan", i))); err != nil || len(devices) != 1 {
+				if devices, err := w.store.Devices(t.Context(),
+					goalcast.UserID(fmt.Sprint("user of fan", i))); err != nil || len(devices) != 1 {
 					t.Errorf("fan%d has %d devices, %v", i, len(devices), err)
 				}
 			}
@@ -182,7 +194,8 @@ func TestGoalThatMayHaveArrivedIsWithdrawn(t *testing.T) {
 	t.Parallel()
 	w := embeddedWorld(t)
 	w.fans(4)
-	for i, f := range []fcmtest.Failure{fcmtest.Unavailable(time.Hour), fcmtest.Internal(), fcmtest.BadGateway(), {Drop: true}} {
+	for i, f := range []fcmtest.Failure{fcmtest.Unavailable(time.Hour), fcmtest.Internal(), fcmtest.BadGateway(),
+		{Drop: true}} {
 		f.Deliver, f.RetryAfter = true, time.Hour
 		w.fcm.Fail(fmt.Sprint("fan", i), f)
 	}

@@ -39,11 +39,14 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),                    // a module of Google's SDK starts it
-		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")) // of a closed pool whose server is away: ends within a second
+		// a module of Google's SDK starts it
+		goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),
+		// of a closed pool whose server is away: ends within a second
+		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }
 
-// world is all that a notifier stands on, for one test: a real database, a real queue in a real Redis, and a Firebase.
+// world is all that a notifier stands on, for one test: a real database, a real queue in a real
+// Redis, and a Firebase.
 type world struct {
 	t        *testing.T
 	store    *store.Store
@@ -68,8 +71,8 @@ func onBoth(t *testing.T, test func(*testing.T, *world)) {
 	}
 }
 
-// inTurn runs a test on both databases, beside no other: it measures, waits for what ends within a second, or
-// works hard.
+// inTurn runs a test on both databases, beside no other: it measures, waits for what ends within a
+// second, or works hard.
 func inTurn(t *testing.T, test func(*testing.T, *world)) {
 	for name, world := range worlds {
 		t.Run(name, func(t *testing.T) { test(t, world(t)) })
@@ -89,7 +92,8 @@ func newWorld(t *testing.T, url, redisURL string) *world {
 	if os.Getenv("GOALCAST_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
-	w := &world{t: t, redisURL: redisURL, fcm: &fcmtest.Server{}, log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))}
+	w := &world{t: t, redisURL: redisURL, fcm: &fcmtest.Server{},
+		log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))}
 	var err error
 	if w.store, err = store.Open(t.Context(), url, w.log); err != nil {
 		t.Fatal(err)
@@ -104,7 +108,8 @@ func newWorld(t *testing.T, url, redisURL string) *world {
 	t.Cleanup(func() { w.redis.Close() })
 	server := httptest.NewServer(w.fcm)
 	t.Cleanup(server.Close)
-	w.sender, err = fcm.New(t.Context(), fcm.Config{ProjectID: "demo", Endpoint: server.URL + "/v1"}, w.log, prometheus.NewRegistry())
+	w.sender, err = fcm.New(t.Context(), fcm.Config{ProjectID: "demo", Endpoint: server.URL + "/v1"}, w.log,
+		prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,9 +124,11 @@ func newWorld(t *testing.T, url, redisURL string) *world {
 }
 
 func fixture(revision int, home, away string) goalcast.Event {
-	return goalcast.Event{ID: "match:900:fixture", Revision: revision, Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{
-		Competition: goalcast.Competition{ID: 5, Name: "Harbour League"}, Home: goalcast.Team{ID: 1, Name: home}, Away: goalcast.Team{ID: 2, Name: away},
-		Kickoff: time.Now().Add(-30 * time.Minute)}}
+	return goalcast.Event{ID: "match:900:fixture", Revision: revision, Kind: goalcast.KindFixture,
+		Fixture: &goalcast.Fixture{
+			Competition: goalcast.Competition{ID: 5, Name: "Harbour League"}, Home: goalcast.Team{ID: 1, Name: home},
+			Away:    goalcast.Team{ID: 2, Name: away},
+			Kickoff: time.Now().Add(-30 * time.Minute)}}
 }
 
 // running is a notifier and its queue, in a process of their own as it were.
@@ -193,10 +200,12 @@ func (w *world) commit(events ...goalcast.Event) []goalcast.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []goalcast.Event
-	err := w.store.UpdateMatch(w.t.Context(), 900, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	err := w.store.UpdateMatch(w.t.Context(), 900, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
 		out = nil
 		for i, e := range events {
-			e.Match, e.Topics = 900, []goalcast.Topic{goalcast.ForMatch(900), goalcast.ForTeam(1), goalcast.ForTeam(2), goalcast.ForCompetition(5)}
+			e.Match, e.Topics = 900, []goalcast.Topic{goalcast.ForMatch(900), goalcast.ForTeam(1), goalcast.ForTeam(2),
+				goalcast.ForCompetition(5)}
 			e.Revision, e.Seq = max(1, e.Revision), w.seq+int64(i)+1
 			if e.Status == "" {
 				e.Status = goalcast.Confirmed
@@ -222,7 +231,8 @@ func (w *world) commit(events ...goalcast.Event) []goalcast.Event {
 // goal commits the first revision of a goal that was scored just now.
 func (w *world) goal(id string) goalcast.Event {
 	w.t.Helper()
-	return w.commit(goalcast.Event{ID: id, Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 27, At: time.Now().UTC(),
+	return w.commit(goalcast.Event{ID: id, Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 27,
+		At:   time.Now().UTC(),
 		Goal: &goalcast.Goal{Type: goalcast.OpenPlay}, Player: &goalcast.Player{ID: 11, Name: "Joris Wuyts"}})[0]
 }
 
@@ -241,7 +251,8 @@ func cancelled(e *goalcast.Event) { e.Status = goalcast.Cancelled }
 func (w *world) user(token, platform, language string, topics ...goalcast.Topic) {
 	w.t.Helper()
 	user := goalcast.UserID("user of " + token)
-	if err := w.store.SaveDevice(w.t.Context(), goalcast.Device{Token: token, User: user, Platform: platform, Language: language}); err != nil {
+	if err := w.store.SaveDevice(w.t.Context(), goalcast.Device{Token: token, User: user, Platform: platform,
+		Language: language}); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, topic := range topics {

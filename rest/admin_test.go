@@ -15,8 +15,10 @@ import (
 
 func document(id goalcast.DocumentID) goalcast.Document {
 	body := []byte("<Opta/>\xff")
-	return goalcast.Document{ID: id, Provider: "opta", Feed: "F9", Match: 1009316, Headers: map[string]string{"x-meta-feed-type": "F9"}, Body: body, Size: len(body),
-		Digest: sha256.Sum256(body), Received: time.Date(2026, 5, 17, 18, 44, 1, 0, time.UTC), State: goalcast.DocumentApplied, Attempts: 1}
+	return goalcast.Document{ID: id, Provider: "opta", Feed: "F9", Match: 1009316,
+		Headers: map[string]string{"x-meta-feed-type": "F9"}, Body: body, Size: len(body),
+		Digest: sha256.Sum256(body), Received: time.Date(2026, 5, 17, 18, 44, 1, 0, time.UTC),
+		State: goalcast.DocumentApplied, Attempts: 1}
 }
 
 func applied(d *goalcast.Document) error {
@@ -49,9 +51,11 @@ func TestRoles(t *testing.T) {
 		if tt.messages == 401 && a.header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%q: %v", tt.token, a.header)
 		}
-		for _, route := range []string{"GET /admin/documents", "GET /admin/documents/7", "GET /admin/documents/7/body", "POST /admin/documents/7/replay"} {
+		for _, route := range []string{"GET /admin/documents", "GET /admin/documents/7", "GET /admin/documents/7/body",
+			"POST /admin/documents/7/replay"} {
 			method, path, _ := strings.Cut(route, " ")
-			if a := h.ask(t, method, path, "", as(tt.token)); a.status != tt.reads || a.header.Get("Cache-Control") != "no-store" {
+			if a := h.ask(t, method, path, "", as(tt.token)); a.status != tt.reads ||
+				a.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%q: %s %d %v", tt.token, route, a.status, a.header)
 			}
 		}
@@ -63,7 +67,8 @@ func TestNoAdminTokens(t *testing.T) {
 	for _, tokens := range []map[string][]string{nil, {"editor": {""}}, {"janitor": {"janitor-token-0123456789"}}} {
 		h := open(t, func(c *rest.Config, _ *rest.Deps) { c.AdminTokens = tokens })
 		for _, token := range []string{"", "janitor-token-0123456789", editorToken} {
-			h.ask(t, http.MethodPost, "/admin/messages", message, as(token)).problem(t, http.StatusForbidden, "admin_disabled")
+			h.ask(t, http.MethodPost, "/admin/messages", message, as(token)).problem(t, http.StatusForbidden,
+				"admin_disabled")
 			h.get(t, "/admin/documents", as(token)).problem(t, http.StatusForbidden, "admin_disabled")
 		}
 		if strings.Count(h.log.String(), "no admin tokens") != 1 {
@@ -77,7 +82,9 @@ func TestNoAdminTokens(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	h := open(t)
-	a := h.ask(t, http.MethodPost, "/admin/messages", "{\n \"topic\": \"team:174\", \"body\": { \"text\": \"Rain, \\u20ac <b>\" },\n \"id\": \"quiz-1\"}", as(editorToken))
+	a := h.ask(t, http.MethodPost, "/admin/messages",
+		"{\n \"topic\": \"team:174\", \"body\": { \"text\": \"Rain, \\u20ac <b>\" },\n \"id\": \"quiz-1\"}",
+		as(editorToken))
 	if a.status != http.StatusAccepted || string(a.body) != `{"id":"message:quiz-1"}` {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
@@ -85,8 +92,10 @@ func TestMessages(t *testing.T) {
 		t.Fatalf("saved %v, published %v", h.messages, h.published)
 	}
 	e := h.messages[0]
-	if e.ID != "message:quiz-1" || e.Revision != 1 || e.Status != goalcast.Confirmed || e.Kind != goalcast.KindMessage || e.Seq != 0 || e.Match != 0 ||
-		len(e.Topics) != 1 || e.Topics[0] != goalcast.ForTeam(174) || string(e.Message) != `{"text":"Rain, \u20ac <b>"}` || e.Score != nil {
+	if e.ID != "message:quiz-1" || e.Revision != 1 || e.Status != goalcast.Confirmed ||
+		e.Kind != goalcast.KindMessage || e.Seq != 0 || e.Match != 0 ||
+		len(e.Topics) != 1 || e.Topics[0] != goalcast.ForTeam(174) ||
+		string(e.Message) != `{"text":"Rain, \u20ac <b>"}` || e.Score != nil {
 		t.Errorf("event %+v, message %s", e, e.Message)
 	}
 	if !e.At.Equal(h.clock.now()) || e.Times.Received != h.clock.now().UnixMilli() {
@@ -95,14 +104,17 @@ func TestMessages(t *testing.T) {
 	if h.published[0].ID != e.ID {
 		t.Errorf("published %+v", h.published)
 	}
-	if log := h.log.String(); !strings.Contains(log, "msg=audit action=message role=editor") || !strings.Contains(log, "topic=team:174 event=message:quiz-1") {
+	if log := h.log.String(); !strings.Contains(log, "msg=audit action=message role=editor") ||
+		!strings.Contains(log, "topic=team:174 event=message:quiz-1") {
 		t.Errorf("log %s", log)
 	}
 	seen := map[string]bool{}
 	for _, body := range []string{`null`, `"text"`, `7`, `[]`, `false`, `{}`} {
-		a := h.ask(t, http.MethodPost, "/admin/messages", `{"topic":"competition:23","body":`+body+`}`, as(operatorToken))
+		a := h.ask(t, http.MethodPost, "/admin/messages", `{"topic":"competition:23","body":`+body+`}`,
+			as(operatorToken))
 		id := decode[struct{ ID string }](t, a.body).ID
-		if a.status != http.StatusAccepted || seen[id] || len(id) < 30 || string(h.messages[len(h.messages)-1].Message) != body {
+		if a.status != http.StatusAccepted || seen[id] || len(id) < 30 ||
+			string(h.messages[len(h.messages)-1].Message) != body {
 			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
 		seen[id] = true
@@ -116,11 +128,13 @@ func TestMessageWhenThingsAreAway(t *testing.T) {
 	if a := h.ask(t, http.MethodPost, "/admin/messages", message, as(editorToken)); a.status != http.StatusAccepted {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if !strings.Contains(h.log.String(), "saved, not published yet") || !strings.Contains(h.metricLines(t), "goalcast_rest_messages_total{result=saved} 1\n") {
+	if !strings.Contains(h.log.String(), "saved, not published yet") || !strings.Contains(h.metricLines(t),
+		"goalcast_rest_messages_total{result=saved} 1\n") {
 		t.Errorf("log %s", h.log)
 	}
 	h.with(func() { h.pubErr, h.err = nil, goalcast.ErrUnavailable })
-	h.ask(t, http.MethodPost, "/admin/messages", message, as(editorToken)).problem(t, http.StatusServiceUnavailable, "unavailable")
+	h.ask(t, http.MethodPost, "/admin/messages", message, as(editorToken)).problem(t, http.StatusServiceUnavailable,
+		"unavailable")
 	if len(h.published) != 0 {
 		t.Errorf("published %v", h.published)
 	}
@@ -164,28 +178,34 @@ func TestDocuments(t *testing.T) {
 	if len(list.Documents) != 2 || list.Documents[0].ID != 8 || h.docFilter != (goalcast.DocumentFilter{Limit: 100}) {
 		t.Errorf("list %+v, filter %+v", list, h.docFilter)
 	}
-	h.get(t, "/admin/documents?provider=opta&feed=f24&match=9&state=failed&from=2026-05-17T12:00:00%2B02:00&to=2026-05-18T00:00:00Z&before=50&limit=7", as(operatorToken))
-	want := goalcast.DocumentFilter{Provider: "opta", Feed: "F24", Match: 9, State: goalcast.DocumentFailed, Before: 50, Limit: 7,
-		From: time.Date(2026, 5, 17, 10, 0, 0, 0, time.UTC), To: time.Date(2026, 5, 18, 0, 0, 0, 0, time.UTC)}
+	h.get(t, "/admin/documents?provider=opta&feed=f24&match=9&state=failed"+
+		"&from=2026-05-17T12:00:00%2B02:00&to=2026-05-18T00:00:00Z&before=50&limit=7", as(operatorToken))
+	want := goalcast.DocumentFilter{Provider: "opta", Feed: "F24", Match: 9, State: goalcast.DocumentFailed, Before: 50,
+		Limit: 7,
+		From:  time.Date(2026, 5, 17, 10, 0, 0, 0, time.UTC), To: time.Date(2026, 5, 18, 0, 0, 0, 0, time.UTC)}
 	if h.docFilter != want {
 		t.Errorf("filter %+v, want %+v", h.docFilter, want)
 	}
-	for _, query := range []string{"provider=a'b", "feed=F 9", "match=x", "state=lost", "from=yesterday", "to=1", "limit=501", "before=0", "page=2"} {
+	for _, query := range []string{"provider=a'b", "feed=F 9", "match=x", "state=lost", "from=yesterday", "to=1",
+		"limit=501", "before=0", "page=2"} {
 		name, _, _ := strings.Cut(query, "=")
-		p := h.get(t, "/admin/documents?"+strings.ReplaceAll(query, " ", "%20"), as(operatorToken)).problem(t, http.StatusBadRequest, "bad_parameter")
+		p := h.get(t, "/admin/documents?"+strings.ReplaceAll(query, " ", "%20"), as(operatorToken)).problem(t,
+			http.StatusBadRequest, "bad_parameter")
 		if p.Parameter != name && name != "page" {
 			t.Errorf("%s: %+v", query, p)
 		}
 	}
 
 	one := string(h.get(t, "/admin/documents/7", as(operatorToken)).body)
-	for _, part := range []string{`"sha256":"` + fmt.Sprintf("%x", document(7).Digest), `"bytes":8`, `"x-meta-feed-type":"F9"`, `"received":"2026-05-17T18:44:01Z"`} {
+	for _, part := range []string{`"sha256":"` + fmt.Sprintf("%x", document(7).Digest), `"bytes":8`,
+		`"x-meta-feed-type":"F9"`, `"received":"2026-05-17T18:44:01Z"`} {
 		if !strings.Contains(one, part) {
 			t.Errorf("no %s in %s", part, one)
 		}
 	}
 	body := h.get(t, "/admin/documents/7/body", as(operatorToken))
-	if string(body.body) != "<Opta/>\xff" || body.header.Get("Content-Type") != "application/octet-stream" || body.header.Get("X-Content-Type-Options") != "nosniff" ||
+	if string(body.body) != "<Opta/>\xff" || body.header.Get("Content-Type") != "application/octet-stream" ||
+		body.header.Get("X-Content-Type-Options") != "nosniff" ||
 		!strings.HasPrefix(body.header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("%q %v", body.body, body.header)
 	}
@@ -236,5 +256,6 @@ func TestReplay(t *testing.T) {
 	}
 	h = open(t, func(_ *rest.Config, d *rest.Deps) { d.Replayer = nil })
 	h.documents[7] = document(7)
-	h.ask(t, http.MethodPost, "/admin/documents/7/replay", "", as(operatorToken)).problem(t, http.StatusNotImplemented, "no_ingest")
+	h.ask(t, http.MethodPost, "/admin/documents/7/replay", "", as(operatorToken)).problem(t, http.StatusNotImplemented,
+		"no_ingest")
 }

@@ -27,7 +27,8 @@ func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) error {
 	for i, k := range goalcast.AlarmKinds {
 		kinds[i] = string(k)
 	}
-	f := goalcast.AlarmFilter{Open: q.word("state", "open", "all") != "all", Kind: goalcast.AlarmKind(q.word("kind", kinds...)),
+	f := goalcast.AlarmFilter{Open: q.word("state", "open", "all") != "all",
+		Kind:  goalcast.AlarmKind(q.word("kind", kinds...)),
 		Match: goalcast.MatchID(q.id("match")), Limit: q.number("limit", 100, 500)}
 	if q.err != nil {
 		return q.err

@@ -19,7 +19,8 @@ import (
 // client closes its connection when it gets such a frame.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" &&
+		!strings.EqualFold(charset, "utf-8") {
 		return problem.New(http.StatusUnsupportedMediaType, "not_json", "want Content-Type: application/json")
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))

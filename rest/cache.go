@@ -63,7 +63,8 @@ func liveliest(now time.Time, matches []goalcast.Snapshot) policy {
 		switch {
 		case m.State == goalcast.Live:
 			return cacheLive
-		case m.State == goalcast.Scheduled && !m.Kickoff.IsZero() && now.After(m.Kickoff.Add(-soon)) && now.Before(m.Kickoff.Add(soon)):
+		case m.State == goalcast.Scheduled && !m.Kickoff.IsZero() && now.After(m.Kickoff.Add(-soon)) &&
+			now.Before(m.Kickoff.Add(soon)):
 			return cacheLive
 		case m.State != goalcast.Finished && m.State != goalcast.Abandoned:
 			policy = cachePlanned
@@ -151,7 +152,8 @@ func matchPage(m goalcast.Snapshot, cursor goalcast.Cursor, now time.Time) (page
 	if m.Timeline == nil {
 		m.Timeline = []goalcast.Event{}
 	}
-	p, err := jsonPage(matchBody{Snapshot: m, Minute: m.Minute(now), Clock: goalcast.ClockText(m.Period, m.Minute(now))}, cachePolicy(now, m))
+	p, err := jsonPage(matchBody{Snapshot: m, Minute: m.Minute(now), Clock: goalcast.ClockText(m.Period,
+		m.Minute(now))}, cachePolicy(now, m))
 	if err != nil {
 		return page{}, fmt.Errorf("match %d: %w", m.ID, err)
 	}

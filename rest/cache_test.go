@@ -28,7 +28,8 @@ func TestETag(t *testing.T) {
 		if a.status != http.StatusNotModified || len(a.body) != 0 {
 			t.Errorf("If-None-Match %s: %d %s", inm, a.status, a.body)
 		}
-		if a.header.Get("Goalcast-Cursor") != "k3x9-77" || a.header.Get("Cache-Control") == "" || a.header.Get("ETag") == "" {
+		if a.header.Get("Goalcast-Cursor") != "k3x9-77" || a.header.Get("Cache-Control") == "" ||
+			a.header.Get("ETag") == "" {
 			t.Errorf("304 without its headers: %v", a.header)
 		}
 	}
@@ -60,7 +61,8 @@ func TestCompression(t *testing.T) {
 	const path = "/v1/matches/1009316"
 	plain := h.get(t, path)
 	zipped := h.get(t, path, "Accept-Encoding: gzip")
-	if zipped.header.Get("Content-Encoding") != "gzip" || !strings.Contains(zipped.header.Get("Vary"), "Accept-Encoding") {
+	if zipped.header.Get("Content-Encoding") != "gzip" || !strings.Contains(zipped.header.Get("Vary"),
+		"Accept-Encoding") {
 		t.Fatalf("headers %v", zipped.header)
 	}
 	r, err := gzip.NewReader(bytes.NewReader(zipped.body))
@@ -107,7 +109,8 @@ func TestCacheControl(t *testing.T) {
 	h := open(t)
 	now := h.clock.now()
 	done := planned(3, now.Add(-3*time.Hour), 1, 2, 5)
-	done = goalcast.Apply(done, goalcast.Event{ID: "p", Revision: 1, Match: 3, Topics: done.Topics(3), Kind: goalcast.KindPeriod, Period: goalcast.FullTime, Status: goalcast.Confirmed})
+	done = goalcast.Apply(done, goalcast.Event{ID: "p", Revision: 1, Match: 3, Topics: done.Topics(3),
+		Kind: goalcast.KindPeriod, Period: goalcast.FullTime, Status: goalcast.Confirmed})
 	off := planned(6, now.Add(-3*time.Hour), 1, 2, 5)
 	off.State = goalcast.Abandoned
 	h.with(func() {
@@ -143,7 +146,8 @@ func TestTodayEndsAtMidnight(t *testing.T) {
 	h := open(t)
 	h.clock.set(time.Date(2026, 5, 17, 21, 59, 30, 0, time.UTC)) // 23:59:30 in Brussels
 	done := planned(3, h.clock.now().Add(-5*time.Hour), 1, 2, 5)
-	done = goalcast.Apply(done, goalcast.Event{ID: "p", Revision: 1, Match: 3, Topics: done.Topics(3), Kind: goalcast.KindPeriod, Period: goalcast.FullTime, Status: goalcast.Confirmed})
+	done = goalcast.Apply(done, goalcast.Event{ID: "p", Revision: 1, Match: 3, Topics: done.Topics(3),
+		Kind: goalcast.KindPeriod, Period: goalcast.FullTime, Status: goalcast.Confirmed})
 	h.with(func() { h.matches = map[goalcast.MatchID]goalcast.Snapshot{3: done} })
 	for _, tt := range []struct {
 		path string
@@ -151,7 +155,8 @@ func TestTodayEndsAtMidnight(t *testing.T) {
 		want string
 	}{
 		{"/v1/matches?tz=Europe/Brussels", 30 * time.Second, "public, max-age=30, s-maxage=30"},
-		{"/v1/matches?tz=Europe/Brussels", 200 * time.Second, "public, max-age=60, s-maxage=60, stale-while-revalidate=140"},
+		{"/v1/matches?tz=Europe/Brussels", 200 * time.Second,
+			"public, max-age=60, s-maxage=60, stale-while-revalidate=140"},
 		{"/v1/matches?tz=Europe/Brussels", 300 * time.Millisecond, "public, max-age=0, s-maxage=0"},
 		{"/v1/matches", 30 * time.Second, "public, max-age=60, s-maxage=60, stale-while-revalidate=600"},
 		{"/v1/competitions/5?tz=Europe/Brussels", 45 * time.Second, "public, max-age=45, s-maxage=45"},
@@ -169,7 +174,8 @@ func TestDoubtfulAnswersAreNotKept(t *testing.T) {
 	h.with(func() { h.doubtful = true })
 	for _, path := range []string{"/v1/matches/1009316", "/v1/matches", "/v1/teams/174", "/v1/competitions/23"} {
 		a := h.get(t, path)
-		if a.status != http.StatusOK || a.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.header.Get("Warning"), "110 ") {
+		if a.status != http.StatusOK || a.header.Get("Cache-Control") != "no-store" ||
+			!strings.HasPrefix(a.header.Get("Warning"), "110 ") {
 			t.Errorf("%s: %d %v", path, a.status, a.header)
 		}
 	}

@@ -45,7 +45,9 @@ func (s *Server) getCommentary(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	page, err := s.commentaries.Get(r.Context(), key, func(ctx context.Context) (commentaryPage, error) { return s.commentary(ctx, key) })
+	page, err := s.commentaries.Get(r.Context(), key, func(ctx context.Context) (commentaryPage, error) {
+		return s.commentary(ctx, key)
+	})
 	if err != nil {
 		return fmt.Errorf("commentary of match %d: %w", id, err)
 	}

@@ -38,8 +38,10 @@ func itemOf(d goalcast.Document) documentItem {
 	if d.Repeats == 0 {
 		d.Seen = time.Time{}
 	}
-	return documentItem{ID: d.ID, Provider: d.Provider, Feed: d.Feed, Match: d.Match, Headers: d.Headers, Bytes: d.Size, SHA256: hex.EncodeToString(d.Digest[:]),
-		Received: d.Received.UTC(), Repeats: d.Repeats, Seen: d.Seen, State: d.State, Error: d.Error, Attempts: d.Attempts}
+	return documentItem{ID: d.ID, Provider: d.Provider, Feed: d.Feed, Match: d.Match, Headers: d.Headers, Bytes: d.Size,
+		SHA256:   hex.EncodeToString(d.Digest[:]),
+		Received: d.Received.UTC(), Repeats: d.Repeats, Seen: d.Seen, State: d.State, Error: d.Error,
+		Attempts: d.Attempts}
 }
 
 // getDocuments lists kept documents, newest first.
@@ -47,9 +49,11 @@ func (s *Server) getDocuments(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r, "provider", "feed", "match", "state", "from", "to", "before", "limit")
 	f := goalcast.DocumentFilter{
 		Provider: q.label("provider"), Feed: strings.ToUpper(q.label("feed")), Match: goalcast.MatchID(q.id("match")),
-		State: goalcast.DocumentState(q.word("state", string(goalcast.DocumentReceived), string(goalcast.DocumentApplied),
+		State: goalcast.DocumentState(q.word("state", string(goalcast.DocumentReceived),
+			string(goalcast.DocumentApplied),
 			string(goalcast.DocumentIgnored), string(goalcast.DocumentFailed))),
-		From: q.time("from"), To: q.time("to"), Before: goalcast.DocumentID(q.id("before")), Limit: q.number("limit", min(100, s.cfg.MaxDocuments), s.cfg.MaxDocuments),
+		From: q.time("from"), To: q.time("to"), Before: goalcast.DocumentID(q.id("before")),
+		Limit: q.number("limit", min(100, s.cfg.MaxDocuments), s.cfg.MaxDocuments),
 	}
 	if q.err != nil {
 		return q.err

@@ -64,7 +64,8 @@ type fake struct {
 
 func newFake() *fake {
 	return &fake{cursor: goalcast.Cursor{Epoch: "k3x9", Offset: 41}, matches: map[goalcast.MatchID]goalcast.Snapshot{},
-		follows: map[goalcast.UserID][]goalcast.Topic{}, documents: map[goalcast.DocumentID]goalcast.Document{}, hangs: make(chan struct{}, 1), languages: []string{"nl"}}
+		follows: map[goalcast.UserID][]goalcast.Topic{}, documents: map[goalcast.DocumentID]goalcast.Document{},
+		hangs: make(chan struct{}, 1), languages: []string{"nl"}}
 }
 
 // with changes the fake under its lock.
@@ -315,25 +316,37 @@ func fullMatch() goalcast.Snapshot {
 	other := &goalcast.Player{ID: 9002, Name: "Ruben Tansy"}
 	details := []goalcast.Event{
 		{ID: "match:1009316:fixture", Kind: goalcast.KindFixture, Fixture: &fixture},
-		{ID: "match:1009316:lineup:174", Kind: goalcast.KindLineup, Team: 174, Lineup: &goalcast.Lineup{Team: 174, Formation: "433",
-			Players: []goalcast.LineupPlayer{{Player: *scorer, Shirt: 9, Position: "striker", Place: 9, Start: true, Captain: true}, {Player: *other}}}},
-		{ID: "match:1009316:period:first_half", Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf, At: kickoff.Add(2 * time.Minute)},
-		{ID: "opta:1", Kind: goalcast.KindGoal, Team: 174, Player: scorer, Period: goalcast.FirstHalf, Minute: 12, Second: 7,
-			Goal: &goalcast.Goal{Type: goalcast.OpenPlay, Assist: other}, At: kickoff.Add(14 * time.Minute)},
-		{ID: "opta:2", Kind: goalcast.KindCard, Team: 175, Player: &goalcast.Player{ID: 9101}, Period: goalcast.FirstHalf, Minute: 15,
+		{ID: "match:1009316:lineup:174", Kind: goalcast.KindLineup, Team: 174, Lineup: &goalcast.Lineup{Team: 174,
+			Formation: "433",
+			Players: []goalcast.LineupPlayer{{Player: *scorer, Shirt: 9, Position: "striker", Place: 9, Start: true,
+				Captain: true}, {Player: *other}}}},
+		{ID: "match:1009316:period:first_half", Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf,
+			At: kickoff.Add(2 * time.Minute)},
+		{ID: "opta:1", Kind: goalcast.KindGoal, Team: 174, Player: scorer, Period: goalcast.FirstHalf, Minute: 12,
+			Second: 7,
+			Goal:   &goalcast.Goal{Type: goalcast.OpenPlay, Assist: other}, At: kickoff.Add(14 * time.Minute)},
+		{ID: "opta:2", Kind: goalcast.KindCard, Team: 175, Player: &goalcast.Player{ID: 9101},
+			Period: goalcast.FirstHalf, Minute: 15,
 			Card: &goalcast.Card{Type: goalcast.Yellow, Reason: "Foul"}},
 		{ID: "opta:3", Kind: goalcast.KindSubstitution, Team: 174, Period: goalcast.FirstHalf, Minute: 16,
 			Substitution: &goalcast.Substitution{Off: scorer, On: other, Reason: "injury"}},
-		{ID: "opta:4", Kind: goalcast.KindVAR, Team: 175, Period: goalcast.FirstHalf, Minute: 17, Status: goalcast.Provisional,
-			VAR: &goalcast.VAR{Subject: "goal", Outcome: "under_review"}},
-		{ID: "opta:5", Kind: goalcast.KindGoal, Team: 175, Status: goalcast.Cancelled, Period: goalcast.FirstHalf, Minute: 17,
-			Goal: &goalcast.Goal{Type: goalcast.OpenPlay}},
-		{ID: "opta:6", Kind: goalcast.KindMissedPenalty, Team: 175, Player: other, Period: goalcast.FirstHalf, Minute: 18},
+		{ID: "opta:4", Kind: goalcast.KindVAR, Team: 175, Period: goalcast.FirstHalf, Minute: 17,
+			Status: goalcast.Provisional,
+			VAR:    &goalcast.VAR{Subject: "goal", Outcome: "under_review"}},
+		{ID: "opta:5", Kind: goalcast.KindGoal, Team: 175, Status: goalcast.Cancelled, Period: goalcast.FirstHalf,
+			Minute: 17,
+			Goal:   &goalcast.Goal{Type: goalcast.OpenPlay}},
+		{ID: "opta:6", Kind: goalcast.KindMissedPenalty, Team: 175, Player: other, Period: goalcast.FirstHalf,
+			Minute: 18},
 		{ID: "opta:7", Kind: goalcast.KindAddedTime, Period: goalcast.FirstHalf, Minute: 18, AddedTime: 3},
-		{ID: "opta:8", Kind: goalcast.KindShootoutKick, Team: 174, Period: goalcast.Shootout, Kick: &goalcast.Kick{Scored: true}},
-		{ID: "wsc:1", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: "opta:1", Version: 2, Title: "1-0", Account: "9000001", Video: "v1",
-			Thumbnail: "https://cdn.example.org/t.jpg", Poster: "https://cdn.example.org/p.jpg", Seconds: 31, Include: []string{"BE"}, Exclude: []string{"GB"}}},
-		{ID: "wsc:2", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Title: "All goals", URL: "https://cdn.example.org/v.mp4", Summary: true}},
+		{ID: "opta:8", Kind: goalcast.KindShootoutKick, Team: 174, Period: goalcast.Shootout,
+			Kick: &goalcast.Kick{Scored: true}},
+		{ID: "wsc:1", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: "opta:1", Version: 2, Title: "1-0",
+			Account: "9000001", Video: "v1",
+			Thumbnail: "https://cdn.example.org/t.jpg", Poster: "https://cdn.example.org/p.jpg", Seconds: 31,
+			Include: []string{"BE"}, Exclude: []string{"GB"}}},
+		{ID: "wsc:2", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Title: "All goals",
+			URL: "https://cdn.example.org/v.mp4", Summary: true}},
 	}
 	var s goalcast.Snapshot
 	for i, e := range details {
@@ -348,9 +361,12 @@ func fullMatch() goalcast.Snapshot {
 }
 
 // planned is a match that has not begun.
-func planned(id goalcast.MatchID, at time.Time, home, away goalcast.TeamID, competition goalcast.CompetitionID) goalcast.Snapshot {
-	return goalcast.Apply(goalcast.Snapshot{}, goalcast.Event{ID: "f", Revision: 1, Seq: 1, Match: id, Kind: goalcast.KindFixture, Status: goalcast.Confirmed,
-		Fixture: &goalcast.Fixture{Kickoff: at, Home: goalcast.Team{ID: home}, Away: goalcast.Team{ID: away}, Competition: goalcast.Competition{ID: competition}}})
+func planned(id goalcast.MatchID, at time.Time, home, away goalcast.TeamID,
+	competition goalcast.CompetitionID) goalcast.Snapshot {
+	return goalcast.Apply(goalcast.Snapshot{}, goalcast.Event{ID: "f", Revision: 1, Seq: 1, Match: id,
+		Kind: goalcast.KindFixture, Status: goalcast.Confirmed,
+		Fixture: &goalcast.Fixture{Kickoff: at, Home: goalcast.Team{ID: home}, Away: goalcast.Team{ID: away},
+			Competition: goalcast.Competition{ID: competition}}})
 }
 
 var errSecret = errors.New(`pq: relation "users" does not exist at 10.1.2.3:5432`)

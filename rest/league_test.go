@@ -23,32 +23,41 @@ func (f *fake) Standings(_ context.Context, id goalcast.CompetitionID, season st
 		return goalcast.Standings{}, cmp.Or(f.err, goalcast.ErrNotFound)
 	}
 	record := goalcast.TableRecord{Position: 1, Played: 3, Won: 2, Drawn: 1, For: 5, Against: 1, Points: 4}
-	return goalcast.Standings{Competition: goalcast.Competition{ID: 23, Name: "Example League"}, Season: "2018", Matchday: 3, Updated: kickoff,
-		Groups: []goalcast.Table{{ID: "1", Name: "Group A", Matchday: 3, Rows: []goalcast.TableRow{{Team: goalcast.Team{ID: 174, Name: "Harbour"}, Position: 1, Before: 2,
-			Total: record, Home: &record, Away: &record, Deducted: 3, Note: "appealed"}}}},
+	return goalcast.Standings{Competition: goalcast.Competition{ID: 23, Name: "Example League"}, Season: "2018",
+		Matchday: 3, Updated: kickoff,
+		Groups: []goalcast.Table{{ID: "1", Name: "Group A", Matchday: 3,
+			Rows: []goalcast.TableRow{{Team: goalcast.Team{ID: 174, Name: "Harbour"}, Position: 1, Before: 2,
+				Total: record, Home: &record, Away: &record, Deducted: 3, Note: "appealed"}}}},
 		Zones: []goalcast.TableZone{{Name: "Knock_Out", Teams: []goalcast.TeamID{174}}}}, f.err
 }
 
-func (f *fake) Squad(_ context.Context, team goalcast.TeamID, competition goalcast.CompetitionID, season string) (goalcast.Squad, error) {
+func (f *fake) Squad(_ context.Context, team goalcast.TeamID, competition goalcast.CompetitionID,
+	season string) (goalcast.Squad, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if team != 174 || competition != 0 && competition != 23 || season != "" && season != "2018" {
 		return goalcast.Squad{}, cmp.Or(f.err, goalcast.ErrNotFound)
 	}
-	p := goalcast.SquadPlayer{Player: goalcast.Player{ID: 5, Name: "Wout Pypaertsz"}, Shirt: 9, Position: "striker", Role: "Second Striker", Born: "1999-01-02", Country: "Belgium",
+	p := goalcast.SquadPlayer{Player: goalcast.Player{ID: 5, Name: "Wout Pypaertsz"}, Shirt: 9, Position: "striker",
+		Role: "Second Striker", Born: "1999-01-02", Country: "Belgium",
 		Height: 181, Joined: "2018-07-01"}
 	left := p
 	left.ID, left.LeftOn, left.NewTeam = 6, "2018-08-01", "Hilltop"
-	return goalcast.Squad{Competition: goalcast.Competition{ID: 23}, Season: "2018", Team: goalcast.Team{ID: 174, Name: "Harbour"}, Short: "HAR", Founded: 1905,
-		Stadium: &goalcast.Stadium{ID: 9, Name: "Pier Ground", City: "Harbour", Capacity: 25000}, Players: []goalcast.SquadPlayer{p}, Left: []goalcast.SquadPlayer{left},
-		Officials: []goalcast.SquadOfficial{{ID: 3, Name: "Cleo Reed", Role: "Manager", Country: "France", Joined: "2018-01-01"}}, Updated: kickoff}, f.err
+	return goalcast.Squad{Competition: goalcast.Competition{ID: 23}, Season: "2018",
+		Team: goalcast.Team{ID: 174, Name: "Harbour"}, Short: "HAR", Founded: 1905,
+		Stadium: &goalcast.Stadium{ID: 9, Name: "Pier Ground", City: "Harbour", Capacity: 25000},
+		Players: []goalcast.SquadPlayer{p}, Left: []goalcast.SquadPlayer{left},
+		Officials: []goalcast.SquadOfficial{{ID: 3, Name: "Cleo Reed", Role: "Manager", Country: "France",
+			Joined: "2018-01-01"}}, Updated: kickoff}, f.err
 }
 
-func (f *fake) Commentary(_ context.Context, match goalcast.MatchID, language string, limit int) ([]goalcast.CommentaryLine, error) {
+func (f *fake) Commentary(_ context.Context, match goalcast.MatchID, language string,
+	limit int) ([]goalcast.CommentaryLine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	lines := []goalcast.CommentaryLine{
-		{ID: "3", Type: "goal", Text: language + " 3", Period: goalcast.SecondHalf, Minute: 93, Second: 5, Clock: "90+3", Players: []goalcast.PlayerID{5}, Modified: kickoff.Add(time.Hour)},
+		{ID: "3", Type: "goal", Text: language + " 3", Period: goalcast.SecondHalf, Minute: 93, Second: 5,
+			Clock: "90+3", Players: []goalcast.PlayerID{5}, Modified: kickoff.Add(time.Hour)},
 		{ID: "2", Type: "lineup", Text: language + " 2"}, {ID: "1", Type: "lineup", Text: language + " 1"}}
 	return lines[:min(limit, len(lines))], f.err
 }
@@ -96,7 +105,8 @@ func TestCommentaryLanguages(t *testing.T) {
 		if a.status != http.StatusOK {
 			continue
 		}
-		if err := json.Unmarshal(a.body, &page); err != nil || page.Language != tt.language || len(page.Lines) != tt.lines || page.More != tt.more {
+		if err := json.Unmarshal(a.body, &page); err != nil || page.Language != tt.language ||
+			len(page.Lines) != tt.lines || page.More != tt.more {
 			t.Errorf("%s: %s", tt.path, a.body)
 		}
 	}
@@ -105,9 +115,12 @@ func TestCommentaryLanguages(t *testing.T) {
 func TestSquadsAndStandingsAreFoundOrNot(t *testing.T) {
 	h := open(t)
 	for path, status := range map[string]int{
-		"/v1/competitions/23/standings": 200, "/v1/competitions/23/standings?season=2018": 200, "/v1/competitions/23/standings?season=1999": 404,
-		"/v1/competitions/24/standings": 404, "/v1/competitions/0/standings": 404, "/v1/competitions/23/standings?season=%2F": 400, "/v1/competitions/23/standings?group=1": 400,
-		"/v1/teams/174/squad": 200, "/v1/teams/174/squad?competition=23": 200, "/v1/teams/174/squad?competition=24": 404, "/v1/teams/1/squad": 404, "/v1/teams/174/squad?competition=x": 400,
+		"/v1/competitions/23/standings": 200, "/v1/competitions/23/standings?season=2018": 200,
+		"/v1/competitions/23/standings?season=1999": 404,
+		"/v1/competitions/24/standings":             404, "/v1/competitions/0/standings": 404,
+		"/v1/competitions/23/standings?season=%2F": 400, "/v1/competitions/23/standings?group=1": 400,
+		"/v1/teams/174/squad": 200, "/v1/teams/174/squad?competition=23": 200,
+		"/v1/teams/174/squad?competition=24": 404, "/v1/teams/1/squad": 404, "/v1/teams/174/squad?competition=x": 400,
 	} {
 		if a := h.get(t, path); a.status != status {
 			t.Errorf("%s: %d %s", path, a.status, a.body)

@@ -50,7 +50,8 @@ type buckets struct {
 }
 
 func newBuckets(maxKeys int, now func() time.Time, forgot func()) *buckets {
-	return &buckets{max: maxKeys, now: now, forgot: forgot, current: map[string]time.Time{}, older: map[string]time.Time{}}
+	return &buckets{max: maxKeys, now: now, forgot: forgot, current: map[string]time.Time{},
+		older: map[string]time.Time{}}
 }
 
 // Take implements Limiter; it has no errors.

@@ -27,7 +27,8 @@ func TestBuckets(t *testing.T) {
 	for _, step := range []struct {
 		pause time.Duration
 		want  int
-	}{{0, 5}, {time.Second, 1}, {500 * time.Millisecond, 0}, {500 * time.Millisecond, 1}, {3 * time.Second, 3}, {time.Hour, 5}, {4999 * time.Millisecond, 4}} {
+	}{{0, 5}, {time.Second, 1}, {500 * time.Millisecond, 0}, {500 * time.Millisecond, 1}, {3 * time.Second, 3},
+		{time.Hour, 5}, {4999 * time.Millisecond, 4}} {
 		now = now.Add(step.pause)
 		if got := burst(); got != step.want {
 			t.Errorf("%v later: %d turns, want %d", step.pause, got, step.want)

@@ -29,7 +29,8 @@ type matchList struct {
 // the questions to the database repeat. The filter has both ends and a limit.
 func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	now := s.cfg.Now().UTC()
-	from, to := now.Add(-s.cfg.MemoryBack).Truncate(time.Hour).Add(time.Hour), now.Add(s.cfg.MemoryAhead).Truncate(time.Hour)
+	from := now.Add(-s.cfg.MemoryBack).Truncate(time.Hour).Add(time.Hour)
+	to := now.Add(s.cfg.MemoryAhead).Truncate(time.Hour)
 	f.From, f.To, f.Unplanned = f.From.UTC(), f.To.UTC(), true
 	var all []goalcast.Snapshot
 	for _, part := range []struct {
@@ -225,18 +226,21 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	comp, err := s.competitions.Get(r.Context(), goalcast.CompetitionID(id), func(ctx context.Context) (goalcast.Competition, error) {
-		return s.store.Competition(ctx, goalcast.CompetitionID(id))
-	})
+	comp, err := s.competitions.Get(r.Context(), goalcast.CompetitionID(id),
+		func(ctx context.Context) (goalcast.Competition, error) {
+			return s.store.Competition(ctx, goalcast.CompetitionID(id))
+		})
 	if err != nil {
 		return fmt.Errorf("competition %d: %w", id, err)
 	}
-	matches, err := s.matches(r.Context(), goalcast.MatchFilter{Competition: comp.ID, From: d.from, To: d.to, Limit: s.cfg.MaxMatches})
+	matches, err := s.matches(r.Context(), goalcast.MatchFilter{Competition: comp.ID, From: d.from, To: d.to,
+		Limit: s.cfg.MaxMatches})
 	if err != nil {
 		return fmt.Errorf("matches of competition %d: %w", id, err)
 	}
 	now := s.cfg.Now().In(d.from.Location())
-	return s.serveJSON(w, r, competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone, Matches: matchItems(matches, now)}},
+	return s.serveJSON(w, r, competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone,
+		Matches: matchItems(matches, now)}},
 		cachePolicy(now, matches...))
 }
 

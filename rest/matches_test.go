@@ -24,7 +24,8 @@ func TestMatch(t *testing.T) {
 	h := open(t)
 	a := h.get(t, "/v1/matches/1009316")
 	m := decode[matchAnswer](t, a.body)
-	if m.Score != (goalcast.Score{Home: 1}) || m.Period != goalcast.FirstHalf || len(m.Lineups) != 1 || len(m.Timeline) != 11 {
+	if m.Score != (goalcast.Score{Home: 1}) || m.Period != goalcast.FirstHalf || len(m.Lineups) != 1 ||
+		len(m.Timeline) != 11 {
 		t.Errorf("match %s", a.body)
 	}
 	if m.Minute != 19 || m.Clock != "19" { // kick-off two minutes late, twenty after the planned one
@@ -121,7 +122,8 @@ func TestMatches(t *testing.T) {
 				t.Errorf("%s: %+v", tt.query, m)
 			}
 		}
-		if again := h.get(t, "/v1/matches"+tt.query, "If-None-Match: "+a.header.Get("ETag")); again.status != http.StatusNotModified {
+		if again := h.get(t, "/v1/matches"+tt.query,
+			"If-None-Match: "+a.header.Get("ETag")); again.status != http.StatusNotModified {
 			t.Errorf("%s: %d with its own tag", tt.query, again.status)
 		}
 	}
@@ -145,7 +147,8 @@ func TestAnEmptyDayNamesItsNeighbours(t *testing.T) {
 	} {
 		var l struct{ Previous, Next string }
 		a := h.get(t, "/v1/matches"+tt.query)
-		if err := json.Unmarshal(a.body, &l); err != nil || a.status != 200 || l.Previous != tt.previous || l.Next != tt.next {
+		if err := json.Unmarshal(a.body, &l); err != nil || a.status != 200 || l.Previous != tt.previous ||
+			l.Next != tt.next {
 			t.Errorf("%s: %d %s %v; want %q and %q", tt.query, a.status, a.body, err, tt.previous, tt.next)
 		}
 	}
@@ -171,7 +174,8 @@ func TestDayLength(t *testing.T) {
 		}
 	}
 	h.clock.set(time.Date(2026, 5, 17, 22, 30, 0, 0, time.UTC))
-	if l := decode[listAnswer](t, h.get(t, "/v1/matches?tz=Europe/Brussels").body); l.Date != "2026-05-18" || l.Tz != "Europe/Brussels" {
+	if l := decode[listAnswer](t, h.get(t, "/v1/matches?tz=Europe/Brussels").body); l.Date != "2026-05-18" ||
+		l.Tz != "Europe/Brussels" {
 		t.Errorf("today in Brussels is %s %s", l.Date, l.Tz)
 	}
 }
@@ -241,7 +245,8 @@ func TestDescriptionIsServed(t *testing.T) {
 	if a.header.Get("Content-Type") != "application/yaml" || !bytes.HasPrefix(a.body, []byte("openapi: 3.1")) {
 		t.Errorf("%v %.40s", a.header, a.body)
 	}
-	if again := h.get(t, "/v1/openapi.yaml", "If-None-Match: "+a.header.Get("ETag")); again.status != http.StatusNotModified {
+	if again := h.get(t, "/v1/openapi.yaml", "If-None-Match: "+
+		a.header.Get("ETag")); again.status != http.StatusNotModified {
 		t.Errorf("%d", again.status)
 	}
 }
@@ -340,7 +345,8 @@ func TestMatchesByPage(t *testing.T) {
 			got[m.ID]++
 		}
 		link := a.header.Get("Link")
-		if list.More != (list.After != "") || list.More != strings.HasSuffix(link, `; rel="next"`) || len(list.Matches) > 5 || page > 20 {
+		if list.More != (list.After != "") || list.More != strings.HasSuffix(link, `; rel="next"`) ||
+			len(list.Matches) > 5 || page > 20 {
 			t.Fatalf("page %d: %s, link %s", page, a.body, link)
 		}
 		path, _, _ = strings.Cut(strings.TrimPrefix(link, "<"), ">")

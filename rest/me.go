@@ -83,7 +83,8 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	// "nl-BE" is told in "nl"
 	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-")
 	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
-		Token: token, User: user, Platform: body.Platform, Language: language, Created: s.cfg.Now().UTC()}); err != nil {
+		Token: token, User: user, Platform: body.Platform, Language: language,
+		Created: s.cfg.Now().UTC()}); err != nil {
 		return fmt.Errorf("save device: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -40,16 +40,19 @@ func TestIdentity(t *testing.T) {
 		"date":       "Bearer user-2026-11-28-user-2026-11-28-user",
 		"two":        "Bearer " + anna + " " + bram,
 	} {
-		for _, route := range []string{"GET /v1/me/devices", "PUT /v1/me/devices/" + phone, "GET /v1/me/follows", "DELETE /v1/me/follows/team:1"} {
+		for _, route := range []string{"GET /v1/me/devices", "PUT /v1/me/devices/" + phone, "GET /v1/me/follows",
+			"DELETE /v1/me/follows/team:1"} {
 			method, path, _ := strings.Cut(route, " ")
 			a := h.ask(t, method, path, "", "Authorization: "+header)
 			a.problem(t, http.StatusUnauthorized, "unauthorized")
-			if !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") || a.header.Get("Cache-Control") != "no-store" {
+			if !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") ||
+				a.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: %v", name, a.header)
 			}
 		}
 	}
-	for _, header := range []string{"Bearer " + anna, "bearer " + anna, "Bearer 9f86d081884c7d659a2feaa0c55ad015", "Bearer 550e8400-e29b-41d4-a716-446655440000"} {
+	for _, header := range []string{"Bearer " + anna, "bearer " + anna, "Bearer 9f86d081884c7d659a2feaa0c55ad015",
+		"Bearer 550e8400-e29b-41d4-a716-446655440000"} {
 		if a := h.get(t, "/v1/me/follows", "Authorization: "+header); a.status != http.StatusOK {
 			t.Errorf("%s: %d", header, a.status)
 		}
@@ -69,7 +72,8 @@ func TestRandomTokensAreTaken(t *testing.T) {
 		raw := make([]byte, 24)
 		random.Read(raw)
 		uuid := fmt.Sprintf("%x-%x-%x-%x-%x", raw[:4], raw[4:6], raw[6:8], raw[8:10], raw[10:16])
-		for _, token := range []string{hex.EncodeToString(raw[:16]), hex.EncodeToString(raw), uuid, base64.RawURLEncoding.EncodeToString(raw)} {
+		for _, token := range []string{hex.EncodeToString(raw[:16]), hex.EncodeToString(raw), uuid,
+			base64.RawURLEncoding.EncodeToString(raw)} {
 			r := httptest.NewRequest(http.MethodGet, "/v1/me/follows", nil)
 			r.Header.Set("Authorization", "Bearer "+token)
 			if _, err := (rest.BearerIdentity{}).Authenticate(r); err != nil {
@@ -142,10 +146,12 @@ func TestDevices(t *testing.T) {
 	put(path, anna)
 	put("/v1/me/devices/"+phone, anna) // the same token, a colon as it is
 	// The description's router takes an escaped slash for a slash; ours does not.
-	if _, a := h.send(t, http.MethodPut, "/v1/me/devices/a%2Fslash%25and~token+1", body, as(anna[:31]+"x")); a.status != http.StatusNoContent {
+	if _, a := h.send(t, http.MethodPut, "/v1/me/devices/a%2Fslash%25and~token+1", body,
+		as(anna[:31]+"x")); a.status != http.StatusNoContent {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if len(h.devices) != 2 || h.devices[1].Token != "a/slash%and~token+1" || h.devices[0].Token != phone || h.devices[0].Language != "nl" || h.devices[0].Platform != "android" {
+	if len(h.devices) != 2 || h.devices[1].Token != "a/slash%and~token+1" || h.devices[0].Token != phone ||
+		h.devices[0].Language != "nl" || h.devices[0].Platform != "android" {
 		t.Fatalf("devices %+v", h.devices)
 	}
 	list := h.get(t, "/v1/me/devices", as(anna))
@@ -211,7 +217,8 @@ func TestBadDevices(t *testing.T) {
 	if len(h.devices) != 0 {
 		t.Errorf("devices %v", h.devices)
 	}
-	if a := h.ask(t, http.MethodPut, at, good, as(anna), "Content-Type: application/json; charset=UTF-8"); a.status != http.StatusNoContent {
+	if a := h.ask(t, http.MethodPut, at, good, as(anna),
+		"Content-Type: application/json; charset=UTF-8"); a.status != http.StatusNoContent {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
@@ -224,7 +231,8 @@ func TestFollows(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if a := h.ask(t, http.MethodDelete, "/v1/me/follows/match:1009316", "", as(anna)); a.status != http.StatusNoContent {
+		if a := h.ask(t, http.MethodDelete, "/v1/me/follows/match:1009316", "",
+			as(anna)); a.status != http.StatusNoContent {
 			t.Errorf("%d", a.status)
 		}
 	}
@@ -245,7 +253,8 @@ func TestTooMany(t *testing.T) {
 	h := open(t)
 	h.with(func() { h.err = fmt.Errorf("%w follows: 500", goalcast.ErrTooMany) })
 	h.ask(t, http.MethodPut, "/v1/me/follows/team:174", "", as(anna)).problem(t, http.StatusConflict, "too_many")
-	h.ask(t, http.MethodPut, "/v1/me/devices/"+phone, `{"platform":"ios","language":"nl"}`, as(anna)).problem(t, http.StatusConflict, "too_many")
+	h.ask(t, http.MethodPut, "/v1/me/devices/"+phone, `{"platform":"ios","language":"nl"}`, as(anna)).problem(t,
+		http.StatusConflict, "too_many")
 }
 
 func TestRateOfUser(t *testing.T) {
@@ -286,9 +295,11 @@ func TestRateOfAddress(t *testing.T) {
 	}
 	h := rate()
 	for i := range 2 {
-		h.get(t, "/v1/me/follows", fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", i)).problem(t, http.StatusUnauthorized, "unauthorized")
+		h.get(t, "/v1/me/follows", fmt.Sprintf("X-Forwarded-For: 198.51.100.%d", i)).problem(t, http.StatusUnauthorized,
+			"unauthorized")
 	}
-	h.get(t, "/v1/me/follows", "X-Forwarded-For: 198.51.100.9", as(anna)).problem(t, http.StatusTooManyRequests, "rate_ip")
+	h.get(t, "/v1/me/follows", "X-Forwarded-For: 198.51.100.9", as(anna)).problem(t, http.StatusTooManyRequests,
+		"rate_ip")
 	if a := h.get(t, "/v1/matches"); a.status != http.StatusOK {
 		t.Errorf("matches are not limited: %d", a.status)
 	}
@@ -296,7 +307,8 @@ func TestRateOfAddress(t *testing.T) {
 	h = rate("127.0.0.0/8", "::1/128")
 	for i := range 4 {
 		for range 2 {
-			if a := h.get(t, "/v1/me/follows", fmt.Sprintf("X-Forwarded-For: 203.0.113.7, 2001:db8:0:%d::1, 127.0.0.9", i), as(anna)); a.status != http.StatusOK {
+			if a := h.get(t, "/v1/me/follows", fmt.Sprintf("X-Forwarded-For: 203.0.113.7, 2001:db8:0:%d::1, 127.0.0.9",
+				i), as(anna)); a.status != http.StatusOK {
 				t.Errorf("client %d: %d", i, a.status)
 			}
 		}

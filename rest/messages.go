@@ -85,7 +85,8 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 
 // audit logs who did what on the admin API.
 func (s *Server) audit(r *http.Request, action string, attrs ...slog.Attr) {
-	attrs = append([]slog.Attr{slog.String("action", action), slog.String("role", roleOf(r.Context()).String()), slog.String("peer", r.RemoteAddr),
+	attrs = append([]slog.Attr{slog.String("action", action), slog.String("role", roleOf(r.Context()).String()),
+		slog.String("peer", r.RemoteAddr),
 		slog.String("request", requestID(r.Context()))}, attrs...)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "audit", attrs...)
 }

@@ -37,9 +37,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
 			[]string{"api", "method", "route", "status"}),
 		refused: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_refused_total",
-			Help: "Requests answered with a problem, by its code (rate_user, rate_ip, too_large, too_many, unauthorized, internal, ...)."}, []string{"code"}),
+			Help: "Requests answered with a problem, by its code (rate_user, rate_ip, too_large, too_many, " +
+				"unauthorized, internal, ...)."}, []string{"code"}),
 		messages: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_messages_total",
-			Help: "Editors' messages taken, by result: published, or saved only and left to the outbox sweep."}, []string{"result"}),
+			Help: "Editors' messages taken, by result: published, or saved only and left to the outbox sweep."},
+			[]string{"result"}),
 		forgotten: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_forgotten_total",
 			Help: "Times the in-process rate limiter was full and forgot idle keys early."}),
 		limiter: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
@@ -86,8 +88,10 @@ func (s *Server) end(api string, r *http.Request, ww middleware.WrapResponseWrit
 	}
 	pattern := route(r)
 	s.metrics.seconds.WithLabelValues(api, method, pattern, strconv.Itoa(status)).Observe(took.Seconds())
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("api", api), slog.String("method", method), slog.String("route", pattern),
-		slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", took), slog.String("request", id))
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("api", api), slog.String("method", method),
+		slog.String("route", pattern),
+		slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", took),
+		slog.String("request", id))
 }
 
 // route is the pattern that a request matched, or "none".
@@ -130,7 +134,8 @@ var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.Met
 
 // noRoute and noMethod are chi's two ways not to find a handler.
 func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, problem.New(http.StatusNotFound, "no_route", "there is nothing under this path; /v1/openapi.yaml describes what there is"))
+	s.fail(w, r, problem.New(http.StatusNotFound, "no_route",
+		"there is nothing under this path; /v1/openapi.yaml describes what there is"))
 }
 
 func (s *Server) noMethod(routes chi.Routes) http.HandlerFunc {
@@ -149,7 +154,8 @@ func (s *Server) noMethod(routes chi.Routes) http.HandlerFunc {
 			allow = append(allow, http.MethodHead)
 		}
 		w.Header().Set("Allow", strings.Join(allow, ", "))
-		s.fail(w, r, problem.New(http.StatusMethodNotAllowed, "no_method", "this path takes "+strings.Join(allow, ", ")))
+		s.fail(w, r, problem.New(http.StatusMethodNotAllowed, "no_method", "this path takes "+strings.Join(allow,
+			", ")))
 	}
 }
 

@@ -32,7 +32,8 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 	}
 	var served, described []string
 	for _, handler := range []http.Handler{h.server.Public(), h.server.Admin()} {
-		err := chi.Walk(handler.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		err := chi.Walk(handler.(chi.Routes), func(method, route string, _ http.Handler,
+			_ ...func(http.Handler) http.Handler) error {
 			served = append(served, method+" "+route)
 			return nil
 		})
@@ -120,7 +121,8 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/me/follows", "", anna, 200},
 		{"DELETE", "/v1/me/follows/team:174", "", anna, 204},
 		{"POST", "/admin/messages", `{"topic":"match:1009316","body":{"text":"Rain."}}`, editorToken, 202},
-		{"GET", "/admin/documents?provider=opta&feed=f9&match=1009316&state=applied&from=2026-05-17T00:00:00Z&to=2026-05-18T00:00:00Z&limit=3", "", operatorToken, 200},
+		{"GET", "/admin/documents?provider=opta&feed=f9&match=1009316" +
+			"&state=applied&from=2026-05-17T00:00:00Z&to=2026-05-18T00:00:00Z&limit=3", "", operatorToken, 200},
 		{"GET", "/admin/documents/7", "", operatorToken, 200},
 		{"GET", "/admin/documents/7/body", "", operatorToken, 200},
 		{"POST", "/admin/documents/7/replay", "", operatorToken, 200},

@@ -50,12 +50,15 @@ func problemOf(err error) *problem.Problem {
 	case errors.Is(err, goalcast.ErrBadCursor):
 		return problem.New(http.StatusBadRequest, "bad_cursor", "not a cursor of ours")
 	case errors.As(err, &tooLarge):
-		return problem.New(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
+		return problem.New(http.StatusRequestEntityTooLarge, "too_large",
+			fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
 	case errors.Is(err, ErrUnauthorized):
 		return unauthorized("want Authorization: Bearer and a random token of 32 to 512 characters (A-Z a-z 0-9 - _)")
 	case errors.Is(err, goalcast.ErrTooMany):
-		return problem.New(http.StatusConflict, "too_many", "this user has as many of these as a user may have; remove one first")
-	case errors.Is(err, goalcast.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return problem.New(http.StatusConflict, "too_many",
+			"this user has as many of these as a user may have; remove one first")
+	case errors.Is(err, goalcast.ErrUnavailable), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, context.Canceled):
 		p := problem.New(http.StatusServiceUnavailable, "unavailable", "try again in a moment")
 		p.Retry = retryUnavailable
 		return p
@@ -71,7 +74,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil: // nobody hears the answer; the status keeps it apart from our own faults
 		p = problem.New(statusClientGone, "client_gone", "")
 	case p.Status >= 500 && p.Status != http.StatusNotImplemented:
-		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method), slog.String("route", route(r)),
+		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),
+			slog.String("route", route(r)),
 			slog.String("request", requestID(r.Context())), slog.String("error", err.Error()))
 	}
 	s.metrics.refused.WithLabelValues(p.Code).Inc()

@@ -28,7 +28,8 @@ func TestErrors(t *testing.T) {
 		h.with(func() { h.err = tt.err })
 		a := h.get(t, "/v1/matches/1009316")
 		p := a.problem(t, tt.status, tt.code)
-		if a.header.Get("Retry-After") != tt.retry || a.header.Get("Cache-Control") != "no-store" || a.header.Get("ETag") != "" {
+		if a.header.Get("Retry-After") != tt.retry || a.header.Get("Cache-Control") != "no-store" ||
+			a.header.Get("ETag") != "" {
 			t.Errorf("%v: headers %v", tt.err, a.header)
 		}
 		if strings.Contains(string(a.body), "10.") || strings.Contains(string(a.body), "users") {
@@ -37,7 +38,8 @@ func TestErrors(t *testing.T) {
 		if p.Title != http.StatusText(tt.status) || p.RequestID == "" || p.RequestID != a.header.Get("X-Request-Id") {
 			t.Errorf("%+v", p)
 		}
-		if known := strings.Contains(h.log.String(), p.RequestID+` error="`) || strings.Contains(h.log.String(), p.RequestID+" error="); known != (tt.status >= 500) {
+		if known := strings.Contains(h.log.String(), p.RequestID+` error="`) || strings.Contains(h.log.String(),
+			p.RequestID+" error="); known != (tt.status >= 500) {
 			t.Errorf("%v: error logged: %t\n%s", tt.err, known, h.log)
 		}
 	}
@@ -77,14 +79,16 @@ func TestClientGone(t *testing.T) {
 		t.Fatal(resp.Status)
 	}
 	h.public.Close() // waits for the handler
-	if lines := h.metricLines(t); !strings.Contains(lines, "route=/v1/matches/{id},status=499} 1\n") || strings.Contains(h.log.String(), "level=ERROR") {
+	if lines := h.metricLines(t); !strings.Contains(lines, "route=/v1/matches/{id},status=499} 1\n") ||
+		strings.Contains(h.log.String(), "level=ERROR") {
 		t.Errorf("%s\n%s", lines, h.log)
 	}
 }
 
 func TestUnknownRoutes(t *testing.T) {
 	h := open(t)
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/match/1", "/v1/matches/", "/v1/matches/1/goals", "/v1/me", "/v2/matches", "/v1/me/devices/", "/admin", "/admin/users"} {
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/match/1", "/v1/matches/", "/v1/matches/1/goals", "/v1/me",
+		"/v2/matches", "/v1/me/devices/", "/admin", "/admin/users"} {
 		h.get(t, path, as(anna)).problem(t, http.StatusNotFound, "no_route")
 	}
 	for _, tt := range []struct{ method, path, allow string }{
@@ -106,7 +110,8 @@ func TestUnknownRoutes(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	h := open(t)
-	for _, path := range []string{"/v1/matches/1009316", "/v1/matches/4", "/nothing", "/v1/me/follows", "/admin/documents"} {
+	for _, path := range []string{"/v1/matches/1009316", "/v1/matches/4", "/nothing", "/v1/me/follows",
+		"/admin/documents"} {
 		a := h.get(t, path)
 		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"} {
@@ -118,7 +123,8 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: request id %q", path, a.header.Get("X-Request-Id"))
 		}
 	}
-	for sent, kept := range map[string]bool{"edge-0123456789": true, "short": false, strings.Repeat("x", 65): false, "with space and \"quotes\"": false} {
+	for sent, kept := range map[string]bool{"edge-0123456789": true, "short": false, strings.Repeat("x", 65): false,
+		"with space and \"quotes\"": false} {
 		if got := h.get(t, "/v1/matches", "X-Request-Id: "+sent).header.Get("X-Request-Id"); (got == sent) != kept {
 			t.Errorf("request id %q became %q", sent, got)
 		}
@@ -152,7 +158,8 @@ func TestCORS(t *testing.T) {
 		if a.header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: credentials allowed", tt.path)
 		}
-		if strings.HasPrefix(tt.path, "/v1/me") && !strings.Contains(strings.Join(a.header.Values("Vary"), ","), "Origin") {
+		if strings.HasPrefix(tt.path, "/v1/me") && !strings.Contains(strings.Join(a.header.Values("Vary"), ","),
+			"Origin") {
 			t.Errorf("%s: Vary %v", tt.path, a.header.Values("Vary"))
 		}
 	}
@@ -188,7 +195,8 @@ func TestMetricsAndLog(t *testing.T) {
 			t.Errorf("%s is in log or metrics:\n%s", secret, text)
 		}
 	}
-	if !strings.Contains(text, "route=/v1/matches/{id} status=200") || !strings.Contains(text, "action=message role=editor") {
+	if !strings.Contains(text, "route=/v1/matches/{id} status=200") ||
+		!strings.Contains(text, "action=message role=editor") {
 		t.Errorf("log\n%s", text)
 	}
 }

@@ -44,9 +44,11 @@ type Store interface {
 	// What is told around matches. An empty season, and competition 0, choose the newest.
 	// ErrNotFound.
 	Standings(ctx context.Context, competition goalcast.CompetitionID, season string) (goalcast.Standings, error)
-	Squad(ctx context.Context, team goalcast.TeamID, competition goalcast.CompetitionID, season string) (goalcast.Squad, error)
+	Squad(ctx context.Context, team goalcast.TeamID, competition goalcast.CompetitionID, season string) (goalcast.Squad,
+		error)
 	// Commentary lists lines, newest first; CommentaryLanguages in which languages there are any.
-	Commentary(ctx context.Context, match goalcast.MatchID, language string, limit int) ([]goalcast.CommentaryLine, error)
+	Commentary(ctx context.Context, match goalcast.MatchID, language string, limit int) ([]goalcast.CommentaryLine,
+		error)
 	CommentaryLanguages(context.Context, goalcast.MatchID) ([]string, error)
 
 	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.
@@ -210,8 +212,10 @@ type Server struct {
 // New makes a Server.
 func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Server {
 	s := &Server{
-		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer, alarms: deps.Alarms, queues: deps.Queues,
-		who: deps.Authenticator, limiter: deps.Limiter, log: log, metrics: newMetrics(reg), zones: map[string]*time.Location{"UTC": time.UTC},
+		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
+		alarms: deps.Alarms, queues: deps.Queues,
+		who: deps.Authenticator, limiter: deps.Limiter, log: log, metrics: newMetrics(reg),
+		zones: map[string]*time.Location{"UTC": time.UTC},
 	}
 	if s.who == nil {
 		s.who = BearerIdentity{}
@@ -221,7 +225,8 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	}
 	slots := make(chan struct{}, s.cfg.Readings)
 	kept := func(age time.Duration, size int) cache.Options {
-		return cache.Options{Size: size, Age: age, Missing: age / 6, Timeout: s.cfg.Timeout, Slots: slots, Now: s.cfg.Now}
+		return cache.Options{Size: size, Age: age, Missing: age / 6, Timeout: s.cfg.Timeout, Slots: slots,
+			Now: s.cfg.Now}
 	}
 	s.around = cache.New[[2]int64, [2]time.Time](kept(s.cfg.ListAge, s.cfg.Lists))
 	s.far = cache.New[goalcast.MatchFilter, []goalcast.Snapshot](kept(s.cfg.ListAge, s.cfg.Lists))

@@ -69,13 +69,16 @@ func open(t *testing.T, change ...func(*rest.Config, *rest.Deps)) *house {
 	t.Helper()
 	f := newFake()
 	f.matches[1009316] = fullMatch()
-	h := &house{fake: f, clock: &clock{at: kickoff.Add(20 * time.Minute)}, reg: prometheus.NewRegistry(), log: &logText{}, desc: describe(t)}
-	cfg := rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}}, Now: h.clock.now}
+	h := &house{fake: f, clock: &clock{at: kickoff.Add(20 * time.Minute)}, reg: prometheus.NewRegistry(),
+		log: &logText{}, desc: describe(t)}
+	cfg := rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}},
+		Now: h.clock.now}
 	deps := rest.Deps{Board: f, Store: f, Publisher: f, Replayer: f, Alarms: f, Queues: f}
 	for _, c := range change {
 		c(&cfg, &deps)
 	}
-	h.server = rest.New(cfg, deps, slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})), h.reg)
+	h.server = rest.New(cfg, deps, slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		h.reg)
 	h.public, h.admin = httptest.NewServer(h.server.Public()), httptest.NewServer(h.server.Admin())
 	t.Cleanup(h.public.Close)
 	t.Cleanup(h.admin.Close)
@@ -143,7 +146,8 @@ func as(token string) string { return "Authorization: Bearer " + token }
 func (a answer) problem(t *testing.T, status int, code string) problem {
 	t.Helper()
 	p := decode[problem](t, a.body)
-	if a.status != status || p.Status != status || p.Code != code || a.header.Get("Content-Type") != "application/problem+json" {
+	if a.status != status || p.Status != status || p.Code != code ||
+		a.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("answer %d %s %s; want %d %s", a.status, a.header.Get("Content-Type"), a.body, status, code)
 	}
 	return p
@@ -233,7 +237,8 @@ func (d *description) errorIn(r *http.Request, a answer) error {
 		return d.doc.Components.Schemas["Problem"].Value.VisitJSON(mustJSON(a.body), openapi3.EnableJSONSchema2020())
 	}
 	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}
+		Options: &openapi3filter.Options{IncludeResponseStatus: true,
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}
 	if a.status < 400 {
 		if err := openapi3filter.ValidateRequest(ctx, in); err != nil {
 			return err

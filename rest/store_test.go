@@ -74,7 +74,8 @@ func realParts(t *testing.T) (*store.Store, *listener, *store.Relay) {
 func commit(t *testing.T, db *store.Store, relay *store.Relay, id goalcast.MatchID, events ...goalcast.Event) {
 	t.Helper()
 	var done []goalcast.Event
-	err := db.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	err := db.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
 		done = nil
 		for _, e := range events {
 			e.Match, e.Seq = id, r.Snapshot.Seq+1
@@ -101,9 +102,11 @@ func TestOnRealStore(t *testing.T) {
 		d.Board, d.Store, d.Publisher, d.Replayer = l, db, relay, replayer{db}
 	})
 	full := fullMatch()
-	commit(t, db, relay, 1009316, goalcast.Event{ID: "fixture", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture, Fixture: &full.Fixture})
+	commit(t, db, relay, 1009316, goalcast.Event{ID: "fixture", Revision: 1, Status: goalcast.Confirmed,
+		Kind: goalcast.KindFixture, Fixture: &full.Fixture})
 	kick := l.next(t)
-	start := goalcast.Event{ID: "start", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf, At: kickoff}
+	start := goalcast.Event{ID: "start", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod,
+		Period: goalcast.FirstHalf, At: kickoff}
 	commit(t, db, relay, 1009316, start)
 	start2 := l.next(t)
 	if kick.Cursor.Offset+1 != start2.Cursor.Offset {
@@ -113,7 +116,8 @@ func TestOnRealStore(t *testing.T) {
 	t.Run("match", func(t *testing.T) {
 		a := h.get(t, "/v1/matches/1009316")
 		m := decode[matchAnswer](t, a.body)
-		if m.Score != (goalcast.Score{}) || m.State != goalcast.Live || m.Minute != 21 || m.Cursor != start2.Cursor || m.Home != full.Home {
+		if m.Score != (goalcast.Score{}) || m.State != goalcast.Live || m.Minute != 21 || m.Cursor != start2.Cursor ||
+			m.Home != full.Home {
 			t.Errorf("%s", a.body)
 		}
 		goal, _ := full.Event("opta:1")
@@ -123,10 +127,12 @@ func TestOnRealStore(t *testing.T) {
 		if m := decode[matchAnswer](t, b.body); b.status != http.StatusOK || m.Score.Home != 1 || m.Cursor != p.Cursor {
 			t.Errorf("%d %s", b.status, b.body)
 		}
-		if c := h.get(t, "/v1/matches/1009316", "If-None-Match: "+b.header.Get("ETag")); c.status != http.StatusNotModified {
+		if c := h.get(t, "/v1/matches/1009316", "If-None-Match: "+
+			b.header.Get("ETag")); c.status != http.StatusNotModified {
 			t.Errorf("%d %s", c.status, c.body)
 		}
-		for _, path := range []string{"/v1/matches?date=2026-05-17&team=175&competition=23", "/v1/teams/174", "/v1/competitions/23"} {
+		for _, path := range []string{"/v1/matches?date=2026-05-17&team=175&competition=23", "/v1/teams/174",
+			"/v1/competitions/23"} {
 			if list := decode[listAnswer](t, h.get(t, path).body); !equalIDs(list.ids(), []goalcast.MatchID{1009316}) {
 				t.Errorf("%s: %+v", path, list)
 			}
@@ -142,7 +148,8 @@ func TestOnRealStore(t *testing.T) {
 	t.Run("message", func(t *testing.T) {
 		const body = `{"topic":"team:174","body":{"text":"Rain \u2028 <b>"},"id":"quiz-1"}`
 		for range 2 { // the second time it is known, and goes nowhere
-			if a := h.ask(t, http.MethodPost, "/admin/messages", body, as(editorToken)); a.status != http.StatusAccepted {
+			if a := h.ask(t, http.MethodPost, "/admin/messages", body,
+				as(editorToken)); a.status != http.StatusAccepted {
 				t.Fatalf("%d %s", a.status, a.body)
 			}
 		}
@@ -152,7 +159,8 @@ func TestOnRealStore(t *testing.T) {
 			t.Errorf("%s, %s", first.Event.ID, second.Event.ID)
 		}
 		text := decode[struct{ Text string }](t, first.Event.Message).Text
-		if text != "Rain \u2028 <b>" || first.Event.Topics[0] != goalcast.ForTeam(174) || first.Event.Times.Published == 0 {
+		if text != "Rain \u2028 <b>" || first.Event.Topics[0] != goalcast.ForTeam(174) ||
+			first.Event.Times.Published == 0 {
 			t.Errorf("%s", first.Raw)
 		}
 	})
@@ -194,7 +202,8 @@ func TestOnRealStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := fmt.Sprintf("/admin/documents/%d", d.ID)
-		for query, want := range map[string]int{"state=failed&feed=F9&match=1009316": 1, "state=applied": 0, "from=2026-05-17T18:44:01Z": 1, "to=2026-05-17T18:44:01Z": 0,
+		for query, want := range map[string]int{"state=failed&feed=F9&match=1009316": 1, "state=applied": 0,
+			"from=2026-05-17T18:44:01Z": 1, "to=2026-05-17T18:44:01Z": 0,
 			fmt.Sprintf("before=%d", d.ID): 0} {
 			list := decode[struct{ Documents []any }](t, h.get(t, "/admin/documents?"+query, as(operatorToken)).body)
 			if len(list.Documents) != want {

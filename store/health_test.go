@@ -137,7 +137,8 @@ func TestAFullDiskIsNotHealthy(t *testing.T) {
 // A database that answers every question and keeps nothing.
 func TestAStandbyIsNotHealthy(t *testing.T) {
 	t.Parallel()
-	s := openTest(t, testservers.Postgres(t)+"&target_session_attrs=any&options=-c%20default_transaction_read_only%3Doff")
+	s := openTest(t, testservers.Postgres(t)+
+		"&target_session_attrs=any&options=-c%20default_transaction_read_only%3Doff")
 	if err := s.healthNow(t); err != nil {
 		t.Fatal(err)
 	}

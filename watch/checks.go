@@ -22,13 +22,15 @@ func ofMatch(m goalcast.Snapshot, name, format string, args ...any) goalcast.Ala
 func (w *Watch) notStarted(_ context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	for _, m := range r.matches {
 		if m.State == goalcast.Scheduled && !m.Kickoff.IsZero() && r.now.Sub(m.Kickoff) >= w.cfg.NotStarted {
-			out = append(out, ofMatch(m, fmt.Sprint("not_started:", m.ID), "kick-off was planned for %s, and nobody told of it", m.Kickoff.UTC().Format(clock)))
+			out = append(out, ofMatch(m, fmt.Sprint("not_started:", m.ID),
+				"kick-off was planned for %s, and nobody told of it", m.Kickoff.UTC().Format(clock)))
 		}
 	}
 	return out, nil
 }
 
-// silent: the ball rolls and no document comes. While the provider itself says that it sees nothing, it is not alarmed.
+// silent: the ball rolls and no document comes. While the provider itself says that it sees
+// nothing, it is not alarmed.
 func (w *Watch) silent(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	var ids []goalcast.MatchID
 	for _, m := range r.matches {
@@ -42,7 +44,8 @@ func (w *Watch) silent(ctx context.Context, r *round) (out []goalcast.Alarm, _ e
 	}
 	for _, m := range r.matches {
 		at, known := last[m.ID]
-		if !live(m) || !known || r.now.Sub(at) < w.cfg.Silent { // one without documents of its own is told by a fixture list
+		if !live(m) || !known || r.now.Sub(at) < w.cfg.Silent {
+			// one without documents of its own is told by a fixture list
 			continue
 		}
 		records, err := r.recordsOf(ctx, w.store)
@@ -50,7 +53,8 @@ func (w *Watch) silent(ctx context.Context, r *round) (out []goalcast.Alarm, _ e
 			return nil, err
 		}
 		if w.cfg.Gap == nil || !w.cfg.Gap(records[m.ID]) {
-			out = append(out, ofMatch(m, fmt.Sprint("feed_silent:", m.ID), "in play (%s), and no document since %s", m.Period, at.UTC().Format(clock)))
+			out = append(out, ofMatch(m, fmt.Sprint("feed_silent:", m.ID), "in play (%s), and no document since %s",
+				m.Period, at.UTC().Format(clock)))
 		}
 	}
 	return out, nil
@@ -64,7 +68,10 @@ func (w *Watch) noClip(_ context.Context, r *round) (out []goalcast.Alarm, _ err
 	for _, m := range r.matches {
 		all := clips(m)
 		for _, e := range m.Timeline {
-			if e.Kind != goalcast.KindGoal || e.Status != goalcast.Confirmed || slices.ContainsFunc(all, func(c goalcast.Event) bool { return c.Clip.Of == e.ID }) {
+			if e.Kind != goalcast.KindGoal || e.Status != goalcast.Confirmed ||
+				slices.ContainsFunc(all, func(c goalcast.Event) bool {
+					return c.Clip.Of == e.ID
+				}) {
 				continue
 			}
 			if at := happened(e); !at.IsZero() && r.now.Sub(at) >= w.cfg.NoClip {
@@ -75,11 +82,13 @@ func (w *Watch) noClip(_ context.Context, r *round) (out []goalcast.Alarm, _ err
 	return out, nil
 }
 
-// clipFailed: clips that were given up. It closes when a better cut or a replay begins them anew, and after Back.
+// clipFailed: clips that were given up. It closes when a better cut or a replay begins them
+// anew, and after Back.
 func (w *Watch) clipFailed(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	failed, err := w.store.FailedClips(ctx, r.now.Add(-w.cfg.Back))
 	for _, c := range failed {
-		out = append(out, goalcast.Alarm{Name: "clip_failed:" + c.ID, Match: c.Match, Text: fmt.Sprintf("clip %s %q was given up: %s", c.ID, c.Title, c.Error)})
+		out = append(out, goalcast.Alarm{Name: "clip_failed:" + c.ID, Match: c.Match,
+			Text: fmt.Sprintf("clip %s %q was given up: %s", c.ID, c.Title, c.Error)})
 	}
 	return out, err
 }
@@ -98,7 +107,9 @@ func (w *Watch) noSummary(_ context.Context, r *round) (out []goalcast.Alarm, _ 
 		return nil, nil
 	}
 	for _, m := range r.matches {
-		if m.State != goalcast.Finished || slices.ContainsFunc(clips(m), func(c goalcast.Event) bool { return c.Clip.Of == "" }) {
+		if m.State != goalcast.Finished || slices.ContainsFunc(clips(m), func(c goalcast.Event) bool {
+			return c.Clip.Of == ""
+		}) {
 			continue
 		}
 		ended := m.Started // of the period "full_time"
@@ -106,7 +117,8 @@ func (w *Watch) noSummary(_ context.Context, r *round) (out []goalcast.Alarm, _ 
 			ended = time.UnixMilli(m.Updated)
 		}
 		if r.now.Sub(ended) >= w.cfg.NoSummary {
-			out = append(out, ofMatch(m, fmt.Sprint("no_summary:", m.ID), "over since %s, and there is no summary", ended.UTC().Format(clock)))
+			out = append(out, ofMatch(m, fmt.Sprint("no_summary:", m.ID), "over since %s, and there is no summary",
+				ended.UTC().Format(clock)))
 		}
 	}
 	return out, nil
@@ -156,22 +168,26 @@ func (w *Watch) held(ctx context.Context, r *round) (out []goalcast.Alarm, _ err
 	return out, nil
 }
 
-// ahead is how much a provider's clock may be ahead of ours: no document can come before it was made.
+// ahead is how much a provider's clock may be ahead of ours: no document can
+// come before it was made.
 const ahead = 2 * time.Second
 
-// enoughTimes is how many revisions of a provider it takes to judge its clock, and recent how old they may be.
+// enoughTimes is how many revisions of a provider it takes to judge its clock, and
+// recent how old they may be.
 const (
 	enoughTimes = 3
 	recent      = 30 * time.Minute
 )
 
-// clockSkew compares when providers made the documents that brought news with when they came. The quickest way counts: one slow document says nothing.
+// clockSkew compares when providers made the documents that brought news with when they came. The
+// quickest way counts: one slow document says nothing.
 func (w *Watch) clockSkew(_ context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	quickest, count := map[string]time.Duration{}, map[string]int{}
 	for _, m := range r.matches {
 		for _, e := range m.Timeline {
 			provider, _, ok := strings.Cut(e.ID, ":")
-			if t := e.Times; !ok || provider == "match" || t.Provider == 0 || t.Received == 0 || r.now.Sub(time.UnixMilli(t.Received)) > recent {
+			if t := e.Times; !ok || provider == "match" || t.Provider == 0 || t.Received == 0 ||
+				r.now.Sub(time.UnixMilli(t.Received)) > recent {
 				continue
 			}
 			way := time.Duration(e.Times.Received-e.Times.Provider) * time.Millisecond
@@ -188,7 +204,8 @@ func (w *Watch) clockSkew(_ context.Context, r *round) (out []goalcast.Alarm, _ 
 		case way < -min(ahead, w.cfg.ClockSkew):
 			a.Text = fmt.Sprintf("documents of %s are dated in our future: its clock or ours is wrong", provider)
 		case way > w.cfg.ClockSkew:
-			a.Text = fmt.Sprintf("documents of %s are more than %s old when they come: its clock or ours is wrong, or the way is blocked", provider, w.cfg.ClockSkew)
+			a.Text = fmt.Sprintf("documents of %s are more than %s old when they come: its clock or ours is wrong, "+
+				"or the way is blocked", provider, w.cfg.ClockSkew)
 		default:
 			continue
 		}
@@ -197,24 +214,28 @@ func (w *Watch) clockSkew(_ context.Context, r *round) (out []goalcast.Alarm, _ 
 	return out, nil
 }
 
-// unreadable: documents that could not be understood. It closes when they were replayed with success, or after a day.
+// unreadable: documents that could not be understood. It closes when they were replayed with
+// success, or after a day.
 func (w *Watch) unreadable(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	failed, err := w.store.FailedFeeds(ctx, r.now.Add(-w.cfg.Unreadable))
 	for _, f := range failed {
 		out = append(out, goalcast.Alarm{Name: fmt.Sprintf("unreadable:%s/%s", f.Provider, f.Feed),
-			Text: fmt.Sprintf("%d documents of %s %s cannot be understood, the newest is %d", f.Documents, f.Provider, f.Feed, f.Newest)})
+			Text: fmt.Sprintf("%d documents of %s %s cannot be understood, the newest is %d", f.Documents, f.Provider,
+				f.Feed, f.Newest)})
 	}
 	return out, err
 }
 
-// queueLag: tasks wait in a queue, or documents that were kept are not worked on. That Redis is away is another alarm's business (readiness, bus).
+// queueLag: tasks wait in a queue, or documents that were kept are not worked on. That Redis is
+// away is another alarm's business (readiness, bus).
 func (w *Watch) queueLag(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	old, err := w.store.UnfinishedDocuments(ctx, r.now.Add(-w.cfg.QueueLag), 1)
 	if err != nil {
 		return nil, err
 	}
 	if len(old) > 0 {
-		out = append(out, goalcast.Alarm{Name: "queue_lag:documents", Text: fmt.Sprintf("documents are kept and not worked on for more than %s", w.cfg.QueueLag)})
+		out = append(out, goalcast.Alarm{Name: "queue_lag:documents",
+			Text: fmt.Sprintf("documents are kept and not worked on for more than %s", w.cfg.QueueLag)})
 	}
 	queues, err := w.queue.Queues(ctx)
 	if err != nil {
@@ -222,16 +243,19 @@ func (w *Watch) queueLag(ctx context.Context, r *round) (out []goalcast.Alarm, _
 	}
 	for _, q := range queues {
 		if q.Oldest >= w.cfg.QueueLag {
-			out = append(out, goalcast.Alarm{Name: "queue_lag:" + q.Name, Text: fmt.Sprintf("tasks wait in the queue %q for more than %s", q.Name, w.cfg.QueueLag)})
+			out = append(out, goalcast.Alarm{Name: "queue_lag:" + q.Name,
+				Text: fmt.Sprintf("tasks wait in the queue %q for more than %s", q.Name, w.cfg.QueueLag)})
 		}
 	}
 	return out, nil
 }
 
-// enoughPeriods is how many periods, at least, a job may go without success: once is no reason to wake somebody.
+// enoughPeriods is how many periods, at least, a job may go without success: once is no
+// reason to wake somebody.
 const enoughPeriods = 3
 
-// jobStale: a periodic job is tried and has not succeeded for some time. One that nobody does any more, since it was switched off, is no matter.
+// jobStale: a periodic job is tried and has not succeeded for some time. One that nobody does any
+// more, since it was switched off, is no matter.
 func (w *Watch) jobStale(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	jobs, err := w.store.Jobs(ctx)
 	if err != nil {
@@ -241,8 +265,9 @@ func (w *Watch) jobStale(ctx context.Context, r *round) (out []goalcast.Alarm, _
 		limit := max(w.cfg.JobStale, enoughPeriods*j.Period)
 		tried := j.Owner != "" || r.now.Sub(j.Began) < limit
 		if tried && !j.Succeeded.IsZero() && r.now.Sub(j.Succeeded) >= limit {
-			out = append(out, goalcast.Alarm{Name: "job_stale:" + j.Name, Text: fmt.Sprintf("the job %q, every %s, has not succeeded since %s; GET /admin/queues shows why",
-				j.Name, j.Period, j.Succeeded.UTC().Format(time.RFC3339))})
+			out = append(out, goalcast.Alarm{Name: "job_stale:" + j.Name,
+				Text: fmt.Sprintf("the job %q, every %s, has not succeeded since %s; GET /admin/queues shows why",
+					j.Name, j.Period, j.Succeeded.UTC().Format(time.RFC3339))})
 		}
 	}
 	return out, nil

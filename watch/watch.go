@@ -1,9 +1,12 @@
-// Package watch raises alarms: about matches that do not start, feeds that fall silent, clips that do not come, documents that nobody understands, feeds that
-// disagree, work that waits, periodic jobs that fail again and again, and clocks that differ. cmd/goalcast makes a Watch in every process that ingests or answers operators, and calls Check as a periodic job,
-// which one process at a time does.
+// Package watch raises alarms: about matches that do not start, feeds that fall silent, clips
+// that do not come, documents that nobody understands, feeds that disagree, work that waits,
+// periodic jobs that fail again and again, and clocks that differ. cmd/goalcast makes a Watch in
+// every process that ingests or answers operators, and calls Check as a periodic job, which one
+// process at a time does.
 //
-// An alarm is a row in the database, a log line, a metric, and a call to a webhook if one is configured. It opens once, and closes by itself when its reason is
-// gone. What is looked at is in the database, so that it does not matter which process looks.
+// An alarm is a row in the database, a log line, a metric, and a call to a webhook if one is
+// configured. It opens once, and closes by itself when its reason is gone. What is looked at is in
+// the database, so that it does not matter which process looks.
 package watch
 
 import (
@@ -24,13 +27,15 @@ import (
 type Store interface {
 	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
 	MatchRecords(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]goalcast.MatchRecord, error)
-	LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error) // when the last one of each match came
+	// when the last one of each match came
+	LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error)
 	FailedFeeds(ctx context.Context, since time.Time) ([]goalcast.FailedFeed, error)
 	FailedClips(ctx context.Context, since time.Time) ([]goalcast.FailedClip, error)
 	UnfinishedDocuments(ctx context.Context, olderThan time.Time, limit int) ([]goalcast.DocumentID, error)
 	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
 
-	SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time) (opened, closed []goalcast.Alarm, err error)
+	SettleAlarms(ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm, now time.Time) (opened,
+		closed []goalcast.Alarm, err error)
 	AckAlarm(ctx context.Context, id int64, by string, now time.Time) (alarm goalcast.Alarm, first bool, err error)
 	Alarms(context.Context, goalcast.AlarmFilter) ([]goalcast.Alarm, error)
 	OpenAlarms(context.Context) (map[goalcast.AlarmKind]int, error)
@@ -49,7 +54,8 @@ type Disagreement struct {
 	Since time.Time
 }
 
-// Config says when to raise an alarm. Zero fields take the defaults; a negative time switches the alarm off.
+// Config says when to raise an alarm. Zero fields take the defaults; a negative time
+// switches the alarm off.
 type Config struct {
 	NotStarted time.Duration // after the planned kick-off; 10 min
 	Silent     time.Duration // without a document of a match in play; 3 min
@@ -57,28 +63,37 @@ type Config struct {
 	NoSummary  time.Duration // after the end; 90 min. Only with Clips
 	Disagree   time.Duration // since feeds began to disagree; 2 min. Only with Disagreements
 	QueueLag   time.Duration // that a task, or a document that was kept, waits; 30 s
-	ClockSkew  time.Duration // between the provider's time and ours; 30 s if theirs is behind (or the way is long), 2 s if it is ahead
+	// between the provider's time and ours; 30 s if theirs is behind (or the way is
+	// long), 2 s if it is ahead
+	ClockSkew time.Duration
 
 	JobStale time.Duration // that a periodic job has not succeeded, and at least three of its periods; 15 min
 
 	Unreadable time.Duration // how long a document that nobody understands alarms, unless it is replayed; 24 h
-	Back       time.Duration // matches with a kick-off so long ago are not looked at any more, nor clips that were given up; 12 h
+	// matches with a kick-off so long ago are not looked at any more, nor clips
+	// that were given up; 12 h
+	Back time.Duration
 
 	// Clips says that there is a provider of clips, so that their absence means something.
 	Clips bool
-	// Disagreements tells what the feeds of a match disagree on, by its record; nil if nobody knows. It is pure.
+	// Disagreements tells what the feeds of a match disagree on, by its record; nil if
+	// nobody knows. It is pure.
 	Disagreements func(goalcast.MatchRecord) []Disagreement
-	// Held tells which step of a match is not believed yet, by its record: text for a person, empty if there is none; nil if nobody knows. It is pure.
+	// Held tells which step of a match is not believed yet, by its record: text for a person, empty
+	// if there is none; nil if nobody knows. It is pure.
 	Held func(goalcast.MatchRecord) string
 
-	// Gap tells whether a match's provider says itself that it sees nothing now, by its record; nil if nobody knows. It is pure.
+	// Gap tells whether a match's provider says itself that it sees nothing now, by its record; nil
+	// if nobody knows. It is pure.
 	Gap func(goalcast.MatchRecord) bool
 
-	// Webhook is called with every alarm that opens, closes or is acknowledged: a POST of JSON, see notice. Empty: none.
+	// Webhook is called with every alarm that opens, closes or is acknowledged: a POST of JSON,
+	// see notice. Empty: none.
 	Webhook string
 	// Secret signs the webhook's calls; empty: they are not signed.
 	Secret string
-	// WebhookTimeout is how long a call may take; 10 s. Retries is how often one that failed is made again; 12, over about an hour.
+	// WebhookTimeout is how long a call may take; 10 s. Retries is how often one that failed is
+	// made again; 12, over about an hour.
 	WebhookTimeout time.Duration
 	Retries        int
 
@@ -118,12 +133,15 @@ type Watch struct {
 // New makes a Watch. Give the queue WebhookTask as the handler of TaskWebhook.
 func New(cfg Config, store Store, queue Queue, log *slog.Logger, reg prometheus.Registerer) *Watch {
 	counter := func(name, help, label string) *prometheus.CounterVec {
-		return promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_watch_" + name, Help: help}, []string{label})
+		return promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_watch_" + name, Help: help},
+			[]string{label})
 	}
 	w := &Watch{cfg: cfg.WithDefaults(), store: store, queue: queue, log: log,
 		opened: counter("alarms_total", "Alarms that this process opened, by kind.", "kind"),
-		told:   counter("webhook_total", "Calls of the alarm webhook by result: done, failed, unqueued (made at once since the queue was away).", "result")}
-	reg.MustRegister(openAlarms{store, log, prometheus.NewDesc("goalcast_watch_alarms_open", "Alarms that are open now, of all processes, by kind.", []string{"kind"}, nil)})
+		told: counter("webhook_total", "Calls of the alarm webhook by result: done, failed, unqueued (made at once "+
+			"since the queue was away).", "result")}
+	reg.MustRegister(openAlarms{store, log, prometheus.NewDesc("goalcast_watch_alarms_open",
+		"Alarms that are open now, of all processes, by kind.", []string{"kind"}, nil)})
 	return w
 }
 
@@ -163,8 +181,8 @@ func (r *round) recordsOf(ctx context.Context, s Store) (_ map[goalcast.MatchID]
 	return r.records, err
 }
 
-// Check looks once, and opens and closes alarms. An alarm whose check failed stays as it is. The error is the first of those; the others are
-// made all the same.
+// Check looks once, and opens and closes alarms. An alarm whose check failed stays as it is. The
+// error is the first of those; the others are made all the same.
 func (w *Watch) Check(ctx context.Context) error {
 	now := w.cfg.Now()
 	matches, failed := w.store.Matches(ctx, goalcast.MatchFilter{From: now.Add(-w.cfg.Back), To: now.Add(time.Minute)})
@@ -202,7 +220,9 @@ func (w *Watch) Check(ctx context.Context) error {
 		kinds = append(kinds, c.kind)
 		for _, a := range found {
 			a.Kind = c.kind
-			if slices.ContainsFunc(firing, func(f goalcast.Alarm) bool { return f.Name == a.Name && f.Match != a.Match }) {
+			if slices.ContainsFunc(firing, func(f goalcast.Alarm) bool {
+				return f.Name == a.Name && f.Match != a.Match
+			}) {
 				a.Name = fmt.Sprintf("%s@%d", a.Name, a.Match) // an event's id is of its match
 			}
 			firing = append(firing, a)
@@ -239,7 +259,8 @@ func (w *Watch) AckAlarm(ctx context.Context, id int64, by string) (goalcast.Ala
 	return a, err
 }
 
-// openAlarms is the metric of open alarms. It asks the database when it is read, since any process may have opened them.
+// openAlarms is the metric of open alarms. It asks the database when it is read, since any process
+// may have opened them.
 type openAlarms struct {
 	store Store
 	log   *slog.Logger
@@ -266,5 +287,7 @@ func live(m goalcast.Snapshot) bool { return m.State == goalcast.Live && m.Perio
 
 // clips lists the clips of a match that can be watched.
 func clips(m goalcast.Snapshot) []goalcast.Event {
-	return slices.DeleteFunc(slices.Clone(m.Timeline), func(e goalcast.Event) bool { return e.Kind != goalcast.KindClip || !e.Counts() || e.Clip == nil })
+	return slices.DeleteFunc(slices.Clone(m.Timeline), func(e goalcast.Event) bool {
+		return e.Kind != goalcast.KindClip || !e.Counts() || e.Clip == nil
+	})
 }

@@ -91,7 +91,8 @@ func newTower(t *testing.T, db *store.Store, cfg watch.Config) *tower {
 }
 
 func onBoth(t *testing.T, test func(t *testing.T, db *store.Store)) {
-	for name, url := range map[string]func() string{"memory": func() string { return "sqlite::memory:" }, "postgres": func() string { return testservers.Postgres(t) }} {
+	for name, url := range map[string]func() string{"memory": func() string { return "sqlite::memory:" },
+		"postgres": func() string { return testservers.Postgres(t) }} {
 		t.Run(name, func(t *testing.T) {
 			db, err := store.Open(t.Context(), url(), slog.New(slog.DiscardHandler))
 			if err != nil {
@@ -109,7 +110,8 @@ func onBoth(t *testing.T, test func(t *testing.T, db *store.Store)) {
 // happens commits events of match 7, as ingest would.
 func (w *tower) happens(events ...goalcast.Event) {
 	w.t.Helper()
-	err := w.db.UpdateMatch(w.t.Context(), 7, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	err := w.db.UpdateMatch(w.t.Context(), 7, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
 		var out []goalcast.Event
 		for _, e := range events {
 			e.Match, e.Seq, e.Topics = 7, rec.Snapshot.Seq+1, []goalcast.Topic{goalcast.ForMatch(7)}
@@ -130,8 +132,10 @@ func (w *tower) happens(events ...goalcast.Event) {
 }
 
 func fixture(revision int, halted goalcast.MatchState) goalcast.Event {
-	return goalcast.Event{ID: "match:7:fixture", Revision: revision, Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{
-		Home: goalcast.Team{ID: 1, Name: "Port Amber"}, Away: goalcast.Team{ID: 2, Name: "Saltmarsh Rovers"}, Kickoff: kickoff, Halted: halted}}
+	return goalcast.Event{ID: "match:7:fixture", Revision: revision, Kind: goalcast.KindFixture,
+		Fixture: &goalcast.Fixture{
+			Home: goalcast.Team{ID: 1, Name: "Port Amber"}, Away: goalcast.Team{ID: 2, Name: "Saltmarsh Rovers"},
+			Kickoff: kickoff, Halted: halted}}
 }
 
 func period(p goalcast.Period, at time.Time) goalcast.Event {
@@ -189,8 +193,10 @@ func TestMatchThatDoesNotStart(t *testing.T) {
 		if w.log.count("msg=alarm ") != 1 {
 			t.Error("it was told more than once, or not at all")
 		}
-		if err := testutil.GatherAndCompare(w.reg, strings.NewReader("# HELP goalcast_watch_alarms_total Alarms that this process opened, by kind.\n"+
-			"# TYPE goalcast_watch_alarms_total counter\ngoalcast_watch_alarms_total{kind=\"not_started\"} 1\n"), "goalcast_watch_alarms_total"); err != nil {
+		if err := testutil.GatherAndCompare(w.reg,
+			strings.NewReader("# HELP goalcast_watch_alarms_total Alarms that this process opened, by kind.\n"+
+				"# TYPE goalcast_watch_alarms_total counter\ngoalcast_watch_alarms_total{kind=\"not_started\"} 1\n"),
+			"goalcast_watch_alarms_total"); err != nil {
 			t.Error(err)
 		}
 		if n := gauge(t, w.reg, "not_started"); n != 1 {
@@ -235,7 +241,10 @@ func TestPostponedMatchDoesNotAlarm(t *testing.T) {
 func TestSilentFeed(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
 		gap := false
-		w := newTower(t, db, watch.Config{Gap: func(rec goalcast.MatchRecord) bool { return rec.Snapshot.ID == 7 && gap }})
+		w := newTower(t, db, watch.Config{Gap: func(rec goalcast.MatchRecord) bool {
+			return rec.Snapshot.ID == 7 &&
+				gap
+		}})
 		w.happens(fixture(1, ""), period(goalcast.FirstHalf, kickoff))
 		w.document(kickoff.Add(1*minute), "F9", "a")
 		w.at(3 * minute)
@@ -258,11 +267,13 @@ func TestSilentFeed(t *testing.T) {
 func TestClipsThatDoNotCome(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
 		w := newTower(t, db, watch.Config{Clips: true, Silent: -1})
-		goal := goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 5, At: kickoff.Add(5 * minute), Goal: &goalcast.Goal{Type: goalcast.OpenPlay}}
+		goal := goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 5,
+			At: kickoff.Add(5 * minute), Goal: &goalcast.Goal{Type: goalcast.OpenPlay}}
 		second := goal
 		second.ID, second.Minute, second.At = "opta:2", 8, time.Time{}
 		second.Times.Received = kickoff.Add(8 * minute).UnixMilli()
-		clip := goalcast.Event{ID: "wsc:1", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: "opta:1", URL: "https://clips.example.org/1"}}
+		clip := goalcast.Event{ID: "wsc:1", Kind: goalcast.KindClip, Clip: &goalcast.Clip{Of: "opta:1",
+			URL: "https://clips.example.org/1"}}
 		w.happens(fixture(1, ""), period(goalcast.FirstHalf, kickoff), goal, second)
 		w.at(24 * minute)
 		w.at(25*minute, "no_clip:opta:1")
@@ -276,7 +287,8 @@ func TestClipsThatDoNotCome(t *testing.T) {
 		w.happens(clip, period(goalcast.FullTime, kickoff.Add(115*minute)))
 		w.at(200*minute, "no_clip:opta:1")
 		w.at(205*minute, "no_clip:opta:1", "no_summary:7")
-		w.happens(goalcast.Event{ID: "wsc:9", Kind: goalcast.KindClip, Clip: &goalcast.Clip{URL: "https://clips.example.org/9"}})
+		w.happens(goalcast.Event{ID: "wsc:9", Kind: goalcast.KindClip,
+			Clip: &goalcast.Clip{URL: "https://clips.example.org/9"}})
 		w.at(206*minute, "no_clip:opta:1")
 		w.at(13 * time.Hour) // nobody waits for it any more
 		without := newTower(t, db, watch.Config{Silent: -1})
@@ -287,10 +299,14 @@ func TestClipsThatDoNotCome(t *testing.T) {
 // TestClipsThatWereGivenUp: one alarm for each, until it begins anew.
 func TestClipsThatWereGivenUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
-		w := newTower(t, db, watch.Config{Silent: -1, Back: 24 * 365 * 100 * time.Hour}) // the store notes the time by its own clock
+		// the store notes the time by its own clock
+		w := newTower(t, db, watch.Config{Silent: -1, Back: 24 * 365 * 100 * time.Hour})
 		set := func(id, record string) {
 			t.Helper()
-			if err := db.UpdateClip(t.Context(), id, func([]byte) ([]byte, error) { return []byte(record), nil }); err != nil {
+			if err := db.UpdateClip(t.Context(), id, func([]byte) ([]byte, error) {
+				return []byte(record),
+					nil
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -328,12 +344,13 @@ func TestUnreadableDocuments(t *testing.T) {
 func TestDisagreement(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
 		var now []watch.Disagreement
-		w := newTower(t, db, watch.Config{Silent: -1, NotStarted: -1, Disagreements: func(rec goalcast.MatchRecord) []watch.Disagreement {
-			if rec.Snapshot.ID != 7 {
-				t.Errorf("asked of match %d", rec.Snapshot.ID)
-			}
-			return now
-		}})
+		w := newTower(t, db, watch.Config{Silent: -1, NotStarted: -1,
+			Disagreements: func(rec goalcast.MatchRecord) []watch.Disagreement {
+				if rec.Snapshot.ID != 7 {
+					t.Errorf("asked of match %d", rec.Snapshot.ID)
+				}
+				return now
+			}})
 		w.happens(fixture(1, ""))
 		w.at(minute)
 		now = []watch.Disagreement{{Name: "score", Text: "F9 says 1-0, F24 says 0-0", Since: kickoff.Add(minute)}}
@@ -389,7 +406,8 @@ func TestClockSkew(t *testing.T) {
 				w.happens(fixture(1, ""), period(goalcast.FirstHalf, kickoff))
 				for i, way := range tt.ways {
 					came := kickoff.Add(time.Duration(i+1) * minute)
-					w.happens(goalcast.Event{ID: fmt.Sprint("opta:", i), Kind: goalcast.KindCard, Team: 1, Period: goalcast.FirstHalf, Card: &goalcast.Card{Type: goalcast.Yellow},
+					w.happens(goalcast.Event{ID: fmt.Sprint("opta:", i), Kind: goalcast.KindCard, Team: 1,
+						Period: goalcast.FirstHalf, Card: &goalcast.Card{Type: goalcast.Yellow},
 						Times: goalcast.Times{Provider: came.Add(-way).UnixMilli(), Received: came.UnixMilli()}})
 				}
 				if tt.want {
@@ -469,10 +487,13 @@ func TestWebhook(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer redis.Close()
-		queue := bus.NewQueue(redis, bus.QueueOptions{CheckInterval: 5 * time.Millisecond, DelayedInterval: 10 * time.Millisecond,
-			RetryPause: func(int) time.Duration { return time.Millisecond }}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		queue := bus.NewQueue(redis, bus.QueueOptions{CheckInterval: 5 * time.Millisecond,
+			DelayedInterval: 10 * time.Millisecond,
+			RetryPause:      func(int) time.Duration { return time.Millisecond }}, slog.New(slog.DiscardHandler),
+			prometheus.NewRegistry())
 		w := newTower(t, db, watch.Config{})
-		w.Watch = watch.New(watch.Config{Webhook: server.URL + "/in?token=hidden", Secret: secret, Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }},
+		w.Watch = watch.New(watch.Config{Webhook: server.URL + "/in?token=hidden", Secret: secret,
+			Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }},
 			db, queue, slog.New(slog.NewTextHandler(w.log, nil)), prometheus.NewRegistry())
 		queue.Handle(watch.TaskWebhook, w.WebhookTask)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -504,7 +525,8 @@ func TestWebhook(t *testing.T) {
 			at, _, _ := strings.Cut(strings.TrimPrefix(signed, "t="), ",")
 			mac := hmac.New(sha256.New, []byte(secret))
 			mac.Write([]byte(at + "." + string(h.bodies[i])))
-			if signed != "t="+at+",v1="+hex.EncodeToString(mac.Sum(nil)) || header.Get("Content-Type") != "application/json" || header.Get("Goalcast-Delivery") == "" {
+			if signed != "t="+at+",v1="+hex.EncodeToString(mac.Sum(nil)) ||
+				header.Get("Content-Type") != "application/json" || header.Get("Goalcast-Delivery") == "" {
 				t.Errorf("call %d: %v", i, header)
 			}
 		}
@@ -570,7 +592,8 @@ func TestJobThatDoesNotSucceed(t *testing.T) {
 			}
 		}
 		await("the alarm", func(open []goalcast.Alarm) bool {
-			return len(open) == 1 && open[0].Name == "job_stale:pull" && open[0].Kind == goalcast.AlarmJobStale && strings.Contains(open[0].Text, `"pull", every 20ms`)
+			return len(open) == 1 && open[0].Name == "job_stale:pull" && open[0].Kind == goalcast.AlarmJobStale &&
+				strings.Contains(open[0].Text, `"pull", every 20ms`)
 		})
 		good.Store(true)
 		await("its end", func(open []goalcast.Alarm) bool { return len(open) == 0 })
@@ -607,7 +630,8 @@ func TestStepThatIsHeld(t *testing.T) {
 		}
 		return text
 	}})
-	w.happens(goalcast.Event{ID: "match:7:fixture", Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{Kickoff: kickoff.Add(-time.Hour)}})
+	w.happens(goalcast.Event{ID: "match:7:fixture", Kind: goalcast.KindFixture,
+		Fixture: &goalcast.Fixture{Kickoff: kickoff.Add(-time.Hour)}})
 	for _, want := range []int{1, 1, 0} {
 		if want == 0 {
 			text = ""
@@ -616,7 +640,8 @@ func TestStepThatIsHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		open, err := w.Alarms(t.Context(), goalcast.AlarmFilter{Open: true, Kind: goalcast.AlarmHeld})
-		if err != nil || len(open) != want || want > 0 && (open[0].Name != "step_held:7" || !strings.HasSuffix(open[0].Text, text)) {
+		if err != nil || len(open) != want || want > 0 && (open[0].Name != "step_held:7" ||
+			!strings.HasSuffix(open[0].Text, text)) {
 			t.Errorf("%+v, %v, want %d", open, err, want)
 		}
 	}

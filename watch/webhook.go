@@ -19,8 +19,9 @@ import (
 // TaskWebhook is the kind of the queue's tasks that Watch makes; WebhookTask works on them.
 const TaskWebhook = "watch:webhook"
 
-// The headers of a call. The signature is "t=SECONDS,v1=HEX": HEX is the HMAC-SHA256, by the secret, of SECONDS, a dot and the body. Whoever checks it refuses old
-// times, so that a call cannot be played back.
+// The headers of a call. The signature is "t=SECONDS,v1=HEX": HEX is the HMAC-SHA256, by the
+// secret, of SECONDS, a dot and the body. Whoever checks it refuses old times, so that a call
+// cannot be played back.
 const (
 	headerSignature = "Goalcast-Signature"
 	headerDelivery  = "Goalcast-Delivery" // the same for a call that is made again
@@ -32,7 +33,8 @@ type notice struct {
 	Alarm goalcast.Alarm `json:"alarm"`
 }
 
-// tell hands a call of the webhook to the queue. Without the queue, which may be what the alarm is about, it is made at once, once.
+// tell hands a call of the webhook to the queue. Without the queue, which may be what the alarm is
+// about, it is made at once, once.
 func (w *Watch) tell(ctx context.Context, event string, a goalcast.Alarm) {
 	if w.cfg.Webhook == "" {
 		return
@@ -42,7 +44,8 @@ func (w *Watch) tell(ctx context.Context, event string, a goalcast.Alarm) {
 		w.log.Error("alarm webhook", "alarm", a.ID, "error", err)
 		return
 	}
-	err = w.queue.Enqueue(ctx, goalcast.Task{Kind: TaskWebhook, ID: fmt.Sprintf("%s:%d:%s", TaskWebhook, a.ID, event), Payload: payload, Urgent: true, Retries: w.cfg.Retries})
+	err = w.queue.Enqueue(ctx, goalcast.Task{Kind: TaskWebhook, ID: fmt.Sprintf("%s:%d:%s", TaskWebhook, a.ID, event),
+		Payload: payload, Urgent: true, Retries: w.cfg.Retries})
 	if err == nil {
 		return
 	}
@@ -53,7 +56,8 @@ func (w *Watch) tell(ctx context.Context, event string, a goalcast.Alarm) {
 	}
 }
 
-// WebhookTask makes one call, for the queue. Any error is tried again: an on-call tool that is being set up answers 404 or 401, too.
+// WebhookTask makes one call, for the queue. Any error is tried again: an on-call tool that is
+// being set up answers 404 or 401, too.
 func (w *Watch) WebhookTask(ctx context.Context, payload []byte) error {
 	if w.cfg.Webhook == "" {
 		return fmt.Errorf("alarm webhook: %w: none is configured any more", goalcast.ErrPermanent)
@@ -84,7 +88,8 @@ func (w *Watch) call(ctx context.Context, payload []byte) error {
 	if w.cfg.Secret != "" {
 		r.Header.Set(headerSignature, sign(w.cfg.Secret, w.cfg.Now(), payload))
 	}
-	// A client of its own, without connections that stay open: calls are rare. Redirects are not followed: a POST would become a GET.
+	// A client of its own, without connections that stay open: calls are rare. Redirects are not
+	// followed: a POST would become a GET.
 	client := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(r)

@@ -1,5 +1,5 @@
-// Package clientjs holds goalcast's JavaScript: the SDK (goalcast.js), and the live page that is made with it. cmd/goalcast serves both at /
-// with Handler; apps copy the SDK from here.
+// Package clientjs holds goalcast's JavaScript: the SDK (goalcast.js), and the live page that is
+// made with it. cmd/goalcast serves both at / with Handler; apps copy the SDK from here.
 package clientjs
 
 import (
@@ -21,15 +21,19 @@ var files embed.FS
 
 // Page says what the live page is to show. The zero value is the page for real matches.
 type Page struct {
-	// Speed is how many seconds of a match pass in one second; 0 is 1. Above it for simulated match days: the running minute goes as fast.
+	// Speed is how many seconds of a match pass in one second; 0 is 1. Above it for simulated match
+	// days: the running minute goes as fast.
 	Speed float64
-	// Pushes shows the phone, which listens to GET /demo/pushes (an SSE stream: each data is JSON {tag, title, body, at, silent, replaced,
-	// match}) and lets the viewer follow matches and teams through /v1/me.
+	// Pushes shows the phone, which listens to GET /demo/pushes (an SSE stream: each data is JSON
+	// {tag, title, body, at, silent, replaced, match}) and lets the viewer follow matches and
+	// teams through /v1/me.
 	Pushes bool
 }
 
-// policy lets the page load nothing but its own files and connect to nobody but its own host: no script or style stands inside the page.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; " +
+// policy lets the page load nothing but its own files and connect to nobody but its own host: no
+// script or style stands inside the page.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 type asset struct {
@@ -37,7 +41,8 @@ type asset struct {
 	body             []byte
 }
 
-// Handler serves the page at /, its parts below /page/, and the SDK at /goalcast.js. What it does not have is answered 404.
+// Handler serves the page at /, its parts below /page/, and the SDK at /goalcast.js. What it does
+// not have is answered 404.
 func Handler(p Page) http.Handler {
 	if p.Speed <= 0 {
 		p.Speed = 1
@@ -45,7 +50,8 @@ func Handler(p Page) http.Handler {
 	assets := map[string]asset{}
 	add := func(name string, body []byte) {
 		sum := sha256.Sum256(body)
-		assets[name] = asset{contentType: contentType(name), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, body: body}
+		assets[name] = asset{contentType: contentType(name), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) +
+			`"`, body: body}
 	}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -84,7 +90,8 @@ func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
 	h.Set("ETag", a.tag)
-	h.Set("Cache-Control", "no-cache") // keep it, and ask each time whether it is still the same: a new release shows at once
+	// keep it, and ask each time whether it is still the same: a new release shows at once
+	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", policy)

@@ -21,7 +21,8 @@ func get(t *testing.T, h http.Handler, path string, header ...string) *httptest.
 	return w
 }
 
-// Everything that the page and its parts name is served, and nothing stands inside the page that the policy forbids.
+// Everything that the page and its parts name is served, and nothing stands inside the page
+// that the policy forbids.
 func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 	h := clientjs.Handler(clientjs.Page{})
 	seen := map[string]bool{}
@@ -50,7 +51,8 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 		}
 	}
 	walk("/")
-	for _, must := range []string{"/goalcast.js", "/reducer.js", "/links.js", "/tables.js", "/page/main.js", "/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
+	for _, must := range []string{"/goalcast.js", "/reducer.js", "/links.js", "/tables.js", "/page/main.js",
+		"/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
 		if !seen[must] {
 			t.Errorf("%s is not reached from /", must)
 		}
@@ -93,7 +95,8 @@ func TestUnchangedFilesAreNotSentAgain(t *testing.T) {
 
 func TestWhatIsNotThere(t *testing.T) {
 	h := clientjs.Handler(clientjs.Page{})
-	for _, path := range []string{"/page/", "/embed.go", "/test/hub.mjs", "/package.json", "/../embed.go", "/v1/matches"} {
+	for _, path := range []string{"/page/", "/embed.go", "/test/hub.mjs", "/package.json", "/../embed.go",
+		"/v1/matches"} {
 		if w := get(t, h, path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d, want 404", path, w.Code)
 		}

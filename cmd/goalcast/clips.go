@@ -46,7 +46,8 @@ func (c clipsConfig) checkCallbacks() error {
 	return nil
 }
 
-// providers are the senders of feeds that goalcast reads, besides WSC, whose provider does more than read.
+// providers are the senders of feeds that goalcast reads, besides WSC, whose
+// provider does more than read.
 func providers() []ingest.Provider { return []ingest.Provider{opta.New(), generic.New()} }
 
 // makeClips makes the provider of clips; attachClips joins it to the ingest that has it.
@@ -54,11 +55,13 @@ func (n *node) makeClips() {
 	c := n.cfg.Clips
 	if c.Account != "" {
 		n.player = brightcove.New(brightcove.Config{
-			Account: c.Account, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Profile: c.Profile, CallbackURL: c.CallbackURL, CallbackSecret: c.CallbackSecret,
+			Account: c.Account, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Profile: c.Profile,
+			CallbackURL: c.CallbackURL, CallbackSecret: c.CallbackSecret,
 			OAuthURL: c.OAuthURL, CMSURL: c.CMSURL, IngestURL: c.IngestURL,
 		}, n.log, n.reg)
 	}
-	n.clips = wsc.New(wsc.Config{ShowRendition: c.ShowRendition, CheckEvery: c.CheckEvery, Now: n.db.Now}, n.db, n.queue, n.player, n.log, n.reg)
+	n.clips = wsc.New(wsc.Config{ShowRendition: c.ShowRendition, CheckEvery: c.CheckEvery, Now: n.db.Now}, n.db,
+		n.queue, n.player, n.log, n.reg)
 }
 
 func (n *node) attachClips() {
@@ -66,7 +69,8 @@ func (n *node) attachClips() {
 	n.queue.Handle(wsc.TaskUpload, n.clips.Task)
 	n.queue.Handle(wsc.TaskCheck, n.clips.Task)
 	if c := n.cfg.Clips; c.PullKey != "" {
-		puller := wsc.NewPuller(wsc.PullConfig{URL: c.PullURL, Key: c.PullKey, PageSize: c.PullPage}, n.clips, nil, n.log)
+		puller := wsc.NewPuller(wsc.PullConfig{URL: c.PullURL, Key: c.PullKey, PageSize: c.PullPage}, n.clips, nil,
+			n.log)
 		n.jobs.Add(wsc.PullLock, c.PullEvery, puller.Pull)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"goalcast/internal/httpserver"
 )
 
-// commands is the command line. Every flag has an environment variable; those marked secret also have one with _FILE behind the name, which names a
-// file that holds the value.
+// commands is the command line. Every flag has an environment variable; those marked secret also
+// have one with _FILE behind the name, which names a file that holds the value.
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Run goalcast: take feeds in, serve viewers, send pushes. Without settings: one process, an SQLite file, nothing else to install."`
 	Demo      demoCmd      `cmd:"" help:"Run goalcast with a simulated match day in memory and a live page to look at."`
@@ -134,7 +134,8 @@ type migrateCmd struct {
 
 type versionCmd struct{}
 
-// parse reads the command line and the environment. Its error is one line that names the flag and the variable at fault.
+// parse reads the command line and the environment. Its error is one line that names the flag and
+// the variable at fault.
 func parse(args []string, cli *commands) (*kong.Context, error) {
 	parser, err := newParser(cli)
 	if err != nil {
@@ -166,8 +167,8 @@ func newParser(cli *commands) (*kong.Kong, error) {
 	)
 }
 
-// helpWithDefault writes a setting's help with its range and its default, which kong leaves out where a
-// placeholder says what kind of value is wanted.
+// helpWithDefault writes a setting's help with its range and its default, which kong leaves out
+// where a placeholder says what kind of value is wanted.
 func helpWithDefault(v *kong.Value) string {
 	if len(v.Tag.Envs) == 0 {
 		return v.Help
@@ -187,7 +188,8 @@ func helpWithDefault(v *kong.Value) string {
 	return fmt.Sprintf("%s Default: %s ($%s).", help, is, strings.Join(v.Tag.Envs, ", $"))
 }
 
-// secretFile gives the value of a secret flag from the file that GOALCAST_..._FILE names, without the line end.
+// secretFile gives the value of a secret flag from the file that GOALCAST_..._FILE names,
+// without the line end.
 func secretFile(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	if !flag.Tag.Has("secret") || len(flag.Envs) == 0 {
 		return nil, nil
@@ -209,7 +211,8 @@ func secretFile(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 
 var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
-// named puts the environment variable in front of an error that names only the flag: whoever set the variable looks for that. What a secret's value was is never shown.
+// named puts the environment variable in front of an error that names only the flag: whoever set
+// the variable looks for that. What a secret's value was is never shown.
 func named(model *kong.Application, err error) error {
 	text, _, _ := strings.Cut(err.Error(), " (from envar")
 	m := flagName.FindStringSubmatch(text)
@@ -269,14 +272,17 @@ func (c *serveCmd) Validate() error {
 	return errors.Join(c.serving.Validate(), c.together())
 }
 
-// together refuses roles that the embedded Redis would leave alone: no other process reaches it, so that a hub there hears of no goal that is taken in elsewhere.
+// together refuses roles that the embedded Redis would leave alone: no other process reaches it, so
+// that a hub there hears of no goal that is taken in elsewhere.
 func (c *serveCmd) together() error {
 	has := func(role string) bool { return slices.Contains(c.Roles, role) }
 	if c.RedisURL != "embedded" || has(roleIngest) || !has(roleHub) && !has(roleREST) {
 		return nil
 	}
-	return fmt.Errorf("GOALCAST_REDIS_URL: embedded, which no other process reaches, and GOALCAST_ROLES=%s has no %s: nothing would ever be heard. "+
-		"Name a Redis that all processes share, or let one process have all roles", strings.Join(c.Roles, ","), roleIngest)
+	return fmt.Errorf("GOALCAST_REDIS_URL: embedded, which no other process reaches, and GOALCAST_ROLES=%s has no "+
+		"%s: nothing would ever be heard. "+
+		"Name a Redis that all processes share, or let one process have all roles", strings.Join(c.Roles, ","),
+		roleIngest)
 }
 
 func (f fcmConfig) check() error {

@@ -26,13 +26,15 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_REDIS_URL=localhost:6379", want: "GOALCAST_REDIS_URL"},
 		{env: "GOALCAST_ROLES=hub,cook", want: "GOALCAST_ROLES"},
 		{env: "GOALCAST_FEED_SECRETS=opta=short", want: "GOALCAST_FEED_SECRETS"},
-		{env: "GOALCAST_ME_ORIGINS=null,capacitor://localhost,https://www.example.org/", want: `GOALCAST_ME_ORIGINS: "https://www.example.org/"`},
+		{env: "GOALCAST_ME_ORIGINS=null,capacitor://localhost,https://www.example.org/",
+			want: `GOALCAST_ME_ORIGINS: "https://www.example.org/"`},
 		{env: "GOALCAST_ME_ORIGINS=www.example.org", want: "GOALCAST_ME_ORIGINS"},
 		{env: "GOALCAST_FEED_SECRETS=0123456789abcdef", want: "GOALCAST_FEED_SECRETS"},
 		{env: "GOALCAST_TRUSTED_PROXIES=10.0.0.0", want: "GOALCAST_TRUSTED_PROXIES"},
 		{env: "GOALCAST_ADMIN_TOKENS=boss=0123456789abcdef", want: "GOALCAST_ADMIN_TOKENS"},
 		{env: "GOALCAST_RING=many", want: "GOALCAST_RING"},
-		{env: "GOALCAST_STATE_SHARE=1.5", want: "GOALCAST_STATE_SHARE: 1.5 is out of range: want more than 0, at most 1"},
+		{env: "GOALCAST_STATE_SHARE=1.5",
+			want: "GOALCAST_STATE_SHARE: 1.5 is out of range: want more than 0, at most 1"},
 		{env: "GOALCAST_MAX_REPLAY=0", want: "GOALCAST_MAX_REPLAY: 0 is out of range: want at least 1"},
 		{env: "GOALCAST_STATE_SHARE=NaN", want: "GOALCAST_STATE_SHARE: NaN is out of range"},
 		{env: "GOALCAST_RING=-1", want: "GOALCAST_RING"},
@@ -45,12 +47,16 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_FCM_PROJECT=bank", want: "GOALCAST_FCM_CREDENTIALS"},
 		{env: "GOALCAST_DATABASE_URL_FILE=/does/not/exist", want: "GOALCAST_DATABASE_URL_FILE"},
 		{env: "GOALCAST_BRIGHTCOVE_ACCOUNT=9000001", want: "GOALCAST_BRIGHTCOVE_ACCOUNT"},
-		{env: "GOALCAST_BRIGHTCOVE_CALLBACK_URL=https://feeds.example.org", want: "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET"},
+		{env: "GOALCAST_BRIGHTCOVE_CALLBACK_URL=https://feeds.example.org",
+			want: "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET"},
 		{env: "GOALCAST_BRIGHTCOVE_OAUTH_URL=oauth.example.org", want: "GOALCAST_BRIGHTCOVE_OAUTH_URL"},
-		{env: "GOALCAST_BRIGHTCOVE_CMS_URL=http://cms.example.org", want: "GOALCAST_BRIGHTCOVE_CMS_URL: want an https URL"},
+		{env: "GOALCAST_BRIGHTCOVE_CMS_URL=http://cms.example.org",
+			want: "GOALCAST_BRIGHTCOVE_CMS_URL: want an https URL"},
 		{env: "GOALCAST_BRIGHTCOVE_CMS_URL=http://127.0.0.1.example.org", want: "GOALCAST_BRIGHTCOVE_CMS_URL"},
-		{env: "GOALCAST_BRIGHTCOVE_INGEST_URL=https://me:0123456789abcdef@example.org", want: "GOALCAST_BRIGHTCOVE_INGEST_URL"},
-		{env: "GOALCAST_BRIGHTCOVE_INGEST_URL=https://example.org/?key=0123456789abcdef", want: "GOALCAST_BRIGHTCOVE_INGEST_URL"},
+		{env: "GOALCAST_BRIGHTCOVE_INGEST_URL=https://me:0123456789abcdef@example.org",
+			want: "GOALCAST_BRIGHTCOVE_INGEST_URL"},
+		{env: "GOALCAST_BRIGHTCOVE_INGEST_URL=https://example.org/?key=0123456789abcdef",
+			want: "GOALCAST_BRIGHTCOVE_INGEST_URL"},
 		{env: "GOALCAST_BRIGHTCOVE_CHECK_EVERY=0s", want: "GOALCAST_BRIGHTCOVE_CHECK_EVERY"},
 		{env: "GOALCAST_WSC_PULL_URL=ftp://example.org", want: "GOALCAST_WSC_PULL_URL"},
 		{env: "GOALCAST_WSC_PULL_EVERY=-5m", want: "GOALCAST_WSC_PULL_EVERY"},
@@ -105,9 +111,11 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 }
 
-// TestServicesOnThisMachine: plain http is taken for services that are here, for tests and for a proxy beside the process.
+// TestServicesOnThisMachine: plain http is taken for services that are here, for tests and for a
+// proxy beside the process.
 func TestServicesOnThisMachine(t *testing.T) {
-	for _, address := range []string{"http://127.0.0.1:9", "http://[::1]:9/brightcove", "http://localhost", "https://cms.example.org/"} {
+	for _, address := range []string{"http://127.0.0.1:9", "http://[::1]:9/brightcove", "http://localhost",
+		"https://cms.example.org/"} {
 		t.Setenv("GOALCAST_BRIGHTCOVE_CMS_URL", address)
 		var cli commands
 		if _, err := parse([]string{"serve"}, &cli); err != nil || cli.Serve.Clips.CMSURL != address {
@@ -116,7 +124,8 @@ func TestServicesOnThisMachine(t *testing.T) {
 	}
 }
 
-// TestEverySettingIsExplained: each flag has a help text and a variable, and what has a unit says so.
+// TestEverySettingIsExplained: each flag has a help text and a variable, and
+// what has a unit says so.
 func TestEverySettingIsExplained(t *testing.T) {
 	parser, err := newParser(&commands{})
 	if err != nil {
@@ -156,7 +165,8 @@ func TestHelpShowsEveryDefault(t *testing.T) {
 			if got := helpWithDefault(flag.Value); !strings.Contains(got, want) {
 				t.Errorf("--%s: %q, want %q in it", flag.Name, got, want)
 			}
-			if flag.Tag.Has("secret") && flag.Default != "" && flag.Default != "embedded" && !strings.HasPrefix(flag.Default, "sqlite:") {
+			if flag.Tag.Has("secret") && flag.Default != "" && flag.Default != "embedded" &&
+				!strings.HasPrefix(flag.Default, "sqlite:") {
 				t.Errorf("--%s: a secret has a default", flag.Name)
 			}
 		}
@@ -185,7 +195,8 @@ func TestArchiveAndAlarmSettings(t *testing.T) {
 			name, value, _ := strings.Cut(tt.env, "=")
 			t.Setenv(name, value)
 			_, err := parse([]string{"serve"}, &commands{})
-			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hidden-secret") {
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") ||
+				strings.Contains(err.Error(), "hidden-secret") {
 				t.Errorf("got %v, want one line with %s", err, tt.want)
 			}
 		})
@@ -193,7 +204,8 @@ func TestArchiveAndAlarmSettings(t *testing.T) {
 	t.Setenv("GOALCAST_RETENTION", "opta/F24=30d,opta=365d,wsc=forever")
 	t.Setenv("GOALCAST_ALARM_SILENT", "90s")
 	var cli commands
-	if _, err := parse([]string{"serve"}, &cli); err != nil || cli.Serve.Alarm.Silent != 90*time.Second || len(cli.Serve.Archive.Retention) != 3 {
+	if _, err := parse([]string{"serve"}, &cli); err != nil || cli.Serve.Alarm.Silent != 90*time.Second ||
+		len(cli.Serve.Archive.Retention) != 3 {
 		t.Errorf("%+v, %v", cli.Serve.Archive, err)
 	}
 }

@@ -21,13 +21,15 @@ import (
 	"goalcast/store/bus"
 )
 
-// demoDrain is how long the demo drains its viewers: they are pages on this machine, which come back at once.
+// demoDrain is how long the demo drains its viewers: they are pages on this machine,
+// which come back at once.
 const demoDrain = 500 * time.Millisecond
 
 // demoProject is the Firebase project of the demo; there is no such one.
 const demoProject = "goalcast-demo"
 
-// Run serves a simulated match day until ctx ends: everything that serve does, with a Firebase of its own and the day's documents posted to the real endpoint.
+// Run serves a simulated match day until ctx ends: everything that serve does, with a Firebase of
+// its own and the day's documents posted to the real endpoint.
 func (c *demoCmd) Run(ctx context.Context, o options) error {
 	log := c.logger()
 	bus.LogRedisTo(log)
@@ -49,7 +51,8 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	}
 	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
 	n, err := newNode(ctx, config{
-		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded", RedisPrefix: "goalcast"}, roles: allRoles, migrate: true,
+		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded", RedisPrefix: "goalcast"},
+		roles: allRoles, migrate: true,
 	}, o, log)
 	if err != nil {
 		return err
@@ -63,7 +66,8 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	context.AfterFunc(ctx, func() { fmt.Println("goalcast demo: draining viewers; Ctrl-C again ends at once") })
 	g, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, phone.hangUp) // else the server would wait for them
-	fake := httpserver.New(httpserver.Config{Name: "firebase"}, &fcmtest.Server{Project: demoProject, Deliver: phone.deliver}, n.reg)
+	fake := httpserver.New(httpserver.Config{Name: "firebase"}, &fcmtest.Server{Project: demoProject,
+		Deliver: phone.deliver}, n.reg)
 	g.Go(func() error { return fake.Serve(firebase) })
 	g.Go(func() error {
 		defer fake.Close()
@@ -81,7 +85,8 @@ func (c *demoCmd) play(ctx context.Context, url string, log *slog.Logger) error 
 	if list := c.FeedSecrets["opta"]; len(list) > 0 {
 		secret = list[0]
 	}
-	day := simulator.New(simulator.Config{Seed: c.Seed, Matches: c.Matches, Speed: c.Speed, Start: time.Now(), Repeat: true})
+	day := simulator.New(simulator.Config{Seed: c.Seed, Matches: c.Matches, Speed: c.Speed, Start: time.Now(),
+		Repeat: true})
 	return day.Run(ctx, simulator.Poster(url, secret, nil, log))
 }
 
@@ -101,7 +106,8 @@ func (p *phone) deliver(d fcmtest.Delivery) {
 	defer p.mu.Unlock()
 	key := [2]string{d.Token, d.Key}
 	text, err := json.Marshal(map[string]any{
-		"tag": d.Key, "title": d.Title, "body": d.Body, "at": d.At.UnixMilli(), "silent": d.Silent, "replaced": p.shown[key], "match": d.Data["match"],
+		"tag": d.Key, "title": d.Title, "body": d.Body, "at": d.At.UnixMilli(), "silent": d.Silent,
+		"replaced": p.shown[key], "match": d.Data["match"],
 	})
 	if err != nil {
 		return // strings and numbers always encode

@@ -1,13 +1,15 @@
 package main
 
-// shares is how the files that a process may open are divided, so that no audience and no attack takes those that goals need. Zero is no limit.
+// shares is how the files that a process may open are divided, so that no audience and no attack
+// takes those that goals need. Zero is no limit.
 type shares struct {
 	viewers  int // live connections
 	requests int // other connections of the public address
 	admin    int // connections of the admin address; part of the reserve
 }
 
-// What is set aside: for the database (store.PoolSize), Redis (10 a core and the subscriptions), push services and files some 250, and as many for the admin address.
+// What is set aside: for the database (store.PoolSize), Redis (10 a core and the subscriptions),
+// push services and files some 250, and as many for the admin address.
 const (
 	reservedFiles = 512
 	adminConns    = 256
@@ -36,7 +38,8 @@ func (n *node) maxViewers() int {
 	case limit == 0:
 		return n.shares.viewers
 	case limit > n.shares.viewers:
-		n.log.Warn("fewer viewers than configured: the process may not open more files; raise ulimit -n", "GOALCAST_MAX_CONNECTIONS", limit, "viewers", n.shares.viewers)
+		n.log.Warn("fewer viewers than configured: the process may not open more files; raise ulimit -n",
+			"GOALCAST_MAX_CONNECTIONS", limit, "viewers", n.shares.viewers)
 	}
 	return min(limit, n.shares.viewers)
 }

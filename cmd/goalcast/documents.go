@@ -37,7 +37,8 @@ type choice struct {
 }
 
 func (c choice) filter() goalcast.DocumentFilter {
-	return goalcast.DocumentFilter{Provider: c.Provider, Feed: strings.ToUpper(c.Feed), Match: goalcast.MatchID(c.Match), From: c.From, To: c.To}
+	return goalcast.DocumentFilter{Provider: c.Provider, Feed: strings.ToUpper(c.Feed),
+		Match: goalcast.MatchID(c.Match), From: c.From, To: c.To}
 }
 
 type documentsListCmd struct {
@@ -86,7 +87,8 @@ func (c *documentsListCmd) Run(ctx context.Context, _ options) error {
 			return false
 		}
 		text, _, _ := strings.Cut(d.Error, "\n")
-		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t%.120s\n", d.ID, d.Received.Format("2006-01-02T15:04:05.000Z"), d.Provider, d.Feed, d.Match, d.Size, d.Repeats,
+		fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t%.120s\n", d.ID,
+			d.Received.Format("2006-01-02T15:04:05.000Z"), d.Provider, d.Feed, d.Match, d.Size, d.Repeats,
 			d.State, d.Attempts, text)
 		return true
 	})
@@ -112,7 +114,8 @@ func (c *documentsShowCmd) Run(ctx context.Context, _ options) error {
 }
 
 // eachDocument calls f with the documents of a filter, newest first, until it says no.
-func eachDocument(ctx context.Context, db *store.Store, filter goalcast.DocumentFilter, f func(goalcast.Document) bool) error {
+func eachDocument(ctx context.Context, db *store.Store, filter goalcast.DocumentFilter,
+	f func(goalcast.Document) bool) error {
 	filter.Limit = 500
 	for {
 		page, err := db.Documents(ctx, filter)
@@ -150,7 +153,8 @@ type replayCmd struct {
 // Validate is called by kong.
 func (c *replayCmd) Validate() error {
 	if len(c.Documents) == 0 && !c.Failed && c.Error == "" && c.choice == (choice{}) {
-		return fmt.Errorf("which documents? Give numbers, --failed, --error, --provider, --feed, --match, --from or --to")
+		return fmt.Errorf("which documents? Give numbers, --failed, --error, --provider, --feed, --match, --from or " +
+			"--to")
 	}
 	return nil
 }
@@ -169,8 +173,9 @@ type replay struct {
 	matches map[goalcast.MatchID]bool
 }
 
-// Run works through documents again. New event revisions are left in the outbox; a goalcast that serves publishes them within seconds, so that this needs no Redis and
-// works beside an embedded one. Phones hear nothing of them.
+// Run works through documents again. New event revisions are left in the outbox; a goalcast that
+// serves publishes them within seconds, so that this needs no Redis and works beside an embedded
+// one. Phones hear nothing of them.
 func (c *replayCmd) Run(ctx context.Context, _ options) error {
 	log := c.logger()
 	db, err := openDatabase(ctx, c.DatabaseURL, log)
@@ -202,14 +207,16 @@ func (c *replayCmd) Run(ctx context.Context, _ options) error {
 	if c.DryRun {
 		r.events = printEvents(os.Stdout, r.dryRun.Events())
 	}
-	log.Info("replayed", "documents", len(ids), "failed", r.failed, "revisions", r.events, "dry_run", c.DryRun, "took", time.Since(begin).Round(time.Millisecond))
+	log.Info("replayed", "documents", len(ids), "failed", r.failed, "revisions", r.events, "dry_run", c.DryRun, "took",
+		time.Since(begin).Round(time.Millisecond))
 	if r.failed > 0 {
 		return fmt.Errorf("%d documents failed", r.failed)
 	}
 	return nil
 }
 
-// documents lists what to replay, oldest first. Documents of providers that need others to be understood (clips) are left out: their way is not one of documents alone.
+// documents lists what to replay, oldest first. Documents of providers that need others to be
+// understood (clips) are left out: their way is not one of documents alone.
 func (r *replay) documents(ctx context.Context) (ids []goalcast.DocumentID, err error) {
 	var known []string
 	for _, p := range providers() {
@@ -241,7 +248,8 @@ func (r *replay) documents(ctx context.Context) (ids []goalcast.DocumentID, err 
 	return ids, err
 }
 
-// process applies the documents one by one, some at a time: their order does not matter to what is known in the end.
+// process applies the documents one by one, some at a time: their order does not matter to
+// what is known in the end.
 func (r *replay) process(ctx context.Context, ids []goalcast.DocumentID) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, r.Workers))
@@ -275,7 +283,8 @@ func (r *replay) rebuildAll(ctx context.Context, _ []goalcast.DocumentID) error 
 		r.matches[goalcast.MatchID(r.Match)] = true // also one of which there are clips only
 	}
 	delete(r.matches, 0) // lists are of no one match
-	rebuilder := ingest.NewRebuilder(r.in, r.db, wsc.Recall{Store: r.db, ShowRendition: r.ShowRendition || r.Account == "", Account: r.Account})
+	rebuilder := ingest.NewRebuilder(r.in, r.db, wsc.Recall{Store: r.db, ShowRendition: r.ShowRendition ||
+		r.Account == "", Account: r.Account})
 	for match := range r.matches {
 		done, err := rebuilder.Match(ctx, match)
 		if err != nil {
@@ -289,7 +298,8 @@ func (r *replay) rebuildAll(ctx context.Context, _ []goalcast.DocumentID) error 
 			r.fail("match", int64(match), err)
 		}
 		r.events += len(done.Events)
-		r.log.Info("rebuilt", "match", match, "documents", done.Documents, "revisions", len(done.Events), "dry_run", r.DryRun)
+		r.log.Info("rebuilt", "match", match, "documents", done.Documents, "revisions", len(done.Events), "dry_run",
+			r.DryRun)
 	}
 	return nil
 }
@@ -306,7 +316,8 @@ func printEvents(to io.Writer, events []goalcast.Event) int {
 		if e.Score != nil {
 			score = fmt.Sprintf("%d-%d", e.Score.Home, e.Score.Away)
 		}
-		fmt.Fprintf(out, "match %d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Match, e.Key(), e.Status, e.Kind, e.Period, e.Clock, player, score)
+		fmt.Fprintf(out, "match %d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Match, e.Key(), e.Status, e.Kind, e.Period,
+			e.Clock, player, score)
 	}
 	_ = out.Flush() // standard output that is gone is nobody's trouble
 	return len(events)

@@ -9,11 +9,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// notOurs are variables that begin like ours and are none: of tests and tools, and those that Kubernetes and Docker set for a service or a link named goalcast
-// (GOALCAST_HUB_SERVICE_HOST, GOALCAST_PORT_80_TCP_ADDR).
+// notOurs are variables that begin like ours and are none: of tests and tools, and those that
+// Kubernetes and Docker set for a service or a link named goalcast (GOALCAST_HUB_SERVICE_HOST,
+// GOALCAST_PORT_80_TCP_ADDR).
 var notOurs = regexp.MustCompile(`^GOALCAST_(TEST_.*|BENCH_.*|SWARM_.*|SAMPLES|SOAK|MEASURE|SCREENSHOTS|BIN|VERSION|(.*_)?SERVICE_(HOST|PORT.*)|(.*_)?PORT|(.*_)?PORT_\d+_(TCP|UDP|SCTP).*|(.*_)?NAME|(.*_)?ENV_.*)$`)
 
-// unknownVariables refuses GOALCAST_... variables that nobody reads: a database named in GOALCAST_DATABSE_URL would be one in the current folder.
+// unknownVariables refuses GOALCAST_... variables that nobody reads: a database named in
+// GOALCAST_DATABSE_URL would be one in the current folder.
 func unknownVariables(model *kong.Application, environment []string) error {
 	var known []string
 	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// fault is what the tests of the whole program have done to a process at the points of a document's
-// way (ingest.Config.Fault, notify.Config.Fault). Only a program that was built with the tag "faults"
-// has it.
+// fault is what the tests of the whole program have done to a process at the points of a
+// document's way (ingest.Config.Fault, notify.Config.Fault). Only a program that was built with
+// the tag "faults" has it.
 func fault() func(point string) {
 	if path := os.Getenv("GOALCAST_TEST_WITNESS"); path != "" {
 		return witness(path)
@@ -27,7 +27,8 @@ func fault() func(point string) {
 	return killAt(point, n)
 }
 
-// killAt ends the process when it passes the point for the nth time ("committed:3"), as kill -9 does.
+// killAt ends the process when it passes the point for the nth time
+// ("committed:3"), as kill -9 does.
 func killAt(point string, nth int) func(string) {
 	var mu sync.Mutex
 	return func(at string) {
@@ -42,9 +43,9 @@ func killAt(point string, nth int) func(string) {
 	}
 }
 
-// witness sees whether documents of a match are worked on at once, in whichever of the processes that
-// have the same path: a file that is there while one has the match locked. What it sees is a line in
-// path+".seen", with the process's number. It is good for documents of one match only.
+// witness sees whether documents of a match are worked on at once, in whichever of the processes
+// that have the same path: a file that is there while one has the match locked. What it sees is a
+// line in path+".seen", with the process's number. It is good for documents of one match only.
 func witness(path string) func(string) {
 	note := func(what string) {
 		seen, err := os.OpenFile(path+".seen", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)

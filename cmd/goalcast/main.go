@@ -1,5 +1,5 @@
-// Command goalcast is a push hub for live football: providers post feeds, viewers get goals. It reads the configuration and joins the packages, and is
-// the only place that knows them all.
+// Command goalcast is a push hub for live football: providers post feeds, viewers get goals. It
+// reads the configuration and joins the packages, and is the only place that knows them all.
 package main
 
 import (
@@ -14,7 +14,8 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], options{fault: fault()})) }
 
-// run runs one command to its end and returns the exit status: 2 for a wrong command line or setting, 1 for any other error.
+// run runs one command to its end and returns the exit status: 2 for a wrong command line or
+// setting, 1 for any other error.
 func run(args []string, o options) int {
 	var cli commands
 	command, err := parse(args, &cli)

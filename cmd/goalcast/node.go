@@ -27,7 +27,8 @@ import (
 	"goalcast/watch"
 )
 
-// node is one goalcast process: the parts that its roles need, made and joined. newNode makes them and run.go runs them.
+// node is one goalcast process: the parts that its roles need, made and joined. newNode makes them
+// and run.go runs them.
 type node struct {
 	cfg    config
 	shares shares
@@ -68,7 +69,8 @@ func (n *node) has(role string) bool { return slices.Contains(n.cfg.roles, role)
 
 // newNode opens the stores and makes the parts; it starts nothing. The caller closes the node.
 func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *node, err error) {
-	n := &node{cfg: cfg, shares: shareOut(openFiles()), log: log, reg: prometheus.NewRegistry(), steady: &steadiness{now: time.Now}}
+	n := &node{cfg: cfg, shares: shareOut(openFiles()), log: log, reg: prometheus.NewRegistry(),
+		steady: &steadiness{now: time.Now}}
 	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {
 		if err != nil {
@@ -106,17 +108,21 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
 	if n.has(roleHub) {
 		n.hub = hub.New(hub.Config{
-			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending, MaxTopics: n.cfg.MaxTopics, MaxConns: n.maxViewers(), MaxConnsPerIP: n.cfg.MaxConnsPerIP,
-			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval, DrainTime: n.cfg.DrainTime,
+			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending,
+			MaxTopics: n.cfg.MaxTopics, MaxConns: n.maxViewers(), MaxConnsPerIP: n.cfg.MaxConnsPerIP,
+			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval,
+			DrainTime: n.cfg.DrainTime,
 			NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
-			MessageRate: n.cfg.Viewers.MessageRate, MaxUnanswered: n.cfg.Viewers.MaxUnanswered, StateInterval: n.cfg.Viewers.StateInterval,
-			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
+			MessageRate: n.cfg.Viewers.MessageRate, MaxUnanswered: n.cfg.Viewers.MaxUnanswered,
+			StateInterval: n.cfg.Viewers.StateInterval,
+			ClientIP:      func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}
 	if n.has(roleIngest) {
 		n.makeClips()
 		n.ingest = ingest.New(ingest.Config{
-			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers, SweepAge: n.cfg.SweepAge, Fault: o.fault,
+			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers,
+			SweepAge: n.cfg.SweepAge, Fault: o.fault,
 			Reference: n.db, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()
@@ -135,7 +141,8 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}
-		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies, MeOrigins: n.cfg.MeOrigins}, deps, n.log, n.reg)
+		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
+			MeOrigins: n.cfg.MeOrigins}, deps, n.log, n.reg)
 	}
 	return nil
 }

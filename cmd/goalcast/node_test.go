@@ -13,7 +13,8 @@ import (
 	"goalcast/notify/fcm/fcmtest"
 )
 
-// TestNodeLeavesNothingBehind: what newNode opened, close closes; also the connections on which pushes went out, which are kept for the next ones.
+// TestNodeLeavesNothingBehind: what newNode opened, close closes; also the connections on which
+// pushes went out, which are kept for the next ones.
 func TestNodeLeavesNothingBehind(t *testing.T) {
 	firebase := httptest.NewServer(&fcmtest.Server{Project: "test"})
 	defer firebase.Close()
@@ -26,16 +27,19 @@ func TestNodeLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := cli.Serve
-	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate}, options{}, slog.New(slog.DiscardHandler))
+	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate},
+		options{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	message := notify.Message{Token: "a", Platform: "android", Text: notify.Text{Title: "GOAL!"}, Expires: time.Now().Add(time.Minute)}
+	message := notify.Message{Token: "a", Platform: "android", Text: notify.Text{Title: "GOAL!"},
+		Expires: time.Now().Add(time.Minute)}
 	if r := n.sender.Send(t.Context(), []notify.Message{message})[0]; r.Outcome != notify.Delivered {
 		t.Errorf("sent: %+v", r)
 	}
 	n.close()
-	// A module of Google's SDK starts a worker that has no end; the server's side of a connection ends when it hears that ours has.
+	// A module of Google's SDK starts a worker that has no end; the server's side of a connection
+	// ends when it hears that ours has.
 	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),
 		goleak.IgnoreAnyFunction("net/http.(*conn).serve"))
 }

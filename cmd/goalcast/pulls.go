@@ -35,7 +35,8 @@ func (n *node) makePulls() error {
 		return err
 	}
 	puller := pull.New(pull.Config{
-		URL: c.URL, User: c.User, Password: c.Password, Targets: targets, Timeout: c.Timeout, MaxBody: n.cfg.MaxBody, Jitter: min(c.Every/10, time.Minute),
+		URL: c.URL, User: c.User, Password: c.Password, Targets: targets, Timeout: c.Timeout, MaxBody: n.cfg.MaxBody,
+		Jitter: min(c.Every/10, time.Minute),
 	}, n.ingest, n.log, n.reg)
 	n.jobs.Add(pull.Job, c.Every, puller.Pull)
 	return nil

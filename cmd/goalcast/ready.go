@@ -15,11 +15,13 @@ import (
 	"goalcast/internal/problem"
 )
 
-// steadyAfter is how long a hub has to hear the bus without a break before it is ready again. A Redis that is there but of no use (out of memory) is heard now and
-// then, and a balancer would send viewers here and away all the time.
+// steadyAfter is how long a hub has to hear the bus without a break before it is ready again. A
+// Redis that is there but of no use (out of memory) is heard now and then, and a balancer would
+// send viewers here and away all the time.
 const steadyAfter = 6 * time.Second
 
-// readiness is the answer of /readyz: whether each role of the process should get work, and if not, why.
+// readiness is the answer of /readyz: whether each role of the process should get
+// work, and if not, why.
 type readiness struct {
 	Ready bool                     `json:"ready"`
 	Roles map[string]roleReadiness `json:"roles"`
@@ -33,14 +35,16 @@ type roleReadiness struct {
 
 var errLeaving = errors.New("leaving")
 
-// readyz answers 200 if all roles of the process are ready, or those that ?role=hub,rest names; else 503. The body tells each.
+// readyz answers 200 if all roles of the process are ready, or those that ?role=hub,rest names;
+// else 503. The body tells each.
 func (n *node) readyz(w http.ResponseWriter, r *http.Request, leaving bool) {
 	roles := n.cfg.roles
 	if asked := r.URL.Query().Get("role"); asked != "" {
 		roles = strings.Split(asked, ",")
 		for _, role := range roles {
 			if !slices.Contains(allRoles, role) {
-				problem.Write(w, r, problem.New(http.StatusBadRequest, "bad_parameter", fmt.Sprintf("role: no role %q: want some of %s", role, strings.Join(allRoles, ","))))
+				problem.Write(w, r, problem.New(http.StatusBadRequest, "bad_parameter",
+					fmt.Sprintf("role: no role %q: want some of %s", role, strings.Join(allRoles, ","))))
 				return
 			}
 		}

@@ -17,11 +17,13 @@ import (
 func newTestNode(t *testing.T, path string, roles ...string) *node {
 	t.Helper()
 	var cli commands
-	if _, err := parse([]string{"serve", "--database-url=sqlite:" + path, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-time=0s", "--feeds-open"}, &cli); err != nil {
+	if _, err := parse([]string{"serve", "--database-url=sqlite:" + path, "--listen=127.0.0.1:0",
+		"--admin-listen=127.0.0.1:0", "--drain-time=0s", "--feeds-open"}, &cli); err != nil {
 		t.Fatal(err)
 	}
 	c := cli.Serve
-	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: roles, migrate: c.Migrate}, options{}, slog.New(slog.DiscardHandler))
+	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: roles, migrate: c.Migrate},
+		options{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,8 @@ func TestReadinessIsOfEachRole(t *testing.T) {
 		}
 		return nil
 	})
-	if code, r := readyzOf(t, n, "", true); code != http.StatusServiceUnavailable || r.Roles[roleHub].Reason != "leaving" {
+	if code, r := readyzOf(t, n, "", true); code != http.StatusServiceUnavailable ||
+		r.Roles[roleHub].Reason != "leaving" {
 		t.Errorf("leaving: %d %+v", code, r)
 	}
 	if code, _ := readyzOf(t, n, "?role=cook", false); code != http.StatusBadRequest {
@@ -73,12 +76,14 @@ func TestReadinessIsOfEachRole(t *testing.T) {
 	if err := os.Rename(path, path+".gone"); err != nil {
 		t.Fatal(err)
 	}
-	for query, want := range map[string]int{"": 503, "?role=ingest": 503, "?role=notify": 503, "?role=hub": 200, "?role=rest": 200, "?role=hub,rest": 200, "?role=hub,ingest": 503} {
+	for query, want := range map[string]int{"": 503, "?role=ingest": 503, "?role=notify": 503, "?role=hub": 200,
+		"?role=rest": 200, "?role=hub,rest": 200, "?role=hub,ingest": 503} {
 		code, r := readyzOf(t, n, query, false)
 		if code != want || r.Ready != (want == 200) {
 			t.Errorf("without the database %q answers %d, want %d: %+v", query, code, want, r)
 		}
-		if state, there := r.Roles[roleIngest]; there && (state.Ready || !strings.Contains(state.Reason, "deleted or replaced")) {
+		if state, there := r.Roles[roleIngest]; there &&
+			(state.Ready || !strings.Contains(state.Reason, "deleted or replaced")) {
 			t.Errorf("%q: ingest says %+v", query, state)
 		}
 		if state, there := r.Roles[roleREST]; there && (!state.Ready || state.Degraded == "") {
@@ -117,7 +122,8 @@ func TestARoleThatIsNotHereIsNotReady(t *testing.T) {
 	if code, r := readyzOf(t, n, "", false); code != http.StatusOK || len(r.Roles) != 1 {
 		t.Errorf("ingest alone: %d %+v", code, r)
 	}
-	if code, r := readyzOf(t, n, "?role=hub", false); code != http.StatusServiceUnavailable || r.Roles[roleHub].Reason == "" {
+	if code, r := readyzOf(t, n, "?role=hub", false); code != http.StatusServiceUnavailable ||
+		r.Roles[roleHub].Reason == "" {
 		t.Errorf("hub, which is not here: %d %+v", code, r)
 	}
 }
@@ -188,13 +194,16 @@ func TestUnknownVariablesAreRefused(t *testing.T) {
 func TestTheEmbeddedRedisIsNotShared(t *testing.T) {
 	t.Parallel()
 	for roles, good := range map[string]bool{
-		"hub,ingest,notify,rest": true, "hub,ingest": true, "ingest,rest": true, "ingest": true, "ingest,notify": true, "notify": true,
-		"hub": false, "rest": false, "hub,rest": false, "rest,notify": false,
+		"hub,ingest,notify,rest": true, "hub,ingest": true, "ingest,rest": true, "ingest": true, "ingest,notify": true,
+		"notify": true,
+		"hub":    false, "rest": false, "hub,rest": false, "rest,notify": false,
 	} {
-		if _, err := parse([]string{"serve", "--roles=" + roles}, &commands{}); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "GOALCAST_REDIS_URL: embedded") {
+		if _, err := parse([]string{"serve", "--roles=" + roles}, &commands{}); (err == nil) != good || err != nil &&
+			!strings.Contains(err.Error(), "GOALCAST_REDIS_URL: embedded") {
 			t.Errorf("%s: %v", roles, err)
 		}
-		if _, err := parse([]string{"serve", "--roles=" + roles, "--redis-url=redis://127.0.0.1"}, &commands{}); err != nil {
+		if _, err := parse([]string{"serve", "--roles=" + roles, "--redis-url=redis://127.0.0.1"},
+			&commands{}); err != nil {
 			t.Errorf("%s with a Redis of its own: %v", roles, err)
 		}
 	}
@@ -208,7 +217,8 @@ func TestCommandsWantADatabaseThatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"documents", "--database-url=sqlite:" + missing}, {"documents", "show", "1", "--database-url=sqlite:" + missing},
+		{"documents", "--database-url=sqlite:" + missing},
+		{"documents", "show", "1", "--database-url=sqlite:" + missing},
 		{"replay", "--failed", "--database-url=sqlite:" + missing}, {"migrate", "--database-url=sqlite:" + missing},
 		{"documents", "--database-url=sqlite:" + empty}, {"replay", "--failed", "--database-url=sqlite:" + empty},
 	} {
@@ -230,11 +240,13 @@ func TestCommandsWantADatabaseThatIsThere(t *testing.T) {
 // A database without this version's tables is refused where nobody is to make them.
 func TestServeWantsItsTables(t *testing.T) {
 	var cli commands
-	if _, err := parse([]string{"serve", "--no-migrate", "--database-url=sqlite:" + filepath.Join(t.TempDir(), "x.db")}, &cli); err != nil {
+	if _, err := parse([]string{"serve", "--no-migrate", "--database-url=sqlite:" + filepath.Join(t.TempDir(), "x.db")},
+		&cli); err != nil {
 		t.Fatal(err)
 	}
 	c := cli.Serve
-	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate}, options{}, slog.New(slog.DiscardHandler))
+	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate},
+		options{}, slog.New(slog.DiscardHandler))
 	if err == nil {
 		n.close()
 		t.Fatal("a node on an empty database")

@@ -33,12 +33,15 @@ const (
 func startNode(t *testing.T, wall httpserver.Config, s shares) *inProcess {
 	t.Helper()
 	var cli commands
-	if _, err := parse([]string{"serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-time=0s", "--feed-secrets=json=" + jsonSecret,
-		"--admin-tokens=operator=" + operatorToken, "--database-url=sqlite:" + filepath.Join(t.TempDir(), "goalcast.db")}, &cli); err != nil {
+	if _, err := parse([]string{"serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-time=0s",
+		"--feed-secrets=json=" + jsonSecret,
+		"--admin-tokens=operator=" + operatorToken, "--database-url=sqlite:" + filepath.Join(t.TempDir(),
+			"goalcast.db")}, &cli); err != nil {
 		t.Fatal(err)
 	}
 	c := cli.Serve
-	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate, wall: wall}, options{}, slog.New(slog.DiscardHandler))
+	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate,
+		wall: wall}, options{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,14 +93,17 @@ func (p *inProcess) send(t *testing.T, address, text string) net.Conn {
 // routes are all that the node answers, by address.
 func (p *inProcess) routes(t *testing.T) map[string][]string {
 	t.Helper()
-	public := []string{"GET /v1/live?topics=match:1&wait=0s", "POST /v1/live?topics=match:1", "OPTIONS /v1/live", "POST /feeds/json", "POST /feeds/opta", "POST /feeds/nobody",
+	public := []string{"GET /v1/live?topics=match:1&wait=0s", "POST /v1/live?topics=match:1", "OPTIONS /v1/live",
+		"POST /feeds/json", "POST /feeds/opta", "POST /feeds/nobody",
 		"GET /feeds/json", "POST /callbacks/brightcove/a/1", "GET /", "POST /", "OPTIONS *",
 		"PUT /nowhere", "BREW /"}
-	admin := []string{"GET /healthz", "POST /healthz", "GET /readyz", "GET /metrics", "GET /debug/pprof/", "POST /debug/pprof/symbol", "GET /debug/pprof/heap", "POST /nowhere"}
+	admin := []string{"GET /healthz", "POST /healthz", "GET /readyz", "GET /metrics", "GET /debug/pprof/",
+		"POST /debug/pprof/symbol", "GET /debug/pprof/heap", "POST /nowhere"}
 	variable := regexp.MustCompile(`\{[^}]*\}`)
 	for list, handler := range map[*[]string]http.Handler{&public: p.rest.Public(), &admin: p.rest.Admin()} {
 		found := 0
-		err := chi.Walk(handler.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		err := chi.Walk(handler.(chi.Routes), func(method, route string, _ http.Handler,
+			_ ...func(http.Handler) http.Handler) error {
 			found++
 			*list = append(*list, method+" "+variable.ReplaceAllString(route, "1"))
 			return nil
@@ -109,17 +115,21 @@ func (p *inProcess) routes(t *testing.T) map[string][]string {
 	return map[string][]string{p.public: public, p.admin: admin}
 }
 
-// TestNoRouteWaitsForABodyWithoutEnd asks every route of both addresses with every credential, and sends nothing of the body that it announces.
+// TestNoRouteWaitsForABodyWithoutEnd asks every route of both addresses with every credential, and
+// sends nothing of the body that it announces.
 func TestNoRouteWaitsForABodyWithoutEnd(t *testing.T) {
 	t.Parallel()
 	const soon = 200 * time.Millisecond
-	p := startNode(t, httpserver.Config{HeaderTimeout: soon, BodyGrace: soon, AnswerTimeout: soon, IdleTimeout: soon}, shares{requests: 1000, admin: 1000})
+	p := startNode(t, httpserver.Config{HeaderTimeout: soon, BodyGrace: soon, AnswerTimeout: soon, IdleTimeout: soon},
+		shares{requests: 1000, admin: 1000})
 	conns := map[string]net.Conn{}
 	for address, routes := range p.routes(t) {
 		for _, route := range routes {
 			for _, token := range []string{"", operatorToken, jsonSecret, "abcdefghijklmnopqrstuvwxyz0123456789"} {
-				for _, body := range []string{"Content-Length: 10\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"} {
-					request := fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\n%s", route, token, body)
+				for _, body := range []string{"Content-Length: 10\r\n\r\n",
+					"Transfer-Encoding: chunked\r\n\r\n5\r\n{"} {
+					request := fmt.Sprintf("%s HTTP/1.1\r\nHost: x\r\nContent-Type: "+
+						"application/json\r\nAuthorization: Bearer %s\r\n%s", route, token, body)
 					conns[request] = p.send(t, address, request)
 				}
 			}

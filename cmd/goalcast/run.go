@@ -15,14 +15,16 @@ import (
 	"goalcast/internal/httpserver"
 )
 
-// housekeeping is how often rows that are of no more use are deleted, and keepOutbox how long they are kept.
+// housekeeping is how often rows that are of no more use are deleted, and keepOutbox
+// how long they are kept.
 const (
 	housekeeping = time.Hour
 	keepOutbox   = 48 * time.Hour
 )
 
-// run serves until ctx ends, then leaves in order: not ready, viewers said goodbye, requests in hand finished, work in hand finished. The first part to fail
-// ends the others; its error is the one returned. started is called with the addresses once both listen.
+// run serves until ctx ends, then leaves in order: not ready, viewers said goodbye, requests in
+// hand finished, work in hand finished. The first part to fail ends the others; its error is the
+// one returned. started is called with the addresses once both listen.
 func (n *node) run(ctx context.Context, page http.Handler, started func(public, admin string)) error {
 	var leaving atomic.Bool
 	public, admin := n.newServers(n.publicRoutes(page), n.adminRoutes(&leaving))
@@ -36,7 +38,8 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 		return fmt.Errorf("GOALCAST_ADMIN_LISTEN: %w", err)
 	}
 
-	// Parts outlive ctx: viewers are to get what still comes while they are said goodbye to, and requests in hand need the stores.
+	// Parts outlive ctx: viewers are to get what still comes while they are said goodbye to, and
+	// requests in hand need the stores.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, work := errgroup.WithContext(work)
@@ -61,7 +64,8 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 		_ = admin.Close()
 		return nil
 	})
-	n.log.Info("listening", "public", publicListener.Addr().String(), "admin", adminListener.Addr().String(), "roles", n.cfg.roles)
+	n.log.Info("listening", "public", publicListener.Addr().String(), "admin", adminListener.Addr().String(), "roles",
+		n.cfg.roles)
 	if started != nil {
 		started(publicListener.Addr().String(), adminListener.Addr().String())
 	}
@@ -165,7 +169,8 @@ func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
 	return mux
 }
 
-// newServers makes the two servers. What the admin server does takes longer: a profile, a replay, a whole document for an operator far away.
+// newServers makes the two servers. What the admin server does takes longer: a profile, a replay, a
+// whole document for an operator far away.
 func (n *node) newServers(public, admin http.Handler) (*httpserver.Server, *httpserver.Server) {
 	outside := n.cfg.wall
 	outside.Name, outside.MaxConns = "public", n.shares.requests

@@ -24,7 +24,8 @@ const minSecret = 16
 // adminRoles are the names in GOALCAST_ADMIN_TOKENS.
 var adminRoles = []string{"editor", "operator"}
 
-// secrets are what NAME=SECRET,NAME=SECRET says. A name that stands there twice has two, so that one can be exchanged for another without a gap.
+// secrets are what NAME=SECRET,NAME=SECRET says. A name that stands there twice has two, so that
+// one can be exchanged for another without a gap.
 type secrets map[string][]string
 
 // Decode is called by kong. Its errors never show a secret.
@@ -77,9 +78,11 @@ func (c *serving) openFeeds() error {
 	switch {
 	case !c.FeedsOpen:
 	case !loopback(c.Listen):
-		return errors.New("only where GOALCAST_LISTEN is an address of this machine alone, as 127.0.0.1:8080; set GOALCAST_FEED_SECRETS instead")
+		return errors.New("only where GOALCAST_LISTEN is an address of this machine alone, as 127.0.0.1:8080; set " +
+			"GOALCAST_FEED_SECRETS instead")
 	case len(c.Proxies) > 0:
-		return errors.New("not behind a proxy (GOALCAST_TRUSTED_PROXIES): everybody would come from this machine; set GOALCAST_FEED_SECRETS instead")
+		return errors.New("not behind a proxy (GOALCAST_TRUSTED_PROXIES): everybody would come from this machine; " +
+			"set GOALCAST_FEED_SECRETS instead")
 	}
 	return nil
 }
@@ -94,7 +97,8 @@ func loopback(hostPort string) bool {
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// exposed are the names of secret flags whose values stand on the command line, where every user of the machine can read them. A URL is one if it holds a password.
+// exposed are the names of secret flags whose values stand on the command line, where every user of
+// the machine can read them. A URL is one if it holds a password.
 func exposed(ctx *kong.Context) []string {
 	var names []string
 	for _, step := range ctx.Path {
@@ -102,7 +106,8 @@ func exposed(ctx *kong.Context) []string {
 		if f == nil || step.Resolved || !f.Tag.Has("secret") {
 			continue
 		}
-		if f.PlaceHolder == "URL" && f.Target.Kind() == reflect.String && !strings.ContainsAny(f.Target.String(), "@?") {
+		if f.PlaceHolder == "URL" && f.Target.Kind() == reflect.String && !strings.ContainsAny(f.Target.String(),
+			"@?") {
 			continue
 		}
 		names = append(names, "--"+f.Name)
@@ -113,7 +118,8 @@ func exposed(ctx *kong.Context) []string {
 // secretChecks is how often the files of secrets are looked at.
 const secretChecks = 10 * time.Second
 
-// secretFiles reads secrets again from their files, when they change or when asked to, and hands them on.
+// secretFiles reads secrets again from their files, when they change or when asked
+// to, and hands them on.
 type secretFiles struct {
 	files []*secretsFile
 	reads *prometheus.CounterVec
@@ -132,8 +138,10 @@ type secretsFile struct {
 
 // watchSecrets finds the files; no part of the node has to run yet.
 func (n *node) watchSecrets() *secretFiles {
-	s := &secretFiles{n: n, reads: promauto.With(n.reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_secrets_read_total",
-		Help: "Times that a file of secrets had changed and was read again, by setting and result: used, or refused (those before stay)."}, []string{"setting", "result"})}
+	s := &secretFiles{n: n, reads: promauto.With(n.reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "goalcast_secrets_read_total",
+		Help: "Times that a file of secrets had changed and was read again, by setting and result: used, or refused " +
+			"(those before stay)."}, []string{"setting", "result"})}
 	add := func(variable string, now secrets, names []string, use func(map[string][]string)) {
 		path := os.Getenv(variable + "_FILE")
 		if path == "" {

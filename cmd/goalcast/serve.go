@@ -20,11 +20,13 @@ func (c *serveCmd) Run(ctx context.Context, o options) error {
 		log.Warn("timers are not put together: goalcast needs more CPU", "error", err)
 	}
 	if len(o.exposed) > 0 {
-		log.Warn("secrets on the command line can be read by every user of this machine: use environment variables, or files by those with _FILE behind their names", "flags", o.exposed)
+		log.Warn("secrets on the command line can be read by every user of this machine: use environment variables, "+
+			"or files by those with _FILE behind their names", "flags", o.exposed)
 	}
 	bus.LogRedisTo(log)
 	if c.RedisURL == "embedded" && !slices.Contains(c.Roles, roleHub) {
-		log.Warn("events reach no hub: GOALCAST_REDIS_URL is embedded, which no other process reaches", "roles", c.Roles)
+		log.Warn("events reach no hub: GOALCAST_REDIS_URL is embedded, which no other process reaches", "roles",
+			c.Roles)
 	}
 	n, err := newNode(ctx, config{serving: c.serving, stores: c.stores, roles: c.Roles, migrate: c.Migrate}, o, log)
 	if err != nil {

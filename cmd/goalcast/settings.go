@@ -23,16 +23,18 @@ import (
 	"goalcast/watch"
 )
 
-// A setting is one field of commands: variable, default, range and help are its tags, and the tag `format` says what a
-// text must look like. Rules between settings are in the Validate methods.
+// A setting is one field of commands: variable, default, range and help are its tags, and the tag
+// `format` says what a text must look like. Rules between settings are in the Validate methods.
 
-// packageDefaults are the defaults of the packages that use the settings, as ${PACKAGE_Field} in tags: each stands once,
-// next to the field it is of.
+// packageDefaults are the defaults of the packages that use the settings, as ${PACKAGE_Field} in
+// tags: each stands once, next to the field it is of.
 func packageDefaults() kong.Vars {
 	vars := kong.Vars{}
 	for name, cfg := range map[string]any{
-		"hub": hub.Config{}.WithDefaults(), "ingest": ingest.Config{}.WithDefaults(), "watch": watch.Config{}.WithDefaults(),
-		"pull": pull.Config{}.WithDefaults(), "wsc": wsc.Config{}.WithDefaults(), "wscpull": wsc.PullConfig{}.WithDefaults(),
+		"hub": hub.Config{}.WithDefaults(), "ingest": ingest.Config{}.WithDefaults(),
+		"watch": watch.Config{}.WithDefaults(),
+		"pull":  pull.Config{}.WithDefaults(), "wsc": wsc.Config{}.WithDefaults(),
+		"wscpull":    wsc.PullConfig{}.WithDefaults(),
 		"brightcove": brightcove.Config{}.WithDefaults(),
 	} {
 		for field, value := range reflect.ValueOf(cfg).Fields() {
@@ -47,7 +49,8 @@ func packageDefaults() kong.Vars {
 // shortDuration writes 5m for 5m0s.
 var shortDuration = strings.NewReplacer("h0m0s", "h", "m0s", "m")
 
-// formats are what texts in settings must look like. Their errors never show what may hold a password.
+// formats are what texts in settings must look like. Their errors never show
+// what may hold a password.
 var formats = map[string]func(text string) error{
 	"host-port":    hostPort,
 	"database-url": databaseURL,
@@ -85,7 +88,8 @@ func checkFormat(flag *kong.Flag) error {
 	return nil
 }
 
-// checkRange checks a value against the tag `range`: 1..600, 1.., >0..1. Limits are written as the setting's values are.
+// checkRange checks a value against the tag `range`: 1..600, 1.., >0..1. Limits are written as the
+// setting's values are.
 func checkRange(flag *kong.Flag) error {
 	limits := flag.Tag.Get("range")
 	if limits == "" {
@@ -99,7 +103,8 @@ func checkRange(flag *kong.Flag) error {
 	return fmt.Errorf("%v is out of range: want %s", value.Interface(), rangeText(limits))
 }
 
-// below is what a comparison with a lower limit must exceed: 0 where the limit itself is out of range.
+// below is what a comparison with a lower limit must exceed: 0 where the limit
+// itself is out of range.
 func below(low string) int {
 	if strings.HasPrefix(low, ">") {
 		return 0
@@ -191,8 +196,8 @@ func oneOfSchemes(text string, schemes ...string) error {
 	return fmt.Errorf("want one of %s", strings.Join(schemes, ":, ")+":")
 }
 
-// serviceURL checks the address of a service, to which paths are added; empty is none. Keys and tokens travel there, so
-// it has to be https, but for a service on this machine.
+// serviceURL checks the address of a service, to which paths are added; empty is none. Keys and
+// tokens travel there, so it has to be https, but for a service on this machine.
 func serviceURL(text string) error {
 	if text == "" {
 		return nil
@@ -243,8 +248,10 @@ func zone(text string) error {
 // wholeOrigin checks that an origin is written as browsers send it: any other would never be met.
 func wholeOrigin(origin string) error {
 	scheme, host, ok := strings.Cut(origin, "://")
-	if origin != "null" && (!ok || scheme == "" || strings.ContainsAny(host, "/*?#@") || origin != strings.ToLower(origin)) {
-		return fmt.Errorf("%q is no origin: want https://www.example.org, capacitor://localhost or null, in lower case and without a path", origin)
+	if origin != "null" && (!ok || scheme == "" || strings.ContainsAny(host, "/*?#@") ||
+		origin != strings.ToLower(origin)) {
+		return fmt.Errorf("%q is no origin: want https://www.example.org, capacitor://localhost or null, in lower "+
+			"case and without a path", origin)
 	}
 	return nil
 }

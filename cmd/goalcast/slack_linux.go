@@ -9,10 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// coalesceTimers has the kernel put wake-ups together that are less than the slack apart (prctl(2), PR_SET_TIMERSLACK; 50 µs unless somebody changed it). Go's runtime has a
-// thread that looks after the others; each time work begins after a pause it sleeps 20 µs at a time for a while. A hub that gets an event every few milliseconds
-// spends a tenth of its CPU on that (loadtest/bench, row topics). That thread is there before main, and a thread has its slack from whoever made it, but slack
-// outlives exec: so the program sets it and begins once more, before it has done anything else.
+// coalesceTimers has the kernel put wake-ups together that are less than the slack apart
+// (prctl(2), PR_SET_TIMERSLACK; 50 µs unless somebody changed it). Go's runtime has a thread that
+// looks after the others; each time work begins after a pause it sleeps 20 µs at a time for a
+// while. A hub that gets an event every few milliseconds spends a tenth of its CPU on that
+// (loadtest/bench, row topics). That thread is there before main, and a thread has its slack from
+// whoever made it, but slack outlives exec: so the program sets it and begins once more, before
+// it has done anything else.
 func coalesceTimers(slack time.Duration) error {
 	have, err := timerSlack()
 	if err != nil || slack <= have {

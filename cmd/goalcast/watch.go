@@ -44,7 +44,8 @@ const (
 	keepAlarms      = 90 * 24 * time.Hour
 )
 
-// makeWatch makes the checks, and adds the jobs of the archive and theirs. Every process can do those of the archive; those that ingest look after the matches.
+// makeWatch makes the checks, and adds the jobs of the archive and theirs. Every process can do
+// those of the archive; those that ingest look after the matches.
 func (n *node) makeWatch() {
 	a := n.cfg.Alarm
 	off := func(d time.Duration) time.Duration { // 0 is never here, and the default there
@@ -54,14 +55,18 @@ func (n *node) makeWatch() {
 		return d
 	}
 	n.watch = watch.New(watch.Config{
-		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary), Disagree: off(a.Disagree),
-		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale), Clips: len(n.cfg.FeedSecrets["wsc"]) > 0 || n.cfg.Clips.PullKey != "",
+		NotStarted: off(a.NotStarted), Silent: off(a.Silent), NoClip: off(a.NoClip), NoSummary: off(a.NoSummary),
+		Disagree: off(a.Disagree),
+		QueueLag: off(a.QueueLag), ClockSkew: off(a.ClockSkew), JobStale: off(a.JobStale),
+		Clips:         len(n.cfg.FeedSecrets["wsc"]) > 0 || n.cfg.Clips.PullKey != "",
 		Disagreements: n.disagreements, Held: n.heldStep, Gap: n.gap,
 		Webhook: a.Webhook, Secret: a.WebhookSecret, Now: n.db.Now,
 	}, n.db, n.queue, n.log, n.reg)
 	n.queue.Handle(watch.TaskWebhook, n.watch.WebhookTask)
 
-	n.jobs.Add("partitions", partitionsEvery, func(ctx context.Context) error { return n.db.MakePartitions(ctx, n.db.Now()) })
+	n.jobs.Add("partitions", partitionsEvery, func(ctx context.Context) error {
+		return n.db.MakePartitions(ctx, n.db.Now())
+	})
 	n.jobs.Add("retention", housekeeping, n.pruneArchive)
 	if n.has(roleIngest) {
 		n.jobs.Add("watch", watchEvery, n.watch.Check)
@@ -102,7 +107,8 @@ func (n *node) heldStep(rec goalcast.MatchRecord) string {
 	if h.Reset {
 		what = "says that the match has not begun"
 	}
-	return fmt.Sprintf("document %d of %s %s (%d events); it is not believed until a second document says so, or POST /admin/documents/%[1]d/replay", h.Document,
+	return fmt.Sprintf("document %d of %s %s (%d events); it is not believed until a second document says so, or "+
+		"POST /admin/documents/%[1]d/replay", h.Document,
 		h.Since.Format("15:04:05 UTC"), what, len(h.Events))
 }
 

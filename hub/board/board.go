@@ -102,8 +102,9 @@ func New(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...Conf
 	b.cfg = b.cfg.WithDefaults()
 	now := func() time.Time { return b.now() }
 	b.slots = make(chan struct{}, b.cfg.Loads)
-	b.ranges = cache.New[goalcast.MatchFilter, []goalcast.Snapshot](cache.Options{Size: maxRanges, Age: b.cfg.StaleAge, Timeout: b.cfg.LoadTimeout,
-		Slots: b.slots, Now: now})
+	b.ranges = cache.New[goalcast.MatchFilter, []goalcast.Snapshot](cache.Options{Size: maxRanges, Age: b.cfg.StaleAge,
+		Timeout: b.cfg.LoadTimeout,
+		Slots:   b.slots, Now: now})
 	b.guests = newGuests(now)
 	b.held = held{cfg: b.cfg, now: now, evicted: b.metrics.evicted.Inc}
 	b.held.forget()

@@ -56,7 +56,8 @@ func (b *books) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	b.reads++
 	var found []goalcast.Snapshot
 	for _, s := range b.snaps {
-		if !s.Kickoff.Before(f.From) && s.Kickoff.Before(f.To) && (f.Team == 0 || s.Home.ID == f.Team || s.Away.ID == f.Team) {
+		if !s.Kickoff.Before(f.From) && s.Kickoff.Before(f.To) && (f.Team == 0 || s.Home.ID == f.Team ||
+			s.Away.ID == f.Team) {
 			found = append(found, s)
 		}
 	}
@@ -81,13 +82,16 @@ func testBoard(cfg Config) (*Board, *books) {
 
 func fixture(id goalcast.MatchID, kickoff time.Time, revision int) goalcast.Event {
 	f := goalcast.Fixture{Kickoff: kickoff, Home: goalcast.Team{ID: 10}, Away: goalcast.Team{ID: goalcast.TeamID(id)}}
-	return goalcast.Event{ID: fmt.Sprint("fixture:", id), Revision: revision, Seq: int64(revision), Status: goalcast.Confirmed,
-		Kind: goalcast.KindFixture, Match: id, Fixture: &f, Topics: f.Topics(id)}
+	return goalcast.Event{ID: fmt.Sprint("fixture:", id), Revision: revision, Seq: int64(revision),
+		Status: goalcast.Confirmed,
+		Kind:   goalcast.KindFixture, Match: id, Fixture: &f, Topics: f.Topics(id)}
 }
 
 func goal(id goalcast.MatchID, seq int64) goalcast.Event {
-	return goalcast.Event{ID: fmt.Sprint("goal:", id, seq), Revision: 1, Seq: seq, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: id,
-		Team: 10, Period: goalcast.FirstHalf, Minute: int(seq), Goal: &goalcast.Goal{Type: goalcast.OpenPlay}, Topics: []goalcast.Topic{goalcast.ForMatch(id), goalcast.ForTeam(10)}}
+	return goalcast.Event{ID: fmt.Sprint("goal:", id, seq), Revision: 1, Seq: seq, Status: goalcast.Confirmed,
+		Kind: goalcast.KindGoal, Match: id,
+		Team: 10, Period: goalcast.FirstHalf, Minute: int(seq), Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
+		Topics: []goalcast.Topic{goalcast.ForMatch(id), goalcast.ForTeam(10)}}
 }
 
 // tell puts an event on the board only: the database has it or not.
@@ -242,7 +246,8 @@ func TestBoardIsBounded(t *testing.T) {
 		}
 		team := func(id goalcast.TeamID) []goalcast.Snapshot {
 			now := time.Now()
-			list, err := b.Matches(context.Background(), goalcast.MatchFilter{Team: id, From: now.Add(-time.Hour), To: now.Add(time.Hour)})
+			list, err := b.Matches(context.Background(), goalcast.MatchFilter{Team: id, From: now.Add(-time.Hour),
+				To: now.Add(time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +291,8 @@ func TestBoardLists(t *testing.T) {
 		b, src := testBoard(Config{})
 		ids := func() string {
 			now := time.Now()
-			list, err := b.Matches(context.Background(), goalcast.MatchFilter{Team: 10, From: now.Add(-time.Hour), To: now.Add(time.Hour)})
+			list, err := b.Matches(context.Background(), goalcast.MatchFilter{Team: 10, From: now.Add(-time.Hour),
+				To: now.Add(time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -325,7 +331,8 @@ func TestBoardLists(t *testing.T) {
 			t.Errorf("%d readings", src.reads)
 		}
 		// days that are not held come from the database
-		if _, err := b.Matches(context.Background(), goalcast.MatchFilter{From: now.Add(-240 * time.Hour), To: now}); err != nil || src.reads != 2 {
+		if _, err := b.Matches(context.Background(), goalcast.MatchFilter{From: now.Add(-240 * time.Hour),
+			To: now}); err != nil || src.reads != 2 {
 			t.Errorf("%v, %d readings", err, src.reads)
 		}
 	})

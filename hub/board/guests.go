@@ -57,6 +57,8 @@ func newGuests(now func() time.Time) guests {
 
 // take says whether an address may have n more.
 func (g guests) take(address netip.Addr, n int) bool {
-	l, _ := g.limits.ComputeIfAbsent(address, func() (*rate.Limiter, bool) { return rate.NewLimiter(madeUpRate, madeUpBurst), false })
+	l, _ := g.limits.ComputeIfAbsent(address, func() (*rate.Limiter, bool) {
+		return rate.NewLimiter(madeUpRate, madeUpBurst), false
+	})
 	return l.AllowN(g.now(), min(n, madeUpBurst))
 }

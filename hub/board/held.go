@@ -95,7 +95,9 @@ func (h *held) asOf(t goalcast.Topic) (how *asOf, hole bool) {
 func (h *held) apply(e goalcast.Event, wanted bool) (m *match, read bool) {
 	m = h.matches[e.Match]
 	if m == nil {
-		if !wanted && h.lists[everything] == nil && !slices.ContainsFunc(e.Topics, func(t goalcast.Topic) bool { return h.lists[t] != nil }) {
+		if !wanted && h.lists[everything] == nil && !slices.ContainsFunc(e.Topics, func(t goalcast.Topic) bool {
+			return h.lists[t] != nil
+		}) {
 			return nil, false
 		}
 		if e.Seq != 1 { // its beginning is not known here

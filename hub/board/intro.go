@@ -28,8 +28,9 @@ const clockSkew = time.Minute // between the machines that stamp events and thos
 
 func newIntro(s goalcast.Snapshot, known uint64) *Intro {
 	view := func(kind goalcast.TopicKind) *View { return &View{snaps: []goalcast.Snapshot{inList(s, kind)}} }
-	return &Intro{Match: s.ID, Known: known, Team: view(goalcast.TeamTopic), Competition: view(goalcast.CompetitionTopic),
-		Size: 2048 + 1024*len(s.Timeline)}
+	return &Intro{Match: s.ID, Known: known, Team: view(goalcast.TeamTopic),
+		Competition: view(goalcast.CompetitionTopic),
+		Size:        2048 + 1024*len(s.Timeline)}
 }
 
 // introFor gives what has to go ahead of an event that is about to be applied; nil mostly. Unsure
@@ -128,7 +129,8 @@ func (h *held) listedSince(kickoff time.Time, ms int64, live bool) bool {
 	if ms > 0 {
 		since = time.UnixMilli(ms)
 	}
-	if !kickoff.IsZero() && !since.Before(kickoff.Add(clockSkew-h.cfg.After)) && !now.After(kickoff.Add(h.cfg.Before-clockSkew)) {
+	if !kickoff.IsZero() && !since.Before(kickoff.Add(clockSkew-h.cfg.After)) &&
+		!now.After(kickoff.Add(h.cfg.Before-clockSkew)) {
 		return true
 	}
 	return (kickoff.IsZero() || live) && now.Sub(since) < h.cfg.Before-clockSkew

@@ -15,7 +15,8 @@ func TestIntroWhenAMatchWasNotListed(t *testing.T) {
 	at := func(d time.Duration) time.Time { return now.Add(d) }
 	const day = 24 * time.Hour
 	period := func(p goalcast.Period) goalcast.Event {
-		return goalcast.Event{ID: "period", Revision: 1, Seq: 2, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Match: 1, Period: p}
+		return goalcast.Event{ID: "period", Revision: 1, Seq: 2, Status: goalcast.Confirmed, Kind: goalcast.KindPeriod,
+			Match: 1, Period: p}
 	}
 	for _, tt := range []struct {
 		name    string
@@ -53,7 +54,8 @@ func TestIntroWhenAMatchWasNotListed(t *testing.T) {
 			}
 			tell := func(e goalcast.Event) bool {
 				e.Times.Published = now.UnixMilli()
-				in, unsure := b.Apply(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: uint64(e.Seq)}, Event: e}, uint64(e.Seq))
+				in, unsure := b.Apply(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: uint64(e.Seq)},
+					Event: e}, uint64(e.Seq))
 				if unsure {
 					t.Error("unsure of a match that is held")
 				}

@@ -232,7 +232,8 @@ func (b *Board) readMatch(ctx context.Context, id goalcast.MatchID) (func(*load)
 
 // listFilter is what a list is read with: the window around now, and what is in play outside of it.
 func (b *Board) listFilter(t goalcast.Topic, now time.Time) goalcast.MatchFilter {
-	// the day's edges of a REST query must lie inside although the clock moves on between two readings
+	// the day's edges of a REST query must lie inside although the clock moves
+	// on between two readings
 	f := t.Filter()
 	f.From, f.To, f.Unplanned, f.Live = now.Add(-b.cfg.Before), now.Add(b.cfg.After+b.cfg.ListAge), true, true
 	return f
@@ -245,7 +246,8 @@ const (
 
 // readPages reads all matches that a filter chooses, at most so many; whole says that there are no
 // more.
-func (b *Board) readPages(ctx context.Context, f goalcast.MatchFilter, most int) (all []goalcast.Snapshot, whole bool, err error) {
+func (b *Board) readPages(ctx context.Context, f goalcast.MatchFilter, most int) (all []goalcast.Snapshot, whole bool,
+	err error) {
 	seen := make(map[goalcast.MatchID]bool)
 	for len(all) <= most {
 		f.Limit = min(listPage, most+1-len(all))

@@ -255,7 +255,8 @@ func TestBoardRefusesWhatIsTooMuch(t *testing.T) {
 		asking.Wait()
 		synctest.Wait()
 		if len(b.loads.byAddress) != 0 || len(b.loads.byTopic) != 0 || len(b.loads.underWay) != 0 {
-			t.Errorf("left behind: %d addresses, %d readings, %d under way", len(b.loads.byAddress), len(b.loads.byTopic), len(b.loads.underWay))
+			t.Errorf("left behind: %d addresses, %d readings, %d under way", len(b.loads.byAddress),
+				len(b.loads.byTopic), len(b.loads.underWay))
 		}
 		if _, _, err := b.Match(context.Background(), 500); !errors.Is(err, goalcast.ErrNotFound) {
 			t.Error(err)
@@ -295,28 +296,36 @@ func TestMadeUpTopicsCostNothing(t *testing.T) {
 		reads := src.reads
 		for i := range 30_000 {
 			id := int64(1_000_000 + i)
-			made := []goalcast.Topic{{Kind: goalcast.MatchTopic, ID: id}, {Kind: goalcast.TeamTopic, ID: id}, {Kind: goalcast.CompetitionTopic, ID: id}}
+			made := []goalcast.Topic{{Kind: goalcast.MatchTopic, ID: id}, {Kind: goalcast.TeamTopic, ID: id},
+				{Kind: goalcast.CompetitionTopic, ID: id}}
 			ensure(made[i%3])
 			if v, _, ok := b.View(made[i%3]); !ok || string(v.JSON()) != "[]" {
 				t.Fatalf("no snapshot of %s", made[i%3])
 			}
 		}
 		if src.reads != reads || len(b.catalog.unknown) > 1 || len(b.held.lists) > 0 || len(b.held.matches) > 0 {
-			t.Errorf("%d readings; %d unknown, %d lists, %d matches held", src.reads-reads, len(b.catalog.unknown), len(b.held.lists), len(b.held.matches))
+			t.Errorf("%d readings; %d unknown, %d lists, %d matches held", src.reads-reads, len(b.catalog.unknown),
+				len(b.held.lists), len(b.held.matches))
 		}
-		src.set(func() { src.snaps[1_000_001] = goalcast.Apply(goalcast.Snapshot{}, fixture(1_000_001, time.Now(), 1)) })
+		src.set(func() {
+			src.snaps[1_000_001] = goalcast.Apply(goalcast.Snapshot{}, fixture(1_000_001, time.Now(), 1))
+		})
 		b.tell(1, fixture(1_000_001, time.Now(), 1))
 		if _, _, err := b.Match(context.Background(), 1_000_001); err != nil {
 			t.Error("a match that came to be:", err)
 		}
 		// What the bus did not tell of is found when it is silent, or was.
-		src.set(func() { src.snaps[1_000_003] = goalcast.Apply(goalcast.Snapshot{}, fixture(1_000_003, time.Now(), 1)) })
+		src.set(func() {
+			src.snaps[1_000_003] = goalcast.Apply(goalcast.Snapshot{}, fixture(1_000_003, time.Now(), 1))
+		})
 		b.Stale(true)
 		time.Sleep(silentKnown + time.Second)
 		if _, _, err := b.Match(context.Background(), 1_000_003); err != nil {
 			t.Error("a match that came to be while the bus was silent:", err)
 		}
-		src.set(func() { src.snaps[1_000_004] = goalcast.Apply(goalcast.Snapshot{}, fixture(1_000_004, time.Now(), 1)) })
+		src.set(func() {
+			src.snaps[1_000_004] = goalcast.Apply(goalcast.Snapshot{}, fixture(1_000_004, time.Now(), 1))
+		})
 		b.Stale(false)
 		b.Reset(goalcast.Cursor{Epoch: "f"})
 		if _, _, err := b.Match(context.Background(), 1_000_004); err != nil {
@@ -352,10 +361,12 @@ func TestManyMatchesAreReadOnce(t *testing.T) {
 			now := time.Now()
 			for i := range 1300 {
 				id := goalcast.MatchID(i + 1)
-				src.snaps[id] = goalcast.Apply(goalcast.Snapshot{}, fixture(id, now.Add(time.Duration(i%7)*time.Minute), 1))
+				src.snaps[id] = goalcast.Apply(goalcast.Snapshot{}, fixture(id, now.Add(time.Duration(i%7)*time.Minute),
+					1))
 			}
 			for range 20 {
-				list, err := b.Matches(context.Background(), goalcast.MatchFilter{From: now, To: now.Add(time.Hour), Limit: 200})
+				list, err := b.Matches(context.Background(), goalcast.MatchFilter{From: now, To: now.Add(time.Hour),
+					Limit: 200})
 				if err != nil || len(list) != 200 {
 					t.Fatal(len(list), err)
 				}
@@ -384,7 +395,8 @@ func page(all []goalcast.Snapshot, f goalcast.MatchFilter) []goalcast.Snapshot {
 // madeUp is topics of matches that nobody knows.
 func madeUp(from, n int64) (topics []goalcast.Topic) {
 	for id := from; id < from+n; id++ {
-		topics = append(topics, goalcast.Topic{Kind: goalcast.MatchTopic, ID: id}, goalcast.Topic{Kind: goalcast.OddsTopic, ID: id})
+		topics = append(topics, goalcast.Topic{Kind: goalcast.MatchTopic, ID: id},
+			goalcast.Topic{Kind: goalcast.OddsTopic, ID: id})
 	}
 	return topics
 }
@@ -408,7 +420,8 @@ func TestAddressesThatMakeUpTopics(t *testing.T) {
 		if admitted != madeUpBurst/20 {
 			t.Errorf("%d of 200 requests with 20 made-up topics were admitted", admitted)
 		}
-		if b.Admit(from("2001:db8::1"), madeUp(5, 1)) || !b.Admit(from("2001:db8::1"), []goalcast.Topic{goalcast.ForMatch(1)}) {
+		if b.Admit(from("2001:db8::1"), madeUp(5, 1)) ||
+			!b.Admit(from("2001:db8::1"), []goalcast.Topic{goalcast.ForMatch(1)}) {
 			t.Error("what does not exist was admitted, or what exists refused")
 		}
 		if !b.Admit(from("2001:db8:0:1::1"), madeUp(5, 1)) || !b.Admit(t.Context(), madeUp(5, 1)) {

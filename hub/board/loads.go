@@ -44,7 +44,8 @@ type loads struct {
 }
 
 func newLoads(cfg Config) loads {
-	return loads{cfg: cfg, byTopic: make(map[goalcast.Topic]*load), underWay: make(map[*load]struct{}), byAddress: make(map[netip.Addr]int)}
+	return loads{cfg: cfg, byTopic: make(map[goalcast.Topic]*load), underWay: make(map[*load]struct{}),
+		byAddress: make(map[netip.Addr]int)}
 }
 
 // heard gives an event to the readings under way.
@@ -56,7 +57,8 @@ func (s *loads) heard(e goalcast.Event) {
 
 // add makes a load of a topic that has none, if there is room.
 func (s *loads) add(t goalcast.Topic, address netip.Addr) (*load, error) {
-	if len(s.byTopic) >= s.cfg.MaxWaiting+s.cfg.Loads || address.IsValid() && s.byAddress[address] >= s.cfg.MaxPerAddress {
+	if len(s.byTopic) >= s.cfg.MaxWaiting+s.cfg.Loads || address.IsValid() &&
+		s.byAddress[address] >= s.cfg.MaxPerAddress {
 		return nil, errCrowded
 	}
 	l := &load{topic: t, done: make(chan struct{}), address: address}

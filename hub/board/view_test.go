@@ -37,7 +37,8 @@ func TestEssentialIsEnough(t *testing.T) {
 			short := whole
 			short.Lineups, short.Timeline = nil, essential(whole.Timeline)
 			cut += len(whole.Timeline) - len(short.Timeline)
-			next := goalcast.Event{ID: "next", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: whole.ID, Seq: whole.Seq + 1,
+			next := goalcast.Event{ID: "next", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal,
+				Match: whole.ID, Seq: whole.Seq + 1,
 				Team: whole.Home.ID, Period: goalcast.FirstHalf, Goal: &goalcast.Goal{Type: goalcast.OpenPlay}}
 			a, b := goalcast.Apply(whole, next), goalcast.Apply(short, next)
 			a.Timeline, b.Timeline, a.Lineups, b.Lineups = nil, nil, nil, nil

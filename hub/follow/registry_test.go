@@ -52,7 +52,8 @@ func (oneMatch) Known(_ context.Context, visit func(goalcast.Topic)) error {
 // madeUp is topics of matches that nobody knows.
 func madeUp(from, n int64) (topics []goalcast.Topic) {
 	for id := from; id < from+n; id++ {
-		topics = append(topics, goalcast.Topic{Kind: goalcast.MatchTopic, ID: id}, goalcast.Topic{Kind: goalcast.OddsTopic, ID: id})
+		topics = append(topics, goalcast.Topic{Kind: goalcast.MatchTopic, ID: id},
+			goalcast.Topic{Kind: goalcast.OddsTopic, ID: id})
 	}
 	return topics
 }
@@ -87,7 +88,8 @@ func TestMadeUpMatchesAreNotFollowed(t *testing.T) {
 		if len(bus.followed) != 1 {
 			t.Errorf("followed %v: the match that is there, and no other", bus.followed)
 		}
-		fixture := goalcast.Event{ID: "fixture", Revision: 1, Seq: 1, Kind: goalcast.KindFixture, Match: 7, Fixture: &goalcast.Fixture{}}
+		fixture := goalcast.Event{ID: "fixture", Revision: 1, Seq: 1, Kind: goalcast.KindFixture, Match: 7,
+			Fixture: &goalcast.Fixture{}}
 		b.Event(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: 1}, Event: fixture})
 		r.Sweep(time.Now())
 		synctest.Wait()

@@ -14,7 +14,8 @@ import (
 func TestCutInBatch(t *testing.T) {
 	table := NewTable(goalcast.ForOdds(1), 1)
 	for i := range 6 {
-		table.Set(goalcast.State{Topic: table.Topic, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, time.Now(), 100, nil)
+		table.Set(goalcast.State{Topic: table.Topic, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")},
+			time.Now(), 100, nil)
 	}
 	updates, upto := table.Since(0)
 	b := &frame.Batch{Updates: updates, Upto: upto}

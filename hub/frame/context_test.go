@@ -28,11 +28,15 @@ func TestContextForms(t *testing.T) {
 	}
 	publish := func(scorer string) *Message {
 		seq := uint64(len(events) + 1)
-		goal := goalcast.Event{ID: fmt.Sprint("goal:", seq), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 1, Team: 10, Minute: int(seq),
-			Topics: []goalcast.Topic{goalcast.ForMatch(1), goalcast.ForTeam(10), goalcast.ForTeam(11)}, Player: &goalcast.Player{Name: scorer}}
+		goal := goalcast.Event{ID: fmt.Sprint("goal:", seq), Revision: 1, Status: goalcast.Confirmed,
+			Kind: goalcast.KindGoal, Match: 1, Team: 10, Minute: int(seq),
+			Topics: []goalcast.Topic{goalcast.ForMatch(1), goalcast.ForTeam(10), goalcast.ForTeam(11)},
+			Player: &goalcast.Player{Name: scorer}}
 		raw, _ := json.Marshal(goal)
 		p := goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: seq}, Event: goal, Raw: raw}
-		m := &Message{Kind: goalcast.FrameEvent, Seq: seq, Text: func() []byte { return goalcast.EventFrame(p, testTime.UnixMilli()) }, Deflater: d}
+		m := &Message{Kind: goalcast.FrameEvent, Seq: seq, Text: func() []byte {
+			return goalcast.EventFrame(p, testTime.UnixMilli())
+		}, Deflater: d}
 		m.Bytes(WebSocket)
 		events = append(events, m)
 		return m
@@ -47,7 +51,8 @@ func TestContextForms(t *testing.T) {
 		base  Window
 		short bool
 	}{
-		{"nothing in it", 0, false}, {"the event before", 29, true}, {"an older one", 25, true}, {"one the ring has forgotten", 10, false},
+		{"nothing in it", 0, false}, {"the event before", 29, true}, {"an older one", 25, true},
+		{"one the ring has forgotten", 10, false},
 		{"itself", 30, false}, {"a newer one", 31, false}, {"a batch of states", BatchWindow(3), false},
 	} {
 		b, after := last.Encode(Context, tt.base)
@@ -73,10 +78,12 @@ func TestContextForms(t *testing.T) {
 	for base := Window(20); base < 28; base++ {
 		long.Encode(Context, base)
 	}
-	if n, one := long.context.bytes, len((*long.context.list.Load())[0].frame); one == 0 || n < one || n > len(long.Bytes(WebSocket)) || 8*one < len(long.Bytes(WebSocket)) {
+	if n, one := long.context.bytes, len((*long.context.list.Load())[0].frame); one == 0 || n < one ||
+		n > len(long.Bytes(WebSocket)) || 8*one < len(long.Bytes(WebSocket)) {
 		t.Errorf("%d bytes of forms of %d each for %d", n, one, len(long.Bytes(WebSocket)))
 	}
-	if b, after := Of(ClassControl, goalcast.Frame{Type: goalcast.FramePong}).Encode(Context, 29); isCompressed(b) || after != 29 {
+	if b, after := Of(ClassControl, goalcast.Frame{Type: goalcast.FramePong}).Encode(Context, 29); isCompressed(b) ||
+		after != 29 {
 		t.Errorf("what is not compressed made the window end with %d", after)
 	}
 	text := func() []byte { return bytes.Repeat([]byte("snapshot "), 50) }

@@ -23,7 +23,8 @@ func (door) Refused(string)                                    {}
 var testTime = time.Date(2026, 8, 22, 15, 0, 0, 0, time.UTC)
 
 func testConfig() Config {
-	return Config{Shards: 1, MaxPending: 256 << 10, MaxTopics: 100, MessageRate: 20, MessageBurst: 40, MaxMessage: 4 << 10,
+	return Config{Shards: 1, MaxPending: 256 << 10, MaxTopics: 100, MessageRate: 20, MessageBurst: 40,
+		MaxMessage:   4 << 10,
 		PingInterval: 25 * time.Second, MaxUnanswered: 3, WriteTimeout: 10 * time.Second,
 		StateInterval: 100 * time.Millisecond, StateShare: 0.33, RetrySpread: 10 * time.Second}
 }
@@ -35,8 +36,9 @@ type testWorld struct {
 }
 
 func newTestWorld(cfg Config) *testWorld {
-	return &testWorld{New(0, cfg, door{}, slog.New(slog.DiscardHandler)), follow.New(silent{}, follow.Config{Shards: 1, MaxStates: 1000, Timeout: time.Minute,
-		Linger: time.Hour, Changed: func(*follow.Table) {}}, slog.New(slog.DiscardHandler))}
+	return &testWorld{New(0, cfg, door{}, slog.New(slog.DiscardHandler)),
+		follow.New(silent{}, follow.Config{Shards: 1, MaxStates: 1000, Timeout: time.Minute,
+			Linger: time.Hour, Changed: func(*follow.Table) {}}, slog.New(slog.DiscardHandler))}
 }
 
 // silent is a bus without states.
@@ -86,7 +88,8 @@ func TestIndex(t *testing.T) {
 				t.Fatalf("step %d: %d subs, want %d", step, len(c.subs), len(plain[i]))
 			}
 			for j, sub := range c.subs {
-				if m := sub.topic.members[sub.place]; m.conn != c || int(m.sub) != j || !plain[i][sub.topic.followed.Name] || s.topics[sub.topic.followed.Name] != sub.topic {
+				if m := sub.topic.members[sub.place]; m.conn != c || int(m.sub) != j ||
+					!plain[i][sub.topic.followed.Name] || s.topics[sub.topic.followed.Name] != sub.topic {
 					t.Fatalf("step %d: conn %d sub %d is not where it says", step, i, j)
 				}
 			}
@@ -126,7 +129,8 @@ func TestStatesBetweenSnapshotAndJoin(t *testing.T) {
 	s.start(first, &Start{Claim: s.claim(t, name), Marks: map[goalcast.Topic]uint64{name: 0}})
 	table := s.topics[name].followed.Table
 	for i := range 5 {
-		table.Set(goalcast.State{Topic: name, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100, nil)
+		table.Set(goalcast.State{Topic: name, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100,
+			nil)
 	}
 	s.statesChanged(table)
 	s.flushStates()

@@ -10,7 +10,8 @@ import (
 func TestPace(t *testing.T) {
 	cfg := Config{StateInterval: 100 * time.Millisecond, StateShare: 0.25}
 	for worked, want := range map[time.Duration]time.Duration{
-		0: 100 * time.Millisecond, 25 * time.Millisecond: 100 * time.Millisecond, 50 * time.Millisecond: 200 * time.Millisecond, time.Second: 4 * time.Second,
+		0: 100 * time.Millisecond, 25 * time.Millisecond: 100 * time.Millisecond,
+		50 * time.Millisecond: 200 * time.Millisecond, time.Second: 4 * time.Second,
 	} {
 		p := pace{worked: worked}
 		if got := p.span(cfg); got != want {

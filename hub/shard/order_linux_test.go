@@ -30,7 +30,8 @@ func (s *testWorld) pair(t *testing.T, topics ...goalcast.Topic) (*Conn, int) {
 }
 
 func testEvent(topic goalcast.Topic, seq uint64) *Event {
-	return NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: seq}, Event: goalcast.Event{Match: 1, Topics: []goalcast.Topic{topic}}}, seq, time.Now(), nil, 1)
+	return NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: seq}, Event: goalcast.Event{Match: 1,
+		Topics: []goalcast.Topic{topic}}}, seq, time.Now(), nil, 1)
 }
 
 // TestGoalOvertakesPrices: an event that comes in the middle of a state flush is written before the

@@ -77,9 +77,11 @@ func writeSocket(fd int, pieces []iovec) (int, error) {
 	var n uintptr
 	var errno syscall.Errno
 	if len(pieces) == 1 {
-		n, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(pieces[0].Base)), uintptr(pieces[0].Len))
+		n, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(pieces[0].Base)),
+			uintptr(pieces[0].Len))
 	} else {
-		n, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&pieces[0])), uintptr(len(pieces)))
+		n, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&pieces[0])),
+			uintptr(len(pieces)))
 	}
 	if errno != 0 {
 		return 0, errno
@@ -116,7 +118,8 @@ func newPoller() (*poller, error) {
 		closeSocket(fd)
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	return &poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), events: make(chan []ready), next: make(chan struct{})}, nil
+	return &poller{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), events: make(chan []ready),
+		next: make(chan struct{})}, nil
 }
 
 // run hands batches over until the poller is closed.
@@ -153,11 +156,13 @@ func (p *poller) run() error {
 }
 
 func (p *poller) add(fd, gen int32, events uint32) error {
-	return unix.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: events | unix.EPOLLRDHUP, Fd: fd, Pad: gen})
+	return unix.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: events | unix.EPOLLRDHUP,
+		Fd: fd, Pad: gen})
 }
 
 func (p *poller) change(fd, gen int32, events uint32) error {
-	return unix.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(fd), &unix.EpollEvent{Events: events | unix.EPOLLRDHUP, Fd: fd, Pad: gen})
+	return unix.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(fd), &unix.EpollEvent{Events: events | unix.EPOLLRDHUP,
+		Fd: fd, Pad: gen})
 }
 
 // close ends run, which may be waiting for sockets or for the shard.

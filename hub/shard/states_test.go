@@ -24,8 +24,10 @@ func TestBatchesFollow(t *testing.T) {
 		alone := plan.batch.Alone(frame.Deflate).Bytes
 		fresh, _ := plan.batch.Encode(frame.Context, 0)
 		next := plan.run != fresh
-		if next != (round != 0 && round != 4) || len(plan.run.Ends) != 10 || 10*len(plan.bytes) > 5*len(alone) || next && 10*len(plan.bytes) > 4*len(alone) {
-			t.Errorf("round %d: %d bytes in %d frames, %d by themselves; it goes on: %v", round, len(plan.bytes), len(plan.run.Ends), len(alone), next)
+		if next != (round != 0 && round != 4) || len(plan.run.Ends) != 10 || 10*len(plan.bytes) > 5*len(alone) ||
+			next && 10*len(plan.bytes) > 4*len(alone) {
+			t.Errorf("round %d: %d bytes in %d frames, %d by themselves; it goes on: %v", round, len(plan.bytes),
+				len(plan.run.Ends), len(alone), next)
 		}
 		w.shard.consume(w.conn, total)
 	}
@@ -35,7 +37,8 @@ func TestBatchesFollow(t *testing.T) {
 func (w *writing) prices(table *follow.Table) {
 	for key := range 10 {
 		w.versions++
-		st := goalcast.State{Topic: table.Topic, Key: fmt.Sprint("market/1x2/", key), Version: testTime.UnixMilli() + w.versions, At: testTime.UnixMilli(),
+		st := goalcast.State{Topic: table.Topic, Key: fmt.Sprint("market/1x2/", key), Version: testTime.UnixMilli() +
+			w.versions, At: testTime.UnixMilli(),
 			Value: fmt.Appendf(nil, `{"price":%d}`, w.rng.IntN(9000))}
 		table.Set(st, testTime, 1000, w.deflater)
 	}
@@ -61,8 +64,10 @@ func TestLongerBatchesAreShared(t *testing.T) {
 		w.shard.gather(c)
 		next := w.shard.plan[0]
 		fresh, _ := next.batch.Encode(frame.Context, 0)
-		if next.run != fresh || next.window == 0 || 2*len(next.bytes) > len(first.bytes) || i > 0 && next.run != shared {
-			t.Errorf("another gets %d bytes, the first %d; its window ends with %x", len(next.bytes), len(first.bytes), next.window)
+		if next.run != fresh || next.window == 0 || 2*len(next.bytes) > len(first.bytes) || i > 0 &&
+			next.run != shared {
+			t.Errorf("another gets %d bytes, the first %d; its window ends with %x", len(next.bytes), len(first.bytes),
+				next.window)
 		}
 		shared = next.run
 	}

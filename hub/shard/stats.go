@@ -15,7 +15,8 @@ func batchBucket(frames int) int { return min(max(bits.Len(uint(frames))-1, 0), 
 
 // Closings are the reasons for which connections end, as labels.
 var Closings = [...]string{
-	"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown", "error",
+	"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown",
+	"error",
 	"unavailable",
 }
 

@@ -58,7 +58,8 @@ func kindOf(text []byte) string {
 
 func (u *unpacker) unpack(packed []byte) ([]byte, error) {
 	u.packed++
-	text, err := io.ReadAll(flate.NewReaderDict(io.MultiReader(bytes.NewReader(packed), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")), u.window))
+	text, err := io.ReadAll(flate.NewReaderDict(io.MultiReader(bytes.NewReader(packed),
+		strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")), u.window))
 	const size = 32 << 10
 	u.window = append(u.window, text...)
 	u.window = u.window[max(0, len(u.window)-size):]
@@ -86,8 +87,10 @@ type writing struct {
 func newWriting(t *testing.T, seed uint64, e frame.Encoding, portable bool) *writing {
 	cfg := testConfig()
 	cfg.MaxPending = 1 << 30
-	w := &writing{T: t, rng: rand.New(rand.NewPCG(seed, 1)), shard: newTestWorld(cfg), conn: &Conn{fd: -1, encoding: e, allowance: 1 << 30},
-		deflater: frame.NewDeflater(100), known: map[string]bool{}, newest: map[string]int64{}, seen: map[string]int64{}}
+	w := &writing{T: t, rng: rand.New(rand.NewPCG(seed, 1)), shard: newTestWorld(cfg), conn: &Conn{fd: -1, encoding: e,
+		allowance: 1 << 30},
+		deflater: frame.NewDeflater(100), known: map[string]bool{}, newest: map[string]int64{},
+		seen: map[string]int64{}}
 	w.deflater.Earlier = w.earlier
 	w.peer.bytes = map[string]int{}
 	w.shard.conns[w.conn] = struct{}{}
@@ -96,7 +99,9 @@ func newWriting(t *testing.T, seed uint64, e frame.Encoding, portable bool) *wri
 		w.shard.topics[name] = &topic{followed: w.shard.claim(t, name)[0], members: []member{{conn: w.conn}}}
 	}
 	if portable {
-		NewPortable(w.shard.Shard, w.conn).write = func(d Delivery) { w.wire = append(w.wire, bytes.Join(d.Frames, nil)...) }
+		NewPortable(w.shard.Shard, w.conn).write = func(d Delivery) {
+			w.wire = append(w.wire, bytes.Join(d.Frames, nil)...)
+		}
 	}
 	return w
 }
@@ -114,9 +119,11 @@ func (w *writing) earlier(base frame.Window) []byte {
 // event publishes one that the connection gets, or, as one of other topics, does not.
 func (w *writing) event(mine bool) {
 	m, seq := goalcast.MatchID(1+w.rng.IntN(4)), uint64(len(w.events)+1)
-	e := goalcast.Event{ID: fmt.Sprint("message:", seq), Kind: goalcast.KindMessage, Topics: []goalcast.Topic{goalcast.ForMatch(m)}, Message: w.text()}
+	e := goalcast.Event{ID: fmt.Sprint("message:", seq), Kind: goalcast.KindMessage,
+		Topics: []goalcast.Topic{goalcast.ForMatch(m)}, Message: w.text()}
 	raw, _ := json.Marshal(e)
-	msg := NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: seq}, Event: e, Raw: raw}, seq, testTime, w.deflater, 1)
+	msg := NewEvent(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "e", Offset: seq}, Event: e, Raw: raw}, seq,
+		testTime, w.deflater, 1)
 	w.events = append(w.events, msg)
 	if mine {
 		w.owe(&msg.Message)
@@ -151,7 +158,9 @@ func (w *writing) other() {
 	switch w.rng.IntN(3) {
 	case 0:
 		text := fmt.Appendf(nil, `{"type":"snapshot","n":%d,"text":%s}`, w.rng.Uint64(), w.text())
-		w.owe(&frame.Message{Kind: goalcast.FrameSnapshot, Class: frame.ClassSnapshot, Text: func() []byte { return text }, Deflater: w.deflater})
+		w.owe(&frame.Message{Kind: goalcast.FrameSnapshot, Class: frame.ClassSnapshot, Text: func() []byte {
+			return text
+		}, Deflater: w.deflater})
 	case 1:
 		text := fmt.Appendf(nil, `{"type":"pong","time":%d}`, w.rng.Uint64())
 		w.owe(&frame.Message{Kind: goalcast.FramePong, Class: frame.ClassControl, Text: func() []byte { return text }})
@@ -166,11 +175,13 @@ func (w *writing) states() {
 	for range w.rng.IntN(12) {
 		key := fmt.Sprint(strings.Repeat("market ", w.rng.IntN(9)), w.rng.IntN(10))
 		w.versions++
-		st := goalcast.State{Topic: name, Key: key, Version: w.versions, Value: fmt.Appendf(nil, `{"price":%d}`, w.rng.IntN(9000)), At: 1}
+		st := goalcast.State{Topic: name, Key: key, Version: w.versions, Value: fmt.Appendf(nil, `{"price":%d}`,
+			w.rng.IntN(9000)), At: 1}
 		table := w.shard.topics[name].followed.Table
 		table.Set(st, testTime, 1000, w.deflater)
 		w.newest[name.String()+key] = w.versions
-		w.known[string(goalcast.Frame{Type: goalcast.FrameState, State: &st, Sent: testTime.UnixMilli()}.Encode())] = true
+		w.known[string(goalcast.Frame{Type: goalcast.FrameState, State: &st,
+			Sent: testTime.UnixMilli()}.Encode())] = true
 		w.shard.statesChanged(table)
 	}
 	if w.rng.IntN(4) > 0 {
@@ -275,7 +286,8 @@ func TestWindows(t *testing.T) {
 				w.write(true)
 				w.read()
 				if len(w.wire) > 0 || len(w.owed) > 0 || w.conn.waiting != 0 {
-					t.Fatalf("seed %d: %d bytes of no frame, %d texts did not come, %d bytes wait", seed, len(w.wire), len(w.owed), w.conn.waiting)
+					t.Fatalf("seed %d: %d bytes of no frame, %d texts did not come, %d bytes wait", seed, len(w.wire),
+						len(w.owed), w.conn.waiting)
 				}
 				for key, version := range w.newest {
 					if w.seen[key] != version {
@@ -288,8 +300,10 @@ func TestWindows(t *testing.T) {
 			}
 		}
 		t.Logf("portable %v: bytes by encoding %v", portable, bytes)
-		for kind, percent := range map[string]int{string(goalcast.FrameEvent): 80, string(goalcast.FrameState): 85} { // of the states, many are no part of a round here
-			if bytes[frame.Context][kind] >= bytes[frame.Deflate][kind]*percent/100 || bytes[frame.Deflate][kind] >= bytes[frame.WebSocket][kind] {
+		for kind, percent := range map[string]int{string(goalcast.FrameEvent): 80, string(goalcast.FrameState): 85} {
+			// of the states, many are no part of a round here
+			if bytes[frame.Context][kind] >= bytes[frame.Deflate][kind]*percent/100 ||
+				bytes[frame.Deflate][kind] >= bytes[frame.WebSocket][kind] {
 				t.Errorf("portable %v: bytes of %ss by encoding: %v", portable, kind, bytes)
 			}
 		}

@@ -17,7 +17,8 @@ func TestPartialBatchAdvances(t *testing.T) {
 		followed := s.claim(t, goalcast.ForOdds(goalcast.MatchID(e)+1))[0]
 		table := followed.Table
 		for i := range 3 {
-			table.Set(goalcast.State{Topic: table.Topic, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")}, testTime, 100, d)
+			table.Set(goalcast.State{Topic: table.Topic, Key: fmt.Sprint("k", i), Version: 1, Value: []byte("1")},
+				testTime, 100, d)
 		}
 		top := &topic{followed: followed, flushed: 3}
 		updates, upto := table.Since(0)
@@ -30,12 +31,14 @@ func TestPartialBatchAdvances(t *testing.T) {
 				t.Fatalf("%d bytes to write, want %d", total, len(whole))
 			}
 			s.consume(c, n)
-			got := append(bytes.Clone(whole[:n]), c.rest...) // the frame that was begun goes on, then what the connection still lacks
+			// the frame that was begun goes on, then what the connection still lacks
+			got := append(bytes.Clone(whole[:n]), c.rest...)
 			if len(c.lags) > 0 {
 				got = append(got, s.flushes.batch(c.lags[0]).Alone(e).Bytes...)
 			}
 			if !bytes.Equal(got, whole) {
-				t.Fatalf("encoding %d, cut after %d of %d bytes: %d are sent in all, the connection lags since %+v", e, n, len(whole), len(got), c.lags)
+				t.Fatalf("encoding %d, cut after %d of %d bytes: %d are sent in all, the connection lags since %+v", e,
+					n, len(whole), len(got), c.lags)
 			}
 		}
 	}

@@ -23,8 +23,9 @@ func wrong(field, format string, args ...any) error {
 	return &merge.FieldError{Field: field, Text: fmt.Sprintf(format, args...)}
 }
 
-// decode reads the JSON. It is strict about names: a field that is not known is a typo, and a typo must not look like "taken back". It is lenient about form: a number
-// may be written as text and text as a number, and null is a field that is not there.
+// decode reads the JSON. It is strict about names: a field that is not known is a typo, and a typo
+// must not look like "taken back". It is lenient about form: a number may be written as text and
+// text as a number, and null is a field that is not there.
 func decode(body []byte, mended *letters.Mended) (document, error) {
 	var doc document
 	text, err := letters.JSON(body, maxElements, mended)
@@ -180,7 +181,8 @@ func timeOf(path string, in any) (time.Time, error) {
 	return at, nil
 }
 
-// exact is the largest number of which JavaScript tells neighbours apart: ids above it would be others for viewers.
+// exact is the largest number of which JavaScript tells neighbours apart: ids above it would
+// be others for viewers.
 const exact = 1<<53 - 1
 
 // integer reads a whole number, also one in text or with a fraction of zeros.

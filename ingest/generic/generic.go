@@ -1,9 +1,11 @@
-// Package generic reads a JSON feed that anyone can write by hand: POST /feeds/json. It is for trying goalcast with curl, for sources that have no format of
-// their own, and as the example of how a provider is added; docs/providers.md describes the format and walks through this package. cmd/goalcast
-// gives it to ingest.
+// Package generic reads a JSON feed that anyone can write by hand: POST /feeds/json. It is for
+// trying goalcast with curl, for sources that have no format of their own, and as the example of
+// how a provider is added; docs/providers.md describes the format and walks through this package.
+// cmd/goalcast gives it to ingest.
 //
-// A document tells all of one match at one moment: what an earlier one told and a later one does not was taken back. So there is nothing to update or
-// delete, and documents may come twice and in any order: "time" decides.
+// A document tells all of one match at one moment: what an earlier one told and a later one does
+// not was taken back. So there is nothing to update or delete, and documents may come twice and in
+// any order: "time" decides.
 package generic
 
 import (
@@ -47,7 +49,8 @@ func (Provider) Describe(_ map[string]string, body []byte) (_ string, match goal
 	return feed, match
 }
 
-// Checked says that whoever posts a document waits for whether it could be read: people write these.
+// Checked says that whoever posts a document waits for whether it could be
+// read: people write these.
 func (Provider) Checked() {}
 
 // document is the format. Names and words are those of the events that viewers get.
@@ -59,7 +62,8 @@ type document struct {
 	Lineups []goalcast.Lineup `json:"lineups"`
 }
 
-// event is one thing that happened. Its id is the sender's; what else is needed depends on the kind.
+// event is one thing that happened. Its id is the sender's; what else is
+// needed depends on the kind.
 type event struct {
 	ID           string                 `json:"id"`
 	Kind         goalcast.Kind          `json:"kind"`
@@ -88,10 +92,12 @@ const (
 
 var eventID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,80}$`)
 
-// Read turns a document into a reading. Its errors are for whoever wrote the document: they name the field.
+// Read turns a document into a reading. Its errors are for whoever wrote the
+// document: they name the field.
 //
-// The ids of events are the sender's, and senders count in each match anew: so the match is a part of what viewers get as the id. Releases that left it out gave ids
-// that stay in the matches that have them.
+// The ids of events are the sender's, and senders count in each match anew: so the match is a
+// part of what viewers get as the id. Releases that left it out gave ids that stay in the
+// matches that have them.
 func (Provider) Read(d goalcast.Document) (merge.Reading, error) {
 	var mended letters.Mended
 	doc, err := decode(d.Body, &mended)
@@ -126,10 +132,12 @@ func (Provider) Read(d goalcast.Document) (merge.Reading, error) {
 		case len(l.Players) > maxPlayers:
 			return merge.Reading{}, wrong(path+".players", "want at most %d", maxPlayers)
 		}
-		m.Facts = append(m.Facts, goalcast.Event{ID: fmt.Sprintf("%s:lineup:%d", Name, l.Team), Kind: goalcast.KindLineup, Status: goalcast.Confirmed,
+		m.Facts = append(m.Facts, goalcast.Event{ID: fmt.Sprintf("%s:lineup:%d", Name, l.Team),
+			Kind: goalcast.KindLineup, Status: goalcast.Confirmed,
 			Team: l.Team, Lineup: &l})
 	}
-	return merge.Reading{Source: Name, Version: merge.Version{Time: doc.Time.UTC()}, Matches: []merge.MatchReading{m}, Mended: mended}, nil
+	return merge.Reading{Source: Name, Version: merge.Version{Time: doc.Time.UTC()}, Matches: []merge.MatchReading{m},
+		Mended: mended}, nil
 }
 
 // check looks at what every document needs.
@@ -246,6 +254,8 @@ func (e event) fact(path string) (goalcast.Event, error) {
 		}
 		e.Goal = &goal
 	}
-	return goalcast.Event{Kind: e.Kind, Status: e.Status, Team: e.Team, Player: e.Player, Period: e.Period, Minute: e.Minute, Second: e.Second,
-		At: e.At.UTC(), Goal: e.Goal, Card: e.Card, Substitution: e.Substitution, Kick: e.Kick, VAR: e.VAR, AddedTime: e.AddedTime}, nil
+	return goalcast.Event{Kind: e.Kind, Status: e.Status, Team: e.Team, Player: e.Player, Period: e.Period,
+		Minute: e.Minute, Second: e.Second,
+		At: e.At.UTC(), Goal: e.Goal, Card: e.Card, Substitution: e.Substitution, Kick: e.Kick, VAR: e.VAR,
+		AddedTime: e.AddedTime}, nil
 }

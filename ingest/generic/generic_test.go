@@ -51,7 +51,8 @@ func TestExampleInTheDocumentation(t *testing.T) {
 	body := example(t)
 	feed, match := generic.New().Describe(nil, body)
 	r, err := read(string(body))
-	if err != nil || feed != "MATCH" || match != 9000000001 || len(r.Matches) != 1 || r.Matches[0].Match != match || r.Source != "json" || r.Version.Time.IsZero() {
+	if err != nil || feed != "MATCH" || match != 9000000001 || len(r.Matches) != 1 || r.Matches[0].Match != match ||
+		r.Source != "json" || r.Version.Time.IsZero() {
 		t.Fatalf("%s %d %+v, %v", feed, match, r, err)
 	}
 	kinds := map[goalcast.Kind]int{}
@@ -106,15 +107,19 @@ func TestRefusals(t *testing.T) {
 func TestErrorsNameTheField(t *testing.T) {
 	const begin = `{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"events":[{"id":"a","kind":"goal","team":1},`
 	for _, tt := range []struct{ body, field, want string }{
-		{begin + `{"id":"b","kind":"goal","team":1,"minute":"soon"}]}`, "events[1].minute", `whole number, at most 9007199254740991, not "soon"`},
+		{begin + `{"id":"b","kind":"goal","team":1,"minute":"soon"}]}`, "events[1].minute",
+			`whole number, at most 9007199254740991, not "soon"`},
 		{begin + `{"id":"b","kind":"goal","team":1,"minute":3.5}]}`, "events[1].minute", "not 3.5"},
 		{begin + `{"id":"b","kind":"goal","team":1,"minute":700}]}`, "events[1].minute", "0 to 200"},
 		{begin + `{"id":"b","kind":"goal","team":1,"player":{"nmae":"A"}}]}`, "events[1].player.nmae", "no such field"},
 		{begin + `{"id":"b","kind":"goal","team":1,"player":"Ida"}]}`, "events[1].player", `object, not "Ida"`},
-		{begin + `{"id":"b","kind":"goal","team":1,"at":"today"}]}`, "events[1].at", "want a time like 2026-05-17T14:30:00Z"},
+		{begin + `{"id":"b","kind":"goal","team":1,"at":"today"}]}`, "events[1].at",
+			"want a time like 2026-05-17T14:30:00Z"},
 		{begin + `{"id":"b","kind":"goal","team":1,"at":"9999-12-31T23:59:59-23:00"}]}`, "events[1].at", "years"},
-		{begin + `{"id":"b","kind":"goal","team":1,"goal":{"type":"lucky"}}]}`, "events[1].goal.type", "goal, own or penalty"},
-		{begin + `{"id":"b","kind":"card","team":1,"card":{"type":"blue"}}]}`, "events[1].card.type", "yellow, second_yellow or red"},
+		{begin + `{"id":"b","kind":"goal","team":1,"goal":{"type":"lucky"}}]}`, "events[1].goal.type",
+			"goal, own or penalty"},
+		{begin + `{"id":"b","kind":"card","team":1,"card":{"type":"blue"}}]}`, "events[1].card.type",
+			"yellow, second_yellow or red"},
 		{begin + `{"id":"b","kind":"goal"}]}`, "events[1].team", "needs team"},
 		{begin + `{"id":"a","kind":"goal","team":2}]}`, "events[1].id", "twice"},
 		{begin + `{"id":"b","kind":"goal","team":1,"Team":2}]}`, "events[1].team", "twice"},
@@ -123,7 +128,8 @@ func TestErrorsNameTheField(t *testing.T) {
 		{`{"match":9223372036854775808}`, "match", "whole number"},
 		{`{"match":9007199254740992}`, "match", "at most 9007199254740991"},
 		{`{"events":{}}`, "events", "list, not an object"},
-		{`{"lineups":[{"team":1,"players":[{"captain":"perhaps"}]}]}`, "lineups[0].players[0].captain", "true or false"},
+		{`{"lineups":[{"team":1,"players":[{"captain":"perhaps"}]}]}`, "lineups[0].players[0].captain",
+			"true or false"},
 		{"{\n  \"match\": 7,\n}", "", "line 3, column 1"},
 		{`{"a":` + strings.Repeat("[", 100_000), "", "deeper than"},
 		{`{"events":[` + strings.Repeat("{},", 200_000) + `{}]}`, "", "more than"},
@@ -145,10 +151,12 @@ func TestFormIsReadLeniently(t *testing.T) {
 	}
 	m := r.Matches[0]
 	f, e := m.Fixture, m.Facts[0]
-	if m.Match != 7 || f.Home != (goalcast.Team{ID: 1, Name: "Caf\uFFFD"}) || f.Away != (goalcast.Team{ID: 2, Name: "O'Dowd! \uFFFD"}) || f.Season != "2026" || f.Venue != "" {
+	if m.Match != 7 || f.Home != (goalcast.Team{ID: 1, Name: "Caf\uFFFD"}) ||
+		f.Away != (goalcast.Team{ID: 2, Name: "O'Dowd! \uFFFD"}) || f.Season != "2026" || f.Venue != "" {
 		t.Errorf("match %d: %+v", m.Match, f)
 	}
-	if e.ID != "json:17" || e.Minute != 27 || e.Team != 1 || e.Player.Name != "A B\x00" || !e.At.IsZero() { // ingest sees to what a JSON escape brings
+	if e.ID != "json:17" || e.Minute != 27 || e.Team != 1 || e.Player.Name != "A B\x00" || !e.At.IsZero() {
+		// ingest sees to what a JSON escape brings
 		t.Errorf("%+v", e)
 	}
 	for _, kind := range []string{letters.Encoding, letters.Escape, letters.Control} {
@@ -158,11 +166,13 @@ func TestFormIsReadLeniently(t *testing.T) {
 	}
 }
 
-// Senders count the events of each match from the start: the same ids in two matches are events of two matches.
+// Senders count the events of each match from the start: the same ids in two matches are
+// events of two matches.
 func TestTwoMatchesMayHaveTheSameIDs(t *testing.T) {
 	server, db := serve(t)
 	for match := range 2 {
-		body := strings.Replace(string(example(t)), `"match": 9000000001`, fmt.Sprintf(`"match": %d`, 9000000001+match), 1)
+		body := strings.Replace(string(example(t)), `"match": 9000000001`, fmt.Sprintf(`"match": %d`, 9000000001+match),
+			1)
 		res, err := http.Post(server.URL+"/feeds/json?wait=10s", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -191,7 +201,8 @@ func serve(t *testing.T) (*httptest.Server, *store.Store) {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	in := ingest.New(ingest.Config{Open: true}, db, bus{}, nil, []ingest.Provider{generic.New()}, log, prometheus.NewRegistry())
+	in := ingest.New(ingest.Config{Open: true}, db, bus{}, nil, []ingest.Provider{generic.New()}, log,
+		prometheus.NewRegistry())
 	server := httptest.NewServer(in.Handler())
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -201,7 +212,8 @@ func serve(t *testing.T) (*httptest.Server, *store.Store) {
 	return server, db
 }
 
-// The way of someone who tries it with curl: a match, a goal, a second thought; at each step the snapshot is looked at.
+// The way of someone who tries it with curl: a match, a goal, a second thought; at each step the
+// snapshot is looked at.
 func TestFromPostToSnapshot(t *testing.T) {
 	server, db := serve(t)
 	post := func(change func(doc map[string]any)) {
@@ -240,7 +252,8 @@ func TestFromPostToSnapshot(t *testing.T) {
 	}
 	post(func(map[string]any) {})
 	until("a goal", func(m goalcast.Snapshot) bool {
-		return m.Score == goalcast.Score{Home: 1} && m.State == goalcast.Live && m.Period == goalcast.FirstHalf && m.Home.Name != "" && !m.Kickoff.IsZero()
+		return m.Score == goalcast.Score{Home: 1} && m.State == goalcast.Live && m.Period == goalcast.FirstHalf &&
+			m.Home.Name != "" && !m.Kickoff.IsZero()
 	})
 	const goal1 = "json:goal-1"
 	post(func(doc map[string]any) { // the goal is not told any more: it was taken back
@@ -265,7 +278,8 @@ func TestFromPostToSnapshot(t *testing.T) {
 	})
 }
 
-// The documentation's lines of shell bring the example to today, so that whoever tries it sees the match among today's; every time in it is set.
+// The documentation's lines of shell bring the example to today, so that whoever tries it sees the
+// match among today's; every time in it is set.
 func TestExampleIsOfToday(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/providers.md")
@@ -281,7 +295,8 @@ func TestExampleIsOfToday(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ago := range []time.Duration{time.Minute, 0} {
-		shell := exec.CommandContext(t.Context(), "sh", "-ec", string(lines[1])+fmt.Sprintf("\ntoday %d", int(ago.Seconds())))
+		shell := exec.CommandContext(t.Context(), "sh", "-ec", string(lines[1])+fmt.Sprintf("\ntoday %d",
+			int(ago.Seconds())))
 		shell.Dir = dir
 		before := time.Now().Truncate(time.Second)
 		body, err := shell.Output()
@@ -297,7 +312,8 @@ func TestExampleIsOfToday(t *testing.T) {
 		for what, at := range map[string]struct {
 			time.Time
 			ago time.Duration
-		}{"time": {r.Version.Time, ago}, "kickoff": {m.Fixture.Kickoff, 30 * time.Minute}, "at": {m.Facts[0].At, 30*time.Minute - 40*time.Second}} {
+		}{"time": {r.Version.Time, ago}, "kickoff": {m.Fixture.Kickoff, 30 * time.Minute},
+			"at": {m.Facts[0].At, 30*time.Minute - 40*time.Second}} {
 			if off := at.Sub(before.Add(-at.ago)); off < 0 || off > took {
 				t.Errorf("%s is %s", what, at)
 			}
@@ -305,7 +321,8 @@ func TestExampleIsOfToday(t *testing.T) {
 	}
 }
 
-// Whoever writes a document by hand hears at once what is wrong with it, each time, and with ?wait= what came of it; and a second match of the afternoon is a match.
+// Whoever writes a document by hand hears at once what is wrong with it, each time, and with ?wait=
+// what came of it; and a second match of the afternoon is a match.
 func TestAnswersToWhoPostsByHand(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db, err := store.Open(t.Context(), "sqlite::memory:", log)
@@ -316,7 +333,8 @@ func TestAnswersToWhoPostsByHand(t *testing.T) {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	in := ingest.New(ingest.Config{Open: true}, db, bus{}, nil, []ingest.Provider{generic.New()}, log, prometheus.NewRegistry())
+	in := ingest.New(ingest.Config{Open: true}, db, bus{}, nil, []ingest.Provider{generic.New()}, log,
+		prometheus.NewRegistry())
 	server := httptest.NewServer(in.Handler())
 	defer server.Close()
 	defer server.Client().CloseIdleConnections()
@@ -334,18 +352,21 @@ func TestAnswersToWhoPostsByHand(t *testing.T) {
 	}
 	for range 3 {
 		status, answer := post("", bytes.Replace(example(t), []byte(`"minute": 27`), []byte(`"minute": "27th"`), 1))
-		if status != 422 || answer["field"] != "events[1].minute" || answer["document"] != 1.0 || !strings.Contains(fmt.Sprint(answer["detail"]), `not "27th"`) {
+		if status != 422 || answer["field"] != "events[1].minute" || answer["document"] != 1.0 ||
+			!strings.Contains(fmt.Sprint(answer["detail"]), `not "27th"`) {
 			t.Fatalf("%d %v", status, answer)
 		}
 	}
 	docs, err := db.Documents(t.Context(), goalcast.DocumentFilter{})
-	if err != nil || len(docs) != 1 || docs[0].State != goalcast.DocumentFailed || !strings.Contains(docs[0].Error, "events[1].minute") {
+	if err != nil || len(docs) != 1 || docs[0].State != goalcast.DocumentFailed || !strings.Contains(docs[0].Error,
+		"events[1].minute") {
 		t.Errorf("kept %+v, %v", docs, err)
 	}
 	for _, match := range []string{"9000000001", "9000000002"} {
 		body := bytes.ReplaceAll(example(t), []byte(`"match": 9000000001`), []byte(`"match": `+match))
 		status, answer := post("?wait=10s", body)
-		if status != 200 || answer["state"] != "applied" || answer["outcome"] != "changed" || !strings.Contains(fmt.Sprint(answer["matches"]), "json:goal-1") {
+		if status != 200 || answer["state"] != "applied" || answer["outcome"] != "changed" ||
+			!strings.Contains(fmt.Sprint(answer["matches"]), "json:goal-1") {
 			t.Errorf("match %s: %d %v", match, status, answer)
 		}
 		if status, answer := post("?wait=10s", body); status != 200 || answer["outcome"] != "repeated" {
@@ -368,7 +389,8 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"events":[{"id":"v","kind":"var","var":{"subject":"goal","outcome":"cancelled"}}]}`))
 	f.Add([]byte(`{"time":"2026-05-17T14:30:00Z","match":7,"fixture":{"home":{"id":1},"away":{"id":2}},"lineups":[{"team":1,"players":[{"id":4,"name":"A"}]}]}`))
 	f.Add([]byte(`{"match":1e400}`))
-	f.Add([]byte("\xef\xbb\xbf{\"match\":\"7\",\"time\":\"2026-05-17T14:30:00Z\",\"fixture\":{\"home\":{\"id\":1,\"name\":\"\xe9\\q\\ud800\"},\"away\":{\"id\":2.0}}}"))
+	f.Add([]byte("\xef\xbb\xbf{\"match\":\"7\",\"time\":\"2026-05-17T14:30:00Z\"," +
+		"\"fixture\":{\"home\":{\"id\":1,\"name\":\"\xe9\\q\\ud800\"},\"away\":{\"id\":2.0}}}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p := generic.New()
 		_, match := p.Describe(nil, body)

@@ -11,7 +11,8 @@ import (
 	"goalcast"
 )
 
-// TestPostedKindsAreTaken: the kinds that the root's table says are posted are taken with what they have to say, and no others.
+// TestPostedKindsAreTaken: the kinds that the root's table says are posted are taken with what they
+// have to say, and no others.
 func TestPostedKindsAreTaken(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/providers.md")
 	if err != nil {

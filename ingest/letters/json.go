@@ -10,12 +10,15 @@ import (
 // ErrTooMuch says that a document has more in it than its reader is willing to look at.
 var ErrTooMuch = errors.New("too much in one document")
 
-// MaxDepth is how deep lists and objects of a JSON document may stand in one another. Real ones have up to 8 levels.
+// MaxDepth is how deep lists and objects of a JSON document may stand in one another. Real
+// ones have up to 8 levels.
 const MaxDepth = 64
 
-// JSON looks through a JSON document once and makes its letters right: a byte order mark is left out, what is not UTF-8 becomes U+FFFD, control characters in strings
-// become spaces or U+FFFD, and escapes that JSON does not know are read as JavaScript reads them. It returns the body itself where all is right, else a copy. The
-// grammar is left to the parser. Errors: ErrTooMuch for more than maxElements values, or deeper than MaxDepth, so that a parser's cost has a bound.
+// JSON looks through a JSON document once and makes its letters right: a byte order mark is left
+// out, what is not UTF-8 becomes U+FFFD, control characters in strings become spaces or U+FFFD, and
+// escapes that JSON does not know are read as JavaScript reads them. It returns the body itself
+// where all is right, else a copy. The grammar is left to the parser. Errors: ErrTooMuch for more
+// than maxElements values, or deeper than MaxDepth, so that a parser's cost has a bound.
 func JSON(body []byte, maxElements int, m *Mended) ([]byte, error) {
 	if text, is := UTF16(body); is {
 		m.Note(Encoding, "the document is UTF-16")
@@ -134,7 +137,8 @@ func (s *jsonScan) escape() {
 			return
 		}
 	}
-	// Any other: what is escaped stands for itself. A quote is none of them, so that strings end where they seem to.
+	// Any other: what is escaped stands for itself. A quote is none of them, so that strings
+	// end where they seem to.
 	s.m.Note(Escape, "%.2q at offset %d", s.in[from:], from)
 	s.replace(from, from+1, "")
 	s.at++ // at what was escaped, which is read as if nothing stood before it

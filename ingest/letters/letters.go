@@ -1,5 +1,6 @@
-// Package letters reads text that is not written as its format wants it: bytes of another encoding, characters that no screen shows, names that never end. What can
-// be read is read, what cannot is replaced, and a Mended says so. It is pure and belongs to no provider.
+// Package letters reads text that is not written as its format wants it: bytes of another encoding,
+// characters that no screen shows, names that never end. What can be read is read, what cannot is
+// replaced, and a Mended says so. It is pure and belongs to no provider.
 package letters
 
 import (
@@ -25,7 +26,8 @@ const (
 // Kinds are all of these.
 var Kinds = []string{Encoding, Reference, Control, Escape, Junk, Length, Time}
 
-// Mended is what was wrong with a document's letters, by kind, each with what was found first. A nil one is of a document that is as it should be.
+// Mended is what was wrong with a document's letters, by kind, each with what was found first. A
+// nil one is of a document that is as it should be.
 type Mended map[string]string
 
 // Note notes one kind, unless it is noted already. at says what was found where.
@@ -72,7 +74,8 @@ func UTF16(text []byte) ([]byte, bool) {
 	return out, true
 }
 
-// Valid makes valid UTF-8 without NUL of text: what is not becomes U+FFFD. The result is always a copy, with room for one byte more.
+// Valid makes valid UTF-8 without NUL of text: what is not becomes U+FFFD. The result is always a
+// copy, with room for one byte more.
 func Valid(text []byte, m *Mended) []byte {
 	out := make([]byte, 0, len(text)+len(text)/16+1)
 	for i := 0; i < len(text); {
@@ -93,8 +96,10 @@ func Valid(text []byte, m *Mended) []byte {
 // Ellipsis stands at the end of a text that was cut.
 const Ellipsis = "…"
 
-// Line makes one line of text that a screen can show, at most limit bytes long: white space is one kind of space, control characters and what is not UTF-8 become
-// U+FFFD, and what is too long is cut at a whole character, with an ellipsis. limit must be above 3. Text that is as it should be is returned as it is.
+// Line makes one line of text that a screen can show, at most limit bytes long: white space is one
+// kind of space, control characters and what is not UTF-8 become U+FFFD, and what is too long is
+// cut at a whole character, with an ellipsis. limit must be above 3. Text that is as it should be
+// is returned as it is.
 func Line(text string, limit int, m *Mended) string {
 	if len(text) <= limit && fine(text) {
 		return text
@@ -155,7 +160,8 @@ func shown(text string, m *Mended) string {
 	return strings.TrimSpace(out.String())
 }
 
-// Cut cuts a text that is longer than limit bytes at a whole character, and puts an ellipsis there. limit must be above 3.
+// Cut cuts a text that is longer than limit bytes at a whole character, and puts an ellipsis there.
+// limit must be above 3.
 func Cut(text string, limit int, m *Mended) string {
 	if len(text) <= limit {
 		return text

@@ -28,7 +28,8 @@ func TestLine(t *testing.T) {
 		"long and all letters": {strings.Repeat("日", 1<<20), 10, "日日…", Length},
 	} {
 		var m Mended
-		if got := Line(tt.text, tt.limit, &m); got != tt.want || len(m) > 1 || tt.noted != "" && m[tt.noted] == "" || tt.noted == "" && m != nil {
+		if got := Line(tt.text, tt.limit, &m); got != tt.want || len(m) > 1 || tt.noted != "" && m[tt.noted] == "" ||
+			tt.noted == "" && m != nil {
 			t.Errorf("%s: %q, %v, want %q and %s", name, got, m, tt.want, tt.noted)
 		}
 	}
@@ -69,7 +70,8 @@ func TestJSONWithWrongLetters(t *testing.T) {
 
 func TestJSONHasLimits(t *testing.T) {
 	for name, body := range map[string]string{
-		"depth": strings.Repeat("[", MaxDepth+1), "objects": strings.Repeat("{}", 101), "elements": "[" + strings.Repeat("1,", 101), "keys": "{" + strings.Repeat(`"a":1,`, 101),
+		"depth": strings.Repeat("[", MaxDepth+1), "objects": strings.Repeat("{}", 101),
+		"elements": "[" + strings.Repeat("1,", 101), "keys": "{" + strings.Repeat(`"a":1,`, 101),
 	} {
 		if _, err := JSON([]byte(body), 100, new(Mended)); !errors.Is(err, ErrTooMuch) {
 			t.Errorf("%s: %v", name, err)
@@ -79,11 +81,13 @@ func TestJSONHasLimits(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	got := map[string]string{}
-	Values([]byte(`{"Match" : 7, "a":{"B":["x", {"c":-1.5}, null]}, "e\"f":"g\\", "last":true}`), 100, func(path string, value func() string) bool {
-		got[path] = value()
-		return true
-	})
-	for path, want := range map[string]string{"match": "7", "a.b.0": "x", "a.b.0.c": "-1.5", `e"f`: `g\`, "last": "true"} {
+	Values([]byte(`{"Match" : 7, "a":{"B":["x", {"c":-1.5}, null]}, "e\"f":"g\\", "last":true}`), 100,
+		func(path string, value func() string) bool {
+			got[path] = value()
+			return true
+		})
+	for path, want := range map[string]string{"match": "7", "a.b.0": "x", "a.b.0.c": "-1.5", `e"f`: `g\`,
+		"last": "true"} {
 		if got[path] != want {
 			t.Errorf("%s: %q, want %q", path, got[path], want)
 		}
@@ -94,9 +98,11 @@ func TestValues(t *testing.T) {
 	Values([]byte(strings.Repeat("[", 1<<20)), 1<<30, func(string, func() string) bool { return true })
 }
 
-// FuzzJSON: what comes out is valid UTF-8 where the parser takes it, a document that was fine stays as it is, and walking through it ends.
+// FuzzJSON: what comes out is valid UTF-8 where the parser takes it, a document that was fine stays
+// as it is, and walking through it ends.
 func FuzzJSON(f *testing.F) {
-	for _, seed := range []string{`{"a":[1,"\ud83d\ude00",null]}`, "\xef\xbb\xbf{\"a\":\"\xe9\\q\\ud800\x01\"}", `"\`, `"\u`, `"\x4`, "\xfe\xff\x00{\x00}"} {
+	for _, seed := range []string{`{"a":[1,"\ud83d\ude00",null]}`, "\xef\xbb\xbf{\"a\":\"\xe9\\q\\ud800\x01\"}", `"\`,
+		`"\u`, `"\x4`, "\xfe\xff\x00{\x00}"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

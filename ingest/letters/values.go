@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Values walks through a JSON document without parsing it and calls visit for each string and number in it, with its path: keys in lower case, joined with dots, and
-// "0" for what stands in a list; null is left out. It ends when visit says false, after most values, at the end, or where it finds no way on. It makes nothing of what
-// is not asked for, so that it costs next to nothing.
+// Values walks through a JSON document without parsing it and calls visit for each string and
+// number in it, with its path: keys in lower case, joined with dots, and "0" for what stands in a
+// list; null is left out. It ends when visit says false, after most values, at the end, or where it
+// finds no way on. It makes nothing of what is not asked for, so that it costs next to nothing.
 func Values(body []byte, most int, visit func(path string, value func() string) bool) {
 	v := values{text: body, left: most, visit: visit}
 	if len(body) >= 3 && string(body[:3]) == "\xEF\xBB\xBF" {

@@ -10,22 +10,26 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// Limits of what stands in one document, so that applying it takes a time that has a bound. A document with more fails, and says which limit it is.
+// Limits of what stands in one document, so that applying it takes a time that has a bound. A
+// document with more fails, and says which limit it is.
 const (
-	MaxMatches      = 3000   // of a list; the largest competitions have some 1,500 matches in a season
-	maxFacts        = 1100   // of a match; real ones have up to 200, and what is new of them is compared with one another
+	MaxMatches = 3000 // of a list; the largest competitions have some 1,500 matches in a season
+	// of a match; real ones have up to 200, and what is new of them is compared with one another
+	maxFacts        = 1100
 	maxFactsInAll   = 3000   // of all matches of a document
 	maxPeople       = 500    // whose names a document tells for a match; real ones tell up to 80
 	maxLineup       = 100    // players of a line-up; a squad with its youth has 60
 	MaxSquadMembers = 20_000 // of all squads of a document; real ones have up to 6,000
 )
 
-// Check refuses a reading that would do harm, and brings it into one form: its texts can be shown, its times are of the past,
-// and a match stands in it once. A reading that is dated more than maxAhead after the arrival of its document is refused; ahead
-// says that it is dated later than ClockAhead after it, and counts as made when it arrived.
+// Check refuses a reading that would do harm, and brings it into one form: its texts can be shown,
+// its times are of the past, and a match stands in it once. A reading that is dated more than
+// maxAhead after the arrival of its document is refused; ahead says that it is dated later than
+// ClockAhead after it, and counts as made when it arrived.
 func Check(r Reading, received time.Time, maxAhead time.Duration) (_ Reading, ahead bool, _ error) {
 	if d := r.Version.Time.Sub(received); d > maxAhead {
-		return Reading{}, false, fmt.Errorf("dated %s, %s after its arrival", r.Version.Time.Format(time.RFC3339), d.Round(time.Second))
+		return Reading{}, false, fmt.Errorf("dated %s, %s after its arrival", r.Version.Time.Format(time.RFC3339),
+			d.Round(time.Second))
 	}
 	if v := r.Version.Believed(received); !v.Time.Equal(r.Version.Time) {
 		r.Version, ahead = v, true
@@ -96,16 +100,20 @@ func (r Reading) bounded() error {
 		facts += len(m.Facts)
 		switch {
 		case len(m.Facts) > maxFacts || facts > maxFactsInAll:
-			return fmt.Errorf("%w: %d events, %d of them of match %d; a document may have %d of a match and %d in all", letters.ErrTooMuch, facts, len(m.Facts), m.Match,
+			return fmt.Errorf("%w: %d events, %d of them of match %d; a document may have %d of a match and %d in all",
+				letters.ErrTooMuch, facts, len(m.Facts), m.Match,
 				maxFacts, maxFactsInAll)
 		case len(m.Players) > maxPeople:
-			return fmt.Errorf("%w: names of %d players of match %d, a document may have %d", letters.ErrTooMuch, len(m.Players), m.Match, maxPeople)
+			return fmt.Errorf("%w: names of %d players of match %d, a document may have %d", letters.ErrTooMuch,
+				len(m.Players), m.Match, maxPeople)
 		case m.Claims != nil && len(m.Claims.Events) > maxFacts:
-			return fmt.Errorf("%w: claims of %d events of match %d, a document may have %d", letters.ErrTooMuch, len(m.Claims.Events), m.Match, maxFacts)
+			return fmt.Errorf("%w: claims of %d events of match %d, a document may have %d", letters.ErrTooMuch,
+				len(m.Claims.Events), m.Match, maxFacts)
 		}
 		for _, e := range m.Facts {
 			if e.Lineup != nil && len(e.Lineup.Players) > maxLineup {
-				return fmt.Errorf("%w: %d players in a line-up of match %d, there may be %d", letters.ErrTooMuch, len(e.Lineup.Players), m.Match, maxLineup)
+				return fmt.Errorf("%w: %d players in a line-up of match %d, there may be %d", letters.ErrTooMuch,
+					len(e.Lineup.Players), m.Match, maxLineup)
 			}
 		}
 	}
@@ -116,7 +124,8 @@ func (r Reading) bounded() error {
 		}
 	}
 	if members > MaxSquadMembers {
-		return fmt.Errorf("%w: %d players in squads, a document may have %d", letters.ErrTooMuch, members, MaxSquadMembers)
+		return fmt.Errorf("%w: %d players in squads, a document may have %d", letters.ErrTooMuch, members,
+			MaxSquadMembers)
 	}
 	return nil
 }

@@ -11,8 +11,9 @@ import (
 // ErrOvertaken says that a match changed while it was derived.
 var ErrOvertaken = errors.New("the match changed meanwhile")
 
-// Derivation derives a match from what is kept of it, as if nothing had been known: from its own documents, the newest lists
-// that tell of it, and its clips, in this order. What none of that tells stays as it is known. It serves one goroutine.
+// Derivation derives a match from what is kept of it, as if nothing had been known: from its own
+// documents, the newest lists that tell of it, and its clips, in this order. What none of that
+// tells stays as it is known. It serves one goroutine.
 type Derivation struct {
 	match    goalcast.MatchID
 	known    []byte // the memory as it was
@@ -28,11 +29,12 @@ func (m *Merger) Derive(match goalcast.MatchID, rec goalcast.MatchRecord) *Deriv
 	if err != nil {
 		remembered = memory{m, map[string]*series{}} // which is what deriving mends
 	}
-	return &Derivation{match: match, known: rec.Feeds, memory: remembered, own: map[string]bool{}, lost: len(remembered.series) == 0}
+	return &Derivation{match: match, known: rec.Feeds, memory: remembered, own: map[string]bool{},
+		lost: len(remembered.series) == 0}
 }
 
-// Document adds what one of the match's own documents says of it. The first of a source replaces all that was remembered of
-// the source.
+// Document adds what one of the match's own documents says of it. The first of a source replaces
+// all that was remembered of the source.
 func (d *Derivation) Document(r Reading, said MatchReading) {
 	if !d.own[r.Source] {
 		d.own[r.Source] = true
@@ -51,8 +53,8 @@ func (d *Derivation) WantsLists() (keys []string, some bool) {
 	return keys, d.lost
 }
 
-// Lists replaces what lists said of the match by what the newest of them say; name fills in names. It reports whether they
-// say anything.
+// Lists replaces what lists said of the match by what the newest of them say; name fills in names.
+// It reports whether they say anything.
 func (d *Derivation) Lists(from *Lists, name func(MatchReading) MatchReading) (some bool) {
 	for key, said := range from.of(d.match) {
 		if d.own[sourceOf(key)] {
@@ -70,8 +72,8 @@ func (d *Derivation) Lists(from *Lists, name func(MatchReading) MatchReading) (s
 	return some
 }
 
-// Clips replaces what is remembered of the match's clips. A reading without a match leaves its source as it is remembered.
-// name fills in names. It reports whether anything is replaced.
+// Clips replaces what is remembered of the match's clips. A reading without a match leaves its
+// source as it is remembered. name fills in names. It reports whether anything is replaced.
 func (d *Derivation) Clips(readings []Reading, name func(MatchReading) MatchReading) (some bool) {
 	d.recalled = true
 	stays := map[string]bool{}
@@ -93,8 +95,8 @@ func (d *Derivation) Clips(readings []Reading, name func(MatchReading) MatchRead
 	return some
 }
 
-// Apply makes the revisions that lead from the record to what was derived. ErrOvertaken says that the record has changed
-// since Derive.
+// Apply makes the revisions that lead from the record to what was derived. ErrOvertaken says that
+// the record has changed since Derive.
 func (d *Derivation) Apply(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
 	if !bytes.Equal(rec.Feeds, d.known) {
 		return rec, nil, ErrOvertaken
@@ -105,7 +107,8 @@ func (d *Derivation) Apply(rec goalcast.MatchRecord) (_ goalcast.MatchRecord, _ 
 	rec.Snapshot.ID = d.match
 	diff := difference{snapshot: rec.Snapshot}
 	diff.makeAnew(d.memory.merge(d.match, rec.Snapshot), d.memory.stillHeld(), func(e goalcast.Event) bool {
-		return e.Kind == goalcast.KindClip && (!d.recalled || d.memory.standsBy(e.ID)) // one that cannot be played now is not taken back
+		// one that cannot be played now is not taken back
+		return e.Kind == goalcast.KindClip && (!d.recalled || d.memory.standsBy(e.ID))
 	})
 	rec.Snapshot = diff.snapshot
 	return rec, diff.events, nil
@@ -124,8 +127,8 @@ func (f memory) standsBy(event string) bool {
 	return false
 }
 
-// makeAnew is make for a match that was derived from scratch: what is known and not told any more is cancelled, unless it
-// stays.
+// makeAnew is make for a match that was derived from scratch: what is known and not told any more
+// is cancelled, unless it stays.
 func (d *difference) makeAnew(t merged, held []string, stays func(goalcast.Event) bool) {
 	for _, e := range d.snapshot.Timeline {
 		if _, told := t.events[e.ID]; !told && e.Counts() && !stays(e) {
@@ -136,8 +139,8 @@ func (d *difference) makeAnew(t merged, held []string, stays func(goalcast.Event
 	d.make(t, held)
 }
 
-// Lists are what documents of no one match (a season's fixtures, a ticker) say of matches: of each source and match what the
-// newest one says. They serve one goroutine.
+// Lists are what documents of no one match (a season's fixtures, a ticker) say of matches: of each
+// source and match what the newest one says. They serve one goroutine.
 type Lists struct {
 	merger *Merger
 	said   map[listed]versioned[MatchReading]
@@ -171,7 +174,8 @@ func (l *Lists) Add(r Reading) {
 	}
 }
 
-// Tell says whether lists of these keys tell of the match; with some, whether one tells of it at all.
+// Tell says whether lists of these keys tell of the match; with some, whether
+// one tells of it at all.
 func (l *Lists) Tell(match goalcast.MatchID, keys []string, some bool) bool {
 	found := l.of(match)
 	for _, key := range keys {

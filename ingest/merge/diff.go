@@ -19,13 +19,15 @@ type Result struct {
 	Fresh  []Disagreement   // that were not there before
 }
 
-// Apply applies what one document says of a match to its record. received is when the document arrived, in ms. An error,
-// which is ErrPermanent, means that the memory in the record cannot be read.
+// Apply applies what one document says of a match to its record. received is when the
+// document arrived, in ms. An error, which is ErrPermanent, means that the memory in the
+// record cannot be read.
 func (m *Merger) Apply(rec goalcast.MatchRecord, r Reading, said MatchReading, received int64) (Result, error) {
 	return m.apply(rec, r.key(), r.Version, said, received)
 }
 
-func (m *Merger) apply(rec goalcast.MatchRecord, key string, v Version, said MatchReading, received int64) (Result, error) {
+func (m *Merger) apply(rec goalcast.MatchRecord, key string, v Version, said MatchReading, received int64) (Result,
+	error) {
 	v = v.cleaned()
 	remembered, err := m.recall(rec.Feeds)
 	if err != nil {
@@ -69,12 +71,15 @@ func (m *Merger) Repeats(rec goalcast.MatchRecord, r Reading, said MatchReading,
 }
 
 // Name gives names that have become known to the players of a match.
-func (m *Merger) Name(rec goalcast.MatchRecord, match goalcast.MatchID, known map[goalcast.PlayerID]string, received int64) (goalcast.MatchRecord, []goalcast.Event, error) {
+func (m *Merger) Name(rec goalcast.MatchRecord, match goalcast.MatchID, known map[goalcast.PlayerID]string,
+	received int64) (goalcast.MatchRecord, []goalcast.Event, error) {
 	return m.change(rec, match, received, func(f memory) bool { f.learn(known); return true })
 }
 
-// change changes what is remembered of a match and makes the revisions that follow; nothing if f says so.
-func (m *Merger) change(rec goalcast.MatchRecord, match goalcast.MatchID, received int64, f func(memory) bool) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
+// change changes what is remembered of a match and makes the revisions that follow;
+// nothing if f says so.
+func (m *Merger) change(rec goalcast.MatchRecord, match goalcast.MatchID, received int64,
+	f func(memory) bool) (_ goalcast.MatchRecord, _ []goalcast.Event, err error) {
 	remembered, err := m.recall(rec.Feeds)
 	if err != nil {
 		return rec, nil, fmt.Errorf("%w: %w", goalcast.ErrPermanent, err)
@@ -91,7 +96,8 @@ func (m *Merger) change(rec goalcast.MatchRecord, match goalcast.MatchID, receiv
 	return rec, d.events, nil
 }
 
-// difference collects the revisions that lead from a snapshot to what is merged, and the snapshot with them in it.
+// difference collects the revisions that lead from a snapshot to what is merged, and the
+// snapshot with them in it.
 type difference struct {
 	snapshot goalcast.Snapshot
 	owned    bool // nobody else has its timeline
@@ -99,8 +105,9 @@ type difference struct {
 	events   []goalcast.Event
 }
 
-// make emits the fixture, then line-ups, then what was taken back, then the rest as it happened: a goal that is entered anew under another id must
-// not be seen on top of the one it replaces. What is held is left as it is.
+// make emits the fixture, then line-ups, then what was taken back, then the rest as it happened: a
+// goal that is entered anew under another id must not be seen on top of the one it replaces. What
+// is held is left as it is.
 func (d *difference) make(t merged, held []string) {
 	before := d.snapshot.Fixture.Topics(d.snapshot.ID) // of what is known so far
 	if t.fixture != nil && (d.snapshot.FixtureRevision == 0 || !reflect.DeepEqual(d.snapshot.Fixture, *t.fixture)) {
@@ -153,8 +160,8 @@ func fixtureEvent(match goalcast.MatchID, f goalcast.Fixture) goalcast.Event {
 	}
 }
 
-// lineup is the known revision of a line-up, 0 if it is new, and whether it says the same. A snapshot keeps no status: a
-// cancelled one has no players.
+// lineup is the known revision of a line-up, 0 if it is new, and whether it says the same. A
+// snapshot keeps no status: a cancelled one has no players.
 func (d *difference) lineup(e goalcast.Event) (revision int, same bool) {
 	for _, l := range d.snapshot.Lineups {
 		if l.Team == e.Team {
@@ -164,7 +171,8 @@ func (d *difference) lineup(e goalcast.Event) (revision int, same bool) {
 	return 0, false
 }
 
-// emit gives the event its place after everything known and applies it. known is its newest known revision.
+// emit gives the event its place after everything known and applies it. known is its
+// newest known revision.
 func (d *difference) emit(e goalcast.Event, known int) {
 	e.Revision, e.Seq, e.Times = known+1, d.snapshot.Seq+1, d.times
 	if !d.owned {

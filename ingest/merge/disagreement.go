@@ -11,15 +11,19 @@ import (
 	"goalcast"
 )
 
-// Disagreement is something of a match that its sources tell differently, or that one of them tells differently in sum and one by one. For seconds that is normal:
-// feeds are made at different paces. For minutes somebody should look.
+// Disagreement is something of a match that its sources tell differently, or that one of them tells
+// differently in sum and one by one. For seconds that is normal: feeds are made at different paces.
+// For minutes somebody should look.
 type Disagreement struct {
-	Match   goalcast.MatchID `json:"match"`
-	What    string           `json:"what"`            // "score", "period", "missing", "withdrawn", "kind", "team", "player", "minute", "card", "unmatched"
-	Event   string           `json:"event,omitempty"` // id of the event it is about
-	Sources []string         `json:"sources"`         // those who do not agree with what is shown, or with one another; sorted
-	Detail  string           `json:"detail"`          // who says what, for a person
-	Since   time.Time        `json:"since"`           // when the document arrived that brought it about, UTC
+	Match goalcast.MatchID `json:"match"`
+	// "score", "period", "missing", "withdrawn", "kind", "team", "player",
+	// "minute", "card", "unmatched"
+	What  string `json:"what"`
+	Event string `json:"event,omitempty"` // id of the event it is about
+	// those who do not agree with what is shown, or with one another; sorted
+	Sources []string  `json:"sources"`
+	Detail  string    `json:"detail"` // who says what, for a person
+	Since   time.Time `json:"since"`  // when the document arrived that brought it about, UTC
 }
 
 // key names a disagreement as long as it lasts.
@@ -27,8 +31,8 @@ func (d Disagreement) key() string {
 	return d.What + " " + d.Event + " " + strings.Join(d.Sources, ",")
 }
 
-// Disagreements lists what the sources of a match do not agree on, by its record. A record whose memory
-// cannot be read has none: that fails its documents, which alarms by itself.
+// Disagreements lists what the sources of a match do not agree on, by its record. A record whose
+// memory cannot be read has none: that fails its documents, which alarms by itself.
 func (m *Merger) Disagreements(rec goalcast.MatchRecord) []Disagreement {
 	remembered, err := m.recall(rec.Feeds)
 	if err != nil {
@@ -66,8 +70,8 @@ func (f memory) disagreements(match goalcast.MatchID, t merged) []Disagreement {
 	return c.found
 }
 
-// remember notes since when the sources disagree, and returns what is new. It is the one part of the memory that is
-// no join: it tells when we saw something, and not what sources said.
+// remember notes since when the sources disagree, and returns what is new. It is the one part of
+// the memory that is no join: it tells when we saw something, and not what sources said.
 func (f memory) remember(now []Disagreement, received int64) (fresh []Disagreement) {
 	var before map[string]int64
 	if ours := f.series[sourceOurs]; ours != nil {
@@ -134,7 +138,9 @@ func (f memory) detailed() bool { return len(f.detailedSources()) > 0 }
 // detailedSources are the feeds of the match itself that told an event, the most trusted first.
 func (f memory) detailedSources() (out []Source) {
 	for _, s := range f.byTrust() {
-		if s.Detailed && len(s.facts) > 0 && !slices.ContainsFunc(out, func(o Source) bool { return o.Name == s.Name }) {
+		if s.Detailed && len(s.facts) > 0 && !slices.ContainsFunc(out, func(o Source) bool {
+			return o.Name == s.Name
+		}) {
 			out = append(out, s.Source)
 		}
 	}
@@ -151,10 +157,12 @@ type comparison struct {
 
 func (c *comparison) add(what, event, detail string, sources ...string) {
 	slices.Sort(sources)
-	c.found = append(c.found, Disagreement{Match: c.match, What: what, Event: event, Sources: slices.Compact(sources), Detail: detail})
+	c.found = append(c.found, Disagreement{Match: c.match, What: what, Event: event, Sources: slices.Compact(sources),
+		Detail: detail})
 }
 
-// claims holds a source's sums against what is shown: its score against the goals that count, its period against the last that began.
+// claims holds a source's sums against what is shown: its score against the goals that count, its
+// period against the last that began.
 func (c *comparison) claims(source string) {
 	told := c.memory.claimed(source)
 	if told == nil || c.merged.fixture == nil || !c.memory.detailed() {
@@ -162,7 +170,8 @@ func (c *comparison) claims(source string) {
 	}
 	shown, period := c.shown()
 	if told.Score != nil && *told.Score != shown && c.merged.fixture.Awarded == nil {
-		c.add("score", "", fmt.Sprintf("%s says %d-%d, the goals that count make %d-%d", source, told.Score.Home, told.Score.Away, shown.Home, shown.Away), source)
+		c.add("score", "", fmt.Sprintf("%s says %d-%d, the goals that count make %d-%d", source, told.Score.Home,
+			told.Score.Away, shown.Home, shown.Away), source)
 	}
 	if told.Period != "" && told.Period != period {
 		c.add("period", "", fmt.Sprintf("%s says %s, the last that began is %s", source, told.Period, period), source)
@@ -263,13 +272,13 @@ func actor(e goalcast.Event) goalcast.PlayerID {
 	return p.ID
 }
 
-// unnumberedMinutes is how far the minute of an event without an id may lie from that of others: a ticker counts
-// differently on full minutes, and is typed in a hurry.
+// unnumberedMinutes is how far the minute of an event without an id may lie from that of others: a
+// ticker counts differently on full minutes, and is typed in a hurry.
 const unnumberedMinutes = 2
 
-// unnumbered finds, for each event that a source tells without an id, the one known event that it must be: by kind, team,
-// player and minute. One that fits none is a reason to look, and never an event: it would be there twice when the sources
-// that have ids tell it.
+// unnumbered finds, for each event that a source tells without an id, the one known event that it
+// must be: by kind, team, player and minute. One that fits none is a reason to look, and never an
+// event: it would be there twice when the sources that have ids tell it.
 func (c *comparison) unnumbered(source string) {
 	told := c.memory.claimed(source)
 	if told == nil || !c.memory.detailed() {
@@ -292,15 +301,16 @@ func (c *comparison) unnumbered(source string) {
 		}
 		if best < 0 {
 			c.add("unmatched", fmt.Sprintf("%s %d %d %d", e.Kind, e.Team, actor(e), e.Minute),
-				fmt.Sprintf("%s tells a %s of team %d, player %d, in minute %d that nobody else knows", source, e.Kind, e.Team, actor(e), e.Minute), source)
+				fmt.Sprintf("%s tells a %s of team %d, player %d, in minute %d that nobody else knows", source, e.Kind,
+					e.Team, actor(e), e.Minute), source)
 			continue
 		}
 		taken[known[best].ID] = true
 	}
 }
 
-// fits says whether a claim without an id may be of the event, minutes aside. Nobody has seen how a ticker gives
-// own goals to teams: either will do.
+// fits says whether a claim without an id may be of the event, minutes aside. Nobody has seen how a
+// ticker gives own goals to teams: either will do.
 func fits(c, e goalcast.Event) bool {
 	if c.Kind != e.Kind || actor(c) != 0 && actor(e) != 0 && actor(c) != actor(e) {
 		return false

@@ -12,7 +12,8 @@ type saidFixture struct {
 	told versioned[goalcast.Fixture]
 }
 
-// mergeFixture makes one fixture of what the sources tell: nil if none tells any. Of an earlier occasion only who plays is of interest.
+// mergeFixture makes one fixture of what the sources tell: nil if none tells any. Of an earlier
+// occasion only who plays is of interest.
 func (f memory) mergeFixture(o occasion) *goalcast.Fixture {
 	var said []saidFixture
 	for _, s := range f.series {
@@ -22,7 +23,8 @@ func (f memory) mergeFixture(o occasion) *goalcast.Fixture {
 		told := *s.fixture
 		if o.isPlanPast(told.at) {
 			old := told.said
-			told.said = goalcast.Fixture{Competition: old.Competition, Season: old.Season, Home: old.Home, Away: old.Away}
+			told.said = goalcast.Fixture{Competition: old.Competition, Season: old.Season, Home: old.Home,
+				Away: old.Away}
 		} else if f.overruled(s) {
 			told.said.Awarded, told.said.Halted, told.said.Reason = nil, "", ""
 		}
@@ -47,7 +49,8 @@ func (f memory) mergeFixture(o occasion) *goalcast.Fixture {
 			out.Reported, reported = result, t.told.at
 		}
 	}
-	// Dates: the newest statement of those who know first; it says nothing if it leaves the kick-off out, but "not halted" is one.
+	// Dates: the newest statement of those who know first; it says nothing if it leaves the
+	// kick-off out, but "not halted" is one.
 	slices.SortStableFunc(said, func(a, b saidFixture) int { return b.told.at.Compare(a.told.at) })
 	said = slices.DeleteFunc(said, func(t saidFixture) bool { return !t.Dates })
 	if len(said) > 0 {
@@ -59,7 +62,8 @@ func (f memory) mergeFixture(o occasion) *goalcast.Fixture {
 	return &out
 }
 
-// overruled says whether another variant of the source has a newer fixture: then the older one only fills what that leaves out, and not what has an end.
+// overruled says whether another variant of the source has a newer fixture: then the older one only
+// fills what that leaves out, and not what has an end.
 func (f memory) overruled(one *series) bool {
 	for _, s := range f.series {
 		if s != one && s.source == one.source && s.fixture != nil && s.fixture.at.Compare(one.fixture.at) > 0 {

@@ -7,18 +7,23 @@ import (
 	"goalcast"
 )
 
-// Some steps football does not make: a match that was on has not begun, a period comes back, two goals are taken back at once. One document that says so is more
-// likely wrong than right, and everybody with the match on a phone would hear of it. What such a step takes back is held: it stays as it was told until a second,
-// newer document of the source says the same, until HoldTime is over, or until an operator confirms it. What else the document tells goes out at once.
+// Some steps football does not make: a match that was on has not begun, a period comes back, two
+// goals are taken back at once. One document that says so is more likely wrong than right, and
+// everybody with the match on a phone would hear of it. What such a step takes back is held: it
+// stays as it was told until a second, newer document of the source says the same, until HoldTime
+// is over, or until an operator confirms it. What else the document tells goes out at once.
 //
-// The record of the match has what is held, and whether a document confirms it is seen from what its sources are remembered to have said: the process that held it
-// may be gone, and documents may come in any order.
+// The record of the match has what is held, and whether a document confirms it is seen from what
+// its sources are remembered to have said: the process that held it may be gone, and documents
+// may come in any order.
 
-// HoldTime is how long a step that football does not make is held if nothing confirms it and nothing undoes it. That a match has not begun after all is not believed
-// by itself, however long it takes.
+// HoldTime is how long a step that football does not make is held if nothing confirms it
+// and nothing undoes it. That a match has not begun after all is not believed by itself,
+// however long it takes.
 const HoldTime = 2 * time.Minute
 
-// fewTakenBack is how many goals, cards, substitutions and kicks one document may take back and be believed at once, and fewGoals how many goals.
+// fewTakenBack is how many goals, cards, substitutions and kicks one document may take back and be
+// believed at once, and fewGoals how many goals.
 const (
 	fewTakenBack = 2
 	fewGoals     = 1
@@ -51,7 +56,8 @@ func (m *Merger) HeldStep(rec goalcast.MatchRecord) (Held, bool) {
 }
 
 func (h *heldStep) of(match goalcast.MatchID) Held {
-	return Held{Match: match, Since: time.UnixMilli(h.Since).UTC(), Document: h.Document, Reset: h.Reset, Events: h.Events}
+	return Held{Match: match, Since: time.UnixMilli(h.Since).UTC(), Document: h.Document, Reset: h.Reset,
+		Events: h.Events}
 }
 
 // Due says whether the step has been held for HoldTime, and is let go by itself.
@@ -79,7 +85,8 @@ func (f memory) stillHeld() []string {
 	return nil
 }
 
-// hold remembers what is held now; nil if nothing is. It tells whether a step begins to be held that was not.
+// hold remembers what is held now; nil if nothing is. It tells whether a step begins to
+// be held that was not.
 func (f memory) hold(step *heldStep) (begins bool) {
 	f.note(func(ours *series) {
 		if before := ours.held; before != nil && step != nil {
@@ -92,8 +99,9 @@ func (f memory) hold(step *heldStep) (begins bool) {
 	return begins
 }
 
-// implausible finds what of the merged match is not believed yet, seen from the match as it has been told: nil for a step that football makes. What is held already stays
-// so, until it is told again or confirmed.
+// implausible finds what of the merged match is not believed yet, seen from the match as it has
+// been told: nil for a step that football makes. What is held already stays so, until it is
+// told again or confirmed.
 func (d *difference) implausible(t merged, already []string) *heldStep {
 	var taken []string
 	few := 0
@@ -132,7 +140,8 @@ func goals(s goalcast.Snapshot) (n int) {
 }
 
 // Release makes the revisions that are held, if due says so.
-func (m *Merger) Release(rec goalcast.MatchRecord, match goalcast.MatchID, due func(Held) bool, now int64) (goalcast.MatchRecord, []goalcast.Event, error) {
+func (m *Merger) Release(rec goalcast.MatchRecord, match goalcast.MatchID, due func(Held) bool,
+	now int64) (goalcast.MatchRecord, []goalcast.Event, error) {
 	return m.change(rec, match, now, func(f memory) bool {
 		ours := f.series[sourceOurs]
 		if ours == nil || ours.held == nil || !due(ours.held.of(match)) {

@@ -7,12 +7,14 @@ import (
 )
 
 func period(p goalcast.Period) goalcast.Event {
-	return goalcast.Event{ID: "match:77:period:" + string(p), Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Period: p}
+	return goalcast.Event{ID: "match:77:period:" + string(p), Status: goalcast.Confirmed, Kind: goalcast.KindPeriod,
+		Period: p}
 }
 
 // finished is what a source says of a match that is over, 2-1.
 func finished() []goalcast.Event {
-	return []goalcast.Event{period(goalcast.FirstHalf), period(goalcast.HalfTime), period(goalcast.SecondHalf), period(goalcast.FullTime),
+	return []goalcast.Event{period(goalcast.FirstHalf), period(goalcast.HalfTime), period(goalcast.SecondHalf),
+		period(goalcast.FullTime),
 		goal(1, home, 10, 5), goal(2, away, 20, 6), goal(3, home, 40, 7)}
 }
 
@@ -43,7 +45,8 @@ func TestStepThatFootballDoesNotMakeIsHeld(t *testing.T) {
 			t.Errorf("%s: held though it is undone", name)
 		}
 		// What comes in the other order was never seen.
-		if late, err := revise(rec, sourceMatch, version(99), says(sourceMatch, 99, fixture(), wrong...).m, 7000); err != nil || len(late.Events) != 0 || late.Held {
+		if late, err := revise(rec, sourceMatch, version(99), says(sourceMatch, 99, fixture(), wrong...).m,
+			7000); err != nil || len(late.Events) != 0 || late.Held {
 			t.Errorf("%s, late: %v, %v", name, err, keys(late.Events))
 		}
 		// A second, newer document confirms it; the same one again does not.
@@ -51,7 +54,8 @@ func TestStepThatFootballDoesNotMakeIsHeld(t *testing.T) {
 		if err != nil || len(same.Events) != 0 {
 			t.Errorf("%s: %v, the same document confirms itself: %v", name, err, keys(same.Events))
 		}
-		second, err := revise(done.Record, sourceMatch, version(104), says(sourceMatch, 104, fixture(), wrong...).m, 9000)
+		second, err := revise(done.Record, sourceMatch, version(104), says(sourceMatch, 104, fixture(), wrong...).m,
+			9000)
 		if err != nil || len(second.Events) == 0 {
 			t.Errorf("%s: %v, nothing happens when it is confirmed", name, err)
 		}
@@ -63,14 +67,17 @@ func TestStepThatFootballDoesNotMakeIsHeld(t *testing.T) {
 		if err != nil || len(first.Events) != 0 {
 			t.Fatalf("%s: %v, %v", name, err, keys(first.Events))
 		}
-		other, err := revise(first.Record, sourceMatch, version(102), says(sourceMatch, 102, fixture(), wrong...).m, 9000)
-		if err != nil || other.Record.Snapshot.Score != second.Record.Snapshot.Score || other.Record.Snapshot.Period != second.Record.Snapshot.Period {
+		other, err := revise(first.Record, sourceMatch, version(102), says(sourceMatch, 102, fixture(), wrong...).m,
+			9000)
+		if err != nil || other.Record.Snapshot.Score != second.Record.Snapshot.Score ||
+			other.Record.Snapshot.Period != second.Record.Snapshot.Period {
 			t.Errorf("%s: %v, in the other order %v", name, err, keys(other.Events))
 		}
 	}
 }
 
-// A goal that is taken back goes at once, also next to a card, and so does what else a document with a wrong step tells.
+// A goal that is taken back goes at once, also next to a card, and so does what else a document
+// with a wrong step tells.
 func TestOneGoalTakenBackIsNotHeld(t *testing.T) {
 	_, log := through(t, []heard{
 		says(sourceEvents, 10, fixture(), period(goalcast.FirstHalf), goal(1, home, 10, 5), goal(2, away, 20, 6)),
@@ -78,7 +85,8 @@ func TestOneGoalTakenBackIsNotHeld(t *testing.T) {
 	})
 	wantKeys(t, log[3:], "plain:2#1 confirmed 1-1", "plain:2#2 cancelled 1-0")
 	_, log = through(t, []heard{
-		says(sourceEvents, 10, fixture(), period(goalcast.FirstHalf), goal(1, home, 10, 5), goal(2, away, 20, 6), card("plain:3", home, 21, 5, goalcast.Yellow)),
+		says(sourceEvents, 10, fixture(), period(goalcast.FirstHalf), goal(1, home, 10, 5), goal(2, away, 20, 6),
+			card("plain:3", home, 21, 5, goalcast.Yellow)),
 		says(sourceEvents, 21, nil, period(goalcast.FirstHalf), goal(1, home, 10, 5)),
 	})
 	wantKeys(t, log[5:], "plain:2#2 cancelled 1-0", "plain:3#2 cancelled 1-0")

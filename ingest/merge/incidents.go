@@ -37,8 +37,9 @@ type incident struct {
 	statements []statement
 }
 
-// current is what each series says now: of several ids the one it stands by, else the one it had last. Statements of an
-// earlier occasion count only where there are no others. The most trusted comes first.
+// current is what each series says now: of several ids the one it stands by, else the one
+// it had last. Statements of an earlier occasion count only where there are no others. The
+// most trusted comes first.
 func (t *incident) current() []statement {
 	onlyPast := !slices.ContainsFunc(t.statements, func(w statement) bool { return !w.past })
 	var out []statement
@@ -69,8 +70,9 @@ const silence = 5 * time.Minute
 // verdict is what a source says in all its variants.
 type verdict struct{ holds, sure bool }
 
-// verdicts weighs the current statements by source. Of the variants of one, whoever took the incident back is right, and the
-// others are late; one that has never had it does not have it yet. Only when those who had it have fallen silent does it count that the others do not have it.
+// verdicts weighs the current statements by source. Of the variants of one, whoever took the
+// incident back is right, and the others are late; one that has never had it does not have it yet.
+// Only when those who had it have fallen silent does it count that the others do not have it.
 func (f memory) verdicts(current []statement) map[string]verdict {
 	out := make(map[string]verdict, len(current))
 	for _, w := range current {
@@ -99,16 +101,19 @@ func (f memory) verdicts(current []statement) map[string]verdict {
 			v = verdict{sure: true}
 		}
 		if !v.holds && w.fact.said.Kind == goalcast.KindLineup {
-			v.holds = slices.ContainsFunc(current, func(o statement) bool { return o.series.source == source && o.holds })
+			v.holds = slices.ContainsFunc(current, func(o statement) bool {
+				return o.series.source == source && o.holds
+			})
 		}
 		out[source] = v
 	}
 	return out
 }
 
-// incidents sorts what all series say by what it is about. Statements under one id are of one incident. Under different ids
-// they are, too, where they must be: two sources without a common id tell of the same goal, or a provider deleted one and
-// entered it again. announced are the ids that viewers know, and whether they count.
+// incidents sorts what all series say by what it is about. Statements under one id are of one
+// incident. Under different ids they are, too, where they must be: two sources without a common id
+// tell of the same goal, or a provider deleted one and entered it again. announced are the ids that
+// viewers know, and whether they count.
 func (f memory) incidents(announced map[string]bool, o occasion) []*incident {
 	byID := map[string]*incident{}
 	var all []*incident
@@ -127,7 +132,10 @@ func (f memory) incidents(announced map[string]bool, o occasion) []*incident {
 		}
 	}
 	for _, t := range all { // a clip is of the occasion that it was cut of, whenever it can be watched
-		if t.statements[0].fact.said.Kind == goalcast.KindClip && slices.ContainsFunc(t.statements, func(w statement) bool { return w.past && w.series.Cuts }) {
+		if t.statements[0].fact.said.Kind == goalcast.KindClip && slices.ContainsFunc(t.statements,
+			func(w statement) bool {
+				return w.past && w.series.Cuts
+			}) {
 			for i := range t.statements {
 				t.statements[i].past = true
 			}
@@ -171,7 +179,8 @@ func joinDuplicates(all []*incident, announced map[string]bool) []*incident {
 		return all
 	}
 	slices.SortFunc(pairs, func(x, y pair) int {
-		return cmp.Or(cmp.Compare(x.distance, y.distance), strings.Compare(x.a.ids[0], y.a.ids[0]), strings.Compare(x.b.ids[0], y.b.ids[0]))
+		return cmp.Or(cmp.Compare(x.distance, y.distance), strings.Compare(x.a.ids[0], y.a.ids[0]),
+			strings.Compare(x.b.ids[0], y.b.ids[0]))
 	})
 	into := map[*incident]*incident{}
 	root := func(t *incident) *incident {
@@ -192,13 +201,14 @@ func joinDuplicates(all []*incident, announced map[string]bool) []*incident {
 	return slices.DeleteFunc(all, func(t *incident) bool { return into[t] != nil })
 }
 
-// mayBeDuplicate says whether such events are looked at at all. Line-ups have one id by what they are; clips are tied to what they show.
+// mayBeDuplicate says whether such events are looked at at all. Line-ups have one id by what they
+// are; clips are tied to what they show.
 func mayBeDuplicate(e goalcast.Event) bool {
 	return e.Kind.Is(goalcast.Twinned) && (e.Team != 0 || !e.Kind.Is(goalcast.Sided))
 }
 
-// distinct says whether somebody who must know takes them for two: a series that stands by both, or viewers who were told of both, unless both still stand, which
-// is the double that is to end.
+// distinct says whether somebody who must know takes them for two: a series that stands by both, or
+// viewers who were told of both, unless both still stand, which is the double that is to end.
 func distinct(a, b *incident, announced map[string]bool) bool {
 	for _, x := range a.statements {
 		for _, y := range b.statements {
@@ -237,7 +247,8 @@ func alike(a, b *incident, announced map[string]bool) (distance int, ok bool) {
 	return apart(x.fact.said, y.fact.said, near, x.holds && y.holds)
 }
 
-// namespace is whose number an id is: "desk" for "desk:17". Ids that say what the event is, "match:7:goal:...", are nobody's number: each differs from all.
+// namespace is whose number an id is: "desk" for "desk:17". Ids that say what the event is,
+// "match:7:goal:...", are nobody's number: each differs from all.
 func namespace(id string) string {
 	space, _, _ := strings.Cut(id, ":")
 	if space == "match" {
@@ -255,8 +266,9 @@ const (
 	nearOther                    // two series that do not know each other's ids
 )
 
-// apart measures how far two tellings are apart; ok is false for those that cannot be of one incident. Nobody scores twice within a minute: there is a kick-off
-// between. Those who count minutes differently are two apart at most.
+// apart measures how far two tellings are apart; ok is false for those that cannot be of one
+// incident. Nobody scores twice within a minute: there is a kick-off between. Those who count
+// minutes differently are two apart at most.
 func apart(a, b goalcast.Event, near nearness, bothHold bool) (distance int, ok bool) {
 	if a.Kind != b.Kind {
 		return 0, false
@@ -316,7 +328,8 @@ const (
 	yes
 )
 
-// sameActor says whether two tellings name the same person. Of a substitution it is enough that the same one came on, or went off: nobody does so twice.
+// sameActor says whether two tellings name the same person. Of a substitution it is enough that the
+// same one came on, or went off: nobody does so twice.
 func sameActor(a, b goalcast.Event) likeness {
 	if a.Substitution != nil && b.Substitution != nil {
 		on, off := samePlayer(a.Substitution.On, b.Substitution.On), samePlayer(a.Substitution.Off, b.Substitution.Off)
@@ -346,8 +359,8 @@ func samePlayer(a, b *goalcast.Player) likeness {
 	return maybe
 }
 
-// idOf chooses the id that the incident has for good: the one under which viewers know it, and that counts rather than one that was taken back; else that of the
-// most trusted series.
+// idOf chooses the id that the incident has for good: the one under which viewers know it, and that
+// counts rather than one that was taken back; else that of the most trusted series.
 func (t *incident) idOf(announced map[string]bool) string {
 	rank := func(w statement) int {
 		counts, known := announced[w.id]
@@ -363,7 +376,9 @@ func (t *incident) idOf(announced map[string]bool) string {
 	}
 	best := t.statements[0]
 	for _, w := range t.statements {
-		if cmp.Or(cmp.Compare(rank(w), rank(best)), cmp.Compare(w.series.place[fieldKind], best.series.place[fieldKind]), strings.Compare(w.series.source, best.series.source), strings.Compare(w.id, best.id)) < 0 {
+		if cmp.Or(cmp.Compare(rank(w), rank(best)), cmp.Compare(w.series.place[fieldKind],
+			best.series.place[fieldKind]), strings.Compare(w.series.source, best.series.source),
+			strings.Compare(w.id, best.id)) < 0 {
 			best = w
 		}
 	}

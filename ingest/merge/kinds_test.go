@@ -9,7 +9,8 @@ import (
 	"goalcast"
 )
 
-// TestKindsKeepTheirDetail: what a source says of an event of any kind is what the merged event says.
+// TestKindsKeepTheirDetail: what a source says of an event of any kind is what
+// the merged event says.
 func TestKindsKeepTheirDetail(t *testing.T) {
 	text, err := os.ReadFile("../../testdata/reducer/every-kind.json")
 	if err != nil {
@@ -19,7 +20,8 @@ func TestKindsKeepTheirDetail(t *testing.T) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		t.Fatal(err)
 	}
-	c.Events = append(c.Events, goalcast.Event{ID: "plain:kick", Kind: goalcast.KindShootoutKick, Status: goalcast.Confirmed, Team: home,
+	c.Events = append(c.Events, goalcast.Event{ID: "plain:kick", Kind: goalcast.KindShootoutKick,
+		Status: goalcast.Confirmed, Team: home,
 		Period: goalcast.Shootout, Kick: &goalcast.Kick{Scored: true}})
 	seen := map[goalcast.Kind]bool{}
 	for _, e := range c.Events {

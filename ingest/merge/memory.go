@@ -1,21 +1,26 @@
-// Package merge makes one match of what several sources tell of it: what each source says (reading.go, memory.go), whom to
-// believe (trust.go), what is therefore true (incidents.go, occasion.go, merge.go), and what changed (diff.go, hold.go). It is
-// pure: no I/O, no goroutine, no clock.
+// Package merge makes one match of what several sources tell of it: what each source says
+// (reading.go, memory.go), whom to believe (trust.go), what is therefore true
+// (incidents.go, occasion.go, merge.go), and what changed (diff.go, hold.go). It is pure:
+// no I/O, no goroutine, no clock.
 //
-// Documents come in any order, twice, and from several sources that tell of the same. None of that matters to what is
-// known in the end:
+// Documents come in any order, twice, and from several sources that tell of the same. None of that
+// matters to what is known in the end:
 //
-//   - What a source last said of an event is decided by the version of the document that said it. When it arrived decides only
-//     where documents do not (Version).
-//   - A document tells all of its moment. What stood in an older document of the source and is not in its newest was taken back.
-//   - A retraction by any source wins over what the others still say. The feeds of one provider are made at different paces, so
-//     the one that still tells of a goal is merely late. The opposite rule would leave a goal that VAR took back on the board
-//     until the slowest feed came round. A source that never told of a goal takes nothing back.
-//   - What is told under several ids and must be of one incident is one event, under the id that viewers know: incidents.go.
-//   - What was told of an earlier occasion of a fixture does not count into the present one: occasion.go.
+//   - What a source last said of an event is decided by the version of the document that said it.
+//     When it arrived decides only where documents do not (Version).
+//   - A document tells all of its moment. What stood in an older document of the source and is not
+//     in its newest was taken back.
+//   - A retraction by any source wins over what the others still say. The feeds of one provider are
+//     made at different paces, so the one that still tells of a goal is merely late. The opposite
+//     rule would leave a goal that VAR took back on the board until the slowest feed came round. A
+//     source that never told of a goal takes nothing back.
+//   - What is told under several ids and must be of one incident is one event, under the id that
+//     viewers know: incidents.go.
+//   - What was told of an earlier occasion of a fixture does not count into the present
+//     one: occasion.go.
 //   - What football does not do is not believed of one document: hold.go.
-//   - An event that was taken back before it was ever seen alive exists all the same, as cancelled: else the timeline would
-//     depend on the order.
+//   - An event that was taken back before it was ever seen alive exists all the same, as cancelled:
+//     else the timeline would depend on the order.
 package merge
 
 import (
@@ -30,8 +35,8 @@ import (
 
 // memory is what each source last said of one match. It is kept in MatchRecord.Feeds.
 //
-// It is a join-semilattice: documents in any order and any number of times end in the same memory, since everything in it
-// comes from the highest version that told of it.
+// It is a join-semilattice: documents in any order and any number of times end in the same memory,
+// since everything in it comes from the highest version that told of it.
 type memory struct {
 	*Merger
 	series map[string]*series // by source, or source and variant (Reading.key)
@@ -43,17 +48,20 @@ type series struct {
 	source string // the key without the variant
 	trust         // by the source, not kept
 
-	newest  Version                                 // of all documents
-	gap     bool                                    // by the newest document the provider sees nothing of the match
-	before  Version                                 // the newest of those of earlier moments; zero while there is none
-	facts   map[string]fact                         // by event id; also those that are gone from the newest document
-	halted  Version                                 // of the newest document that called the match postponed or abandoned; zero if none did
-	unbegun [2]versioned[time.Time]                 // the newest two that said when the match is to begin, and that it has not; newest first
+	newest Version         // of all documents
+	gap    bool            // by the newest document the provider sees nothing of the match
+	before Version         // the newest of those of earlier moments; zero while there is none
+	facts  map[string]fact // by event id; also those that are gone from the newest document
+	// of the newest document that called the match postponed or abandoned; zero if none did
+	halted Version
+	// the newest two that said when the match is to begin, and that it has not; newest first
+	unbegun [2]versioned[time.Time]
 	fixture *toldFixture                            // nil while none was told
 	names   map[goalcast.PlayerID]versioned[string] // never empty names
 	claims  *versioned[Claims]                      // nil while none were made
-	since   map[string]int64                        // of sourceOurs alone: when each open disagreement was first seen, ms; see remember
-	held    *heldStep                               // of sourceOurs alone: what is not believed yet; nil if nothing
+	// of sourceOurs alone: when each open disagreement was first seen, ms; see remember
+	since map[string]int64
+	held  *heldStep // of sourceOurs alone: what is not believed yet; nil if nothing
 }
 
 // fact is what a source says of an event.
@@ -135,7 +143,8 @@ func (m *series) comes(v Version) {
 	}
 }
 
-// learn remembers names from the reference data. They have no version: whoever keeps that knows which is newest.
+// learn remembers names from the reference data. They have no version: whoever keeps that
+// knows which is newest.
 func (f memory) learn(known map[goalcast.PlayerID]string) {
 	if len(known) == 0 {
 		return
@@ -150,8 +159,9 @@ func (f memory) learn(known map[goalcast.PlayerID]string) {
 	}
 }
 
-// forget makes room for a document that is applied again: what it says now replaces what was read in it then. The same
-// reader reads the same, and this changes nothing; after a reader was mended and the document replayed, what it no longer reads counts as taken back.
+// forget makes room for a document that is applied again: what it says now replaces what was read
+// in it then. The same reader reads the same, and this changes nothing; after a reader was mended
+// and the document replayed, what it no longer reads counts as taken back.
 func (m *series) forget(v Version) {
 	for id, fact := range m.facts {
 		if fact.at.Compare(v) == 0 {
@@ -164,11 +174,13 @@ func (m *series) forget(v Version) {
 	}
 }
 
-// plainlyAlive says whether the fact was told as something that is so when it was told last, as nearly all are.
+// plainlyAlive says whether the fact was told as something that is so when it was told
+// last, as nearly all are.
 func (f fact) plainlyAlive() bool { return f.said.Counts() && f.alive.Compare(f.at) == 0 }
 
-// cleanFact brings a fact into the form it has after a journey through JSON, so that "unchanged" can be seen by comparing, and drops what ingest adds
-// itself. A line-up is one per team, whatever a source calls it.
+// cleanFact brings a fact into the form it has after a journey through JSON, so that "unchanged"
+// can be seen by comparing, and drops what ingest adds itself. A line-up is one per team,
+// whatever a source calls it.
 func cleanFact(e goalcast.Event, match goalcast.MatchID) goalcast.Event {
 	e.Match = match
 	e.Revision, e.Seq, e.Topics, e.Score, e.Times, e.Clock = 0, 0, nil, nil, goalcast.Times{}, ""
@@ -199,7 +211,8 @@ func cleanFixture(f goalcast.Fixture) goalcast.Fixture {
 
 func cleanTime(t time.Time) time.Time { return t.UTC().Round(0) }
 
-// The JSON form. Versions are long and nearly all the same, so that they stand in a table, newest first, and are referred to by place.
+// The JSON form. Versions are long and nearly all the same, so that they stand in a table, newest
+// first, and are referred to by place.
 type (
 	seriesJSON struct {
 		Versions []Version                      `json:"versions"`         // [0] is the newest
@@ -276,7 +289,8 @@ func (m *series) json() seriesJSON {
 	versions = slices.CompactFunc(versions, func(a, b Version) bool { return a.Compare(b) == 0 })
 	place := func(v Version) int { i, _ := slices.BinarySearchFunc(versions, v, newestFirst); return i }
 
-	out := seriesJSON{Versions: versions, Facts: make(map[string]factJSON, len(m.facts)), Names: make(map[goalcast.PlayerID]nameJSON, len(m.names))}
+	out := seriesJSON{Versions: versions, Facts: make(map[string]factJSON, len(m.facts)),
+		Names: make(map[goalcast.PlayerID]nameJSON, len(m.names))}
 	for id, fact := range m.facts {
 		j := factJSON{Version: place(fact.at), Event: fact.said}
 		if !fact.plainlyAlive() && fact.alive != (Version{}) {

@@ -19,16 +19,18 @@ type merged struct {
 	anew      bool                      // the fixture is another occasion than it was
 }
 
-// merge weighs what the sources say: see the package comment for what counts and trust.go for how much. known is the match
-// as it has been told: what is known under an id keeps it.
+// merge weighs what the sources say: see the package comment for what counts and trust.go for how
+// much. known is the match as it has been told: what is known under an id keeps it.
 func (f memory) merge(match goalcast.MatchID, known goalcast.Snapshot) merged {
 	o := f.occasion()
 	announced := make(map[string]bool, len(known.Timeline))
 	for _, e := range known.Timeline {
 		announced[e.ID] = e.Counts()
 	}
-	out := merged{fixture: f.mergeFixture(o), incidents: f.incidents(announced, o), unsure: map[string]bool{}, anew: o.begins()}
-	out.events, out.ids = make(map[string]goalcast.Event, len(out.incidents)), make(map[*incident]string, len(out.incidents))
+	out := merged{fixture: f.mergeFixture(o), incidents: f.incidents(announced, o), unsure: map[string]bool{},
+		anew: o.begins()}
+	out.events, out.ids = make(map[string]goalcast.Event, len(out.incidents)), make(map[*incident]string,
+		len(out.incidents))
 	topics := goalcast.Fixture{}.Topics(match)
 	if out.fixture != nil {
 		topics = out.fixture.Topics(match)
@@ -64,10 +66,12 @@ func (f memory) merge(match goalcast.MatchID, known goalcast.Snapshot) merged {
 	return out
 }
 
-// reviewTime is how long a review is believed to go on that nothing ends: the longest have taken some eight minutes.
+// reviewTime is how long a review is believed to go on that nothing ends: the longest have
+// taken some eight minutes.
 const reviewTime = 10 * time.Minute
 
-// settleReviews ends reviews of which no document says what came of them: when the match has gone on since, and at the latest after reviewTime.
+// settleReviews ends reviews of which no document says what came of them: when the match has gone
+// on since, and at the latest after reviewTime.
 func (f memory) settleReviews(events map[string]goalcast.Event) {
 	var newest time.Time
 	for id, e := range events {
@@ -94,25 +98,29 @@ func (f memory) settleReviews(events map[string]goalcast.Event) {
 	}
 }
 
-// goesOn says whether an event shows that play went on after a review: the next part of the match, the next review, or a minute later what takes a running match.
+// goesOn says whether an event shows that play went on after a review: the next part of the match,
+// the next review, or a minute later what takes a running match.
 func goesOn(later, review goalcast.Event) bool {
 	if later.Period.Order() != review.Period.Order() {
 		return later.Kind != goalcast.KindVAR && later.Period.Order() > review.Period.Order()
 	}
 	switch later.Kind {
 	case goalcast.KindVAR:
-		return goalcast.InMatchOrder(later, review) > 0 && (later.Minute > review.Minute || later.Second > review.Second)
+		return goalcast.InMatchOrder(later, review) > 0 && (later.Minute > review.Minute ||
+			later.Second > review.Second)
 	case goalcast.KindGoal, goalcast.KindMissedPenalty:
 		return later.Status == goalcast.Confirmed && later.Minute > review.Minute+1
 	}
 	return false
 }
 
-// holds says whether the source stands by the fact: it stood in the newest document, and not as cancelled. A line-up is not taken back by a document
-// that has none: feeds leave it out when they are cut short, and a match does not lose the players it had.
+// holds says whether the source stands by the fact: it stood in the newest document, and not as
+// cancelled. A line-up is not taken back by a document that has none: feeds leave it out when they
+// are cut short, and a match does not lose the players it had.
 //
-// Where a source dates its documents in whole seconds, all those of its newest second count as its newest: nothing comes and goes within a second, so
-// that one of them which does not have the fact is older than the other.
+// Where a source dates its documents in whole seconds, all those of its newest second count as its
+// newest: nothing comes and goes within a second, so that one of them which does not have the fact
+// is older than the other.
 func (m *series) holds(fact fact) bool {
 	switch {
 	case fact.said.Status == goalcast.Cancelled:
@@ -125,26 +133,29 @@ func (m *series) holds(fact fact) bool {
 	return fact.at.Compare(m.newest) == 0
 }
 
-// sure says of a fact that the source does not stand by whether two of its documents say so: the newest, and one of an earlier moment.
+// sure says of a fact that the source does not stand by whether two of its documents say so: the
+// newest, and one of an earlier moment.
 func (m *series) sure(fact fact) bool {
 	return !m.holds(fact) && m.before.compareMoment(fact.alive) > 0
 }
 
-// best returns the most trusted value of a field that is not zero; of the variants of a source the newest.
+// best returns the most trusted value of a field that is not zero; of the variants
+// of a source the newest.
 func best[T comparable](f field, said []statement, get func(*goalcast.Event) T) (value T) {
 	var none T
 	var from *statement
 	for i := range said {
 		s := &said[i]
-		if got := get(&s.fact.said); got != none && (from == nil || f.compareVariants(s.series, from.series, s.fact.at, from.fact.at) < 0) {
+		if got := get(&s.fact.said); got != none && (from == nil || f.compareVariants(s.series, from.series, s.fact.at,
+			from.fact.at) < 0) {
 			value, from = got, s
 		}
 	}
 	return value
 }
 
-// agreeing are the statements of those who take the incident for what it is: a source that takes it for something else has
-// no say in the details.
+// agreeing are the statements of those who take the incident for what it is: a source that takes it
+// for something else has no say in the details.
 func agreeing(kind goalcast.Kind, current []statement) []statement {
 	out := make([]statement, 0, len(current))
 	for _, s := range current {
@@ -155,7 +166,8 @@ func agreeing(kind goalcast.Kind, current []statement) []statement {
 	return out
 }
 
-// mergeEvent makes an event of what is said of it, but for its status and, of a line-up, its players.
+// mergeEvent makes an event of what is said of it, but for its status and, of a
+// line-up, its players.
 func mergeEvent(current []statement) goalcast.Event {
 	kind := best(fieldKind, current, func(e *goalcast.Event) goalcast.Kind { return e.Kind })
 	same := agreeing(kind, current)
@@ -187,13 +199,15 @@ func mergeEvent(current []statement) goalcast.Event {
 	case goalcast.KindClip:
 		e.Clip, e.Goal = mergeClip(same), clipOfGoal(same)
 	case goalcast.KindLineup:
-		// Nothing but who plays: a snapshot remembers no more of it, so that more could change without anyone seeing it.
+		// Nothing but who plays: a snapshot remembers no more of it, so that more could change
+		// without anyone seeing it.
 		e = goalcast.Event{Kind: kind, Team: e.Team}
 	}
 	return e
 }
 
-// statusOf weighs what is said of an incident. sure says of a cancelled one that no single document decides it.
+// statusOf weighs what is said of an incident. sure says of a cancelled one that no
+// single document decides it.
 func (f memory) statusOf(current []statement) (status goalcast.Status, sure bool) {
 	if current[0].past { // then all are
 		return goalcast.Cancelled, current[0].sure
@@ -207,13 +221,16 @@ func (f memory) statusOf(current []statement) (status goalcast.Status, sure bool
 	if status == goalcast.Cancelled {
 		return status, sure
 	}
-	if slices.ContainsFunc(current, func(w statement) bool { return w.holds && w.fact.said.Status == goalcast.Provisional }) {
+	if slices.ContainsFunc(current, func(w statement) bool {
+		return w.holds && w.fact.said.Status == goalcast.Provisional
+	}) {
 		status = goalcast.Provisional
 	}
 	return status, false
 }
 
-// mergeGoal never returns nil: a goal always has its detail, also a deleted one of which little is told.
+// mergeGoal never returns nil: a goal always has its detail, also a deleted one of
+// which little is told.
 func mergeGoal(said []statement) *goalcast.Goal {
 	kind := best(fieldGoal, said, func(e *goalcast.Event) goalcast.GoalType {
 		if e.Goal == nil {
@@ -259,8 +276,9 @@ func mergeSubstitution(said []statement) *goalcast.Substitution {
 	}
 }
 
-// mergeLineup takes one source's players whole: two lists of a team cannot be mixed. What the newest of its variants leaves out of them is filled from the others.
-// A cancelled line-up has no players.
+// mergeLineup takes one source's players whole: two lists of a team cannot be mixed. What
+// the newest of its variants leaves out of them is filled from the others. A cancelled
+// line-up has no players.
 func mergeLineup(said []statement, e goalcast.Event) *goalcast.Lineup {
 	none := &goalcast.Lineup{Team: e.Team, Players: []goalcast.LineupPlayer{}}
 	if e.Status == goalcast.Cancelled {
@@ -294,8 +312,8 @@ func mergeLineup(said []statement, e goalcast.Event) *goalcast.Lineup {
 	return &out
 }
 
-// fillLineup fills what is missing of the players, and brings those who start into the order of their places. Places are taken all or none: one of each of two
-// formations makes none.
+// fillLineup fills what is missing of the players, and brings those who start into the order of
+// their places. Places are taken all or none: one of each of two formations makes none.
 func fillLineup(players, from []goalcast.LineupPlayer) {
 	placed := slices.ContainsFunc(players, func(p goalcast.LineupPlayer) bool { return p.Place != 0 })
 	for i := range players {
@@ -322,10 +340,13 @@ func fillLineup(players, from []goalcast.LineupPlayer) {
 
 // byName lists whose names of players count first.
 func (f memory) byName() []*series {
-	return slices.SortedFunc(maps.Values(f.series), func(a, b *series) int { return fieldName.compareVariants(a, b, a.newest, b.newest) })
+	return slices.SortedFunc(maps.Values(f.series), func(a, b *series) int {
+		return fieldName.compareVariants(a, b, a.newest, b.newest)
+	})
 }
 
-// fillNames gives the players of an event the names that any series knows. What is in memory is shared and not changed.
+// fillNames gives the players of an event the names that any series knows. What is in memory is
+// shared and not changed.
 func fillNames(e *goalcast.Event, from []*series) {
 	name := func(id goalcast.PlayerID) string {
 		for _, s := range from {

@@ -6,10 +6,12 @@ import (
 	"goalcast"
 )
 
-// A fixture can begin anew under its id: postponed, or abandoned and then played again from the start. What was told of it on the earlier occasion is not of the
-// new one, also where only one source ever told it and says nothing of the match any more.
+// A fixture can begin anew under its id: postponed, or abandoned and then played again from the
+// start. What was told of it on the earlier occasion is not of the new one, also where only one
+// source ever told it and says nothing of the match any more.
 
-// occasionMargin is how long before its planned kick-off an occasion begins: what was last told earlier, of something that happens in a match, is of another one.
+// occasionMargin is how long before its planned kick-off an occasion begins: what was last told
+// earlier, of something that happens in a match, is of another one.
 const occasionMargin = 12 * time.Hour
 
 // occasion is when the present occasion of a fixture began. Zero: there was no earlier one.
@@ -24,7 +26,8 @@ func (o occasion) begins() bool { return !o.from.IsZero() }
 // isPast says whether what a document told is of an earlier occasion, if no newer one has told it.
 func (o occasion) isPast(v Version) bool { return o.begins() && v.Time.Before(o.from) }
 
-// isPlanPast says the same of what a document told of the fixture: what is told after the new date is of the new occasion.
+// isPlanPast says the same of what a document told of the fixture: what is told after the new date
+// is of the new occasion.
 func (o occasion) isPlanPast(v Version) bool { return o.isPast(v) && v.Time.Before(o.planned) }
 
 // join joins what another memory of the source has of older documents.
@@ -52,7 +55,8 @@ func (m *series) plans(v Version, r MatchReading) {
 	if f.Halted != "" && v.Compare(m.halted) > 0 {
 		m.halted = v
 	}
-	if f.Halted != "" || f.Kickoff.IsZero() || f.Reported != nil || f.Awarded != nil || r.Claims != nil && r.Claims.Period.Order() > 0 {
+	if f.Halted != "" || f.Kickoff.IsZero() || f.Reported != nil || f.Awarded != nil || r.Claims != nil &&
+		r.Claims.Period.Order() > 0 {
 		return
 	}
 	for _, e := range r.Facts {
@@ -78,8 +82,10 @@ func (m *series) plan(planned versioned[time.Time]) {
 	}
 }
 
-// occasion finds out whether the match was on, or was called off, before it was planned to begin. That takes a document which says that it has not begun and is to
-// begin at some time, and something older that was told long before that time. Unless a feed of the match called it off itself, it is believed rather than a list.
+// occasion finds out whether the match was on, or was called off, before it was planned to begin.
+// That takes a document which says that it has not begun and is to begin at some time, and
+// something older that was told long before that time. Unless a feed of the match called it off
+// itself, it is believed rather than a list.
 func (f memory) occasion() occasion {
 	var newest *series
 	for _, s := range f.series {
@@ -111,13 +117,15 @@ func (f memory) occasion() occasion {
 		return occasion{}
 	}
 	second := newest.unbegun[1]
-	return occasion{from: from, planned: plan.at.Time, sure: second.said.Equal(plan.said) && second.at.compareMoment(plan.at) != 0}
+	return occasion{from: from, planned: plan.at.Time, sure: second.said.Equal(plan.said) &&
+		second.at.compareMoment(plan.at) != 0}
 }
 
 // lately is how long after what it tells of a match is surely over, and nothing but edited.
 const lately = 4 * time.Hour
 
-// playsOn says whether a feed told between two times of a match that is on: then a list that has not begun it is wrong. What is edited days later is no sign.
+// playsOn says whether a feed told between two times of a match that is on: then a list that has
+// not begun it is wrong. What is edited days later is no sign.
 func (f memory) playsOn(since, until time.Time) bool {
 	for _, s := range f.series {
 		if s.newest.Time.Before(since) || !s.newest.Time.Before(until) {
@@ -125,7 +133,8 @@ func (f memory) playsOn(since, until time.Time) bool {
 		}
 		for _, fact := range s.facts {
 			e := fact.said
-			if e.Kind.Is(goalcast.Played) && s.holds(fact) && (e.At.IsZero() || e.At.After(s.newest.Time.Add(-lately))) {
+			if e.Kind.Is(goalcast.Played) && s.holds(fact) &&
+				(e.At.IsZero() || e.At.After(s.newest.Time.Add(-lately))) {
 				return true
 			}
 		}

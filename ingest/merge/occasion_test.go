@@ -28,17 +28,21 @@ func awarded(f *goalcast.Fixture) *goalcast.Fixture {
 }
 
 func clip(id string, minute int, of *goalcast.Goal) goalcast.Event {
-	return goalcast.Event{ID: "cutter:" + id, Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: home, Period: goalcast.FirstHalf, Minute: minute, Goal: of,
+	return goalcast.Event{ID: "cutter:" + id, Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: home,
+		Period: goalcast.FirstHalf, Minute: minute, Goal: of,
 		Clip: &goalcast.Clip{URL: "https://clips.example/" + id}}
 }
 
-// A fixture that begins anew begins clean, also of what only one source told of the earlier occasion, which is not heard of again.
+// A fixture that begins anew begins clean, also of what only one source told of the earlier
+// occasion, which is not heard of again.
 func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 	first := period(goalcast.FirstHalf)
 	for name, earlier := range map[string][]heard{
 		"abandoned": {
-			says(sourceEvents, 30, fixture(), first, goal(1, home, 10, 5), goal(2, away, 20, 6), card("plain:3", home, 21, 5, goalcast.StraightRed), lineup(home, "442", 5)),
-			says(sourceMatch, 40, halted(fixture(), goalcast.Abandoned), first, goal(1, home, 10, 5), goal(2, away, 20, 6), lineup(home, "", 5, 7)),
+			says(sourceEvents, 30, fixture(), first, goal(1, home, 10, 5), goal(2, away, 20, 6),
+				card("plain:3", home, 21, 5, goalcast.StraightRed), lineup(home, "442", 5)),
+			says(sourceMatch, 40, halted(fixture(), goalcast.Abandoned), first, goal(1, home, 10, 5),
+				goal(2, away, 20, 6), lineup(home, "", 5, 7)),
 			says("cutter:c", 35, nil, clip("c", 10, &goalcast.Goal{})),
 		},
 		"postponed after the line-ups were out": {
@@ -61,8 +65,10 @@ func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 		clean := func(rec goalcast.MatchRecord, when string) {
 			t.Helper()
 			s := rec.Snapshot
-			if s.Score != (goalcast.Score{}) || s.State != goalcast.Scheduled || s.Period != goalcast.PreMatch || s.Awarded != nil || s.Halted != "" || s.Delay != nil {
-				t.Errorf("%s, %s: %v, %s, %s, awarded %v, halted %q", name, when, s.Score, s.State, s.Period, s.Awarded, s.Halted)
+			if s.Score != (goalcast.Score{}) || s.State != goalcast.Scheduled || s.Period != goalcast.PreMatch ||
+				s.Awarded != nil || s.Halted != "" || s.Delay != nil {
+				t.Errorf("%s, %s: %v, %s, %s, awarded %v, halted %q", name, when, s.Score, s.State, s.Period, s.Awarded,
+					s.Halted)
 			}
 			for _, e := range s.Timeline {
 				if e.Counts() {
@@ -83,22 +89,26 @@ func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 			t.Errorf("%s: kick-off %s", name, rec.Snapshot.Kickoff)
 		}
 		if name == "abandoned" { // edited days later, it is still of the day it was played on
-			rec = hear(t, rec, says(sourceEvents, dayAfter(4, 0), fixture(), first, goal(1, home, 11, 5), goal(2, away, 20, 6)))
+			rec = hear(t, rec, says(sourceEvents, dayAfter(4, 0), fixture(), first, goal(1, home, 11, 5),
+				goal(2, away, 20, 6)))
 			clean(rec, "edited")
 		}
 		// The other order of documents ends the same.
 		other, _ := through(t, append([]heard{anew[len(anew)-1]}, earlier...))
 		clean(other, "in another order")
 
-		// The new occasion counts what it brings, under ids that it may have in common with the earlier one.
+		// The new occasion counts what it brings, under ids that it may have in common
+		// with the earlier one.
 		live := sourceMatch
 		if source == "json" {
 			live = source
 		}
-		played := says(live, dayAfter(10, 20), planned(10), first, named("plain:9", goal(9, home, 10, 5)), lineup(home, "352", 8))
+		played := says(live, dayAfter(10, 20), planned(10), first, named("plain:9", goal(9, home, 10, 5)),
+			lineup(home, "352", 8))
 		rec, log = through(t, append(anew, played))
 		checkLog(t, rec, log)
-		if s := rec.Snapshot; s.Score != (goalcast.Score{Home: 1}) || s.State != goalcast.Live || s.Lineups[0].Formation != "352" {
+		if s := rec.Snapshot; s.Score != (goalcast.Score{Home: 1}) || s.State != goalcast.Live ||
+			s.Lineups[0].Formation != "352" {
 			t.Errorf("%s: played again it is %v, %s, %+v", name, s.Score, s.State, s.Lineups)
 		}
 		if e := event(t, rec, "plain:9"); !e.Counts() {
@@ -107,7 +117,8 @@ func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 	}
 }
 
-// A match that goes on where it was stopped is told with what happened before; one that is moved within a day, or dated wrongly while it is on, is the same.
+// A match that goes on where it was stopped is told with what happened before; one that is moved
+// within a day, or dated wrongly while it is on, is the same.
 func TestMatchThatGoesOnKeepsWhatHappened(t *testing.T) {
 	first := period(goalcast.FirstHalf)
 	rec, _ := through(t, []heard{
@@ -120,7 +131,8 @@ func TestMatchThatGoesOnKeepsWhatHappened(t *testing.T) {
 	}
 	late := fixture()
 	late.Kickoff = kickoff.Add(3 * time.Hour)
-	rec, _ = through(t, []heard{says(sourceMatch, -40, fixture(), lineup(home, "442", 5)), says(sourceList, -10, halted(fixture(), goalcast.Postponed)), says(sourceList, 20, late)})
+	rec, _ = through(t, []heard{says(sourceMatch, -40, fixture(), lineup(home, "442", 5)),
+		says(sourceList, -10, halted(fixture(), goalcast.Postponed)), says(sourceList, 20, late)})
 	if s := rec.Snapshot; len(s.Lineups) != 1 || len(s.Lineups[0].Players) != 1 {
 		t.Errorf("moved by hours: %+v", s.Lineups)
 	}

@@ -26,8 +26,9 @@ type heard struct {
 	m      MatchReading
 }
 
-// history makes the documents of two match feeds and a fixture list for a made-up match, each source in the order of its versions. The feeds tell of the
-// same events at different times; events are edited, taken back, and now and then come back.
+// history makes the documents of two match feeds and a fixture list for a made-up match, each
+// source in the order of its versions. The feeds tell of the same events at different times; events
+// are edited, taken back, and now and then come back.
 func history(r *rand.Rand) []heard {
 	base := time.Date(2021, 3, 6, 15, 0, 0, 0, time.UTC)
 	var out []heard
@@ -41,7 +42,8 @@ func history(r *rand.Rand) []heard {
 			m := MatchReading{Match: testMatch, Players: map[goalcast.PlayerID]string{}}
 			if source == sourceList {
 				m.Fixture = randomFixture(r, base)
-				m.Fixture.Reported = &goalcast.Result{Period: goalcast.SecondHalf, Score: goalcast.Score{Home: r.IntN(3)}}
+				m.Fixture.Reported = &goalcast.Result{Period: goalcast.SecondHalf,
+					Score: goalcast.Score{Home: r.IntN(3)}}
 			} else {
 				for range 1 + r.IntN(4) {
 					change(r, facts, base)
@@ -56,11 +58,13 @@ func history(r *rand.Rand) []heard {
 					m.Players[goalcast.PlayerID(1+r.IntN(6))] = fmt.Sprint("Player ", r.IntN(9))
 				}
 			}
-			out = append(out, heard{source, Version{Time: at, Document: goalcast.DocumentID(1 + 100*s + step), Digest: fmt.Sprint(r.Uint32())}, m})
+			out = append(out, heard{source, Version{Time: at, Document: goalcast.DocumentID(1 + 100*s + step),
+				Digest: fmt.Sprint(r.Uint32())}, m})
 		}
 		for n := range 2 { // told again, so that it is believed whatever it takes back
 			last := out[len(out)-1]
-			last.v.Time, last.v.Document, last.v.Digest = last.v.Time.Add(time.Hour), goalcast.DocumentID(100*s+98+n), "again"
+			last.v.Time, last.v.Document, last.v.Digest = last.v.Time.Add(time.Hour), goalcast.DocumentID(100*s+
+				98+n), "again"
 			out = append(out, last)
 		}
 	}
@@ -79,7 +83,8 @@ func randomFixture(r *rand.Rand, base time.Time) *goalcast.Fixture {
 	}
 }
 
-// change does one thing to a source's truth. The side of a goal and about when it was belong to its id, so that goals can be counted without merging.
+// change does one thing to a source's truth. The side of a goal and about when it was belong to its
+// id, so that goals can be counted without merging.
 func change(r *rand.Rand, facts map[string]goalcast.Event, base time.Time) {
 	n := r.IntN(14)
 	id := fmt.Sprintf("plain:%d", n)
@@ -88,7 +93,8 @@ func change(r *rand.Rand, facts map[string]goalcast.Event, base time.Time) {
 		return
 	}
 	e := goalcast.Event{
-		ID: id, Status: goalcast.Confirmed, Team: home + goalcast.TeamID(n%2), Minute: 4*n + r.IntN(2), Second: r.IntN(60), Period: goalcast.FirstHalf,
+		ID: id, Status: goalcast.Confirmed, Team: home + goalcast.TeamID(n%2), Minute: 4*n + r.IntN(2),
+		Second: r.IntN(60), Period: goalcast.FirstHalf,
 		At: base.Add(time.Duration(r.IntN(90)) * time.Minute),
 	}
 	switch r.IntN(6) {
@@ -110,11 +116,14 @@ func change(r *rand.Rand, facts map[string]goalcast.Event, base time.Time) {
 		e.Kind, e.Card = goalcast.KindCard, &goalcast.Card{Type: goalcast.Yellow}
 	case n < 12:
 		period := []goalcast.Period{goalcast.FirstHalf, goalcast.HalfTime}[n%2]
-		e = goalcast.Event{ID: fmt.Sprint("match:77:period:", period), Status: e.Status, Kind: goalcast.KindPeriod, Period: period, At: e.At}
+		e = goalcast.Event{ID: fmt.Sprint("match:77:period:", period), Status: e.Status, Kind: goalcast.KindPeriod,
+			Period: period, At: e.At}
 	default:
-		e = goalcast.Event{ID: "whatever", Status: goalcast.Confirmed, Kind: goalcast.KindLineup, Team: e.Team, Lineup: &goalcast.Lineup{Team: e.Team,
-			Formation: []string{"", "442"}[r.IntN(2)],
-			Players:   []goalcast.LineupPlayer{{Player: goalcast.Player{ID: goalcast.PlayerID(1 + r.IntN(6))}, Shirt: 1 + r.IntN(9), Start: true}}}}
+		e = goalcast.Event{ID: "whatever", Status: goalcast.Confirmed, Kind: goalcast.KindLineup, Team: e.Team,
+			Lineup: &goalcast.Lineup{Team: e.Team,
+				Formation: []string{"", "442"}[r.IntN(2)],
+				Players: []goalcast.LineupPlayer{{Player: goalcast.Player{ID: goalcast.PlayerID(1 + r.IntN(6))},
+					Shirt: 1 + r.IntN(9), Start: true}}}}
 		if r.IntN(8) == 0 {
 			e.Status = goalcast.Cancelled
 		}
@@ -124,13 +133,15 @@ func change(r *rand.Rand, facts map[string]goalcast.Event, base time.Time) {
 	facts[e.ID] = e
 }
 
-// through applies the documents through JSON, as a store keeps records, and returns the record and everything emitted.
+// through applies the documents through JSON, as a store keeps records, and returns the record
+// and everything emitted.
 func through(t *testing.T, documents []heard) (goalcast.MatchRecord, []goalcast.Event) {
 	t.Helper()
 	return throughEach(t, documents, 1)
 }
 
-// throughEach is through, but only every so many documents the record goes through JSON and the document is applied again.
+// throughEach is through, but only every so many documents the record goes through JSON and the
+// document is applied again.
 func throughEach(t *testing.T, documents []heard, each int) (goalcast.MatchRecord, []goalcast.Event) {
 	t.Helper()
 	rec := goalcast.MatchRecord{Snapshot: goalcast.Snapshot{ID: testMatch}}
@@ -149,7 +160,8 @@ func throughEach(t *testing.T, documents []heard, each int) (goalcast.MatchRecor
 		}
 		again, err := revise(done.Record, d.source, d.v, d.m, int64(1000+i))
 		if err != nil || len(again.Events) > 0 || !bytes.Equal(again.Record.Feeds, done.Record.Feeds) {
-			t.Fatalf("document %d once more: %v, events %v\n%s\n%s", i, err, again.Events, done.Record.Feeds, again.Record.Feeds)
+			t.Fatalf("document %d once more: %v, events %v\n%s\n%s", i, err, again.Events, done.Record.Feeds,
+				again.Record.Feeds)
 		}
 		rec = goalcast.MatchRecord{}
 		if text, err := json.Marshal(done.Record); err != nil {
@@ -161,7 +173,8 @@ func throughEach(t *testing.T, documents []heard, each int) (goalcast.MatchRecor
 	return rec, log
 }
 
-// normal leaves out of a snapshot what depends on the way to it: revisions, sequence numbers, times and the scores of the moment.
+// normal leaves out of a snapshot what depends on the way to it: revisions, sequence numbers, times
+// and the scores of the moment.
 func normal(s goalcast.Snapshot) goalcast.Snapshot {
 	s.Seq, s.FixtureRevision, s.Updated = 0, 0, 0
 	s.Timeline = slices.Clone(s.Timeline)
@@ -179,7 +192,8 @@ func normal(s goalcast.Snapshot) goalcast.Snapshot {
 	return s
 }
 
-// counted counts the goals that stand, from the documents alone: those that every source that ever told of them has in a document of its newest second.
+// counted counts the goals that stand, from the documents alone: those that every source that ever
+// told of them has in a document of its newest second.
 func counted(documents []heard) (score goalcast.Score) {
 	newest := map[string]time.Time{}
 	for _, d := range documents {
@@ -215,7 +229,8 @@ func counted(documents []heard) (score goalcast.Score) {
 	return score
 }
 
-// checkLog holds what was emitted against the record: numbers without a hole, and the newest revision of each event as it stands.
+// checkLog holds what was emitted against the record: numbers without a hole, and the newest
+// revision of each event as it stands.
 func checkLog(t *testing.T, rec goalcast.MatchRecord, log []goalcast.Event) {
 	t.Helper()
 	newest := map[string]goalcast.Event{}
@@ -243,7 +258,8 @@ func checkLog(t *testing.T, rec goalcast.MatchRecord, log []goalcast.Event) {
 	}
 }
 
-// sameContents compares the newest revisions of all events, those too that a timeline does not hold.
+// sameContents compares the newest revisions of all events, those too that a
+// timeline does not hold.
 func sameContents(t *testing.T, seed uint64, got, want []goalcast.Event) {
 	t.Helper()
 	newest := func(log []goalcast.Event) map[string]goalcast.Event {
@@ -295,7 +311,8 @@ func TestAnyOrderOfDocumentsEndsTheSame(t *testing.T) {
 	}
 }
 
-// heardOf is the memory without what ingest itself remembers: since when sources disagree depends on when we heard them.
+// heardOf is the memory without what ingest itself remembers: since when sources disagree depends
+// on when we heard them.
 func heardOf(t *testing.T, feeds []byte) []byte {
 	t.Helper()
 	memory, err := merger.recall(feeds)
@@ -310,7 +327,8 @@ func heardOf(t *testing.T, feeds []byte) []byte {
 	return text
 }
 
-// sameDisagreements: what sources do not agree on in the end does not depend on the order either, only since when.
+// sameDisagreements: what sources do not agree on in the end does not depend on the order
+// either, only since when.
 func sameDisagreements(t *testing.T, seed uint64, got, want goalcast.MatchRecord) {
 	t.Helper()
 	a, b := disagreements(got), disagreements(want)

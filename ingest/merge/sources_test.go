@@ -2,7 +2,8 @@ package merge
 
 import "goalcast"
 
-// The sources of a made-up provider: two feeds of the match itself, a list of fixtures, a ticker, and clips.
+// The sources of a made-up provider: two feeds of the match itself, a list of
+// fixtures, a ticker, and clips.
 const (
 	sourceMatch  = "desk:match"
 	sourceEvents = "desk:events"
@@ -14,7 +15,8 @@ const (
 )
 
 var merger = New([]Source{
-	{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true, Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
+	{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true,
+		Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
 	{Name: sourceEvents, WholeSeconds: true, Exact: true, Detailed: true},
 	{Name: sourceList, WholeSeconds: true, Dates: true, Results: true},
 	{Name: sourceTicker, WholeSeconds: true, Results: true, Unnumbered: true},

@@ -7,8 +7,9 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// Limits of the texts that a document may bring to viewers, in bytes. Longer ones are cut with an ellipsis: whatever a provider sends, a frame stays as small as
-// frames are. The longest that were seen in real feeds take a third of it.
+// Limits of the texts that a document may bring to viewers, in bytes. Longer ones are cut with an
+// ellipsis: whatever a provider sends, a frame stays as small as frames are. The longest that were
+// seen in real feeds take a third of it.
 const (
 	maxWord = 64   // a position, a season, a formation, a language
 	maxName = 160  // of a team, a player, a coach, a competition, a venue
@@ -17,11 +18,13 @@ const (
 	maxURL  = 2000 // a longer address is left out: half of one leads nowhere
 )
 
-// FirstYear and LastYear bound when something may have happened. What lies outside is no time: it could not be written into JSON, or would be later than everything.
+// FirstYear and LastYear bound when something may have happened. What lies outside is no time: it
+// could not be written into JSON, or would be later than everything.
 const FirstYear, LastYear = 1850, 2200
 
-// tidy brings the texts of a reading into a form that every screen can show, and its times into those that JSON can hold. What it changes it notes in Mended. The
-// reading is the provider's own and nobody else has it yet.
+// tidy brings the texts of a reading into a form that every screen can show, and its times into
+// those that JSON can hold. What it changes it notes in Mended. The reading is the provider's own
+// and nobody else has it yet.
 func (r *Reading) tidy() {
 	t := tidier{&r.Mended}
 	for i := range r.Matches {
@@ -101,7 +104,8 @@ func (t tidier) fixture(f *goalcast.Fixture) {
 	}
 }
 
-// event also takes the minute from what happened where no clock runs, whatever the provider wrote there: a card at half time has none.
+// event also takes the minute from what happened where no clock runs, whatever the provider wrote
+// there: a card at half time has none.
 func (t tidier) event(e *goalcast.Event) {
 	e.EachPlayer(func(p *goalcast.Player) { t.name(&p.Name) })
 	t.time(&e.At)

@@ -11,12 +11,14 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// fill puts text into every string that a value holds, ids and words that are checked elsewhere left out, and one element into every list and map.
+// fill puts text into every string that a value holds, ids and words that are checked elsewhere
+// left out, and one element into every list and map.
 func fill(v reflect.Value, text string) {
 	switch v.Kind() {
 	case reflect.String:
 		switch v.Interface().(type) {
-		case goalcast.Kind, goalcast.Status, goalcast.Period, goalcast.MatchState, goalcast.Topic, goalcast.Edition, goalcast.DelayType:
+		case goalcast.Kind, goalcast.Status, goalcast.Period, goalcast.MatchState, goalcast.Topic, goalcast.Edition,
+			goalcast.DelayType:
 		default:
 			v.SetString(text)
 		}
@@ -31,7 +33,8 @@ func fill(v reflect.Value, text string) {
 		fill(v.Index(0), text)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() && v.Type().Field(i).Name != "Edition" && v.Type() != reflect.TypeFor[time.Time]() {
+			if v.Type().Field(i).IsExported() && v.Type().Field(i).Name != "Edition" &&
+				v.Type() != reflect.TypeFor[time.Time]() {
 				fill(v.Field(i), text)
 			}
 		}
@@ -70,7 +73,8 @@ func longReading(text string) Reading {
 	fill(reflect.ValueOf(&r.Standings).Elem(), text)
 	fill(reflect.ValueOf(&r.Squads).Elem(), text)
 	fill(reflect.ValueOf(&r.Commentary).Elem(), text)
-	m := MatchReading{Match: 7, Fixture: new(goalcast.Fixture), Facts: make([]goalcast.Event, 1), Players: map[goalcast.PlayerID]string{5: text}, Claims: &Claims{}}
+	m := MatchReading{Match: 7, Fixture: new(goalcast.Fixture), Facts: make([]goalcast.Event, 1),
+		Players: map[goalcast.PlayerID]string{5: text}, Claims: &Claims{}}
 	fill(reflect.ValueOf(m.Fixture).Elem(), text)
 	fill(reflect.ValueOf(&m.Facts[0]).Elem(), text)
 	fill(reflect.ValueOf(m.Claims).Elem(), text)
@@ -78,9 +82,11 @@ func longReading(text string) Reading {
 	return r
 }
 
-// Whatever text a provider sends, and wherever: what goes out is short, is whole characters, and can be shown. A field that is added is found by this test.
+// Whatever text a provider sends, and wherever: what goes out is short, is whole characters, and
+// can be shown. A field that is added is found by this test.
 func TestNoTextOfAProviderIsLong(t *testing.T) {
-	ours := map[string]bool{".Matches.Facts.ID": true, ".Matches.Facts.Clock": true, ".Commentary.Language": true, ".Commentary.Lines.Clock": true}
+	ours := map[string]bool{".Matches.Facts.ID": true, ".Matches.Facts.Clock": true, ".Commentary.Language": true,
+		".Commentary.Lines.Clock": true}
 	r := longReading("x\x01\n" + strings.Repeat("é", 2<<20))
 	r.tidy()
 	texts("", reflect.ValueOf(r), func(path, text string) {
@@ -109,11 +115,14 @@ func TestTextsThatAreFineStay(t *testing.T) {
 }
 
 func TestTimesThatNoMatchHas(t *testing.T) {
-	far, zone := time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -23*3600)), time.Date(2026, 5, 1, 1, 0, 0, 0, time.UTC)
-	r := Reading{Matches: []MatchReading{{Match: 7, Fixture: &goalcast.Fixture{Kickoff: far}, Facts: []goalcast.Event{{At: far}, {At: time.Time{}.Add(time.Hour)}, {At: zone}}}}}
+	far, zone := time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -23*3600)), time.Date(2026, 5, 1, 1, 0, 0, 0,
+		time.UTC)
+	r := Reading{Matches: []MatchReading{{Match: 7, Fixture: &goalcast.Fixture{Kickoff: far},
+		Facts: []goalcast.Event{{At: far}, {At: time.Time{}.Add(time.Hour)}, {At: zone}}}}}
 	r.tidy()
 	m := r.Matches[0]
-	if !m.Fixture.Kickoff.IsZero() || !m.Facts[0].At.IsZero() || !m.Facts[1].At.IsZero() || m.Facts[2].At != zone || r.Mended[letters.Time] == "" {
+	if !m.Fixture.Kickoff.IsZero() || !m.Facts[0].At.IsZero() || !m.Facts[1].At.IsZero() || m.Facts[2].At != zone ||
+		r.Mended[letters.Time] == "" {
 		t.Errorf("%+v %v", m, r.Mended)
 	}
 }

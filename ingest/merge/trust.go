@@ -8,31 +8,38 @@ import (
 	"goalcast"
 )
 
-// Source is how far one source is trusted, as the provider that has it knows. A source that no provider describes
-// comes after all others, by name.
+// Source is how far one source is trusted, as the provider that has it knows. A source that no
+// provider describes comes after all others, by name.
 type Source struct {
-	// Name is Reading.Source: "opta:f24". One that ends with a colon stands for all sources that begin with it.
+	// Name is Reading.Source: "opta:f24". One that ends with a colon stands for all
+	// sources that begin with it.
 	Name string
-	// Exact says that its second and its time of day are better than those of the provider's sources before it.
+	// Exact says that its second and its time of day are better than those of the
+	// provider's sources before it.
 	Exact bool
-	// WholeSeconds says that it dates its documents in whole seconds, so that several can be of one moment. What a person
-	// writes by hand has the time that the person means.
+	// WholeSeconds says that it dates its documents in whole seconds, so that several can be of one
+	// moment. What a person writes by hand has the time that the person means.
 	WholeSeconds bool
 
-	// Dates says that what it says last of kick-off and postponement counts, whichever of these sources it is: a list of
-	// fixtures is the first to know of a new date, the match's own feed the first to know of an abandonment.
+	// Dates says that what it says last of kick-off and postponement counts, whichever of these
+	// sources it is: a list of fixtures is the first to know of a new date, the match's own feed
+	// the first to know of an abandonment.
 	Dates bool
-	// Results says that its result stands in for a match of which nothing else is known. Of two the newer one's.
+	// Results says that its result stands in for a match of which nothing else is known.
+	// Of two the newer one's.
 	Results bool
-	// Detailed says that it is a feed of the match itself and tells all that happens, so that one detailed source of a
-	// match can be held against another. Omits are kinds that it may leave out.
+	// Detailed says that it is a feed of the match itself and tells all that happens, so
+	// that one detailed source of a match can be held against another. Omits are kinds
+	// that it may leave out.
 	Detailed bool
 	Omits    []goalcast.Kind
-	// Unnumbered says that it names no event by an id that others know. It makes no event: its result stands in while no
-	// detailed source is known, and what else it tells is only held against what the others tell.
+	// Unnumbered says that it names no event by an id that others know. It makes no event: its
+	// result stands in while no detailed source is known, and what else it tells is only held
+	// against what the others tell.
 	Unnumbered bool
 
-	// Cuts says that it tells what a clip shows, Plays where one can be watched: each clip is a source of its own.
+	// Cuts says that it tells what a clip shows, Plays where one can be watched: each clip
+	// is a source of its own.
 	Cuts, Plays bool
 	// Squads says that names of players from the reference data are remembered under this name.
 	Squads bool
@@ -65,8 +72,8 @@ const (
 // exact says whether those who have the exact time come first in the field.
 func (f field) exact() bool { return f == fieldSecond || f == fieldAt }
 
-// Merger makes one match of what several sources tell of it. It is pure, never changes, and serves any number of
-// goroutines.
+// Merger makes one match of what several sources tell of it. It is pure, never changes, and serves
+// any number of goroutines.
 type Merger struct {
 	trust  []trust // the most trusted first
 	squads string  // key of names from the reference data
@@ -88,7 +95,9 @@ func New(providers ...[]Source) *Merger {
 			for f := range fields {
 				t.place[f] = first + i
 				if f.exact() {
-					t.place[f] = first + slices.IndexFunc(exactFirst(sources), func(o Source) bool { return o.Name == s.Name })
+					t.place[f] = first + slices.IndexFunc(exactFirst(sources), func(o Source) bool {
+						return o.Name == s.Name
+					})
 				}
 			}
 			m.trust = append(m.trust, t)

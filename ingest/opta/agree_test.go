@@ -7,7 +7,8 @@ import (
 	"goalcast/internal/samples"
 )
 
-// The feeds of a match that is over agree, but for what editors left different in them: nobody would be woken for nothing.
+// The feeds of a match that is over agree, but for what editors left different in them: nobody
+// would be woken for nothing.
 func TestFeedsOfAMatchAgree(t *testing.T) {
 	for _, m := range samples.Matches(t) {
 		var rec goalcast.MatchRecord

@@ -7,7 +7,8 @@ import (
 	"goalcast/internal/samples"
 )
 
-// element is any element, for the peer: encoding/xml into a tree, which is what a reader without a lexer of its own would do first.
+// element is any element, for the peer: encoding/xml into a tree, which is what a reader without a
+// lexer of its own would do first.
 type element struct {
 	XMLName  xml.Name
 	Attrs    []xml.Attr `xml:",any,attr"`
@@ -48,7 +49,8 @@ func BenchmarkF1(b *testing.B) {
 	benchmark(b, "F1", "opta/f1/srml-24-2011-results.xml", func() any { return new(element) })
 }
 
-// benchmark reads a real document with Read, and unmarshals the same bytes with encoding/xml, which does less: it makes no facts of them.
+// benchmark reads a real document with Read, and unmarshals the same bytes with encoding/xml, which
+// does less: it makes no facts of them.
 func benchmark(b *testing.B, feed, name string, into func() any) {
 	body := samples.Read(b, name)
 	doc := document(feed, string(body))

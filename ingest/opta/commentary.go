@@ -12,14 +12,16 @@ import (
 // maxLines bounds the lines of one document; a long match with extra time has some 250.
 const maxLines = 3000
 
-// readF13 reads a commentary (F13, and F13m in other languages): one match in one language, newest line first.
+// readF13 reads a commentary (F13, and F13m in other languages): one match in one
+// language, newest line first.
 func readF13(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
 	reading := merge.Reading{Source: sourceF13}
 	near := r.produced()
 	if near.IsZero() {
 		near = doc.Received
 	}
-	com := goalcast.Commentary{Match: goalcast.MatchID(id(r.attr("game_id"))), Language: language(string(r.attr("lang_id"))), Lines: []goalcast.CommentaryLine{}}
+	com := goalcast.Commentary{Match: goalcast.MatchID(id(r.attr("game_id"))),
+		Language: language(string(r.attr("lang_id"))), Lines: []goalcast.CommentaryLine{}}
 	made := c.wall(string(r.attr("timestamp")), c.london, near)
 	seen := map[string]bool{}
 	r.each(func() {
@@ -42,7 +44,8 @@ func readF13(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
 	if com.Match == 0 {
 		return reading, fmt.Errorf("element Commentary, attribute game_id: no match id")
 	}
-	// The document itself has no time: it is as new as its newest edit, or as its production header says.
+	// The document itself has no time: it is as new as its newest edit, or as its
+	// production header says.
 	reading.Version.Edited = com.Made
 	if com.Made = latestTime(com.Made, r.produced(), made); com.Made.IsZero() {
 		return reading, fmt.Errorf("element message, attribute last_modified: none is a time")
@@ -51,7 +54,8 @@ func readF13(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
 	return reading, nil
 }
 
-// language gives the code of a language; "en" where a document does not say. Opta's own codes stay as they are.
+// language gives the code of a language; "en" where a document does not say. Opta's own
+// codes stay as they are.
 func language(text string) string {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if text == "" || len(text) > 8 || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz-_") != "" {
@@ -62,7 +66,8 @@ func language(text string) string {
 
 func (c clock) line(r *reader, near time.Time) (goalcast.CommentaryLine, bool) {
 	text := func(name string) string { return strings.TrimSpace(string(r.attr(name))) }
-	l := goalcast.CommentaryLine{ID: text("id"), Type: text("type"), Text: text("comment"), Period: periodNamed(text("period")), Second: count(text("second")) % 60}
+	l := goalcast.CommentaryLine{ID: text("id"), Type: text("type"), Text: text("comment"),
+		Period: periodNamed(text("period")), Second: count(text("second")) % 60}
 	minute := text("minute")
 	if digits(minute) && l.Period.InPlay() && l.Period != goalcast.Shootout {
 		l.Minute = minuteShown(count(minute)%1000, l.Second)

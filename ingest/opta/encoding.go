@@ -11,9 +11,10 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// open makes UTF-8 of a body and starts reading it. The body itself is not changed. What is valid UTF-8 is UTF-8, whatever the document declares: text in another
-// encoding practically never is. In a document that declares an encoding of one byte each, bytes are what they are there; in all others those that are not UTF-8
-// become U+FFFD.
+// open makes UTF-8 of a body and starts reading it. The body itself is not changed. What is valid
+// UTF-8 is UTF-8, whatever the document declares: text in another encoding practically never is. In
+// a document that declares an encoding of one byte each, bytes are what they are there; in all
+// others those that are not UTF-8 become U+FFFD.
 func open(body []byte) (*reader, error) {
 	var mended letters.Mended
 	text, wide := letters.UTF16(body)
@@ -41,7 +42,8 @@ func open(body []byte) (*reader, error) {
 	return r, nil
 }
 
-// decoded makes UTF-8 of text in an encoding of one byte a character. NUL, which the lexer takes for the end, becomes U+FFFD like all that the encoding does not have.
+// decoded makes UTF-8 of text in an encoding of one byte a character. NUL, which the lexer takes
+// for the end, becomes U+FFFD like all that the encoding does not have.
 func decoded(text []byte, table *charmap.Charmap, mended *letters.Mended) []byte {
 	out := make([]byte, 0, len(text)+len(text)/16+1)
 	for i, c := range text {
@@ -55,8 +57,9 @@ func decoded(text []byte, table *charmap.Charmap, mended *letters.Mended) []byte
 	return out
 }
 
-// tableOf finds an encoding of one byte a character by its name, as it is declared: "ISO-8859-15", "windows-1250", "cp1252". It is nil for UTF-8 and what is a part
-// of it. Whoever declares ISO-8859-1 may have written Windows-1252, which has the same letters and some more.
+// tableOf finds an encoding of one byte a character by its name, as it is declared: "ISO-8859-15",
+// "windows-1250", "cp1252". It is nil for UTF-8 and what is a part of it. Whoever declares
+// ISO-8859-1 may have written Windows-1252, which has the same letters and some more.
 func tableOf(name string) (table *charmap.Charmap, known bool) {
 	plain := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
@@ -82,7 +85,8 @@ func tableOf(name string) (table *charmap.Charmap, known bool) {
 	return nil, false
 }
 
-// fromFirstTag leaves out a byte order mark, white space and whatever else stands before the first "<": copies of documents come with such.
+// fromFirstTag leaves out a byte order mark, white space and whatever else stands before the first
+// "<": copies of documents come with such.
 func fromFirstTag(body []byte) []byte {
 	if at := bytes.IndexByte(body, '<'); at >= 0 {
 		return body[at:]

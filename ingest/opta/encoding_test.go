@@ -53,8 +53,8 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// A document is shared by whoever works on it: the lexer writes into its text (a tab in an attribute becomes a space), so it must have
-// its own copy.
+// A document is shared by whoever works on it: the lexer writes into its text (a tab in an
+// attribute becomes a space), so it must have its own copy.
 func TestReadLeavesTheBodyAlone(t *testing.T) {
 	body := f24("<Event\tid=\"1\"\n type_id=\"16\" period_id=\"1\" note=\"a\tb\" />")
 	doc := document("F24", body)

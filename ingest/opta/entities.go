@@ -13,11 +13,13 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// maxReference is how long a reference may be, from & to ;. The longest name that HTML has takes 33 bytes.
+// maxReference is how long a reference may be, from & to ;. The longest name that
+// HTML has takes 33 bytes.
 const maxReference = 40
 
-// decoded replaces references; text without any is returned as it is. References that XML does not know are read as HTML reads them, and what is none at all stays
-// as it stands there: an & in a name is no reason to lose a goal.
+// decoded replaces references; text without any is returned as it is. References that XML does not
+// know are read as HTML reads them, and what is none at all stays as it stands there: an & in a
+// name is no reason to lose a goal.
 func (r *reader) decoded(text []byte) []byte {
 	at := bytes.IndexByte(text, '&')
 	if at < 0 {
@@ -35,7 +37,8 @@ func (r *reader) decoded(text []byte) []byte {
 	return append(out, text...)
 }
 
-// reference reads what begins with the & that text begins with: what it stands for, and how long it is.
+// reference reads what begins with the & that text begins with: what it stands
+// for, and how long it is.
 func (r *reader) reference(text []byte) (found string, size int) {
 	end := bytes.IndexByte(text[:min(len(text), maxReference)], ';')
 	if end < 0 {
@@ -65,7 +68,8 @@ func (r *reader) reference(text []byte) (found string, size int) {
 	case end > 1 && text[1] == '#':
 		return "&", 1
 	}
-	// HTML also knows names that have more letters behind them, which would be left over; they are none here.
+	// HTML also knows names that have more letters behind them, which would be left
+	// over; they are none here.
 	named := html.UnescapeString(string(text[:end+1]))
 	if named != string(text[:end+1]) && (!strings.HasSuffix(named, ";") || string(text[1:end]) == "semi") {
 		return named, end + 1
@@ -73,8 +77,9 @@ func (r *reader) reference(text []byte) (found string, size int) {
 	return "&", 1
 }
 
-// numbered reads #233 and #xe9. ok is false for what is not written so, and for numbers of no character: then numeric is true, and c what is shown for it. The numbers
-// from 128 to 159 are control characters which nobody means: as in HTML, they are those of Windows-1252.
+// numbered reads #233 and #xe9. ok is false for what is not written so, and for numbers of no
+// character: then numeric is true, and c what is shown for it. The numbers from 128 to 159 are
+// control characters which nobody means: as in HTML, they are those of Windows-1252.
 func numbered(name []byte) (c rune, numeric, ok bool) {
 	digits, found := bytes.CutPrefix(name, []byte("#"))
 	base := 10

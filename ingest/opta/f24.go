@@ -10,7 +10,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// The types of event that facts are made of. Some 1,700 of 1,800 events of a match are none of them.
+// The types of event that facts are made of. Some 1,700 of 1,800 events of a
+// match are none of them.
 const (
 	typeFoul        = 4 // a penalty was given, if it has the qualifier
 	typeMiss        = 13
@@ -63,8 +64,8 @@ const (
 	qualifierUnderReview  = 343
 )
 
-// Limits of an F24, so that what is compared with one another stays cheap whatever is sent. A match has some 2,500 events, 150 of which facts can
-// be made of, with up to 60 qualifiers each.
+// Limits of an F24, so that what is compared with one another stays cheap whatever is sent. A match
+// has some 2,500 events, 150 of which facts can be made of, with up to 60 qualifiers each.
 const (
 	maxGames      = 20 // a document has one
 	maxEvents     = 2000
@@ -111,7 +112,8 @@ func (t *f24Event) value(id int64) string {
 	return ""
 }
 
-// actor remembers who did what, for all events of a match: assists are told by the number of the pass.
+// actor remembers who did what, for all events of a match: assists are told by
+// the number of the pass.
 type actor struct{ team, number, player int64 }
 
 // game is the Game of an F24 while it is read: every event of a match, whole each time.
@@ -174,7 +176,8 @@ func readF24(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
 	reading.Version.Time = made
 	for _, g := range games {
 		reading.Version.Edited = latest(reading.Version.Edited, g.edited(made))
-		reading.Matches = append(reading.Matches, merge.MatchReading{Match: g.id, Fixture: &g.fixture, Facts: g.facts(), Claims: g.claims, Gap: g.gap})
+		reading.Matches = append(reading.Matches, merge.MatchReading{Match: g.id, Fixture: &g.fixture, Facts: g.facts(),
+			Claims: g.claims, Gap: g.gap})
 	}
 	return reading, nil
 }
@@ -182,12 +185,13 @@ func readF24(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
 func (g *game) describe(r *reader) {
 	text := func(name string) string { return string(r.attr(name)) }
 	g.fixture = goalcast.Fixture{
-		Competition: goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))), Name: text("competition_name")},
-		Season:      text("season_id"),
-		Matchday:    count(text("matchday")),
-		Home:        goalcast.Team{ID: goalcast.TeamID(id(r.attr("home_team_id"))), Name: text("home_team_name")},
-		Away:        goalcast.Team{ID: goalcast.TeamID(id(r.attr("away_team_id"))), Name: text("away_team_name")},
-		Kickoff:     g.clock.f24(text("game_date"), time.Time{}),
+		Competition: goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))),
+			Name: text("competition_name")},
+		Season:   text("season_id"),
+		Matchday: count(text("matchday")),
+		Home:     goalcast.Team{ID: goalcast.TeamID(id(r.attr("home_team_id"))), Name: text("home_team_name")},
+		Away:     goalcast.Team{ID: goalcast.TeamID(id(r.attr("away_team_id"))), Name: text("away_team_name")},
+		Kickoff:  g.clock.f24(text("game_date"), time.Time{}),
 	}
 	home, away := text("home_score"), text("away_score")
 	if digits(home) && digits(away) {
@@ -200,14 +204,16 @@ func digits(text string) bool { return text != "" && strings.Trim(text, "0123456
 // matters says whether facts can be made of a type of event.
 func matters(kind int64) bool {
 	switch kind {
-	case typeMiss, typePost, typeSaved, typeGoal, typeCard, typeOff, typeOn, typeLeft, typePeriodEnd, typePeriodStart, typeLineup, typeDecision, typeAddedTime,
+	case typeMiss, typePost, typeSaved, typeGoal, typeCard, typeOff, typeOn, typeLeft, typePeriodEnd, typePeriodStart,
+		typeLineup, typeDecision, typeAddedTime,
 		typeFoul, typeStop, typeGoesOn, typeLateStart, typeEarlyEnd:
 		return true
 	}
 	return false
 }
 
-// event keeps an event if facts can be made of it. All others are left at a glance, with their qualifiers unread.
+// event keeps an event if facts can be made of it. All others are left at a glance, with
+// their qualifiers unread.
 func (g *game) event(r *reader) {
 	kind := number(r.attr("type_id"))
 	g.lastModified = larger(g.lastModified, r.attr("last_modified"))
@@ -235,7 +241,8 @@ func (g *game) event(r *reader) {
 		if len(t.qualifiers) == maxQualifiers {
 			r.fail("element Event has more than %d qualifiers", maxQualifiers)
 		} else if r.name() == "Q" {
-			t.qualifiers = append(t.qualifiers, qualifier{number(r.attr("qualifier_id")), strings.TrimSpace(string(r.attr("value")))})
+			t.qualifiers = append(t.qualifiers, qualifier{number(r.attr("qualifier_id")),
+				strings.TrimSpace(string(r.attr("value")))})
 		}
 	})
 	if kind == typeDeleted {
@@ -247,8 +254,8 @@ func (g *game) event(r *reader) {
 	g.events = append(g.events, t)
 }
 
-// larger returns the later of two times, or the larger of two numbers, as they are written in F24: of equal form, so their letters
-// compare as they do.
+// larger returns the later of two times, or the larger of two numbers, as they are written in F24:
+// of equal form, so their letters compare as they do.
 func larger(a, b []byte) []byte {
 	if len(b) > len(a) || len(b) == len(a) && bytes.Compare(b, a) > 0 {
 		return b
@@ -256,12 +263,14 @@ func larger(a, b []byte) []byte {
 	return a
 }
 
-// edited is when an event of the game was last changed. version is the better word, but deleted events and old matches have none that counts.
+// edited is when an event of the game was last changed. version is the better word, but deleted
+// events and old matches have none that counts.
 func (g *game) edited(near time.Time) time.Time {
 	return latest(g.clock.f24(string(g.lastModified), near), epoch(string(g.lastVersion)))
 }
 
-// at is when an event happened. In the hour that the clocks of the UK have twice, the place in the match tells which is meant.
+// at is when an event happened. In the hour that the clocks of the UK have twice, the place in the
+// match tells which is meant.
 func (g *game) at(t *f24Event) time.Time {
 	pause := 0
 	switch t.period {

@@ -11,9 +11,11 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// ev is an Event of team 1 in the second half; more attributes and qualifiers ("9" or "55=12") can follow.
+// ev is an Event of team 1 in the second half; more attributes and qualifiers ("9"
+// or "55=12") can follow.
 func ev(id int, kind int, attributes string, qualifiers ...string) string {
-	out := fmt.Sprintf(`<Event id="%d" event_id="%d" type_id="%d" outcome="1" x="0.0" y="0.0" %s>`, id, id%1000, kind, attributes)
+	out := fmt.Sprintf(`<Event id="%d" event_id="%d" type_id="%d" outcome="1" x="0.0" y="0.0" %s>`, id, id%1000, kind,
+		attributes)
 	for i, q := range qualifiers {
 		number, value, ok := strings.Cut(q, "=")
 		out += fmt.Sprintf(`<Q id="%d" qualifier_id="%s"`, i, number)
@@ -33,17 +35,22 @@ const (
 
 func TestFixtureOfF24(t *testing.T) {
 	_, m := mustRead(t, "F24", f24(""))
-	want := goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Example League"}, Season: "2019", Matchday: 31,
-		Home: goalcast.Team{ID: 1, Name: "Northbridge"}, Away: goalcast.Team{ID: 2, Name: "Southwold Rovers"}, Kickoff: utc("2020-07-05T17:00:00")}
+	want := goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Example League"}, Season: "2019",
+		Matchday: 31,
+		Home:     goalcast.Team{ID: 1, Name: "Northbridge"}, Away: goalcast.Team{ID: 2, Name: "Southwold Rovers"},
+		Kickoff: utc("2020-07-05T17:00:00")}
 	if m.Match != 7 || !reflect.DeepEqual(*m.Fixture, want) || len(m.Facts) != 0 {
 		t.Errorf("%d %+v %v, want %+v", m.Match, *m.Fixture, ids(m), want)
 	}
 }
 
 func TestGoalOfF24(t *testing.T) {
-	_, m := mustRead(t, "F24", f24(ev(5010, 1, second)+ev(6010, 1, away)+ev(5016, 16, second, "29", "55=10", "20")+ev(5017, 16, second, "9")+ev(5018, 16, second, "55=10")))
-	want := goalcast.Event{ID: "opta:5016", Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7, Team: 1, Player: &goalcast.Player{ID: 11}, Period: goalcast.SecondHalf,
-		Minute: 61, Second: 12, At: utc("2020-07-05T18:17:12.047"), Goal: &goalcast.Goal{Type: goalcast.OpenPlay, Assist: &goalcast.Player{ID: 11}}}
+	_, m := mustRead(t, "F24", f24(ev(5010, 1, second)+ev(6010, 1, away)+ev(5016, 16, second, "29", "55=10", "20")+
+		ev(5017, 16, second, "9")+ev(5018, 16, second, "55=10")))
+	want := goalcast.Event{ID: "opta:5016", Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7, Team: 1,
+		Player: &goalcast.Player{ID: 11}, Period: goalcast.SecondHalf,
+		Minute: 61, Second: 12, At: utc("2020-07-05T18:17:12.047"), Goal: &goalcast.Goal{Type: goalcast.OpenPlay,
+			Assist: &goalcast.Player{ID: 11}}}
 	if got := fact(t, m, "opta:5016"); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -60,13 +67,15 @@ func TestGoalOfF24(t *testing.T) {
 
 // event_id counts per team: both teams have a 10. An assist is by the scorer's own team.
 func TestTrapEventIDCountsPerTeam(t *testing.T) {
-	_, m := mustRead(t, "F24", f24(ev(6010, 1, away)+ev(5010, 1, strings.Replace(second, `"11"`, `"19"`, 1))+ev(5016, 16, second, "29", "55=10")))
+	_, m := mustRead(t, "F24", f24(ev(6010, 1, away)+ev(5010, 1, strings.Replace(second, `"11"`, `"19"`, 1))+ev(5016,
+		16, second, "29", "55=10")))
 	if got := fact(t, m, "opta:5016").Goal.Assist; got == nil || got.ID != 19 {
 		t.Errorf("assist by %+v, want 19", got)
 	}
 }
 
-// F24 gives an own goal to the scorer's team; the other side gains it. F7 says so at once, and the two must agree.
+// F24 gives an own goal to the scorer's team; the other side gains it. F7 says so at once,
+// and the two must agree.
 func TestTrapOwnGoalHasTheScorersTeam(t *testing.T) {
 	_, m := mustRead(t, "F24", f24(ev(5016, 16, second, "28")+ev(5017, 16, away, "28")+ev(5018, 16, away, "28")))
 	if e := fact(t, m, "opta:5016"); e.Team != 2 || e.Player.ID != 11 || e.Goal.Type != goalcast.OwnGoal {
@@ -83,14 +92,16 @@ func TestTrapShootoutKicksOfF24AreNoGoals(t *testing.T) {
 		t.Errorf("score %v", got)
 	}
 	for id, scored := range map[string]bool{"opta:1": true, "opta:2": false, "opta:3": false, "opta:4": false} {
-		if e := fact(t, m, id); e.Kind != goalcast.KindShootoutKick || e.Kick.Scored != scored || e.Period != goalcast.Shootout || e.Minute != 0 {
+		if e := fact(t, m, id); e.Kind != goalcast.KindShootoutKick || e.Kick.Scored != scored ||
+			e.Period != goalcast.Shootout || e.Minute != 0 {
 			t.Errorf("%+v", e)
 		}
 	}
 }
 
 func TestMissedPenaltyOfF24(t *testing.T) {
-	_, m := mustRead(t, "F24", f24(ev(1, 13, second, "9")+ev(2, 14, second, "9")+ev(3, 15, second, "9")+ev(4, 15, second)+ev(5, 58, away, "9")))
+	_, m := mustRead(t, "F24", f24(ev(1, 13, second, "9")+ev(2, 14, second, "9")+ev(3, 15, second, "9")+ev(4, 15,
+		second)+ev(5, 58, away, "9")))
 	for _, id := range []string{"opta:1", "opta:2", "opta:3"} {
 		if e := fact(t, m, id); e.Kind != goalcast.KindMissedPenalty || e.Player.ID != 11 {
 			t.Errorf("%+v", e)
@@ -103,8 +114,10 @@ func TestMissedPenaltyOfF24(t *testing.T) {
 
 func TestTrapCardsOfF24(t *testing.T) {
 	noPlayer := strings.Replace(second, ` player_id="11"`, "", 1)
-	_, m := mustRead(t, "F24", f24(ev(1, 17, second, "13=243", "31")+ev(2, 17, second, "32")+ev(3, 17, second, "33", "36")+ev(4, 17, noPlayer, "31", "184")+ev(5, 17, second, "13")))
-	for id, want := range map[string]goalcast.Card{"opta:1": {Type: goalcast.Yellow, Reason: "Foul"}, "opta:2": {Type: goalcast.SecondYellow},
+	_, m := mustRead(t, "F24", f24(ev(1, 17, second, "13=243", "31")+ev(2, 17, second, "32")+ev(3, 17, second, "33",
+		"36")+ev(4, 17, noPlayer, "31", "184")+ev(5, 17, second, "13")))
+	for id, want := range map[string]goalcast.Card{"opta:1": {Type: goalcast.Yellow, Reason: "Foul"},
+		"opta:2": {Type: goalcast.SecondYellow},
 		"opta:3": {Type: goalcast.StraightRed, Reason: "Fight"}, "opta:4": {Type: goalcast.Yellow, Reason: "Dissent"}} {
 		if got := *fact(t, m, id).Card; got != want {
 			t.Errorf("%s: %+v, want %+v", id, got, want)
@@ -124,28 +137,39 @@ func TestTrapReviewIsNoCard(t *testing.T) {
 		qualifiers []string
 		want       goalcast.VAR
 	}{
-		"red card":               {[]string{"33"}, goalcast.VAR{Subject: "red_card", Outcome: "not_told"}},
-		"red card under review":  {[]string{"33", "343"}, goalcast.VAR{Subject: "red_card", Outcome: "under_review"}},
-		"goal under review":      {[]string{"329", "343"}, goalcast.VAR{Subject: "goal", Outcome: "under_review", Decision: "awarded"}},
-		"goal taken back":        {[]string{"336", "329"}, goalcast.VAR{Subject: "goal", Outcome: "cancelled", Decision: "awarded"}},
-		"goal after all":         {[]string{"336", "341"}, goalcast.VAR{Subject: "goal", Outcome: "cancelled", Decision: "not_awarded"}},
-		"goal stands":            {[]string{"329", "335", "343"}, goalcast.VAR{Subject: "goal", Outcome: "confirmed", Decision: "awarded"}},
-		"no goal stands":         {[]string{"341", "335"}, goalcast.VAR{Subject: "goal", Outcome: "confirmed", Decision: "not_awarded"}},
-		"penalty taken back":     {[]string{"330", "336"}, goalcast.VAR{Subject: "penalty", Outcome: "cancelled", Decision: "awarded"}},
-		"penalty after all":      {[]string{"331", "336"}, goalcast.VAR{Subject: "penalty", Outcome: "cancelled", Decision: "not_awarded"}},
-		"red card taken back":    {[]string{"342", "336"}, goalcast.VAR{Subject: "red_card", Outcome: "cancelled", Decision: "awarded"}},
-		"upgrade taken back":     {[]string{"332", "336"}, goalcast.VAR{Subject: "red_card", Outcome: "cancelled", Decision: "upgraded"}},
-		"goal not given":         {[]string{"341"}, goalcast.VAR{Subject: "goal", Outcome: "not_awarded"}},
-		"penalty":                {[]string{"330"}, goalcast.VAR{Subject: "penalty", Outcome: "awarded"}},
-		"no penalty":             {[]string{"331"}, goalcast.VAR{Subject: "penalty", Outcome: "not_awarded"}},
-		"yellow becomes red":     {[]string{"332"}, goalcast.VAR{Subject: "red_card", Outcome: "upgraded"}},
-		"red card by VAR":        {[]string{"33", "342"}, goalcast.VAR{Subject: "red_card", Outcome: "awarded"}},
-		"mistaken identity":      {[]string{"333", "335"}, goalcast.VAR{Subject: "mistaken_identity", Outcome: "confirmed"}},
+		"red card":              {[]string{"33"}, goalcast.VAR{Subject: "red_card", Outcome: "not_told"}},
+		"red card under review": {[]string{"33", "343"}, goalcast.VAR{Subject: "red_card", Outcome: "under_review"}},
+		"goal under review": {[]string{"329", "343"}, goalcast.VAR{Subject: "goal", Outcome: "under_review",
+			Decision: "awarded"}},
+		"goal taken back": {[]string{"336", "329"}, goalcast.VAR{Subject: "goal", Outcome: "cancelled",
+			Decision: "awarded"}},
+		"goal after all": {[]string{"336", "341"}, goalcast.VAR{Subject: "goal", Outcome: "cancelled",
+			Decision: "not_awarded"}},
+		"goal stands": {[]string{"329", "335", "343"}, goalcast.VAR{Subject: "goal", Outcome: "confirmed",
+			Decision: "awarded"}},
+		"no goal stands": {[]string{"341", "335"}, goalcast.VAR{Subject: "goal", Outcome: "confirmed",
+			Decision: "not_awarded"}},
+		"penalty taken back": {[]string{"330", "336"}, goalcast.VAR{Subject: "penalty", Outcome: "cancelled",
+			Decision: "awarded"}},
+		"penalty after all": {[]string{"331", "336"}, goalcast.VAR{Subject: "penalty", Outcome: "cancelled",
+			Decision: "not_awarded"}},
+		"red card taken back": {[]string{"342", "336"}, goalcast.VAR{Subject: "red_card", Outcome: "cancelled",
+			Decision: "awarded"}},
+		"upgrade taken back": {[]string{"332", "336"}, goalcast.VAR{Subject: "red_card", Outcome: "cancelled",
+			Decision: "upgraded"}},
+		"goal not given":     {[]string{"341"}, goalcast.VAR{Subject: "goal", Outcome: "not_awarded"}},
+		"penalty":            {[]string{"330"}, goalcast.VAR{Subject: "penalty", Outcome: "awarded"}},
+		"no penalty":         {[]string{"331"}, goalcast.VAR{Subject: "penalty", Outcome: "not_awarded"}},
+		"yellow becomes red": {[]string{"332"}, goalcast.VAR{Subject: "red_card", Outcome: "upgraded"}},
+		"red card by VAR":    {[]string{"33", "342"}, goalcast.VAR{Subject: "red_card", Outcome: "awarded"}},
+		"mistaken identity": {[]string{"333", "335"}, goalcast.VAR{Subject: "mistaken_identity",
+			Outcome: "confirmed"}},
 		"something else":         {[]string{"334"}, goalcast.VAR{Subject: "other", Outcome: "not_told"}},
 		"nothing but that it is": {[]string{"364"}, goalcast.VAR{Subject: "other", Outcome: "under_review"}},
 	} {
 		_, m := mustRead(t, "F24", f24(ev(1, 65, second, tt.qualifiers...)))
-		if len(m.Facts) != 1 || m.Facts[0].ID != "opta:1" || m.Facts[0].Kind != goalcast.KindVAR || m.Facts[0].Card != nil || *m.Facts[0].VAR != tt.want {
+		if len(m.Facts) != 1 || m.Facts[0].ID != "opta:1" || m.Facts[0].Kind != goalcast.KindVAR ||
+			m.Facts[0].Card != nil || *m.Facts[0].VAR != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, m.Facts, tt.want)
 		}
 	}
@@ -154,11 +178,13 @@ func TestTrapReviewIsNoCard(t *testing.T) {
 	}
 }
 
-// Nothing is under review any more when the match is over, whether a document says how it ended or not; and a goal that was looked at counts.
+// Nothing is under review any more when the match is over, whether a document says how it ended or
+// not; and a goal that was looked at counts.
 func TestReviewsEndWithTheMatch(t *testing.T) {
 	events := ev(1, 65, second, "33", "343") + ev(2, 65, second, "329", "343") + ev(3, 16, second, "343")
 	_, m := mustRead(t, "F24", f24(events))
-	if first, goal := fact(t, m, "opta:1").VAR, fact(t, m, "opta:3"); first.Outcome != "under_review" || goal.Status != goalcast.Provisional {
+	if first, goal := fact(t, m, "opta:1").VAR, fact(t, m, "opta:3"); first.Outcome != "under_review" ||
+		goal.Status != goalcast.Provisional {
 		t.Errorf("in play: %+v, goal %s", first, goal.Status)
 	}
 	_, m = mustRead(t, "F24", f24(events+part(7, 30, 2, 1, "19:50:00.0", "209")))
@@ -177,7 +203,8 @@ func TestReviewsEndWithTheMatch(t *testing.T) {
 func TestNoMinuteWhereNoClockRuns(t *testing.T) {
 	for _, period := range []int{5, 10, 11, 12, 13, 14, 16} {
 		at := fmt.Sprintf(`period_id="%d" min="0" sec="7" player_id="11" team_id="1" timestamp="2020-07-05T19:17:12.47"`, period)
-		_, m := mustRead(t, "F24", f24(ev(1, 17, at, "33")+ev(2, 18, at, "55=3")+ev(3, 19, at, "55=2")+ev(4, 20, at)+ev(5, 65, at, "342")+ev(6, 16, at)+ev(7, 75, at)))
+		_, m := mustRead(t, "F24", f24(ev(1, 17, at, "33")+ev(2, 18, at, "55=3")+ev(3, 19, at, "55=2")+ev(4, 20, at)+
+			ev(5, 65, at, "342")+ev(6, 16, at)+ev(7, 75, at)))
 		if len(m.Facts) < 4 {
 			t.Errorf("period %d: %v", period, ids(m))
 		}
@@ -189,7 +216,8 @@ func TestNoMinuteWhereNoClockRuns(t *testing.T) {
 	}
 	for _, period := range []string{"HalfTime", "FullTime", "10", "14", "PreMatch", "ShootOut"} {
 		at := fmt.Sprintf(`EventID="%%d" Period="%s" Min="45" Sec="7" Time="46" PlayerRef="p11"`, period)
-		_, m := mustRead(t, "F7", f7(inPlay, fmt.Sprintf(`<Goal `+at+`/><Booking Card="Red" `+at+`/><Substitution SubOff="p11" `+at+`/><MissedPenalty `+at+`/>`, 1, 2, 3, 4), ""))
+		_, m := mustRead(t, "F7", f7(inPlay, fmt.Sprintf(`<Goal `+at+`/><Booking Card="Red" `+at+
+			`/><Substitution SubOff="p11" `+at+`/><MissedPenalty `+at+`/>`, 1, 2, 3, 4), ""))
 		for _, e := range m.Facts {
 			if e.Minute != 0 || e.Second != 0 {
 				t.Errorf("period %s: %s %s has minute %d:%d", period, e.Kind, e.ID, e.Minute, e.Second)
@@ -214,13 +242,18 @@ func TestLimitsOfDocuments(t *testing.T) {
 		matches += fmt.Sprintf(`<MatchData uID="g%d"/>`, i+1)
 	}
 	for name, tt := range map[string]struct{ feed, body, want string }{
-		"games":     {"F24", `<Games timestamp="2020-07-05T20:05:00">` + games + `</Games>`, "elements Game"},
-		"goals":     {"F7", f7(inPlay, goals, ""), "goals, cards"},
-		"people":    {"F7", strings.Replace(f7(inPlay, "", ""), "<Name>Southwold", people+"<Name>Southwold", 1), "players"},
-		"line-up":   {"F7", f7(inPlay, "<PlayerLineUp>"+inLineup+"</PlayerLineUp>", ""), "line-up"},
-		"sides":     {"F7", strings.Replace(f7(inPlay, "", ""), "</MatchData>", strings.Repeat(`<TeamData TeamRef="t3"/>`, maxSides)+"</MatchData>", 1), "TeamData"},
-		"documents": {"F7", `<SoccerFeed TimeStamp="20200705T200500+0100">` + strings.Repeat(`<SoccerDocument uID="f7" Type="Latest"/>`, maxDocuments+1) + `</SoccerFeed>`, "SoccerDocument"},
-		"matches":   {"F1", `<SoccerFeed><SoccerDocument Type="RESULTS Latest" timestamp="2011-10-26 09-00-38">` + matches + `</SoccerDocument></SoccerFeed>`, "matches in one list"},
+		"games": {"F24", `<Games timestamp="2020-07-05T20:05:00">` + games + `</Games>`, "elements Game"},
+		"goals": {"F7", f7(inPlay, goals, ""), "goals, cards"},
+		"people": {"F7", strings.Replace(f7(inPlay, "", ""), "<Name>Southwold", people+"<Name>Southwold", 1),
+			"players"},
+		"line-up": {"F7", f7(inPlay, "<PlayerLineUp>"+inLineup+"</PlayerLineUp>", ""), "line-up"},
+		"sides": {"F7", strings.Replace(f7(inPlay, "", ""), "</MatchData>",
+			strings.Repeat(`<TeamData TeamRef="t3"/>`, maxSides)+"</MatchData>", 1), "TeamData"},
+		"documents": {"F7", `<SoccerFeed TimeStamp="20200705T200500+0100">` +
+			strings.Repeat(`<SoccerDocument uID="f7" Type="Latest"/>`, maxDocuments+1) + `</SoccerFeed>`,
+			"SoccerDocument"},
+		"matches": {"F1", `<SoccerFeed><SoccerDocument Type="RESULTS Latest" timestamp="2011-10-26 09-00-38">` +
+			matches + `</SoccerDocument></SoccerFeed>`, "matches in one list"},
 	} {
 		if _, err := New().Read(document(tt.feed, tt.body)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %.200v, want one with %q", name, err, tt.want)
@@ -228,19 +261,26 @@ func TestLimitsOfDocuments(t *testing.T) {
 	}
 }
 
-// A substitution is two events, joined by Q55 of both, or of the one who comes on alone (older files), or by team and minute. It has the
-// id of the one who comes on.
+// A substitution is two events, joined by Q55 of both, or of the one who comes on alone (older
+// files), or by team and minute. It has the id of the one who comes on.
 func TestTrapSubstitutionIsTwoEvents(t *testing.T) {
 	at := func(sec, player int) string {
 		return fmt.Sprintf(`period_id="2" min="45" sec="%d" player_id="%d" team_id="1" timestamp="2020-07-05T19:02:00.0"`, sec, player)
 	}
 	for name, events := range map[string]string{
-		"both refer":        ev(1, 18, at(0, 11), "55=3", "42") + ev(2, 18, at(0, 12), "55=4") + ev(3, 19, at(0, 13), "55=1", "42") + ev(4, 19, at(0, 14), "55=2", "41"),
-		"only on refers":    ev(4, 19, at(0, 14), "55=2", "41") + ev(1, 18, at(0, 11), "42") + ev(3, 19, at(0, 13), "55=1", "42") + ev(2, 18, at(0, 12)),
-		"only off refers":   ev(4, 19, at(0, 14), "41") + ev(1, 18, at(0, 11), "55=3", "42") + ev(3, 19, at(0, 13), "42") + ev(2, 18, at(0, 12), "55=4"),
-		"by second":         ev(4, 19, at(7, 14), "41") + ev(3, 19, at(0, 13), "42") + ev(1, 18, at(0, 11), "42") + ev(2, 18, at(7, 12)),
-		"by minute, around": ev(4, 19, at(9, 14), "41") + ev(3, 19, at(0, 13), "42") + ev(1, 18, at(2, 11), "42") + ev(2, 18, at(7, 12)),
-		"the other team's":  ev(3, 19, at(0, 13), "55=1", "42") + ev(4, 19, at(0, 14), "55=2", "41") + strings.ReplaceAll(ev(9001, 18, at(0, 99))+ev(9002, 18, at(0, 98)), `team_id="1"`, `team_id="2"`) + ev(1, 18, at(0, 11)) + ev(2, 18, at(0, 12)),
+		"both refer": ev(1, 18, at(0, 11), "55=3", "42") + ev(2, 18, at(0, 12), "55=4") + ev(3, 19, at(0, 13),
+			"55=1", "42") + ev(4, 19, at(0, 14), "55=2", "41"),
+		"only on refers": ev(4, 19, at(0, 14), "55=2", "41") + ev(1, 18, at(0, 11), "42") + ev(3, 19, at(0, 13),
+			"55=1", "42") + ev(2, 18, at(0, 12)),
+		"only off refers": ev(4, 19, at(0, 14), "41") + ev(1, 18, at(0, 11), "55=3", "42") + ev(3, 19, at(0, 13),
+			"42") + ev(2, 18, at(0, 12), "55=4"),
+		"by second": ev(4, 19, at(7, 14), "41") + ev(3, 19, at(0, 13), "42") + ev(1, 18, at(0, 11), "42") +
+			ev(2, 18, at(7, 12)),
+		"by minute, around": ev(4, 19, at(9, 14), "41") + ev(3, 19, at(0, 13), "42") + ev(1, 18, at(2, 11), "42") +
+			ev(2, 18, at(7, 12)),
+		"the other team's": ev(3, 19, at(0, 13), "55=1", "42") + ev(4, 19, at(0, 14), "55=2", "41") +
+			strings.ReplaceAll(ev(9001, 18, at(0, 99))+ev(9002, 18, at(0, 98)), `team_id="1"`, `team_id="2"`) +
+			ev(1, 18, at(0, 11)) + ev(2, 18, at(0, 12)),
 	} {
 		_, m := mustRead(t, "F24", f24(events))
 		if len(m.Facts) != 2 {
@@ -268,10 +308,11 @@ func TestTrapSubstitutionIsTwoEvents(t *testing.T) {
 	}
 }
 
-// Minutes agree with F7: elapsed + 1, but as written when the second is 0; and 45 for a substitution at half time, as in the live F9 of
-// the samples.
+// Minutes agree with F7: elapsed + 1, but as written when the second is 0; and 45 for a
+// substitution at half time, as in the live F9 of the samples.
 func TestTrapMinuteOfF24(t *testing.T) {
-	for _, tt := range []struct{ min, sec, want int }{{0, 0, 1}, {0, 1, 1}, {26, 57, 27}, {78, 0, 78}, {45, 0, 45}, {45, 1, 46}, {92, 11, 93}} {
+	for _, tt := range []struct{ min, sec, want int }{{0, 0, 1}, {0, 1, 1}, {26, 57, 27}, {78, 0, 78}, {45, 0, 45},
+		{45, 1, 46}, {92, 11, 93}} {
 		if got := minuteShown(tt.min, tt.sec); got != tt.want {
 			t.Errorf("%d:%02d is minute %d, want %d", tt.min, tt.sec, got, tt.want)
 		}
@@ -280,38 +321,48 @@ func TestTrapMinuteOfF24(t *testing.T) {
 
 // part is a start (32) or end (30) of a period by one team.
 func part(id, kind, period, team int, clock string, qualifiers ...string) string {
-	return ev(id, kind, fmt.Sprintf(`period_id="%d" min="0" sec="0" team_id="%d" timestamp="2020-07-05T%s"`, period, team, clock), qualifiers...)
+	return ev(id, kind, fmt.Sprintf(`period_id="%d" min="0" sec="0" team_id="%d" timestamp="2020-07-05T%s"`, period,
+		team, clock), qualifiers...)
 }
 
 func TestTrapPeriodsAreToldPerTeam(t *testing.T) {
-	firstHalf := part(1, 32, 1, 1, "18:00:10.2") + part(2, 32, 1, 2, "18:00:10.7") + part(3, 30, 1, 2, "18:46:02.0", "57=0") + part(4, 30, 1, 1, "18:46:01.0", "57=0")
+	firstHalf := part(1, 32, 1, 1, "18:00:10.2") + part(2, 32, 1, 2, "18:00:10.7") + part(3, 30, 1, 2, "18:46:02.0",
+		"57=0") + part(4, 30, 1, 1, "18:46:01.0", "57=0")
 	secondHalf := firstHalf + part(5, 32, 2, 1, "19:02:00.0") + part(6, 32, 2, 2, "19:02:00.0")
 	extra := part(9, 32, 3, 1, "19:55:00.0") + part(10, 30, 3, 1, "20:11:00.0") + part(11, 32, 4, 1, "20:12:00.0")
 	shootout := extra + part(12, 30, 4, 1, "20:28:00.0") + part(13, 32, 5, 1, "20:33:00.0")
-	const played, extraPlayed = "first_half half_time second_half", "first_half half_time second_half full_time_90 extra_first_half extra_half_time extra_second_half"
+	const played, extraPlayed = "first_half half_time second_half", "first_half half_time second_half full_time_90 " +
+		"extra_first_half extra_half_time extra_second_half"
 	for name, tt := range map[string]struct{ events, want string }{
-		"one team only":           {part(2, 32, 1, 2, "18:00:10.7"), "first_half"},
-		"half time":               {firstHalf, "first_half half_time"},
-		"second half":             {secondHalf, played},
-		"end, not said of what":   {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "57=0"), played},
-		"the end":                 {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "57=0", "209"), played + " full_time"},
-		"the end, by period 14":   {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + part(8, 30, 14, 1, "19:52:00.0", "57=1", "209"), played + " full_time"},
-		"extra time follows":      {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "308"), played + " full_time_90"},
-		"penalties follow":        {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "309"), played + " full_time_90"},
-		"extra time has begun":    {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + extra, extraPlayed},
-		"and Q209 was wrong":      {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "209") + extra, extraPlayed},
-		"end of extra time":       {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + extra + part(12, 30, 4, 1, "20:28:00.0", "209"), extraPlayed + " full_time"},
-		"shoot-out":               {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + shootout, extraPlayed + " extra_full_time shootout"},
-		"shoot-out is over":       {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + shootout + part(14, 30, 5, 1, "20:43:00.0", "209"), extraPlayed + " extra_full_time shootout full_time"},
-		"of periods that are not": {firstHalf + part(7, 30, 10, 1, "19:01:00.0") + part(8, 32, 14, 1, "19:01:00.0") + part(9, 32, 77, 1, "19:01:00.0"), "first_half half_time"},
+		"one team only":         {part(2, 32, 1, 2, "18:00:10.7"), "first_half"},
+		"half time":             {firstHalf, "first_half half_time"},
+		"second half":           {secondHalf, played},
+		"end, not said of what": {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "57=0"), played},
+		"the end":               {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "57=0", "209"), played + " full_time"},
+		"the end, by period 14": {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + part(8, 30, 14, 1, "19:52:00.0",
+			"57=1", "209"), played + " full_time"},
+		"extra time follows":   {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "308"), played + " full_time_90"},
+		"penalties follow":     {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "309"), played + " full_time_90"},
+		"extra time has begun": {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + extra, extraPlayed},
+		"and Q209 was wrong":   {secondHalf + part(7, 30, 2, 1, "19:50:00.0", "209") + extra, extraPlayed},
+		"end of extra time": {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + extra + part(12, 30, 4, 1,
+			"20:28:00.0", "209"), extraPlayed + " full_time"},
+		"shoot-out": {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + shootout,
+			extraPlayed + " extra_full_time shootout"},
+		"shoot-out is over": {secondHalf + part(7, 30, 2, 1, "19:50:00.0") + shootout + part(14, 30, 5, 1,
+			"20:43:00.0", "209"), extraPlayed + " extra_full_time shootout full_time"},
+		"of periods that are not": {firstHalf + part(7, 30, 10, 1, "19:01:00.0") + part(8, 32, 14, 1, "19:01:00.0") +
+			part(9, 32, 77, 1, "19:01:00.0"), "first_half half_time"},
 	} {
 		_, m := mustRead(t, "F24", f24(tt.events))
 		if got := periodsOf(m); got != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
-	_, m := mustRead(t, "F24", f24(secondHalf+part(7, 30, 2, 1, "19:50:00.0", "209")+part(8, 30, 14, 1, "19:52:00.0", "209")))
-	for id, want := range map[string]string{"match:7:period:first_half": "2020-07-05T17:00:10.002", "match:7:period:half_time": "2020-07-05T17:46:01",
+	_, m := mustRead(t, "F24", f24(secondHalf+part(7, 30, 2, 1, "19:50:00.0", "209")+part(8, 30, 14, 1, "19:52:00.0",
+		"209")))
+	for id, want := range map[string]string{"match:7:period:first_half": "2020-07-05T17:00:10.002",
+		"match:7:period:half_time":   "2020-07-05T17:46:01",
 		"match:7:period:second_half": "2020-07-05T18:02:00", "match:7:period:full_time": "2020-07-05T18:50:00"} {
 		if e := fact(t, m, id); !e.At.Equal(utc(want)) || e.Team != 0 || e.Minute != 0 {
 			t.Errorf("%s: %+v, want at %s", id, e, want)
@@ -322,11 +373,16 @@ func TestTrapPeriodsAreToldPerTeam(t *testing.T) {
 // A deleted event keeps its id and says in Q144 what it was: whatever came of it is cancelled.
 func TestTrapDeletedEventIsCancelled(t *testing.T) {
 	at := func(player int) string { return strings.Replace(second, `"11"`, fmt.Sprintf(`"%d"`, player), 1) }
-	_, m := mustRead(t, "F24", f24(ev(1, 43, second, "144=16", "28=0")+ev(2, 43, second, "144=17", "31=0", "184=0")+ev(3, 43, second, "144=17")+ev(4, 43, at(14), "144=19", "55=5")+
-		ev(5, 43, second, "144=18")+ev(6, 43, second, "144=65", "329")+ev(7, 43, second, "144=15", "9")+ev(8, 43, kick, "144=16")+ev(9, 43, second, "144=20")+
-		ev(10, 43, second, "144=1")+ev(11, 43, second)+ev(12, 43, second, "144=x")+ev(13, 43, second, "144=15")+ev(14, 43, second, "144=70", "277=4")+ev(15, 43, second, "144=16")))
-	for id, kind := range map[string]goalcast.Kind{"opta:1": goalcast.KindGoal, "opta:2": goalcast.KindCard, "opta:3": goalcast.KindCard, "opta:4": goalcast.KindSubstitution,
-		"opta:6": goalcast.KindVAR, "opta:7": goalcast.KindMissedPenalty, "opta:8": goalcast.KindShootoutKick, "opta:9": goalcast.KindSubstitution,
+	_, m := mustRead(t, "F24", f24(ev(1, 43, second, "144=16", "28=0")+ev(2, 43, second, "144=17", "31=0", "184=0")+
+		ev(3, 43, second, "144=17")+ev(4, 43, at(14), "144=19", "55=5")+
+		ev(5, 43, second, "144=18")+ev(6, 43, second, "144=65", "329")+ev(7, 43, second, "144=15", "9")+ev(8, 43, kick,
+		"144=16")+ev(9, 43, second, "144=20")+
+		ev(10, 43, second, "144=1")+ev(11, 43, second)+ev(12, 43, second, "144=x")+ev(13, 43, second, "144=15")+
+		ev(14, 43, second, "144=70", "277=4")+ev(15, 43, second, "144=16")))
+	for id, kind := range map[string]goalcast.Kind{"opta:1": goalcast.KindGoal, "opta:2": goalcast.KindCard,
+		"opta:3": goalcast.KindCard, "opta:4": goalcast.KindSubstitution,
+		"opta:6": goalcast.KindVAR, "opta:7": goalcast.KindMissedPenalty, "opta:8": goalcast.KindShootoutKick,
+		"opta:9":  goalcast.KindSubstitution,
 		"opta:14": goalcast.KindAddedTime, "opta:15": goalcast.KindGoal} {
 		if e := fact(t, m, id); e.Status != goalcast.Cancelled || e.Kind != kind || e.At.IsZero() {
 			t.Errorf("%+v, want %s cancelled", e, kind)
@@ -335,7 +391,8 @@ func TestTrapDeletedEventIsCancelled(t *testing.T) {
 	if len(m.Facts) != 10 {
 		t.Errorf("%v", ids(m))
 	}
-	if e := fact(t, m, "opta:1"); e.Team != 2 || e.Goal.Type != goalcast.OwnGoal || e.Minute != 61 || e.Player.ID != 11 {
+	if e := fact(t, m, "opta:1"); e.Team != 2 || e.Goal.Type != goalcast.OwnGoal || e.Minute != 61 ||
+		e.Player.ID != 11 {
 		t.Errorf("what was left of the goal: %+v %+v", e, e.Goal)
 	}
 	if e := fact(t, m, "opta:15"); e.Goal == nil || e.Goal.Type != "" {
@@ -352,11 +409,12 @@ func TestTrapDeletedEventIsCancelled(t *testing.T) {
 	}
 }
 
-// Of a substitution that was entered anew, only the old one is cancelled; a player who came on stays even when who went off is deleted
-// and not told again yet.
+// Of a substitution that was entered anew, only the old one is cancelled; a player who came on
+// stays even when who went off is deleted and not told again yet.
 func TestTrapDeletedPartOfASubstitution(t *testing.T) {
 	at := func(player int) string { return strings.Replace(second, `"11"`, fmt.Sprintf(`"%d"`, player), 1) }
-	_, m := mustRead(t, "F24", f24(ev(1, 43, at(11), "144=18", "55=2")+ev(2, 43, at(13), "144=19", "55=1")+ev(3, 18, at(12), "55=4")+ev(4, 19, at(13), "55=3")))
+	_, m := mustRead(t, "F24", f24(ev(1, 43, at(11), "144=18", "55=2")+ev(2, 43, at(13), "144=19", "55=1")+ev(3, 18,
+		at(12), "55=4")+ev(4, 19, at(13), "55=3")))
 	if e := fact(t, m, "opta:2"); e.Status != goalcast.Cancelled || e.Substitution.Off.ID != 11 {
 		t.Errorf("%+v", e)
 	}
@@ -368,7 +426,8 @@ func TestTrapDeletedPartOfASubstitution(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	_, m = mustRead(t, "F24", f24(ev(1, 43, at(11), "144=18", "55=2")+ev(2, 19, at(13), "55=1")+ev(3, 18, at(12))))
-	if e := fact(t, m, "opta:2"); e.Status != goalcast.Confirmed || e.Substitution.Off == nil || e.Substitution.Off.ID != 12 {
+	if e := fact(t, m, "opta:2"); e.Status != goalcast.Confirmed || e.Substitution.Off == nil ||
+		e.Substitution.Off.ID != 12 {
 		t.Errorf("%+v", e)
 	}
 }
@@ -377,7 +436,8 @@ func TestTrapDeletedPartOfASubstitution(t *testing.T) {
 func TestTrapDeletedPeriodStart(t *testing.T) {
 	deleted := func(id, team int) string { return part(id, 43, 2, team, "19:02:00.0", "144=32") }
 	_, m := mustRead(t, "F24", f24(deleted(1, 1)+part(2, 32, 2, 2, "19:03:00.0")))
-	if e := fact(t, m, "match:7:period:second_half"); e.Status != goalcast.Confirmed || !e.At.Equal(utc("2020-07-05T18:03:00")) {
+	if e := fact(t, m, "match:7:period:second_half"); e.Status != goalcast.Confirmed ||
+		!e.At.Equal(utc("2020-07-05T18:03:00")) {
 		t.Errorf("%+v", e)
 	}
 	_, m = mustRead(t, "F24", f24(deleted(1, 1)+deleted(2, 2)))
@@ -387,16 +447,20 @@ func TestTrapDeletedPeriodStart(t *testing.T) {
 }
 
 func lineupOfTeam(id, kind, team int, clock string, more ...string) string {
-	lists := []string{"30=101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113", "44=1, 2, 2, 3, 2, 2, 3, 3, 4, 4, 4, 5, 5",
-		"59=1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 31, 12", "131=1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10, 0, 0", "130=8", "194=109"}
-	return ev(id, kind, fmt.Sprintf(`period_id="16" min="0" sec="0" team_id="%d" timestamp="2020-07-05T%s"`, team, clock), append(lists, more...)...)
+	lists := []string{"30=101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113",
+		"44=1, 2, 2, 3, 2, 2, 3, 3, 4, 4, 4, 5, 5",
+		"59=1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 31, 12", "131=1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10, 0, 0", "130=8",
+		"194=109"}
+	return ev(id, kind, fmt.Sprintf(`period_id="16" min="0" sec="0" team_id="%d" timestamp="2020-07-05T%s"`, team,
+		clock), append(lists, more...)...)
 }
 
 func TestLineupOfF24(t *testing.T) {
 	_, m := mustRead(t, "F24", f24(lineupOfTeam(1, 34, 1, "17:05:00.0")))
 	e := fact(t, m, "match:7:lineup:1")
 	l := e.Lineup
-	if e.Status != goalcast.Confirmed || e.Period != goalcast.PreMatch || e.Minute != 0 || !e.At.Equal(utc("2020-07-05T16:05:00")) || l.Team != 1 || l.Formation != "4231" || len(l.Players) != 13 {
+	if e.Status != goalcast.Confirmed || e.Period != goalcast.PreMatch || e.Minute != 0 ||
+		!e.At.Equal(utc("2020-07-05T16:05:00")) || l.Team != 1 || l.Formation != "4231" || len(l.Players) != 13 {
 		t.Errorf("%+v %+v", e, l)
 	}
 	for i, want := range map[int]goalcast.LineupPlayer{
@@ -410,9 +474,12 @@ func TestLineupOfF24(t *testing.T) {
 			t.Errorf("player %d: %+v, want %+v", i, l.Players[i], want)
 		}
 	}
-	// A newer one replaces it, a deleted one counts only where there is no other, and short lists leave fields empty.
-	_, m = mustRead(t, "F24", f24(lineupOfTeam(1, 43, 1, "17:05:00.0", "144=34")+ev(2, 34, `period_id="16" team_id="1" timestamp="2020-07-05T17:01:00.0"`, "30=7, x, 8", "44=1")))
-	if e := fact(t, m, "match:7:lineup:1"); e.Status != goalcast.Confirmed || len(e.Lineup.Players) != 2 || !e.Lineup.Players[0].Start || e.Lineup.Players[1].Shirt != 0 {
+	// A newer one replaces it, a deleted one counts only where there is no other, and short
+	// lists leave fields empty.
+	_, m = mustRead(t, "F24", f24(lineupOfTeam(1, 43, 1, "17:05:00.0", "144=34")+ev(2, 34,
+		`period_id="16" team_id="1" timestamp="2020-07-05T17:01:00.0"`, "30=7, x, 8", "44=1")))
+	if e := fact(t, m, "match:7:lineup:1"); e.Status != goalcast.Confirmed || len(e.Lineup.Players) != 2 ||
+		!e.Lineup.Players[0].Start || e.Lineup.Players[1].Shirt != 0 {
 		t.Errorf("%+v %+v", e, e.Lineup)
 	}
 	_, m = mustRead(t, "F24", f24(lineupOfTeam(1, 43, 1, "17:05:00.0", "144=34")))
@@ -421,13 +488,16 @@ func TestLineupOfF24(t *testing.T) {
 	}
 }
 
-// Added time is shown once, though both teams have the event; another number in the same half is another board.
+// Added time is shown once, though both teams have the event; another number in the same
+// half is another board.
 func TestAddedTime(t *testing.T) {
-	_, m := mustRead(t, "F24", f24(ev(1, 70, second, "277=4")+ev(2, 70, strings.Replace(away, "12.47", "12.48", 1), "277=4")+ev(3, 70, second, "277=6")+ev(4, 70, second)+ev(5, 70, second, "277=many")))
+	_, m := mustRead(t, "F24", f24(ev(1, 70, second, "277=4")+ev(2, 70, strings.Replace(away, "12.47", "12.48", 1),
+		"277=4")+ev(3, 70, second, "277=6")+ev(4, 70, second)+ev(5, 70, second, "277=many")))
 	if len(m.Facts) != 2 {
 		t.Errorf("%v", ids(m))
 	}
-	if e := fact(t, m, "opta:1"); e.Kind != goalcast.KindAddedTime || e.AddedTime != 4 || e.Team != 0 || e.Player != nil || e.Period != goalcast.SecondHalf {
+	if e := fact(t, m, "opta:1"); e.Kind != goalcast.KindAddedTime || e.AddedTime != 4 || e.Team != 0 ||
+		e.Player != nil || e.Period != goalcast.SecondHalf {
 		t.Errorf("%+v", e)
 	}
 	if e := fact(t, m, "opta:3"); e.AddedTime != 6 {
@@ -435,11 +505,13 @@ func TestAddedTime(t *testing.T) {
 	}
 }
 
-// Unknown types, periods and numbers that are none cost only the event they are in; the same id twice makes one fact.
+// Unknown types, periods and numbers that are none cost only the event they are in; the same id
+// twice makes one fact.
 func TestUnknownThingsInF24AreSkipped(t *testing.T) {
 	_, m := mustRead(t, "F24", f24(ev(1, 99999, second)+ev(2, 16, strings.Replace(second, `period_id="2"`, `period_id="77"`, 1))+`<Event/><Event type_id="16"/><Event id="x" type_id="16" period_id="1"/>
 		<Unknown><Event id="9" type_id="16" period_id="1" team_id="1"/></Unknown><Event id="8" type_id="goal" period_id="1"/>`+
-		ev(3, 16, `period_id="1" min="x" sec="99" team_id="1" player_id="y" timestamp="yesterday"`)+ev(4, 16, second)+ev(4, 16, away)))
+		ev(3, 16, `period_id="1" min="x" sec="99" team_id="1" player_id="y" timestamp="yesterday"`)+ev(4, 16, second)+
+		ev(4, 16, away)))
 	if len(m.Facts) != 2 {
 		t.Errorf("%v", ids(m))
 	}
@@ -456,13 +528,15 @@ func TestHostileF24IsRefusedSoon(t *testing.T) {
 	for name, events := range map[string]string{
 		"substitutions": strings.Repeat(`<Event id="1" type_id="18" period_id="2" team_id="1"/><Event id="2" type_id="19" period_id="2" team_id="1"/>`, 150_000),
 		"passes":        strings.Repeat(`<Event id="1" type_id="1" period_id="2" team_id="1" player_id="5"/>`, 250_000),
-		"qualifiers":    `<Event id="1" type_id="16" period_id="2" team_id="1">` + strings.Repeat(`<Q qualifier_id="55" value="1"/>`, 500_000) + `</Event>`,
-		"deep":          strings.Repeat("<a>", 5_000_000),
-		"attributes":    "<Event " + strings.Repeat(` a="1"`, 3_000_000) + "/>",
+		"qualifiers": `<Event id="1" type_id="16" period_id="2" team_id="1">` +
+			strings.Repeat(`<Q qualifier_id="55" value="1"/>`, 500_000) + `</Event>`,
+		"deep":       strings.Repeat("<a>", 5_000_000),
+		"attributes": "<Event " + strings.Repeat(` a="1"`, 3_000_000) + "/>",
 	} {
 		began := time.Now()
 		_, err := New().Read(document("F24", f24(events)))
-		if err == nil || !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "deeper") && !strings.Contains(err.Error(), "twice") {
+		if err == nil || !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "deeper") &&
+			!strings.Contains(err.Error(), "twice") {
 			t.Errorf("%s: error %v", name, err)
 		}
 		if took := time.Since(began); took > 10*time.Second {
@@ -484,7 +558,8 @@ func TestFullF24IsReadSoon(t *testing.T) {
 }
 
 func TestEveryTruncationIsAnError(t *testing.T) {
-	for feed, body := range map[string]string{"F24": f24(ev(1, 16, second, "9", "20=1")), "F7": f7(inPlay, `<Goal EventID="1" Period="FirstHalf" Time="5"/>`, "")} {
+	for feed, body := range map[string]string{"F24": f24(ev(1, 16, second, "9", "20=1")),
+		"F7": f7(inPlay, `<Goal EventID="1" Period="FirstHalf" Time="5"/>`, "")} {
 		if _, err := New().Read(document(feed, body)); err != nil {
 			t.Fatal(err)
 		}

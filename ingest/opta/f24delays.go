@@ -8,8 +8,9 @@ import (
 	"goalcast"
 )
 
-// penalties makes one event of each penalty that was given. The foul stands once for each team, with outcome 1 for the one that was fouled; the event of
-// the fouled player names it, and without it that of the other. A penalty that is taken back is deleted, or just gone.
+// penalties makes one event of each penalty that was given. The foul stands once for each team,
+// with outcome 1 for the one that was fouled; the event of the fouled player names it, and without
+// it that of the other. A penalty that is taken back is deleted, or just gone.
 func (g *game) penalties() []goalcast.Event {
 	type moment struct {
 		period         goalcast.Period
@@ -35,15 +36,16 @@ func (g *game) penalties() []goalcast.Event {
 	}
 	var out []goalcast.Event
 	for at, e := range given {
-		// Named after what it is: which of the two fouls is entered first differs from one to the next.
+		// Named after what it is: which of the two fouls is entered first differs
+		// from one to the next.
 		e.ID = fmt.Sprintf("match:%d:penalty:%d:%s:%d:%d", g.id, at.team, at.period, at.minute, at.second)
 		out = append(out, e)
 	}
 	return byID(out)
 }
 
-// delays tells of what holds a match up: a late start, an early end, an abandonment to come, and stops of play for more than an injury, with their end. Each
-// stands once for each team.
+// delays tells of what holds a match up: a late start, an early end, an abandonment to come, and
+// stops of play for more than an injury, with their end. Each stands once for each team.
 func (g *game) delays() []goalcast.Event {
 	found := map[string]goalcast.Event{}
 	add := func(t *f24Event, kind goalcast.DelayType, reason string) {
@@ -59,7 +61,8 @@ func (g *game) delays() []goalcast.Event {
 			e.ID = fmt.Sprintf("match:%d:delay:%s:%s:%d", g.id, kind, t.period, t.minute)
 		}
 		old, known := found[e.ID]
-		if earlier := e.At.Before(old.At); !known || e.Counts() && !old.Counts() || e.Counts() == old.Counts() && earlier {
+		if earlier := e.At.Before(old.At); !known || e.Counts() && !old.Counts() || e.Counts() == old.Counts() &&
+			earlier {
 			found[e.ID] = e
 		}
 	}
@@ -93,7 +96,8 @@ type stop struct {
 	begin, end *f24Event
 }
 
-// stops pairs each stop with the next end of the same team. A stop for an injury is none: there are ten in each match.
+// stops pairs each stop with the next end of the same team. A stop for an injury is none: there
+// are ten in each match.
 func (g *game) stops() []stop {
 	var begins, ends []*f24Event
 	for i := range g.events {
@@ -105,7 +109,8 @@ func (g *game) stops() []stop {
 		}
 	}
 	inOrder := func(a, b *f24Event) int {
-		return cmp.Or(cmp.Compare(a.period.Order(), b.period.Order()), cmp.Compare(a.minute, b.minute), cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
+		return cmp.Or(cmp.Compare(a.period.Order(), b.period.Order()), cmp.Compare(a.minute, b.minute),
+			cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
 	}
 	slices.SortStableFunc(begins, inOrder)
 	slices.SortStableFunc(ends, inOrder)
@@ -138,8 +143,8 @@ func (t *f24Event) delayReason() string {
 	return ""
 }
 
-// underReview makes goals provisional while the video referee looks at them: as the goal itself says, or a decision under review that refers to it. When the match
-// is over nobody looks any more.
+// underReview makes goals provisional while the video referee looks at them: as the goal itself
+// says, or a decision under review that refers to it. When the match is over nobody looks any more.
 func (g *game) underReview(facts []goalcast.Event) []goalcast.Event {
 	if g.ended {
 		return facts
@@ -177,7 +182,8 @@ func (t *f24Event) decided() bool {
 	return false
 }
 
-// goalNumbered finds the goal that another event refers to: numbers count per team, and a reference may be to either; the same team's comes first.
+// goalNumbered finds the goal that another event refers to: numbers count per team, and a reference
+// may be to either; the same team's comes first.
 func (g *game) goalNumbered(team, number int64) *f24Event {
 	var found *f24Event
 	for i := range g.events {

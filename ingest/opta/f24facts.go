@@ -7,10 +7,13 @@ import (
 	"goalcast"
 )
 
-// facts makes our events of the game's. A deleted event stands among them as cancelled, with what the provider left of it.
+// facts makes our events of the game's. A deleted event stands among them as cancelled, with what
+// the provider left of it.
 func (g *game) facts() []goalcast.Event {
 	periods := g.periods()
-	g.ended = slices.ContainsFunc(periods, func(e goalcast.Event) bool { return e.Period == goalcast.FullTime && e.Counts() })
+	g.ended = slices.ContainsFunc(periods, func(e goalcast.Event) bool {
+		return e.Period == goalcast.FullTime && e.Counts()
+	})
 	var out []goalcast.Event
 	for i := range g.events {
 		t := &g.events[i]
@@ -42,9 +45,11 @@ func (g *game) facts() []goalcast.Event {
 	return unique(g.underReview(out))
 }
 
-// fact is what all facts of one event have in common. Where no clock runs, at half time or after the end, it has no minute: F24 writes 0 there, or when the period ended.
+// fact is what all facts of one event have in common. Where no clock runs, at half time or after
+// the end, it has no minute: F24 writes 0 there, or when the period ended.
 func (g *game) fact(t *f24Event, kind goalcast.Kind) goalcast.Event {
-	e := goalcast.Event{ID: eventID(t.id), Status: goalcast.Confirmed, Kind: kind, Match: g.id, Team: goalcast.TeamID(t.team), Player: player(t.player),
+	e := goalcast.Event{ID: eventID(t.id), Status: goalcast.Confirmed, Kind: kind, Match: g.id,
+		Team: goalcast.TeamID(t.team), Player: player(t.player),
 		Period: t.period, At: g.at(t)}
 	if t.period.Clocked() {
 		e.Minute, e.Second = minuteShown(t.minute, t.second), t.second
@@ -55,7 +60,8 @@ func (g *game) fact(t *f24Event, kind goalcast.Kind) goalcast.Event {
 	return e
 }
 
-// attempt makes a goal, a missed penalty or a kick of a shoot-out of an attempt on goal. Other attempts make nothing.
+// attempt makes a goal, a missed penalty or a kick of a shoot-out of an attempt on goal. Other
+// attempts make nothing.
 func (g *game) attempt(t *f24Event) (goalcast.Event, bool) {
 	switch {
 	case t.period == goalcast.Shootout:
@@ -111,7 +117,8 @@ func (g *game) playerOf(team, number int64) int64 {
 	return 0
 }
 
-// card makes a card; without player_id it is a coach's. One of no known colour is skipped, unless it is deleted: then the colour may be gone.
+// card makes a card; without player_id it is a coach's. One of no known colour is skipped, unless
+// it is deleted: then the colour may be gone.
 func (g *game) card(t *f24Event) (goalcast.Event, bool) {
 	e := g.fact(t, goalcast.KindCard)
 	e.Card = &goalcast.Card{}
@@ -134,8 +141,9 @@ func (g *game) card(t *f24Event) (goalcast.Event, bool) {
 	return e, true
 }
 
-// swaps makes one substitution of two events: the player who comes on (19) gives it its id, as in F7; the one who goes off (18) is joined
-// to it. A player off whose counterpart has not come yet makes nothing: the next document has it.
+// swaps makes one substitution of two events: the player who comes on (19) gives it its id, as in
+// F7; the one who goes off (18) is joined to it. A player off whose counterpart has not come yet
+// makes nothing: the next document has it.
 func (g *game) swaps() []goalcast.Event {
 	var on, off []*f24Event
 	for i := range g.events {
@@ -148,7 +156,8 @@ func (g *game) swaps() []goalcast.Event {
 	}
 	for _, list := range [...][]*f24Event{on, off} {
 		slices.SortStableFunc(list, func(a, b *f24Event) int {
-			return cmp.Or(cmp.Compare(a.minute, b.minute), cmp.Compare(a.second, b.second), cmp.Compare(a.number, b.number))
+			return cmp.Or(cmp.Compare(a.minute, b.minute), cmp.Compare(a.second, b.second),
+				cmp.Compare(a.number, b.number))
 		})
 	}
 	partner := joined(on, off)
@@ -165,8 +174,9 @@ func (g *game) swaps() []goalcast.Event {
 	return out
 }
 
-// joined finds for each player who came on the one who went off: by Q55 of either, else (older files, where only one has it or neither)
-// one of the same team and minute that nobody else has. Deleted events are joined last and never to live ones in preference to live ones.
+// joined finds for each player who came on the one who went off: by Q55 of either, else (older
+// files, where only one has it or neither) one of the same team and minute that nobody else has.
+// Deleted events are joined last and never to live ones in preference to live ones.
 func joined(on, off []*f24Event) map[*f24Event]*f24Event {
 	partner := make(map[*f24Event]*f24Event, len(on))
 	taken := make(map[*f24Event]bool, len(off))
@@ -204,7 +214,8 @@ func swapReason(t *f24Event) string {
 	return ""
 }
 
-// addedTimes makes one fact of each number of minutes shown in a period; the event can stand once for each team.
+// addedTimes makes one fact of each number of minutes shown in a period; the event can
+// stand once for each team.
 func (g *game) addedTimes() []goalcast.Event {
 	type board struct {
 		period  goalcast.Period

@@ -6,9 +6,10 @@ import (
 	"goalcast"
 )
 
-// periods tells which parts of the match have begun. F24 has starts (32) and ends (30) of the parts in which the ball rolls, one of each
-// per team; the first of the two tells when. What an end means depends on what follows, see after. A deleted start or end is taken back
-// only if no live one says the same.
+// periods tells which parts of the match have begun. F24 has starts (32) and ends (30) of the
+// parts in which the ball rolls, one of each per team; the first of the two tells when. What an
+// end means depends on what follows, see after. A deleted start or end is taken back only if no
+// live one says the same.
 func (g *game) periods() []goalcast.Event {
 	starts := map[goalcast.Period]bool{} // live
 	for i := range g.events {
@@ -42,7 +43,8 @@ func (g *game) periods() []goalcast.Event {
 	}
 	var out []goalcast.Event
 	for p, b := range began {
-		e := goalcast.Event{ID: periodID(g.id, p), Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Match: g.id, Period: p, At: b.at}
+		e := goalcast.Event{ID: periodID(g.id, p), Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Match: g.id,
+			Period: p, At: b.at}
 		if b.deleted {
 			e.Status = goalcast.Cancelled
 		}
@@ -53,10 +55,11 @@ func (g *game) periods() []goalcast.Event {
 
 // after says what begins when a period ends; "" if that is not known yet.
 //
-// The end of the second half is the end of the match if it says so (Q209), and a pause before extra time or a shoot-out if it says that
-// (Q308, Q309) or a later part has started. With neither, the qualifier may just not have been entered yet: then nothing is said, since a
-// full time that is taken back is worse than one that comes seconds later with the next document. The same goes for the end of extra
-// time. Whatever was said, a later start overrules it.
+// The end of the second half is the end of the match if it says so (Q209), and a pause before extra
+// time or a shoot-out if it says that (Q308, Q309) or a later part has started. With neither, the
+// qualifier may just not have been entered yet: then nothing is said, since a full time that is
+// taken back is worse than one that comes seconds later with the next document. The same goes for
+// the end of extra time. Whatever was said, a later start overrules it.
 func after(t *f24Event, starts map[goalcast.Period]bool) goalcast.Period {
 	over := t.has(qualifierGameOver)
 	goesOn := t.has(qualifierExtraTime) || t.has(qualifierPenalties)

@@ -6,10 +6,12 @@ import (
 	"goalcast"
 )
 
-// review makes a VAR event of a contentious decision (type 65). It may carry the qualifier of a red card and is a review all the same,
-// not a card. One that says neither what is reviewed nor what came of it makes nothing: the type is older than video referees.
+// review makes a VAR event of a contentious decision (type 65). It may carry the qualifier of a red
+// card and is a review all the same, not a card. One that says neither what is reviewed nor what
+// came of it makes nothing: the type is older than video referees.
 //
-// It is under review only where it says so, and until the match is over: many say no more than what they are about, and no later document does.
+// It is under review only where it says so, and until the match is over: many say no more than what
+// they are about, and no later document does.
 func (g *game) review(t *f24Event) (goalcast.Event, bool) {
 	v := goalcast.VAR{}
 	told := false
@@ -46,7 +48,8 @@ func (g *game) review(t *f24Event) (goalcast.Event, bool) {
 	return e, true
 }
 
-// reviewWords gives our words for a qualifier: what is reviewed, and what came of it; "" where it does not say.
+// reviewWords gives our words for a qualifier: what is reviewed, and what came of it; ""
+// where it does not say.
 func reviewWords(qualifier int64) (subject, outcome string) {
 	switch qualifier {
 	case qualifierRed:
@@ -80,8 +83,9 @@ func reviewWords(qualifier int64) (subject, outcome string) {
 // weightDecision is the weight of what was decided before anyone looked at it again.
 const weightDecision = 1
 
-// weight says which of two outcomes to show: the referee's last word (confirmed, cancelled) tells more than that a review goes on, and
-// that more than the decision that is reviewed, which stands beside it.
+// weight says which of two outcomes to show: the referee's last word (confirmed, cancelled)
+// tells more than that a review goes on, and that more than the decision that is reviewed,
+// which stands beside it.
 func weight(outcome string) int {
 	switch outcome {
 	case "":

@@ -9,7 +9,8 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// normalFeed gives one spelling of a feed's name: "F01", " f1" and "F1" are F1. Text that is no feed's name gives "".
+// normalFeed gives one spelling of a feed's name: "F01", " f1" and "F1" are F1. Text that is no
+// feed's name gives "".
 func normalFeed(name string) string {
 	name = strings.ToUpper(strings.TrimSpace(name))
 	digits, ok := strings.CutPrefix(name, "F")
@@ -25,8 +26,8 @@ func normalFeed(name string) string {
 	return "F" + digits
 }
 
-// family joins the feeds that are one kind of document: F7, F8 and F9 are whole match documents and differ only in how many statistics
-// they carry.
+// family joins the feeds that are one kind of document: F7, F8 and F9 are whole match documents and
+// differ only in how many statistics they carry.
 func family(feed string) string {
 	switch feed {
 	case "F8", "F9":
@@ -52,7 +53,8 @@ func rootOf(family string) string {
 	return ""
 }
 
-// ofOneMatch says whether a feed's documents are each of one match; others come without X-Meta-Game-Id.
+// ofOneMatch says whether a feed's documents are each of one match; others come
+// without X-Meta-Game-Id.
 func ofOneMatch(feed string) bool {
 	switch feed {
 	case "F1", "F3", "F26", "F40", "F42":
@@ -61,7 +63,8 @@ func ofOneMatch(feed string) bool {
 	return true
 }
 
-// feedOfFile tells the feed from X-Meta-Default-Filename. F7 and F9 share a name, so "matchresults" tells nothing: only the body can.
+// feedOfFile tells the feed from X-Meta-Default-Filename. F7 and F9 share a name, so "matchresults"
+// tells nothing: only the body can.
 func feedOfFile(name string) string {
 	name = strings.ToLower(path.Base(name))
 	has := func(prefix, suffix string) bool {
@@ -86,7 +89,8 @@ func feedOfFile(name string) string {
 	return ""
 }
 
-// matchOfFile tells the match from a default file name: "srml-24-2011-f359299-matchresults.xml", "f24-23-2018-1009316-eventdetails.xml",
+// matchOfFile tells the match from a default file name:
+// "srml-24-2011-f359299-matchresults.xml", "f24-23-2018-1009316-eventdetails.xml",
 // "opta-359299-matchpreview.xml". 0 where the name tells none.
 func matchOfFile(name string) goalcast.MatchID {
 	parts := strings.Split(strings.ToLower(path.Base(name)), "-")
@@ -107,10 +111,12 @@ type sight struct {
 	match goalcast.MatchID
 }
 
-// lookBytes is how much of a body look reads: header comments and the first two elements take less than 2 kB in all files seen.
+// lookBytes is how much of a body look reads: header comments and the first two elements take less
+// than 2 kB in all files seen.
 const lookBytes = 16 << 10
 
-// look reads the root element and its first child. It never fails; Read finds out what is wrong with a body.
+// look reads the root element and its first child. It never fails; Read finds out what
+// is wrong with a body.
 func look(body []byte) sight {
 	text, _ := letters.UTF16(body[:min(len(body), lookBytes)])
 	r := newReader(bytes.ReplaceAll(fromFirstTag(text), []byte{0}, []byte{' '}))
@@ -148,7 +154,8 @@ func look(body []byte) sight {
 	return s
 }
 
-// feedOfSRML tells the feed from SoccerDocument@Type; match documents ("Latest", "Result") are known by their uID, f and the match.
+// feedOfSRML tells the feed from SoccerDocument@Type; match documents ("Latest", "Result") are
+// known by their uID, f and the match.
 func feedOfSRML(kind string, uID []byte) string {
 	switch {
 	case strings.HasPrefix(kind, "RESULTS"):

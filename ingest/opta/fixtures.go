@@ -9,7 +9,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// fixtureList is an F1 while it is read: all matches of a season, and the names of the teams after them.
+// fixtureList is an F1 while it is read: all matches of a season, and the names of
+// the teams after them.
 type fixtureList struct {
 	clock       clock
 	competition goalcast.Competition
@@ -20,7 +21,8 @@ type fixtureList struct {
 	teams       map[goalcast.TeamID]string
 }
 
-// readF1 reads fixtures and results. A match in it that has no id is skipped: there is nothing to hang it on.
+// readF1 reads fixtures and results. A match in it that has no id is skipped: there is
+// nothing to hang it on.
 func readF1(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 	reading := merge.Reading{Source: sourceF1}
 	l := fixtureList{clock: c, teams: map[goalcast.TeamID]string{}}
@@ -31,7 +33,8 @@ func readF1(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 		}
 		written = string(r.attr("timestamp"))
 		l.made = c.f1(written, "", r.produced())
-		l.competition = goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))), Name: string(r.attr("competition_name"))}
+		l.competition = goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))),
+			Name: string(r.attr("competition_name"))}
 		l.season = string(r.attr("season_id"))
 		l.read(r)
 	})
@@ -151,15 +154,16 @@ func readSide(r *reader) side {
 			return
 		}
 		s.inKicks = true
-		if kind := string(r.attr("Type")); !s.kicksTold && !strings.HasPrefix(kind, "Miss") && !strings.HasPrefix(kind, "Save") {
+		if kind := string(r.attr("Type")); !s.kicksTold && !strings.HasPrefix(kind, "Miss") &&
+			!strings.HasPrefix(kind, "Save") {
 			s.kicks++
 		}
 	})
 	return s
 }
 
-// reported makes a result of the scores, where there is one: before a match some competitions write "" and others "0", so only the period
-// tells whether 0-0 is a result.
+// reported makes a result of the scores, where there is one: before a match some competitions write
+// "" and others "0", so only the period tells whether 0-0 is a result.
 func reported(p goalcast.Period, home, away side) *goalcast.Result {
 	if p.Order() <= goalcast.PreMatch.Order() || !home.hasScore || !away.hasScore {
 		return nil

@@ -10,16 +10,19 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// FuzzRead hands any bytes to Read as any feed. It must end soon, never panic, leave the body alone, and say either what the document
-// tells or what is wrong.
+// FuzzRead hands any bytes to Read as any feed. It must end soon, never panic, leave the body
+// alone, and say either what the document tells or what is wrong.
 func FuzzRead(f *testing.F) {
 	seeds := map[string]string{
-		"F24": f24(ev(5010, 1, second) + ev(5016, 16, second, "29", "55=10") + ev(6, 43, second, "144=17", "31=0") + ev(1, 18, second, "55=3") + ev(3, 19, second, "55=1") +
-			lineupOfTeam(9, 34, 2, "17:00:00.5") + part(7, 30, 2, 1, "19:50:00.0", "209") + ev(8, 65, second, "329", "336") + ev(70, 70, away, "277=4")),
+		"F24": f24(ev(5010, 1, second) + ev(5016, 16, second, "29", "55=10") + ev(6, 43, second, "144=17", "31=0") +
+			ev(1, 18, second, "55=3") + ev(3, 19, second, "55=1") +
+			lineupOfTeam(9, 34, 2, "17:00:00.5") + part(7, 30, 2, 1, "19:50:00.0", "209") + ev(8, 65, second, "329",
+			"336") + ev(70, 70, away, "277=4")),
 		"F7": f7(inPlay, `<Goal EventID="1" Period="FirstHalf" PlayerRef="p11" Time="27" TimeStamp="20200705T182701+0100"><Assist PlayerRef="p12"/></Goal>
 			<Booking Card="Yellow" Period="2" Time="9"/><Substitution Period="2" SubOff="p11" SubOn="p12"/><ShootOut><PenaltyShot Outcome="Scored"/></ShootOut>`,
 			`<PlayerLineUp><MatchPlayer PlayerRef="p1" Status="Start"><Stat Type="formation_place">1</Stat></MatchPlayer></PlayerLineUp>`),
-		"F9": `<?xml version="1.0" encoding="ISO-8859-1"?>` + f7(`Period="FullTime"><Result Type="AfterExtraTime"/>`, "", "")[38:],
+		"F9": `<?xml version="1.0" encoding="ISO-8859-1"?>` + f7(`Period="FullTime"><Result Type="AfterExtraTime"/>`,
+			"", "")[38:],
 		"F1": `<SoccerFeed><SoccerDocument Type="RESULTS Latest" timestamp="2011-10-26 09-00-38"><MatchData uID="g1"><MatchInfo Period="FullTime"><Date>2011-10-01 18:00:00</Date><TZ>BST</TZ>
 			</MatchInfo><TeamData Score="1" Side="Home" TeamRef="t1"><Goal Period="ShootOut"/></TeamData></MatchData></SoccerDocument></SoccerFeed>`,
 		"":   `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;&#65;<![CDATA[x]]></a>`,
@@ -88,7 +91,8 @@ func checkReading(t *testing.T, r merge.Reading) {
 		}
 		seen := map[string]bool{}
 		for _, e := range m.Facts {
-			if e.ID == "" || len(e.ID) > 120 || seen[e.ID] || e.Match != m.Match || e.Kind == "" || e.Status == "" || e.Minute < 0 || e.Second < 0 || e.Second > 59 {
+			if e.ID == "" || len(e.ID) > 120 || seen[e.ID] || e.Match != m.Match || e.Kind == "" || e.Status == "" ||
+				e.Minute < 0 || e.Second < 0 || e.Second > 59 {
 				t.Fatalf("%+v", e)
 			}
 			seen[e.ID] = true

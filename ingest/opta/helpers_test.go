@@ -89,7 +89,8 @@ func utc(text string) time.Time {
 	return t
 }
 
-// f24 wraps events in a made-up match: team 1 at home against team 2, kick-off on 5 July 2020 at 18:00 in London.
+// f24 wraps events in a made-up match: team 1 at home against team 2, kick-off on 5 July
+// 2020 at 18:00 in London.
 func f24(events string) string {
 	return `<?xml version="1.0" encoding="UTF-8"?>
 <!-- PRODUCTION HEADER

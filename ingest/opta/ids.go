@@ -9,8 +9,8 @@ import (
 	"goalcast"
 )
 
-// id reads a number that may have letters before it: "g360481", "f360481", "t30", "p9765", "man40472" and "360481" are ids. 0 for
-// everything else.
+// id reads a number that may have letters before it: "g360481", "f360481", "t30", "p9765",
+// "man40472" and "360481" are ids. 0 for everything else.
 func id(text []byte) int64 {
 	digits := text
 	for len(digits) > 0 && len(text)-len(digits) < 4 && digits[0]|0x20 >= 'a' && digits[0]|0x20 <= 'z' {
@@ -44,7 +44,8 @@ func player(n int64) *goalcast.Player {
 	return &goalcast.Player{ID: goalcast.PlayerID(n)}
 }
 
-// eventID names an event by Opta's own number, which is the same in F24 (Event@id) and in F7 and F9 (EventID).
+// eventID names an event by Opta's own number, which is the same in F24 (Event@id) and
+// in F7 and F9 (EventID).
 func eventID(n int64) string { return "opta:" + strconv.FormatInt(n, 10) }
 
 func periodID(match goalcast.MatchID, p goalcast.Period) string {
@@ -55,8 +56,8 @@ func lineupID(match goalcast.MatchID, team goalcast.TeamID) string {
 	return fmt.Sprintf("match:%d:lineup:%d", match, team)
 }
 
-// describedID names an event after what it is, where the feed gives no number. Neither EventNumber nor uID will do: both are positions in
-// a list and change when an earlier event is taken away.
+// describedID names an event after what it is, where the feed gives no number. Neither EventNumber
+// nor uID will do: both are positions in a list and change when an earlier event is taken away.
 func describedID(e goalcast.Event) string {
 	p := e.Player
 	if e.Substitution != nil {
@@ -70,8 +71,9 @@ func describedID(e goalcast.Event) string {
 	return fmt.Sprintf("match:%d:%s:%d:%d:%s:%d", e.Match, e.Kind, e.Team, p.ID, e.Period, e.Minute)
 }
 
-// unique gives every fact an id and no two the same one. Two facts that are described alike (two kicks of one player) get ":2", ":3" in
-// document order; of two with the same number of Opta's the later in the document holds.
+// unique gives every fact an id and no two the same one. Two facts that are described alike (two
+// kicks of one player) get ":2", ":3" in document order; of two with the same number of Opta's the
+// later in the document holds.
 func unique(facts []goalcast.Event) []goalcast.Event {
 	described := map[string]int{}
 	for i := range facts {

@@ -25,20 +25,24 @@ const f3Doc = `<SoccerFeed><SoccerDocument Type="STANDINGS Latest" competition_i
  <Team uID="t1"><Name>Northbridge</Name></Team><Team uID="t2"><Name>Southwold Rovers</Name></Team>
 </SoccerDocument></SoccerFeed>`
 
-// Points are as told: 7 won on the pitch less 3 that were deducted are told as 4, and nobody adds them up again.
+// Points are as told: 7 won on the pitch less 3 that were deducted are told as 4, and
+// nobody adds them up again.
 func TestStandingsAreKeptAsTold(t *testing.T) {
 	r, err := New().Read(document("F3", f3Doc))
 	if err != nil || len(r.Standings) != 1 || len(r.Matches) != 0 || r.Source != "opta:f3" {
 		t.Fatal(r, err)
 	}
 	s := r.Standings[0]
-	if s.Competition != (goalcast.Competition{ID: 5, Name: "Example Cup"}) || s.Season != "2019" || s.Matchday != 2 || !s.Updated.Equal(utc("2019-09-17T22:10:13")) {
+	if s.Competition != (goalcast.Competition{ID: 5, Name: "Example Cup"}) || s.Season != "2019" || s.Matchday != 2 ||
+		!s.Updated.Equal(utc("2019-09-17T22:10:13")) {
 		t.Errorf("%+v", s)
 	}
-	if len(s.Groups) != 2 || s.Groups[0].Name != "Group A" || s.Groups[0].ID != "1" || s.Groups[1].Name != "Group B" || len(s.Groups[0].Rows) != 2 {
+	if len(s.Groups) != 2 || s.Groups[0].Name != "Group A" || s.Groups[0].ID != "1" || s.Groups[1].Name != "Group B" ||
+		len(s.Groups[0].Rows) != 2 {
 		t.Fatalf("%+v", s.Groups)
 	}
-	want := goalcast.TableRow{Team: goalcast.Team{ID: 1, Name: "Northbridge"}, Position: 1, Before: 2, Deducted: 3, Home: &goalcast.TableRecord{Position: 1, Played: 2, Points: 6},
+	want := goalcast.TableRow{Team: goalcast.Team{ID: 1, Name: "Northbridge"}, Position: 1, Before: 2, Deducted: 3,
+		Home:  &goalcast.TableRecord{Position: 1, Played: 2, Points: 6},
 		Total: goalcast.TableRecord{Played: 3, Won: 2, Drawn: 1, For: 5, Against: 1, Points: 4}}
 	if got := s.Groups[0].Rows[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
@@ -46,7 +50,8 @@ func TestStandingsAreKeptAsTold(t *testing.T) {
 	if got := s.Groups[0].Rows[1]; got.Total.Points != -2 || got.Home != nil || got.Away == nil || got.Away.Lost != 1 {
 		t.Errorf("%+v", got)
 	}
-	if len(s.Zones) != 2 || s.Zones[0].Name != "Knock_Out" || !slices.Equal(s.Zones[0].Teams, []goalcast.TeamID{1}) || len(s.Zones[1].Teams) != 0 {
+	if len(s.Zones) != 2 || s.Zones[0].Name != "Knock_Out" || !slices.Equal(s.Zones[0].Teams, []goalcast.TeamID{1}) ||
+		len(s.Zones[1].Teams) != 0 {
 		t.Errorf("%+v", s.Zones)
 	}
 }
@@ -57,7 +62,8 @@ func TestRealStandings(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.Standings[0]
-	if s.Competition.ID != 24 || s.Season != "2011" || s.Matchday != 11 || len(s.Groups) != 1 || len(s.Groups[0].Rows) != 20 || len(s.Zones) != 3 {
+	if s.Competition.ID != 24 || s.Season != "2011" || s.Matchday != 11 || len(s.Groups) != 1 ||
+		len(s.Groups[0].Rows) != 20 || len(s.Zones) != 3 {
 		t.Fatalf("%d groups, %+v", len(s.Groups), s.Zones)
 	}
 	// The header says 17:10:13 UTC, the attribute 18-10-13 in UK local time: the same moment.
@@ -65,7 +71,8 @@ func TestRealStandings(t *testing.T) {
 		t.Errorf("made %s, produced %s", s.Updated, r.Version.Produced)
 	}
 	for i, row := range s.Groups[0].Rows {
-		if row.Position != i+1 || row.Team.Name == "" || row.Total.Played != row.Total.Won+row.Total.Drawn+row.Total.Lost || row.Total.Points != 3*row.Total.Won+row.Total.Drawn ||
+		if row.Position != i+1 || row.Team.Name == "" || row.Total.Played != row.Total.Won+row.Total.Drawn+
+			row.Total.Lost || row.Total.Points != 3*row.Total.Won+row.Total.Drawn ||
 			row.Home.Played+row.Away.Played != row.Total.Played {
 			t.Errorf("row %d: %+v", i, row)
 		}
@@ -110,12 +117,15 @@ func TestTrapPlayerChangesLeft(t *testing.T) {
 	if got := names(s.Left); got != "13 Dora Fenn 2019-07-30Hilltop; 12 B M 2019-07-01" {
 		t.Errorf("left: %s", got)
 	}
-	want := goalcast.SquadPlayer{Player: goalcast.Player{ID: 11, Name: "Ada Lark"}, Shirt: 16, Position: "goalkeeper", Born: "1994-01-13", Joined: "2017-06-01"}
+	want := goalcast.SquadPlayer{Player: goalcast.Player{ID: 11, Name: "Ada Lark"}, Shirt: 16, Position: "goalkeeper",
+		Born: "1994-01-13", Joined: "2017-06-01"}
 	if s.Players[0] != want || s.Players[1].Role != "Centre Back" {
 		t.Errorf("%+v, want %+v", s.Players, want)
 	}
-	if s.Short != "NBR" || s.Founded != 1905 || *s.Stadium != (goalcast.Stadium{ID: 9, Name: "The Green", Capacity: 25000}) ||
-		!slices.Equal(s.Officials, []goalcast.SquadOfficial{{ID: 5, Name: "Cleo Reed", Role: "Manager", Country: "France", Joined: "2018-02-23"}}) {
+	if s.Short != "NBR" || s.Founded != 1905 || *s.Stadium != (goalcast.Stadium{ID: 9, Name: "The Green",
+		Capacity: 25000}) ||
+		!slices.Equal(s.Officials, []goalcast.SquadOfficial{{ID: 5, Name: "Cleo Reed", Role: "Manager",
+			Country: "France", Joined: "2018-02-23"}}) {
 		t.Errorf("%+v", s)
 	}
 	// A team that stands for another has nobody in it, and is no error.
@@ -144,7 +154,8 @@ func TestRealSquads(t *testing.T) {
 				}
 			}
 		}
-		if want := strings.Count(body, "<Player "); players != want || officials != strings.Count(body, "<TeamOfficial ") || len(r.Squads[0].Squads) != 20 {
+		if want := strings.Count(body, "<Player "); players != want || officials != strings.Count(body,
+			"<TeamOfficial ") || len(r.Squads[0].Squads) != 20 {
 			t.Errorf("%s: %d players, want %d; %d officials", name, players, want, officials)
 		}
 		versions = append(versions, r.Version.Digest)
@@ -168,15 +179,18 @@ func TestCommentary(t *testing.T) {
 			t.Fatal(r, err)
 		}
 		c := r.Commentary[0]
-		if c.Match != 7 || c.Language != "nl" || len(c.Lines) != 3 || !c.Made.Equal(utc("2020-07-05T19:01:00")) || !r.Version.Time.Equal(c.Made) {
+		if c.Match != 7 || c.Language != "nl" || len(c.Lines) != 3 || !c.Made.Equal(utc("2020-07-05T19:01:00")) ||
+			!r.Version.Time.Equal(c.Made) {
 			t.Fatalf("%+v", c)
 		}
-		want := goalcast.CommentaryLine{ID: "102", Type: "goal", Text: "Doelpunt! Northbridge 1, Southwold Rovers 0.", Period: goalcast.FirstHalf, Minute: 27, Second: 57, Clock: "27",
+		want := goalcast.CommentaryLine{ID: "102", Type: "goal", Text: "Doelpunt! Northbridge 1, Southwold Rovers 0.",
+			Period: goalcast.FirstHalf, Minute: 27, Second: 57, Clock: "27",
 			Players: []goalcast.PlayerID{11, 12}, Modified: utc("2020-07-05T17:29:00")}
 		if !reflect.DeepEqual(c.Lines[1], want) {
 			t.Errorf("%+v, want %+v", c.Lines[1], want)
 		}
-		if l := c.Lines[0]; l.Type != "start delay" || l.Clock != "90+1" || !l.Modified.Equal(utc("2020-07-05T19:01:00")) {
+		if l := c.Lines[0]; l.Type != "start delay" || l.Clock != "90+1" ||
+			!l.Modified.Equal(utc("2020-07-05T19:01:00")) {
 			t.Errorf("%+v", l)
 		}
 	}
@@ -198,12 +212,15 @@ const f26Doc = `<feed><content.item><content.body>
 
 func TestTickerMakesNoFacts(t *testing.T) {
 	r, err := New().Read(document("F26", f26Doc))
-	if err != nil || len(r.Matches) != 3 || r.Source != "opta:ticker" || !r.Version.Time.Equal(utc("2020-07-05T18:49:16")) {
+	if err != nil || len(r.Matches) != 3 || r.Source != "opta:ticker" ||
+		!r.Version.Time.Equal(utc("2020-07-05T18:49:16")) {
 		t.Fatal(r, err)
 	}
 	m := r.Matches[0]
-	if len(m.Facts) != 0 || m.Match != 7 || m.Fixture.Home != (goalcast.Team{ID: 1, Name: "Northbridge"}) || !m.Fixture.Kickoff.Equal(utc("2020-07-05T17:00:00")) ||
-		*m.Fixture.Reported != (goalcast.Result{Period: goalcast.SecondHalf, Score: goalcast.Score{Home: 2}}) || m.Players[11] != "Ada Lark" {
+	if len(m.Facts) != 0 || m.Match != 7 || m.Fixture.Home != (goalcast.Team{ID: 1, Name: "Northbridge"}) ||
+		!m.Fixture.Kickoff.Equal(utc("2020-07-05T17:00:00")) ||
+		*m.Fixture.Reported != (goalcast.Result{Period: goalcast.SecondHalf, Score: goalcast.Score{Home: 2}}) ||
+		m.Players[11] != "Ada Lark" {
 		t.Errorf("%+v %+v", m, m.Fixture)
 	}
 	var claims []string
@@ -217,14 +234,17 @@ func TestTickerMakesNoFacts(t *testing.T) {
 		claims = append(claims, fmt.Sprint(e.Kind, " ", e.Team, " ", who, " ", e.Period, " ", e.Minute))
 	}
 	// The minute is always one more, also at 45:00, which F7 shows as 45.
-	want := []string{"goal 1 11 first_half 27", "goal 1 12 second_half 46", "card 1 12 first_half 31", "card 1 12 first_half 32", "substitution 2 22 second_half 61"}
-	if !slices.Equal(claims, want) || m.Claims.Events[3].Card.Type != goalcast.SecondYellow || m.Claims.Period != goalcast.SecondHalf || *m.Claims.Score != (goalcast.Score{Home: 2}) {
+	want := []string{"goal 1 11 first_half 27", "goal 1 12 second_half 46", "card 1 12 first_half 31",
+		"card 1 12 first_half 32", "substitution 2 22 second_half 61"}
+	if !slices.Equal(claims, want) || m.Claims.Events[3].Card.Type != goalcast.SecondYellow ||
+		m.Claims.Period != goalcast.SecondHalf || *m.Claims.Score != (goalcast.Score{Home: 2}) {
 		t.Errorf("%q\nwant\n%q", claims, want)
 	}
 	if got := r.Matches[1]; got.Fixture.Reported != nil || got.Claims.Score != nil {
 		t.Errorf("0-0 before the match is a result: %+v", got.Fixture)
 	}
-	if got := r.Matches[2].Fixture.Reported; got == nil || *got.Shootout != (goalcast.Score{Home: 4, Away: 5}) || got.Period != goalcast.FullTime {
+	if got := r.Matches[2].Fixture.Reported; got == nil || *got.Shootout != (goalcast.Score{Home: 4, Away: 5}) ||
+		got.Period != goalcast.FullTime {
 		t.Errorf("%+v", got)
 	}
 }

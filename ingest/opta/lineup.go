@@ -18,8 +18,10 @@ func (m *matchDocument) lineup(r *reader, l *goalcast.Lineup) {
 			r.fail("a line-up with more than %d players", maxInLineup)
 			return
 		}
-		p := goalcast.LineupPlayer{Player: goalcast.Player{ID: who}, Shirt: int(number(r.attr("ShirtNumber"))), Position: position(string(r.attr("Position"))),
-			Place: int(number(r.attr("Formation_Place"))), Start: string(r.attr("Status")) == "Start", Captain: string(r.attr("Captain")) == "1"}
+		p := goalcast.LineupPlayer{Player: goalcast.Player{ID: who}, Shirt: int(number(r.attr("ShirtNumber"))),
+			Position: position(string(r.attr("Position"))),
+			Place:    int(number(r.attr("Formation_Place"))), Start: string(r.attr("Status")) == "Start",
+			Captain: string(r.attr("Captain")) == "1"}
 		if p.Position == "" {
 			p.Position = position(string(r.attr("SubPosition")))
 		}
@@ -33,7 +35,8 @@ func (m *matchDocument) lineup(r *reader, l *goalcast.Lineup) {
 	}
 }
 
-// placeInStats reads the place in the formation from the statistics of an F9 that does not write it as an attribute.
+// placeInStats reads the place in the formation from the statistics of an F9 that does not
+// write it as an attribute.
 func placeInStats(r *reader) (place int) {
 	r.each(func() {
 		if string(r.attr("Type")) == "formation_place" {
@@ -43,8 +46,8 @@ func placeInStats(r *reader) (place int) {
 	return place
 }
 
-// lineupFact makes the event of a line-up and puts its players in order: those who start by place, then the bench by shirt. Places
-// outside of 1 to 11 and places on the bench are none.
+// lineupFact makes the event of a line-up and puts its players in order: those who start by place,
+// then the bench by shirt. Places outside of 1 to 11 and places on the bench are none.
 func lineupFact(match goalcast.MatchID, l *goalcast.Lineup) goalcast.Event {
 	for i, p := range l.Players {
 		if !p.Start || p.Place > 11 {
@@ -62,11 +65,13 @@ func lineupFact(match goalcast.MatchID, l *goalcast.Lineup) goalcast.Event {
 		}
 		return cmp.Compare(a.Shirt, b.Shirt)
 	})
-	return goalcast.Event{ID: lineupID(match, l.Team), Status: goalcast.Confirmed, Kind: goalcast.KindLineup, Match: match, Team: l.Team,
+	return goalcast.Event{ID: lineupID(match, l.Team), Status: goalcast.Confirmed, Kind: goalcast.KindLineup,
+		Match: match, Team: l.Team,
 		Period: goalcast.PreMatch, Lineup: l}
 }
 
-// lineups makes one line-up per team. Of several live ones the newest holds; a deleted one counts only where there is no live one.
+// lineups makes one line-up per team. Of several live ones the newest holds; a deleted one counts
+// only where there is no live one.
 func (g *game) lineups() []goalcast.Event {
 	newest := map[int64]*f24Event{}
 	for i := range g.events {
@@ -110,15 +115,18 @@ func lineupOf(t *f24Event) *goalcast.Lineup {
 	}
 	positions, shirts, places := list(qualifierPositions), list(qualifierShirts), list(qualifierPlaces)
 	captain := number([]byte(t.value(qualifierCaptain)))
-	l := &goalcast.Lineup{Team: goalcast.TeamID(t.team), Formation: formation(number([]byte(t.value(qualifierFormation))))}
+	l := &goalcast.Lineup{Team: goalcast.TeamID(t.team),
+		Formation: formation(number([]byte(t.value(qualifierFormation))))}
 	for i, who := range list(qualifierPlayers) {
 		if who == 0 {
 			continue
 		}
 		place := entry(places, i)
 		starts := place >= 1 && place <= 11 || len(places) < 11 && entry(positions, i) != benchPosition
-		l.Players = append(l.Players, goalcast.LineupPlayer{Player: goalcast.Player{ID: goalcast.PlayerID(who)}, Shirt: int(entry(shirts, i)),
-			Position: positionNumber(entry(positions, i)), Place: int(min(place, 99)), Start: starts, Captain: who == captain})
+		l.Players = append(l.Players, goalcast.LineupPlayer{Player: goalcast.Player{ID: goalcast.PlayerID(who)},
+			Shirt:    int(entry(shirts, i)),
+			Position: positionNumber(entry(positions, i)), Place: int(min(place, 99)), Start: starts,
+			Captain: who == captain})
 	}
 	return l
 }

@@ -11,7 +11,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// Limits of a match document. Real ones have one match with two sides, up to 150 facts and up to 80 people.
+// Limits of a match document. Real ones have one match with two sides, up to 150
+// facts and up to 80 people.
 const (
 	maxDocuments = 20
 	maxSides     = 10  // elements TeamData, and teams that are named
@@ -20,7 +21,8 @@ const (
 	maxMoments   = 100 // times of day
 )
 
-// matchDocument is one SoccerDocument of F7 or F9 while it is read: the whole match as it stands, no deltas.
+// matchDocument is one SoccerDocument of F7 or F9 while it is read: the whole match as
+// it stands, no deltas.
 type matchDocument struct {
 	clock   clock
 	id      goalcast.MatchID
@@ -55,8 +57,10 @@ func readMatch(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 			r.fail("more than %d elements SoccerDocument", maxDocuments)
 			return
 		}
-		m := &matchDocument{clock: c, id: goalcast.MatchID(id(r.attr("uID"))), players: map[goalcast.PlayerID]string{}, teams: map[goalcast.TeamID]string{},
-			coaches: map[goalcast.TeamID]*goalcast.Coach{}, moments: map[string]string{}, stats: map[goalcast.TeamID]map[string]float64{}}
+		m := &matchDocument{clock: c, id: goalcast.MatchID(id(r.attr("uID"))), players: map[goalcast.PlayerID]string{},
+			teams:   map[goalcast.TeamID]string{},
+			coaches: map[goalcast.TeamID]*goalcast.Coach{}, moments: map[string]string{},
+			stats: map[goalcast.TeamID]map[string]float64{}}
 		m.read(r)
 		if m.id != 0 {
 			documents = append(documents, m)
@@ -140,7 +144,8 @@ func (m *matchDocument) matchData(r *reader) {
 	})
 }
 
-// team reads the names of a team, its players and its coach, which stand after the facts that need them.
+// team reads the names of a team, its players and its coach, which stand after the
+// facts that need them.
 func (m *matchDocument) team(r *reader) {
 	team := goalcast.TeamID(id(r.attr("uID")))
 	if len(m.teams) == maxSides || len(m.players) >= maxPeople {
@@ -168,7 +173,8 @@ func (m *matchDocument) team(r *reader) {
 	})
 }
 
-// personName reads what somebody is called from the PersonName in the element: Known where there is one. more is called for what else is in it.
+// personName reads what somebody is called from the PersonName in the element: Known where there is
+// one. more is called for what else is in it.
 func personName(r *reader, more func()) string {
 	var first, last, known string
 	r.each(func() {
@@ -259,11 +265,12 @@ func (m *matchDocument) keep(e goalcast.Event, ok bool) {
 	}
 }
 
-// fact reads what goals, cards, substitutions and penalties have in common. ok is false in a period that is not known: then it cannot be
-// placed.
+// fact reads what goals, cards, substitutions and penalties have in common. ok is false in a period
+// that is not known: then it cannot be placed.
 func (m *matchDocument) fact(r *reader, team goalcast.TeamID, kind goalcast.Kind) (e goalcast.Event, ok bool) {
-	e = goalcast.Event{Status: goalcast.Confirmed, Kind: kind, Match: m.id, Team: team, Player: player(id(r.attr("PlayerRef"))),
-		At: m.clock.srml(string(r.attr("TimeStamp")), m.fixture.Kickoff)}
+	e = goalcast.Event{Status: goalcast.Confirmed, Kind: kind, Match: m.id, Team: team,
+		Player: player(id(r.attr("PlayerRef"))),
+		At:     m.clock.srml(string(r.attr("TimeStamp")), m.fixture.Kickoff)}
 	if n := number(r.attr("EventID")); n != 0 {
 		e.ID = eventID(n)
 	}
@@ -281,7 +288,8 @@ func (m *matchDocument) fact(r *reader, team goalcast.TeamID, kind goalcast.Kind
 	return e, e.Period != ""
 }
 
-// minuteShown is the minute as fans say it: 26:57 is in the 27th minute, but 78:00 is shown as 78 in F7, and as 45 right after half time.
+// minuteShown is the minute as fans say it: 26:57 is in the 27th minute, but 78:00 is shown as 78
+// in F7, and as 45 right after half time.
 func minuteShown(minute, second int) int {
 	if second == 0 && minute > 0 {
 		return minute
@@ -289,7 +297,8 @@ func minuteShown(minute, second int) int {
 	return minute + 1
 }
 
-// goal reads a Goal. It stands under the team that gains it, also an own goal. Goals of a shoot-out are kicks.
+// goal reads a Goal. It stands under the team that gains it, also an own goal. Goals of
+// a shoot-out are kicks.
 func (m *matchDocument) goal(r *reader, team goalcast.TeamID) (goalcast.Event, bool) {
 	e, ok := m.fact(r, team, goalcast.KindGoal)
 	if e.Period == goalcast.Shootout {
@@ -340,7 +349,8 @@ func (m *matchDocument) substitution(r *reader, team goalcast.TeamID) (goalcast.
 	return e, ok && (e.Substitution.On != nil || e.Substitution.Off != nil)
 }
 
-// shot reads a PenaltyShot, which is in the list whether it went in or not. One without an outcome was not taken yet.
+// shot reads a PenaltyShot, which is in the list whether it went in or not. One without an
+// outcome was not taken yet.
 func (m *matchDocument) shot(r *reader, team goalcast.TeamID) (goalcast.Event, bool) {
 	outcome := r.attr("Outcome")
 	if r.name() != "PenaltyShot" || len(outcome) == 0 {
@@ -374,7 +384,8 @@ func (m *matchDocument) finished() merge.MatchReading {
 			e.Minute, e.Second = 0, 0
 		}
 	}
-	return merge.MatchReading{Match: m.id, Fixture: f, Facts: facts, Players: m.players, Claims: m.claims(), Stats: m.counted()}
+	return merge.MatchReading{Match: m.id, Fixture: f, Facts: facts, Players: m.players, Claims: m.claims(),
+		Stats: m.counted()}
 }
 
 // name fills in the names of an event's players.

@@ -11,8 +11,10 @@ import (
 
 func TestFixtureOfF7(t *testing.T) {
 	_, m := mustRead(t, "F7", f7(inPlay, "", ""))
-	want := goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Example League"}, Season: "2019", Matchday: 31,
-		Home: goalcast.Team{ID: 1, Name: "Northbridge"}, Away: goalcast.Team{ID: 2, Name: "Southwold Rovers"}, Kickoff: utc("2020-07-05T17:00:00"), Venue: "The Green"}
+	want := goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Example League"}, Season: "2019",
+		Matchday: 31,
+		Home:     goalcast.Team{ID: 1, Name: "Northbridge"}, Away: goalcast.Team{ID: 2, Name: "Southwold Rovers"},
+		Kickoff: utc("2020-07-05T17:00:00"), Venue: "The Green"}
 	if m.Match != 7 || !reflect.DeepEqual(*m.Fixture, want) {
 		t.Errorf("%d %+v, want %+v", m.Match, *m.Fixture, want)
 	}
@@ -21,7 +23,8 @@ func TestFixtureOfF7(t *testing.T) {
 	}
 }
 
-// Times in F7 are the minute as fans say it: Min+1, but Min when Sec is 0. Without Time they follow from Min and Sec.
+// Times in F7 are the minute as fans say it: Min+1, but Min when Sec is 0. Without Time they
+// follow from Min and Sec.
 func TestTrapMinuteOfF7(t *testing.T) {
 	_, m := mustRead(t, "F7", f7(inPlay, `
 		<Goal EventID="1" Period="FirstHalf" PlayerRef="p11" Time="27" Min="26" Sec="57" Type="Goal"/>
@@ -30,7 +33,8 @@ func TestTrapMinuteOfF7(t *testing.T) {
 		<Goal EventID="4" Period="SecondHalf" PlayerRef="p11" Min="79" Sec="1" Type="Goal"/>
 		<Goal EventID="5" Period="FirstHalf" PlayerRef="p11" Min="0" Sec="0" Type="Goal"/>
 		<Goal EventID="6" Period="SecondHalf" PlayerRef="p11" Time="93" Type="Goal"/>`, ""))
-	for id, want := range map[string][2]int{"opta:1": {27, 57}, "opta:2": {78, 0}, "opta:3": {79, 0}, "opta:4": {80, 1}, "opta:5": {1, 0}, "opta:6": {93, 0}} {
+	for id, want := range map[string][2]int{"opta:1": {27, 57}, "opta:2": {78, 0}, "opta:3": {79, 0}, "opta:4": {80, 1},
+		"opta:5": {1, 0}, "opta:6": {93, 0}} {
 		if e := fact(t, m, id); e.Minute != want[0] || e.Second != want[1] {
 			t.Errorf("%s: %d:%d, want %v", id, e.Minute, e.Second, want)
 		}
@@ -42,7 +46,8 @@ func TestTrapOwnGoalStandsUnderTheTeamThatGains(t *testing.T) {
 	_, m := mustRead(t, "F7", f7(inPlay, "", `<Goal EventID="1" Period="FirstHalf" PlayerRef="p11" Time="5" Type="Own" TimeStamp="20200705T180512+0100"/>
 		<Goal EventID="2" Period="FirstHalf" PlayerRef="p21" Time="9" Type="Penalty"><Assist PlayerRef="p22">p22</Assist><SecondAssist PlayerRef="p23">p23</SecondAssist></Goal>`))
 	own := fact(t, m, "opta:1")
-	if own.Team != 2 || own.Player.ID != 11 || own.Player.Name != "Ada Lark" || own.Goal.Type != goalcast.OwnGoal || !own.At.Equal(utc("2020-07-05T17:05:12")) {
+	if own.Team != 2 || own.Player.ID != 11 || own.Player.Name != "Ada Lark" || own.Goal.Type != goalcast.OwnGoal ||
+		!own.At.Equal(utc("2020-07-05T17:05:12")) {
 		t.Errorf("%+v %+v", own, own.Goal)
 	}
 	if pen := fact(t, m, "opta:2"); pen.Goal.Type != goalcast.PenaltyGoal || pen.Goal.Assist.ID != 22 {
@@ -59,10 +64,12 @@ func TestTrapSubstitutionPeriodIsANumber(t *testing.T) {
 		<Substitution EventID="2" Period="SecondHalf" Time="61" SubOff="p12" Retired="1" Reason="Injury"/><Substitution EventID="3" Period="2" Time="62"/>
 		<Substitution EventID="4" Period="2" Time="45" SubOff="p13" SubOn="p14"/>`, ""))
 	swap := fact(t, m, "opta:1")
-	if swap.Period != goalcast.SecondHalf || swap.Substitution.Off.Name != "Ada Lark" || swap.Substitution.On.Name != "Bee" || swap.Substitution.Reason != "tactical" || swap.Player != nil {
+	if swap.Period != goalcast.SecondHalf || swap.Substitution.Off.Name != "Ada Lark" ||
+		swap.Substitution.On.Name != "Bee" || swap.Substitution.Reason != "tactical" || swap.Player != nil {
 		t.Errorf("%+v %+v", swap, swap.Substitution)
 	}
-	if left := fact(t, m, "opta:2"); left.Substitution.On != nil || left.Substitution.Off.ID != 12 || left.Substitution.Reason != "injury" {
+	if left := fact(t, m, "opta:2"); left.Substitution.On != nil || left.Substitution.Off.ID != 12 ||
+		left.Substitution.Reason != "injury" {
 		t.Errorf("%+v", left.Substitution)
 	}
 	if hasFact(m, "opta:3") {
@@ -82,7 +89,8 @@ func TestTrapCards(t *testing.T) {
 		<Booking EventID="6" Card="Green" CardType="Green" Period="SecondHalf" PlayerRef="p13" Time="52"/>`, ""))
 	for id, want := range map[string]goalcast.Card{"opta:1": {Type: goalcast.Yellow, Reason: "Foul"},
 		"opta:2": {Type: goalcast.StraightRed}, // in the same minute, and not a second yellow
-		"opta:3": {Type: goalcast.SecondYellow}, "opta:4": {Type: goalcast.Yellow, Reason: "Dissent"}, "opta:5": {Type: goalcast.StraightRed}} {
+		"opta:3": {Type: goalcast.SecondYellow}, "opta:4": {Type: goalcast.Yellow, Reason: "Dissent"},
+		"opta:5": {Type: goalcast.StraightRed}} {
 		if got := *fact(t, m, id).Card; got != want {
 			t.Errorf("%s: %+v, want %+v", id, got, want)
 		}
@@ -95,18 +103,21 @@ func TestTrapCards(t *testing.T) {
 	}
 }
 
-// Kicks of a shoot-out are not goals, whether they stand in ShootOut (all of them) or as Goal (the scored ones) or, as at times, in both.
+// Kicks of a shoot-out are not goals, whether they stand in ShootOut (all of them) or as Goal (the
+// scored ones) or, as at times, in both.
 func TestTrapShootoutIsNotInTheScore(t *testing.T) {
 	goals := `<Goal EventID="1" Period="FirstHalf" PlayerRef="p11" Time="5" Type="Goal"/><Goal EventID="2" Period="ShootOut" PlayerRef="p11" Time="120" Type="Penalty"/>`
 	list := `<ShootOut FirstPenalty="1"><PenaltyShot EventID="2" Outcome="Scored" PlayerRef="p11" TimeStamp="20200705T203000+0100"/>
 		<PenaltyShot EventID="3" Outcome="Missed" PlayerRef="p12"/><PenaltyShot EventID="4" PlayerRef="p13"/></ShootOut>`
-	for name, home := range map[string]string{"goals": goals, "both": goals + list, "list": strings.Split(goals, "<Goal EventID=\"2\"")[0] + list} {
+	for name, home := range map[string]string{"goals": goals, "both": goals + list,
+		"list": strings.Split(goals, "<Goal EventID=\"2\"")[0] + list} {
 		_, m := mustRead(t, "F9", f7(`Period="ShootOut"><Date>20200705T180000+0100</Date>`, home, ""))
 		if got := scoreOf(m); got != (goalcast.Score{Home: 1}) {
 			t.Errorf("%s: score %v", name, got)
 		}
 		kick := fact(t, m, "opta:2")
-		if kick.Kind != goalcast.KindShootoutKick || !kick.Kick.Scored || kick.Period != goalcast.Shootout || kick.Minute != 0 {
+		if kick.Kind != goalcast.KindShootoutKick || !kick.Kick.Scored || kick.Period != goalcast.Shootout ||
+			kick.Minute != 0 {
 			t.Errorf("%s: %+v", name, kick)
 		}
 		if missed := hasFact(m, "opta:3"); missed != (name != "goals") || missed && fact(t, m, "opta:3").Kick.Scored {
@@ -121,8 +132,8 @@ func TestTrapShootoutIsNotInTheScore(t *testing.T) {
 	}
 }
 
-// EventNumber and uID are places in a list and change; without EventID a fact is named after what it is, and stays so when an earlier one
-// is taken away.
+// EventNumber and uID are places in a list and change; without EventID a fact is named after what
+// it is, and stays so when an earlier one is taken away.
 func TestTrapIdsWithoutEventID(t *testing.T) {
 	first := `<Goal EventNumber="1276" uID="g1-1" Period="FirstHalf" PlayerRef="p11" Time="27" Type="Goal"/>`
 	second := `<Goal EventNumber="%" uID="g1-%" Period="SecondHalf" PlayerRef="p12" Time="60" Type="Goal"/>`
@@ -136,39 +147,52 @@ func TestTrapIdsWithoutEventID(t *testing.T) {
 	}
 	_, m = mustRead(t, "F7", f7(inPlay, `<Goal EventID="no number" Period="FirstHalf" PlayerRef="p11" Time="5" Type="Goal"/>
 		<Substitution Period="2" Time="60" SubOff="p11" SubOn="p12"/><Booking Card="Yellow" Period="FirstHalf" Time="9"/><Booking Card="Yellow" Period="FirstHalf" Time="9"/>`, ""))
-	for _, id := range []string{"match:7:goal:1:11:first_half:5", "match:7:substitution:1:12:second_half:60", "match:7:card:1:0:first_half:9", "match:7:card:1:0:first_half:9:2"} {
+	for _, id := range []string{"match:7:goal:1:11:first_half:5", "match:7:substitution:1:12:second_half:60",
+		"match:7:card:1:0:first_half:9", "match:7:card:1:0:first_half:9:2"} {
 		fact(t, m, id)
 	}
 }
 
 func TestMissedPenaltyOfF7(t *testing.T) {
 	_, m := mustRead(t, "F7", f7(inPlay, `<MissedPenalty EventID="1" PlayerRef="p11" Period="SecondHalf" Time="60" Type="Saved"/>`, ""))
-	if e := fact(t, m, "opta:1"); e.Kind != goalcast.KindMissedPenalty || e.Player.ID != 11 || e.Minute != 60 || e.Goal != nil {
+	if e := fact(t, m, "opta:1"); e.Kind != goalcast.KindMissedPenalty || e.Player.ID != 11 || e.Minute != 60 ||
+		e.Goal != nil {
 		t.Errorf("%+v", e)
 	}
 }
 
-// MatchInfo@Period names the newest period and implies those before it, but extra time only if something tells of it.
+// MatchInfo@Period names the newest period and implies those before it, but extra time only if
+// something tells of it.
 func TestPeriodsOfF7(t *testing.T) {
 	for name, tt := range map[string]struct{ info, home, want string }{
-		"before":              {`Period="PreMatch">`, "", ""},
-		"first half":          {`Period="FirstHalf">`, "", "first_half"},
-		"half time":           {`Period="HalfTime">`, "", "first_half half_time"},
-		"second half":         {`Period="SecondHalf">`, "", "first_half half_time second_half"},
-		"the end":             {`Period="FullTime">`, "", "first_half half_time second_half full_time"},
-		"a pause after 90":    {`Period="FullTime90">`, "", "first_half half_time second_half full_time_90"},
-		"extra time":          {`Period="ExtraFirstHalf">`, "", "first_half half_time second_half full_time_90 extra_first_half"},
-		"pause in extra time": {`Period="ExtraHalfTime">`, "", "first_half half_time second_half full_time_90 extra_first_half extra_half_time"},
-		"a goal in extra time": {`Period="FullTime">`, `<Goal EventID="1" Period="ExtraSecondHalf" Time="118" PlayerRef="p11"/>`,
-			"first_half half_time second_half full_time_90 extra_first_half extra_half_time extra_second_half full_time"},
+		"before":           {`Period="PreMatch">`, "", ""},
+		"first half":       {`Period="FirstHalf">`, "", "first_half"},
+		"half time":        {`Period="HalfTime">`, "", "first_half half_time"},
+		"second half":      {`Period="SecondHalf">`, "", "first_half half_time second_half"},
+		"the end":          {`Period="FullTime">`, "", "first_half half_time second_half full_time"},
+		"a pause after 90": {`Period="FullTime90">`, "", "first_half half_time second_half full_time_90"},
+		"extra time": {`Period="ExtraFirstHalf">`, "",
+			"first_half half_time second_half full_time_90 extra_first_half"},
+		"pause in extra time": {`Period="ExtraHalfTime">`, "",
+			"first_half half_time second_half full_time_90 extra_first_half extra_half_time"},
+		"a goal in extra time": {`Period="FullTime">`,
+			`<Goal EventID="1" Period="ExtraSecondHalf" Time="118" PlayerRef="p11"/>`,
+			"first_half half_time second_half full_time_90 " +
+				"extra_first_half extra_half_time extra_second_half full_time"},
 		"result after extra time": {`Period="FullTime"><Result Type="AfterExtraTime"/>`, "",
-			"first_half half_time second_half full_time_90 extra_first_half extra_half_time extra_second_half full_time"},
-		"straight to penalties": {`Period="FullTime"><Result Type="PenaltyShootout"/>`, "", "first_half half_time second_half full_time_90 shootout full_time"},
-		"extra time, penalties": {`Period="FullTime"><Result Type="PenaltyShootout"/>`, `<Booking EventID="1" Card="Yellow" Period="ExtraFirstHalf" Time="99" PlayerRef="p11"/>`,
-			"first_half half_time second_half full_time_90 extra_first_half extra_half_time extra_second_half extra_full_time shootout full_time"},
-		"abandoned in the second half": {`Period="Abandoned">`, `<Goal EventID="1" Period="SecondHalf" Time="60" PlayerRef="p11"/>`, "first_half half_time second_half"},
-		"abandoned, nothing known":     {`Period="Abandoned">`, "", ""},
-		"a word nobody knows":          {`Period="Interrupted">`, `<Goal EventID="1" Period="FirstHalf" Time="6" PlayerRef="p11"/>`, "first_half"},
+			"first_half half_time second_half full_time_90 " +
+				"extra_first_half extra_half_time extra_second_half full_time"},
+		"straight to penalties": {`Period="FullTime"><Result Type="PenaltyShootout"/>`, "",
+			"first_half half_time second_half full_time_90 shootout full_time"},
+		"extra time, penalties": {`Period="FullTime"><Result Type="PenaltyShootout"/>`,
+			`<Booking EventID="1" Card="Yellow" Period="ExtraFirstHalf" Time="99" PlayerRef="p11"/>`,
+			"first_half half_time second_half full_time_90 extra_first_half extra_half_time extra_second_half " +
+				"extra_full_time shootout full_time"},
+		"abandoned in the second half": {`Period="Abandoned">`,
+			`<Goal EventID="1" Period="SecondHalf" Time="60" PlayerRef="p11"/>`, "first_half half_time second_half"},
+		"abandoned, nothing known": {`Period="Abandoned">`, "", ""},
+		"a word nobody knows": {`Period="Interrupted">`,
+			`<Goal EventID="1" Period="FirstHalf" Time="6" PlayerRef="p11"/>`, "first_half"},
 	} {
 		_, m := mustRead(t, "F7", f7(tt.info, tt.home, ""))
 		if got := periodsOf(m); got != tt.want {
@@ -178,19 +202,24 @@ func TestPeriodsOfF7(t *testing.T) {
 }
 
 func TestPostponedAndAbandonedInF7(t *testing.T) {
-	for info, want := range map[string]goalcast.MatchState{`Period="Postponed">`: goalcast.Postponed, `Period="Abandoned">`: goalcast.Abandoned,
-		`Period="SecondHalf"><Result Type="Abandoned"/>`: goalcast.Abandoned, `Period="FullTime"><Result Type="NormalResult"/>`: "", `Period="PreMatch">`: ""} {
+	for info, want := range map[string]goalcast.MatchState{`Period="Postponed">`: goalcast.Postponed,
+		`Period="Abandoned">`:                             goalcast.Abandoned,
+		`Period="SecondHalf"><Result Type="Abandoned"/>`:  goalcast.Abandoned,
+		`Period="FullTime"><Result Type="NormalResult"/>`: "", `Period="PreMatch">`: ""} {
 		if _, m := mustRead(t, "F7", f7(info, "", "")); m.Fixture.Halted != want {
 			t.Errorf("%s: %q, want %q", info, m.Fixture.Halted, want)
 		}
 	}
 }
 
-// When periods began: by the statistics, by MatchInfo@TimeStamp for the newest, else not known. A Stat without Type occurs.
+// When periods began: by the statistics, by MatchInfo@TimeStamp for the newest, else not known. A
+// Stat without Type occurs.
 func TestWhenPeriodsBeganInF7(t *testing.T) {
-	body := strings.Replace(f7(inPlay, "", ""), "<TeamData ", `<Stat>1</Stat><Stat Type="first_half_start">20200507T180012</Stat><TeamData `, 1)
+	body := strings.Replace(f7(inPlay, "", ""), "<TeamData ",
+		`<Stat>1</Stat><Stat Type="first_half_start">20200507T180012</Stat><TeamData `, 1)
 	_, m := mustRead(t, "F7", body)
-	for id, want := range map[string]string{"match:7:period:first_half": "2020-07-05T17:00:12", "match:7:period:second_half": "2020-07-05T18:59:00"} {
+	for id, want := range map[string]string{"match:7:period:first_half": "2020-07-05T17:00:12",
+		"match:7:period:second_half": "2020-07-05T18:59:00"} {
 		if got := fact(t, m, id).At; !got.Equal(utc(want)) {
 			t.Errorf("%s at %v, want %s", id, got, want)
 		}
@@ -210,7 +239,8 @@ func TestLineupOfF7(t *testing.T) {
 	e := fact(t, m, "match:7:lineup:1")
 	want := goalcast.Lineup{Team: 1, Formation: "4231", Players: []goalcast.LineupPlayer{
 		{Player: goalcast.Player{ID: 11, Name: "Ada Lark"}, Shirt: 1, Position: "goalkeeper", Place: 1, Start: true},
-		{Player: goalcast.Player{ID: 12, Name: "Bee"}, Shirt: 9, Position: "striker", Place: 9, Start: true, Captain: true},
+		{Player: goalcast.Player{ID: 12, Name: "Bee"}, Shirt: 9, Position: "striker", Place: 9, Start: true,
+			Captain: true},
 		{Player: goalcast.Player{ID: 30}, Shirt: 12},
 		{Player: goalcast.Player{ID: 31}, Shirt: 22, Position: "striker"},
 	}}
@@ -242,17 +272,20 @@ func TestUnknownThingsInF7AreSkipped(t *testing.T) {
 func TestHeadCoachOfALineup(t *testing.T) {
 	lineup := `<PlayerLineUp><MatchPlayer PlayerRef="p11" Status="Start" ShirtNumber="1" Position="Goalkeeper"/></PlayerLineUp>`
 	official := func(kind, id, name string) string {
-		return `<TeamOfficial Type="` + kind + `" uID="` + id + `"><PersonName><First>Jo</First><Last>` + name + `</Last></PersonName></TeamOfficial>`
+		return `<TeamOfficial Type="` + kind + `" uID="` + id + `"><PersonName><First>Jo</First><Last>` + name +
+			`</Last></PersonName></TeamOfficial>`
 	}
 	doc := f7(inPlay, lineup, "")
 	for name, tt := range map[string]struct {
 		officials string
 		want      *goalcast.Coach
 	}{
-		"none":        {"", nil},
-		"manager":     {official("Manager", "man5", "Maes"), &goalcast.Coach{ID: 5, Name: "Jo Maes"}},
-		"with others": {official("Assistant Manager", "man4", "Aerts") + official("Trainer", "man6", "Thijs") + official("Manager", "man5", "Maes") + official("Coach", "man7", "Claes"), &goalcast.Coach{ID: 5, Name: "Jo Maes"}},
-		"assistant":   {official("Assistant Manager", "man4", "Aerts"), nil},
+		"none":    {"", nil},
+		"manager": {official("Manager", "man5", "Maes"), &goalcast.Coach{ID: 5, Name: "Jo Maes"}},
+		"with others": {official("Assistant Manager", "man4", "Aerts") + official("Trainer", "man6", "Thijs") +
+			official("Manager", "man5", "Maes") + official("Coach", "man7", "Claes"),
+			&goalcast.Coach{ID: 5, Name: "Jo Maes"}},
+		"assistant": {official("Assistant Manager", "man4", "Aerts"), nil},
 	} {
 		at := strings.Index(doc, `<Team uID="t1">`) + len(`<Team uID="t1">`)
 		_, m := mustRead(t, "F7", doc[:at]+tt.officials+doc[at:])

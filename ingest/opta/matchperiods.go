@@ -8,9 +8,9 @@ import (
 	"goalcast"
 )
 
-// periods tells which parts of the match have begun, by F7 and F9. MatchInfo@Period names only the newest, and with it all before it that
-// the match must have gone through. FullTime does not say whether there was extra time or a shoot-out: facts in them, the result's type
-// or their times do.
+// periods tells which parts of the match have begun, by F7 and F9. MatchInfo@Period names only the
+// newest, and with it all before it that the match must have gone through. FullTime does not say
+// whether there was extra time or a shoot-out: facts in them, the result's type or their times do.
 func (m *matchDocument) periods() []goalcast.Event {
 	shootout := m.result == "PenaltyShootout"
 	extra := m.result == "AfterExtraTime" || m.result == "GoldenGoal"
@@ -37,8 +37,10 @@ func (m *matchDocument) periods() []goalcast.Event {
 	seen(now)
 
 	var out []goalcast.Event
-	for _, p := range [...]goalcast.Period{goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf, goalcast.FullTime90, goalcast.ExtraFirstHalf,
-		goalcast.ExtraHalfTime, goalcast.ExtraSecondHalf, goalcast.ExtraFullTime, goalcast.Shootout, goalcast.FullTime} {
+	for _, p := range [...]goalcast.Period{goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf,
+		goalcast.FullTime90, goalcast.ExtraFirstHalf,
+		goalcast.ExtraHalfTime, goalcast.ExtraSecondHalf, goalcast.ExtraFullTime, goalcast.Shootout,
+		goalcast.FullTime} {
 		held := p == now
 		switch p {
 		case goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf:
@@ -53,15 +55,16 @@ func (m *matchDocument) periods() []goalcast.Event {
 			held = held || shootout
 		}
 		if held && p.Order() <= now.Order() {
-			out = append(out, goalcast.Event{ID: periodID(m.id, p), Status: goalcast.Confirmed, Kind: goalcast.KindPeriod, Match: m.id, Period: p,
+			out = append(out, goalcast.Event{ID: periodID(m.id, p), Status: goalcast.Confirmed,
+				Kind: goalcast.KindPeriod, Match: m.id, Period: p,
 				At: m.began(p, now, extra, shootout)})
 		}
 	}
 	return out
 }
 
-// began says when a period began: by the statistics, which tell it of each, else by MatchInfo@TimeStamp, which tells it of the newest.
-// Zero if neither does.
+// began says when a period began: by the statistics, which tell it of each, else by
+// MatchInfo@TimeStamp, which tells it of the newest. Zero if neither does.
 func (m *matchDocument) began(p, now goalcast.Period, extra, shootout bool) time.Time {
 	var stats []string // the names of F7 where it is sure, and both spellings that extra time may have
 	after := 0         // minutes from planned kick-off, roughly: tells the day, which live documents get wrong

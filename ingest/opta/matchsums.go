@@ -51,7 +51,8 @@ func (m *matchDocument) officiates(who int64, name, role string) {
 	}
 }
 
-// stat keeps one of a team's own statistics, if it is one that is passed on. Those of players stand deeper and do not come here.
+// stat keeps one of a team's own statistics, if it is one that is passed on. Those of players stand
+// deeper and do not come here.
 func (m *matchDocument) stat(r *reader, team goalcast.TeamID, kind string) {
 	word := statWord(kind)
 	if word == "" {
@@ -67,7 +68,8 @@ func (m *matchDocument) stat(r *reader, team goalcast.TeamID, kind string) {
 	m.stats[team][word] = n
 }
 
-// counted are the statistics of both sides. A count that a document leaves out is 0, if it counts anything at all: F9 writes no zeros.
+// counted are the statistics of both sides. A count that a document leaves out is 0, if it counts
+// anything at all: F9 writes no zeros.
 func (m *matchDocument) counted() *merge.Stats {
 	if len(m.stats) == 0 {
 		return nil

@@ -14,20 +14,23 @@ import (
 // merger merges what Opta tells alone.
 var merger = sync.OnceValue(func() *merge.Merger { return merge.New(opta.New().Sources()) })
 
-// revise applies what a document says of a match, and returns the match's record with it and the events.
-func revise(rec goalcast.MatchRecord, r merge.Reading, m merge.MatchReading, received int64) (goalcast.MatchRecord, []goalcast.Event, error) {
+// revise applies what a document says of a match, and returns the match's record
+// with it and the events.
+func revise(rec goalcast.MatchRecord, r merge.Reading, m merge.MatchReading, received int64) (goalcast.MatchRecord,
+	[]goalcast.Event, error) {
 	done, err := merger().Apply(rec, r, m, received)
 	return done.Record, done.Events, err
 }
 
 func disagreements(rec goalcast.MatchRecord) []merge.Disagreement { return merger().Disagreements(rec) }
 
-// The newest F24 says whether Opta sees nothing of the match: its newest event, by the time it has, is a gap in coverage. An
-// older one says nothing of now, nor does another feed.
+// The newest F24 says whether Opta sees nothing of the match: its newest event, by the time it has,
+// is a gap in coverage. An older one says nothing of now, nor does another feed.
 func TestGapInCoverage(t *testing.T) {
 	at := func(second int) string { return fmt.Sprintf(`timestamp="2020-07-05T18:30:%02d.000"`, second) }
 	event := func(kind, second int) string {
-		return fmt.Sprintf(`<Event id="%d" event_id="1" type_id="%d" period_id="1" min="30" sec="%d" team_id="1" %s/>`, 100+second, kind, second, at(second))
+		return fmt.Sprintf(`<Event id="%d" event_id="1" type_id="%d" period_id="1" min="30" sec="%d" team_id="1" %s/>`,
+			100+second, kind, second, at(second))
 	}
 	s := begun(t)
 	for _, step := range []struct {

@@ -21,7 +21,8 @@ const (
 	sourceTicker = "opta:ticker"
 )
 
-// Errors of Read that a caller may want to tell apart. Others say what is wrong with the XML, or which attribute of which element is missing.
+// Errors of Read that a caller may want to tell apart. Others say what is wrong with the XML, or
+// which attribute of which element is missing.
 var (
 	// ErrWrongFeed says that the headers name one feed and the body is another.
 	ErrWrongFeed = errors.New("wrong feed type")
@@ -35,12 +36,13 @@ type Provider struct{ clock clock }
 // New returns the provider. All it holds is the time zone that Opta writes in.
 func New() Provider { return Provider{clock: newClock()} }
 
-// Sources tells how far each feed is trusted. F7 and F9 come first in what editors look after: who scored, when as fans say
-// it, how. F24 is made by those who watch every event and has the exact second and the time of day, which F7 mostly lacks. F7
-// has no missed penalties.
+// Sources tells how far each feed is trusted. F7 and F9 come first in what editors look after: who
+// scored, when as fans say it, how. F24 is made by those who watch every event and has the exact
+// second and the time of day, which F7 mostly lacks. F7 has no missed penalties.
 func (Provider) Sources() []merge.Source {
 	return []merge.Source{
-		{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true, Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
+		{Name: sourceMatch, WholeSeconds: true, Dates: true, Detailed: true,
+			Omits: []goalcast.Kind{goalcast.KindMissedPenalty}},
 		{Name: sourceF24, WholeSeconds: true, Exact: true, Detailed: true},
 		{Name: sourceF1, WholeSeconds: true, Dates: true, Results: true},
 		{Name: sourceTicker, WholeSeconds: true, Results: true, Unnumbered: true},
@@ -51,8 +53,9 @@ func (Provider) Sources() []merge.Source {
 // Name is "opta": documents come to /feeds/opta.
 func (Provider) Name() string { return "opta" }
 
-// Describe says which feed and match a document is of: by X-Meta-Feed-Type and X-Meta-Game-Id, else by the default file name, else by the
-// first bytes of the body. headers have names in lower case. What none of them tells stays empty.
+// Describe says which feed and match a document is of: by X-Meta-Feed-Type and X-Meta-Game-Id, else
+// by the default file name, else by the first bytes of the body. headers have names in lower case.
+// What none of them tells stays empty.
 func (Provider) Describe(headers map[string]string, body []byte) (feed string, match goalcast.MatchID) {
 	feed = normalFeed(headers["x-meta-feed-type"])
 	match = goalcast.MatchID(id([]byte(headers["x-meta-game-id"])))
@@ -82,7 +85,8 @@ func (Provider) Describe(headers map[string]string, body []byte) (feed string, m
 	return feed, match
 }
 
-// Read says what a document tells. A feed that is not read yields merge.ErrUnread, a body that is not what its headers say ErrWrongFeed.
+// Read says what a document tells. A feed that is not read yields merge.ErrUnread, a body that is
+// not what its headers say ErrWrongFeed.
 func (p Provider) Read(doc goalcast.Document) (merge.Reading, error) {
 	feed := normalFeed(doc.Feed)
 	if feed == "" {
@@ -93,10 +97,12 @@ func (p Provider) Read(doc goalcast.Document) (merge.Reading, error) {
 	}
 	seen := look(doc.Body)
 	if feed == "" {
-		return merge.Reading{}, fmt.Errorf("opta: neither headers nor body tell a feed; the root element is %.40q", seen.root)
+		return merge.Reading{}, fmt.Errorf("opta: neither headers nor body tell a feed; the root element is %.40q",
+			seen.root)
 	}
 	if seen.feed != "" && family(seen.feed) != family(feed) {
-		return merge.Reading{}, fmt.Errorf("opta: %w: the headers say %s, the body is %s", ErrWrongFeed, feed, seen.feed)
+		return merge.Reading{}, fmt.Errorf("opta: %w: the headers say %s, the body is %s", ErrWrongFeed, feed,
+			seen.feed)
 	}
 	if rootOf(family(feed)) == "" {
 		return merge.Reading{}, fmt.Errorf("opta %s: %w", feed, merge.ErrUnread)

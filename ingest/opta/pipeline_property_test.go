@@ -147,11 +147,13 @@ func (m *truthOf) f7(n int) string {
 			}
 			fmt.Fprintf(&sides[h.team], `<Booking %s Card="x" CardType="%s"/>`, where, card)
 		case 19:
-			fmt.Fprintf(&sides[h.team], `<Substitution EventID="%d" Period="1" Time="%d" SubOn="p%d" SubOff="p99"/>`, h.id, h.minute+1, h.player)
+			fmt.Fprintf(&sides[h.team], `<Substitution EventID="%d" Period="1" Time="%d" SubOn="p%d" SubOff="p99"/>`,
+				h.id, h.minute+1, h.player)
 		}
 	}
 	s := m.score()
-	return match(n, []string{"", "FirstHalf", "HalfTime", "SecondHalf", "FullTime"}[m.period], "", s.Home, s.Away, sides[1].String(), sides[2].String())
+	return match(n, []string{"", "FirstHalf", "HalfTime", "SecondHalf", "FullTime"}[m.period], "", s.Home, s.Away,
+		sides[1].String(), sides[2].String())
 }
 
 func (m *truthOf) f1(n int) string {
@@ -171,16 +173,18 @@ func (m *truthOf) f26(n int) string {
 	}
 	s := m.score()
 	side := func(name string, id, score int) string {
-		return fmt.Sprintf(`<%s team-id="%d" score="%d"><scorers>%s</scorers></%[1]s>`, name, id, score, scorers[id].String())
+		return fmt.Sprintf(`<%s team-id="%d" score="%d"><scorers>%s</scorers></%[1]s>`, name, id, score,
+			scorers[id].String())
 	}
 	return fmt.Sprintf(`<feed><content.item><content.body><results comp-id="3" date="2020-07-05" ko-time="18:00"><result game-id="7" timestamp="%s" period="%s">%s%s</result></results></content.body></content.item></feed>`,
-		local(n, " "), []string{"", "First Half", "Half Time", "Second Half", "Full Time"}[m.period], side("home-team", 1, s.Home), side("away-team", 2, s.Away))
+		local(n, " "), []string{"", "First Half", "Half Time", "Second Half", "Full Time"}[m.period],
+		side("home-team", 1, s.Home), side("away-team", 2, s.Away))
 }
 
 type posted struct{ feed, body string }
 
-// life makes all documents of a made-up match; the last ones are of one moment, so that they tell the same, and are made twice, so that they are believed
-// whatever they take back.
+// life makes all documents of a made-up match; the last ones are of one moment, so that they tell
+// the same, and are made twice, so that they are believed whatever they take back.
 func life(r *rand.Rand) ([]posted, *truthOf) {
 	m := &truthOf{r: r, period: 1, day: 5}
 	var out []posted
@@ -216,7 +220,8 @@ func readings(t *testing.T, documents []posted) map[posted]merge.Reading {
 	return out
 }
 
-// played applies documents, each third through JSON, as a store keeps records, and returns the record. Every step's log holds.
+// played applies documents, each third through JSON, as a store keeps records, and returns the
+// record. Every step's log holds.
 func played(t *testing.T, documents []posted, read map[posted]merge.Reading) goalcast.MatchRecord {
 	t.Helper()
 	var rec goalcast.MatchRecord
@@ -251,7 +256,8 @@ func played(t *testing.T, documents []posted, read map[posted]merge.Reading) goa
 	return rec
 }
 
-// standing is a snapshot's text without what depends on the way to it: revisions, sequence numbers, times and the scores of the moment.
+// standing is a snapshot's text without what depends on the way to it: revisions, sequence numbers,
+// times and the scores of the moment.
 func standing(t *testing.T, s goalcast.Snapshot) []byte {
 	t.Helper()
 	s.Seq, s.FixtureRevision, s.Updated = 0, 0, 0
@@ -267,7 +273,8 @@ func standing(t *testing.T, s goalcast.Snapshot) []byte {
 	return text
 }
 
-// Documents of all feeds of a match, with random corrections, in any order and any number of times, end in the same snapshot, and it is the truth.
+// Documents of all feeds of a match, with random corrections, in any order and any number of times,
+// end in the same snapshot, and it is the truth.
 func TestAnyOrderOfRealDocumentsEndsTheSame(t *testing.T) {
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -277,11 +284,14 @@ func TestAnyOrderOfRealDocumentsEndsTheSame(t *testing.T) {
 		if got := want.Snapshot.Score; got != truth.score() {
 			t.Fatalf("seed %d: score %v, it is %v", seed, got, truth.score())
 		}
-		if at := want.Snapshot.Kickoff; !at.Equal(time.Date(2020, 7, truth.day, 17, 0, 0, 0, time.UTC)) && at.Day() != 5 { // the newest word of F1 and F7
+		if at := want.Snapshot.Kickoff; !at.Equal(time.Date(2020, 7, truth.day, 17, 0, 0, 0, time.UTC)) &&
+			at.Day() != 5 {
+			// the newest word of F1 and F7
 			t.Fatalf("seed %d: kick-off %s", seed, at)
 		}
 		for _, d := range disagreements(want) {
-			// All feeds tell of one moment; only those that leave out what the other has may differ: F7 has no missed penalties.
+			// All feeds tell of one moment; only those that leave out what the other has may
+			// differ: F7 has no missed penalties.
 			if d.What != "missing" && d.What != "withdrawn" {
 				t.Fatalf("seed %d: %+v", seed, d)
 			}

@@ -44,13 +44,15 @@ func countKinds(facts []goalcast.Event, into map[goalcast.Kind]int) {
 	}
 }
 
-// Every goal, card, substitution, period and line-up of a match has the same id in F7 and in F24 and tells the same, so that ingest makes
-// one event of the two.
+// Every goal, card, substitution, period and line-up of a match has the same id in F7 and in F24
+// and tells the same, so that ingest makes one event of the two.
 func TestF7AndF24TellTheSame(t *testing.T) {
 	for _, pair := range pairs {
 		a, b := readSample(t, "F7", pair.f7).Matches[0], readSample(t, "F24", pair.f24).Matches[0]
-		if a.Match != b.Match || a.Fixture.Home != b.Fixture.Home || a.Fixture.Away != b.Fixture.Away || !a.Fixture.Kickoff.Equal(b.Fixture.Kickoff) ||
-			a.Fixture.Competition != b.Fixture.Competition || a.Fixture.Season != b.Fixture.Season || a.Fixture.Matchday != b.Fixture.Matchday {
+		if a.Match != b.Match || a.Fixture.Home != b.Fixture.Home || a.Fixture.Away != b.Fixture.Away ||
+			!a.Fixture.Kickoff.Equal(b.Fixture.Kickoff) ||
+			a.Fixture.Competition != b.Fixture.Competition || a.Fixture.Season != b.Fixture.Season ||
+			a.Fixture.Matchday != b.Fixture.Matchday {
 			t.Errorf("%s: fixtures\n%+v\n%+v", pair.f7, a.Fixture, b.Fixture)
 		}
 		if len(a.Facts) != len(b.Facts) || len(a.Facts) < 18 {
@@ -62,7 +64,8 @@ func TestF7AndF24TellTheSame(t *testing.T) {
 	}
 }
 
-// sameFact compares a fact of F7 with the same of F24. F7 has names and whole seconds only, and the older one no seconds at all.
+// sameFact compares a fact of F7 with the same of F24. F7 has names and whole seconds only, and the
+// older one no seconds at all.
 func sameFact(t *testing.T, x, y goalcast.Event) {
 	t.Helper()
 	person := func(p *goalcast.Player) goalcast.PlayerID {
@@ -71,7 +74,8 @@ func sameFact(t *testing.T, x, y goalcast.Event) {
 		}
 		return p.ID
 	}
-	if x.Kind != y.Kind || x.Status != y.Status || x.Match != y.Match || x.Team != y.Team || x.Period != y.Period || x.Minute != y.Minute || person(x.Player) != person(y.Player) {
+	if x.Kind != y.Kind || x.Status != y.Status || x.Match != y.Match || x.Team != y.Team || x.Period != y.Period ||
+		x.Minute != y.Minute || person(x.Player) != person(y.Player) {
 		t.Errorf("%s:\nF7  %+v\nF24 %+v", x.ID, x, y)
 	}
 	if d := y.At.Sub(x.At); !x.At.IsZero() && (d < 0 || d >= time.Second) {
@@ -99,7 +103,8 @@ func sameFact(t *testing.T, x, y goalcast.Event) {
 	}
 }
 
-// sameLineup compares as far as the older F7 tells: it has neither formation nor places nor captain.
+// sameLineup compares as far as the older F7 tells: it has neither formation
+// nor places nor captain.
 func sameLineup(t *testing.T, a, b *goalcast.Lineup) {
 	t.Helper()
 	if a.Formation != "" && a.Formation != b.Formation {
@@ -115,21 +120,24 @@ func sameLineup(t *testing.T, a, b *goalcast.Lineup) {
 			continue
 		}
 		q := b.Players[i]
-		if p.Shirt != q.Shirt || p.Start != q.Start || a.Formation != "" && (p.Place != q.Place || p.Captain != q.Captain) || p.Start && p.Position != q.Position {
+		if p.Shirt != q.Shirt || p.Start != q.Start || a.Formation != "" &&
+			(p.Place != q.Place || p.Captain != q.Captain) || p.Start && p.Position != q.Position {
 			t.Errorf("%+v in F7, %+v in F24", p, q)
 		}
 	}
 }
 
-// The match documents and the one F24 without a pair together have 16 goals in F7 and F24 each as counted by hand from the files; none
-// may be lost.
+// The match documents and the one F24 without a pair together have 16 goals in F7 and F24 each as
+// counted by hand from the files; none may be lost.
 func TestRealDocumentsAreReadWhole(t *testing.T) {
 	got7 := map[goalcast.Kind]int{}
 	for _, name := range []string{pairs[0].f7, pairs[1].f7, f7Alone} {
 		countKinds(readSample(t, "F7", name).Matches[0].Facts, got7)
 	}
-	// 5 + 3 + 8 goals, 2 + 9 + 4 cards, 5 + 6 + 6 substitutions, and for each match 2 line-ups and 4 periods.
-	for kind, want := range map[goalcast.Kind]int{goalcast.KindGoal: 16, goalcast.KindCard: 15, goalcast.KindSubstitution: 17, goalcast.KindLineup: 6, goalcast.KindPeriod: 12} {
+	// 5 + 3 + 8 goals, 2 + 9 + 4 cards, 5 + 6 + 6 substitutions, and for each match 2
+	// line-ups and 4 periods.
+	for kind, want := range map[goalcast.Kind]int{goalcast.KindGoal: 16, goalcast.KindCard: 15,
+		goalcast.KindSubstitution: 17, goalcast.KindLineup: 6, goalcast.KindPeriod: 12} {
 		if got7[kind] != want {
 			t.Errorf("F7: %d of kind %s, want %d", got7[kind], kind, want)
 		}
@@ -139,7 +147,8 @@ func TestRealDocumentsAreReadWhole(t *testing.T) {
 		got := map[goalcast.Kind]int{}
 		m := readSample(t, "F24", name).Matches[0]
 		countKinds(m.Facts, got)
-		if got[goalcast.KindGoal] != count.Home+count.Away || got[goalcast.KindCard] != count.Cards() || got[goalcast.KindSubstitution] != count.Substitutions+count.Left {
+		if got[goalcast.KindGoal] != count.Home+count.Away || got[goalcast.KindCard] != count.Cards() ||
+			got[goalcast.KindSubstitution] != count.Substitutions+count.Left {
 			t.Errorf("%s: %v, counted %+v", name, got, count)
 		}
 		if s := scoreOf(m); s.Home != count.Home || s.Away != count.Away {
@@ -149,7 +158,8 @@ func TestRealDocumentsAreReadWhole(t *testing.T) {
 			t.Errorf("%s: periods %s", name, periodsOf(m))
 		}
 		for _, e := range m.Facts {
-			if e.At.IsZero() || e.At.Location() != time.UTC || e.Team == 0 && e.Kind != goalcast.KindPeriod && e.Kind != goalcast.KindAddedTime {
+			if e.At.IsZero() || e.At.Location() != time.UTC || e.Team == 0 && e.Kind != goalcast.KindPeriod &&
+				e.Kind != goalcast.KindAddedTime {
 				t.Errorf("%s: %+v", name, e)
 			}
 		}
@@ -161,7 +171,8 @@ func TestRealOwnGoalAndPenalty(t *testing.T) {
 	if got := scoreOf(m); got != (goalcast.Score{Home: 5, Away: 3}) {
 		t.Errorf("score %v, want 5-3", got)
 	}
-	if e := fact(t, m, "opta:2125329824"); e.Goal.Type != goalcast.OwnGoal || e.Team != m.Fixture.Home.ID || e.Player.Name == "" {
+	if e := fact(t, m, "opta:2125329824"); e.Goal.Type != goalcast.OwnGoal || e.Team != m.Fixture.Home.ID ||
+		e.Player.Name == "" {
 		t.Errorf("%+v %+v", e, e.Goal)
 	}
 	if e := fact(t, m, "opta:1337526645"); e.Goal.Type != goalcast.PenaltyGoal {
@@ -169,14 +180,16 @@ func TestRealOwnGoalAndPenalty(t *testing.T) {
 	}
 }
 
-// The only real F9, at minute 48: past midnight in London, its times of day with day and month swapped and a day ahead.
+// The only real F9, at minute 48: past midnight in London, its times of day with day and month
+// swapped and a day ahead.
 func TestRealLiveF9(t *testing.T) {
 	r := readSample(t, "F9", f9Live)
 	m := r.Matches[0]
 	if !r.Version.Time.Equal(utc("2015-04-14T23:07:23")) || !r.Version.Produced.IsZero() {
 		t.Errorf("%+v", r.Version)
 	}
-	for p, want := range map[goalcast.Period]string{goalcast.FirstHalf: "2015-04-14T22:00:39", goalcast.HalfTime: "2015-04-14T22:48:41", goalcast.SecondHalf: "2015-04-14T23:05:15"} {
+	for p, want := range map[goalcast.Period]string{goalcast.FirstHalf: "2015-04-14T22:00:39",
+		goalcast.HalfTime: "2015-04-14T22:48:41", goalcast.SecondHalf: "2015-04-14T23:05:15"} {
 		if e := fact(t, m, periodID(m.Match, p)); !e.At.Equal(utc(want)) {
 			t.Errorf("%s at %v, want %s", p, e.At, want)
 		}
@@ -189,7 +202,8 @@ func TestRealLiveF9(t *testing.T) {
 		t.Errorf("%+v %+v", swap, swap.Substitution)
 	}
 	l := fact(t, m, lineupID(m.Match, m.Fixture.Home.ID)).Lineup
-	if l.Formation != "4231" || len(l.Players) != 18 || l.Players[0].Position != "goalkeeper" || l.Players[10].Place != 11 || l.Players[11].Start {
+	if l.Formation != "4231" || len(l.Players) != 18 || l.Players[0].Position != "goalkeeper" ||
+		l.Players[10].Place != 11 || l.Players[11].Start {
 		t.Errorf("%+v", l)
 	}
 }
@@ -202,7 +216,8 @@ func TestRealF1(t *testing.T) {
 		played, goals := 0, 0
 		for _, m := range r.Matches {
 			f := m.Fixture
-			if f.Kickoff.IsZero() || f.Venue == "" || f.City == "" || f.Home.Name == "" || f.Away.Name == "" || f.Home.ID == f.Away.ID || f.Halted != "" {
+			if f.Kickoff.IsZero() || f.Venue == "" || f.City == "" || f.Home.Name == "" || f.Away.Name == "" ||
+				f.Home.ID == f.Away.ID || f.Halted != "" {
 				t.Errorf("%d: %+v", m.Match, f)
 			}
 			if f.Reported != nil {
@@ -232,8 +247,8 @@ func countSummer(r merge.Reading) (n int) {
 	return n
 }
 
-// A whole match as it was live: at every moment that matters the score is what the whole file says for that moment, and a goal, once
-// told, has one id for good.
+// A whole match as it was live: at every moment that matters the score is what the whole file says
+// for that moment, and a goal, once told, has one id for good.
 func TestScoreAfterEveryCut(t *testing.T) {
 	for _, pair := range append(slices.Clone(pairs), struct{ f7, f24 string }{"", f24Alone}) {
 		full := optatest.ParseF24(samples.Read(t, pair.f24))

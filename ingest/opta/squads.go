@@ -16,7 +16,8 @@ const (
 	maxSquadParts = 50 // officials of a squad
 )
 
-// readF40 reads the squads of a season. PlayerChanges, after the teams, lists those who left: they are not in the squad.
+// readF40 reads the squads of a season. PlayerChanges, after the teams, lists those who left: they
+// are not in the squad.
 func readF40(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 	reading := merge.Reading{Source: sourceF40}
 	written := string(r.attr("timestamp"))
@@ -28,7 +29,8 @@ func readF40(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 		i, known := place[team]
 		if !known {
 			i, place[team] = len(list.Squads), len(list.Squads)
-			list.Squads = append(list.Squads, goalcast.Squad{Competition: list.Competition, Season: list.Season, Team: goalcast.Team{ID: team}, Players: []goalcast.SquadPlayer{}})
+			list.Squads = append(list.Squads, goalcast.Squad{Competition: list.Competition, Season: list.Season,
+				Team: goalcast.Team{ID: team}, Players: []goalcast.SquadPlayer{}})
 		}
 		return &list.Squads[i]
 	}
@@ -59,7 +61,8 @@ func readF40(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 			written = string(r.attr("timestamp"))
 			made = c.srmlOrF1(written, r.produced())
 		}
-		list.Competition = goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))), Name: string(r.attr("competition_name"))}
+		list.Competition = goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))),
+			Name: string(r.attr("competition_name"))}
 		list.Season = string(r.attr("season_id"))
 		r.each(func() {
 			if r.name() == "PlayerChanges" {

@@ -7,7 +7,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// Limits of a table document, so that what is kept stays small whatever is sent. The largest real ones have 48 teams.
+// Limits of a table document, so that what is kept stays small whatever is sent. The largest
+// real ones have 48 teams.
 const (
 	maxTables = 64
 	maxRows   = 256 // of a table; and zones of a document, and teams of a zone
@@ -19,7 +20,8 @@ type tables struct {
 	names     map[goalcast.TeamID]string
 }
 
-// readF3 reads the tables of a season. They are kept as told: points may be deducted, and ties are broken by each competition's own rules.
+// readF3 reads the tables of a season. They are kept as told: points may be deducted, and ties are
+// broken by each competition's own rules.
 func readF3(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 	reading := merge.Reading{Source: sourceF3}
 	t := tables{names: map[goalcast.TeamID]string{}}
@@ -29,8 +31,10 @@ func readF3(r *reader, _ goalcast.Document, c clock) (merge.Reading, error) {
 			return
 		}
 		written = string(r.attr("timestamp"))
-		t.standings = goalcast.Standings{Season: string(r.attr("season_id")), Groups: []goalcast.Table{}, Updated: c.f1(written, "", r.produced()),
-			Competition: goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))), Name: string(r.attr("competition_name"))}}
+		t.standings = goalcast.Standings{Season: string(r.attr("season_id")), Groups: []goalcast.Table{},
+			Updated: c.f1(written, "", r.produced()),
+			Competition: goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("competition_id"))),
+				Name: string(r.attr("competition_name"))}}
 		t.read(r)
 	})
 	if err := r.close(); err != nil {
@@ -170,7 +174,8 @@ func signed(text string) int {
 func (t *tables) zone(r *reader) {
 	zone := goalcast.TableZone{Name: string(r.attr("qualify")), Teams: []goalcast.TeamID{}}
 	r.each(func() {
-		if team := goalcast.TeamID(id(r.attr("team_id"))); r.name() == "Team" && team != 0 && len(zone.Teams) < maxRows {
+		if team := goalcast.TeamID(id(r.attr("team_id"))); r.name() == "Team" && team != 0 &&
+			len(zone.Teams) < maxRows {
 			zone.Teams = append(zone.Teams, team)
 		}
 	})

@@ -23,8 +23,10 @@ type ticker struct {
 	matches     []merge.MatchReading
 }
 
-// readF26 reads the ticker: results of a day, with who scored. It names no event by an id that other feeds know, so it makes no facts: its score stands in as a
-// reported result while nothing better is known, and its goals, cards and substitutions are claims, to be held against what other feeds tell.
+// readF26 reads the ticker: results of a day, with who scored. It names no event by an id that
+// other feeds know, so it makes no facts: its score stands in as a reported result while
+// nothing better is known, and its goals, cards and substitutions are claims, to be held
+// against what other feeds tell.
 func readF26(r *reader, doc goalcast.Document, c clock) (merge.Reading, error) {
 	reading := merge.Reading{Source: sourceTicker}
 	t := ticker{clock: c, near: r.produced()}
@@ -54,7 +56,8 @@ func (t *ticker) read(r *reader) {
 		case "content.item", "content.body":
 			t.read(r)
 		case "results":
-			t.competition = goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("comp-id"))), Name: string(r.attr("comp-name"))}
+			t.competition = goalcast.Competition{ID: goalcast.CompetitionID(id(r.attr("comp-id"))),
+				Name: string(r.attr("comp-name"))}
 			t.date = string(r.attr("date"))
 			kickoff := string(r.attr("ko-time"))
 			r.each(func() {
@@ -80,7 +83,8 @@ func (t *ticker) result(r *reader, kickoff string) {
 	kickoff = cmp.Or(string(r.attr("ko-time")), kickoff)
 	period := tickerPeriod(string(r.attr("period")), string(r.attr("match-status")))
 	f := &goalcast.Fixture{Competition: t.competition, Kickoff: t.clock.f1(date+" "+kickoff, "", t.near)}
-	m := merge.MatchReading{Match: match, Fixture: f, Players: map[goalcast.PlayerID]string{}, Claims: &merge.Claims{Period: period}}
+	m := merge.MatchReading{Match: match, Fixture: f, Players: map[goalcast.PlayerID]string{},
+		Claims: &merge.Claims{Period: period}}
 	var home, away side
 	r.each(func() {
 		switch r.name() {
@@ -138,7 +142,8 @@ func (t *ticker) side(r *reader, m *merge.MatchReading, team *goalcast.Team) sid
 // maxClaims bounds what is kept of one match.
 const maxClaims = 100
 
-// claim reads a scorer, a card or a substitution. Kicks of a shoot-out are no claims: nothing tells which kick was whose.
+// claim reads a scorer, a card or a substitution. Kicks of a shoot-out are no claims: nothing tells
+// which kick was whose.
 func (t *ticker) claim(r *reader, m *merge.MatchReading) {
 	e := goalcast.Event{Period: tickerPeriod(string(r.attr("period")), "")}
 	minute, second := count(string(r.attr("min")))%1000, count(string(r.attr("sec")))%60
@@ -168,7 +173,8 @@ func (t *ticker) claim(r *reader, m *merge.MatchReading) {
 	}
 }
 
-// person reads who it was: player-code, player-firstname and player-name, for a substitution in sub-on and sub-off.
+// person reads who it was: player-code, player-firstname and player-name, for a substitution
+// in sub-on and sub-off.
 func (t *ticker) person(r *reader, m *merge.MatchReading, e *goalcast.Event) *goalcast.Player {
 	who := id(r.attr("player-code"))
 	var first, last string
@@ -206,8 +212,8 @@ func tickerGoal(text string) goalcast.GoalType {
 	return goalcast.OpenPlay
 }
 
-// tickerPeriod gives the period for the ticker's words, which are those of other feeds with spaces in them; what is not known is full time if the match's status
-// says so, else "".
+// tickerPeriod gives the period for the ticker's words, which are those of other feeds with spaces
+// in them; what is not known is full time if the match's status says so, else "".
 func tickerPeriod(text, status string) goalcast.Period {
 	word := strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(text))
 	switch word {

@@ -7,8 +7,9 @@ import (
 	_ "time/tzdata" // a bare container has no time zones
 )
 
-// Opta writes times in many forms. Those without a zone are UK local time: F24 and F1 throughout, and the *_start and *_stop of a live
-// F7. Whoever takes them for UTC is an hour wrong from March to October.
+// Opta writes times in many forms. Those without a zone are UK local time: F24 and F1
+// throughout, and the *_start and *_stop of a live F7. Whoever takes them for UTC is an hour
+// wrong from March to October.
 
 // clock reads UK local times.
 type clock struct{ london *time.Location }
@@ -21,9 +22,11 @@ func newClock() clock {
 	return clock{london}
 }
 
-// local makes UTC of a UK wall clock. Once a year, for one hour, a wall clock means two moments; then it is the one nearer to near.
+// local makes UTC of a UK wall clock. Once a year, for one hour, a wall clock means two moments;
+// then it is the one nearer to near.
 func (c clock) local(wall time.Time, near time.Time) time.Time {
-	at := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), c.london)
+	at := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(),
+		c.london)
 	for _, shift := range [...]time.Duration{-time.Hour, time.Hour} {
 		other := at.Add(shift)
 		same := other.Day() == at.Day() && other.Hour() == at.Hour() && other.Minute() == at.Minute()
@@ -34,7 +37,8 @@ func (c clock) local(wall time.Time, near time.Time) time.Time {
 	return at.UTC()
 }
 
-// f24 reads "2018-08-20T21:27:20.635", UK local. Milliseconds are not padded: ".2" is 2 ms, ".47" is 47 ms. Zero if it is no such time.
+// f24 reads "2018-08-20T21:27:20.635", UK local. Milliseconds are not padded: ".2" is 2 ms, ".47"
+// is 47 ms. Zero if it is no such time.
 func (c clock) f24(text string, near time.Time) time.Time {
 	if strings.HasSuffix(text, "Z") {
 		t, _ := time.Parse(time.RFC3339Nano, text)
@@ -52,8 +56,8 @@ func (c clock) f24(text string, near time.Time) time.Time {
 	return c.local(wall.Add(time.Duration(ms)*time.Millisecond), near)
 }
 
-// f1 reads "2011-12-10 18:00:00" and the document's own "2011-10-26 09-00-38", UK local. zone is the text of TZ, which newer files write:
-// GMT or BST.
+// f1 reads "2011-12-10 18:00:00" and the document's own "2011-10-26 09-00-38", UK local. zone is
+// the text of TZ, which newer files write: GMT or BST.
 func (c clock) f1(text, zone string, near time.Time) time.Time {
 	for _, layout := range [...]string{"2006-01-02 15:04:05", "2006-01-02 15-04-05", "2006-01-02 15:04"} {
 		wall, err := time.Parse(layout, text)
@@ -84,9 +88,10 @@ func (c clock) srml(text string, near time.Time) time.Time {
 	return time.Time{}
 }
 
-// moment reads a *_start or *_stop statistic of F7 and F9. Final documents write it with its offset. Live ones write "20151504T230039":
-// no offset, day and month swapped, and the day can be one too high. So of those only the time of day is believed; the day is the one
-// nearest to when it must have been.
+// moment reads a *_start or *_stop statistic of F7 and F9. Final documents write it with its
+// offset. Live ones write "20151504T230039": no offset, day and month swapped, and the day can
+// be one too high. So of those only the time of day is believed; the day is the one nearest to
+// when it must have been.
 func (c clock) moment(text string, near time.Time) time.Time {
 	date, hours, ok := strings.Cut(text, "T")
 	if !ok || len(date) != 8 {
@@ -102,7 +107,8 @@ func (c clock) moment(text string, near time.Time) time.Time {
 	day := near.In(c.london)
 	var best time.Time
 	for d := -1; d <= 1; d++ {
-		at := c.local(time.Date(day.Year(), day.Month(), day.Day()+d, wall.Hour(), wall.Minute(), wall.Second(), 0, time.UTC), near)
+		at := c.local(time.Date(day.Year(), day.Month(), day.Day()+d, wall.Hour(), wall.Minute(), wall.Second(), 0,
+			time.UTC), near)
 		if best.IsZero() || at.Sub(near).Abs() < best.Sub(near).Abs() {
 			best = at
 		}
@@ -122,8 +128,9 @@ func productionTime(text string) time.Time {
 	return t
 }
 
-// deliveryTime reads the times in headers of the delivery, "2012-09-11 10:20:32". Nobody says which zone they are in: they are good for telling which of two
-// documents is newer, and for nothing else. Zero if it is no such time.
+// deliveryTime reads the times in headers of the delivery, "2012-09-11 10:20:32". Nobody says which
+// zone they are in: they are good for telling which of two documents is newer, and for nothing
+// else. Zero if it is no such time.
 func deliveryTime(text string) time.Time {
 	for _, layout := range [...]string{"2006-01-02 15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {

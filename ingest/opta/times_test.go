@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// F24's times are UK local with nothing to show for it: an hour off UTC in summer, none in winter, whatever country the match is in.
+// F24's times are UK local with nothing to show for it: an hour off UTC in summer, none in winter,
+// whatever country the match is in.
 func TestTrapF24TimesAreUKLocal(t *testing.T) {
 	c := newClock()
 	for text, want := range map[string]string{
@@ -23,7 +24,8 @@ func TestTrapF24TimesAreUKLocal(t *testing.T) {
 // Milliseconds are a number, not a fraction.
 func TestTrapF24MillisecondsAreNotPadded(t *testing.T) {
 	c := newClock()
-	for text, want := range map[string]time.Duration{"2": 2, "47": 47, "96": 96, "635": 635, "050": 50, "": 0, "1234": 0, "x": 0} {
+	for text, want := range map[string]time.Duration{"2": 2, "47": 47, "96": 96, "635": 635, "050": 50, "": 0,
+		"1234": 0, "x": 0} {
 		got := c.f24("2018-01-20T21:00:00."+text, time.Time{})
 		if d := got.Sub(utc("2018-01-20T21:00:00")); d != want*time.Millisecond {
 			t.Errorf(".%s: %v, want %d ms", text, d, want)
@@ -31,8 +33,8 @@ func TestTrapF24MillisecondsAreNotPadded(t *testing.T) {
 	}
 }
 
-// In the night of the last Sunday of October the clocks of the UK show 01:00 to 02:00 twice. Which is meant follows from what is known
-// around it.
+// In the night of the last Sunday of October the clocks of the UK show 01:00 to 02:00 twice. Which
+// is meant follows from what is known around it.
 func TestTrapHourThatComesTwice(t *testing.T) {
 	c := newClock()
 	first, second := utc("2020-10-25T00:30:00"), utc("2020-10-25T01:30:00")
@@ -50,7 +52,8 @@ func TestTrapHourThatComesTwice(t *testing.T) {
 	}
 }
 
-// A match in South America over that hour: 00:30 to 02:20 on the clock of the UK, and 110 minutes later than that in truth by the hour.
+// A match in South America over that hour: 00:30 to 02:20 on the clock of the UK, and 110 minutes
+// later than that in truth by the hour.
 func TestTrapMatchAcrossDaylightSaving(t *testing.T) {
 	body := `<Games timestamp="2020-10-25T01:40:00"><!-- no header --><Game id="7" home_team_id="1" away_team_id="2" game_date="2020-10-25T00:30:00">
   <Event id="1" event_id="1" type_id="32" period_id="1" min="0" sec="0" team_id="1" timestamp="2020-10-25T00:30:10.0"/>
@@ -59,7 +62,8 @@ func TestTrapMatchAcrossDaylightSaving(t *testing.T) {
   <Event id="4" event_id="4" type_id="16" period_id="2" min="72" sec="0" player_id="11" team_id="1" timestamp="2020-10-25T01:00:10.0"/>
 </Game></Games>`
 	_, m := mustRead(t, "F24", body)
-	for id, want := range map[string]string{"match:7:period:first_half": "2020-10-24T23:30:10", "opta:2": "2020-10-25T00:10:00",
+	for id, want := range map[string]string{"match:7:period:first_half": "2020-10-24T23:30:10",
+		"opta:2": "2020-10-25T00:10:00",
 		"opta:3": "2020-10-25T00:47:00", "opta:4": "2020-10-25T01:00:10"} {
 		if got := fact(t, m, id).At; !got.Equal(utc(want)) {
 			t.Errorf("%s at %v, want %s", id, got, want)
@@ -69,8 +73,9 @@ func TestTrapMatchAcrossDaylightSaving(t *testing.T) {
 
 func TestTrapF7OffsetsAreWritten(t *testing.T) {
 	c := newClock()
-	for text, want := range map[string]string{"20180820T225140+0100": "2018-08-20T21:51:40", "20181128T103548+0000": "2018-11-28T10:35:48",
-		"20200705T180000": "2020-07-05T17:00:00"} {
+	for text, want := range map[string]string{"20180820T225140+0100": "2018-08-20T21:51:40",
+		"20181128T103548+0000": "2018-11-28T10:35:48",
+		"20200705T180000":      "2020-07-05T17:00:00"} {
 		if got := c.srml(text, time.Time{}); !got.Equal(utc(want)) {
 			t.Errorf("%s: %v, want %s", text, got, want)
 		}
@@ -82,7 +87,8 @@ func TestTrapF7OffsetsAreWritten(t *testing.T) {
 	}
 }
 
-// A live F7 writes "20151504T230039" for 23:00:39 of 14 April: day and month swapped, the day one too high, no zone.
+// A live F7 writes "20151504T230039" for 23:00:39 of 14 April: day and month swapped, the day
+// one too high, no zone.
 func TestTrapDayAndMonthSwappedWhileLive(t *testing.T) {
 	c := newClock()
 	kickoff := utc("2015-04-14T22:00:00")

@@ -6,8 +6,8 @@ import (
 	"goalcast"
 )
 
-// periodNamed gives the period for the words of F1, F7 and F9 and for the numbers of F24 (and of Substitution@Period in F7). Postponed
-// and abandoned are no periods; see halted.
+// periodNamed gives the period for the words of F1, F7 and F9 and for the numbers of F24 (and of
+// Substitution@Period in F7). Postponed and abandoned are no periods; see halted.
 func periodNamed(text string) goalcast.Period {
 	switch text {
 	case "PreMatch", "16":
@@ -36,7 +36,8 @@ func periodNamed(text string) goalcast.Period {
 	return ""
 }
 
-// halted gives the state for the words of MatchInfo@Period and Result@Type that say that a match does not go its way.
+// halted gives the state for the words of MatchInfo@Period and Result@Type that say that a
+// match does not go its way.
 func halted(text string) goalcast.MatchState {
 	switch text {
 	case "Postponed":
@@ -47,7 +48,8 @@ func halted(text string) goalcast.MatchState {
 	return ""
 }
 
-// position gives our word for F7's and F9's; "Substitute" is a place on the bench and tells no position.
+// position gives our word for F7's and F9's; "Substitute" is a place on the bench
+// and tells no position.
 func position(text string) string {
 	switch text {
 	case "Goalkeeper":
@@ -62,7 +64,8 @@ func position(text string) string {
 	return ""
 }
 
-// benchPosition stands in qualifier 44 of F24 for a player on the bench, whose position it does not tell.
+// benchPosition stands in qualifier 44 of F24 for a player on the bench, whose
+// position it does not tell.
 const benchPosition = 5
 
 // positionNumber gives our word for the numbers of qualifier 44.
@@ -80,18 +83,21 @@ func positionNumber(n int64) string {
 	return ""
 }
 
-// formation gives the digits that F7 writes for the number in qualifier 130 of F24; "" for unknown ones.
+// formation gives the digits that F7 writes for the number in qualifier 130 of
+// F24; "" for unknown ones.
 func formation(n int64) string {
-	formations := [...]string{2: "442", 3: "41212", 4: "433", 5: "451", 6: "4411", 7: "4141", 8: "4231", 9: "4321", 10: "532", 11: "541", 12: "352",
-		13: "343", 15: "4222", 16: "3511", 17: "3421", 18: "3412", 19: "3142", 20: "343", 21: "4132", 22: "4240", 23: "4312", 24: "3241", 25: "3331"}
+	formations := [...]string{2: "442", 3: "41212", 4: "433", 5: "451", 6: "4411", 7: "4141", 8: "4231", 9: "4321",
+		10: "532", 11: "541", 12: "352",
+		13: "343", 15: "4222", 16: "3511", 17: "3421", 18: "3412", 19: "3142", 20: "343", 21: "4132", 22: "4240",
+		23: "4312", 24: "3241", 25: "3331"}
 	if n < 0 || int(n) >= len(formations) {
 		return ""
 	}
 	return formations[n]
 }
 
-// cardReason gives the words of F7's Booking@Reason for F24's qualifiers, so that both feeds tell the same; "" where a qualifier is no
-// reason.
+// cardReason gives the words of F7's Booking@Reason for F24's qualifiers, so that both feeds tell
+// the same; "" where a qualifier is no reason.
 func cardReason(qualifier int64) string {
 	switch qualifier {
 	case 10:
@@ -153,10 +159,12 @@ func substitutionReason(text string) string {
 	return ""
 }
 
-// resultAwarded is the Result@Type and MatchInfo@Period of a match whose result was decided off the pitch.
+// resultAwarded is the Result@Type and MatchInfo@Period of a match whose result was
+// decided off the pitch.
 const resultAwarded = "Awarded"
 
-// officialRole gives our word for OfficialRef@Type and AssistantOfficial@Type; others stay as they are.
+// officialRole gives our word for OfficialRef@Type and AssistantOfficial@Type;
+// others stay as they are.
 func officialRole(text string) string {
 	switch text {
 	case "Main", "Referee":
@@ -212,8 +220,10 @@ func statWord(text string) string {
 	return ""
 }
 
-// statWords are the counts that are 0 where a document that counts leaves them out. Possession is no count: it is told or not known.
-var statWords = [...]string{"shots", "shots_on_target", "shots_off_target", "shots_blocked", "corners", "fouls", "offsides", "saves", "passes", "passes_accurate",
+// statWords are the counts that are 0 where a document that counts leaves them out. Possession is
+// no count: it is told or not known.
+var statWords = [...]string{"shots", "shots_on_target", "shots_off_target", "shots_blocked", "corners", "fouls",
+	"offsides", "saves", "passes", "passes_accurate",
 	"crosses", "tackles", "interceptions", "clearances", "touches"}
 
 // delayReason gives our word for the qualifiers of a stop of play; "" for others.

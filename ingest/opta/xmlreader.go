@@ -14,18 +14,20 @@ import (
 	"goalcast/ingest/letters"
 )
 
-// Limits of a document. Opta's own have 7 levels and 25 attributes; the limits only keep hostile input cheap.
+// Limits of a document. Opta's own have 7 levels and 25 attributes; the limits only
+// keep hostile input cheap.
 const (
 	maxDepth      = 64
 	maxAttributes = 64
 	maxText       = 16 << 10 // bytes of one element's text that are read; ingest cuts names and texts to much less
 )
 
-// reader walks through an XML document from start to end: a lexer does the letters, reader the grammar. It gives slices of the document
-// and allocates next to nothing. Errors stick: after the first one it behaves as if the document had ended, and close tells what was
-// wrong.
+// reader walks through an XML document from start to end: a lexer does the letters, reader the
+// grammar. It gives slices of the document and allocates next to nothing. Errors stick: after the
+// first one it behaves as if the document had ended, and close tells what was wrong.
 //
-// A visitor sees one element at a time. Attributes and name hold until the next element is read, so read them before going into children.
+// A visitor sees one element at a time. Attributes and name hold until the next element is read, so
+// read them before going into children.
 type reader struct {
 	lex   *xml.Lexer
 	input *parse.Input
@@ -54,7 +56,8 @@ const (
 // errStopped ends reading where a visitor has seen enough.
 var errStopped = errors.New("stopped")
 
-// newReader starts reading UTF-8 text, which it takes over: the lexer writes into it. It stands on the root element, or has an error.
+// newReader starts reading UTF-8 text, which it takes over: the lexer writes into it. It stands on
+// the root element, or has an error.
 func newReader(text []byte) *reader {
 	input := parse.NewInputBytes(text)
 	r := &reader{lex: xml.NewLexer(input), input: input, attrs: make([]attribute, 0, 24), open: make([][]byte, 0, 12)}
@@ -77,7 +80,8 @@ func (r *reader) root() string {
 // name is the name of the element that the reader stands on.
 func (r *reader) name() string { return string(r.open[len(r.open)-1]) }
 
-// attr is the value of an attribute of the element that the reader stands on; nil if it has none of that name.
+// attr is the value of an attribute of the element that the reader stands on; nil if it
+// has none of that name.
 func (r *reader) attr(name string) []byte {
 	for _, a := range r.attrs {
 		if string(a.name) == name {
@@ -87,7 +91,8 @@ func (r *reader) attr(name string) []byte {
 	return nil
 }
 
-// each calls visit for every child element of the one the reader stands on, in order. What visit leaves unread of a child is skipped.
+// each calls visit for every child element of the one the reader stands on, in order. What visit
+// leaves unread of a child is skipped.
 func (r *reader) each(visit func()) {
 	depth := len(r.open)
 	for depth > 0 {
@@ -104,7 +109,8 @@ func (r *reader) each(visit func()) {
 	}
 }
 
-// text reads the element that the reader stands on to its end and returns the text in it, children left out, without white space around.
+// text reads the element that the reader stands on to its end and returns the text in it, children
+// left out, without white space around.
 func (r *reader) text() string {
 	depth := len(r.open)
 	var all []byte
@@ -135,7 +141,8 @@ func (r *reader) leave(depth int) {
 // stop ends reading; close will not complain.
 func (r *reader) stop() { r.err = errStopped }
 
-// close reads the rest of the document, so that an error anywhere in it is found, and returns the first error.
+// close reads the rest of the document, so that an error anywhere in it is found, and
+// returns the first error.
 func (r *reader) close() error {
 	for r.next() != tokenOver {
 	}
@@ -145,7 +152,8 @@ func (r *reader) close() error {
 	return r.err
 }
 
-// produced is the time in the production header, a comment before the root element; zero if there is none.
+// produced is the time in the production header, a comment before the root element;
+// zero if there is none.
 func (r *reader) produced() time.Time { return r.stamp }
 
 // fail sets the error, unless there is one, with the line it was found in.
@@ -285,7 +293,8 @@ func (r *reader) pop() token {
 	return tokenEnd
 }
 
-// comment keeps the production time, which stands in a comment before the root element: "production time: 20120911T092033,103Z".
+// comment keeps the production time, which stands in a comment before the root element: "production
+// time: 20120911T092033,103Z".
 func (r *reader) comment(data []byte) {
 	if len(data) < 7 || !bytes.HasSuffix(data, []byte("-->")) {
 		r.fail("a comment that is not closed")

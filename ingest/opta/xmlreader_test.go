@@ -32,10 +32,11 @@ func TestBrokenXML(t *testing.T) {
 		"attribute twice":             {`<a b="1" b="2"/>`, "twice"},
 		"tag in a value":              {`<a b="<c>"/>`, "< in attribute"},
 		"attribute name that is none": {`<a <b="1"/>`, "bad attribute name"},
-		"entity bomb":                 {`<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>`, "DOCTYPE with declarations"},
-		"DOCTYPE inside":              {"<a><!DOCTYPE b></a>", "DOCTYPE inside"},
-		"too deep":                    {strings.Repeat("<a>", maxDepth+1), "deeper than 64"},
-		"too many attributes":         {"<a" + attributes + "/>", "more than 64 attributes"},
+		"entity bomb": {`<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>`,
+			"DOCTYPE with declarations"},
+		"DOCTYPE inside":      {"<a><!DOCTYPE b></a>", "DOCTYPE inside"},
+		"too deep":            {strings.Repeat("<a>", maxDepth+1), "deeper than 64"},
+		"too many attributes": {"<a" + attributes + "/>", "more than 64 attributes"},
 	} {
 		r := newReader([]byte(tt.body))
 		if err := r.close(); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -52,7 +53,8 @@ func TestErrorsNameTheLine(t *testing.T) {
 }
 
 func TestXMLThatIsFine(t *testing.T) {
-	r := newReader([]byte("<?xml version='1.0'?><!DOCTYPE a SYSTEM 'a.dtd'><!-- x --><a b='&lt;&gt;&amp;&quot;&apos;&#233;&#xe9;' c = \"1\">" +
+	r := newReader([]byte("<?xml version='1.0'?><!DOCTYPE a SYSTEM 'a.dtd'><!-- x --><a " +
+		"b='&lt;&gt;&amp;&quot;&apos;&#233;&#xe9;' c = \"1\">" +
 		" one<skipped d='&amp;'>no</skipped><!-- no --> &amp; <![CDATA[<two> &amp;]]> </a>\n<!-- end -->\n"))
 	if got := string(r.attr("b")); got != `<>&"'éé` {
 		t.Errorf("attribute %q", got)
@@ -100,7 +102,8 @@ func TestTextHasALimit(t *testing.T) {
 	}
 }
 
-// What stands in a name is no reason to lose a goal: it is read as HTML reads it, or stays as it stands there.
+// What stands in a name is no reason to lose a goal: it is read as HTML reads it, or
+// stays as it stands there.
 func TestReferencesThatXMLDoesNotKnow(t *testing.T) {
 	for name, tt := range map[string]struct{ written, want, found string }{
 		"what XML knows":           {"&lt;&gt;&amp;&quot;&apos;&#233;&#xE9;&#Xe9;", `<>&"'ééé`, ""},

@@ -53,7 +53,8 @@ func (e *ear) newest() (clip goalcast.Event) {
 	return clip
 }
 
-// TestFromWebhookToTheBus goes the whole way with a real queue, relay and bus: Brightcove calls back, and viewers hear of the clip, of VAR, and of the rights.
+// TestFromWebhookToTheBus goes the whole way with a real queue, relay and bus: Brightcove calls
+// back, and viewers hear of the clip, of VAR, and of the rights.
 func TestFromWebhookToTheBus(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	redis, err := bus.OpenRedis("embedded")
@@ -63,7 +64,8 @@ func TestFromWebhookToTheBus(t *testing.T) {
 	t.Cleanup(func() { redis.Close() })
 	reg := prometheus.NewRegistry()
 	b := bus.New(redis, bus.Options{}, log, reg)
-	queue := bus.NewQueue(redis, bus.QueueOptions{CheckInterval: 20 * time.Millisecond, DelayedInterval: 50 * time.Millisecond}, log, reg)
+	queue := bus.NewQueue(redis, bus.QueueOptions{CheckInterval: 20 * time.Millisecond,
+		DelayedInterval: 50 * time.Millisecond}, log, reg)
 	var relay *store.Relay
 	r := newRig(t, setup{queue: func(r *rig) (wsc.Queue, ingest.Publisher) {
 		relay = store.NewRelay(r.db, b, log, reg)
@@ -75,7 +77,8 @@ func TestFromWebhookToTheBus(t *testing.T) {
 	e := &ear{}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context) error{queue.Run, relay.Run, r.clips.Run, func(ctx context.Context) error { return b.Listen(ctx, e) }} {
+	for _, run := range []func(context.Context) error{queue.Run, relay.Run, r.clips.Run,
+		func(ctx context.Context) error { return b.Listen(ctx, e) }} {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				t.Error(err)

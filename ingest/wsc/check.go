@@ -73,7 +73,8 @@ func (c *Clips) jobFailed(ctx context.Context, id string, r record, kind, why st
 	return nil
 }
 
-// played notes that the job's cut can be watched, and tells so. That it could not be asked for pictures is no reason to wait: they follow.
+// played notes that the job's cut can be watched, and tells so. That it could not be asked for
+// pictures is no reason to wait: they follow.
 func (c *Clips) played(ctx context.Context, id string, r record) error {
 	images, err := c.player.Images(ctx, r.Video)
 	if err != nil {
@@ -86,7 +87,8 @@ func (c *Clips) played(ctx context.Context, id string, r record) error {
 			return errSame
 		}
 		noted = true
-		now.State, now.Playing, now.Played, now.Attempts, now.Tries, now.Error = ready, now.JobCut, c.now().UnixMilli(), 0, 0, ""
+		now.State, now.Playing, now.Played = ready, now.JobCut, c.now().UnixMilli()
+		now.Attempts, now.Tries, now.Error = 0, 0, ""
 		now.Poster, now.Thumbnail = images.Poster, images.Thumbnail
 		now.Changed = max(now.Played, now.Changed+1)
 		now.Due = now.Played // told right below; the sweeper does it if this process dies here
@@ -144,7 +146,8 @@ func (c *Clips) pictures(ctx context.Context, id string, r record) (record, erro
 		return r, err
 	}
 	return c.change(ctx, id, func(now *record) error {
-		if now.State != ready || now.Video != r.Video || images.Poster == "" || images.Poster == now.Poster && images.Thumbnail == now.Thumbnail {
+		if now.State != ready || now.Video != r.Video || images.Poster == "" || images.Poster == now.Poster &&
+			images.Thumbnail == now.Thumbnail {
 			return errSame
 		}
 		now.Poster, now.Thumbnail, now.Tries = images.Poster, images.Thumbnail, 0
@@ -155,8 +158,11 @@ func (c *Clips) pictures(ctx context.Context, id string, r record) (record, erro
 
 // reading is what the player has of the clip in that account, for ingest.
 func (r record) reading(id, account string) merge.Reading {
-	return merge.Reading{Source: brightcove.Source + id, Version: merge.Version{Time: fromMillis(r.Changed), Digest: r.Video}, Matches: []merge.MatchReading{{
-		Match: r.Match, Facts: []goalcast.Event{{ID: eventID(id, r.Match), Kind: goalcast.KindClip, Status: goalcast.Confirmed,
-			Clip: &goalcast.Clip{Version: cutVersion(r.Playing), Account: account, Video: r.Video, Poster: r.Poster, Thumbnail: r.Thumbnail}}},
+	return merge.Reading{Source: brightcove.Source + id, Version: merge.Version{Time: fromMillis(r.Changed),
+		Digest: r.Video}, Matches: []merge.MatchReading{{
+		Match: r.Match, Facts: []goalcast.Event{{ID: eventID(id, r.Match), Kind: goalcast.KindClip,
+			Status: goalcast.Confirmed,
+			Clip: &goalcast.Clip{Version: cutVersion(r.Playing), Account: account, Video: r.Video, Poster: r.Poster,
+				Thumbnail: r.Thumbnail}}},
 	}}}
 }

@@ -20,7 +20,8 @@ import (
 // errShape says that a document is neither of the forms that WSC describes.
 var errShape = errors.New("neither a webhook of version 2 nor a story, moment or video")
 
-// deletedCut makes a deletion the last word among documents of the same time: rights are at stake. It is read as a time in ms by ingest's memory.
+// deletedCut makes a deletion the last word among documents of the same time: rights are at stake.
+// It is read as a time in ms by ingest's memory.
 const deletedCut = 1 << 47
 
 // Limits of what is taken from a document.
@@ -125,12 +126,15 @@ func parse(body []byte) (clip, error) {
 	return out, nil
 }
 
-// deletes reads an action. How it is spelled is not published: create, Created, UPDATE, ...; none is that of a bare content.
+// deletes reads an action. How it is spelled is not published: create, Created, UPDATE, ...; none
+// is that of a bare content.
 func deletes(action string) (bool, error) {
 	switch {
-	case strings.HasPrefix(action, "delete"), strings.HasPrefix(action, "remove"), strings.HasPrefix(action, "unpublish"):
+	case strings.HasPrefix(action, "delete"), strings.HasPrefix(action, "remove"),
+		strings.HasPrefix(action, "unpublish"):
 		return true, nil
-	case action == "", strings.HasPrefix(action, "create"), strings.HasPrefix(action, "update"), strings.HasPrefix(action, "publish"):
+	case action == "", strings.HasPrefix(action, "create"), strings.HasPrefix(action, "update"),
+		strings.HasPrefix(action, "publish"):
 		return false, nil
 	}
 	return false, fmt.Errorf("wsc: action %.20q", action)
@@ -138,7 +142,8 @@ func deletes(action string) (bool, error) {
 
 func (c content) clip(mended *letters.Mended) clip {
 	out := clip{
-		Title: letters.Line(string(c.Title), maxTitle, mended), Version: c.Version.within(0, deletedCut-1), Seconds: int(c.Duration.within(0, 86400)), Made: c.CreateTime.Time,
+		Title: letters.Line(string(c.Title), maxTitle, mended), Version: c.Version.within(0, deletedCut-1),
+		Seconds: int(c.Duration.within(0, 86400)), Made: c.CreateTime.Time,
 		Include: countries(c.Geo.Included), Exclude: countries(c.Geo.Excluded),
 	}
 	when := strings.ToLower(c.ExecutionTime.clean(20))
@@ -159,7 +164,8 @@ func (c content) clip(mended *letters.Mended) clip {
 		out.Team = goalcast.TeamID(meta.Team.opta())
 		out.Player = goalcast.PlayerID(meta.Player.opta())
 	}
-	out.Summary = out.PostGame && out.Minute == 0 && (meta == nil || meta.Player == nil) // else of one goal, or of one player's evening
+	// else of one goal, or of one player's evening
+	out.Summary = out.PostGame && out.Minute == 0 && (meta == nil || meta.Player == nil)
 	for _, l := range c.Labels {
 		out.hints = append(out.hints, l.Title.clean(100), strings.ReplaceAll(l.Identifier.clean(100), "_", " "))
 	}
@@ -168,10 +174,12 @@ func (c content) clip(mended *letters.Mended) clip {
 	return out
 }
 
-// namesGoal says whether a label is that of goals. A penalty may be missed and an attempt saved: only these words are sure.
+// namesGoal says whether a label is that of goals. A penalty may be missed and an attempt saved:
+// only these words are sure.
 func namesGoal(label string) bool {
 	switch strings.ToLower(label) {
-	case "goal", "goals", "own goal", "own goals", "penalty goal", "penalty goals", "goal scored", "doelpunt", "doelpunten", "but", "buts":
+	case "goal", "goals", "own goal", "own goals", "penalty goal", "penalty goals", "goal scored", "doelpunt",
+		"doelpunten", "but", "buts":
 		return true
 	}
 	return false
@@ -182,7 +190,8 @@ func (e *entity) opta() int64 {
 	if e == nil {
 		return 0
 	}
-	if who := strings.ToLower(e.Provider.clean(40)); who != "" && !strings.Contains(who, "opta") && !strings.Contains(who, "perform") {
+	if who := strings.ToLower(e.Provider.clean(40)); who != "" && !strings.Contains(who, "opta") &&
+		!strings.Contains(who, "perform") {
 		return 0
 	}
 	digits := strings.TrimLeft(e.ProviderID.clean(20), "fgtp") // f7, g1, t30 and p9 as Opta's own feeds write them
@@ -195,7 +204,8 @@ func (e *entity) opta() int64 {
 
 var minuteText = regexp.MustCompile(`^(\d{1,3})(?:\s*\+\s*(\d{1,2}))?\s*['’]?$`)
 
-// minuteOf reads "27", "27'", "45+2": the period is told where the minute alone says it. Anything else, such as a placeholder, is 0.
+// minuteOf reads "27", "27'", "45+2": the period is told where the minute alone says it. Anything
+// else, such as a placeholder, is 0.
 func minuteOf(s string) (goalcast.Period, int) {
 	m := minuteText.FindStringSubmatch(s)
 	if m == nil {
@@ -219,7 +229,8 @@ func minuteOf(s string) (goalcast.Period, int) {
 	return period, minute + added
 }
 
-// playable chooses what viewers could play, and what can be uploaded: an MP4 first, as wide as a screen, then the best quality.
+// playable chooses what viewers could play, and what can be uploaded: an MP4 first, as wide as a
+// screen, then the best quality.
 func playable(all list[rendition]) (play, master string) {
 	rank := func(r rendition) (n int) {
 		if strings.EqualFold(r.FileType.clean(10), "mp4") {
@@ -280,7 +291,8 @@ func secureURL(t text) string {
 	return u.String()
 }
 
-// countries brings codes into one form. None is dropped for being odd: a rule that cannot be understood must not become no rule.
+// countries brings codes into one form. None is dropped for being odd: a rule that cannot be
+// understood must not become no rule.
 func countries(all list[text]) []string {
 	var out []string
 	for _, t := range all[:min(len(all), maxGeos)] {
@@ -297,16 +309,20 @@ func (c clip) version(digest string) merge.Version {
 	return merge.Version{Time: c.At, Edited: time.UnixMilli(c.Version).UTC(), Digest: digest}
 }
 
-// eventID names the clip's event in a match. Ids are unique among all matches' events, and a clip may turn out to be of another one.
+// eventID names the clip's event in a match. Ids are unique among all matches' events, and a clip
+// may turn out to be of another one.
 func eventID(content string, match goalcast.MatchID) string {
 	return fmt.Sprintf("wsc:%s:%d", content, match)
 }
 
-// fact is what the clip's document says, as an event of a match; the video is for the player to say.
+// fact is what the clip's document says, as an event of a match; the video is
+// for the player to say.
 func (c clip) fact(match goalcast.MatchID, showRendition bool) goalcast.Event {
 	e := goalcast.Event{
-		ID: eventID(c.ID, match), Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: c.Team, Period: c.Period, Minute: c.Minute, At: c.Made,
-		Clip: &goalcast.Clip{Version: c.Version, Title: c.Title, Seconds: c.Seconds, Thumbnail: c.Thumbnail, Poster: c.Poster, Summary: c.Summary,
+		ID: eventID(c.ID, match), Kind: goalcast.KindClip, Status: goalcast.Confirmed, Team: c.Team, Period: c.Period,
+		Minute: c.Minute, At: c.Made,
+		Clip: &goalcast.Clip{Version: c.Version, Title: c.Title, Seconds: c.Seconds, Thumbnail: c.Thumbnail,
+			Poster: c.Poster, Summary: c.Summary,
 			Include: c.Include, Exclude: c.Exclude},
 	}
 	if showRendition {

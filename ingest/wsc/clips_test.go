@@ -14,7 +14,8 @@ import (
 )
 
 func TestClipOfAKnownGoal(t *testing.T) {
-	for name, database := range map[string]func() string{"sqlite": func() string { return "" }, "postgres": func() string { return testservers.Postgres(t) }} {
+	for name, database := range map[string]func() string{"sqlite": func() string { return "" },
+		"postgres": func() string { return testservers.Postgres(t) }} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, setup{database: database()})
 			r.goals(27)
@@ -27,7 +28,8 @@ func TestClipOfAKnownGoal(t *testing.T) {
 			if job.Master != "https://cdn.example.org/v1/wide.mp4" || len(job.Callbacks) != 1 {
 				t.Errorf("job %+v", job)
 			}
-			if v := r.vendor.Videos(); len(v) != 1 || v[0].Reference != goalClip || v[0].Name != "Peeters opens the score" {
+			if v := r.vendor.Videos(); len(v) != 1 || v[0].Reference != goalClip ||
+				v[0].Name != "Peeters opens the score" {
 				t.Errorf("videos %+v", v)
 			}
 			if r.clip() != nil {
@@ -36,14 +38,16 @@ func TestClipOfAKnownGoal(t *testing.T) {
 			r.vendor.SetJob(job.ID, "finished")
 			r.vendor.NotifyAll(job.ID)
 			r.until("the clip", r.shown)
-			want := goalcast.Clip{Of: "plain:1", Version: 1, Title: "Peeters opens the score", Account: brightcovetest.Account, Video: job.Video, Seconds: 14, Include: []string{"BE", "NL"},
+			want := goalcast.Clip{Of: "plain:1", Version: 1, Title: "Peeters opens the score",
+				Account: brightcovetest.Account, Video: job.Video, Seconds: 14, Include: []string{"BE", "NL"},
 				Poster:    "https://images.example.org/9000001/" + job.ID + "-vs.jpg",
 				Thumbnail: "https://images.example.org/9000001/" + job.ID + "-th.jpg"}
 			got := r.clip()
 			if !reflect.DeepEqual(*got.Clip, want) {
 				t.Errorf("clip %+v\nwant %+v", *got.Clip, want)
 			}
-			if got.Team != home || got.Player == nil || got.Player.ID != 5 || got.Clock != "27" || got.Goal != nil || got.Revision != 1 {
+			if got.Team != home || got.Player == nil || got.Player.ID != 5 || got.Clock != "27" || got.Goal != nil ||
+				got.Revision != 1 {
 				t.Errorf("event %+v", got)
 			}
 			// Nothing is left to do but to look once more for a picture.
@@ -96,11 +100,13 @@ func TestRenditionIsShownUntilThereIsAVideo(t *testing.T) {
 	r := newRig(t, setup{clips: wsc.Config{ShowRendition: true}})
 	r.goals(27)
 	r.post("wsc", webhook("UPDATE", 1, nil))
-	if e := r.clip(); e == nil || e.Clip.URL != "https://cdn.example.org/v1/wide.mp4" || e.Clip.Video != "" || e.Clip.Thumbnail != "https://cdn.example.org/small.jpg" {
+	if e := r.clip(); e == nil || e.Clip.URL != "https://cdn.example.org/v1/wide.mp4" || e.Clip.Video != "" ||
+		e.Clip.Thumbnail != "https://cdn.example.org/small.jpg" {
 		t.Fatalf("at once: %+v", e)
 	}
 	r.playing(1)
-	if e := r.clip(); e.Clip.URL != "" || e.Clip.Video == "" || e.Revision != 2 || e.Clip.Thumbnail == "https://cdn.example.org/small.jpg" {
+	if e := r.clip(); e.Clip.URL != "" || e.Clip.Video == "" || e.Revision != 2 ||
+		e.Clip.Thumbnail == "https://cdn.example.org/small.jpg" {
 		t.Errorf("later: %+v", *e.Clip)
 	}
 	without := newRig(t, setup{noPlayer: true})
@@ -127,10 +133,12 @@ func TestBetterCutReplacesTheOldOne(t *testing.T) {
 	}
 	r.playing(2)
 	r.until("the new picture", func() bool { return r.clip().Clip.Poster != first.Clip.Poster })
-	if now := r.clip(); now.Clip.Seconds != 31 || now.Revision <= first.Revision || now.Clip.Of != "plain:1" || len(r.vendor.Videos()) != 1 {
+	if now := r.clip(); now.Clip.Seconds != 31 || now.Revision <= first.Revision || now.Clip.Of != "plain:1" ||
+		len(r.vendor.Videos()) != 1 {
 		t.Errorf("clip %+v, revision %d", *now.Clip, now.Revision)
 	}
-	// A document that says the same, an older one, and one with another title only, start no upload.
+	// A document that says the same, an older one, and one with another title
+	// only, start no upload.
 	r.post("wsc", webhook("update", 2, func(c object) { c["duration"] = 31 }))
 	r.post("wsc", webhook("create", 1, nil))
 	r.post("wsc", webhook("update", 2, func(c object) {
@@ -143,7 +151,8 @@ func TestBetterCutReplacesTheOldOne(t *testing.T) {
 	}
 }
 
-// TestHigherVersionIsARevision: also where title, length and picture are the same; not before the better cut can be watched, and not where it never can.
+// TestHigherVersionIsARevision: also where title, length and picture are the same; not before the
+// better cut can be watched, and not where it never can.
 func TestHigherVersionIsARevision(t *testing.T) {
 	r := newRig(t, setup{clips: wsc.Config{Attempts: 1}})
 	r.goals(27)
@@ -297,7 +306,8 @@ func TestOneSummaryStands(t *testing.T) {
 	r.goals(27)
 	summary := func(id string, at time.Duration) func(object) {
 		return func(c object) {
-			c["id"], c["executionTimeType"], c["extraInfo"], c["updateTime"] = id, "PostGame", nil, kickoff.Add(at).Format(time.RFC3339)
+			c["id"], c["executionTimeType"], c["extraInfo"] = id, "PostGame", nil
+			c["updateTime"] = kickoff.Add(at).Format(time.RFC3339)
 		}
 	}
 	r.post("wsc", webhook("create", 1, summary("sum2", 122*time.Minute)))
@@ -325,8 +335,10 @@ func TestClipOfAnotherMatchAfterAll(t *testing.T) {
 	r.post("wsc", webhook("create", 1, nil))
 	r.playing(1)
 	other := goalcast.MatchID(78)
-	err := r.db.UpdateMatch(t.Context(), other, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
-		e := goalcast.Event{ID: "match:78:fixture", Revision: 1, Seq: 1, Match: other, Kind: goalcast.KindFixture, Status: goalcast.Confirmed, Topics: []goalcast.Topic{goalcast.ForMatch(other)},
+	err := r.db.UpdateMatch(t.Context(), other, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
+		e := goalcast.Event{ID: "match:78:fixture", Revision: 1, Seq: 1, Match: other, Kind: goalcast.KindFixture,
+			Status: goalcast.Confirmed, Topics: []goalcast.Topic{goalcast.ForMatch(other)},
 			Fixture: &goalcast.Fixture{Home: goalcast.Team{ID: 3}, Away: goalcast.Team{ID: 4}}}
 		rec.Snapshot = goalcast.Apply(rec.Snapshot, e)
 		return rec, []goalcast.Event{e}, nil
@@ -335,7 +347,8 @@ func TestClipOfAnotherMatchAfterAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.post("wsc", webhook("update", 1, func(c object) {
-		c["metadata"], c["updateTime"] = object{"game": object{"providerId": 78}}, kickoff.Add(50*time.Minute).Format(time.RFC3339)
+		c["metadata"] = object{"game": object{"providerId": 78}}
+		c["updateTime"] = kickoff.Add(50 * time.Minute).Format(time.RFC3339)
 	}))
 	if r.shown() {
 		t.Error("still of the old match")

@@ -1,20 +1,27 @@
-// Package wsc makes clips of what WSC Sports sends: it reads their webhooks, finds the match that a clip is of, brings the video to Brightcove, and tells ingest of a
-// clip once it can be watched. cmd/goalcast makes it and joins it to ingest, the store, the queue and package brightcove.
+// Package wsc makes clips of what WSC Sports sends: it reads their webhooks, finds the match that a
+// clip is of, brings the video to Brightcove, and tells ingest of a clip once it can be watched.
+// cmd/goalcast makes it and joins it to ingest, the store, the queue and package brightcove.
 //
-// A document of WSC tells all of one clip, so that each clip is a source of its own in ingest's memory: "wsc:<content id>" for what was cut and
-// "brightcove:<content id>" for where it plays. Which goal a clip shows is found out by ingest when it merges the sources of a match: whenever a goal becomes known, changes, is taken
-// back or returns, its clip follows, without anybody watching for it.
+// A document of WSC tells all of one clip, so that each clip is a source of its own in ingest's
+// memory: "wsc:<content id>" for what was cut and "brightcove:<content id>" for where it plays.
+// Which goal a clip shows is found out by ingest when it merges the sources of a match:
+// whenever a goal becomes known, changes, is taken back or returns, its clip follows, without
+// anybody watching for it.
 //
-// What has to happen to a clip besides is in its record in the store (record.go): which match it is of, where its upload stands, and when somebody has to look at it again. One
-// function, step, looks at the record and does the next thing. It is called by tasks of the queue, after each step by a callback of Brightcove or when the pause is over, and a sweeper
-// makes tasks anew for clips that are overdue: Redis may have lost them, a process may have died in the middle. Every step can be done twice.
+// What has to happen to a clip besides is in its record in the store (record.go): which match it
+// is of, where its upload stands, and when somebody has to look at it again. One function, step,
+// looks at the record and does the next thing. It is called by tasks of the queue, after each
+// step by a callback of Brightcove or when the pause is over, and a sweeper makes tasks anew for
+// clips that are overdue: Redis may have lost them, a process may have died in the middle. Every
+// step can be done twice.
 //
 //	unresolved --match found--> waiting --video made, job started--> processing --job done--> playable
 //	                               ^                                    |
 //	                               +---- job failed, a few times -------+--> failed
 //	any --deleted, made a draft--> withdrawn        any --a better cut--> waiting
 //
-// Catch-up (pull.go) asks WSC for what changed lately and sends what is new through the same way as a webhook's document.
+// Catch-up (pull.go) asks WSC for what changed lately and sends what is new through the same way as
+// a webhook's document.
 package wsc
 
 import (
@@ -29,7 +36,8 @@ import (
 	"goalcast/ingest/wsc/brightcove"
 )
 
-// The kinds of the queue's tasks that this package makes; Clips.Task works on both. Their payload is a content id and the number of the step.
+// The kinds of the queue's tasks that this package makes; Clips.Task works on both. Their payload
+// is a content id and the number of the step.
 const (
 	TaskUpload = "clip:upload" // find the match, make the video, start the job
 	TaskCheck  = "clip:check"  // ask what became of the job, tell ingest
@@ -67,10 +75,13 @@ type Pipeline interface {
 
 // Config says how clips are dealt with. Zero fields take the defaults.
 type Config struct {
-	// ShowRendition lets viewers play WSC's own file until Brightcove has the video: the clip is told at once. Else it is told when Brightcove can play it.
+	// ShowRendition lets viewers play WSC's own file until Brightcove has the video: the clip is
+	// told at once. Else it is told when Brightcove can play it.
 	ShowRendition bool
 
-	ResolveWindow time.Duration // a clip without a match id is of a match that kicked off at most so long before it was made; default 6 h
+	// a clip without a match id is of a match that kicked off at most so long before it
+	// was made; default 6 h
+	ResolveWindow time.Duration
 	ResolveFor    time.Duration // how long to go on looking for a clip's match; default 12 h
 	ResolveEvery  time.Duration // first pause between two looks, doubled up to ten times as long; default 30 s
 
@@ -78,15 +89,19 @@ type Config struct {
 	CheckSoon  time.Duration // pause where a job is about to be published; default 2 s
 	MaxJob     time.Duration // a job that takes longer has failed; default 30 min
 	Attempts   int           // jobs per cut; when so many failed it is given up, and somebody should look; default 3
-	RetryDelay time.Duration // before the next try after trouble or a failed job, doubled with each up to 5 min; default 5 s
+	// before the next try after trouble or a failed job, doubled with each up to 5 min; default 5 s
+	RetryDelay time.Duration
 	ImageWait  time.Duration // how long to ask for the picture of a video that plays already; default 5 min
 
 	SweepEvery time.Duration // how often to look for clips that are overdue; default 5 s
 	SweepAge   time.Duration // how long they are overdue then; default 10 s
-	StepLimit  time.Duration // how long they are overdue when the process that makes the step is taken for dead; default 20 s
-	SweepLimit int           // how many to take at once; default 100
+	// how long they are overdue when the process that makes the step is taken
+	// for dead; default 20 s
+	StepLimit  time.Duration
+	SweepLimit int // how many to take at once; default 100
 
-	// Now is the clock that due steps go by; processes that share a store want the same one. Default time.Now.
+	// Now is the clock that due steps go by; processes that share a store want the same
+	// one. Default time.Now.
 	Now func() time.Time
 }
 
@@ -122,8 +137,9 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Clips is the provider "wsc" and all that follows from its documents. Make it with New, give it to ingest.New as a provider, Attach the Ingest, have the queue call Task for
-// TaskUpload and TaskCheck, and Run it.
+// Clips is the provider "wsc" and all that follows from its documents. Make it with New, give it to
+// ingest.New as a provider, Attach the Ingest, have the queue call Task for TaskUpload and
+// TaskCheck, and Run it.
 type Clips struct {
 	cfg      Config
 	store    Store
@@ -136,9 +152,11 @@ type Clips struct {
 }
 
 // New prepares the clips; it starts nothing. player is nil where there is no account at Brightcove.
-func New(cfg Config, store Store, queue Queue, player *brightcove.Client, log *slog.Logger, reg prometheus.Registerer) *Clips {
+func New(cfg Config, store Store, queue Queue, player *brightcove.Client, log *slog.Logger,
+	reg prometheus.Registerer) *Clips {
 	cfg = cfg.WithDefaults()
-	return &Clips{cfg: cfg, store: store, queue: queue, player: player, log: log, metrics: newMetrics(reg), now: cfg.Now}
+	return &Clips{cfg: cfg, store: store, queue: queue, player: player, log: log, metrics: newMetrics(reg),
+		now: cfg.Now}
 }
 
 // Attach says which ingest to tell, before anything is posted to it, and before Run and Task.

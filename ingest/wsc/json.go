@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// The JSON of WSC. Names are compared without case by encoding/json; types are taken loosely, since what is published are a schema for pulling and the prose for webhooks.
+// The JSON of WSC. Names are compared without case by encoding/json; types are taken loosely, since
+// what is published are a schema for pulling and the prose for webhooks.
 type (
 	envelope struct {
 		Action      text
@@ -122,8 +123,9 @@ func (l *list[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// moment reads a time, UTC where no zone is written, to the millisecond; null and empty text are zero. Text that is no time is zero too, and kept: whether that matters
-// depends on what it is the time of.
+// moment reads a time, UTC where no zone is written, to the millisecond; null and empty
+// text are zero. Text that is no time is zero too, and kept: whether that matters depends
+// on what it is the time of.
 type moment struct {
 	time.Time
 	wrong string

@@ -12,7 +12,8 @@ import (
 	"goalcast/internal/samples"
 )
 
-// TestVendorsExample reads the content object of the vendor's reference: no game, a placeholder for the minute, no wide picture.
+// TestVendorsExample reads the content object of the vendor's reference: no game, a placeholder for
+// the minute, no wide picture.
 func TestVendorsExample(t *testing.T) {
 	text := samples.Read(t, "wsc/trending-recommendations.json")
 	var file struct {
@@ -26,7 +27,8 @@ func TestVendorsExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := file.Examples.Trending.Value.Recommendations[0]
-	envelope, err := json.Marshal(map[string]any{"Action": "Created", "ContentId": "6a92fa1ee363eba308515c63", "ContentType": "Moment", "Content": raw})
+	envelope, err := json.Marshal(map[string]any{"Action": "Created", "ContentId": "6a92fa1ee363eba308515c63",
+		"ContentType": "Moment", "Content": raw})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,8 @@ func TestVendorsExample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := clip{ID: "6a92fa1ee363eba308515c63", Type: "MOMENT", Shown: true, Goal: true, Seconds: 14, Title: "Late header seals the win",
+		want := clip{ID: "6a92fa1ee363eba308515c63", Type: "MOMENT", Shown: true, Goal: true, Seconds: 14,
+			Title:     "Late header seals the win",
 			At:        time.Date(2026, 8, 29, 21, 34, 17, 801e6, time.UTC),
 			Made:      time.Date(2026, 8, 29, 15, 26, 22, 950e6, time.UTC),
 			Thumbnail: "https://cdn.example.com/games/abc123/moment_VerticalTwoByThree.jpg"}
@@ -89,9 +92,11 @@ func TestMinutes(t *testing.T) {
 		period goalcast.Period
 		minute int
 	}{
-		"27": {goalcast.FirstHalf, 27}, "27'": {goalcast.FirstHalf, 27}, "45+2": {goalcast.FirstHalf, 47}, "45 + 2'": {goalcast.FirstHalf, 47}, "46": {goalcast.SecondHalf, 46},
-		"90+3": {goalcast.SecondHalf, 93}, "92": {"", 92}, "105+1": {goalcast.ExtraFirstHalf, 106}, "120+2": {goalcast.ExtraSecondHalf, 122},
-		"0": {}, "SoccerEventMinute": {}, "": {}, "-3": {}, "999": {}, "27+": {}, "2.5": {},
+		"27": {goalcast.FirstHalf, 27}, "27'": {goalcast.FirstHalf, 27}, "45+2": {goalcast.FirstHalf, 47},
+		"45 + 2'": {goalcast.FirstHalf, 47}, "46": {goalcast.SecondHalf, 46},
+		"90+3": {goalcast.SecondHalf, 93}, "92": {"", 92}, "105+1": {goalcast.ExtraFirstHalf, 106},
+		"120+2": {goalcast.ExtraSecondHalf, 122},
+		"0":     {}, "SoccerEventMinute": {}, "": {}, "-3": {}, "999": {}, "27+": {}, "2.5": {},
 	} {
 		if period, minute := minuteOf(text); period != want.period || minute != want.minute {
 			t.Errorf("%q: %s %d, want %s %d", text, period, minute, want.period, want.minute)
@@ -104,7 +109,8 @@ func TestOptaIDs(t *testing.T) {
 		provider, id text
 		want         int64
 	}{
-		{"", "1009316", 1009316}, {"Opta", "g1009316", 1009316}, {"StatsPerform", "t30", 30}, {"Sportradar", "1009316", 0}, {"", "sr:match:1", 0}, {"opta", "-4", 0}, {"opta", "", 0},
+		{"", "1009316", 1009316}, {"Opta", "g1009316", 1009316}, {"StatsPerform", "t30", 30},
+		{"Sportradar", "1009316", 0}, {"", "sr:match:1", 0}, {"opta", "-4", 0}, {"opta", "", 0},
 		{"opta", "99999999999999999999", 0},
 	} {
 		if got := (&entity{tt.provider, tt.id}).opta(); got != tt.want {
@@ -118,8 +124,10 @@ func TestOptaIDs(t *testing.T) {
 
 func TestAddressesForStrangers(t *testing.T) {
 	for address, ok := range map[text]bool{
-		"https://cdn.example.org/a.mp4?x=1": true, "http://cdn.example.org/a.mp4": false, "javascript:alert(1)": false, "//cdn.example.org/a": false, "https://": false,
-		"https://user:pw@cdn.example.org/a": false, "file:///etc/passwd": false, "": false, text("https://cdn.example.org/" + strings.Repeat("a", maxURL)): false,
+		"https://cdn.example.org/a.mp4?x=1": true, "http://cdn.example.org/a.mp4": false, "javascript:alert(1)": false,
+		"//cdn.example.org/a": false, "https://": false,
+		"https://user:pw@cdn.example.org/a": false, "file:///etc/passwd": false, "": false,
+		text("https://cdn.example.org/" + strings.Repeat("a", maxURL)): false,
 	} {
 		if got := secureURL(address); (got != "") != ok {
 			t.Errorf("%.60q: %q", address, got)
@@ -140,7 +148,8 @@ func TestGeo(t *testing.T) {
 // TestOrderOfDocuments: time first, then version; a deletion is the last word of its time.
 func TestOrderOfDocuments(t *testing.T) {
 	at := time.Date(2026, 8, 29, 21, 0, 0, 0, time.UTC)
-	inOrder := []clip{{At: at, Version: 9}, {At: at.Add(time.Millisecond), Version: 1}, {At: at.Add(time.Millisecond), Version: 2}, {At: at.Add(time.Millisecond), Version: deletedCut}, {At: at.Add(time.Second)}}
+	inOrder := []clip{{At: at, Version: 9}, {At: at.Add(time.Millisecond), Version: 1}, {At: at.Add(time.Millisecond),
+		Version: 2}, {At: at.Add(time.Millisecond), Version: deletedCut}, {At: at.Add(time.Second)}}
 	for i := 1; i < len(inOrder); i++ {
 		if inOrder[i-1].version("b").Compare(inOrder[i].version("a")) >= 0 {
 			t.Errorf("%d is not before %d", i-1, i)
@@ -152,7 +161,8 @@ func TestMatchByWords(t *testing.T) {
 	kickoff := time.Date(2026, 8, 29, 18, 0, 0, 0, time.UTC)
 	made := kickoff.Add(70 * time.Minute)
 	snapshot := func(id goalcast.MatchID, home, away string, kickoff time.Time) goalcast.Snapshot {
-		return goalcast.Snapshot{ID: id, Fixture: goalcast.Fixture{Home: goalcast.Team{ID: goalcast.TeamID(10 * id), Name: home},
+		return goalcast.Snapshot{ID: id, Fixture: goalcast.Fixture{Home: goalcast.Team{ID: goalcast.TeamID(10 * id),
+			Name: home},
 			Away: goalcast.Team{ID: goalcast.TeamID(10*id + 1), Name: away}, Kickoff: kickoff}}
 	}
 	matches := []goalcast.Snapshot{
@@ -160,21 +170,24 @@ func TestMatchByWords(t *testing.T) {
 		snapshot(2, "Cercle Duinen", "KV Polder", kickoff),
 		snapshot(3, "Noord", "Zuid", kickoff.Add(50*time.Minute)),
 	}
-	goal := goalcast.Event{ID: "g", Kind: goalcast.KindGoal, Status: goalcast.Confirmed, Team: 20, Minute: 61, Period: goalcast.SecondHalf}
+	goal := goalcast.Event{ID: "g", Kind: goalcast.KindGoal, Status: goalcast.Confirmed, Team: 20, Minute: 61,
+		Period: goalcast.SecondHalf}
 	matches[1].Timeline = []goalcast.Event{goal}
 	for name, tt := range map[string]struct {
 		clip clip
 		want goalcast.MatchID
 		team goalcast.TeamID
 	}{
-		"label":                       {clip{hints: []string{"Club Duinen"}}, 1, 10},
-		"accents and FC":              {clip{hints: []string{"veloce"}}, 1, 11},
-		"both labels, no team":        {clip{hints: []string{"polder", "cercle duinen"}}, 2, 0},
-		"title":                       {clip{prose: []string{"Wat een goal van KV Polder!"}}, 2, 0},
-		"team id":                     {clip{Team: 21}, 2, 21},
-		"half a name is two clubs":    {clip{hints: []string{"Duinen"}}, 0, 0},
-		"of which one had the goal":   {clip{hints: []string{"Duinen"}, Goal: true, Minute: 60, Period: goalcast.SecondHalf}, 2, 20},
-		"and none this one":           {clip{hints: []string{"Duinen"}, Goal: true, Minute: 30, Period: goalcast.FirstHalf}, 0, 0},
+		"label":                    {clip{hints: []string{"Club Duinen"}}, 1, 10},
+		"accents and FC":           {clip{hints: []string{"veloce"}}, 1, 11},
+		"both labels, no team":     {clip{hints: []string{"polder", "cercle duinen"}}, 2, 0},
+		"title":                    {clip{prose: []string{"Wat een goal van KV Polder!"}}, 2, 0},
+		"team id":                  {clip{Team: 21}, 2, 21},
+		"half a name is two clubs": {clip{hints: []string{"Duinen"}}, 0, 0},
+		"of which one had the goal": {clip{hints: []string{"Duinen"}, Goal: true, Minute: 60,
+			Period: goalcast.SecondHalf}, 2, 20},
+		"and none this one": {clip{hints: []string{"Duinen"}, Goal: true, Minute: 30,
+			Period: goalcast.FirstHalf}, 0, 0},
 		"a part of a word is no name": {clip{prose: []string{"Noordkaap"}}, 0, 0},
 		"only FC":                     {clip{hints: []string{"FC"}}, 0, 0},
 		"nothing":                     {clip{}, 0, 0},

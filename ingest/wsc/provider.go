@@ -13,7 +13,8 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// Describe tells a document's content type as its feed, and the match where WSC tells Opta's id. It only looks for these: the document is parsed when it is read.
+// Describe tells a document's content type as its feed, and the match where WSC tells Opta's id. It
+// only looks for these: the document is parsed when it is read.
 func (*Clips) Describe(_ map[string]string, body []byte) (feed string, match goalcast.MatchID) {
 	var outer, inner text
 	var game entity
@@ -33,13 +34,15 @@ func (*Clips) Describe(_ map[string]string, body []byte) (feed string, match goa
 	return strings.ToUpper(cmp.Or(outer, inner).clean(16)), goalcast.MatchID(game.opta())
 }
 
-// Read says which clip a document is of and where it stands in the order of that clip's documents; Complete says the rest.
+// Read says which clip a document is of and where it stands in the order of that clip's documents;
+// Complete says the rest.
 func (*Clips) Read(doc goalcast.Document) (merge.Reading, error) {
 	k, err := read(doc)
 	if err != nil {
 		return merge.Reading{}, err
 	}
-	return merge.Reading{Source: sourceCutter + k.ID, Version: k.version(digestOf(doc)), Mended: k.mended, Found: k}, nil
+	return merge.Reading{Source: sourceCutter + k.ID, Version: k.version(digestOf(doc)), Mended: k.mended, Found: k},
+		nil
 }
 
 func read(doc goalcast.Document) (clip, error) {
@@ -53,8 +56,9 @@ func read(doc goalcast.Document) (clip, error) {
 
 func digestOf(doc goalcast.Document) string { return hex.EncodeToString(doc.Digest[:]) }
 
-// Complete finds the match of a document's clip, notes the clip, and adds to the reading what the clip is. A document that is older than the newest of its clip adds nothing, one of
-// which the match is not known neither: it is looked for again later, by the clip's next steps.
+// Complete finds the match of a document's clip, notes the clip, and adds to the reading what the
+// clip is. A document that is older than the newest of its clip adds nothing, one of which the
+// match is not known neither: it is looked for again later, by the clip's next steps.
 func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading merge.Reading) (merge.Reading, error) {
 	k, read := reading.Found.(clip)
 	if !read {
@@ -95,7 +99,8 @@ func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading mer
 	}
 	c.observe(k, before, now)
 	if before.Match != 0 && before.Match != now.Match {
-		reading.Matches = append(reading.Matches, merge.MatchReading{Match: before.Match}) // it is not of that match after all
+		// it is not of that match after all
+		reading.Matches = append(reading.Matches, merge.MatchReading{Match: before.Match})
 	}
 	if now.Match != 0 {
 		m := merge.MatchReading{Match: now.Match}
@@ -108,13 +113,15 @@ func (c *Clips) Complete(ctx context.Context, doc goalcast.Document, reading mer
 	return reading, nil
 }
 
-// note writes a document into the record and schedules what follows. The same document again changes nothing but what could not be done the last time.
+// note writes a document into the record and schedules what follows. The same document again
+// changes nothing but what could not be done the last time.
 func (c *Clips) note(r *record, k clip, doc goalcast.Document, match goalcast.MatchID) {
 	was := *r
 	if r.First == 0 {
 		r.First = doc.Received.UnixMilli()
 	}
-	r.Event, r.Document, r.At, r.Version, r.Digest = eventID(k.ID, match), doc.ID, k.At.UnixMilli(), k.Version, digestOf(doc)
+	r.Event, r.Document, r.At, r.Version, r.Digest = eventID(k.ID,
+		match), doc.ID, k.At.UnixMilli(), k.Version, digestOf(doc)
 	r.Title, r.Match = cmp.Or(k.Title, r.Title), match
 	if k.Shown {
 		r.Master = k.Master // a deletion tells none, and what plays may come back
@@ -188,5 +195,6 @@ func (c *Clips) observe(k clip, before, now record) {
 // alarm is what somebody should look at.
 func (c *Clips) alarm(kind, id string, r record) {
 	c.metrics.alarms.WithLabelValues(kind).Inc()
-	c.log.Error("clip needs a look", "alarm", kind, "clip", id, "match", r.Match, "title", r.Title, "state", r.State, "error", r.Error)
+	c.log.Error("clip needs a look", "alarm", kind, "clip", id, "match", r.Match, "title", r.Title, "state", r.State,
+		"error", r.Error)
 }

@@ -60,7 +60,8 @@ func (c PullConfig) WithDefaults() PullConfig {
 	return c
 }
 
-// Locker sees to it that one process at a time does something. Where another one has the lock, run is not called and there is no error.
+// Locker sees to it that one process at a time does something. Where another one has the lock, run
+// is not called and there is no error.
 type Locker interface {
 	WithLock(ctx context.Context, name string, run func(context.Context) error) error
 }
@@ -68,7 +69,8 @@ type Locker interface {
 // PullLock is the name of the lock under which the catch-up runs.
 const PullLock = "wsc-pull"
 
-// Puller asks WSC for what changed lately: webhooks tell only what changes after they were set up, and nobody promises that each arrives.
+// Puller asks WSC for what changed lately: webhooks tell only what changes after they were set up,
+// and nobody promises that each arrives.
 type Puller struct {
 	cfg   PullConfig
 	clips *Clips
@@ -82,8 +84,9 @@ type Puller struct {
 func NewPuller(cfg PullConfig, clips *Clips, lock Locker, log *slog.Logger) *Puller {
 	cfg = cfg.WithDefaults()
 	return &Puller{cfg: cfg, clips: clips, lock: lock, log: log, http: &http.Client{
-		Timeout:       cfg.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is in the address
+		Timeout: cfg.Timeout,
+		// the key is in the address
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
@@ -127,7 +130,8 @@ func (p *Puller) Pull(ctx context.Context) error {
 	return nil
 }
 
-// pullKind reads pages until there is no more. What changes while it reads may stand on two pages, or move to one that was read: the overlap of the next time finds that.
+// pullKind reads pages until there is no more. What changes while it reads may stand on two pages,
+// or move to one that was read: the overlap of the next time finds that.
 func (p *Puller) pullKind(ctx context.Context, kind string, from time.Time) error {
 	seen := 0
 	for n := range p.cfg.MaxPages {
@@ -171,9 +175,12 @@ func (p *Puller) page(ctx context.Context, kind string, n int, from time.Time) (
 	}
 }
 
-// fetch makes one request. wait is how long WSC wants to be left alone, if it said so; it has no Retry-After. The address holds the key and is in no error.
-func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) (page pageJSON, wait time.Duration, err error) {
-	query := url.Values{"PageNum": {strconv.Itoa(n)}, "PageSize": {strconv.Itoa(p.cfg.PageSize)}, "UpdateTime.From": {from.UTC().Format(time.RFC3339)}, "ApiKey": {p.cfg.Key}}
+// fetch makes one request. wait is how long WSC wants to be left alone, if it said so; it has no
+// Retry-After. The address holds the key and is in no error.
+func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) (page pageJSON, wait time.Duration,
+	err error) {
+	query := url.Values{"PageNum": {strconv.Itoa(n)}, "PageSize": {strconv.Itoa(p.cfg.PageSize)},
+		"UpdateTime.From": {from.UTC().Format(time.RFC3339)}, "ApiKey": {p.cfg.Key}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.cfg.URL+"/v1/"+kind+"?"+query.Encode(), nil)
 	if err != nil {
 		return page, 0, fmt.Errorf("%w: the address of WSC's feed is none", goalcast.ErrPermanent)
@@ -190,7 +197,8 @@ func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) 
 	switch {
 	case res.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(res.Header.Get("X-RateLimit-Reset"))
-		return page, time.Duration(max(0, min(seconds, 300))) * time.Second, fmt.Errorf("%w: too many requests", goalcast.ErrUnavailable)
+		return page, time.Duration(max(0, min(seconds, 300))) * time.Second, fmt.Errorf("%w: too many requests",
+			goalcast.ErrUnavailable)
 	case res.StatusCode >= 500:
 		return page, 0, fmt.Errorf("%w: status %d", goalcast.ErrUnavailable, res.StatusCode)
 	case res.StatusCode != http.StatusOK:
@@ -201,7 +209,8 @@ func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) 
 		return page, 0, fmt.Errorf("%w: a page of more than %d bytes", goalcast.ErrPermanent, p.cfg.MaxBody)
 	}
 	if err == nil {
-		body, err = letters.JSON(body, max(1, p.cfg.PageSize)*maxElements, new(letters.Mended)) // each content is looked at again, and counted
+		// each content is looked at again, and counted
+		body, err = letters.JSON(body, max(1, p.cfg.PageSize)*maxElements, new(letters.Mended))
 	}
 	if err == nil {
 		err = json.Unmarshal(body, &page)
@@ -212,7 +221,8 @@ func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) 
 	return page, 0, nil
 }
 
-// take sends a content the way of a webhook's document, unless that or a newer one of the clip was applied.
+// take sends a content the way of a webhook's document, unless that or a newer one of
+// the clip was applied.
 func (p *Puller) take(ctx context.Context, raw []byte) error {
 	c := p.clips
 	k, err := parse(raw)
@@ -230,7 +240,8 @@ func (p *Puller) take(ctx context.Context, raw []byte) error {
 		c.metrics.pulled.WithLabelValues("known").Inc()
 		return nil
 	}
-	_, err = c.pipeline.Accept(ctx, "wsc", map[string]string{"content-type": "application/json", "x-goalcast-pulled": "1"}, raw)
+	_, err = c.pipeline.Accept(ctx, "wsc", map[string]string{"content-type": "application/json",
+		"x-goalcast-pulled": "1"}, raw)
 	if errors.Is(err, goalcast.ErrPermanent) {
 		c.metrics.pulled.WithLabelValues("refused").Inc()
 		p.log.Warn("content not applied", "clip", k.ID, "error", err)

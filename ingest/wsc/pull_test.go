@@ -53,7 +53,8 @@ func TestPullTakesWhatWasMissed(t *testing.T) {
 			t.Errorf("%s: %v, want %v", outcome, got, want)
 		}
 	}
-	want := []string{"stories?0", "stories?0", "stories?0", "stories?0", "moments?0", "moments?1", "moments?2", "videos?0"}
+	want := []string{"stories?0", "stories?0", "stories?0", "stories?0", "moments?0", "moments?1", "moments?2",
+		"videos?0"}
 	if got := f.Pages(); !slices.Equal(got, want) {
 		t.Errorf("asked %v\nwant %v", got, want)
 	}
@@ -73,7 +74,8 @@ func TestPullTakesWhatWasMissed(t *testing.T) {
 	}
 }
 
-// TestPullThatBreaksOffLosesNothing: what was read stays, and the next time all that was changed since the last whole one is read again.
+// TestPullThatBreaksOffLosesNothing: what was read stays, and the next time all that was changed
+// since the last whole one is read again.
 func TestPullThatBreaksOffLosesNothing(t *testing.T) {
 	r := newRig(t, setup{clips: wsc.Config{ShowRendition: true}})
 	r.goals(27)
@@ -91,7 +93,8 @@ func TestPullThatBreaksOffLosesNothing(t *testing.T) {
 			t.Fatalf("%v, %d clips; want an error and %d", err, len(r.clipsNow()), want)
 		}
 	}
-	if err := p.Pull(t.Context()); err != nil || len(r.clipsNow()) != 7 || r.count("goalcast_clips_pulled_total", "new") != 7 {
+	if err := p.Pull(t.Context()); err != nil || len(r.clipsNow()) != 7 || r.count("goalcast_clips_pulled_total",
+		"new") != 7 {
 		t.Errorf("%v, %d clips", err, len(r.clipsNow()))
 	}
 	asked := f.Asked()
@@ -107,7 +110,8 @@ func TestPullTellsNoKey(t *testing.T) {
 	for _, p := range []*wsc.Puller{
 		newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, Tries: 3, Pause: time.Millisecond}, nil),
 		newPuller(t, r, f, wsc.PullConfig{Key: "secret"}, nil),
-		wsc.NewPuller(wsc.PullConfig{URL: "http://127.0.0.1:1", Key: "secret", Tries: 1}, r.clips, nil, slog.New(slog.DiscardHandler)),
+		wsc.NewPuller(wsc.PullConfig{URL: "http://127.0.0.1:1", Key: "secret", Tries: 1}, r.clips, nil,
+			slog.New(slog.DiscardHandler)),
 	} {
 		err := p.Pull(t.Context())
 		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "ApiKey") {

@@ -11,7 +11,8 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// TestTwoProcessesOneClip: the documents of one clip reach two processes at once, in any order and twice; the newest one counts in the end, in the record and for viewers.
+// TestTwoProcessesOneClip: the documents of one clip reach two processes at once, in any order and
+// twice; the newest one counts in the end, in the record and for viewers.
 func TestTwoProcessesOneClip(t *testing.T) {
 	database := testservers.Postgres(t)
 	first := newRig(t, setup{database: database, noPlayer: true, clips: wsc.Config{ShowRendition: true}})
@@ -24,7 +25,9 @@ func TestTwoProcessesOneClip(t *testing.T) {
 		for _, r := range []*rig{first, second} {
 			for _, v := range rand.Perm(versions) {
 				wg.Go(func() {
-					body, err := json.Marshal(webhook("update", v+1, func(c object) { c["id"], c["title"] = id, fmt.Sprint("version ", v+1) }))
+					body, err := json.Marshal(webhook("update", v+1, func(c object) {
+						c["id"], c["title"] = id, fmt.Sprint("version ", v+1)
+					}))
 					if err != nil {
 						t.Error(err)
 					}
@@ -40,7 +43,8 @@ func TestTwoProcessesOneClip(t *testing.T) {
 		if err := json.Unmarshal([]byte(first.record(id)), &r); err != nil || r.Version != versions {
 			t.Errorf("record %s, %v", first.record(id), err)
 		}
-		if e.Clip == nil || !e.Counts() || e.Clip.Title != fmt.Sprint("version ", versions) || e.Clip.URL != fmt.Sprintf("https://cdn.example.org/v%d/wide.mp4", versions) {
+		if e.Clip == nil || !e.Counts() || e.Clip.Title != fmt.Sprint("version ", versions) ||
+			e.Clip.URL != fmt.Sprintf("https://cdn.example.org/v%d/wide.mp4", versions) {
 			t.Errorf("clip %+v", e.Clip)
 		}
 	}

@@ -18,15 +18,17 @@ type Kept interface {
 	ClipsOf(context.Context, goalcast.MatchID) ([][]byte, error)
 }
 
-// Recall implements ingest.Recaller by what is kept of clips. It only reads: no match is looked for, nothing is uploaded, nobody is asked.
+// Recall implements ingest.Recaller by what is kept of clips. It only reads: no match is looked
+// for, nothing is uploaded, nobody is asked.
 type Recall struct {
 	Store         Kept
 	ShowRendition bool   // as in Config; also true where there is no account at Brightcove
 	Account       string // at Brightcove
 }
 
-// Recall says again what the newest document of each clip of the match tells, and where it plays by its record: that Brightcove plays a video stands in no document.
-// A clip whose document is gone from the archive gets readings without a match.
+// Recall says again what the newest document of each clip of the match tells, and where it plays by
+// its record: that Brightcove plays a video stands in no document. A clip whose document is gone
+// from the archive gets readings without a match.
 func (c Recall) Recall(ctx context.Context, match goalcast.MatchID) ([]merge.Reading, error) {
 	texts, err := c.Store.ClipsOf(ctx, match)
 	if err != nil || len(texts) == 0 {
@@ -66,11 +68,13 @@ func (c Recall) clip(ctx context.Context, m goalcast.Snapshot, r record) ([]merg
 	}
 	told := merge.MatchReading{Match: r.Match}
 	if !k.Shown {
-		return []merge.Reading{{Source: sourceCutter + id, Version: k.version(digestOf(doc)), Matches: []merge.MatchReading{told}}}, nil
+		return []merge.Reading{{Source: sourceCutter + id, Version: k.version(digestOf(doc)),
+			Matches: []merge.MatchReading{told}}}, nil
 	}
 	k.Team = teamOf(m, k)
 	told.Facts = []goalcast.Event{k.fact(r.Match, c.ShowRendition)}
-	out := []merge.Reading{{Source: sourceCutter + id, Version: k.version(digestOf(doc)), Matches: []merge.MatchReading{told}}, stays[1]}
+	out := []merge.Reading{{Source: sourceCutter + id, Version: k.version(digestOf(doc)),
+		Matches: []merge.MatchReading{told}}, stays[1]}
 	if r.Playing != "" && r.Told == r.Changed {
 		out[1] = r.reading(id, c.Account)
 	}

@@ -14,14 +14,16 @@ import (
 // rebuild derives the match again, with what is kept of its clips, after its record was changed.
 func (r *rig) rebuild(change func(*goalcast.MatchRecord)) []goalcast.Event {
 	r.t.Helper()
-	err := r.db.UpdateMatch(r.t.Context(), match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	err := r.db.UpdateMatch(r.t.Context(), match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord,
+		[]goalcast.Event, error) {
 		change(&rec)
 		return rec, nil, nil
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	done, err := ingest.NewRebuilder(r.ingest, r.db, wsc.Recall{Store: r.db, ShowRendition: r.cfg.clips.ShowRendition, Account: brightcovetest.Account}).Match(r.t.Context(), match)
+	done, err := ingest.NewRebuilder(r.ingest, r.db, wsc.Recall{Store: r.db, ShowRendition: r.cfg.clips.ShowRendition,
+		Account: brightcovetest.Account}).Match(r.t.Context(), match)
 	if err != nil || len(done.Failed) > 0 {
 		r.t.Fatal(err, done.Failed)
 	}
@@ -55,7 +57,8 @@ func TestRebuildRecallsClips(t *testing.T) {
 			if events := r.rebuild(lose); len(events) > 0 || !reflect.DeepEqual(r.matchNow(), before) {
 				t.Errorf("memory lost: %+v", events)
 			}
-			// The memory is as good as the one before: the goal is taken back, and its clip follows.
+			// The memory is as good as the one before: the goal is taken back,
+			// and its clip follows.
 			r.goals(-27)
 			if r.shown() {
 				t.Error("the clip of a goal that was taken back is shown")
@@ -68,14 +71,16 @@ func TestRebuildRecallsClips(t *testing.T) {
 			// A clip that a faulty reader made up.
 			wrong := *r.clip()
 			wrong.ID, wrong.Revision, wrong.Seq = "wsc:made-up:77", 1, r.matchNow().Seq+1
-			err := r.db.UpdateMatch(t.Context(), match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := r.db.UpdateMatch(t.Context(), match, func(rec goalcast.MatchRecord) (goalcast.MatchRecord,
+				[]goalcast.Event, error) {
 				rec.Snapshot = goalcast.Apply(rec.Snapshot, wrong)
 				return rec, []goalcast.Event{wrong}, nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if events := r.rebuild(lose); len(events) != 1 || events[0].ID != wrong.ID || events[0].Counts() || !r.shown() {
+			if events := r.rebuild(lose); len(events) != 1 || events[0].ID != wrong.ID || events[0].Counts() ||
+				!r.shown() {
 				t.Errorf("made up: %+v", events)
 			}
 			r.post("wsc", deletion(2))
@@ -104,7 +109,8 @@ func TestRebuildKeepsClipsWithoutDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := r.matchNow()
-	if events := r.rebuild(func(*goalcast.MatchRecord) {}); len(events) > 0 || !reflect.DeepEqual(r.matchNow(), before) {
+	if events := r.rebuild(func(*goalcast.MatchRecord) {}); len(events) > 0 || !reflect.DeepEqual(r.matchNow(),
+		before) {
 		t.Errorf("%+v", events)
 	}
 }

@@ -25,7 +25,8 @@ const (
 	withdrawn  state = "withdrawn"  // deleted or a draft: nobody may see it
 )
 
-// record is all that is known of a clip. The store copies match, event, version, video, job, state, attempts, error and due into columns. Times are in ms since 1970 UTC.
+// record is all that is known of a clip. The store copies match, event, version, video, job, state,
+// attempts, error and due into columns. Times are in ms since 1970 UTC.
 type record struct {
 	Match    goalcast.MatchID `json:"match,omitempty"`
 	Event    string           `json:"event"`
@@ -104,7 +105,8 @@ func decode(id string, text []byte, r *record) error {
 // errSame ends a change that turns out to be none.
 var errSame = errors.New("no change")
 
-// change changes a record under its lock and then puts the next step into the queue, if the change scheduled one. fn may return errSame. It returns the record as it is now.
+// change changes a record under its lock and then puts the next step into the queue, if the change
+// scheduled one. fn may return errSame. It returns the record as it is now.
 func (c *Clips) change(ctx context.Context, id string, fn func(*record) error) (record, error) {
 	var r record
 	var step int64
@@ -136,14 +138,16 @@ func (c *Clips) schedule(r *record, after time.Duration) {
 	r.Step++
 }
 
-// enqueue makes the task of the record's next step. If the queue does not take it, the sweeper will see to it.
+// enqueue makes the task of the record's next step. If the queue does not take it, the
+// sweeper will see to it.
 func (c *Clips) enqueue(ctx context.Context, id string, r record) {
 	kind := TaskCheck
 	if r.State == unresolved || r.State == waiting {
 		kind = TaskUpload
 	}
 	err := c.queue.Enqueue(ctx, goalcast.Task{
-		Kind: kind, ID: fmt.Sprintf("%s:%s:%d", kind, id, r.Step), Payload: payload(id, r.Step), Delay: max(0, fromMillis(r.Due).Sub(c.now())), Retries: 3,
+		Kind: kind, ID: fmt.Sprintf("%s:%s:%d", kind, id, r.Step), Payload: payload(id, r.Step),
+		Delay: max(0, fromMillis(r.Due).Sub(c.now())), Retries: 3,
 	})
 	if err != nil {
 		c.metrics.trouble.WithLabelValues("queue").Inc()

@@ -15,14 +15,17 @@ import (
 	"goalcast/ingest/merge"
 )
 
-// preGame is how long before kick-off a clip of a coming match may be made, early how long before the planned kick-off one of a running match: it may begin early, and clocks differ.
+// preGame is how long before kick-off a clip of a coming match may be made, early how long before
+// the planned kick-off one of a running match: it may begin early, and clocks differ.
 const (
 	preGame = 48 * time.Hour
 	early   = 10 * time.Minute
 )
 
-// resolve finds the match that the clip is of, and the team it shows where only words tell it. A match id that WSC tells is believed if there is such a match. Without one it is a match
-// that was on when the clip was made and whose teams the clip names. 0 if there is none, or several are as likely.
+// resolve finds the match that the clip is of, and the team it shows where only words tell it.
+// A match id that WSC tells is believed if there is such a match. Without one it is a match
+// that was on when the clip was made and whose teams the clip names. 0 if there is none, or
+// several are as likely.
 func (c *Clips) resolve(ctx context.Context, k clip, received time.Time) (goalcast.MatchID, goalcast.TeamID, error) {
 	if k.Match != 0 {
 		m, err := c.store.Match(ctx, k.Match)
@@ -55,12 +58,14 @@ func (c *Clips) resolve(ctx context.Context, k clip, received time.Time) (goalca
 	return m.ID, teamOf(m, k), nil
 }
 
-// matchOf chooses the match that fits the clip's words best; false where none fits or several do equally.
+// matchOf chooses the match that fits the clip's words best; false where none fits
+// or several do equally.
 func matchOf(matches []goalcast.Snapshot, k clip, made time.Time) (goalcast.Snapshot, bool) {
 	best, fits := 0, []goalcast.Snapshot(nil)
 	for _, m := range matches {
 		// A clip of minute 80 is not of a match that began an hour ago.
-		if began := m.Kickoff.Add(time.Duration(k.Minute) * time.Minute); k.Minute > 0 && made.Before(began.Add(-early)) {
+		if began := m.Kickoff.Add(time.Duration(k.Minute) * time.Minute); k.Minute > 0 &&
+			made.Before(began.Add(-early)) {
 			continue
 		}
 		n := named(m, k)
@@ -85,12 +90,15 @@ func hasGoal(m goalcast.Snapshot, k clip) bool {
 	clipEvent := k.fact(m.ID, false)
 	clipEvent.Team = teamOf(m, k)
 	clipEvent.SetClock()
-	goals := slices.DeleteFunc(slices.Clone(m.Timeline), func(e goalcast.Event) bool { return e.Kind != goalcast.KindGoal })
+	goals := slices.DeleteFunc(slices.Clone(m.Timeline), func(e goalcast.Event) bool {
+		return e.Kind != goalcast.KindGoal
+	})
 	_, ok := merge.GoalOfClip(clipEvent, goals)
 	return ok
 }
 
-// named says how surely the clip names the match's teams: by id, by a label, by a word in its title; more for both teams than for one. 0 is not at all.
+// named says how surely the clip names the match's teams: by id, by a label, by a word in its
+// title; more for both teams than for one. 0 is not at all.
 func named(m goalcast.Snapshot, k clip) (n int) {
 	for _, team := range []goalcast.Team{m.Home, m.Away} {
 		switch {
@@ -105,7 +113,8 @@ func named(m goalcast.Snapshot, k clip) (n int) {
 	return n
 }
 
-// teamOf is the side that the clip is of: WSC's id if it is one of the two, else the one that its labels name, if they name only one.
+// teamOf is the side that the clip is of: WSC's id if it is one of the two, else the one that its
+// labels name, if they name only one.
 func teamOf(m goalcast.Snapshot, k clip) goalcast.TeamID {
 	if k.Team != 0 && (k.Team == m.Home.ID || k.Team == m.Away.ID) {
 		return k.Team
@@ -120,7 +129,8 @@ func teamOf(m goalcast.Snapshot, k clip) goalcast.TeamID {
 	return 0
 }
 
-// saidIn says whether a text names the team: the whole name stands in it, or, where short ones count, it is a part of the name that says more than "FC".
+// saidIn says whether a text names the team: the whole name stands in it, or, where short ones
+// count, it is a part of the name that says more than "FC".
 func saidIn(texts []string, team string, short bool) bool {
 	name := words(team)
 	if len(name) == 0 {
@@ -149,7 +159,8 @@ func words(s string) []string {
 	}
 	return slices.DeleteFunc(strings.Fields(b.String()), func(w string) bool {
 		switch w {
-		case "fc", "afc", "cf", "sc", "ac", "as", "sv", "kv", "krc", "rc", "kaa", "rsc", "kvc", "sk", "fk", "bk", "if", "vv", "the", "de":
+		case "fc", "afc", "cf", "sc", "ac", "as", "sv", "kv", "krc", "rc", "kaa", "rsc", "kvc", "sk", "fk", "bk", "if",
+			"vv", "the", "de":
 			return true
 		}
 		return false

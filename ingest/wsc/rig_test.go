@@ -104,7 +104,8 @@ func newRig(t *testing.T, s setup) *rig {
 	t.Cleanup(server.Close)
 	if !s.noPlayer {
 		cfg := s.player
-		cfg.Account, cfg.ClientID, cfg.ClientSecret = brightcovetest.Account, brightcovetest.ClientID, brightcovetest.ClientSecret
+		cfg.Account = brightcovetest.Account
+		cfg.ClientID, cfg.ClientSecret = brightcovetest.ClientID, brightcovetest.ClientSecret
 		cfg.OAuthURL, cfg.CMSURL, cfg.IngestURL = r.vendor.URL, r.vendor.URL, r.vendor.URL
 		if !s.noCallbacks {
 			cfg.CallbackURL, cfg.CallbackSecret = server.URL, "guess"
@@ -120,7 +121,8 @@ func newRig(t *testing.T, s setup) *rig {
 		r.tasks = nil
 	}
 	r.clips = wsc.New(s.clips, r.db, queue, r.player, log, r.reg)
-	r.ingest = ingest.New(ingest.Config{Secrets: map[string][]string{"wsc": {"hush"}}, Open: true, SweepAge: time.Hour}, r.db, publisher, queue, []ingest.Provider{plain{}, r.clips}, log, r.reg)
+	r.ingest = ingest.New(ingest.Config{Secrets: map[string][]string{"wsc": {"hush"}}, Open: true, SweepAge: time.Hour},
+		r.db, publisher, queue, []ingest.Provider{plain{}, r.clips}, log, r.reg)
 	r.clips.Attach(r.ingest)
 	if r.tasks != nil {
 		r.clips.SetNow(r.now)
@@ -232,7 +234,8 @@ func (r *rig) post(provider string, body any) {
 			r.t.Fatal(err)
 		}
 	}
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url+"/feeds/"+provider, bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url+"/feeds/"+provider,
+		bytes.NewReader(text))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -268,14 +271,17 @@ func await(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// goals posts the match with its goals as they stand, each at a minute; taken back where the minute is negative.
+// goals posts the match with its goals as they stand, each at a minute; taken back where
+// the minute is negative.
 func (r *rig) goals(minutes ...int) {
 	r.t.Helper()
 	r.feed++
-	m := merge.MatchReading{Match: match, Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 9}, Kickoff: kickoff,
-		Home: goalcast.Team{ID: home, Name: "FC Zeebries"}, Away: goalcast.Team{ID: away, Name: "Véloce Bergen"}}}
+	m := merge.MatchReading{Match: match, Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 9},
+		Kickoff: kickoff,
+		Home:    goalcast.Team{ID: home, Name: "FC Zeebries"}, Away: goalcast.Team{ID: away, Name: "Véloce Bergen"}}}
 	for i, minute := range minutes {
-		e := goalcast.Event{ID: fmt.Sprint("plain:", i+1), Kind: goalcast.KindGoal, Status: goalcast.Confirmed, Team: home, Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
+		e := goalcast.Event{ID: fmt.Sprint("plain:", i+1), Kind: goalcast.KindGoal, Status: goalcast.Confirmed,
+			Team: home, Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
 			Period: goalcast.FirstHalf, Minute: minute, Player: &goalcast.Player{ID: 5, Name: "Jo Peeters"}}
 		if minute < 0 {
 			e.Minute, e.Status = -minute, goalcast.Cancelled
@@ -285,14 +291,17 @@ func (r *rig) goals(minutes ...int) {
 		}
 		m.Facts = append(m.Facts, e)
 	}
-	r.post("plain", merge.Reading{Source: "plain", Version: merge.Version{Time: kickoff.Add(time.Duration(r.feed) * time.Second)}, Matches: []merge.MatchReading{m}})
+	r.post("plain", merge.Reading{Source: "plain",
+		Version: merge.Version{Time: kickoff.Add(time.Duration(r.feed) * time.Second)},
+		Matches: []merge.MatchReading{m}})
 }
 
 const goalClip = "6a92fa1ee363eba308515c01"
 
 type object = wsctest.Object
 
-// webhook is a document of WSC: the clip of a goal in minute 27, version and time 1. edit changes what is in it.
+// webhook is a document of WSC: the clip of a goal in minute 27, version and time 1. edit
+// changes what is in it.
 func webhook(action string, version int, edit func(content object)) object {
 	c := wsctest.Content(goalClip, match, version, edited(0))
 	c["labels"] = append(c["labels"].([]any), object{"title": "Zeebries", "identifier": "zeebries"})
@@ -380,7 +389,8 @@ func (r *rig) playing(n int) {
 	r.until("the video", func() bool { return r.field("state") == "playable" })
 }
 
-// dead is ingest in a process that is killed as it is told something: the goroutine ends there, and nothing after it happens.
+// dead is ingest in a process that is killed as it is told something: the goroutine ends there, and
+// nothing after it happens.
 type dead struct{ *ingest.Ingest }
 
 func (dead) Report(context.Context, string, merge.Reading) error {

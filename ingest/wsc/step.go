@@ -12,7 +12,8 @@ import (
 	"goalcast/ingest/wsc/brightcove"
 )
 
-// Task makes the next step of a clip; the queue calls it for TaskUpload and TaskCheck. Its errors are the store's, the queue tries again.
+// Task makes the next step of a clip; the queue calls it for TaskUpload and TaskCheck. Its errors
+// are the store's, the queue tries again.
 func (c *Clips) Task(ctx context.Context, payload []byte) error {
 	id, step := readPayload(payload)
 	return c.step(ctx, id, step)
@@ -28,7 +29,8 @@ func readPayload(payload []byte) (id string, step int64) {
 	return id, step
 }
 
-// step looks at a clip's record and does the next thing, if it is due, and if no other step was scheduled since: that one has a task of its own, and two at a time would make two uploads.
+// step looks at a clip's record and does the next thing, if it is due, and if no other step was
+// scheduled since: that one has a task of its own, and two at a time would make two uploads.
 func (c *Clips) step(ctx context.Context, id string, step int64) error {
 	r, err := c.load(ctx, id)
 	if errors.Is(err, goalcast.ErrNotFound) {
@@ -95,12 +97,14 @@ func (c *Clips) settle(ctx context.Context, id string, r record, failure error) 
 	if alarm != "" {
 		c.alarm(alarm, id, now)
 	} else {
-		c.log.Warn("clip's step not made, will be tried again", "clip", id, "state", now.State, "tries", now.Tries, "error", failure)
+		c.log.Warn("clip's step not made, will be tried again", "clip", id, "state", now.State, "tries", now.Tries,
+			"error", failure)
 	}
 	return nil
 }
 
-// Wake says that something may be new about a video; Brightcove's callbacks call it. ErrNotFound: it is of no clip.
+// Wake says that something may be new about a video; Brightcove's callbacks call it.
+// ErrNotFound: it is of no clip.
 func (c *Clips) Wake(ctx context.Context, video string) error {
 	id, err := c.store.ClipOfVideo(ctx, video)
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Run makes tasks for clips whose next step is overdue, until ctx ends: the queue forgot them, or a process died in the middle. Any number of processes may do so at once.
+// Run makes tasks for clips whose next step is overdue, until ctx ends: the queue forgot them, or a
+// process died in the middle. Any number of processes may do so at once.
 func (c *Clips) Run(ctx context.Context) error {
 	tick := time.NewTicker(c.cfg.SweepEvery)
 	defer tick.Stop()
@@ -37,8 +38,10 @@ func (c *Clips) sweep(ctx context.Context) {
 	}
 }
 
-// again makes the task of a step that is overdue once more. At first under the same name, so that there is no second one where the first only waits; later under another: a queue
-// keeps the name of a task whose process died for minutes. A step that was not dead after all is made twice, which every step can be.
+// again makes the task of a step that is overdue once more. At first under the same name, so that
+// there is no second one where the first only waits; later under another: a queue keeps the name
+// of a task whose process died for minutes. A step that was not dead after all is made twice,
+// which every step can be.
 func (c *Clips) again(ctx context.Context, id string, r record) error {
 	if c.now().Sub(fromMillis(r.Due)) < c.cfg.StepLimit {
 		c.enqueue(ctx, id, r)

@@ -6,7 +6,8 @@ import (
 	"goalcast/ingest/wsc/brightcove"
 )
 
-// upload makes the video if there is none, lets it be watched, and starts the job. Each part is noted before the next is begun.
+// upload makes the video if there is none, lets it be watched, and starts the job. Each part is
+// noted before the next is begun.
 func (c *Clips) upload(ctx context.Context, id string, r record) error {
 	if c.player == nil {
 		_, err := c.change(ctx, id, func(r *record) error { r.State, r.Due = local, 0; return nil })
@@ -39,7 +40,8 @@ func (c *Clips) upload(ctx context.Context, id string, r record) error {
 
 // create makes the video, under the content's id: so there is one, however often this is tried.
 func (c *Clips) create(ctx context.Context, id string, r record) (record, error) {
-	video, active, err := c.player.CreateVideo(ctx, brightcove.Video{Name: r.Title, Reference: id, Tags: []string{"goalcast"}})
+	video, active, err := c.player.CreateVideo(ctx, brightcove.Video{Name: r.Title, Reference: id,
+		Tags: []string{"goalcast"}})
 	if err != nil {
 		return r, err
 	}
@@ -64,14 +66,16 @@ func (c *Clips) unhide(ctx context.Context, id string, r record) (record, error)
 	})
 }
 
-// hideIfWithdrawn sees to it that a video which became watchable after the clip was withdrawn does not stay so.
+// hideIfWithdrawn sees to it that a video which became watchable after the clip was
+// withdrawn does not stay so.
 func (c *Clips) hideIfWithdrawn(r *record) {
 	if r.State == withdrawn && !r.Hidden {
 		c.schedule(r, 0)
 	}
 }
 
-// start starts the job. One that was started and not noted, since the process died or the answer was lost, is started once more: it makes the same video of the same file.
+// start starts the job. One that was started and not noted, since the process died or the answer
+// was lost, is started once more: it makes the same video of the same file.
 func (c *Clips) start(ctx context.Context, id string, r record, cut string) error {
 	wakes := r.Wakes
 	job, err := c.player.StartIngest(ctx, r.Video, r.Master)

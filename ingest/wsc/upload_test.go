@@ -126,7 +126,8 @@ func TestCallbacksAreNotBelieved(t *testing.T) {
 	}
 	right := job.Callbacks[0]
 	for url, want := range map[string]int{
-		right: http.StatusNoContent, right[:len(right)-1] + "9": http.StatusNotFound, r.url + "/callbacks/brightcove/x/" + job.Video: http.StatusNotFound,
+		right: http.StatusNoContent, right[:len(right)-1] + "9": http.StatusNotFound,
+		r.url + "/callbacks/brightcove/x/" + job.Video: http.StatusNotFound,
 	} {
 		if got := post(url); got != want {
 			t.Errorf("%s: %d, want %d", url, got, want)
@@ -237,7 +238,8 @@ func TestVideoDeletedByHand(t *testing.T) {
 	}
 }
 
-// TestQueueLosesEverything: each task is lost, as by a wiped Redis, and the sweeper alone brings the clip home.
+// TestQueueLosesEverything: each task is lost, as by a wiped Redis, and the sweeper alone
+// brings the clip home.
 func TestQueueLosesEverything(t *testing.T) {
 	r := newRig(t, setup{})
 	r.tasks.lost = true
@@ -269,7 +271,8 @@ func TestQueueLosesEverything(t *testing.T) {
 	}
 }
 
-// TestProcessDiesInAStep: the queue keeps the name of the task, so that it is made under another one.
+// TestProcessDiesInAStep: the queue keeps the name of the task, so that it is
+// made under another one.
 func TestProcessDiesInAStep(t *testing.T) {
 	r := known(t, setup{})
 	task, _ := r.tasks.next()
@@ -287,7 +290,8 @@ func TestProcessDiesInAStep(t *testing.T) {
 	}
 }
 
-// TestCallbackBeforeTheJobIsNoted: it comes while Brightcove's answer is on its way, and is no less a reason to ask soon.
+// TestCallbackBeforeTheJobIsNoted: it comes while Brightcove's answer is on its way, and is no less
+// a reason to ask soon.
 func TestCallbackBeforeTheJobIsNoted(t *testing.T) {
 	r := newRig(t, setup{})
 	r.goals(27)
@@ -304,7 +308,8 @@ func TestCallbackBeforeTheJobIsNoted(t *testing.T) {
 	}
 }
 
-// TestOldTaskDoesNothing: a callback made a task, and before it ran a better cut came, which has a task of its own. There is one upload of it.
+// TestOldTaskDoesNothing: a callback made a task, and before it ran a better cut came, which has a
+// task of its own. There is one upload of it.
 func TestOldTaskDoesNothing(t *testing.T) {
 	r := known(t, setup{})
 	r.playing(1)
@@ -367,7 +372,8 @@ func TestDiesBetweenPlayableAndTold(t *testing.T) {
 	r.until("the clip", r.shown)
 }
 
-// TestCallbackDuringACheck: Brightcove says that the job is processing, finishes it, and calls back before its answer is read.
+// TestCallbackDuringACheck: Brightcove says that the job is processing, finishes it, and calls back
+// before its answer is read.
 func TestCallbackDuringACheck(t *testing.T) {
 	r := known(t, setup{clips: wsc.Config{CheckEvery: time.Hour, MaxJob: 24 * time.Hour}})
 	r.until("a job", func() bool { return len(r.vendor.Jobs()) == 1 })
@@ -384,7 +390,8 @@ func TestCallbackDuringACheck(t *testing.T) {
 	}
 }
 
-// TestNewsDuringAnUpload: while Brightcove is asked for something, the clip is withdrawn or a better cut comes.
+// TestNewsDuringAnUpload: while Brightcove is asked for something, the clip is withdrawn
+// or a better cut comes.
 func TestNewsDuringAnUpload(t *testing.T) {
 	for _, call := range []string{"create_video", "ingest"} {
 		r := newRig(t, setup{})
@@ -393,7 +400,8 @@ func TestNewsDuringAnUpload(t *testing.T) {
 		r.post("wsc", webhook("create", 1, nil))
 		for r.step() {
 		}
-		if v := r.vendor.Videos(); len(v) != 1 || v[0].State != "INACTIVE" || r.field("state") != "withdrawn" || r.shown() {
+		if v := r.vendor.Videos(); len(v) != 1 || v[0].State != "INACTIVE" || r.field("state") != "withdrawn" ||
+			r.shown() {
 			t.Errorf("%s: withdrawn, and the videos are %v, the record %s", call, v, r.record(goalClip))
 		}
 		r = newRig(t, setup{})
@@ -413,14 +421,19 @@ func TestNewsDuringAnUpload(t *testing.T) {
 	}
 }
 
-// TestWithdrawnWhileItIsShownAgain: the video is being made active when the clip is withdrawn once more.
+// TestWithdrawnWhileItIsShownAgain: the video is being made active when the clip
+// is withdrawn once more.
 func TestWithdrawnWhileItIsShownAgain(t *testing.T) {
 	r := known(t, setup{})
 	r.playing(1)
 	r.post("wsc", deletion(2))
-	r.until("the video hidden", func() bool { return r.vendor.Videos()[0].State == "INACTIVE" && r.field("hidden") == true })
+	r.until("the video hidden", func() bool {
+		return r.vendor.Videos()[0].State == "INACTIVE" && r.field("hidden") == true
+	})
 	r.vendor.During("set_state", func() { r.post("wsc", deletion(900)) })
-	r.post("wsc", webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(40 * time.Minute).Format(time.RFC3339) }))
+	r.post("wsc", webhook("update", 1, func(c object) {
+		c["updateTime"] = kickoff.Add(40 * time.Minute).Format(time.RFC3339)
+	}))
 	for r.step() {
 	}
 	if v := r.vendor.Videos(); v[0].State != "INACTIVE" || r.field("due") != nil {
@@ -431,12 +444,15 @@ func TestWithdrawnWhileItIsShownAgain(t *testing.T) {
 		return webhook("update", 1, func(c object) { c["updateTime"] = kickoff.Add(at).Format(time.RFC3339) })
 	}
 	r.post("wsc", back(60*time.Minute))
-	r.until("the video active", func() bool { return r.vendor.Videos()[0].State == "ACTIVE" && r.field("state") == "playable" })
+	r.until("the video active", func() bool {
+		return r.vendor.Videos()[0].State == "ACTIVE" && r.field("state") == "playable"
+	})
 	r.vendor.During("set_state", func() { r.post("wsc", back(90*time.Minute)) })
 	r.post("wsc", deletion(1800))
 	for r.step() {
 	}
-	if v := r.vendor.Videos(); v[0].State != "ACTIVE" || r.field("state") != "playable" || !r.shown() || len(r.vendor.Jobs()) != 1 {
+	if v := r.vendor.Videos(); v[0].State != "ACTIVE" || r.field("state") != "playable" || !r.shown() ||
+		len(r.vendor.Jobs()) != 1 {
 		t.Errorf("videos %v, shown %v, jobs %v", v, r.shown(), r.vendor.Jobs())
 	}
 }

@@ -19,8 +19,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(size, slots int) *cache.Cache[int, string] {
-	return cache.New[int, string](cache.Options{Size: size, Age: 10 * time.Second, Missing: 10 * time.Second / 6, Timeout: time.Second,
-		Slots: make(chan struct{}, slots), Now: time.Now})
+	return cache.New[int, string](cache.Options{Size: size, Age: 10 * time.Second, Missing: 10 * time.Second / 6,
+		Timeout: time.Second,
+		Slots:   make(chan struct{}, slots), Now: time.Now})
 }
 
 // However many ask, one reads; whoever asked first may go away.
@@ -95,7 +96,9 @@ func TestErrors(t *testing.T) {
 			}()
 			_, _ = c.Get(t.Context(), 2, func(context.Context) (string, error) { panic("x") })
 		}()
-		if v, err := c.Get(t.Context(), 2, func(context.Context) (string, error) { return "y", nil }); v != "y" || err != nil {
+		if v, err := c.Get(t.Context(), 2, func(context.Context) (string, error) {
+			return "y", nil
+		}); v != "y" || err != nil {
 			t.Errorf("%q, %v", v, err)
 		}
 	})

@@ -53,12 +53,14 @@ func (b *body) Read(p []byte) (int, error) {
 
 // moveDeadlines gives the body, and the answer behind it, time for what has come.
 func (b *body) moveDeadlines() {
-	until := b.began.Add(b.server.cfg.BodyGrace + time.Duration(b.come)*time.Second/time.Duration(b.server.cfg.BodyRate))
+	cfg := b.server.cfg
+	until := b.began.Add(cfg.BodyGrace + time.Duration(b.come)*time.Second/time.Duration(cfg.BodyRate))
 	_ = b.control.SetReadDeadline(until)
 	_ = b.control.SetWriteDeadline(until.Add(b.server.cfg.AnswerTimeout))
 }
 
-// touch keeps the connection from making room for others; whole says that nothing more is waited for.
+// touch keeps the connection from making room for others; whole says that
+// nothing more is waited for.
 func (b *body) touch(whole bool) {
 	if b.conn == nil {
 		return

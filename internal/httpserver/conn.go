@@ -51,7 +51,8 @@ type listener struct {
 	server *Server
 }
 
-// Accept waits for room, then for a connection. Those that wait meanwhile are in the kernel's queue.
+// Accept waits for room, then for a connection. Those that wait meanwhile are
+// in the kernel's queue.
 func (l *listener) Accept() (net.Conn, error) {
 	s := l.server
 	s.makeRoom()

@@ -16,14 +16,16 @@ type metrics struct {
 
 func newMetrics(s *Server, reg prometheus.Registerer) metrics {
 	m := metrics{cfg: s.cfg, cut: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_http_cut_total",
-		Help: "Connections and bodies given up, by server and reason: header, body or answer (the client was too slow), crowded (it was the longest silent one when a new one came)."},
+		Help: "Connections and bodies given up, by server and reason: header, body or answer (the client was too " +
+			"slow), crowded (it was the longest silent one when a new one came)."},
 		[]string{"server", "reason"})}
 	m.cut = shared(reg, m.cut)
 	for _, reason := range []string{"header", "body", "answer", "crowded"} {
 		m.cut.WithLabelValues(s.cfg.Name, reason)
 	}
 	full := shared(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_http_full_total",
-		Help: "Times that new connections had to wait, since there were as many as there may be and none had been silent for long."}, []string{"server"}))
+		Help: "Times that new connections had to wait, since there were as many as there may be and none had been " +
+			"silent for long."}, []string{"server"}))
 	m.full = full.WithLabelValues(s.cfg.Name)
 	labels := prometheus.Labels{"server": s.cfg.Name}
 	reg.MustRegister(

@@ -1,7 +1,9 @@
-// Package httpserver is net/http's server with an end to every wait: for a request's header, for its body, for a client that does not read its answer.
-// It counts its connections, and when they are too many the one that has been silent longest makes room for a new one.
+// Package httpserver is net/http's server with an end to every wait: for a request's header, for
+// its body, for a client that does not read its answer. It counts its connections, and when they
+// are too many the one that has been silent longest makes room for a new one.
 //
-// Connections of live viewers (Live) are not its business while they are served: they wait for hours, and whoever serves them has limits of its own.
+// Connections of live viewers (Live) are not its business while they are served: they wait for
+// hours, and whoever serves them has limits of its own.
 package httpserver
 
 import (
@@ -20,24 +22,30 @@ import (
 type Config struct {
 	Name string // label of its metrics
 
-	// MaxConns is how many connections are open at once, those of live viewers not counted; default 4,096. Each may cost 25 kB, and 128 kB of the kernel's if its client
-	// does not read. At the limit the one that has been silent longest is closed, if that is longer than Yield; until then new ones wait in the kernel.
+	// MaxConns is how many connections are open at once, those of live viewers not counted; default
+	// 4,096. Each may cost 25 kB, and 128 kB of the kernel's if its client does not read. At the
+	// limit the one that has been silent longest is closed, if that is longer than Yield; until
+	// then new ones wait in the kernel.
 	MaxConns int
-	// Yield is how long a connection has to be silent before it makes room for another; default 2 s. Shorter, and a storm of viewers that all come at once would
-	// push each other out before the first is served.
+	// Yield is how long a connection has to be silent before it makes room for another; default
+	// 2 s. Shorter, and a storm of viewers that all come at once would push each other out
+	// before the first is served.
 	Yield time.Duration
 
 	HeaderTimeout time.Duration // for a request's line and header; default 5 s
-	// BodyGrace and BodyRate are what a body may take: the grace, and a second for every so many bytes that have come; defaults 10 s and 64 kB. A document of 16 MB on
-	// a line of half a megabit comes through in 4 minutes; a body that never comes, or drips, ends after the grace.
+	// BodyGrace and BodyRate are what a body may take: the grace, and a second for every so many
+	// bytes that have come; defaults 10 s and 64 kB. A document of 16 MB on a line of half a
+	// megabit comes through in 4 minutes; a body that never comes, or drips, ends after the grace.
 	BodyGrace time.Duration
 	BodyRate  int
-	// AnswerTimeout is how long a client may take to accept an answer, counted from the end of its request; default 30 s. Handlers that take longer to begin must be
-	// given more.
+	// AnswerTimeout is how long a client may take to accept an answer, counted from the end of its
+	// request; default 30 s. Handlers that take longer to begin must be given more.
 	AnswerTimeout time.Duration
-	IdleTimeout   time.Duration // between two requests; default 75 s, longer than the minute for which proxies keep connections
-	// SendBuffer is the kernel's memory in bytes for what a client has not taken yet (SO_SNDBUF), of which the kernel makes the double; default 64 kB. Negative leaves it to the
-	// kernel, which gives a client that never reads megabytes.
+	// between two requests; default 75 s, longer than the minute for which proxies keep connections
+	IdleTimeout time.Duration
+	// SendBuffer is the kernel's memory in bytes for what a client has not taken yet (SO_SNDBUF),
+	// of which the kernel makes the double; default 64 kB. Negative leaves it to the kernel, which
+	// gives a client that never reads megabytes.
 	SendBuffer int
 }
 
@@ -53,7 +61,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// What HTTP/2 clients get. A connection's bodies that nobody has read yet take at most http2Buffer bytes of memory; net/http's own default is 1 MB.
+// What HTTP/2 clients get. A connection's bodies that nobody has read yet take at most http2Buffer
+// bytes of memory; net/http's own default is 1 MB.
 const (
 	http2Streams = 250
 	http2Buffer  = 256 << 10
@@ -89,11 +98,15 @@ func New(cfg Config, h http.Handler, reg prometheus.Registerer) *Server {
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(s.serve), Protocols: &protocols,
-		ReadHeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.HeaderTimeout + s.cfg.BodyGrace, WriteTimeout: s.cfg.AnswerTimeout,
-		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: 32 << 10, DisableGeneralOptionsHandler: true, // it reads a body before anybody asks it to
+		ReadHeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.HeaderTimeout + s.cfg.BodyGrace,
+		WriteTimeout: s.cfg.AnswerTimeout,
+		// it reads a body before anybody asks it to
+		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: 32 << 10, DisableGeneralOptionsHandler: true,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: http2Streams, MaxReceiveBufferPerConnection: http2Buffer, MaxReceiveBufferPerStream: http2Buffer,
-			SendPingTimeout: http2Ping, PingTimeout: http2Pong, WriteByteTimeout: min(http2Stalled, s.cfg.AnswerTimeout),
+			MaxConcurrentStreams: http2Streams, MaxReceiveBufferPerConnection: http2Buffer,
+			MaxReceiveBufferPerStream: http2Buffer,
+			SendPingTimeout:           http2Ping, PingTimeout: http2Pong, WriteByteTimeout: min(http2Stalled,
+				s.cfg.AnswerTimeout),
 		},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, s.known(c))
@@ -103,7 +116,8 @@ func New(cfg Config, h http.Handler, reg prometheus.Registerer) *Server {
 	return s
 }
 
-// Listen opens the address. What accepted connections inherit of the listener bounds what the kernel keeps for clients that do not read.
+// Listen opens the address. What accepted connections inherit of the listener bounds what the
+// kernel keeps for clients that do not read.
 func (s *Server) Listen(ctx context.Context, address string) (net.Listener, error) {
 	l := net.ListenConfig{Control: s.control}
 	return l.Listen(ctx, "tcp", address)
@@ -130,12 +144,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer s.answered(c)
 	control := http.NewResponseController(w)
 	switch {
-	case r.ContentLength == 0: // all is here; the server's own deadline would cancel the context of a handler that takes long
+	// all is here; the server's own deadline would cancel the context of a handler that takes long
+	case r.ContentLength == 0:
 		if r.ProtoMajor == 1 {
 			_ = control.SetReadDeadline(time.Time{})
 		}
 	case !hasBody(r.Method):
-		// What somebody sends along with a GET is not waited for: the answer goes out at once, and what comes within a moment is drained so that closing destroys nothing.
+		// What somebody sends along with a GET is not waited for: the answer goes out at once, and
+		// what comes within a moment is drained so that closing destroys nothing.
 		if r.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close")
 		}
@@ -148,7 +164,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.handler.ServeHTTP(w, r)
 	if b, ok := r.Body.(*body); ok && !b.whole || !ok && r.ContentLength != 0 {
-		_ = control.SetReadDeadline(time.Now().Add(min(strayBody, s.cfg.BodyGrace))) // net/http drains what the handler did not read, whatever deadline that has set
+		// net/http drains what the handler did not read, whatever deadline that has set
+		_ = control.SetReadDeadline(time.Now().Add(min(strayBody, s.cfg.BodyGrace)))
 	}
 }
 
@@ -161,8 +178,9 @@ func hasBody(method string) bool {
 	return true
 }
 
-// Live serves a route whose clients stay for hours. While it is served, its connection is neither counted nor closed for others. The handler has to set deadlines of its
-// own before it waits and before it writes late: those of the server run from the request's beginning.
+// Live serves a route whose clients stay for hours. While it is served, its connection is neither
+// counted nor closed for others. The handler has to set deadlines of its own before it waits and
+// before it writes late: those of the server run from the request's beginning.
 func Live(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c := connOf(r); c != nil {

@@ -26,17 +26,20 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// net/http lingers half a second over a connection that it closes with bytes unread: longer than goleak waits.
+	// net/http lingers half a second over a connection that it closes with bytes unread:
+	// longer than goleak waits.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
-// patience is how long a test waits for anything before it fails; soon is a server's limits in tests.
+// patience is how long a test waits for anything before it fails; soon is a
+// server's limits in tests.
 const (
 	patience = 20 * time.Second
 	soon     = 150 * time.Millisecond
 )
 
-var quick = httpserver.Config{Name: "test", HeaderTimeout: soon, BodyGrace: soon, AnswerTimeout: soon, IdleTimeout: soon, Yield: soon}
+var quick = httpserver.Config{Name: "test", HeaderTimeout: soon, BodyGrace: soon, AnswerTimeout: soon,
+	IdleTimeout: soon, Yield: soon}
 
 type server struct {
 	*httpserver.Server
@@ -173,7 +176,8 @@ func TestAnswerDoesNotWaitForABodyNobodyWants(t *testing.T) {
 // drip sends a byte at a time until it is cut off.
 func TestDrippingIsCutOff(t *testing.T) {
 	t.Parallel()
-	for name, request := range map[string]string{"header": "GET / HTTP/1.1\r\nA: ", "body": "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"} {
+	for name, request := range map[string]string{"header": "GET / HTTP/1.1\r\nA: ",
+		"body": "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, quick, http.HandlerFunc(readAll))
@@ -194,7 +198,8 @@ func TestSlowLineIsNotCutOff(t *testing.T) {
 	cfg := quick
 	s := start(t, cfg, http.HandlerFunc(readAll))
 	const chunks, size = 20, 16 << 10 // each earns a quarter of a second
-	c := s.send(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", chunks*size))
+	c := s.send(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n",
+		chunks*size))
 	for range chunks {
 		time.Sleep(2 * soon / chunks)
 		if _, err := c.Write(make([]byte, size)); err != nil {
@@ -239,7 +244,9 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 		written.Add(int64(n))
 	}))
 	dialer := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
+		return raw.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096)
+		})
 	}}
 	c, err := dialer.Dial("tcp", s.address)
 	if err != nil {
@@ -274,12 +281,14 @@ func ask(t *testing.T, f *http2.Framer, stream uint32, method string, ends bool)
 	for _, field := range [][2]string{{":method", method}, {":scheme", "http"}, {":authority", "x"}, {":path", "/"}} {
 		_ = e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
 	}
-	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: ends}); err != nil {
+	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true,
+		EndStream: ends}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Streams have ends like connections: of a body that does not come, of an answer that is not taken, whether by the stream's window or the connection's.
+// Streams have ends like connections: of a body that does not come, of an answer that is not taken,
+// whether by the stream's window or the connection's.
 func TestStreamsEnd(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -290,7 +299,9 @@ func TestStreamsEnd(t *testing.T) {
 		{"a body that never comes", "PUT", false, true, readAll},
 		{"a body that nobody wants", "PUT", false, true, ignore},
 		{"an answer without a window", "GET", true, true, ignore},
-		{"an answer that nobody reads", "GET", true, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }},
+		{"an answer that nobody reads", "GET", true, false, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(make([]byte, 1<<20))
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -320,7 +331,8 @@ func TestStreamsEnd(t *testing.T) {
 	}
 }
 
-// When there are as many connections as may be, those that say nothing make room, and those that live viewers have do not.
+// When there are as many connections as may be, those that say nothing make room, and those that
+// live viewers have do not.
 func TestTheSilentMakeRoom(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -351,7 +363,8 @@ func TestTheSilentMakeRoom(t *testing.T) {
 	}
 	var stuck []net.Conn
 	for i := range 3 * most {
-		stuck = append(stuck, s.send(t, []string{"", "GET / HTTP/1.1\r\n", "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", http2.ClientPreface}[i%4]))
+		stuck = append(stuck, s.send(t, []string{"", "GET / HTTP/1.1\r\n",
+			"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", http2.ClientPreface}[i%4]))
 	}
 	for range 3 {
 		c := s.send(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// control bounds what the kernel keeps for a client that does not read, and for how long it goes on trying after the connection was closed.
+// control bounds what the kernel keeps for a client that does not read, and for how long it goes on
+// trying after the connection was closed.
 func (s *Server) control(_, _ string, raw syscall.RawConn) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {
@@ -14,7 +15,8 @@ func (s *Server) control(_, _ string, raw syscall.RawConn) error {
 			failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, s.cfg.SendBuffer)
 		}
 		if failed == nil {
-			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(s.cfg.AnswerTimeout.Milliseconds()))
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT,
+				int(s.cfg.AnswerTimeout.Milliseconds()))
 		}
 	})
 	if err != nil {

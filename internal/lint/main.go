@@ -1,9 +1,10 @@
-// Command lint is go vet and a few rules more. The Makefile runs it as go vet -vettool=lint, so that
-// packages are loaded once and what is known of them is kept in Go's build cache. staticcheck stays a
-// tool of its own: it looks for what nobody uses, which takes more than a package at a time.
+// Command lint is go vet and a few rules more. The Makefile runs it as go vet
+// -vettool=lint, so that packages are loaded once and what is known of them is kept in Go's
+// build cache. staticcheck stays a tool of its own: it looks for what nobody uses, which
+// takes more than a package at a time.
 //
-// golangci-lint has the same analyzers. It is not used because its makers advise against building it
-// as a Go tool, and because it takes longer to build than all of this to run.
+// golangci-lint has the same analyzers. It is not used because its makers advise against building
+// it as a Go tool, and because it takes longer to build than all of this to run.
 package main
 
 import (
@@ -28,5 +29,6 @@ func main() {
 		sloglint.New(nil),       // keys and values or attributes in a log line, not both
 		predeclared.Analyzer,    // nothing is named like Go's own
 		exhaustive.Analyzer,
+		lines, // prose wraps at 100 columns, code at 120
 	})...)
 }

@@ -23,7 +23,8 @@ func TestWrite(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable || w.Body.String() != want {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	for name, want := range map[string]string{"Content-Type": "application/problem+json", "Cache-Control": "no-store", "ETag": "", "Retry-After": "2",
+	for name, want := range map[string]string{"Content-Type": "application/problem+json", "Cache-Control": "no-store",
+		"ETag": "", "Retry-After": "2",
 		"WWW-Authenticate": `Bearer realm="goalcast"`, "X-Request-Id": "edge-0123456789"} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -54,11 +55,13 @@ func TestMembersOfOnesOwn(t *testing.T) {
 }
 
 func TestRequestID(t *testing.T) {
-	for sent, kept := range map[string]bool{"edge-0123456789": true, "short": false, "with space and more": false, "": false} {
+	for sent, kept := range map[string]bool{"edge-0123456789": true, "short": false, "with space and more": false,
+		"": false} {
 		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("X-Request-Id", sent)
 		id := problem.RequestID(w, r)
-		if (id == sent) != kept || len(id) < 8 || w.Header().Get("X-Request-Id") != id || problem.RequestID(w, r) != id {
+		if (id == sent) != kept || len(id) < 8 || w.Header().Get("X-Request-Id") != id ||
+			problem.RequestID(w, r) != id {
 			t.Errorf("%q became %q", sent, id)
 		}
 	}

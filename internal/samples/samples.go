@@ -1,13 +1,14 @@
 // Package samples finds the documents that tests play.
 //
 // The providers' own documents are theirs and not in the repository: they are looked for in
-// $GOALCAST_SAMPLES, else in ../shared/samples beside the repository. Where that folder is not there,
-// made-up documents of invented clubs and people take their place (folder madeup), so that a clone
-// alone tests the same paths. GOALCAST_SAMPLES=made-up asks for those; without it, and with CI=true,
-// a missing folder fails.
+// $GOALCAST_SAMPLES, else in ../shared/samples beside the repository. Where that folder is not
+// there, made-up documents of invented clubs and people take their place (folder madeup), so that a
+// clone alone tests the same paths. GOALCAST_SAMPLES=made-up asks for those; without it, and with
+// CI=true, a missing folder fails.
 //
-// A test that played the providers' own and can play either kind is noted, by package and name, in the
-// file that $GOALCAST_TEST_SAMPLES_USED names: the Makefile runs those once more with the made-up documents.
+// A test that played the providers' own and can play either kind is noted, by package and name,
+// in the file that $GOALCAST_TEST_SAMPLES_USED names: the Makefile runs those once more with
+// the made-up documents.
 package samples
 
 import (
@@ -114,7 +115,8 @@ func readMadeUp(tb TB, name string) []byte {
 	return body
 }
 
-// note tells the Makefile of a test that has played the providers' own documents and can play either kind.
+// note tells the Makefile of a test that has played the providers' own documents and
+// can play either kind.
 func note(tb TB) {
 	path := os.Getenv("GOALCAST_TEST_SAMPLES_USED")
 	if path == "" || useMadeUp() {

@@ -14,8 +14,9 @@ import (
 	"testing"
 )
 
-// PostgresPair is a PostgreSQL server with a standby that has every commit before it is acknowledged
-// (synchronous replication), so that a failover loses nothing that anybody was told of.
+// PostgresPair is a PostgreSQL server with a standby that has every commit before
+// it is acknowledged (synchronous replication), so that a failover loses nothing
+// that anybody was told of.
 type PostgresPair struct {
 	URL string // of both; target_session_attrs chooses the one that takes writes
 
@@ -28,7 +29,8 @@ type PostgresPair struct {
 func NewPostgresPair(tb testing.TB) *PostgresPair {
 	tb.Helper()
 	p := &PostgresPair{tb: tb, primary: NewPostgres(tb), standby: NewPostgres(tb)}
-	p.URL = fmt.Sprintf("postgres://goalcast@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write", p.primary.addr(tb), p.standby.addr(tb))
+	p.URL = fmt.Sprintf("postgres://goalcast@%s,%s/postgres?sslmode=disable&target_session_attrs=read-write",
+		p.primary.addr(tb), p.standby.addr(tb))
 	p.follow()
 	return p
 }
@@ -66,7 +68,8 @@ func (p *PostgresPair) follow() {
 	if err != nil {
 		p.tb.Fatal(err)
 	}
-	cmd := exec.Command(tool, "-D", data, "-h", host, "-p", port, "-U", "goalcast", "-X", "stream", "-c", "fast", "--no-sync")
+	cmd := exec.Command(tool, "-D", data, "-h", host, "-p", port, "-U", "goalcast", "-X", "stream", "-c", "fast",
+		"--no-sync")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
 	cmd.Dir = "/"
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -127,8 +130,8 @@ func (p *PostgresServer) do(tb testing.TB, query string) (answer string) {
 	return answer
 }
 
-// RedisPair is a Redis server with a replica, and a Sentinel that promotes the replica when the master
-// dies. Replication is not synchronous: the last writes may be lost, as in life.
+// RedisPair is a Redis server with a replica, and a Sentinel that promotes the replica when the
+// master dies. Replication is not synchronous: the last writes may be lost, as in life.
 type RedisPair struct {
 	URL string // "redis+sentinel://127.0.0.1:<port>/main"
 
@@ -148,8 +151,8 @@ func NewRedisPair(tb testing.TB) *RedisPair {
 	return p
 }
 
-// FailOver kills the master, waits until the Sentinel has promoted the replica, and has the one that
-// died follow it.
+// FailOver kills the master, waits until the Sentinel has promoted the replica, and has the
+// one that died follow it.
 func (p *RedisPair) FailOver() {
 	p.tb.Helper()
 	p.master.Stop()
@@ -186,7 +189,8 @@ func (p *RedisPair) settle() {
 	}
 }
 
-// knows says, as an error, if the Sentinel does not have the server for the master, with one replica.
+// knows says, as an error, if the Sentinel does not have the server for the
+// master, with one replica.
 func (p *RedisPair) knows(master *RedisServer) error {
 	answer, err := p.sentinel.info("sentinel")
 	if err == nil && !strings.Contains(answer, "status=ok,address="+master.Addr+",slaves=1") {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Nginx starts an nginx that passes everything on to the base URL and is configured no further, and returns its own base URL. It ends with the test.
+// Nginx starts an nginx that passes everything on to the base URL and is configured no further, and
+// returns its own base URL. It ends with the test.
 func Nginx(tb testing.TB, base string) string {
 	tb.Helper()
 	program, err := find("nginx", "/usr/sbin", "/usr/local/sbin")
@@ -30,7 +31,8 @@ server { listen 127.0.0.1:%[2]d; location / { proxy_pass %[3]s; } } }
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	s, err := launch("TERM", "", filepath.Join(folder, "output"), nil, program, "-p", folder, "-c", file, "-e", filepath.Join(folder, "error"))
+	s, err := launch("TERM", "", filepath.Join(folder, "output"), nil, program, "-p", folder, "-c", file, "-e",
+		filepath.Join(folder, "error"))
 	if err != nil {
 		tb.Fatal(err)
 	}

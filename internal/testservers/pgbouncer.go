@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// PgBouncer starts a pgbouncer in transaction mode for this test alone, in front of the database that the URL names (Postgres, DurablePostgres), and
-// returns the URL of the same through it. Its sessions are two, so that one after the other is used for what a client does in turn.
+// PgBouncer starts a pgbouncer in transaction mode for this test alone, in front of the database
+// that the URL names (Postgres, DurablePostgres), and returns the URL of the same through it. Its
+// sessions are two, so that one after the other is used for what a client does in turn.
 func PgBouncer(tb testing.TB, database string) string {
 	tb.Helper()
 	path, err := find("pgbouncer", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin")
@@ -38,7 +39,8 @@ func PgBouncer(tb testing.TB, database string) string {
 			tb.Fatal(err)
 		}
 	}
-	// search_path is of the session, and none of the parameters that pgbouncer keeps for its clients.
+	// search_path is of the session, and none of the parameters that pgbouncer
+	// keeps for its clients.
 	schema := u.Query().Get("search_path")
 	name := strings.Trim(u.Path, "/")
 	for range 3 {
@@ -56,16 +58,19 @@ server_round_robin = 1
 default_pool_size = 2
 max_client_conn = 200
 `, name, u.Hostname(), u.Port(), schema, port, folder)
-		for file, text := range map[string]string{"ini": settings, "users": fmt.Sprintf("%q \"\"\n", u.User.Username())} {
+		for file, text := range map[string]string{"ini": settings, "users": fmt.Sprintf("%q \"\"\n",
+			u.User.Username())} {
 			if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o644); err != nil {
 				tb.Fatal(err)
 			}
 		}
 		var proc *server
-		if proc, err = launch("KILL", "", filepath.Join(folder, "log"), account, path, filepath.Join(folder, "ini")); err != nil {
+		if proc, err = launch("KILL", "", filepath.Join(folder, "log"), account, path,
+			filepath.Join(folder, "ini")); err != nil {
 			tb.Fatal(err)
 		}
-		through := fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", u.User.Username(), net.JoinHostPort("127.0.0.1", port), name)
+		through := fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", u.User.Username(),
+			net.JoinHostPort("127.0.0.1", port), name)
 		var db *sql.DB
 		if db, err = sql.Open("pgx", through+"&default_query_exec_mode=simple_protocol"); err != nil {
 			tb.Fatal(err)

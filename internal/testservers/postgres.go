@@ -17,15 +17,16 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 )
 
-// shared holds the servers of this test binary that are started once: the only state of the package. A test binary is one process and
-// starting PostgreSQL takes seconds.
+// shared holds the servers of this test binary that are started once: the only state of the
+// package. A test binary is one process and starting PostgreSQL takes seconds.
 var shared struct {
 	sync.Mutex
 	fast, durable *PostgresServer
 }
 
-// Postgres returns the URL of an empty schema, made for this test and dropped after it, on a server that all tests of the binary share.
-// The server does not flush to disk (fsync=off): it is fast, and not to be measured.
+// Postgres returns the URL of an empty schema, made for this test and dropped after it, on a server
+// that all tests of the binary share. The server does not flush to disk (fsync=off): it is fast,
+// and not to be measured.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	return schema(tb, &shared.fast, false)
@@ -58,7 +59,8 @@ func NewPostgres(tb testing.TB) *PostgresServer {
 	return p
 }
 
-// Stop ends the server as a crash would, by its immediate shutdown; what was committed is there after Start.
+// Stop ends the server as a crash would, by its immediate shutdown; what was committed
+// is there after Start.
 func (p *PostgresServer) Stop() {
 	if p.proc != nil {
 		os.WriteFile(filepath.Join(p.folder, "keep"), nil, 0o600) // tells the guard not to delete what Start needs
@@ -99,7 +101,8 @@ func schema(tb testing.TB, server **PostgresServer, durable bool) string {
 			return
 		}
 		defer db.Close()
-		// Best effort: the server goes with the test binary anyway. Not waiting for ever for a connection that the test left open.
+		// Best effort: the server goes with the test binary anyway. Not waiting for ever for a
+		// connection that the test left open.
 		db.Exec("SET lock_timeout = '2s'; DROP SCHEMA " + name + " CASCADE")
 	})
 	return p.URL + "&search_path=" + name
@@ -107,7 +110,8 @@ func schema(tb testing.TB, server **PostgresServer, durable bool) string {
 
 func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 	tb.Helper()
-	places := []string{"/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin"}
+	places := []string{"/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/local/pgsql/bin",
+		"/opt/homebrew/opt/postgresql*/bin"}
 	initdb, err := find("initdb", places...)
 	if err != nil {
 		missing(tb, "%v", err)
@@ -129,7 +133,8 @@ func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 		}
 	}
 	data := filepath.Join(p.folder, "data")
-	cmd := exec.Command(initdb, "-D", data, "-U", "goalcast", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	cmd := exec.Command(initdb, "-D", data, "-U", "goalcast", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
+		"--no-instructions")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.user}
 	cmd.Dir = "/"
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -143,8 +148,10 @@ func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 	for range 3 {
 		port := strconv.Itoa(freePort(tb))
 		p.URL = "postgres://goalcast@" + net.JoinHostPort("127.0.0.1", port) + "/postgres?sslmode=disable"
-		p.args = []string{postgres, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-			"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=" + flush, "-c", "synchronous_commit=on",
+		p.args = []string{postgres, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c",
+			"unix_socket_directories=",
+			"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=" + flush, "-c",
+			"synchronous_commit=on",
 			"-c", "full_page_writes=" + flush}
 		if err = p.start(); err == nil {
 			return p
@@ -155,7 +162,8 @@ func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 	return nil
 }
 
-// start runs the server. SIGQUIT is its immediate shutdown: it ends its children, and recovers from the log the next time.
+// start runs the server. SIGQUIT is its immediate shutdown: it ends its children, and recovers from
+// the log the next time.
 func (p *PostgresServer) start() error {
 	os.Remove(filepath.Join(p.folder, "keep"))
 	proc, err := launch("QUIT", p.folder, filepath.Join(p.folder, "log"), p.user, p.args...)

@@ -14,13 +14,15 @@ import (
 	"time"
 )
 
-// Redis starts a Redis server for this test alone, empty and without persistence, and returns its URL. It is gone when the test is.
+// Redis starts a Redis server for this test alone, empty and without persistence, and returns its
+// URL. It is gone when the test is.
 func Redis(tb testing.TB) string {
 	tb.Helper()
 	return NewRedis(tb).URL
 }
 
-// RedisServer is a Redis server that the test may kill, freeze and wipe. Its methods fail the test when they cannot do what they should.
+// RedisServer is a Redis server that the test may kill, freeze and wipe. Its methods fail the test
+// when they cannot do what they should.
 type RedisServer struct {
 	URL  string // "redis://127.0.0.1:<port>"; stays the same over restarts
 	Addr string
@@ -32,7 +34,8 @@ type RedisServer struct {
 	proc   *server // nil while stopped
 }
 
-// NewRedis starts a Redis server for this test alone; args are added to the command line ("--cluster-enabled", "yes"). It takes about 30 ms.
+// NewRedis starts a Redis server for this test alone; args are added to the command line
+// ("--cluster-enabled", "yes"). It takes about 30 ms.
 func NewRedis(tb testing.TB, args ...string) *RedisServer {
 	tb.Helper()
 	return newRedis(tb, "", append([]string{"--save", "", "--appendonly", "no"}, args...)...)
@@ -55,7 +58,8 @@ func newRedis(tb testing.TB, settings string, args ...string) *RedisServer {
 		if settings != "" {
 			r.args = append(r.args, settings)
 		}
-		r.args = append(r.args, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.folder, "--daemonize", "no", "--loglevel", "warning")
+		r.args = append(r.args, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.folder, "--daemonize",
+			"no", "--loglevel", "warning")
 		r.args = append(r.args, args...)
 		if err = r.start(); err == nil {
 			return r
@@ -66,7 +70,8 @@ func newRedis(tb testing.TB, settings string, args ...string) *RedisServer {
 	return nil
 }
 
-// NewSentinel starts a Sentinel for this test alone, alone to decide, that watches the master of the name at the address. RedisServer's methods are those of the Sentinel.
+// NewSentinel starts a Sentinel for this test alone, alone to decide, that watches the master of
+// the name at the address. RedisServer's methods are those of the Sentinel.
 func NewSentinel(tb testing.TB, name, master string) *RedisServer {
 	tb.Helper()
 	host, port, err := net.SplitHostPort(master)
@@ -74,7 +79,8 @@ func NewSentinel(tb testing.TB, name, master string) *RedisServer {
 		tb.Fatal(err)
 	}
 	settings := filepath.Join(tb.TempDir(), "sentinel.conf") // which it writes to
-	text := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %[1]s 1500\nsentinel failover-timeout %[1]s 5000\n", name, host, port)
+	text := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel down-after-milliseconds %[1]s 1500\nsentinel "+
+		"failover-timeout %[1]s 5000\n", name, host, port)
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -122,7 +128,8 @@ func (r *RedisServer) Start() {
 	}
 }
 
-// RestartEmpty kills the server and starts it again: connections break, and nothing is left of what it held.
+// RestartEmpty kills the server and starts it again: connections break, and nothing is
+// left of what it held.
 func (r *RedisServer) RestartEmpty() {
 	r.tb.Helper()
 	r.Stop()
@@ -138,7 +145,8 @@ func (r *RedisServer) Pause(d time.Duration) {
 	r.Do("CLIENT", "PAUSE", strconv.FormatInt(d.Milliseconds(), 10), "ALL")
 }
 
-// KillSubscribers breaks the connections of all subscribers, and only those; it returns how many there were.
+// KillSubscribers breaks the connections of all subscribers, and only those; it
+// returns how many there were.
 func (r *RedisServer) KillSubscribers() int {
 	r.tb.Helper()
 	n, err := strconv.Atoi(strings.TrimPrefix(r.Do("CLIENT", "KILL", "TYPE", "pubsub"), ":"))
@@ -157,7 +165,8 @@ func (r *RedisServer) Try(args ...string) error {
 	return err
 }
 
-// Do sends one command and returns the first line of the answer, with RESP's mark in front (":1", "+OK", "$5").
+// Do sends one command and returns the first line of the answer, with RESP's mark in
+// front (":1", "+OK", "$5").
 func (r *RedisServer) Do(args ...string) string {
 	r.tb.Helper()
 	answer, err := r.command(args...)

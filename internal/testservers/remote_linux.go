@@ -15,8 +15,9 @@ import (
 	"testing"
 )
 
-// RemoteRedis is a Redis server in a network of its own, as if on another machine. Cables lead to it, each with an address of the server at its end, and
-// a test may cut them: packets vanish then, without an answer to anybody, as when a switch dies. It cannot be stopped and started again.
+// RemoteRedis is a Redis server in a network of its own, as if on another machine. Cables lead to
+// it, each with an address of the server at its end, and a test may cut them: packets vanish then,
+// without an answer to anybody, as when a switch dies. It cannot be stopped and started again.
 type RemoteRedis struct {
 	*RedisServer // reached by the last cable: that is how the test itself talks to it
 	cables       []cable
@@ -29,7 +30,8 @@ type cable struct {
 	ours, servers netip.Addr
 }
 
-// NewRemoteRedis starts a Redis server behind so many cables, 1 to 9. It takes root's rights; without them the test is skipped.
+// NewRemoteRedis starts a Redis server behind so many cables, 1 to 9. It takes root's rights;
+// without them the test is skipped.
 func NewRemoteRedis(tb testing.TB, cables int) *RemoteRedis {
 	tb.Helper()
 	path, err := find("redis-server", "/usr/local/bin", "/opt/redis*/bin")
@@ -67,12 +69,14 @@ func NewRemoteRedis(tb testing.TB, cables int) *RemoteRedis {
 	return r
 }
 
-// run starts the server and waits until its network is there. The shell inside tells the process id, which the server then has.
+// run starts the server and waits until its network is there. The shell inside tells the process
+// id, which the server then has.
 func (r *RemoteRedis) run(path string) (err error) {
 	file := filepath.Join(r.folder, "pid")
 	r.proc, err = launch("KILL", "", filepath.Join(r.folder, "log"), nil,
 		"unshare", "--net", "/bin/sh", "-c", `echo $$ >"$0"; exec "$@"`, file,
-		path, "--port", strconv.Itoa(r.port), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no",
+		path, "--port", strconv.Itoa(r.port), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "",
+		"--appendonly", "no",
 		"--dir", r.folder, "--daemonize", "no", "--loglevel", "warning")
 	if err != nil {
 		return err
@@ -87,8 +91,9 @@ func (r *RemoteRedis) run(path string) (err error) {
 	})
 }
 
-// lay connects the server's network with ours. The addresses are of the range for tests of networks (RFC 2544), four for each cable. Each end knows the
-// other's hardware address for good: otherwise the kernel would soon say that the host cannot be reached, and a cut would not be silent.
+// lay connects the server's network with ours. The addresses are of the range for tests of networks
+// (RFC 2544), four for each cable. Each end knows the other's hardware address for good: otherwise
+// the kernel would soon say that the host cannot be reached, and a cut would not be silent.
 func (r *RemoteRedis) lay(n int) error {
 	block := rand.Uint32N(1<<15) << 2
 	addr := func(i uint32) netip.Addr {
@@ -98,7 +103,8 @@ func (r *RemoteRedis) lay(n int) error {
 	mac := func(i int) string { return fmt.Sprintf("02:67:63:%02x:%02x:%02x", byte(block>>10), byte(block>>2), i) }
 	name := fmt.Sprintf("gc%x-%d", block, n)
 	c := cable{here: name + "h", there: name + "r", ours: addr(1), servers: addr(2)}
-	if err := command("ip", "link", "add", c.here, "address", mac(1), "type", "veth", "peer", c.there, "address", mac(2), "netns", r.pid); err != nil {
+	if err := command("ip", "link", "add", c.here, "address", mac(1), "type", "veth", "peer", c.there, "address",
+		mac(2), "netns", r.pid); err != nil {
 		return err
 	}
 	r.cables = append(r.cables, c)

@@ -1,5 +1,6 @@
-// Package testservers starts real Redis and PostgreSQL servers for tests, on free ports of the loopback interface, and sees to it that
-// none of them outlives the test binary, however that ends. Tests of every package call it; nothing else does.
+// Package testservers starts real Redis and PostgreSQL servers for tests, on free ports of the
+// loopback interface, and sees to it that none of them outlives the test binary, however that ends.
+// Tests of every package call it; nothing else does.
 //
 // A missing server skips the test; with CI=true it fails it.
 package testservers
@@ -20,9 +21,10 @@ import (
 // startLimit is how long a server may take to answer; test machines are busy.
 const startLimit = 60 * time.Second
 
-// guard is the shell that starts a server and outlives this process for a moment: its standard input is a pipe whose other end only this
-// process holds, so that cat ends when this process does, even by SIGKILL. Then the server goes, and its folder with it. Arguments: the
-// signal, the folder to delete (or nothing; a file "keep" in it saves it) and the command.
+// guard is the shell that starts a server and outlives this process for a moment: its standard
+// input is a pipe whose other end only this process holds, so that cat ends when this process does,
+// even by SIGKILL. Then the server goes, and its folder with it. Arguments: the signal, the folder
+// to delete (or nothing; a file "keep" in it saves it) and the command.
 const guard = `sig=$1 dir=$2; shift 2
 "$@" & pid=$!
 cat >/dev/null
@@ -74,7 +76,8 @@ func missing(tb testing.TB, format string, args ...any) {
 	tb.Skipf(format, args...)
 }
 
-// freePort finds a port that nobody listens on. Someone else may take it before the server does; then the start fails and is tried again.
+// freePort finds a port that nobody listens on. Someone else may take it before the server does;
+// then the start fails and is tried again.
 func freePort(tb testing.TB) int {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -85,7 +88,8 @@ func freePort(tb testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// find looks for a program in PATH and then in the places given as patterns, the last match first: the newest version.
+// find looks for a program in PATH and then in the places given as patterns, the last match
+// first: the newest version.
 func find(name string, patterns ...string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
@@ -99,7 +103,8 @@ func find(name string, patterns ...string) (string, error) {
 	return "", fmt.Errorf("%s is not installed", name)
 }
 
-// unprivileged gives the account of a user without rights when we are root (PostgreSQL refuses to run as root), else nil.
+// unprivileged gives the account of a user without rights when we are root (PostgreSQL refuses to
+// run as root), else nil.
 func unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

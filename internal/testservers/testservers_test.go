@@ -53,7 +53,8 @@ func TestPostgresSchemas(t *testing.T) {
 	}
 }
 
-// A server must not outlive the test binary, not even one that is killed: the binary runs itself and dies by SIGKILL.
+// A server must not outlive the test binary, not even one that is killed: the binary runs
+// itself and dies by SIGKILL.
 func TestServersDieWithTheTest(t *testing.T) {
 	const key = "TESTSERVERS_CHILD"
 	if os.Getenv(key) != "" {
@@ -94,7 +95,8 @@ func TestFailover(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		for n, query := range []string{"CREATE TABLE t (n int)", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"} {
+		for n, query := range []string{"CREATE TABLE t (n int)", "INSERT INTO t VALUES (1)",
+			"INSERT INTO t VALUES (2)"} {
 			if n > 0 {
 				p.FailOver()
 			}

@@ -27,14 +27,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// quickExit has the processes that tests start end at once: the race detector's own sleep for a second first.
+// quickExit has the processes that tests start end at once: the race detector's own
+// sleep for a second first.
 func quickExit() { os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=20") }
 
 func TestReportKeepsOtherRowsAndWhatPeopleWrote(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "docs", "benchmarks.md")
 	for _, r := range []row{
 		{name: "steady", what: "a", target: "b", figures: []string{"first"}, reached: true, how: "once"},
-		{name: "million", what: "a", target: "b", figures: []string{"many"}, reached: true, notes: []string{"a remark"}},
+		{name: "million", what: "a", target: "b", figures: []string{"many"}, reached: true,
+			notes: []string{"a remark"}},
 	} {
 		if err := write(path, r); err != nil {
 			t.Fatal(err)
@@ -49,7 +51,8 @@ func TestReportKeepsOtherRowsAndWhatPeopleWrote(t *testing.T) {
 	}
 	text, _ = os.ReadFile(path)
 	got := string(text)
-	for _, want := range []string{"| steady | a | b | second | **missed** |", "| million | a | b | many | reached |", "a remark", "## Findings", "| steady | is a word |"} {
+	for _, want := range []string{"| steady | a | b | second | **missed** |", "| million | a | b | many | reached |",
+		"a remark", "## Findings", "| steady | is a word |"} {
 		if strings.Count(got, want) != 1 {
 			t.Errorf("%q is there %d times", want, strings.Count(got, want))
 		}
@@ -59,7 +62,8 @@ func TestReportKeepsOtherRowsAndWhatPeopleWrote(t *testing.T) {
 	}
 }
 
-// TestSmallRows runs rows as they are, with few viewers: everything in them is real. What they measure is not looked at, only that nobody missed anything.
+// TestSmallRows runs rows as they are, with few viewers: everything in them is real. What they
+// measure is not looked at, only that nobody missed anything.
 func TestSmallRows(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") == "true" {

@@ -1,9 +1,11 @@
 //go:build linux
 
-// Command bench measures goalcast's hub beside Nchan, the fastest hub in Debian, and writes docs/benchmarks.md. `make bench` and `make million` run it.
+// Command bench measures goalcast's hub beside Nchan, the fastest hub in Debian, and writes
+// docs/benchmarks.md. `make bench` and `make million` run it.
 //
-// Everything is real and of its own: redis-server, `goalcast serve --roles hub`, nginx with Nchan, a process that publishes, and the processes of
-// loadtest/swarm that are the viewers. They share one machine, so the ratios between the servers count, not the figures.
+// Everything is real and of its own: redis-server, `goalcast serve --roles hub`, nginx with Nchan,
+// a process that publishes, and the processes of loadtest/swarm that are the viewers. They share
+// one machine, so the ratios between the servers count, not the figures.
 package main
 
 import (
@@ -44,7 +46,8 @@ func main() {
 		return
 	}
 	var s settings
-	rows := flag.String("rows", "all", "rows to run, with commas between: "+strings.Join(rowNames(), ", ")+"; or million")
+	rows := flag.String("rows", "all", "rows to run, with commas between: "+strings.Join(rowNames(), ", ")+
+		"; or million")
 	flag.Float64Var(&s.scale, "scale", 1, "share of the viewers; the full number is what the table says")
 	flag.DurationVar(&s.hold, "hold", 10*time.Second, "length of a measurement")
 	flag.IntVar(&s.repeat, "repeat", 3, "measurements of each kind, servers taking turns; the median counts")
@@ -91,7 +94,8 @@ func run(ctx context.Context, s settings) (err error) {
 		if err != nil {
 			row.verdict, row.notes = "not measured", append(row.notes, err.Error())
 		}
-		row.how = fmt.Sprintf("%s, viewers x %g, %s, %d times", time.Now().UTC().Format("2006-01-02 15:04"), b.scale, b.hold, b.repeat)
+		row.how = fmt.Sprintf("%s, viewers x %g, %s, %d times", time.Now().UTC().Format("2006-01-02 15:04"), b.scale,
+			b.hold, b.repeat)
 		row.print(os.Stdout)
 		if s.out == "" {
 			continue

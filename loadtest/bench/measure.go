@@ -58,7 +58,8 @@ func (b *bench) set(ctx context.Context, a arm, c crowd) (_ *stage, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	cfg := swarm.Config{Conns: c.viewers, Transport: a.transport, Topics: c.topics, Also: c.also, Numbers: c.numbers, FromOne: true, Deflate: a.deflate,
+	cfg := swarm.Config{Conns: c.viewers, Transport: a.transport, Topics: c.topics, Also: c.also, Numbers: c.numbers,
+		FromOne: true, Deflate: a.deflate,
 		Slow: c.slow, Rate: c.rate, Seed: 1,
 		PerWorker: (c.viewers + 1) / 2} // two workers: one thread each
 	if a.nchan {
@@ -140,8 +141,8 @@ type figures struct {
 	took      time.Duration // from the first event published to the last one delivered
 }
 
-// cpu is the CPU of all that takes part, in microseconds per delivery: the server, Redis and whoever
-// publishes. Only the viewers are left out: they are the same for every server.
+// cpu is the CPU of all that takes part, in microseconds per delivery: the server, Redis and
+// whoever publishes. Only the viewers are left out: they are the same for every server.
 func (f figures) cpu() float64 { return f.ofServer() + f.ofRedis() + f.ofPublisher() }
 
 func (f figures) ofServer() float64    { return f.each(f.use.CPU) }
@@ -165,12 +166,15 @@ func (f figures) wrong() string {
 	if s.Missed+s.Repeated+s.CursorsBack+s.Backwards+v.Behind+v.Prices+v.Missing+s.Lost == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d missed, %d repeated, %d cursors back, %d prices back, %d behind at the end, %d wrong last prices, %d without prices, %d cut",
+	return fmt.Sprintf("%d missed, %d repeated, %d cursors back, %d prices back, %d behind at the end, %d wrong last "+
+		"prices, %d without prices, %d cut",
 		s.Missed, s.Repeated, s.CursorsBack, s.Backwards, v.Behind, v.Prices, v.Missing, s.Lost)
 }
 
-// play publishes, waits until each viewer has what it is to get, and counts. name is that of the profile.
-func (b *bench) play(ctx context.Context, s *stage, name string, p plan, deliveries func(published) int64) (f figures, err error) {
+// play publishes, waits until each viewer has what it is to get, and counts. name
+// is that of the profile.
+func (b *bench) play(ctx context.Context, s *stage, name string, p plan, deliveries func(published) int64) (f figures,
+	err error) {
 	if err := s.swarm.Reset(); err != nil {
 		return f, err
 	}
@@ -234,7 +238,8 @@ func settled(ctx context.Context, s *swarm.Swarm) error {
 }
 
 // compare measures arms in turn, as often as asked for, and returns the figures of each.
-func (b *bench) compare(ctx context.Context, arms []arm, one func(arm, int) (figures, error)) (map[string][]figures, []string, error) {
+func (b *bench) compare(ctx context.Context, arms []arm, one func(arm, int) (figures, error)) (map[string][]figures,
+	[]string, error) {
 	all := map[string][]figures{}
 	var notes []string
 	for n := range b.repeat {
@@ -249,8 +254,10 @@ func (b *bench) compare(ctx context.Context, arms []arm, one func(arm, int) (fig
 			if err != nil {
 				return all, notes, fmt.Errorf("%s: %w", a.name, err)
 			}
-			fmt.Fprintf(os.Stderr, "%-14s %7.2f us CPU per delivery (server %.2f, Redis %.2f, publisher %.2f), %8.0f deliveries/s, p50 %.1f p99 %.1f ms, swarm %.0f %% busy %s\n",
-				a.name, f.cpu(), f.ofServer(), f.ofRedis(), f.ofPublisher(), f.rate(), f.p(.5), f.p(.99), 100*f.stats.LoopBusy, f.wrong())
+			fmt.Fprintf(os.Stderr, "%-14s %7.2f us CPU per delivery (server %.2f, Redis %.2f, publisher %.2f), %8.0f "+
+				"deliveries/s, p50 %.1f p99 %.1f ms, swarm %.0f %% busy %s\n",
+				a.name, f.cpu(), f.ofServer(), f.ofRedis(), f.ofPublisher(), f.rate(), f.p(.5), f.p(.99),
+				100*f.stats.LoopBusy, f.wrong())
 			if w := f.wrong(); w != "" {
 				notes = append(notes, a.name+": "+w)
 			}

@@ -14,8 +14,9 @@ import (
 	"goalcast/loadtest/swarm"
 )
 
-// million puts as many viewers as asked for on this machine: hubs and swarm workers as the limit of open files asks for, one Redis. A first tenth tells
-// what the whole will need, and the run ends there if the machine has not got it.
+// million puts as many viewers as asked for on this machine: hubs and swarm workers as the limit of
+// open files asks for, one Redis. A first tenth tells what the whole will need, and the run ends
+// there if the machine has not got it.
 func (b *bench) million(ctx context.Context, r *row) (err error) {
 	const (
 		perHub = 16_500 // a hub that may open 20,000 files takes 17,052 viewers
@@ -29,7 +30,8 @@ func (b *bench) million(ctx context.Context, r *row) (err error) {
 	}
 	defer redis.stop()
 	all := &server{name: "hubs"}
-	cfg := swarm.Config{Conns: b.viewers, PerWorker: perHub, Topics: "match:{n}", Dialing: 20, FromOne: true, Timeout: 2 * time.Minute}
+	cfg := swarm.Config{Conns: b.viewers, PerWorker: perHub, Topics: "match:{n}", Dialing: 20, FromOne: true,
+		Timeout: 2 * time.Minute}
 	for n := range hubs {
 		h, err := b.hub(ctx, redis.url, "", "--ring", strconv.Itoa(ring))
 		if err != nil {
@@ -65,21 +67,25 @@ func (b *bench) million(ctx context.Context, r *row) (err error) {
 	}
 	n := float64(stats.Joined)
 	r.add("%d viewers on %d hubs, joined in %.0f s", stats.Joined, hubs, float64(stats.LastJoin-stats.FirstDial)/1e6)
-	r.add("per viewer: hub %.2f kB, swarm %.2f kB, sockets %.2f kB, machine in all %.2f kB", float64(full.RSS-empty.RSS)/n/1024, float64(stats.MaxRSS)/n/1024,
+	r.add("per viewer: hub %.2f kB, swarm %.2f kB, sockets %.2f kB, machine in all %.2f kB",
+		float64(full.RSS-empty.RSS)/n/1024, float64(stats.MaxRSS)/n/1024,
 		float64(socketMemory()-sockets)/n/1024, float64(free-available())/n/1024)
 	stage := &stage{arm: goalcastWS, redis: redis, server: all, swarm: s}
-	f, err := b.play(ctx, stage, "million", plan{Streams: []int64{1}, Count: 1}, func(published) int64 { return stats.Joined })
+	f, err := b.play(ctx, stage, "million", plan{Streams: []int64{1}, Count: 1}, func(published) int64 {
+		return stats.Joined
+	})
 	if err != nil {
 		return err
 	}
-	r.add("one goal: %d delivered, the last after %.2f s; p50 %.2f s; hubs' CPU %.1f s, %.2f us per delivery", f.stats.Events, f.took.Seconds(),
+	r.add("one goal: %d delivered, the last after %.2f s; p50 %.2f s; hubs' CPU %.1f s, %.2f us per delivery",
+		f.stats.Events, f.took.Seconds(),
 		f.stats.EventLatency.Quantile(.5).Seconds(), f.use.CPU.Seconds(), f.cpu())
 	r.reached = f.stats.Events == int64(b.viewers) && f.wrong() == ""
 	return nil
 }
 
-// fill waits until all have joined; free is what the machine had when all processes were there and nobody had connected. It gives up as soon as what
-// has joined says that memory will not do.
+// fill waits until all have joined; free is what the machine had when all processes were there and
+// nobody had connected. It gives up as soon as what has joined says that memory will not do.
 func (b *bench) fill(ctx context.Context, s *swarm.Swarm, r *row, free int64) error {
 	begin, asked := time.Now(), false
 	for {
@@ -92,10 +98,12 @@ func (b *bench) fill(ctx context.Context, s *swarm.Swarm, r *row, free int64) er
 		}
 		if each := float64(free-available()) / float64(max(c.Joined, 1)); !asked && c.Joined >= c.Conns/10 {
 			asked = true
-			fmt.Fprintf(os.Stderr, "%d joined in %s, %.1f kB of the machine each; the whole will need %.1f of %.1f GB\n", c.Joined,
-				time.Since(begin).Round(time.Second), each/1024, each*float64(c.Conns)/1e9, float64(free)/1e9)
+			fmt.Fprintf(os.Stderr,
+				"%d joined in %s, %.1f kB of the machine each; the whole will need %.1f of %.1f GB\n",
+				c.Joined, time.Since(begin).Round(time.Second), each/1024, each*float64(c.Conns)/1e9, float64(free)/1e9)
 			if each*float64(c.Conns) > 0.95*float64(free) {
-				r.note("%.1f kB per viewer for both ends: %d need more than the %.1f GB that are free", each/1024, c.Conns, float64(free)/1e9)
+				r.note("%.1f kB per viewer for both ends: %d need more than the %.1f GB that are free", each/1024,
+					c.Conns, float64(free)/1e9)
 				return errors.New("not enough memory")
 			}
 		}
@@ -120,7 +128,8 @@ func available() int64 {
 	return kb << 10
 }
 
-// socketMemory is what the kernel's objects for TCP take: slabs of sockets, inodes, files and dentries.
+// socketMemory is what the kernel's objects for TCP take: slabs of sockets,
+// inodes, files and dentries.
 func socketMemory() int64 {
 	text, _ := os.ReadFile("/proc/slabinfo")
 	var sum int64
@@ -130,7 +139,8 @@ func socketMemory() int64 {
 			continue
 		}
 		switch f[0] {
-		case "TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "eventpoll_pwq", "tw_sock_TCP", "request_sock_TCP", "skbuff_head_cache", "tcp_bind_bucket", "tcp_bind2_bucket":
+		case "TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "eventpoll_pwq", "tw_sock_TCP",
+			"request_sock_TCP", "skbuff_head_cache", "tcp_bind_bucket", "tcp_bind2_bucket":
 			n, _ := strconv.ParseInt(f[2], 10, 64)
 			size, _ := strconv.ParseInt(f[3], 10, 64)
 			sum += n * size

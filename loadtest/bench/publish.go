@@ -169,7 +169,8 @@ func events(ctx context.Context, p plan, to sender, result *published) error {
 		stream := p.Streams[result.Events%int64(len(p.Streams))]
 		result.Events++
 		result.Done.Streams[stream]++
-		m := message{stream: stream, n: result.Done.Streams[stream], micros: time.Now().UnixMicro(), size: p.Size, kind: p.Topic}
+		m := message{stream: stream, n: result.Done.Streams[stream], micros: time.Now().UnixMicro(), size: p.Size,
+			kind: p.Topic}
 		if p.NoTime {
 			m.micros = 0
 		}
@@ -226,8 +227,10 @@ func odds(ctx context.Context, p plan, to sender, result *published) error {
 			version++
 			now := time.Now()
 			states = append(states, goalcast.State{
-				Topic: goalcast.ForOdds(goalcast.MatchID(match)), Key: "market/" + strconv.Itoa(key), Version: version, At: now.UnixMilli(),
-				Value: fmt.Appendf(nil, `{"odds":[%d,%d,%d,%d],"price":%d}`, match, key, *n, now.UnixMicro(), 1000+rng.IntN(9000)),
+				Topic: goalcast.ForOdds(goalcast.MatchID(match)), Key: "market/" + strconv.Itoa(key), Version: version,
+				At: now.UnixMilli(),
+				Value: fmt.Appendf(nil, `{"odds":[%d,%d,%d,%d],"price":%d}`, match, key, *n, now.UnixMicro(),
+					1000+rng.IntN(9000)),
 			})
 		}
 		if err := to.prices(ctx, states); err != nil {
@@ -245,7 +248,8 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 		if err != nil {
 			return nil, err
 		}
-		return busSender{bus.New(r, bus.Options{}, log, prometheus.NewRegistry()), strconv.FormatInt(time.Now().UnixNano(), 36)}, nil
+		return busSender{bus.New(r, bus.Options{}, log, prometheus.NewRegistry()),
+			strconv.FormatInt(time.Now().UnixNano(), 36)}, nil
 	case p.Nchan != "":
 		return dialPosts(p.Nchan, nchanPost)
 	default:
@@ -267,7 +271,8 @@ func (s busSender) send(ctx context.Context, list []message) error {
 			return err
 		}
 		now := time.Now()
-		e := goalcast.Event{ID: fmt.Sprintf("%s-%d-%d", s.run, m.stream, m.n), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
+		e := goalcast.Event{ID: fmt.Sprintf("%s-%d-%d", s.run, m.stream, m.n), Revision: 1, Status: goalcast.Confirmed,
+			Kind:   goalcast.KindMessage,
 			Topics: []goalcast.Topic{topic}, Times: goalcast.Times{Published: now.UnixMilli()}}
 		bare, err := json.Marshal(e)
 		if err != nil {
@@ -285,15 +290,16 @@ func (s busSender) prices(ctx context.Context, states []goalcast.State) error {
 	return s.bus.SetState(ctx, states)
 }
 
-// matches tells hubs that there are such matches: a hub asks for no prices of matches that do not exist. Nobody follows
-// the competition they are in.
+// matches tells hubs that there are such matches: a hub asks for no prices of matches that do not
+// exist. Nobody follows the competition they are in.
 func (s busSender) matches(ctx context.Context, n int) error {
 	var events []goalcast.Event
 	for id := range n {
 		match := goalcast.MatchID(1 + id)
 		events = append(events, goalcast.Event{
-			ID: fmt.Sprintf("match:%d:fixture", match), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindFixture,
-			Seq: 1, Match: match, Topics: []goalcast.Topic{goalcast.ForCompetition(999)}, Fixture: &goalcast.Fixture{},
+			ID: fmt.Sprintf("match:%d:fixture", match), Revision: 1, Status: goalcast.Confirmed,
+			Kind: goalcast.KindFixture,
+			Seq:  1, Match: match, Topics: []goalcast.Topic{goalcast.ForCompetition(999)}, Fixture: &goalcast.Fixture{},
 			Times: goalcast.Times{Published: time.Now().UnixMilli()},
 		})
 	}
@@ -301,8 +307,9 @@ func (s busSender) matches(ctx context.Context, n int) error {
 	return err
 }
 
-// postSender posts each message of a call by itself, all down one connection, before it reads the
-// answers: they are as fast as they go, and in order. Nchan and POST /admin/messages get them alike.
+// postSender posts each message of a call by itself, all down one connection, before it
+// reads the answers: they are as fast as they go, and in order. Nchan and POST
+// /admin/messages get them alike.
 type postSender struct {
 	conn  net.Conn
 	in    *bufio.Reader
@@ -321,13 +328,15 @@ func nchanPost(b *bytes.Buffer, m message) error {
 
 func adminPost(b *bytes.Buffer, m message) error {
 	const frame = 200 // what the hub puts around the text
-	body, err := json.Marshal(map[string]any{"topic": fmt.Sprintf("%s:%d", m.kind, m.stream), "body": json.RawMessage(m.text(frame))})
+	body, err := json.Marshal(map[string]any{"topic": fmt.Sprintf("%s:%d", m.kind, m.stream),
+		"body": json.RawMessage(m.text(frame))})
 	writePost(b, "/admin/messages", "Authorization: Bearer "+editorToken+"\r\n", body)
 	return err
 }
 
 func writePost(b *bytes.Buffer, path, header string, body []byte) {
-	fmt.Fprintf(b, "POST %s HTTP/1.1\r\nHost: bench\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, header, len(body))
+	fmt.Fprintf(b, "POST %s HTTP/1.1\r\nHost: bench\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+		path, header, len(body))
 	b.Write(body)
 }
 

@@ -26,7 +26,8 @@ func (r *row) reads() string {
 }
 
 func (r *row) print(out io.Writer) {
-	fmt.Fprintf(out, "%s: %s (%s)\n    to reach: %s: %s\n", r.name, strings.Join(r.figures, "; "), r.what, r.target, r.reads())
+	fmt.Fprintf(out, "%s: %s (%s)\n    to reach: %s: %s\n", r.name, strings.Join(r.figures, "; "), r.what, r.target,
+		r.reads())
 	for _, n := range r.notes {
 		fmt.Fprintf(out, "    note: %s\n", n)
 	}
@@ -38,7 +39,8 @@ const (
 	marker    = "<!-- what is below this line is written by hand and stays -->"
 )
 
-// write puts a row into the report, in place of what was measured of it before. The other rows and what people wrote below the marker stay.
+// write puts a row into the report, in place of what was measured of it before. The other rows and
+// what people wrote below the marker stay.
 func write(path string, r row) error {
 	old, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
@@ -53,17 +55,23 @@ func write(path string, r row) error {
 			notes[name] = line
 		}
 	}
-	lines[r.name] = fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.name, r.what, r.target, strings.Join(r.figures, "; "), r.reads())
+	lines[r.name] = fmt.Sprintf("| %s | %s | %s | %s | %s |\n", r.name, r.what, r.target, strings.Join(r.figures, "; "),
+		r.reads())
 	notes[r.name] = fmt.Sprintf("- %s: %s\n", r.name, strings.Join(append([]string{r.how}, r.notes...), "; "))
 	var t strings.Builder
-	t.WriteString("# Benchmarks\n\nWritten by `make bench` (loadtest/bench); the last row is `make million`'s. All processes share the machine: Redis, the server that is measured,\n" +
-		"the publisher and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine on that day.\n\n" +
-		"CPU is that of every process that takes part but the viewers: server, Redis, publisher. Behind a median stands the least and the most that was measured. goalcast runs with its defaults,\n" +
-		"but for free ports, an editor's token and no drain time; what else a row sets stands in its remarks. Nchan: two workers, pings every 25 s, the rest as in loadtest/bench/server.go.\n\n")
+	t.WriteString("# Benchmarks\n\nWritten by `make bench` (loadtest/bench); the last row is `make million`'s. All " +
+		"processes share the machine: Redis, the server that is measured,\n" +
+		"the publisher and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine " +
+		"on that day.\n\n" +
+		"CPU is that of every process that takes part but the viewers: server, Redis, publisher. Behind a median " +
+		"stands the least and the most that was measured. goalcast runs with its defaults,\n" +
+		"but for free ports, an editor's token and no drain time; what else a row sets stands in its remarks. Nchan: " +
+		"two workers, pings every 25 s, the rest as in loadtest/bench/server.go.\n\n")
 	for _, line := range machine() {
 		t.WriteString("- *" + line + "*\n")
 	}
-	t.WriteString("\nOne row alone: `go run ./loadtest/bench -rows steady -out docs/benchmarks.md`; `-h` lists the rest.\n\n" + tableHead)
+	t.WriteString("\nOne row alone: `go run ./loadtest/bench -rows steady -out docs/benchmarks.md`; `-h` lists the " +
+		"rest.\n\n" + tableHead)
 	for _, name := range append(rowNames(), "million") {
 		t.WriteString(lines[name])
 	}
@@ -109,12 +117,14 @@ func machine() []string {
 	var limit syscall.Rlimit
 	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
 	lines := []string{
-		fmt.Sprintf("%s; %d cores, %s of memory, Linux %s, %d open files per process", time.Now().UTC().Format("2 January 2006"), runtime.NumCPU(),
+		fmt.Sprintf("%s; %d cores, %s of memory, Linux %s, %d open files per process",
+			time.Now().UTC().Format("2 January 2006"), runtime.NumCPU(),
 			field("/proc/meminfo", "MemTotal"), kernel, limit.Cur),
 		"processor: " + field("/proc/cpuinfo", "model name"),
 		runtime.Version(),
 	}
-	for _, command := range [][]string{{"redis-server", "--version"}, {"nginx", "-v"}, {"dpkg-query", "-W", "libnginx-mod-nchan"}} {
+	for _, command := range [][]string{{"redis-server", "--version"}, {"nginx", "-v"},
+		{"dpkg-query", "-W", "libnginx-mod-nchan"}} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err == nil {
 			lines = append(lines, strings.Join(strings.Fields(string(out)), " "))
 		}

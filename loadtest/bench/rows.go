@@ -30,17 +30,27 @@ type measurement struct {
 
 func measurements() []measurement {
 	return []measurement{
-		{"memory", "15,000 idle viewers with 3 topics each; growth of the server's RSS for each", "<= 2.0 kB", (*bench).memory},
+		{"memory", "15,000 idle viewers with 3 topics each; growth of the server's RSS for each", "<= 2.0 kB",
+			(*bench).memory},
 		{"idle", "15,000 viewers of 300 matches, nothing sent but pings every 25 s; CPU", "<= Nchan", (*bench).idle},
-		{"steady", "15,000 viewers of one match, 2 events/s; CPU of all processes per delivery", "<= 0.90 x Nchan", (*bench).steady},
-		{"saturated", "10,000 viewers of one match, events by single POSTs as fast as they go (goalcast: all roles in one process, SQLite, Redis; each event on disk before its answer, Nchan's in memory); deliveries/s", ">= 6 x Nchan, none lost", (*bench).saturated},
+		{"steady", "15,000 viewers of one match, 2 events/s; CPU of all processes per delivery", "<= 0.90 x Nchan",
+			(*bench).steady},
+		{"saturated", "10,000 viewers of one match, events by single POSTs as fast as they go (goalcast: all roles " +
+			"in one process, SQLite, Redis; each event on disk before its answer, Nchan's in memory); deliveries/s",
+			">= 6 x Nchan, none lost", (*bench).saturated},
 		{"saturated-few", "the same with 1,000 viewers", ">= 2 x Nchan, none lost", (*bench).saturatedFew},
-		{"topics", "15,000 viewers over 300 matches, 300 events/s in all; CPU of all processes per delivery", "<= 0.85 x Nchan", (*bench).topics},
-		{"odds", "10,000 viewers, 5,000 price changes/s over 50 matches x 40 prices; every viewer's last prices", "all right", (*bench).oddsStorm},
-		{"goal", "one goal to all 10,000 every 2 s during that; p99 latency", "<= 1.5 x without odds", (*bench).goalInStorm},
-		{"slow", "10,000 viewers of whom 1 % never read; p99 latency of the others", "<= 1.1 x without; cut with 4008, resumable", (*bench).slow},
-		{"returns", "15,000 viewers cut at once come back with a cursor; handshakes and resumes/s", ">= 8,000/s, nothing missed or repeated, no call to Redis or database", (*bench).returns},
-		{"deflate", "10,000 viewers of one match with permessage-deflate, 4 events/s; CPU per delivery, bytes", "<= 1.2 x plain; <= 50 % of the bytes", (*bench).deflated},
+		{"topics", "15,000 viewers over 300 matches, 300 events/s in all; CPU of all processes per delivery",
+			"<= 0.85 x Nchan", (*bench).topics},
+		{"odds", "10,000 viewers, 5,000 price changes/s over 50 matches x 40 prices; every viewer's last prices",
+			"all right", (*bench).oddsStorm},
+		{"goal", "one goal to all 10,000 every 2 s during that; p99 latency", "<= 1.5 x without odds",
+			(*bench).goalInStorm},
+		{"slow", "10,000 viewers of whom 1 % never read; p99 latency of the others",
+			"<= 1.1 x without; cut with 4008, resumable", (*bench).slow},
+		{"returns", "15,000 viewers cut at once come back with a cursor; handshakes and resumes/s",
+			">= 8,000/s, nothing missed or repeated, no call to Redis or database", (*bench).returns},
+		{"deflate", "10,000 viewers of one match with permessage-deflate, 4 events/s; CPU per delivery, bytes",
+			"<= 1.2 x plain; <= 50 % of the bytes", (*bench).deflated},
 	}
 }
 
@@ -53,7 +63,8 @@ func rowNames() []string {
 }
 
 func (b *bench) row(ctx context.Context, name string) (row, error) {
-	list := append(measurements(), measurement{"million", "1,000,000 real connections on one machine; all get one goal", "all get it", (*bench).million})
+	list := append(measurements(), measurement{"million", "1,000,000 real connections on one machine; all get one goal",
+		"all get it", (*bench).million})
 	i := slices.IndexFunc(list, func(m measurement) bool { return m.name == name })
 	if i < 0 {
 		return row{name: name}, fmt.Errorf("no row %q", name)
@@ -73,7 +84,8 @@ func (r *row) note(format string, values ...any) {
 // memory is what an idle viewer costs.
 func (b *bench) memory(ctx context.Context, r *row) error {
 	r.reached = true
-	for _, a := range []arm{{name: "goalcast WebSocket"}, {name: "goalcast WebSocket with deflate", deflate: true}, {name: "goalcast SSE", transport: swarm.SSE}, {name: "Nchan WebSocket", nchan: true},
+	for _, a := range []arm{{name: "goalcast WebSocket"}, {name: "goalcast WebSocket with deflate", deflate: true},
+		{name: "goalcast SSE", transport: swarm.SSE}, {name: "Nchan WebSocket", nchan: true},
 		{name: "Nchan SSE", nchan: true, transport: swarm.SSE}} {
 		if a.nchan && b.nchan != "" {
 			r.note("Nchan skipped: %s", b.nchan)
@@ -81,7 +93,8 @@ func (b *bench) memory(ctx context.Context, r *row) error {
 		}
 		var perViewer []float64
 		for range b.repeat {
-			s, err := b.set(ctx, a, crowd{viewers: b.scaled(15_000), numbers: 300, topics: "match:{n},team:{n}", also: "competition:1"})
+			s, err := b.set(ctx, a, crowd{viewers: b.scaled(15_000), numbers: 300, topics: "match:{n},team:{n}",
+				also: "competition:1"})
 			if err != nil {
 				return err
 			}
@@ -100,18 +113,22 @@ func (b *bench) memory(ctx context.Context, r *row) error {
 			r.reached = false
 		}
 	}
-	r.note("growth since the server was empty, 4 s after the last one joined; garbage of the handshakes is in it. Nchan's viewers have one channel each")
+	r.note("growth since the server was empty, 4 s after the last one joined; garbage of the handshakes is in it. " +
+		"Nchan's viewers have one channel each")
 	return nil
 }
 
 // fan measures arms at one plan and gives the median CPU per delivery of both.
-func (b *bench) fan(ctx context.Context, r *row, arms []arm, c crowd, p plan, each int64) (map[string][]figures, error) {
+func (b *bench) fan(ctx context.Context, r *row, arms []arm, c crowd, p plan, each int64) (map[string][]figures,
+	error) {
 	all, notes, err := b.compare(ctx, arms, func(a arm, n int) (figures, error) {
 		s, err := b.set(ctx, a, c)
 		if err != nil {
 			return figures{}, err
 		}
-		f, err := b.play(ctx, s, fmt.Sprintf("%s-%s-%d", r.name, a.name, n), p, func(p published) int64 { return p.Events * each })
+		f, err := b.play(ctx, s, fmt.Sprintf("%s-%s-%d", r.name, a.name, n), p, func(p published) int64 {
+			return p.Events * each
+		})
 		if closing := s.close(); err == nil {
 			err = closing
 		}
@@ -124,7 +141,8 @@ func (b *bench) fan(ctx context.Context, r *row, arms []arm, c crowd, p plan, ea
 func (b *bench) cpuRow(r *row, all map[string][]figures, limit float64) {
 	ours, theirs := median(all["goalcast"], figures.cpu), median(all["nchan"], figures.cpu)
 	r.add("goalcast %s us (hub %.2f, Redis %.2f, publisher %.2f)", spread("%.2f", values(all["goalcast"], figures.cpu)),
-		median(all["goalcast"], figures.ofServer), median(all["goalcast"], figures.ofRedis), median(all["goalcast"], figures.ofPublisher))
+		median(all["goalcast"], figures.ofServer), median(all["goalcast"], figures.ofRedis),
+		median(all["goalcast"], figures.ofPublisher))
 	if theirs == 0 {
 		r.verdict = "no peer"
 		return
@@ -132,7 +150,9 @@ func (b *bench) cpuRow(r *row, all map[string][]figures, limit float64) {
 	r.add("Nchan %s us (nginx %.2f, publisher %.2f)", spread("%.2f", values(all["nchan"], figures.cpu)),
 		median(all["nchan"], figures.ofServer), median(all["nchan"], figures.ofPublisher))
 	r.add("ratio %.2f", ours/theirs)
-	r.add("p99 %.1f and %.1f ms", median(all["goalcast"], func(f figures) float64 { return f.p(.99) }), median(all["nchan"], func(f figures) float64 { return f.p(.99) }))
+	r.add("p99 %.1f and %.1f ms", median(all["goalcast"], func(f figures) float64 {
+		return f.p(.99)
+	}), median(all["nchan"], func(f figures) float64 { return f.p(.99) }))
 	r.reached = ours <= limit*theirs && clean(all["goalcast"])
 }
 
@@ -156,7 +176,8 @@ func (b *bench) topics(ctx context.Context, r *row) error {
 	for n := range int64(matches) {
 		streams = append(streams, n+1)
 	}
-	all, err := b.fan(ctx, r, []arm{goalcastWS, nchanWS}, crowd{viewers: viewers, numbers: matches, topics: "match:{n}"},
+	all, err := b.fan(ctx, r, []arm{goalcastWS, nchanWS}, crowd{viewers: viewers, numbers: matches,
+		topics: "match:{n}"},
 		plan{Streams: streams, Rate: 300, For: b.hold}, int64(viewers/matches))
 	b.cpuRow(r, all, 0.85)
 	return err
@@ -166,15 +187,16 @@ func (b *bench) topics(ctx context.Context, r *row) error {
 func (b *bench) saturated(ctx context.Context, r *row) error    { return b.saturate(ctx, r, 10_000, 6) }
 func (b *bench) saturatedFew(ctx context.Context, r *row) error { return b.saturate(ctx, r, 1_000, 2) }
 
-// saturate posts 300 and then 900 events to one match, each by itself and all down one connection, to
-// goalcast and to Nchan. goalcast commits each before it is answered. What its bus alone takes, in
-// scripts of up to 100 events as ingest gives them, is told besides and compared with nothing.
+// saturate posts 300 and then 900 events to one match, each by itself and all down one connection,
+// to goalcast and to Nchan. goalcast commits each before it is answered. What its bus alone takes,
+// in scripts of up to 100 events as ingest gives them, is told besides and compared with nothing.
 func (b *bench) saturate(ctx context.Context, r *row, viewers int, limit float64) error {
 	viewers = b.scaled(viewers)
 	arms := []arm{{name: "goalcast", roles: "hub,ingest,notify,rest", byAdmin: true}, nchanWS, {name: "bus"}}
 	r.reached = true
 	for _, count := range []int{300, 900} {
-		all, err := b.fan(ctx, r, arms, crowd{viewers: viewers, numbers: 1, topics: "match:{n}"}, plan{Streams: []int64{1}, Count: count}, int64(viewers))
+		all, err := b.fan(ctx, r, arms, crowd{viewers: viewers, numbers: 1, topics: "match:{n}"},
+			plan{Streams: []int64{1}, Count: count}, int64(viewers))
 		if err != nil {
 			return err
 		}
@@ -209,7 +231,8 @@ func (b *bench) idle(ctx context.Context, r *row) error {
 				time.Sleep(span)
 				var after, redisAfter swarm.Use
 				after, redisAfter, err = s.use()
-				cores[a.name] = append(cores[a.name], (after.CPU-before.CPU+redisAfter.CPU-redisBefore.CPU).Seconds()/span.Seconds())
+				cores[a.name] = append(cores[a.name],
+					(after.CPU-before.CPU+redisAfter.CPU-redisBefore.CPU).Seconds()/span.Seconds())
 			}
 			if closing := s.close(); err == nil {
 				err = closing
@@ -224,7 +247,8 @@ func (b *bench) idle(ctx context.Context, r *row) error {
 		r.verdict = "no peer"
 		return nil
 	}
-	r.add("Nchan %s cores, ratio %.2f", spread("%.3f", cores["nchan"]), middle(cores["goalcast"])/middle(cores["nchan"]))
+	r.add("Nchan %s cores, ratio %.2f", spread("%.3f", cores["nchan"]),
+		middle(cores["goalcast"])/middle(cores["nchan"]))
 	r.reached = middle(cores["goalcast"]) <= middle(cores["nchan"])
 	return nil
 }
@@ -245,10 +269,12 @@ func (b *bench) deflated(ctx context.Context, r *row) error {
 		r.note("the hub does not negotiate permessage-deflate")
 		return nil
 	}
-	all, err := b.fan(ctx, r, []arm{{name: "plain"}, {name: "deflate", deflate: true}}, c, plan{Streams: []int64{1}, Rate: 4, For: b.hold}, int64(viewers))
+	all, err := b.fan(ctx, r, []arm{{name: "plain"}, {name: "deflate", deflate: true}}, c,
+		plan{Streams: []int64{1}, Rate: 4, For: b.hold}, int64(viewers))
 	plain, packed := median(all["plain"], figures.cpu), median(all["deflate"], figures.cpu)
 	bytes := median(all["deflate"], figures.bytes) / median(all["plain"], figures.bytes)
-	r.add("plain %s us, deflate %s us, ratio %.2f", spread("%.2f", values(all["plain"], figures.cpu)), spread("%.2f", values(all["deflate"], figures.cpu)), packed/plain)
+	r.add("plain %s us, deflate %s us, ratio %.2f", spread("%.2f", values(all["plain"], figures.cpu)),
+		spread("%.2f", values(all["deflate"], figures.cpu)), packed/plain)
 	r.add("bytes %.0f %%", 100*bytes)
 	r.reached = packed <= 1.2*plain && bytes <= 0.5 && clean(all["deflate"])
 	return err

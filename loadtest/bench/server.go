@@ -52,7 +52,8 @@ func (b *bench) build(ctx context.Context) error {
 }
 
 func nchanModule() string {
-	for _, path := range []string{"/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so"} {
+	for _, path := range []string{"/usr/lib/nginx/modules/ngx_nchan_module.so",
+		"/usr/lib64/nginx/modules/ngx_nchan_module.so"} {
 		if _, err := os.Stat(path); err == nil {
 			return path
 		}
@@ -74,7 +75,8 @@ type server struct {
 // launch starts a process that dies with this one; its output goes to a file.
 func (b *bench) launch(name string, args ...string) (*server, error) {
 	b.serial++
-	s := &server{name: name, log: filepath.Join(b.folder, fmt.Sprintf("%s-%d.log", name, b.serial)), done: make(chan error, 1)}
+	s := &server{name: name, log: filepath.Join(b.folder, fmt.Sprintf("%s-%d.log", name, b.serial)),
+		done: make(chan error, 1)}
 	file, err := os.Create(s.log)
 	if err != nil {
 		return nil, err
@@ -93,7 +95,8 @@ func (b *bench) launch(name string, args ...string) (*server, error) {
 
 // stop ends the process and waits for it.
 func (s *server) stop() {
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGKILL} { // the second one cuts draining short
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGKILL} {
+		// the second one cuts draining short
 		_ = s.cmd.Process.Signal(signal)
 		select {
 		case <-s.done:
@@ -137,7 +140,8 @@ func (b *bench) redis(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.launch("redis", "redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", b.folder)
+	s, err := b.launch("redis", "redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "",
+		"--appendonly", "no", "--dir", b.folder)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +210,8 @@ func (b *bench) hub(ctx context.Context, redis string, roles string, args ...str
 		roles = "hub"
 	}
 	all := append([]string{b.goalcast, "serve", "--roles", roles, "--listen", "127.0.0.1:" + strconv.Itoa(public),
-		"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin), "--redis-url", redis, "--database-url", "sqlite:" + database,
+		"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin), "--redis-url", redis, "--database-url",
+		"sqlite:" + database,
 		"--admin-tokens", "editor=" + editorToken, "--drain-time", "0s"}, args...)
 	s, err := b.launch("goalcast", all...)
 	if err != nil {
@@ -248,7 +253,8 @@ func (b *bench) peer(ctx context.Context) (*server, error) {
 	}
 	files := min(limit.Max, 100_000) - 50
 	path := filepath.Join(b.folder, "nginx.conf")
-	if err := os.WriteFile(path, fmt.Appendf(nil, nchanConfig, files, nchanModule(), b.folder, port), 0o644); err != nil {
+	if err := os.WriteFile(path, fmt.Appendf(nil, nchanConfig, files, nchanModule(), b.folder, port),
+		0o644); err != nil {
 		return nil, err
 	}
 	s, err := b.launch("nchan", "nginx", "-c", path, "-p", b.folder)
@@ -318,7 +324,8 @@ func (s *server) metric(name, label string) (float64, error) {
 		if !ok || rest[0] != '{' && rest[0] != ' ' || !strings.Contains(rest, label) {
 			continue
 		}
-		v, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(strings.TrimSpace(rest), ' ')+1:]), 64)
+		v, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(strings.TrimSpace(rest), ' ')+1:]),
+			64)
 		if err != nil {
 			return 0, fmt.Errorf("metric %s: %w", name, err)
 		}

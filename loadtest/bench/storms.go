@@ -12,7 +12,8 @@ import (
 	"goalcast/loadtest/swarm"
 )
 
-// The odds storm: every viewer looks at the prices of one match, and all follow the competition in which the goals fall.
+// The odds storm: every viewer looks at the prices of one match, and all follow the competition in
+// which the goals fall.
 const (
 	stormMatches = 50
 	stormKeys    = 40
@@ -20,7 +21,8 @@ const (
 
 func (b *bench) stormStage(ctx context.Context) (*stage, error) {
 	viewers := max(b.scaled(10_000)/stormMatches, 1) * stormMatches
-	return b.set(ctx, goalcastWS, crowd{viewers: viewers, numbers: stormMatches, topics: "match:{n},odds:{n}", also: "competition:1"})
+	return b.set(ctx, goalcastWS, crowd{viewers: viewers, numbers: stormMatches, topics: "match:{n},odds:{n}",
+		also: "competition:1"})
 }
 
 func (b *bench) oddsStorm(ctx context.Context, r *row) error {
@@ -31,16 +33,21 @@ func (b *bench) oddsStorm(ctx context.Context, r *row) error {
 	defer s.close()
 	changes := 5000 * b.scale
 	span := 3 * b.hold
-	f, err := b.play(ctx, s, r.name, plan{Matches: stormMatches, Keys: stormKeys, Prices: changes, For: span}, func(published) int64 { return 0 })
+	f, err := b.play(ctx, s, r.name, plan{Matches: stormMatches, Keys: stormKeys, Prices: changes, For: span},
+		func(published) int64 {
+			return 0
+		})
 	if err != nil {
 		return err
 	}
 	asked := float64(f.published.States) / stormMatches * float64(s.joined.Conns)
 	r.add("%d changes in %s, %.0f/s", f.published.States, span, float64(f.published.States)/span.Seconds())
 	r.add("%d wrong of %d last prices", f.verdict.Prices, s.joined.Conns*stormKeys)
-	r.add("%d values delivered, %.0f/s; %.2f of those published to viewers (conflation %.2f)", f.stats.States, float64(f.stats.States)/span.Seconds(),
+	r.add("%d values delivered, %.0f/s; %.2f of those published to viewers (conflation %.2f)", f.stats.States,
+		float64(f.stats.States)/span.Seconds(),
 		float64(f.stats.States)/asked, asked/float64(max(f.stats.States, 1)))
-	r.add("CPU of hub %.2f, Redis %.2f, publisher %.2f cores; %.2f us per value in all", f.use.CPU.Seconds()/span.Seconds(), f.redis.Seconds()/span.Seconds(),
+	r.add("CPU of hub %.2f, Redis %.2f, publisher %.2f cores; %.2f us per value in all",
+		f.use.CPU.Seconds()/span.Seconds(), f.redis.Seconds()/span.Seconds(),
 		f.published.CPU.Seconds()/span.Seconds(), f.cpu())
 	r.add("age of a value p50 %.0f, p99 %.0f ms", ms(f.stats.StateLatency, .5), ms(f.stats.StateLatency, .99))
 	r.reached = f.wrong() == "" && f.stats.States > 0
@@ -71,8 +78,10 @@ func (b *bench) goalInStorm(ctx context.Context, r *row) error {
 			goals.Matches, goals.Keys, goals.Prices = stormMatches, stormKeys, 5000*b.scale
 			var with figures
 			if with, err = b.play(ctx, s, fmt.Sprintf("goal-storm-%d", n), goals, all); err == nil {
-				quiet, storm, ratios = append(quiet, without.p(.99)), append(storm, with.p(.99)), append(ratios, with.p(.99)/without.p(.99))
-				fmt.Fprintf(os.Stderr, "p99 %.1f ms without, %.1f ms with odds; swarm %.0f %% busy\n", without.p(.99), with.p(.99), 100*with.stats.LoopBusy)
+				quiet, storm, ratios = append(quiet, without.p(.99)), append(storm, with.p(.99)), append(ratios,
+					with.p(.99)/without.p(.99))
+				fmt.Fprintf(os.Stderr, "p99 %.1f ms without, %.1f ms with odds; swarm %.0f %% busy\n", without.p(.99),
+					with.p(.99), 100*with.stats.LoopBusy)
 				if w := without.wrong() + with.wrong(); w != "" {
 					r.note("%s", w)
 				}
@@ -92,22 +101,25 @@ func (b *bench) goalInStorm(ctx context.Context, r *row) error {
 	return nil
 }
 
-// slow has some viewers never read. They follow a match of their own besides, with so much going on that the kernels' buffers fill; with 300-byte goals that would
-// take hours. In the run to compare with the same viewers read.
+// slow has some viewers never read. They follow a match of their own besides, with so much going on
+// that the kernels' buffers fill; with 300-byte goals that would take hours. In the run to compare
+// with the same viewers read.
 func (b *bench) slow(ctx context.Context, r *row) error {
 	var p99 [2][]float64
 	var rss [2][]float64
 	var cut, others, resumed, reset float64
 	for n := range b.repeat {
 		for i, share := range []float64{0, 0.01} {
-			s, err := b.set(ctx, goalcastWS, crowd{viewers: b.scaled(10_000), numbers: 100, topics: "match:{n}", also: "competition:500", slow: share})
+			s, err := b.set(ctx, goalcastWS, crowd{viewers: b.scaled(10_000), numbers: 100, topics: "match:{n}",
+				also: "competition:500", slow: share})
 			if err != nil {
 				return err
 			}
 			f, err := b.flood(ctx, s, fmt.Sprintf("slow-%d-%d", i, n))
 			if err == nil {
 				p99[i], rss[i] = append(p99[i], f.p(.99)), append(rss[i], float64(f.use.RSS)/1e6)
-				fmt.Fprintf(os.Stderr, "%.0f %% slow: p99 %.1f ms, RSS %+.1f MB\n", 100*share, f.p(.99), float64(f.use.RSS)/1e6)
+				fmt.Fprintf(os.Stderr, "%.0f %% slow: p99 %.1f ms, RSS %+.1f MB\n", 100*share, f.p(.99),
+					float64(f.use.RSS)/1e6)
 			}
 			if err == nil && i == 1 {
 				var c, o, back, again float64
@@ -123,14 +135,17 @@ func (b *bench) slow(ctx context.Context, r *row) error {
 		}
 	}
 	a, c := middle(p99[0]), middle(p99[1])
-	r.add("p99 of the others %s ms without, %s ms with slow viewers; ratio %.2f", spread("%.1f", p99[0]), spread("%.1f", p99[1]), c/a)
+	r.add("p99 of the others %s ms without, %s ms with slow viewers; ratio %.2f", spread("%.1f", p99[0]),
+		spread("%.1f", p99[1]), c/a)
 	r.add("RSS %+.1f MB without, %+.1f MB with", middle(rss[0]), middle(rss[1]))
-	r.add("%.0f cut as too slow, %.0f as stalled; of those who came back %.0f resumed, %.0f were reset", cut, others, resumed, reset)
+	r.add("%.0f cut as too slow, %.0f as stalled; of those who came back %.0f resumed, %.0f were reset", cut, others,
+		resumed, reset)
 	r.reached = c <= 1.1*a && cut > 0 && reset == 0 && len(r.notes) == 0
 	return nil
 }
 
-// flood publishes 2 events/s to all and a torrent to match 1, which the first of every 100 viewers follows.
+// flood publishes 2 events/s to all and a torrent to match 1, which the first of
+// every 100 viewers follows.
 func (b *bench) flood(ctx context.Context, s *stage, name string) (figures, error) {
 	torrent := s.plan(plan{Streams: []int64{1}, Rate: 30, For: b.hold, Size: 20_000, NoTime: true})
 	wait, err := startPublisher(ctx, torrent)
@@ -138,7 +153,10 @@ func (b *bench) flood(ctx context.Context, s *stage, name string) (figures, erro
 		return figures{}, err
 	}
 	// stream 500: not a viewer's number, so that it is told from matches
-	f, err := b.play(ctx, s, name, plan{Streams: []int64{500}, Topic: "competition", Rate: 4, For: b.hold}, func(p published) int64 { return 0 })
+	f, err := b.play(ctx, s, name, plan{Streams: []int64{500}, Topic: "competition", Rate: 4, For: b.hold},
+		func(p published) int64 {
+			return 0
+		})
 	if _, e := wait(); err == nil {
 		err = e
 	}
@@ -179,7 +197,8 @@ func (b *bench) revive(ctx context.Context, s *stage, r *row) (cut, stalled, res
 func (b *bench) returns(ctx context.Context, r *row) error {
 	var rates []float64
 	for n := range b.repeat {
-		s, err := b.set(ctx, goalcastWS, crowd{viewers: b.scaled(15_000), numbers: 300, topics: "match:{n},team:{n}", also: "competition:1"})
+		s, err := b.set(ctx, goalcastWS, crowd{viewers: b.scaled(15_000), numbers: 300, topics: "match:{n},team:{n}",
+			also: "competition:1"})
 		if err != nil {
 			return err
 		}
@@ -212,7 +231,9 @@ func (s *stage) idleCalls(span time.Duration) (float64, error) {
 
 func (b *bench) storm(ctx context.Context, s *stage, r *row, n int) (float64, error) {
 	goals := plan{Streams: []int64{1}, Topic: "competition", Rate: 20, Count: 10}
-	if _, err := b.play(ctx, s, fmt.Sprintf("returns-before-%d", n), goals, func(p published) int64 { return p.Events * s.joined.Conns }); err != nil {
+	if _, err := b.play(ctx, s, fmt.Sprintf("returns-before-%d", n), goals, func(p published) int64 {
+		return p.Events * s.joined.Conns
+	}); err != nil {
 		return 0, err
 	}
 	if err := s.swarm.Reset(); err != nil {
@@ -249,9 +270,11 @@ func (b *bench) storm(ctx context.Context, s *stage, r *row, n int) (float64, er
 	if err != nil {
 		return 0, err
 	}
-	// The bus's own beat and pings go on during a storm; the one call more is the question how many there were.
+	// The bus's own beat and pings go on during a storm; the one call more is the
+	// question how many there were.
 	took := time.Since(begin).Seconds()
-	r.calls = append(r.calls, fmt.Sprintf("%d Redis calls in %.1f s (an idle hub: %.1f)", after-calls-1, took, idle*took))
+	r.calls = append(r.calls, fmt.Sprintf("%d Redis calls in %.1f s (an idle hub: %.1f)", after-calls-1, took,
+		idle*took))
 	if float64(after-calls-1) > 2*idle*took+6 {
 		r.note("%d Redis calls during the storm", after-calls-1)
 	}
@@ -274,7 +297,8 @@ func (b *bench) storm(ctx context.Context, s *stage, r *row, n int) (float64, er
 		return 0, err
 	}
 	f := figures{stats: stats, verdict: verdict}
-	fmt.Fprintf(os.Stderr, "%.0f/s, %d resumed, %d Redis calls, join p99 %.0f ms, swarm %.0f %% busy\n", report.PerSecond, report.Resumed, after-calls, ms(stats.JoinLatency, .99), 100*stats.LoopBusy)
+	fmt.Fprintf(os.Stderr, "%.0f/s, %d resumed, %d Redis calls, join p99 %.0f ms, swarm %.0f %% busy\n",
+		report.PerSecond, report.Resumed, after-calls, ms(stats.JoinLatency, .99), 100*stats.LoopBusy)
 	if w := f.wrong(); w != "" || late != nil {
 		r.note("%s %v", w, late)
 	}

@@ -5,13 +5,16 @@ import (
 	"time"
 )
 
-// f1 is the list of the day's matches: fixtures, and results of those that are over. What is going on is not in it.
+// f1 is the list of the day's matches: fixtures, and results of those that are over. What is
+// going on is not in it.
 func (d *Day) f1(of time.Duration) []byte {
 	made := d.wall(of)
 	w := newDocument("TournamentSRML", made)
 	w.begin("SoccerFeed")
-	w.begin("SoccerDocument", "Type", "RESULTS Latest", "competition_code", "KRL", "competition_id", itoa(competitionID), "competition_name",
-		competitionName, "game_system_id", "1", "season_id", season, "season_name", seasonName, "timestamp", made.In(d.london).Format("2006-01-02 15-04-05"))
+	w.begin("SoccerDocument", "Type", "RESULTS Latest", "competition_code", "KRL", "competition_id",
+		itoa(competitionID), "competition_name",
+		competitionName, "game_system_id", "1", "season_id", season, "season_name", seasonName, "timestamp",
+		made.In(d.london).Format("2006-01-02 15-04-05"))
 	for _, m := range d.matches {
 		d.f1Match(w, m, of)
 	}
@@ -57,7 +60,8 @@ func (d *Day) f1Match(w *document, m *match, of time.Duration) {
 		w.begin("TeamData", attrs...)
 		for _, in := range m.incidents {
 			if v, entered := in.event.as(of); entered && in.kind == goal && in.side == t.squad && v.kind == typeGoal {
-				w.empty("Goal", "Period", []string{"FirstHalf", "SecondHalf"}[in.event.period-1], "PlayerRef", "p"+itoa(v.player), "Type", goalType(v))
+				w.empty("Goal", "Period", []string{"FirstHalf", "SecondHalf"}[in.event.period-1], "PlayerRef",
+					"p"+itoa(v.player), "Type", goalType(v))
 			}
 		}
 		w.end()

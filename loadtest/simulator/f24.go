@@ -19,9 +19,12 @@ func (d *Day) f24(m *match, of time.Duration) []byte {
 	w := newDocument("F24", made)
 	w.begin("Games", "timestamp", d.ukSeconds(made))
 	home, away := m.score(of)
-	attrs := []string{"id", itoa(m.id), "away_score", strconv.Itoa(away), "away_team_id", itoa(m.away.team), "away_team_name", m.away.name,
-		"competition_id", itoa(competitionID), "competition_name", competitionName, "game_date", d.ukSeconds(d.wall(m.kickoff)),
-		"home_score", strconv.Itoa(home), "home_team_id", itoa(m.home.team), "home_team_name", m.home.name, "matchday", "1"}
+	attrs := []string{"id", itoa(m.id), "away_score", strconv.Itoa(away), "away_team_id", itoa(m.away.team),
+		"away_team_name", m.away.name,
+		"competition_id", itoa(competitionID), "competition_name", competitionName, "game_date",
+		d.ukSeconds(d.wall(m.kickoff)),
+		"home_score", strconv.Itoa(home), "home_team_id", itoa(m.home.team), "home_team_name", m.home.name, "matchday",
+		"1"}
 	for h, half := range m.halves {
 		if of >= half.start {
 			attrs = append(attrs, "period_"+strconv.Itoa(h+1)+"_start", d.ukSeconds(d.wall(half.start)))
@@ -39,7 +42,8 @@ func (d *Day) f24(m *match, of time.Duration) []byte {
 }
 
 func (d *Day) f24Event(w *document, e *event, v version) {
-	attrs := []string{"id", itoa(e.id), "event_id", itoa(e.number), "type_id", strconv.Itoa(v.kind), "period_id", strconv.Itoa(e.period),
+	attrs := []string{"id", itoa(e.id), "event_id", itoa(e.number), "type_id", strconv.Itoa(v.kind), "period_id",
+		strconv.Itoa(e.period),
 		"min", strconv.Itoa(e.min), "sec", strconv.Itoa(e.sec)}
 	if v.player != 0 {
 		attrs = append(attrs, "player_id", itoa(v.player))

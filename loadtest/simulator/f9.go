@@ -61,7 +61,8 @@ func (d *Day) matchInfo(w *document, m *match, of time.Duration, final bool) {
 		w.empty("Result", attrs...)
 	}
 	w.end()
-	// While a match is live Opta writes these with day and month exchanged and no zone; the final document has them right.
+	// While a match is live Opta writes these with day and month exchanged and no zone; the final
+	// document has them right.
 	clock := func(at time.Duration) string { return d.wall(at).In(d.london).Format("20060201T150405") }
 	if final {
 		clock = func(at time.Duration) string { return d.stamp(d.wall(at)) }
@@ -90,7 +91,8 @@ func (d *Day) teamData(w *document, m *match, s *squad, of time.Duration, statis
 	if s == m.away {
 		side, score = "Away", away
 	}
-	w.begin("TeamData", "Formation", s.formation, "Score", strconv.Itoa(score), "Side", side, "TeamRef", "t"+itoa(s.team))
+	w.begin("TeamData", "Formation", s.formation, "Score", strconv.Itoa(score), "Side", side, "TeamRef",
+		"t"+itoa(s.team))
 	counts := map[incidentKind]int{}
 	for _, in := range m.incidents {
 		v, entered := in.event.as(of)
@@ -106,7 +108,8 @@ func (d *Day) teamData(w *document, m *match, s *squad, of time.Duration, statis
 	}
 	w.begin("PlayerLineUp")
 	for _, p := range s.players {
-		attrs := []string{"Formation_Place", strconv.Itoa(p.place), "PlayerRef", "p" + itoa(p.id), "Position", p.position,
+		attrs := []string{"Formation_Place", strconv.Itoa(p.place), "PlayerRef", "p" + itoa(p.id), "Position",
+			p.position,
 			"ShirtNumber", strconv.Itoa(p.shirt), "Status", "Start"}
 		if p.place == 0 {
 			attrs[5], attrs[9] = "Substitute", "Sub"
@@ -142,8 +145,10 @@ func (d *Day) incident(w *document, in *incident, v version, number int) {
 	if e.sec == 0 {
 		shown = e.min // as Opta does
 	}
-	common := []string{"EventID", itoa(e.id), "EventNumber", strconv.Itoa(e.period) + strconv.Itoa(e.min) + strconv.Itoa(number),
-		"Min", strconv.Itoa(e.min), "Sec", strconv.Itoa(e.sec), "Time", strconv.Itoa(shown), "TimeStamp", d.stamp(d.wall(e.at))}
+	common := []string{"EventID", itoa(e.id), "EventNumber", strconv.Itoa(e.period) + strconv.Itoa(e.min) +
+		strconv.Itoa(number),
+		"Min", strconv.Itoa(e.min), "Sec", strconv.Itoa(e.sec), "Time", strconv.Itoa(shown), "TimeStamp",
+		d.stamp(d.wall(e.at))}
 	uid := func(letter string) string { return letter + itoa(in.side.team) + "-" + strconv.Itoa(number) }
 	ref := "p" + itoa(v.player)
 	switch in.kind {
@@ -164,9 +169,11 @@ func (d *Day) incident(w *document, in *incident, v version, number int) {
 		case v.has(qSecond):
 			colour, kind = "Red", "SecondYellow"
 		}
-		w.empty("Booking", append(common, "Card", colour, "CardType", kind, "Period", period, "PlayerRef", ref, "Reason", in.reason, "uID", uid("b"))...)
+		w.empty("Booking", append(common, "Card", colour, "CardType", kind, "Period", period, "PlayerRef", ref,
+			"Reason", in.reason, "uID", uid("b"))...)
 	case swap: // Period is a number here and nowhere else
-		w.empty("Substitution", append(common, "Period", strconv.Itoa(e.period), "Reason", in.reason, "SubOff", "p"+itoa(in.off), "SubOn", ref,
+		w.empty("Substitution", append(common, "Period", strconv.Itoa(e.period), "Reason", in.reason, "SubOff",
+			"p"+itoa(in.off), "SubOn", ref,
 			"uID", uid("s"))...)
 	}
 }

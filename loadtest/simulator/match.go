@@ -39,7 +39,8 @@ type half struct {
 	added      int // minutes on the board
 }
 
-// event is an event of F24 with its whole life: what it is at first and what it is changed into later.
+// event is an event of F24 with its whole life: what it is at first and what it
+// is changed into later.
 type event struct {
 	id       int64
 	number   int64 // event_id: counts per team
@@ -89,7 +90,8 @@ const (
 	swap
 )
 
-// incident is a goal, a card or a substitution as F7 and F9 tell of it. Which player, and whether it still stands, its event knows.
+// incident is a goal, a card or a substitution as F7 and F9 tell of it. Which player, and whether
+// it still stands, its event knows.
 type incident struct {
 	kind   incidentKind
 	event  *event // of a substitution the one of the player who comes on
@@ -99,7 +101,8 @@ type incident struct {
 	reason string // of a card or a substitution
 }
 
-// newEvent adds an event to the match, entered entry later than it happened. Half is the index of the half it happens in.
+// newEvent adds an event to the match, entered entry later than it happened. Half is the index of
+// the half it happens in.
 func (m *match) newEvent(s *squad, h int, at, entry time.Duration, kind int, by int64, details ...detail) *event {
 	m.ids++
 	side := 0
@@ -166,7 +169,8 @@ func (d *Day) settle(rng *rand.Rand, i int, home, away *squad) *match {
 		m.whistle(h, typeEnd)
 	}
 	for _, s := range []*squad{m.home, m.away} {
-		m.newEvent(s, 1, m.halves[1].end+3*time.Minute, 2*time.Second, typeEnd, 0, detail{id: qEndOfPost, value: "1"}).period = 14
+		m.newEvent(s, 1, m.halves[1].end+3*time.Minute, 2*time.Second, typeEnd, 0,
+			detail{id: qEndOfPost, value: "1"}).period = 14
 	}
 	slices.SortStableFunc(m.events, func(a, b *event) int { return cmp.Compare(a.at, b.at) })
 	m.renumber()
@@ -175,7 +179,8 @@ func (d *Day) settle(rng *rand.Rand, i int, home, away *squad) *match {
 	return m
 }
 
-// renumber gives event ids of a team in the order in which things happened, as its collector would have typed them.
+// renumber gives event ids of a team in the order in which things happened, as its collector
+// would have typed them.
 func (m *match) renumber() {
 	m.numbers = [2]int64{}
 	for _, e := range m.events {
@@ -214,7 +219,8 @@ func setUp(s *squad) []detail {
 			*list.to = strconv.AppendInt(*list.to, list.v, 10)
 		}
 	}
-	return []detail{{id: 59, value: string(shirts)}, {id: 130, value: s.formationID}, {id: 194, value: strconv.FormatInt(s.captain(), 10)},
+	return []detail{{id: 59, value: string(shirts)}, {id: 130, value: s.formationID},
+		{id: 194, value: strconv.FormatInt(s.captain(), 10)},
 		{id: 131, value: string(places)}, {id: 30, value: string(ids)}, {id: 44, value: string(positions)}}
 }
 

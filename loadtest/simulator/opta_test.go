@@ -10,7 +10,8 @@ import (
 	"goalcast/loadtest/simulator"
 )
 
-// What the hub reads in the documents is what the day's truth says, and no document is one that it cannot read.
+// What the hub reads in the documents is what the day's truth says, and no document is
+// one that it cannot read.
 func TestHubReadsTheDay(t *testing.T) {
 	d, docs := day(t, simulator.Config{Seed: 11, Matches: 3, TouchesPerMinute: 1})
 	provider := opta.New()
@@ -25,7 +26,8 @@ func TestHubReadsTheDay(t *testing.T) {
 		if feed != doc.Feed || int64(match) != doc.Match {
 			t.Fatalf("document %d is a %s of match %d, read as %s of %d", i, doc.Feed, doc.Match, feed, match)
 		}
-		reading, err := provider.Read(goalcast.Document{Provider: "opta", Feed: feed, Match: match, Headers: headers, Body: doc.Body, Received: start.Add(doc.Due)})
+		reading, err := provider.Read(goalcast.Document{Provider: "opta", Feed: feed, Match: match, Headers: headers,
+			Body: doc.Body, Received: start.Add(doc.Due)})
 		if err != nil {
 			t.Fatalf("document %d, %s: %v", i, doc.Feed, err)
 		}
@@ -51,7 +53,8 @@ func TestHubReadsTheDay(t *testing.T) {
 			checkFacts(t, m, source, matches[id])
 		}
 		f := fixtures[id]
-		if f.Reported == nil || f.Reported.Score != (goalcast.Score{Home: m.Score[0], Away: m.Score[1]}) || f.Home.Name != m.Home.Name ||
+		if f.Reported == nil || f.Reported.Score != (goalcast.Score{Home: m.Score[0], Away: m.Score[1]}) ||
+			f.Home.Name != m.Home.Name ||
 			!f.Kickoff.Equal(m.Kickoff.Truncate(1e9)) {
 			t.Errorf("%s: F1 says %+v with %+v, kick-off %v", m, f, f.Reported, m.Kickoff)
 		}
@@ -83,12 +86,15 @@ func checkFacts(t *testing.T, m simulator.Match, source string, facts map[string
 			continue
 		}
 		goals++
-		kind := map[string]goalcast.GoalType{"Goal": goalcast.OpenPlay, "Own": goalcast.OwnGoal, "Penalty": goalcast.PenaltyGoal}[g.Type]
-		if !ok || int64(e.Team) != g.Team || e.Player == nil || int64(e.Player.ID) != g.Scorer || e.Goal.Type != kind || e.Minute != g.Minute {
+		kind := map[string]goalcast.GoalType{"Goal": goalcast.OpenPlay, "Own": goalcast.OwnGoal,
+			"Penalty": goalcast.PenaltyGoal}[g.Type]
+		if !ok || int64(e.Team) != g.Team || e.Player == nil || int64(e.Player.ID) != g.Scorer || e.Goal.Type != kind ||
+			e.Minute != g.Minute {
 			t.Errorf("%s, %s: goal %+v is read as %+v", m, source, g, e)
 		}
 	}
-	want := map[goalcast.Kind]int{goalcast.KindGoal: goals, goalcast.KindCard: len(m.Cards), goalcast.KindSubstitution: len(m.Swaps), goalcast.KindLineup: 2}
+	want := map[goalcast.Kind]int{goalcast.KindGoal: goals, goalcast.KindCard: len(m.Cards),
+		goalcast.KindSubstitution: len(m.Swaps), goalcast.KindLineup: 2}
 	for kind, n := range want {
 		if count[kind] != n {
 			t.Errorf("%s, %s: %d of kind %s, want %d", m, source, count[kind], kind, n)

@@ -32,8 +32,9 @@ type scene struct {
 	at   time.Duration // after the half's start
 }
 
-// plots decides what happens in the i-th of n matches. Over the day at least one goal is taken back, one scorer corrected, one player sent
-// off, one penalty scored and one own goal made, whatever the dice say.
+// plots decides what happens in the i-th of n matches. Over the day at least one goal is taken
+// back, one scorer corrected, one player sent off, one penalty scored and one own goal made,
+// whatever the dice say.
 func plots(rng *rand.Rand, i, n int) []plot {
 	var out []plot
 	for range poisson(rng, 2.2) {
@@ -72,8 +73,8 @@ func poisson(rng *rand.Rand, mean float64) int {
 	return n
 }
 
-// place spreads plots over the match: substitutions late, a goal that is taken back early, and nothing within three minutes of a goal that is
-// under review.
+// place spreads plots over the match: substitutions late, a goal that is taken back early, and
+// nothing within three minutes of a goal that is under review.
 func (m *match) place(rng *rand.Rand, all []plot) []scene {
 	var out []scene
 	for h := range m.halves {
@@ -115,7 +116,8 @@ func (m *match) first(placed []scene, p plot) bool {
 	return !slices.ContainsFunc(placed, func(s scene) bool { return s.plot == p })
 }
 
-// tooClose says whether two scenes cannot both be: within three minutes of a goal under review, else within 75 seconds.
+// tooClose says whether two scenes cannot both be: within three minutes of a goal under review,
+// else within 75 seconds.
 func (s scene) tooClose(o scene) bool {
 	gap := 75 * time.Second
 	if s.plot == takenBack || o.plot == takenBack {
@@ -176,7 +178,8 @@ func (p *performance) other(s *squad) *squad {
 	return p.home
 }
 
-// someone picks a player of the team who is on the pitch: strikers and midfielders rather than the goalkeeper.
+// someone picks a player of the team who is on the pitch: strikers and midfielders
+// rather than the goalkeeper.
 func (p *performance) someone(s *squad, scorer bool) *player {
 	on := p.pitches[s].on
 	for {
@@ -207,7 +210,8 @@ func (p *performance) touches(until time.Duration, perMinute int) {
 		return
 	}
 	for {
-		p.now += time.Duration(float64(time.Minute) / float64(perMinute) * (0.3 + 1.4*p.rng.Float64())).Truncate(time.Millisecond)
+		pause := float64(time.Minute) / float64(perMinute) * (0.3 + 1.4*p.rng.Float64())
+		p.now += time.Duration(pause).Truncate(time.Millisecond)
 		if p.now >= until {
 			p.now = until
 			return
@@ -236,8 +240,10 @@ func (p *performance) touch() {
 	x, y := tenths(p.rng, 100), tenths(p.rng, 100)
 	var details []detail
 	if kind == typePass {
-		details = []detail{{id: 56, value: []string{"Back", "Center", "Left", "Right"}[p.rng.IntN(4)]}, {id: 212, value: number(tenths(p.rng, 40))},
-			{id: 213, value: number(tenths(p.rng, 6))}, {id: 140, value: number(tenths(p.rng, 100))}, {id: 141, value: number(tenths(p.rng, 100))}}
+		details = []detail{{id: 56, value: []string{"Back", "Center", "Left", "Right"}[p.rng.IntN(4)]},
+			{id: 212, value: number(tenths(p.rng, 40))},
+			{id: 213, value: number(tenths(p.rng, 6))}, {id: 140, value: number(tenths(p.rng, 100))},
+			{id: 141, value: number(tenths(p.rng, 100))}}
 	} else {
 		details = []detail{{id: 56, value: "Center"}, {id: 233, value: strconv.Itoa(1 + p.rng.IntN(400))}}
 	}

@@ -16,9 +16,11 @@ import (
 // ErrRefused says that the endpoint will not take a document, however often it is sent.
 var ErrRefused = errors.New("document refused")
 
-// Poster gives a post function for Run that sends documents to a feed endpoint (".../feeds/opta") as Opta does: one POST per document. Secret, where it is
-// not empty, goes as a bearer token. While the endpoint cannot be reached or says 429 or 5xx, the document is sent again, after Retry-After
-// or growing pauses up to 5 s, until ctx ends; any other answer but 2xx is ErrRefused. A client of nil is one with a time limit of 15 s.
+// Poster gives a post function for Run that sends documents to a feed endpoint (".../feeds/opta")
+// as Opta does: one POST per document. Secret, where it is not empty, goes as a bearer token. While
+// the endpoint cannot be reached or says 429 or 5xx, the document is sent again, after Retry-After
+// or growing pauses up to 5 s, until ctx ends; any other answer but 2xx is ErrRefused. A client of
+// nil is one with a time limit of 15 s.
 func Poster(url, secret string, client *http.Client, log *slog.Logger) func(context.Context, Document) error {
 	if client == nil {
 		client = &http.Client{Timeout: 15 * time.Second}
@@ -34,7 +36,8 @@ func Poster(url, secret string, client *http.Client, log *slog.Logger) func(cont
 				wait = wait/2 + rand.N(wait/2)
 			}
 			if try == 0 { // the first of many is enough to know
-				log.WarnContext(ctx, "feed endpoint does not take documents; trying on", "feed", doc.Feed, "match", doc.Match, "error", err)
+				log.WarnContext(ctx, "feed endpoint does not take documents; trying on", "feed", doc.Feed, "match",
+					doc.Match, "error", err)
 			}
 			if !sleep(ctx, wait) {
 				return err
@@ -43,8 +46,10 @@ func Poster(url, secret string, client *http.Client, log *slog.Logger) func(cont
 	}
 }
 
-// postOnce sends the document. With an error that is not ErrRefused it may say how long the server wants to be left alone.
-func postOnce(ctx context.Context, client *http.Client, url, secret string, doc Document) (wait time.Duration, err error) {
+// postOnce sends the document. With an error that is not ErrRefused it may say how long the server
+// wants to be left alone.
+func postOnce(ctx context.Context, client *http.Client, url, secret string, doc Document) (wait time.Duration,
+	err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(doc.Body))
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrRefused, err)

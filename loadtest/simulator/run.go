@@ -8,13 +8,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// laneLength is how many documents of a match may wait for the one before them; then the whole day waits.
+// laneLength is how many documents of a match may wait for the one before them;
+// then the whole day waits.
 const laneLength = 64
 
-// Run hands the day's documents to post when they are due, those of one match one after the other, those of different matches side by side. A
-// document whose time is past goes at once. With Config.Repeat the next day follows, and so on.
+// Run hands the day's documents to post when they are due, those of one match one after the other,
+// those of different matches side by side. A document whose time is past goes at once. With
+// Config.Repeat the next day follows, and so on.
 //
-// It returns nil when the day is over or ctx has ended, and else the first error of post, with everything that it started ended.
+// It returns nil when the day is over or ctx has ended, and else the first error of post, with
+// everything that it started ended.
 func (d *Day) Run(ctx context.Context, post func(context.Context, Document) error) error {
 	for {
 		if err := d.runOnce(ctx, post); err != nil && ctx.Err() == nil {

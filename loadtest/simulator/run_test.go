@@ -133,7 +133,8 @@ func TestPosterTriesUntilTheEndpointTakesIt(t *testing.T) {
 	if err := post(t.Context(), docs[1]); err != nil {
 		t.Fatal(err)
 	}
-	if answers.Load() != 3 || header.Get("X-Meta-Feed-Type") != docs[1].Feed || header.Get("Authorization") != "Bearer s3cret" ||
+	if answers.Load() != 3 || header.Get("X-Meta-Feed-Type") != docs[1].Feed ||
+		header.Get("Authorization") != "Bearer s3cret" ||
 		string(body) != string(docs[1].Body) {
 		t.Errorf("after %d tries the endpoint got %v and %d bytes", answers.Load(), header, len(body))
 	}
@@ -146,7 +147,8 @@ func TestPosterGivesUpWhatIsRefused(t *testing.T) {
 	defer srv.Close()
 	client := srv.Client()
 	defer client.CloseIdleConnections()
-	err := simulator.Poster(srv.URL, "", client, slog.New(slog.DiscardHandler))(t.Context(), simulator.Document{Feed: "F9"})
+	err := simulator.Poster(srv.URL, "", client, slog.New(slog.DiscardHandler))(t.Context(),
+		simulator.Document{Feed: "F9"})
 	if !errors.Is(err, simulator.ErrRefused) || !strings.Contains(err.Error(), "wrong secret") {
 		t.Errorf("%v, want ErrRefused with what the endpoint said", err)
 	}

@@ -25,7 +25,8 @@ func (p *performance) act(what plot, at time.Duration) {
 	case ownGoal:
 		p.ownGoal(side, at)
 	case missedPenalty:
-		e := p.newEvent(side, p.half, at, p.entry(), typeShotSaved, p.someone(side, true).id, detail{id: qPenalty}, detail{id: 56, value: "Center"})
+		e := p.newEvent(side, p.half, at, p.entry(), typeShotSaved, p.someone(side, true).id, detail{id: qPenalty},
+			detail{id: 56, value: "Center"})
 		e.x, e.y = 88.5, 50
 		p.moment(at)
 	case yellow, secondYellow, straightRed:
@@ -45,12 +46,14 @@ func (p *performance) entry() time.Duration {
 
 func (p *performance) goal(what plot, side *squad, at time.Duration) {
 	scorer := p.someone(side, true)
-	details := []detail{{id: 56, value: "Center"}, {id: 102, value: number(45 + tenths(p.rng, 10))}, {id: 103, value: number(tenths(p.rng, 38))}}
+	details := []detail{{id: 56, value: "Center"}, {id: 102, value: number(45 + tenths(p.rng, 10))},
+		{id: 103, value: number(tenths(p.rng, 38))}}
 	var assist int64
 	switch {
 	case what == penaltyGoal:
 		details = append(details, detail{id: qPenalty})
-	case p.last != nil && p.last.squad == side && at-p.last.at < time.Minute && p.last.versions[0].player != scorer.id && p.rng.IntN(4) > 0:
+	case p.last != nil && p.last.squad == side && at-p.last.at < time.Minute &&
+		p.last.versions[0].player != scorer.id && p.rng.IntN(4) > 0:
 		assist = p.last.versions[0].player
 		details = append(details, detail{id: qAssisted}, detail{id: qRelated, related: p.last})
 	}
@@ -60,7 +63,8 @@ func (p *performance) goal(what plot, side *squad, at time.Duration) {
 	p.moment(at)
 	switch what {
 	case takenBack:
-		review := p.newEvent(side, p.half, at+25*time.Second, 2*time.Second, typeReview, 0, detail{id: qGoalGiven}, detail{id: qUnderReview})
+		review := p.newEvent(side, p.half, at+25*time.Second, 2*time.Second, typeReview, 0, detail{id: qGoalGiven},
+			detail{id: qUnderReview})
 		review.becomes(at+reviewTime-4*time.Second, func(v *version) {
 			v.details = []detail{{id: qReviewed}, {id: qNoGoal}, {id: qDelay}}
 		})
@@ -77,11 +81,13 @@ func (p *performance) goal(what plot, side *squad, at time.Duration) {
 	}
 }
 
-// ownGoal is one for side, made by a defender of the other team: F24 has it under the maker's team, F7 and F9 under the one that gains.
+// ownGoal is one for side, made by a defender of the other team: F24 has it under the maker's team,
+// F7 and F9 under the one that gains.
 func (p *performance) ownGoal(side *squad, at time.Duration) {
 	unlucky := p.other(side)
 	by := p.someone(unlucky, false)
-	e := p.newEvent(unlucky, p.half, at, p.entry(), typeGoal, by.id, detail{id: qOwnGoal}, detail{id: 56, value: "Center"})
+	e := p.newEvent(unlucky, p.half, at, p.entry(), typeGoal, by.id, detail{id: qOwnGoal},
+		detail{id: 56, value: "Center"})
 	e.x, e.y = 3, 51
 	p.incidents = append(p.incidents, &incident{kind: goal, event: e, side: side})
 	p.moment(at)
@@ -151,8 +157,10 @@ func (p *performance) substitute(side *squad, at time.Duration) {
 	if p.rng.IntN(6) == 0 {
 		reason, why = "Injury", 41
 	}
-	left := p.newEvent(side, p.half, at, p.entry(), typeOff, out.id, detail{id: 44, value: out.position}, detail{id: why})
-	came := p.newEvent(side, p.half, at+100*time.Millisecond, p.entry(), typeOn, on.id, detail{id: 44, value: on.position}, detail{id: why})
+	left := p.newEvent(side, p.half, at, p.entry(), typeOff, out.id, detail{id: 44, value: out.position},
+		detail{id: why})
+	came := p.newEvent(side, p.half, at+100*time.Millisecond, p.entry(), typeOn, on.id,
+		detail{id: 44, value: on.position}, detail{id: why})
 	left.versions[0].details = append(left.versions[0].details, detail{id: qRelated, related: came})
 	came.versions[0].details = append(came.versions[0].details, detail{id: qRelated, related: left})
 	came.min, came.sec = left.min, left.sec // it is one moment, whatever the tenth of a second

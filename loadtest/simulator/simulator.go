@@ -1,16 +1,18 @@
-// Package simulator plays a match day of a made-up world: invented clubs, players, grounds and competition. It writes the documents that Opta
-// would push for it (F1, F7, F9, F24) and posts them to a feed endpoint, so that everything behind that endpoint works as on a real evening.
+// Package simulator plays a match day of a made-up world: invented clubs, players, grounds and
+// competition. It writes the documents that Opta would push for it (F1, F7, F9, F24) and posts them
+// to a feed endpoint, so that everything behind that endpoint works as on a real evening.
 //
-// `goalcast demo` and `goalcast simulate` run it; tests and load tests read its documents and its truth. The same Config gives the same
-// bytes.
+// `goalcast demo` and `goalcast simulate` run it; tests and load tests read its documents and its
+// truth. The same Config gives the same bytes.
 //
 // # Two clocks
 //
-// The match clock (min, sec, Time, the minutes of added time) runs Speed times as fast as the clock on the wall, and everything the simulator
-// calls a time of the day ("after ten minutes") is on that fast clock. The timestamps in the documents are on the wall's clock: the moment at
-// which the document is posted or the event happened, as a viewer lives it. So an event is a moment old when it arrives, at any speed,
-// and nothing that judges age (pushes above all) finds it too old; a page that shows a running minute multiplies the time since
-// the period's start with Speed.
+// The match clock (min, sec, Time, the minutes of added time) runs Speed times as fast as the clock
+// on the wall, and everything the simulator calls a time of the day ("after ten minutes") is on
+// that fast clock. The timestamps in the documents are on the wall's clock: the moment at which the
+// document is posted or the event happened, as a viewer lives it. So an event is a moment old when
+// it arrives, at any speed, and nothing that judges age (pushes above all) finds it too old; a page
+// that shows a running minute multiplies the time since the period's start with Speed.
 package simulator
 
 import (
@@ -25,26 +27,32 @@ import (
 
 // Config says what day to play. The zero value of every field but Start is a sensible day.
 type Config struct {
-	// Seed chooses the day: who plays, what happens. The same seed, Start and Speed give the same bytes.
+	// Seed chooses the day: who plays, what happens. The same seed, Start and
+	// Speed give the same bytes.
 	Seed uint64
 	// Matches is how many are played, 1 to MaxMatches; 0 is 8. New panics if there are more.
 	Matches int
-	// Start is the wall clock's time at which the day begins; zero is the moment New is called, and then the bytes differ with it.
+	// Start is the wall clock's time at which the day begins; zero is the moment New is called, and
+	// then the bytes differ with it.
 	Start time.Time
-	// Speed is how many seconds of the match pass in one second; 0 is 60: a minute per second, a half in 47 seconds.
+	// Speed is how many seconds of the match pass in one second; 0 is 60: a minute per second,
+	// a half in 47 seconds.
 	Speed float64
 
-	// Lead is the time from the day's start (the F1 document) to the first kick-off, on the fast clock; 0 is 10 minutes. Line-ups come
-	// in the middle of it.
+	// Lead is the time from the day's start (the F1 document) to the first kick-off, on the fast
+	// clock; 0 is 10 minutes. Line-ups come in the middle of it.
 	Lead time.Duration
-	// Stagger is the time between one kick-off and the next, on the fast clock; 0 is 8 minutes, or less where there are more than eight matches, so
-	// that all go on at once. Below 0 all kick off together.
+	// Stagger is the time between one kick-off and the next, on the fast clock; 0 is 8
+	// minutes, or less where there are more than eight matches, so that all go on at once.
+	// Below 0 all kick off together.
 	Stagger time.Duration
-	// Every is how often an F9 and an F24 of a match in play come when nothing worth telling happens, on the fast clock; 0 is 60 seconds, or
-	// one second of the wall's clock where that is longer.
+	// Every is how often an F9 and an F24 of a match in play come when nothing worth
+	// telling happens, on the fast clock; 0 is 60 seconds, or one second of the wall's
+	// clock where that is longer.
 	Every time.Duration
-	// TouchesPerMinute is how many passes, fouls and other touches an F24 holds per minute; 0 is 10 (about 400 kB at the end; Opta has 17), or fewer where
-	// there are more than eight matches, so that a day has as many bytes. Below 0 is none.
+	// TouchesPerMinute is how many passes, fouls and other touches an F24 holds per minute; 0 is 10
+	// (about 400 kB at the end; Opta has 17), or fewer where there are more than eight matches, so
+	// that a day has as many bytes. Below 0 is none.
 	TouchesPerMinute int
 
 	// Repeat makes Run start another day, with the next seed and new match ids, after Pause.
@@ -55,7 +63,8 @@ type Config struct {
 	Noise Noise
 }
 
-// Noise is a share, 0 to 1, of documents with which something goes wrong on the way. None of it changes what is true in the end.
+// Noise is a share, 0 to 1, of documents with which something goes wrong on the way. None of it
+// changes what is true in the end.
 type Noise struct {
 	Double float64 // sent twice, one right after the other
 	Swap   float64 // overtaken by the next document of the same match
@@ -71,7 +80,8 @@ type Document struct {
 	Body    []byte
 }
 
-// Day is a match day: all that will happen is settled. It is never changed and safe for concurrent use.
+// Day is a match day: all that will happen is settled. It is never changed and
+// safe for concurrent use.
 type Day struct {
 	cfg     Config
 	london  *time.Location
@@ -137,7 +147,8 @@ func (d *Day) due(at time.Duration) time.Duration {
 // wall is the wall clock's time at a time of the day.
 func (d *Day) wall(at time.Duration) time.Time { return d.cfg.Start.Add(d.due(at)) }
 
-// posting is one document to come: feed and match as they are known at the moment asOf, sent at the moment at.
+// posting is one document to come: feed and match as they are known at the moment asOf,
+// sent at the moment at.
 type posting struct {
 	at, asOf time.Duration
 	feed     string
@@ -145,7 +156,8 @@ type posting struct {
 	lane     int    // order of two postings at the same moment
 }
 
-// Documents yields all documents of the day in the order in which they are due. They are written as they are asked for.
+// Documents yields all documents of the day in the order in which they are due. They are written
+// as they are asked for.
 func (d *Day) Documents() iter.Seq[Document] {
 	return func(yield func(Document) bool) {
 		for _, p := range d.schedule() {
@@ -156,8 +168,8 @@ func (d *Day) Documents() iter.Seq[Document] {
 	}
 }
 
-// schedule lists what is sent and when. A moment worth telling is told by an F24 some seconds later and by an F9 some more seconds later;
-// between such moments both come at regular intervals.
+// schedule lists what is sent and when. A moment worth telling is told by an F24 some seconds later
+// and by an F9 some more seconds later; between such moments both come at regular intervals.
 func (d *Day) schedule() []posting {
 	rng := rand.New(rand.NewPCG(d.cfg.Seed, 0x5c4ed01e))
 	posts := []posting{{feed: "F1"}}

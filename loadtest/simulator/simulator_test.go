@@ -29,7 +29,8 @@ func day(t *testing.T, cfg simulator.Config) (*simulator.Day, []simulator.Docume
 }
 
 func TestSameSeedSameBytes(t *testing.T) {
-	cfg := simulator.Config{Seed: 7, Matches: 2, TouchesPerMinute: 1, Noise: simulator.Noise{Double: 0.1, Swap: 0.1, Late: 0.1}, Start: start}
+	cfg := simulator.Config{Seed: 7, Matches: 2, TouchesPerMinute: 1, Noise: simulator.Noise{Double: 0.1, Swap: 0.1,
+		Late: 0.1}, Start: start}
 	_, a := day(t, cfg)
 	_, b := day(t, cfg)
 	if len(a) != len(b) {
@@ -41,7 +42,8 @@ func TestSameSeedSameBytes(t *testing.T) {
 		}
 	}
 	i := 0
-	for other := range simulator.New(simulator.Config{Seed: 8, Matches: 2, TouchesPerMinute: 1, Start: start}).Documents() {
+	for other := range simulator.New(simulator.Config{Seed: 8, Matches: 2, TouchesPerMinute: 1,
+		Start: start}).Documents() {
 		if i < 3 {
 			i++
 			continue
@@ -102,7 +104,8 @@ func wellFormed(body []byte) bool {
 	}
 }
 
-// The counts below are written for the test, from the description of the formats, and share nothing with what wrote the documents.
+// The counts below are written for the test, from the description of the formats, and share nothing
+// with what wrote the documents.
 
 type f24File struct {
 	Game struct {
@@ -254,10 +257,12 @@ func countF9(t *testing.T, body []byte) counted {
 			c.goals[g.Event] = num(g.Player)
 		}
 		for _, b := range team.Cards {
-			c.cards = append(c.cards, simulator.Card{EventID: b.Event, Team: num(team.Ref), Player: num(b.Player), Type: b.Type})
+			c.cards = append(c.cards, simulator.Card{EventID: b.Event, Team: num(team.Ref), Player: num(b.Player),
+				Type: b.Type})
 		}
 		for _, s := range team.Swaps {
-			c.swaps = append(c.swaps, simulator.Swap{EventID: s.Event, Team: num(team.Ref), Off: num(s.Off), On: num(s.On)})
+			c.swaps = append(c.swaps, simulator.Swap{EventID: s.Event, Team: num(team.Ref), Off: num(s.Off),
+				On: num(s.On)})
 		}
 	}
 	return c
@@ -297,7 +302,8 @@ func same(t *testing.T, what string, got, want counted, undone bool) {
 	byEvent(&got)
 	byEvent(&want)
 	if got.score != want.score || len(got.goals) != len(want.goals) {
-		t.Errorf("%s: score %v with %d goals, want %v with %d", what, got.score, len(got.goals), want.score, len(want.goals))
+		t.Errorf("%s: score %v with %d goals, want %v with %d", what, got.score, len(got.goals), want.score,
+			len(want.goals))
 	}
 	for id, scorer := range want.goals {
 		if got.goals[id] != scorer {
@@ -315,12 +321,14 @@ func same(t *testing.T, what string, got, want counted, undone bool) {
 	}
 }
 
-// A day has as many matches as it was asked for, of different clubs with names and numbers of their own, and the next day has other matches.
+// A day has as many matches as it was asked for, of different clubs with names and numbers of their
+// own, and the next day has other matches.
 func TestADayHasAsManyMatchesAsAskedFor(t *testing.T) {
 	for _, n := range []int{1, 8, 9, 17, simulator.MaxMatches} {
 		ids, names := map[int64]bool{}, map[string]bool{}
 		for _, seed := range []uint64{7, 8} {
-			matches := simulator.New(simulator.Config{Seed: seed, Matches: n, Start: start, TouchesPerMinute: -1}).Matches()
+			matches := simulator.New(simulator.Config{Seed: seed, Matches: n, Start: start,
+				TouchesPerMinute: -1}).Matches()
 			if len(matches) != n {
 				t.Errorf("%d matches, want %d", len(matches), n)
 			}
@@ -370,7 +378,8 @@ func TestEveryDayHasItsStories(t *testing.T) {
 	}
 }
 
-// A goal that is taken back is in the documents as a goal first, in both feeds, and about 100 seconds of the match clock later no more.
+// A goal that is taken back is in the documents as a goal first, in both feeds, and about 100
+// seconds of the match clock later no more.
 func TestTakenBackGoalComesAndGoes(t *testing.T) {
 	d, docs := day(t, simulator.Config{Seed: 7, Matches: 1, TouchesPerMinute: 1})
 	var id string
@@ -450,7 +459,8 @@ func TestEventsAreNewWhenTheyArrive(t *testing.T) {
 
 func TestNoiseChangesNothingInTheEnd(t *testing.T) {
 	_, clean := day(t, simulator.Config{Seed: 9, Matches: 2, TouchesPerMinute: -1})
-	_, noisy := day(t, simulator.Config{Seed: 9, Matches: 2, TouchesPerMinute: -1, Noise: simulator.Noise{Double: 0.3, Swap: 0.3, Late: 0.3}})
+	_, noisy := day(t, simulator.Config{Seed: 9, Matches: 2, TouchesPerMinute: -1, Noise: simulator.Noise{Double: 0.3,
+		Swap: 0.3, Late: 0.3}})
 	bodies := map[string]bool{}
 	for _, doc := range clean {
 		bodies[string(doc.Body)] = true

@@ -49,7 +49,8 @@ type Swap struct{ EventID, Team, Off, On int64 }
 func (d *Day) Matches() []Match {
 	var out []Match
 	for _, m := range d.matches {
-		t := Match{ID: m.id, Home: Team{m.home.team, m.home.name}, Away: Team{m.away.team, m.away.name}, Kickoff: d.wall(m.kickoff)}
+		t := Match{ID: m.id, Home: Team{m.home.team, m.home.name}, Away: Team{m.away.team, m.away.name},
+			Kickoff: d.wall(m.kickoff)}
 		t.Score[0], t.Score[1] = m.score(m.closed)
 		for _, in := range m.incidents {
 			last, _ := in.event.as(m.closed)
@@ -61,7 +62,8 @@ func (d *Day) Matches() []Match {
 				if last.has(qSecond) {
 					kind = "SecondYellow"
 				}
-				t.Cards = append(t.Cards, Card{EventID: in.event.id, Team: in.side.team, Player: last.player, Type: kind})
+				t.Cards = append(t.Cards, Card{EventID: in.event.id, Team: in.side.team, Player: last.player,
+					Type: kind})
 			case swap:
 				t.Swaps = append(t.Swaps, Swap{EventID: in.event.id, Team: in.side.team, Off: in.off, On: last.player})
 			}
@@ -73,7 +75,8 @@ func (d *Day) Matches() []Match {
 
 func (d *Day) goalTruth(in *incident, last version) Goal {
 	e := in.event
-	g := Goal{EventID: e.id, Team: in.side.team, Scorer: last.player, First: e.versions[0].player, Assist: in.assist, Type: goalType(last),
+	g := Goal{EventID: e.id, Team: in.side.team, Scorer: last.player, First: e.versions[0].player, Assist: in.assist,
+		Type:   goalType(last),
 		Minute: e.min + 1, Half: e.period, Cancelled: last.kind == typeDeleted, At: d.wall(e.at)}
 	if e.sec == 0 {
 		g.Minute = e.min

@@ -56,7 +56,8 @@ func moreClubs() []club {
 	list := make([]club, 2*MaxMatches-len(firstClubs))
 	for i := range list {
 		town := heads[i%len(heads)] + tails[i/len(heads)]
-		list[i] = club{name: prefixes[i%len(prefixes)] + " " + town, venue: fmt.Sprintf(venues[i%len(venues)], town), city: town,
+		list[i] = club{name: prefixes[i%len(prefixes)] + " " + town, venue: fmt.Sprintf(venues[i%len(venues)], town),
+			city:      town,
 			formation: formations[i%len(formations)]}
 	}
 	return list
@@ -65,13 +66,16 @@ func moreClubs() []club {
 var (
 	firstNames = strings.Fields(`Jorn Wout Stan Lowie Siebe Ferre Arne Matteo Noé Loïc Théo Elias Bram Tibo Robbe Senne Maxence Corentin Bastien Amaury
 		Yanis Ilyas Moussa Dieudonné Emre Luka Milan Kasper Anders Rúben Tiago Mateus Niels Quinten Jasper Célestin Gaspard Ruben Kobe Xander`)
-	lastNames = strings.Split("Vandermolle,Brackenier,Delvaquière,Wouterlood,Pypaertsz,Quintelaar,Dumoncelle,Castaignet,Maréval,Tshiabola,Okonjale,"+
-		"El Haddouri,Benkassimi,Yilmazer,Kowaltschek,Sørlunde,Van Hoezel,De Schrijnmaker,Lambrechtsen,Hautecloque,Rozenkranz,Vanderzijpe,Bellefroy,"+
-		"Chantrainville,Mbokolani,Diarrassou,Ferreirinho,Montessori-Leclou,Ter Wildebeke,Van den Eyckhaut,Grandjoie,Pauwelijn,Koppenolle,Marchalon,"+
-		"Ostermeule,Verbrakel,Noirfalise,Timmerhuys,Van Zandijcke,Delacourcelle,Brouwershaven,Saint-Aubrun", ",")
+	lastNames = strings.Split("Vandermolle,Brackenier,Delvaquière,Wouterlood,Pypaertsz,Quintelaar,Dumoncelle,Castaignet,Maréval,"+
+		"Tshiabola,Okonjale,El Haddouri,Benkassimi,Yilmazer,Kowaltschek,Sørlunde,Van Hoezel,De Schrijnmaker,"+
+		"Lambrechtsen,Hautecloque,Rozenkranz,Vanderzijpe,Bellefroy,Chantrainville,Mbokolani,Diarrassou,"+
+		"Ferreirinho,Montessori-Leclou,Ter Wildebeke,Van den Eyckhaut,Grandjoie,Pauwelijn,Koppenolle,"+
+		"Marchalon,Ostermeule,Verbrakel,Noirfalise,Timmerhuys,Van Zandijcke,Delacourcelle,Brouwershaven,"+
+		"Saint-Aubrun", ",")
 )
 
-// player is one of a squad. Places 1 to 11 start, by their place in the formation; the others sit on the bench.
+// player is one of a squad. Places 1 to 11 start, by their place in the formation; the
+// others sit on the bench.
 type player struct {
 	id          int64
 	first, last string
@@ -93,12 +97,14 @@ var formationIDs = map[string]string{"442": "2", "433": "4", "4231": "8", "352":
 // newSquad gives the club of that number. A club has the same players on every day.
 func newSquad(n int) *squad {
 	rng := rand.New(rand.NewPCG(uint64(n), 0x5ca1ab1e))
-	s := &squad{club: clubs[n], team: int64(firstTeamID + n), venue: int64(firstVenueID + n), formationID: formationIDs[clubs[n].formation]}
+	s := &squad{club: clubs[n], team: int64(firstTeamID + n), venue: int64(firstVenueID + n),
+		formationID: formationIDs[clubs[n].formation]}
 	lasts, firsts := rng.Perm(len(lastNames)), rng.Perm(len(firstNames))
 	positions := startPositions(s.formation)
 	bench := []string{"Goalkeeper", "Defender", "Defender", "Midfielder", "Midfielder", "Striker", "Striker"}
 	for i := range s.players {
-		p := player{id: int64(firstPlayerID + n*100 + i), first: firstNames[firsts[i]], last: lastNames[lasts[i]], shirt: i + 1}
+		p := player{id: int64(firstPlayerID + n*100 + i), first: firstNames[firsts[i]], last: lastNames[lasts[i]],
+			shirt: i + 1}
 		if i < 11 {
 			p.position, p.place = positions[i], i+1
 		} else {
@@ -112,7 +118,8 @@ func newSquad(n int) *squad {
 	return s
 }
 
-// startPositions turns "433" into the positions of places 1 to 11: the rows from the back; of four numbers both middle ones are midfielders.
+// startPositions turns "433" into the positions of places 1 to 11: the rows from the back; of four
+// numbers both middle ones are midfielders.
 func startPositions(formation string) []string {
 	out := []string{"Goalkeeper"}
 	for i, c := range formation {

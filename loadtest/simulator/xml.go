@@ -15,11 +15,14 @@ type document struct {
 	open []string
 }
 
-// newDocument begins a document with the comment in which Opta's machines say what made it, and when, in UTC to the millisecond.
+// newDocument begins a document with the comment in which Opta's machines say what made it, and
+// when, in UTC to the millisecond.
 func newDocument(module string, produced time.Time) *document {
 	w := &document{}
-	w.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<!-- A simulated match day: every name and number is made up. -->\n\n" +
-		"<!-- PRODUCTION HEADER\n     produced on:        " + host + "\n     production time:    " + produced.UTC().Format("20060102T150405") + "," +
+	w.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` +
+		"\n<!-- A simulated match day: every name and number is made up. -->\n\n" +
+		"<!-- PRODUCTION HEADER\n     produced on:        " + host + "\n     production time:    " +
+		produced.UTC().Format("20060102T150405") + "," +
 		pad3(produced.Nanosecond()/1e6) + "Z\n     production module:  Opta::Feed::XML::Soccer::" + module + "\n-->\n")
 	return w
 }

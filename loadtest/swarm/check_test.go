@@ -50,9 +50,11 @@ func liar(t *testing.T, transport string, deflate bool, texts []string) string {
 		defer conn.Close()
 		extension := ""
 		if deflate {
-			extension = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+			extension = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; " +
+				"client_no_context_takeover\r\n"
 		}
-		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%s\r\n", extension)
+		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%s\r\n",
+			extension)
 		for _, text := range texts {
 			f := ws.NewTextFrame([]byte(text))
 			if deflate {
@@ -116,7 +118,8 @@ func TestFaultsAreFound(t *testing.T) {
 				}
 				transport := strings.Replace(way, "deflate", WebSocket, 1)
 				const viewers = 3
-				s := start(t, Config{URLs: []string{liar(t, transport, way == "deflate", texts)}, Protocol: Plain, Transport: transport, Conns: viewers,
+				s := start(t, Config{URLs: []string{liar(t, transport, way == "deflate", texts)}, Protocol: Plain,
+					Transport: transport, Conns: viewers,
 					FromOne: true, Deflate: way == "deflate"})
 				c := await(t, s, "all events", func(c Stats) bool { return c.Events == int64(viewers*len(texts)) })
 				if c.Missed != viewers*test.missed || c.Repeated != viewers*test.repeated {
@@ -151,8 +154,10 @@ func TestRealEventsAreCheckedBySeq(t *testing.T) {
 		return fmt.Sprintf(`{"type":"event","cursor":"ab-%d","event":{"id":"x","seq":%d,"match":%d,"topics":["team:9"],"times":{"published":%d}},"sent":1}`,
 			offset, seq, match, time.Now().UnixMilli())
 	}
-	k, v := checked(Config{Topics: "team:9"}, event(10, 5, 3), event(11, 5, 4), event(13, 6, 1), event(14, 5, 6), event(14, 6, 1))
-	if s := k.stats; s.Events != 5 || s.Missed != 1 || s.Repeated != 1 || s.CursorsBack != 1 || s.Unmarked != 0 || s.EventLatency.Count() != 5 {
+	k, v := checked(Config{Topics: "team:9"}, event(10, 5, 3), event(11, 5, 4), event(13, 6, 1), event(14, 5, 6),
+		event(14, 6, 1))
+	if s := k.stats; s.Events != 5 || s.Missed != 1 || s.Repeated != 1 || s.CursorsBack != 1 || s.Unmarked != 0 ||
+		s.EventLatency.Count() != 5 {
 		t.Errorf("%+v", s)
 	}
 	if got := k.cursor(v); got != "ab-14" {
@@ -162,9 +167,11 @@ func TestRealEventsAreCheckedBySeq(t *testing.T) {
 
 func TestPricesThatGoBackAreFound(t *testing.T) {
 	state := func(key, n int) string {
-		return fmt.Sprintf(`{"type":"state","state":{"topic":"odds:1","key":"x","value":{"odds":[1,%d,%d,%d]}}}`, key, n, time.Now().UnixMicro())
+		return fmt.Sprintf(`{"type":"state","state":{"topic":"odds:1","key":"x","value":{"odds":[1,%d,%d,%d]}}}`, key,
+			n, time.Now().UnixMicro())
 	}
-	k, v := checked(Config{Topics: "match:{n},odds:{n}"}, `{"type":"snapshot","states":[{"value":{"odds":[1,0,4,1]}},{"value":{"odds":[1,2,9,1]}}]}`,
+	k, v := checked(Config{Topics: "match:{n},odds:{n}"},
+		`{"type":"snapshot","states":[{"value":{"odds":[1,0,4,1]}},{"value":{"odds":[1,2,9,1]}}]}`,
 		state(0, 6), state(0, 5), state(2, 9))
 	if s := k.stats; s.States != 3 || s.Backwards != 1 || s.Snapshots != 1 || s.StateLatency.Count() != 3 {
 		t.Errorf("%+v", s)
@@ -187,7 +194,8 @@ func TestPricesThatGoBackAreFound(t *testing.T) {
 
 func TestResetForgetsStreams(t *testing.T) {
 	event := `{"type":"event","cursor":"ab-%d","event":{"message":{"swarm":[1,%d,5]}}}`
-	k, _ := checked(Config{Topics: "match:{n}", FromOne: true}, fmt.Sprintf(event, 1, 1), `{"type":"reset","reason":"too_old"}`, fmt.Sprintf(event, 9, 7), fmt.Sprintf(event, 10, 9))
+	k, _ := checked(Config{Topics: "match:{n}", FromOne: true}, fmt.Sprintf(event, 1, 1),
+		`{"type":"reset","reason":"too_old"}`, fmt.Sprintf(event, 9, 7), fmt.Sprintf(event, 10, 9))
 	if s := k.stats; s.Resets != 1 || s.Missed != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -249,7 +257,8 @@ func TestDistributions(t *testing.T) {
 	if got := count(Config{Conns: 100, Numbers: 10, First: 5}); len(got) != 10 || got[5] != 10 || got[14] != 10 {
 		t.Errorf("in turn: %v", got)
 	}
-	if got := count(Config{Conns: 1000, Numbers: 10, Random: true, PerConn: 3}); len(got) != 10 || got[1] < 230 || got[1] > 370 {
+	if got := count(Config{Conns: 1000, Numbers: 10, Random: true, PerConn: 3}); len(got) != 10 || got[1] < 230 ||
+		got[1] > 370 {
 		t.Errorf("random: %v", got)
 	}
 	if got := count(Config{Conns: 1000, Numbers: 50, Zipf: 1.5}); got[1] < 4*got[4] || got[4] == 0 {

@@ -71,13 +71,15 @@ func parseCommand(args []string, errOut io.Writer) (commandLine, error) {
 	f.StringVar(&c.cfg.Protocol, "protocol", Goalcast, "goalcast, or plain for other servers: each message as it is")
 	f.StringVar(&c.cfg.Transport, "transport", WebSocket, "websocket or sse")
 	f.IntVar(&c.cfg.Conns, "viewers", 1000, "how `many`")
-	f.IntVar(&c.cfg.PerWorker, "per-process", 19_000, "viewers of one process of the swarm; below its limit of open files")
+	f.IntVar(&c.cfg.PerWorker, "per-process", 19_000,
+		"viewers of one process of the swarm; below its limit of open files")
 	f.StringVar(&c.cfg.Topics, "topics", "match:{n}", "what a viewer follows; {n} is each of its numbers")
 	f.StringVar(&c.cfg.Also, "also", "", "topics that all viewers follow besides")
 	f.IntVar(&c.cfg.First, "first", 1, "lowest number")
 	f.IntVar(&c.cfg.Numbers, "numbers", 1, "how many numbers there are")
 	f.IntVar(&c.cfg.PerConn, "each", 1, "numbers of each viewer")
-	f.Float64Var(&c.cfg.Zipf, "zipf", 0, "draw numbers by Zipf's law with this exponent, over 1; 0: deal them out in turn")
+	f.Float64Var(&c.cfg.Zipf, "zipf", 0, "draw numbers by Zipf's law with this exponent, over 1; 0: deal them out in "+
+		"turn")
 	f.BoolVar(&c.cfg.Random, "random", false, "draw numbers evenly")
 	f.Uint64Var(&c.cfg.Seed, "seed", 1, "of what is drawn")
 	f.Float64Var(&c.cfg.Rate, "rate", 0, "viewers that connect per `second`; 0: as fast as they can")
@@ -104,8 +106,9 @@ func parseCommand(args []string, errOut io.Writer) (commandLine, error) {
 	return c, nil
 }
 
-// Command is the swarm on a command line: viewers join, listen for a while, maybe are cut and come back, and are counted. It returns an error if
-// viewers could not join, or if any missed or repeated something.
+// Command is the swarm on a command line: viewers join, listen for a while, maybe are cut and
+// come back, and are counted. It returns an error if viewers could not join, or if any missed
+// or repeated something.
 func Command(ctx context.Context, args []string, out, errOut io.Writer) error {
 	c, err := parseCommand(args, errOut)
 	if err != nil {
@@ -132,7 +135,8 @@ func Command(ctx context.Context, args []string, out, errOut io.Writer) error {
 	}
 	s := report.Stats
 	if bad := s.Missed + s.Repeated + s.CursorsBack + s.Backwards; err == nil && bad > 0 {
-		err = fmt.Errorf("%d events missed, %d repeated, %d cursors and %d prices went back", s.Missed, s.Repeated, s.CursorsBack, s.Backwards)
+		err = fmt.Errorf("%d events missed, %d repeated, %d cursors and %d prices went back", s.Missed, s.Repeated,
+			s.CursorsBack, s.Backwards)
 	}
 	return err
 }
@@ -182,8 +186,9 @@ func (c commandLine) run(ctx context.Context, pids []int) (report Report, err er
 			return report, err
 		}
 	}
-	report.Latency = map[string]Quantiles{"event": quantiles(report.Stats.EventLatency), "state": quantiles(report.Stats.StateLatency),
-		"join": quantiles(report.Stats.JoinLatency)}
+	report.Latency = map[string]Quantiles{"event": quantiles(report.Stats.EventLatency),
+		"state": quantiles(report.Stats.StateLatency),
+		"join":  quantiles(report.Stats.JoinLatency)}
 	return report, nil
 }
 
@@ -199,7 +204,8 @@ func serverUse(pids []int, empty, before Use, viewers int) (*ServerUse, error) {
 		BytesPerViewer: float64(now.RSS-empty.RSS) / float64(viewers)}, nil
 }
 
-// Storm cuts all viewers at once, calls meanwhile (nil is nothing) while nobody is there, and lets all come back.
+// Storm cuts all viewers at once, calls meanwhile (nil is nothing) while nobody is there,
+// and lets all come back.
 func (s *Swarm) Storm(ctx context.Context, limit time.Duration, meanwhile func() error) (*ReturnsReport, error) {
 	before, err := s.Counts()
 	if err != nil {
@@ -222,7 +228,8 @@ func (s *Swarm) Storm(ctx context.Context, limit time.Duration, meanwhile func()
 	}
 	took := time.Duration(after.LastJoin-after.FirstDial) * time.Microsecond
 	n := after.Joins - before.Joins
-	return &ReturnsReport{Viewers: n, Seconds: took.Seconds(), PerSecond: float64(n) / took.Seconds(), Resumed: n - (after.Resets - before.Resets)}, nil
+	return &ReturnsReport{Viewers: n, Seconds: took.Seconds(), PerSecond: float64(n) / took.Seconds(),
+		Resumed: n - (after.Resets - before.Resets)}, nil
 }
 
 // table prints a report for reading.
@@ -237,18 +244,21 @@ func (r Report) table(out io.Writer) error {
 		row("joining", "%.2f s, %.0f/s", joined, float64(s.Conns)/joined)
 	}
 	row("listened", "%s", r.Took.Round(time.Millisecond))
-	row("events", "%d delivered, %d missed, %d repeated, %d cursors back, %d without mark", s.Events, s.Missed, s.Repeated, s.CursorsBack, s.Unmarked)
+	row("events", "%d delivered, %d missed, %d repeated, %d cursors back, %d without mark", s.Events, s.Missed,
+		s.Repeated, s.CursorsBack, s.Unmarked)
 	if s.States > 0 {
 		row("states", "%d delivered, %d went back", s.States, s.Backwards)
 	}
 	row("bytes", "%d in %d frames, %d of them deflated", s.Bytes, s.Frames, s.Compressed)
 	for _, name := range slices.Sorted(maps.Keys(r.Latency)) {
 		if q := r.Latency[name]; q.Count > 0 {
-			row(name+" latency", "p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  max %.2f ms", q.P50, q.P90, q.P99, q.P999, q.Max)
+			row(name+" latency", "p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  max %.2f ms", q.P50, q.P90, q.P99, q.P999,
+				q.Max)
 		}
 	}
 	if u := r.Server; u != nil {
-		row("server", "%.2f s CPU, %.2f us per delivery, %.1f MB (%.2f kB per viewer)", u.CPUSeconds, u.CPUPerDelivery, float64(u.RSSAfter)/1e6, u.BytesPerViewer/1024)
+		row("server", "%.2f s CPU, %.2f us per delivery, %.1f MB (%.2f kB per viewer)", u.CPUSeconds, u.CPUPerDelivery,
+			float64(u.RSSAfter)/1e6, u.BytesPerViewer/1024)
 	}
 	if b := r.Returns; b != nil {
 		row("returns", "%d in %.2f s, %.0f/s, %d resumed", b.Viewers, b.Seconds, b.PerSecond, b.Resumed)

@@ -25,19 +25,22 @@ const (
 
 // Config says who the viewers are. Zero fields take the default.
 type Config struct {
-	// URLs of the servers, "http://127.0.0.1:8080"; viewers are dealt out to them in turn. A path is taken as it is, without one it is /v1/live. "{n}" is the viewer's first number.
+	// URLs of the servers, "http://127.0.0.1:8080"; viewers are dealt out to them in turn. A path
+	// is taken as it is, without one it is /v1/live. "{n}" is the viewer's first number.
 	URLs      []string
 	Protocol  string            // Goalcast (default) or Plain
 	Transport string            // WebSocket (default) or SSE
 	Header    map[string]string // more headers of each request: Authorization
-	Deflate   bool              // WebSocket: offer permessage-deflate, as browsers do: messages may refer to those before
-	NoContext bool              // and ask that they do not
+	// WebSocket: offer permessage-deflate, as browsers do: messages may refer to those before
+	Deflate   bool
+	NoContext bool // and ask that they do not
 
 	Conns     int // viewers
 	PerWorker int // viewers of one process; default 19,000: a process here may open 20,000 files
 
-	// Topics is what each of a viewer's numbers follows: "match:{n},odds:{n}"; Also what all follow besides. Numbers are First to First+Numbers-1 (1 and 1),
-	// PerConn (1) of them for each viewer: in turn, or if Zipf > 1 drawn by Zipf's law with that exponent, or if Random drawn evenly.
+	// Topics is what each of a viewer's numbers follows: "match:{n},odds:{n}"; Also what all follow
+	// besides. Numbers are First to First+Numbers-1 (1 and 1), PerConn (1) of them for each viewer:
+	// in turn, or if Zipf > 1 drawn by Zipf's law with that exponent, or if Random drawn evenly.
 	Topics         string
 	Also           string
 	First, Numbers int
@@ -50,11 +53,13 @@ type Config struct {
 	Dialing int           // of them under way in one worker; default 250, since listeners have short queues
 	Timeout time.Duration // from dialing to joined; default 30 s, over it the viewer tries again
 	Retry   time.Duration // before a viewer that failed tries again, give or take a half; default 500 ms
-	// Reconnect brings back, with its cursor, who was cut by the server, after the delay that its goodbye tells. Else it stays away.
+	// Reconnect brings back, with its cursor, who was cut by the server, after the delay that its
+	// goodbye tells. Else it stays away.
 	Reconnect bool
 
 	Slow float64 // share of viewers that never read once they have joined, until Revive
-	// FromOne says that all streams begin after the viewers have joined: a first number above 1 counts as missed.
+	// FromOne says that all streams begin after the viewers have joined: a first number
+	// above 1 counts as missed.
 	FromOne bool
 }
 
@@ -127,7 +132,8 @@ func (c Config) numbers(viewer int) []int64 {
 	return list
 }
 
-// slow says whether a viewer never reads: of every hundred at 0.01 it is the first, so that it is known what they follow.
+// slow says whether a viewer never reads: of every hundred at 0.01 it is the first, so that it is
+// known what they follow.
 func (c Config) slow(viewer int) bool {
 	return c.Slow > 0 && viewer%int(math.Round(1/c.Slow)) == 0
 }
@@ -199,7 +205,8 @@ func (c Config) request(t target, numbers []int64, since string) []byte {
 			b = fmt.Appendf(b, "Last-Event-ID: %s\r\n", since)
 		}
 	} else {
-		b = append(b, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c3dhcm0gb2Ygdmlld2Vycw==\r\n"...)
+		b = append(b, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "+
+			"c3dhcm0gb2Ygdmlld2Vycw==\r\n"...)
 		if c.Deflate {
 			offer := "permessage-deflate; client_max_window_bits"
 			if c.NoContext {

@@ -13,12 +13,14 @@ import (
 // windowSize is how far back a compressed message may refer (RFC 7692, 7.1.2.1: 15 bits).
 const windowSize = 32 << 10
 
-// window is the end of all that was said to a viewer in compressed messages, up to windowSize, to which the next message may refer. It never changes. Viewers to
-// whom the same was said share one, so that ten thousand of them take 32 kB and not 320 MB; those of different pasts do so once the same was
-// said to them for 32 kB.
+// window is the end of all that was said to a viewer in compressed messages, up to windowSize, to
+// which the next message may refer. It never changes. Viewers to whom the same was said share one,
+// so that ten thousand of them take 32 kB and not 320 MB; those of different pasts do so once the
+// same was said to them for 32 kB.
 type window struct{ text []byte }
 
-// inflater undoes permessage-deflate for all viewers of a worker, each with its own past. What nearly all of them get is unpacked once.
+// inflater undoes permessage-deflate for all viewers of a worker, each with its own past. What
+// nearly all of them get is unpacked once.
 type inflater struct {
 	json   bool // messages have to be JSON
 	in     bytes.Reader
@@ -48,15 +50,18 @@ type unpacked struct {
 }
 
 func newInflater(json bool) inflater {
-	return inflater{json: json, seed: maphash.MakeSeed(), known: make(map[step]unpacked), bySum: make(map[uint64]*window)}
+	return inflater{json: json, seed: maphash.MakeSeed(), known: make(map[step]unpacked),
+		bySum: make(map[uint64]*window)}
 }
 
-// deflateTail is what a sender leaves away (RFC 7692, 7.2.1), and an empty last block so that the reader finds an end.
+// deflateTail is what a sender leaves away (RFC 7692, 7.2.1), and an empty last block so that
+// the reader finds an end.
 var deflateTail = []byte{0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff}
 
 var errNonsense = errors.New("unpacked message is not JSON")
 
-// inflate gives what a message says to a viewer with a window, nil for nothing, and the window after it. Neither may be changed.
+// inflate gives what a message says to a viewer with a window, nil for nothing, and the window
+// after it. Neither may be changed.
 func (i *inflater) inflate(from *window, packed []byte) ([]byte, *window, error) {
 	if i.last.from == from && i.last.packed == string(packed) {
 		return i.result.text, i.result.after, nil

@@ -27,7 +27,8 @@ func sentence(n int) string {
 	return fmt.Sprintf(`{"type":"event","number":%d,"text":"a corner for the harbour rovers, taken short; %d was the last one, and the keeper waits for number %d%s"}`, n*7919, n-1, n*n, strings.Repeat(" and waits", 30))
 }
 
-// TestInflate: a viewer who was told all understands all, and who was not told a message does not understand what refers to it.
+// TestInflate: a viewer who was told all understands all, and who was not told a message does not
+// understand what refers to it.
 func TestInflate(t *testing.T) {
 	var texts []string
 	for n := range 120 {
@@ -91,7 +92,9 @@ func TestInflate(t *testing.T) {
 
 // TestNotUnderstood: a viewer whose server refers to what it never said is lost and counted.
 func TestNotUnderstood(t *testing.T) {
-	s, err := Start(context.WithoutCancel(t.Context()), Config{URLs: []string{liar(t, WebSocket, true, []string{sentence(1), sentence(2), broken})}, Protocol: Plain, Conns: 3, Deflate: true})
+	s, err := Start(context.WithoutCancel(t.Context()),
+		Config{URLs: []string{liar(t, WebSocket, true, []string{sentence(1), sentence(2), broken})}, Protocol: Plain,
+			Conns: 3, Deflate: true})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	must(t, s.Connect())

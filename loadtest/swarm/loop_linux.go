@@ -44,7 +44,8 @@ type retry struct {
 
 // newLoop makes the viewers of a worker; run connects them.
 func newLoop(cfg Config, worker int) (*loop, error) {
-	l := &loop{checker: newChecker(cfg), asks: make(chan func(), 1), inflater: newInflater(cfg.Protocol != Plain), buffer: make([]byte, 256<<10), measured: time.Now()}
+	l := &loop{checker: newChecker(cfg), asks: make(chan func(), 1), inflater: newInflater(cfg.Protocol != Plain),
+		buffer: make([]byte, 256<<10), measured: time.Now()}
 	var err error
 	if l.targets, err = cfg.targets(); err != nil {
 		return nil, err
@@ -71,7 +72,8 @@ func newLoop(cfg Config, worker int) (*loop, error) {
 	return l, os.NewSyscallError("epoll_ctl", err)
 }
 
-// ask has the loop call f between two rounds; it waits until that is done. Not after run has returned.
+// ask has the loop call f between two rounds; it waits until that is done. Not
+// after run has returned.
 func (l *loop) ask(f func()) {
 	done := make(chan struct{})
 	l.asks <- func() { f(); close(done) }
@@ -127,7 +129,8 @@ func (l *loop) close() {
 	_ = unix.Close(l.epoll)
 }
 
-// dialMore connects who is due, as fast as the rate and the number of handshakes under way allow, and tells for how many ms to sleep at most.
+// dialMore connects who is due, as fast as the rate and the number of handshakes under way allow,
+// and tells for how many ms to sleep at most.
 func (l *loop) dialMore() (pause int) {
 	pause = 100
 	now := time.Now()
@@ -195,10 +198,12 @@ func (l *loop) socket(v *viewer, t target) (int, error) {
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if v.slow {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) // or the kernels hold megabytes before the hub notices
+		// or the kernels hold megabytes before the hub notices
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096)
 	}
 	if l.local {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // the port is found when the destination is known
+		// the port is found when the destination is known
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: l.source}); err != nil {
 			_ = unix.Close(fd)
 			return -1, err
@@ -233,7 +238,8 @@ func (l *loop) writeRequest(v *viewer) {
 		l.fail(v, plain(err))
 		return
 	}
-	if err := unix.EpollCtl(l.epoll, op, int(v.fd), &unix.EpollEvent{Events: events, Fd: v.place, Pad: v.use}); err != nil {
+	if err := unix.EpollCtl(l.epoll, op, int(v.fd), &unix.EpollEvent{Events: events, Fd: v.place,
+		Pad: v.use}); err != nil {
 		l.fail(v, plain(err))
 	}
 }
@@ -372,7 +378,8 @@ func (l *loop) takeFrames(v *viewer, b []byte, now int64) ([]byte, error) {
 			}
 			l.frame(v, f.payload, now)
 		case opPing:
-			_, _ = unix.Write(int(v.fd), append([]byte{0x8a, 0x80 | byte(len(f.payload)), 0, 0, 0, 0}, f.payload...)) // masked with zero
+			// masked with zero
+			_, _ = unix.Write(int(v.fd), append([]byte{0x8a, 0x80 | byte(len(f.payload)), 0, 0, 0, 0}, f.payload...))
 		case opClose:
 			code := "none"
 			if len(f.payload) >= 2 {
@@ -385,7 +392,8 @@ func (l *loop) takeFrames(v *viewer, b []byte, now int64) ([]byte, error) {
 	}
 }
 
-// unpack undoes a message's compression, as RFC 7692 has each viewer do it, with all that was said to it before.
+// unpack undoes a message's compression, as RFC 7692 has each viewer do it, with all that
+// was said to it before.
 func (l *loop) unpack(v *viewer, packed []byte) ([]byte, error) {
 	text, after, err := l.inflater.inflate(v.window, packed)
 	if err == nil && !v.alone {
@@ -394,7 +402,8 @@ func (l *loop) unpack(v *viewer, packed []byte) ([]byte, error) {
 	return text, err
 }
 
-// takeEvents works through server-sent events; n of the bytes are new, those before are without chunk headers already.
+// takeEvents works through server-sent events; n of the bytes are new, those before are without
+// chunk headers already.
 func (l *loop) takeEvents(v *viewer, b []byte, n int, now int64) ([]byte, error) {
 	if v.chunked {
 		left := int(v.left)
@@ -477,7 +486,8 @@ func (l *loop) sweep() {
 	}
 }
 
-// cut ends all connections at once, as when a network goes away: with resets, so that no ports stay taken.
+// cut ends all connections at once, as when a network goes away: with resets, so
+// that no ports stay taken.
 func (l *loop) cut() {
 	l.want, l.again, l.next = false, nil, len(l.viewers)
 	for i := range l.viewers {
@@ -503,7 +513,8 @@ func (l *loop) revive() {
 			continue
 		}
 		v.phase = live
-		if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(v.fd), &unix.EpollEvent{Events: unix.EPOLLIN, Fd: v.place, Pad: v.use}); err != nil {
+		if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(v.fd), &unix.EpollEvent{Events: unix.EPOLLIN,
+			Fd: v.place, Pad: v.use}); err != nil {
 			l.fail(v, plain(err))
 		}
 	}

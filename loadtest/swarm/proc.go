@@ -28,7 +28,8 @@ func Usage(pids ...int) (Use, error) {
 		if err != nil {
 			return Use{}, fmt.Errorf("usage of process %d: %w", pid, err)
 		}
-		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // the name before may have spaces; the first is field 3
+		// the name before may have spaces; the first is field 3
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 		if len(fields) < 22 {
 			return Use{}, fmt.Errorf("usage of process %d: %q", pid, b)
 		}
@@ -44,8 +45,9 @@ func Usage(pids ...int) (Use, error) {
 	return all, nil
 }
 
-// scheduled is the time the threads of a process ran, exact where the ticks of stat are hundredths of a second. What threads that have ended took is not in
-// it; neither Go programs nor nginx end threads as a rule.
+// scheduled is the time the threads of a process ran, exact where the ticks of stat are
+// hundredths of a second. What threads that have ended took is not in it; neither Go programs nor
+// nginx end threads as a rule.
 func scheduled(pid int) (sum time.Duration) {
 	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/schedstat")
 	for _, path := range tasks {

@@ -53,8 +53,9 @@ func nextFrame(b []byte) (f wsFrame, size int, err error) {
 	return wsFrame{op: b[0] & 15, compressed: b[0]&0x40 != 0, payload: b[head:size]}, size, nil
 }
 
-// nextEvent cuts the first server-sent event off, with its empty line; size is 0 while that has not come. data and id point into the input. Of
-// several data lines the first is taken: marks and JSON texts of hubs have one.
+// nextEvent cuts the first server-sent event off, with its empty line; size is 0 while that has not
+// come. data and id point into the input. Of several data lines the first is taken: marks and JSON
+// texts of hubs have one.
 func nextEvent(b []byte) (id, data []byte, size int) {
 	end := bytes.Index(b, []byte("\n\n"))
 	if end < 0 {
@@ -78,8 +79,8 @@ func nextEvent(b []byte) (id, data []byte, size int) {
 
 var errChunk = errors.New("not a chunked body")
 
-// dechunk takes chunk headers out of b, in place; left is what remains of the chunk at its start, and after the call of the one at its end.
-// rest is a header that is not complete.
+// dechunk takes chunk headers out of b, in place; left is what remains of the chunk at its start,
+// and after the call of the one at its end. rest is a header that is not complete.
 func dechunk(b []byte, left *int) (body, rest []byte, err error) {
 	body = b[:0]
 	for len(b) > 0 {

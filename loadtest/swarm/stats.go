@@ -7,7 +7,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Stats is what a worker has counted, or all of them together. Moments are microseconds since 1970, 0 for never.
+// Stats is what a worker has counted, or all of them together. Moments are microseconds
+// since 1970, 0 for never.
 type Stats struct {
 	Conns   int64 // viewers there are to be
 	Joined  int64 // connected and told how things stand
@@ -47,7 +48,8 @@ type Stats struct {
 	JoinLatency  *Latency // dialing to joined
 }
 
-// Latency is a histogram of microseconds, up to two minutes, to three digits. Its text form is HdrHistogram's V2 compressed encoding.
+// Latency is a histogram of microseconds, up to two minutes, to three digits. Its text form is
+// HdrHistogram's V2 compressed encoding.
 type Latency struct{ *hdrhistogram.Histogram }
 
 const longest = int64(2 * time.Minute / time.Microsecond)
@@ -104,16 +106,20 @@ func newStats() Stats {
 // add merges another worker's figures in.
 func (s *Stats) add(o Stats) error {
 	for to, from := range map[*int64]int64{
-		&s.Conns: o.Conns, &s.Joined: o.Joined, &s.Dialing: o.Dialing, &s.Joins: o.Joins, &s.Failed: o.Failed, &s.Lost: o.Lost,
-		&s.Frames: o.Frames, &s.Bytes: o.Bytes, &s.Compressed: o.Compressed, &s.Events: o.Events, &s.States: o.States, &s.Snapshots: o.Snapshots,
-		&s.Missed: o.Missed, &s.Repeated: o.Repeated, &s.CursorsBack: o.CursorsBack, &s.Backwards: o.Backwards, &s.Unmarked: o.Unmarked,
-		&s.Resumed: o.Resumed, &s.Resets: o.Resets, &s.Stale: o.Stale, &s.Byes: o.Byes, &s.MaxRSS: o.MaxRSS,
+		&s.Conns: o.Conns, &s.Joined: o.Joined, &s.Dialing: o.Dialing, &s.Joins: o.Joins, &s.Failed: o.Failed,
+		&s.Lost:   o.Lost,
+		&s.Frames: o.Frames, &s.Bytes: o.Bytes, &s.Compressed: o.Compressed, &s.Events: o.Events, &s.States: o.States,
+		&s.Snapshots: o.Snapshots,
+		&s.Missed:    o.Missed, &s.Repeated: o.Repeated, &s.CursorsBack: o.CursorsBack, &s.Backwards: o.Backwards,
+		&s.Unmarked: o.Unmarked,
+		&s.Resumed:  o.Resumed, &s.Resets: o.Resets, &s.Stale: o.Stale, &s.Byes: o.Byes, &s.MaxRSS: o.MaxRSS,
 	} {
 		*to += from
 	}
 	earliest(&s.FirstDial, o.FirstDial)
 	earliest(&s.FirstEvent, o.FirstEvent)
-	s.LastJoin, s.LastEvent, s.LastState = max(s.LastJoin, o.LastJoin), max(s.LastEvent, o.LastEvent), max(s.LastState, o.LastState)
+	s.LastJoin, s.LastEvent, s.LastState = max(s.LastJoin, o.LastJoin), max(s.LastEvent, o.LastEvent), max(s.LastState,
+		o.LastState)
 	s.LoopBusy = max(s.LoopBusy, o.LoopBusy)
 	for k, n := range o.Closes {
 		s.Closes[k] += n

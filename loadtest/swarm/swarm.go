@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Swarm is running worker processes with their viewers. Its methods are for one goroutine at a time.
+// Swarm is running worker processes with their viewers. Its methods are for
+// one goroutine at a time.
 type Swarm struct {
 	cfg     Config
 	workers []*process
@@ -29,7 +30,8 @@ type process struct {
 	decoder *json.Decoder
 }
 
-// Start starts the workers: this program, which must have called RunWorker. Nobody connects yet. The caller closes the swarm; ctx ends it too.
+// Start starts the workers: this program, which must have called RunWorker. Nobody connects yet.
+// The caller closes the swarm; ctx ends it too.
 func Start(ctx context.Context, cfg Config) (*Swarm, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -91,7 +93,8 @@ func (s *Swarm) do(what string) error {
 	return err
 }
 
-// Connect has all viewers who are away connect, with their cursors if they have one; Await waits for them.
+// Connect has all viewers who are away connect, with their cursors if they have one;
+// Await waits for them.
 func (s *Swarm) Connect() error { return s.do("connect") }
 
 // Cut ends all connections at once.
@@ -147,7 +150,8 @@ func (s *Swarm) Await(ctx context.Context, limit time.Duration, done func(Stats)
 		}
 		select {
 		case <-ctx.Done():
-			return counts, fmt.Errorf("%d of %d viewers joined, %d events: %w", counts.Joined, counts.Conns, counts.Events, ctx.Err())
+			return counts, fmt.Errorf("%d of %d viewers joined, %d events: %w", counts.Joined, counts.Conns,
+				counts.Events, ctx.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

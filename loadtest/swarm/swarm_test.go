@@ -27,7 +27,8 @@ import (
 // The test binary is its own swarm's workers.
 func TestMain(m *testing.M) {
 	RunWorker()
-	// Workers end at once: the race detector's own sleep for a second first. Tests wait for them, most of the time.
+	// Workers end at once: the race detector's own sleep for a second first. Tests wait for
+	// them, most of the time.
 	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=20")
 	flag.Parse()
 	if err := flag.Set("test.parallel", "4"); err != nil {
@@ -60,7 +61,8 @@ type realHub struct {
 func startHub(t *testing.T, cfg hub.Config) *realHub {
 	t.Helper()
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	h := &realHub{Hub: hub.New(cfg, board.New(empty{}, log, reg), empty{}, log, reg), sent: Expected{Streams: map[int64]int64{}, Odds: map[int64][]int64{}}}
+	h := &realHub{Hub: hub.New(cfg, board.New(empty{}, log, reg), empty{}, log, reg),
+		sent: Expected{Streams: map[int64]int64{}, Odds: map[int64][]int64{}}}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -96,7 +98,8 @@ func (h *realHub) play(match int64, count int) {
 		h.offset++
 		h.sent.Streams[match]++
 		n := h.sent.Streams[match]
-		e := goalcast.Event{ID: fmt.Sprintf("t-%d-%d", match, n), Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
+		e := goalcast.Event{ID: fmt.Sprintf("t-%d-%d", match, n), Revision: 1, Status: goalcast.Confirmed,
+			Kind:    goalcast.KindMessage,
 			Topics:  []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(match))},
 			Message: fmt.Appendf(nil, `{"swarm":[%d,%d,%d]}`, match, n, time.Now().UnixMicro())}
 		raw, _ := json.Marshal(e)
@@ -161,7 +164,8 @@ func TestRealHub(t *testing.T) {
 			}
 			h := startHub(t, hub.Config{StateInterval: 10 * time.Millisecond, DeflateMin: 64})
 			const viewers, matches = 200, 4
-			s := start(t, Config{URLs: []string{h.url}, Transport: transport, Conns: viewers, PerWorker: 120, Topics: "match:{n},odds:{n}",
+			s := start(t, Config{URLs: []string{h.url}, Transport: transport, Conns: viewers, PerWorker: 120,
+				Topics:  "match:{n},odds:{n}",
 				Numbers: matches, PerConn: 2, FromOne: true, Deflate: deflate, NoContext: strings.Contains(way, " ")})
 			for n := range int64(matches) {
 				h.play(n+1, 10)
@@ -194,7 +198,8 @@ func TestRealHub(t *testing.T) {
 			})
 			stats, err := s.Stats()
 			must(t, err)
-			if stats.faults() != 0 || stats.EventLatency.Count() != stats.Events || stats.EventLatency.Quantile(.5) <= 0 || stats.Joins != 2*viewers {
+			if stats.faults() != 0 || stats.EventLatency.Count() != stats.Events ||
+				stats.EventLatency.Quantile(.5) <= 0 || stats.Joins != 2*viewers {
 				t.Errorf("%+v", stats)
 			}
 			if (stats.Compressed > 0) != deflate || len(stats.Errors) > 0 {
@@ -217,8 +222,10 @@ func TestSlowViewersAreCutAndComeBack(t *testing.T) {
 	s := start(t, Config{URLs: []string{h.url}, Conns: 50, Topics: "match:{n}", Slow: 0.02, FromOne: true})
 	for range events {
 		h.offset++
-		e := goalcast.Event{ID: fmt.Sprint(h.offset), Revision: 1, Topics: []goalcast.Topic{goalcast.ForMatch(1)}, Kind: goalcast.KindMessage,
-			Message: fmt.Appendf(nil, `{"swarm":[1,%d,%d],"filling":%q}`, h.offset, time.Now().UnixMicro(), strings.Repeat("x", 4000))}
+		e := goalcast.Event{ID: fmt.Sprint(h.offset), Revision: 1, Topics: []goalcast.Topic{goalcast.ForMatch(1)},
+			Kind: goalcast.KindMessage,
+			Message: fmt.Appendf(nil, `{"swarm":[1,%d,%d],"filling":%q}`, h.offset, time.Now().UnixMicro(),
+				strings.Repeat("x", 4000))}
 		raw, _ := json.Marshal(e)
 		h.Event(goalcast.Published{Cursor: goalcast.Cursor{Epoch: "test", Offset: h.offset}, Event: e, Raw: raw})
 		time.Sleep(2 * time.Millisecond) // for those who read
@@ -244,21 +251,25 @@ func TestCommand(t *testing.T) {
 	defer playing.Wait()
 	defer stop.Store(true)
 	var out bytes.Buffer
-	must(t, Command(t.Context(), strings.Fields(fmt.Sprintf("-url %s -viewers 30 -hold 300ms -returns -json -pid %d -token tell-nobody", h.url, os.Getpid())), &out, io.Discard))
+	must(t, Command(t.Context(), strings.Fields(fmt.Sprintf("-url %s -viewers 30 -hold 300ms -returns -json -pid %d "+
+		"-token tell-nobody", h.url, os.Getpid())), &out, io.Discard))
 	var r Report
 	must(t, json.Unmarshal(out.Bytes(), &r))
-	if r.Stats.Events == 0 || r.Latency["event"].P50 <= 0 || r.Server.RSSAfter == 0 || r.Returns.Viewers != 30 || r.Stats.EventLatency.Count() == 0 {
+	if r.Stats.Events == 0 || r.Latency["event"].P50 <= 0 || r.Server.RSSAfter == 0 || r.Returns.Viewers != 30 ||
+		r.Stats.EventLatency.Count() == 0 {
 		t.Errorf("report %s", out.String())
 	}
 	if strings.Contains(out.String(), "tell-nobody") {
 		t.Error("the report shows the viewers' token")
 	}
 	out.Reset()
-	must(t, Command(t.Context(), strings.Fields("-url "+h.url+" -viewers 30 -hold 100ms -transport sse"), &out, io.Discard))
+	must(t, Command(t.Context(), strings.Fields("-url "+h.url+" -viewers 30 -hold 100ms -transport sse"), &out,
+		io.Discard))
 	if text := out.String(); !strings.Contains(text, "30 joined of 30") || !strings.Contains(text, "event latency") {
 		t.Errorf("table:\n%s", text)
 	}
-	for _, wrong := range []string{"-viewers 0", "-transport pigeon", "-url here", "-url https://example.com", "-zipf 0.5", "-each 2", "-slow 2", "-pid x", "stray"} {
+	for _, wrong := range []string{"-viewers 0", "-transport pigeon", "-url here", "-url https://example.com",
+		"-zipf 0.5", "-each 2", "-slow 2", "-pid x", "stray"} {
 		if err := Command(t.Context(), strings.Fields(wrong), io.Discard, io.Discard); err == nil {
 			t.Errorf("%s: no error", wrong)
 		}

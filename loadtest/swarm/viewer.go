@@ -197,7 +197,8 @@ func (k *checker) event(v *viewer, text []byte, now int64) {
 	switch body := after(text, eventMark); {
 	case body != nil && numbersAt(body, mark[:]) == 3:
 	case k.cfg.Protocol == Goalcast:
-		mark = [3]int64{numberAfter(text, matchMark), numberAfter(text, seqMark), 1000 * numberAfter(text, publishedMark)}
+		mark = [3]int64{numberAfter(text, matchMark), numberAfter(text, seqMark),
+			1000 * numberAfter(text, publishedMark)}
 	}
 	if mark[2] > 0 {
 		k.stats.EventLatency.record(now - mark[2])
@@ -233,7 +234,8 @@ func (k *checker) state(v *viewer, text []byte, now int64) {
 	}
 }
 
-// values notes all marked values of a frame; now is 0 for those of snapshots, which are as old as they are.
+// values notes all marked values of a frame; now is 0 for those of snapshots, which
+// are as old as they are.
 func (k *checker) values(v *viewer, text []byte, now int64) (count int) {
 	for {
 		if text = after(text, stateMark); text == nil {
@@ -274,7 +276,8 @@ func (v *viewer) lastValue(match int64, key int) *int32 {
 	return &t.last[key]
 }
 
-// check compares what a viewer has with what was published. Streams and matches that were never seen count if they are among its numbers.
+// check compares what a viewer has with what was published. Streams and matches that were never
+// seen count if they are among its numbers.
 func (k *checker) check(v *viewer, want Expected, verdict *Verdict) {
 	verdict.Conns++
 	behind := int64(0)

@@ -27,8 +27,9 @@ type answer struct {
 	Verdict *Verdict `json:",omitempty"`
 }
 
-// RunWorker returns at once in an ordinary process. In one that a swarm started as its worker it does the work and ends the process. Every
-// program that starts a swarm calls it first thing in main, a test in TestMain.
+// RunWorker returns at once in an ordinary process. In one that a swarm started as its worker it
+// does the work and ends the process. Every program that starts a swarm calls it first thing in
+// main, a test in TestMain.
 func RunWorker() {
 	text, ok := os.LookupEnv(workerVariable)
 	if !ok {

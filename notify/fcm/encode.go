@@ -14,15 +14,17 @@ import (
 	"goalcast/notify"
 )
 
-// silentChannel is the Android channel of notifications that make no sound: since Android 8 the channel decides, not the message. The app has
-// to make the channels "goals", "cards", "penalties", "matches" and this one.
+// silentChannel is the Android channel of notifications that make no sound: since Android 8 the
+// channel decides, not the message. The app has to make the channels "goals", "cards", "penalties",
+// "matches" and this one.
 const silentChannel = "silent"
 
-// maxPayload is how many bytes a message may have in JSON, without its token. Firebase allows a device 4096 of what it counts, which is not documented, and
-// adds some of its own for APNs.
+// maxPayload is how many bytes a message may have in JSON, without its token. Firebase allows a
+// device 4096 of what it counts, which is not documented, and adds some of its own for APNs.
 const maxPayload = 4096 - 256
 
-// encode writes a message for Firebase. Texts that are too long for it are shortened: a goal with half a name is a goal.
+// encode writes a message for Firebase. Texts that are too long for it are shortened: a goal with
+// half a name is a goal.
 func encode(m notify.Message, now time.Time) *messaging.Message {
 	for {
 		out := write(m, now)
@@ -36,7 +38,8 @@ func encode(m notify.Message, now time.Time) *messaging.Message {
 	}
 }
 
-// surelyFits spares the usual message the count: its texts are twice in a message at most, and a byte is at most six in JSON.
+// surelyFits spares the usual message the count: its texts are twice in a message at most, and a
+// byte is at most six in JSON.
 func surelyFits(m notify.Message) bool {
 	data := 0
 	for k, v := range m.Data {
@@ -54,8 +57,9 @@ func payload(m *messaging.Message) int {
 	return len(text) - len(m.Token)
 }
 
-// shorten takes some of over bytes off the longer text, some because a text may be in a message more than once and its characters may be written in more
-// bytes than they have. false: there is nothing left to take.
+// shorten takes some of over bytes off the longer text, some because a text may be in a message
+// more than once and its characters may be written in more bytes than they have. false: there is
+// nothing left to take.
 func shorten(t *notify.Text, over int) bool {
 	longer := &t.Body
 	if len(t.Title) > len(t.Body) {
@@ -74,7 +78,8 @@ func shorten(t *notify.Text, over int) bool {
 	return true
 }
 
-// write puts a message together, with the block of the device's platform only; with all where the platform is none that we know.
+// write puts a message together, with the block of the device's platform only; with all where the
+// platform is none that we know.
 func write(m notify.Message, now time.Time) *messaging.Message {
 	ttl := max(0, m.Expires.Sub(now).Truncate(time.Second)) // rounded down: 0 is "now or never"
 	out := &messaging.Message{
@@ -96,7 +101,8 @@ func write(m notify.Message, now time.Time) *messaging.Message {
 }
 
 func android(m notify.Message, ttl time.Duration) *messaging.AndroidConfig {
-	n := &messaging.AndroidNotification{Tag: m.Tag, ChannelID: m.Channel, DefaultSound: true, Priority: messaging.PriorityDefault}
+	n := &messaging.AndroidNotification{Tag: m.Tag, ChannelID: m.Channel, DefaultSound: true,
+		Priority: messaging.PriorityDefault}
 	c := &messaging.AndroidConfig{CollapseKey: m.Collapse, Priority: "normal", TTL: &ttl, Notification: n}
 	if m.High {
 		c.Priority, n.Priority = "high", messaging.PriorityHigh
@@ -136,14 +142,17 @@ func webpush(m notify.Message, ttl time.Duration) *messaging.WebpushConfig {
 		urgency = "low"
 	}
 	return &messaging.WebpushConfig{
-		Headers: map[string]string{"TTL": strconv.Itoa(int(ttl / time.Second)), "Urgency": urgency, "Topic": webTopic(m.Tag)},
+		Headers: map[string]string{"TTL": strconv.Itoa(int(ttl / time.Second)), "Urgency": urgency,
+			"Topic": webTopic(m.Tag)},
 		Notification: &messaging.WebpushNotification{
-			Title: m.Text.Title, Body: m.Text.Body, Language: m.Language, Tag: m.Tag, Renotify: !m.Silent, Silent: m.Silent,
+			Title: m.Text.Title, Body: m.Text.Body, Language: m.Language, Tag: m.Tag, Renotify: !m.Silent,
+			Silent: m.Silent,
 		},
 	}
 }
 
-// webTopic makes a tag into a Topic of RFC 8030: at most 32 characters of the base64 alphabet for URLs.
+// webTopic makes a tag into a Topic of RFC 8030: at most 32 characters of the
+// base64 alphabet for URLs.
 func webTopic(tag string) string {
 	sum := sha256.Sum256([]byte(tag))
 	return base64.RawURLEncoding.EncodeToString(sum[:24])

@@ -1,5 +1,6 @@
-// Package fcm sends pushes through Firebase Cloud Messaging, with Google's own admin SDK. cmd/goalcast makes a Sender and passes it to
-// package notify, whose words it speaks; package fcmtest beside it is a Firebase for tests and for the demo.
+// Package fcm sends pushes through Firebase Cloud Messaging, with Google's own admin SDK.
+// cmd/goalcast makes a Sender and passes it to package notify, whose words it speaks; package
+// fcmtest beside it is a Firebase for tests and for the demo.
 package fcm
 
 import (
@@ -32,14 +33,17 @@ const scope = "https://www.googleapis.com/auth/firebase.messaging"
 type Config struct {
 	// ProjectID of Firebase; by default the one that the credentials name.
 	ProjectID string
-	// Credentials is the JSON of a service account's key. Empty: without Endpoint those that the machine has (Google Cloud's own, or
-	// GOOGLE_APPLICATION_CREDENTIALS); with Endpoint none at all.
+	// Credentials is the JSON of a service account's key. Empty: without Endpoint those
+	// that the machine has (Google Cloud's own, or GOOGLE_APPLICATION_CREDENTIALS); with
+	// Endpoint none at all.
 	Credentials []byte
-	// Endpoint is the address of another server than Google's, with "/v1" at its end: for tests and the demo.
+	// Endpoint is the address of another server than Google's, with "/v1" at its end:
+	// for tests and the demo.
 	Endpoint string
 	// Timeout of one request; 10 s.
 	Timeout time.Duration
-	// Connections that are kept open; 400. Google speaks HTTP/2 and needs few; every message under way needs one where HTTP/1.1 is spoken.
+	// Connections that are kept open; 400. Google speaks HTTP/2 and needs few; every message under
+	// way needs one where HTTP/1.1 is spoken.
 	Connections int
 }
 
@@ -144,7 +148,9 @@ func (s *Sender) send(ctx context.Context, messages []notify.Message) []notify.R
 func (s *Sender) sendEach(ctx context.Context, messages []*messaging.Message) []notify.Result {
 	answer, err := s.client.SendEach(ctx, messages)
 	switch {
-	case err != nil && len(messages) > 1: // the SDK found one of them wrong, does not say which, and has sent none: the others need not suffer
+	// the SDK found one of them wrong, does not say which, and has sent none: the
+	// others need not suffer
+	case err != nil && len(messages) > 1:
 		half := len(messages) / 2
 		return append(s.sendEach(ctx, messages[:half]), s.sendEach(ctx, messages[half:])...)
 	case err != nil:

@@ -21,7 +21,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start")) // a module of Google's SDK starts it
+	// a module of Google's SDK starts it
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"))
 }
 
 // start runs a fake Firebase and a Sender for it.
@@ -39,7 +40,8 @@ func start(t *testing.T) (*fcmtest.Server, *Sender) {
 
 func newSender(t *testing.T, endpoint string) *Sender {
 	t.Helper()
-	s, err := New(t.Context(), Config{ProjectID: "demo", Endpoint: endpoint, Timeout: 2 * time.Second}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	s, err := New(t.Context(), Config{ProjectID: "demo", Endpoint: endpoint, Timeout: 2 * time.Second},
+		slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,8 @@ func newSender(t *testing.T, endpoint string) *Sender {
 
 func message(token, platform string) notify.Message {
 	return notify.Message{
-		Token: token, Platform: platform, Text: notify.Text{Title: "GOAL!", Body: "Someone"}, Language: "nl", Tag: "goal:9:opta:1",
+		Token: token, Platform: platform, Text: notify.Text{Title: "GOAL!", Body: "Someone"}, Language: "nl",
+		Tag:      "goal:9:opta:1",
 		Collapse: "goal:9", Thread: "match:9", Channel: "goals", High: true, Expires: time.Now().Add(2 * time.Minute),
 		Data: map[string]string{"event": "opta:1", "time": fmt.Sprint(time.Now().UnixMilli())},
 	}
@@ -78,7 +81,8 @@ func TestEveryPlatformTakesWhatIsSent(t *testing.T) {
 	}
 	for _, m := range messages {
 		shown := fake.Phone(m.Token)
-		if len(shown) != 1 || shown[0].Title != "GOAL! again" || shown[0].Sounds != 1 || shown[0].Replaced != 1 || !shown[0].Silent {
+		if len(shown) != 1 || shown[0].Title != "GOAL! again" || shown[0].Sounds != 1 || shown[0].Replaced != 1 ||
+			!shown[0].Silent {
 			t.Errorf("%s shows %+v", m.Token, shown)
 			continue
 		}
@@ -101,33 +105,52 @@ func TestOutcomes(t *testing.T) {
 		"unregistered":    {fcmtest.Unregistered(), notify.Result{Outcome: notify.Gone, Reason: "unregistered"}},
 		"bad token":       {fcmtest.InvalidToken(), notify.Result{Outcome: notify.Gone, Reason: "invalid_token"}},
 		"bad token, text": {fcmtest.InvalidTokenText(), notify.Result{Outcome: notify.Gone, Reason: "invalid_token"}},
-		"bad message":     {fcmtest.InvalidArgument(), notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
-		"bad, no code":    {fcmtest.TooBig(), notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
-		"bad, any reason": {fcmtest.Failure{Status: 400, Code: "INVALID_ARGUMENT", Message: "Request contains an invalid argument."},
+		"bad message": {fcmtest.InvalidArgument(), notify.Result{Outcome: notify.Rejected,
+			Reason: "invalid_argument"}},
+		"bad, no code": {fcmtest.TooBig(), notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
+		"bad, any reason": {fcmtest.Failure{Status: 400, Code: "INVALID_ARGUMENT",
+			Message: "Request contains an invalid argument."},
 			notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
-		"token and more": {fcmtest.Failure{Status: 400, Code: "INVALID_ARGUMENT", Field: "message: registration token and ttl"},
+		"token and more": {fcmtest.Failure{Status: 400, Code: "INVALID_ARGUMENT",
+			Field: "message: registration token and ttl"},
 			notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
-		"too long a body": {fcmtest.Failure{Status: 413, Body: "<html>"}, notify.Result{Outcome: notify.Rejected, Reason: "invalid_argument"}},
-		"sender id":       {fcmtest.SenderIDMismatch(), notify.Result{Outcome: notify.Foreign, Reason: "sender_id_mismatch"}},
+		"too long a body": {fcmtest.Failure{Status: 413, Body: "<html>"}, notify.Result{Outcome: notify.Rejected,
+			Reason: "invalid_argument"}},
+		"sender id": {fcmtest.SenderIDMismatch(), notify.Result{Outcome: notify.Foreign,
+			Reason: "sender_id_mismatch"}},
 		"no such project": {fcmtest.NoSuchProject(), notify.Result{Outcome: notify.Foreign, Reason: "not_found"}},
-		"no such page":    {fcmtest.Failure{Status: 404, Body: "<html>"}, notify.Result{Outcome: notify.Foreign, Reason: "not_found"}},
-		"apple's key":     {fcmtest.ThirdPartyAuth(), notify.Result{Outcome: notify.Denied, Reason: "third_party_auth_error"}},
-		"our credentials": {fcmtest.Failure{Status: 401}, notify.Result{Outcome: notify.Denied, Reason: "credentials", All: true}},
-		"no permission":   {fcmtest.NoPermission(), notify.Result{Outcome: notify.Denied, Reason: "credentials", All: true}},
-		"quota":           {fcmtest.QuotaExceeded(90 * time.Second), notify.Result{Outcome: notify.Later, Reason: "quota_exceeded", After: 90 * time.Second}},
-		"quota, no time":  {fcmtest.QuotaExceeded(0), notify.Result{Outcome: notify.Later, Reason: "quota_exceeded"}},
-		"too many":        {fcmtest.Failure{Status: 429, RetryAfter: time.Second}, notify.Result{Outcome: notify.Later, Reason: "quota_exceeded", After: time.Second}},
-		"internal":        {fcmtest.Internal(), notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
-		"bad gateway":     {fcmtest.BadGateway(), notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
-		"gateway's time":  {fcmtest.Failure{Status: 504}, notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
-		"cancelled":       {fcmtest.Failure{Status: 499}, notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
-		"unavailable":     {fcmtest.Unavailable(7 * time.Second), notify.Result{Outcome: notify.Later, Reason: "unavailable", After: 7 * time.Second, Unsure: true}},
-		"away, no time":   {fcmtest.Unavailable(0), notify.Result{Outcome: notify.Later, Reason: "unavailable", Unsure: true}},
-		"no answer":       {fcmtest.Failure{Drop: true}, notify.Result{Outcome: notify.Later, Reason: "no_answer", Unsure: true}},
-		"half an error":   {fcmtest.Failure{Status: 500, Cut: true}, notify.Result{Outcome: notify.Later, Reason: "no_answer", Unsure: true}},
-		"half a success":  {fcmtest.Failure{Cut: true}, notify.Result{Outcome: notify.Delivered}},
-		"any success":     {fcmtest.Failure{Status: 200, Body: "<html>"}, notify.Result{Outcome: notify.Delivered}},
-		"something else":  {fcmtest.Failure{Status: 418}, notify.Result{Outcome: notify.Rejected, Reason: "http_other"}},
+		"no such page": {fcmtest.Failure{Status: 404, Body: "<html>"}, notify.Result{Outcome: notify.Foreign,
+			Reason: "not_found"}},
+		"apple's key": {fcmtest.ThirdPartyAuth(), notify.Result{Outcome: notify.Denied,
+			Reason: "third_party_auth_error"}},
+		"our credentials": {fcmtest.Failure{Status: 401}, notify.Result{Outcome: notify.Denied, Reason: "credentials",
+			All: true}},
+		"no permission": {fcmtest.NoPermission(), notify.Result{Outcome: notify.Denied, Reason: "credentials",
+			All: true}},
+		"quota": {fcmtest.QuotaExceeded(90 * time.Second), notify.Result{Outcome: notify.Later,
+			Reason: "quota_exceeded", After: 90 * time.Second}},
+		"quota, no time": {fcmtest.QuotaExceeded(0), notify.Result{Outcome: notify.Later, Reason: "quota_exceeded"}},
+		"too many": {fcmtest.Failure{Status: 429, RetryAfter: time.Second}, notify.Result{Outcome: notify.Later,
+			Reason: "quota_exceeded", After: time.Second}},
+		"internal": {fcmtest.Internal(), notify.Result{Outcome: notify.Later, Reason: "internal", Unsure: true}},
+		"bad gateway": {fcmtest.BadGateway(), notify.Result{Outcome: notify.Later, Reason: "internal",
+			Unsure: true}},
+		"gateway's time": {fcmtest.Failure{Status: 504}, notify.Result{Outcome: notify.Later, Reason: "internal",
+			Unsure: true}},
+		"cancelled": {fcmtest.Failure{Status: 499}, notify.Result{Outcome: notify.Later, Reason: "internal",
+			Unsure: true}},
+		"unavailable": {fcmtest.Unavailable(7 * time.Second), notify.Result{Outcome: notify.Later,
+			Reason: "unavailable", After: 7 * time.Second, Unsure: true}},
+		"away, no time": {fcmtest.Unavailable(0), notify.Result{Outcome: notify.Later, Reason: "unavailable",
+			Unsure: true}},
+		"no answer": {fcmtest.Failure{Drop: true}, notify.Result{Outcome: notify.Later, Reason: "no_answer",
+			Unsure: true}},
+		"half an error": {fcmtest.Failure{Status: 500, Cut: true}, notify.Result{Outcome: notify.Later,
+			Reason: "no_answer", Unsure: true}},
+		"half a success": {fcmtest.Failure{Cut: true}, notify.Result{Outcome: notify.Delivered}},
+		"any success":    {fcmtest.Failure{Status: 200, Body: "<html>"}, notify.Result{Outcome: notify.Delivered}},
+		"something else": {fcmtest.Failure{Status: 418}, notify.Result{Outcome: notify.Rejected,
+			Reason: "http_other"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake, sender := start(t)
@@ -218,7 +241,8 @@ func TestMessageThatTheSDKRefuses(t *testing.T) {
 	fake, sender := start(t)
 	messages := []notify.Message{message("a", "android"), message("b", "web"), message("", "ios"), message("c", "ios")}
 	for i, r := range sender.Send(t.Context(), messages) {
-		if bad := i == 2; bad != (r.Outcome == notify.Rejected && r.Reason == "invalid_message") || bad == (r.Outcome == notify.Delivered) {
+		if bad := i == 2; bad != (r.Outcome == notify.Rejected && r.Reason == "invalid_message") ||
+			bad == (r.Outcome == notify.Delivered) {
 			t.Errorf("message %d: %+v", i, r)
 		}
 	}
@@ -227,7 +251,8 @@ func TestMessageThatTheSDKRefuses(t *testing.T) {
 	}
 }
 
-// A text that is too long for Firebase is shortened, in whole characters, and what fits is left as it is.
+// A text that is too long for Firebase is shortened, in whole characters, and what
+// fits is left as it is.
 func TestTextsThatAreTooLong(t *testing.T) {
 	fake, sender := start(t)
 	for name, tt := range map[string]notify.Text{
@@ -244,7 +269,8 @@ func TestTextsThatAreTooLong(t *testing.T) {
 				continue
 			}
 			shown := fake.Phone(m.Token)[0]
-			if !utf8.ValidString(shown.Title+shown.Body) || len(shown.Title)+len(shown.Body) < 400 || shown.Title[:3] != tt.Title[:3] {
+			if !utf8.ValidString(shown.Title+shown.Body) || len(shown.Title)+len(shown.Body) < 400 ||
+				shown.Title[:3] != tt.Title[:3] {
 				t.Errorf("%s, %s: shows %.50q, %.50q", name, platform, shown.Title, shown.Body)
 			}
 			if fits := name == "just enough" && platform != "fridge"; fits && shown.Body != tt.Body {
@@ -264,12 +290,14 @@ func TestCredentials(t *testing.T) {
 		"broken key":  `{"type":"service_account","project_id":"demo","client_email":"a@b","private_key":"private-words"}`,
 		"empty value": `{}`,
 	} {
-		_, err := New(t.Context(), Config{ProjectID: "demo", Credentials: []byte(text)}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		_, err := New(t.Context(), Config{ProjectID: "demo", Credentials: []byte(text)}, slog.New(slog.DiscardHandler),
+			prometheus.NewRegistry())
 		if err == nil || strings.Contains(err.Error(), "private-words") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := New(t.Context(), Config{Endpoint: "http://127.0.0.1:1/v1"}, slog.New(slog.DiscardHandler), prometheus.NewRegistry()); err == nil {
+	if _, err := New(t.Context(), Config{Endpoint: "http://127.0.0.1:1/v1"}, slog.New(slog.DiscardHandler),
+		prometheus.NewRegistry()); err == nil {
 		t.Error("no project, and no error")
 	}
 }

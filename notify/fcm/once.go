@@ -31,9 +31,11 @@ const (
 	faultNetwork = "no_answer"   // the message may have been sent
 )
 
-// once keeps the SDK from trying a message again by itself. It would, after a network fault or a 503, up to four times and for as long as
-// Retry-After says, up to two minutes each: meanwhile a goal can be taken back or get old, and only the notifier knows. The SDK does not
-// wait for longer than two minutes; so each fault becomes a 503 that asks for more, with the truth in headers of our own.
+// once keeps the SDK from trying a message again by itself. It would, after a network fault or
+// a 503, up to four times and for as long as Retry-After says, up to two minutes each:
+// meanwhile a goal can be taken back or get old, and only the notifier knows. The SDK does not
+// wait for longer than two minutes; so each fault becomes a 503 that asks for more, with the
+// truth in headers of our own.
 type once struct {
 	next    http.RoundTripper
 	timeout time.Duration // of one request, its answer's body included
@@ -77,8 +79,9 @@ const maxAnswer = 64 << 10
 // errNotWritten marks a fault that came before the request was on its way.
 var errNotWritten = errors.New("nothing was sent")
 
-// try sends the request and reads the whole answer. An answer that breaks off is none, unless its status said that the message was taken: then neither
-// what it says nor how it ends matters any more.
+// try sends the request and reads the whole answer. An answer that breaks off is none,
+// unless its status said that the message was taken: then neither what it says nor how it
+// ends matters any more.
 func (o once) try(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), o.timeout)
 	defer cancel()
@@ -114,7 +117,9 @@ func fault(req *http.Request, err error) *http.Response {
 		kind = faultDial
 	}
 	return &http.Response{
-		StatusCode: http.StatusServiceUnavailable, Status: "503 " + kind, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
-		Header: http.Header{"Retry-After": {never}, faultHeader: {kind}}, Body: io.NopCloser(strings.NewReader(err.Error())),
+		StatusCode: http.StatusServiceUnavailable, Status: "503 " + kind, Proto: "HTTP/1.1", ProtoMajor: 1,
+		ProtoMinor: 1, Request: req,
+		Header: http.Header{"Retry-After": {never}, faultHeader: {kind}},
+		Body:   io.NopCloser(strings.NewReader(err.Error())),
 	}
 }

@@ -15,31 +15,35 @@ import (
 	"goalcast/notify"
 )
 
-// maxAfter is the longest pause that is believed; more is an error of who says it, and the push has long expired.
+// maxAfter is the longest pause that is believed; more is an error of who says it, and the
+// push has long expired.
 const maxAfter = 24 * time.Hour
 
-// What Firebase answers, what is known by it, and what is therefore done. Nothing but "unregistered" and "invalid_token" says that a device is gone: whatever
-// can have its cause in our credentials, our project or our message costs no registration.
+// What Firebase answers, what is known by it, and what is therefore done. Nothing but
+// "unregistered" and "invalid_token" says that a device is gone: whatever can have its cause in our
+// credentials, our project or our message costs no registration.
 //
-//	answer                                    known                                          done
-//	200                                       taken                                          delivered, whatever the body says
-//	404 UNREGISTERED                          the app is gone from the device                device deleted
-//	400 INVALID_ARGUMENT about the token      never was a token, or of another service       device deleted
-//	400 INVALID_ARGUMENT else, 413, 400       the message is wrong: ours                     given up, alarm
-//	403 SENDER_ID_MISMATCH, 404 without code  token or project is another's; not which one   Foreign: the notifier judges by the other devices
-//	401, 403 without code, no access token    the service account is wrong: ours             Denied, All: stop, alarm
-//	401 THIRD_PARTY_AUTH_ERROR                the project's key for APNs or Web Push         Denied: given up, alarm
-//	429                                       not taken; of project, device or topic         later, as Retry-After says, else 1 min
-//	503                                       overloaded; may have been taken                later, as Retry-After says; perhaps delivered
-//	500, 502, 504, 408, 409, 499, other 5xx   may have been taken                            later; perhaps delivered
-//	none, after the request was written       may have been taken                            later; perhaps delivered
-//	none, before that                         not sent                                       later
+//	answer                               known                                   done
+//	200                                  taken                                   delivered, whatever the body says
+//	404 UNREGISTERED                     the app is gone from the device         device deleted
+//	400 INVALID_ARGUMENT of the token    never was a token of this service       device deleted
+//	400 INVALID_ARGUMENT else, 413, 400  the message is wrong: ours              given up, alarm
+//	403 SENDER_ID_MISMATCH, plain 404    token or project is another's           Foreign: other devices decide
+//	plain 401 or 403, no access token    the service account is wrong: ours      Denied, All: stop, alarm
+//	401 THIRD_PARTY_AUTH_ERROR           the project's key for APNs or Web Push  Denied: given up, alarm
+//	429                                  too much of project, device or topic    later (Retry-After, else 1 min)
+//	503                                  overloaded; may have been taken         later (Retry-After); perhaps delivered
+//	408, 409, 499, other 5xx             may have been taken                     later; perhaps delivered
+//	none, after the request was written  may have been taken                     later; perhaps delivered
+//	none, before that                    not sent                                later
 //
-// "Perhaps delivered" (Result.Unsure) makes the device one of those that hear when the push is taken back.
+// "Perhaps delivered" (Result.Unsure) makes the device one of those that hear when
+// the push is taken back.
 
 // Reasons are all that Result.Reason can be. They are labels of metrics.
 func (s *Sender) Reasons() []string {
-	return []string{notify.ReasonUnregistered, "invalid_token", "invalid_argument", "invalid_message", "sender_id_mismatch", "not_found", "third_party_auth_error",
+	return []string{notify.ReasonUnregistered, "invalid_token", "invalid_argument", "invalid_message",
+		"sender_id_mismatch", "not_found", "third_party_auth_error",
 		faultToken, notify.ReasonQuota, "unavailable", "internal", faultNetwork, faultDial, "timeout", "http_other"}
 }
 
@@ -84,7 +88,8 @@ func outcome(ctx context.Context, r *messaging.SendResponse) notify.Result {
 		return later(reason, reason == faultNetwork)
 	case messaging.IsUnavailable(err), status == http.StatusServiceUnavailable:
 		return later("unavailable", true)
-	case messaging.IsInternal(err), status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict, status == statusCancelled:
+	case messaging.IsInternal(err), status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict,
+		status == statusCancelled:
 		return later("internal", true)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return credentials
@@ -101,8 +106,9 @@ func outcome(ctx context.Context, r *messaging.SendResponse) notify.Result {
 // statusCancelled is what Google answers for CANCELLED; net/http has no name for it.
 const statusCancelled = 499
 
-// badToken says whether what Firebase finds wrong with the message is its token, and nothing else: then the device will never get anything. It says so in
-// one of two forms: by the field, or by an error of its own (FcmError) with nothing but a sentence about the registration token.
+// badToken says whether what Firebase finds wrong with the message is its token, and nothing else:
+// then the device will never get anything. It says so in one of two forms: by the field, or by an
+// error of its own (FcmError) with nothing but a sentence about the registration token.
 func badToken(resp *http.Response) bool {
 	var answer struct {
 		Error struct {

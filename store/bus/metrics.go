@@ -21,7 +21,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	return metrics{
 		published:  counter("bus_published_total", "Event revisions put on the bus by this process."),
 		duplicates: counter("bus_duplicates_total", "Event revisions not published since the bus had them."),
-		holes:      counter("bus_holes_total", "Events held back since an earlier one of their match was not published."),
+		holes:      counter("bus_holes_total", "Events held back: an earlier one of their match was not published."),
 		gaps:       counter("bus_gaps_repaired_total", "Times that messages were missed and read from the stream."),
 		resets:     counter("bus_resets_total", "Times that the stream could not be continued; one at every start."),
 		states:     counter("bus_states_total", "New values of states put on the bus by this process."),

@@ -41,12 +41,14 @@ type document struct {
 	} `xml:"Game"`
 }
 
-// CountF24 counts a whole F24 by the reference rule: goals are type 16 in periods 1 to 4, turned round with Q28; cards are type 17 by
-// Q31, Q32, Q33; substitutions are type 19. Nothing of the parser under test is used.
+// CountF24 counts a whole F24 by the reference rule: goals are type 16 in periods 1 to 4, turned
+// round with Q28; cards are type 17 by Q31, Q32, Q33; substitutions are type 19. Nothing of the
+// parser under test is used.
 func CountF24(full []byte) Count { return parse(full).count(nil) }
 
-// CountAt counts what the F24 said at a moment, from the whole document and without cutting it: events that happened later do not count,
-// and those that were deleted later do, under their old type.
+// CountAt counts what the F24 said at a moment, from the whole document and without
+// cutting it: events that happened later do not count, and those that were deleted later
+// do, under their old type.
 func (f *F24) CountAt(at time.Time) Count { return f.count.count(&at) }
 
 func parse(full []byte) *document {

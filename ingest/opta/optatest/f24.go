@@ -25,8 +25,8 @@ type event struct {
 	lastModified time.Time
 }
 
-// ParseF24 takes a document apart. An Event is either void or ends with its end tag, and its attributes hold no ">": so it is in all real
-// files.
+// ParseF24 takes a document apart. An Event is either void or ends with its end tag, and its
+// attributes hold no ">": so it is in all real files.
 func ParseF24(full []byte) *F24 {
 	london := London()
 	f := &F24{count: parse(full)}
@@ -74,7 +74,8 @@ func parseEvent(text string, london *time.Location) event {
 	return e
 }
 
-// deletedAt is when a deleted event was deleted: never before it happened, though last_modified has no milliseconds.
+// deletedAt is when a deleted event was deleted: never before it happened, though
+// last_modified has no milliseconds.
 func (e event) deletedAt() time.Time {
 	if e.lastModified.Before(e.happened) {
 		return e.happened
@@ -82,8 +83,9 @@ func (e event) deletedAt() time.Time {
 	return e.lastModified
 }
 
-// Thin leaves out most of the events of which no facts are made, as nearly all are: for tests that do not need the size of a real
-// document. Those that others refer to stay, which are the passes before goals.
+// Thin leaves out most of the events of which no facts are made, as nearly all are: for tests
+// that do not need the size of a real document. Those that others refer to stay, which are
+// the passes before goals.
 func (f *F24) Thin() {
 	related := map[string]bool{}
 	for _, e := range f.events {
@@ -110,9 +112,11 @@ func (e event) facts() bool {
 // CutF24 is Cut for one moment only.
 func CutF24(full []byte, at time.Time) []byte { return ParseF24(full).Cut(at) }
 
-// Cut gives the F24 as it was at a moment: events that happened later are not in it; a deleted event stands under its old type until it was
-// deleted; edits that were made later do not show in last_modified and version (what they changed is not known, so the values are the final
-// ones). Games@timestamp and the production header are the moment; home_score and away_score are left out, as in older documents.
+// Cut gives the F24 as it was at a moment: events that happened later are not in it; a deleted
+// event stands under its old type until it was deleted; edits that were made later do not show in
+// last_modified and version (what they changed is not known, so the values are the final ones).
+// Games@timestamp and the production header are the moment; home_score and away_score are left out,
+// as in older documents.
 func (f *F24) Cut(at time.Time) []byte {
 	var out strings.Builder
 	out.WriteString(cutHead(f.head, at))
@@ -142,7 +146,8 @@ func cutHead(head string, at time.Time) string {
 		for _, name := range []string{"home_score", "away_score"} {
 			tag = withoutAttribute(tag, name)
 		}
-		for _, name := range []string{"period_1_start", "period_2_start", "period_3_start", "period_4_start", "period_5_start"} {
+		for _, name := range []string{"period_1_start", "period_2_start", "period_3_start", "period_4_start",
+			"period_5_start"} {
 			if start, ok := attribute(tag, name); ok && local(start, london).After(at) {
 				tag = withoutAttribute(tag, name)
 			}
@@ -172,8 +177,9 @@ func unedited(tag string, happened time.Time) string {
 // Moments is F24.Moments for a document that is not taken apart yet.
 func Moments(full []byte) []time.Time { return ParseF24(full).Moments() }
 
-// Moments gives the moments worth cutting at, in order: whenever a goal, an attempt from the penalty spot, a card, a substitution, the
-// start or end of a period, a line-up, a review or added time was entered, and whenever one of them was deleted.
+// Moments gives the moments worth cutting at, in order: whenever a goal, an attempt from the
+// penalty spot, a card, a substitution, the start or end of a period, a line-up, a review or added
+// time was entered, and whenever one of them was deleted.
 func (f *F24) Moments() []time.Time {
 	var out []time.Time
 	for _, e := range f.events {

@@ -9,20 +9,24 @@ import (
 
 const srmlTime = "20060102T150405-0700"
 
-// CutF7 gives the F7 or F9 as it was at a moment: goals, cards and substitutions that happened later are not in it, Score counts the
-// goals that are left, MatchInfo@Period is the part of the match that had begun, Type is Latest until the end, and result, attendance and
-// match_time are not there until then. Line-ups are there from an hour before kick-off. SoccerFeed@TimeStamp and the production header
-// are the moment.
+// CutF7 gives the F7 or F9 as it was at a moment: goals, cards and substitutions that happened
+// later are not in it, Score counts the goals that are left, MatchInfo@Period is the part of the
+// match that had begun, Type is Latest until the end, and result, attendance and match_time are not
+// there until then. Line-ups are there from an hour before kick-off. SoccerFeed@TimeStamp and the
+// production header are the moment.
 //
-// When a part of the match began is told by the statistics first_half_start and so on. Documents without them (2011) tell only the
-// kick-off that was planned and the end: half time cannot be seen in their cuts, and the second half begins with the first thing that
-// happened in it.
+// When a part of the match began is told by the statistics first_half_start and so on. Documents
+// without them (2011) tell only the kick-off that was planned and the end: half time cannot be seen
+// in their cuts, and the second half begins with the first thing that happened in it.
 func CutF7(full []byte, at time.Time) []byte {
 	document := string(full)
 	period, began := periodAt(document, at)
 	over := period == "FullTime"
 
-	document = regexp.MustCompile(`(?s)<TeamData .*?</TeamData>`).ReplaceAllStringFunc(document, func(team string) string { return cutTeam(team, document, at) })
+	document = regexp.MustCompile(`(?s)<TeamData .*?</TeamData>`).ReplaceAllStringFunc(document,
+		func(team string) string {
+			return cutTeam(team, document, at)
+		})
 	document = regexp.MustCompile(`[ \t]*<Stat Type="[a-z_]*_(start|stop)">([^<]*)</Stat>\r?\n?`).ReplaceAllStringFunc(document, func(stat string) string {
 		text := regexp.MustCompile(`>([^<]*)<`).FindStringSubmatch(stat)[1]
 		if t, err := time.Parse(srmlTime, text); err == nil && t.After(at) {
@@ -36,7 +40,9 @@ func CutF7(full []byte, at time.Time) []byte {
 	if !over {
 		document = regexp.MustCompile(`[ \t]*<(Result [^>]*/|Attendance>[^<]*</Attendance)>\r?\n?`).ReplaceAllString(document, "")
 		document = regexp.MustCompile(`[ \t]*<Stat Type="(match_time|[a-z]+_half_time)">[^<]*</Stat>\r?\n?`).ReplaceAllString(document, "")
-		document = first(document, regexp.MustCompile(`<SoccerDocument [^>]*>`), func(tag string) string { return withAttribute(tag, "Type", "Latest") })
+		document = first(document, regexp.MustCompile(`<SoccerDocument [^>]*>`), func(tag string) string {
+			return withAttribute(tag, "Type", "Latest")
+		})
 	}
 	document = first(document, regexp.MustCompile(`<SoccerFeed [^>]*>`), func(tag string) string {
 		return withAttribute(tag, "TimeStamp", at.In(London()).Format(srmlTime))
@@ -44,18 +50,20 @@ func CutF7(full []byte, at time.Time) []byte {
 	return []byte(produced(document, at))
 }
 
-// happenedPattern finds what happens in a match: void elements, and goals and shots with assists in them.
+// happenedPattern finds what happens in a match: void elements, and goals and shots
+// with assists in them.
 func happenedPattern(names string) *regexp.Regexp {
 	return regexp.MustCompile(`(?s)[ \t]*<(?:` + names + `) (?:[^>]*/>|[^>]*[^/]>.*?</(?:` + names + `)>)\r?\n?`)
 }
 
 func cutTeam(team, document string, at time.Time) string {
-	team = happenedPattern("Goal|Booking|Substitution|MissedPenalty|PenaltyShot").ReplaceAllStringFunc(team, func(text string) string {
-		if stampOf(text).After(at) {
-			return ""
-		}
-		return text
-	})
+	team = happenedPattern("Goal|Booking|Substitution|MissedPenalty|PenaltyShot").ReplaceAllStringFunc(team,
+		func(text string) string {
+			if stampOf(text).After(at) {
+				return ""
+			}
+			return text
+		})
 	goals := 0
 	for _, goal := range happenedPattern("Goal").FindAllString(team, -1) {
 		if period, _ := attribute(goal, "Period"); period != "ShootOut" {
@@ -110,7 +118,8 @@ func periodAt(document string, at time.Time) (period string, since time.Time) {
 		period string
 		at     time.Time
 	}{
-		{"FirstHalf", stat("first_half_start")}, {"HalfTime", stat("first_half_stop")}, {"SecondHalf", stat("second_half_start")},
+		{"FirstHalf", stat("first_half_start")}, {"HalfTime", stat("first_half_stop")},
+		{"SecondHalf", stat("second_half_start")},
 		{last, stampOf(info)},
 	}
 	if starts[0].at.IsZero() {

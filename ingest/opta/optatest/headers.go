@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Headers makes the X-Meta headers that a document of a feed ("F1", "F7", "F9", "F24") is pushed with. The ids are taken from the
-// document, and at is when it was made.
+// Headers makes the X-Meta headers that a document of a feed ("F1", "F7", "F9", "F24") is pushed
+// with. The ids are taken from the document, and at is when it was made.
 func Headers(feed string, body []byte, at time.Time) http.Header {
 	find := func(pattern string) string {
 		m := regexp.MustCompile(pattern).FindSubmatch(body)
@@ -45,8 +45,10 @@ func Headers(feed string, body []byte, at time.Time) http.Header {
 	h := http.Header{}
 	for key, value := range map[string]string{
 		"Content-Type": "text/xml", "X-Meta-Mime-Type": "text/xml", "X-Meta-Encoding": "UTF-8", "X-Meta-Language": "en",
-		"X-Meta-Feed-Type": strings.ToUpper(feed), "X-Meta-Default-Filename": name, "X-Meta-Sport-Id": "1", "X-Meta-Gamesystem-Id": "1",
-		"X-Meta-Game-Id": game, "X-Meta-Competition-Id": competition, "X-Meta-Season-Id": season, "X-Meta-Matchday": matchday,
+		"X-Meta-Feed-Type": strings.ToUpper(feed), "X-Meta-Default-Filename": name, "X-Meta-Sport-Id": "1",
+		"X-Meta-Gamesystem-Id": "1",
+		"X-Meta-Game-Id":       game, "X-Meta-Competition-Id": competition, "X-Meta-Season-Id": season,
+		"X-Meta-Matchday":     matchday,
 		"X-Meta-Home-Team-Id": home, "X-Meta-Away-Team-Id": away,
 		"X-Meta-Last-Updated":                at.UTC().Format("2006-01-02 15:04:05"),
 		"X-Meta-Production-Server-Timestamp": at.UTC().Format("2006-01-02 15:04:05"),

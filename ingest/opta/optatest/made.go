@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A made-up match, 7, of competition 3: team 1 at home against team 2, kick-off on 5 July 2020 at 18:00 in London.
+// A made-up match, 7, of competition 3: team 1 at home against team 2, kick-off on 5 July
+// 2020 at 18:00 in London.
 
 // MadeStart is the Event of F24 with which it begins.
 const MadeStart = `<Event id="1" event_id="1" type_id="32" period_id="1" min="0" sec="0" team_id="1" timestamp="2020-07-05T18:00:10"/>`
@@ -22,7 +23,8 @@ func MadeAt(n int, separator string) string {
 	return time.Date(2020, 7, 5, 18, n, 0, 0, time.UTC).Format("2006-01-02" + separator + "15:04:05")
 }
 
-// MadeEvent is an Event of F24 in the first half: id, type, team, player (0: none), minute, then qualifiers ("9" or "55=12").
+// MadeEvent is an Event of F24 in the first half: id, type, team, player (0: none), minute, then
+// qualifiers ("9" or "55=12").
 func MadeEvent(id, kind, team, player, minute int, qualifiers ...string) string {
 	return MadeEventIn(1, id, kind, team, player, minute, 30, qualifiers...)
 }
@@ -41,7 +43,8 @@ func MadeEventIn(period, id, kind, team, player, minute, second int, qualifiers 
 	return out + "</Event>"
 }
 
-// MadeF7 is an F7 made at minute n: MatchInfo's period, Result's type (or none), the scores and what stands in each TeamData.
+// MadeF7 is an F7 made at minute n: MatchInfo's period, Result's type (or none), the scores and
+// what stands in each TeamData.
 func MadeF7(n int, period, result string, home, away int, inHome, inAway string) string {
 	if result != "" {
 		result = `<Result Type="` + result + `"/>`
@@ -52,10 +55,12 @@ func MadeF7(n int, period, result string, home, away int, inHome, inAway string)
 		<AssistantOfficials><AssistantOfficial FirstName="Bo" LastName="Dahl" Type="Video Assistant Referee" uID="o45"/></AssistantOfficials>
 		<TeamData Side="Home" TeamRef="t1" Score="%d">%s</TeamData><TeamData Side="Away" TeamRef="t2" Score="%d">%s</TeamData></MatchData>
 		<Venue uID="v9"><Name>The Green</Name></Venue></SoccerDocument></SoccerFeed>`,
-		time.Date(2020, 7, 5, 18, n, 0, 0, time.UTC).Format("20060102T150405"), period, result, home, inHome, away, inAway)
+		time.Date(2020, 7, 5, 18, n, 0, 0, time.UTC).Format("20060102T150405"), period, result, home, inHome, away,
+		inAway)
 }
 
-// MadeF1 is an F1 made at minute n with the match as MatchInfo's period, kick-off and scores tell it.
+// MadeF1 is an F1 made at minute n with the match as MatchInfo's period,
+// kick-off and scores tell it.
 func MadeF1(n int, period, kickoff, home, away string) string {
 	return fmt.Sprintf(`<SoccerFeed><SoccerDocument Type="RESULTS Latest" competition_id="3" season_id="2019" timestamp="%s"><MatchData uID="g7"><MatchInfo Period="%s"><Date>%s</Date><TZ>BST</TZ></MatchInfo>
 		<TeamData Side="Home" TeamRef="t1" Score="%s"/><TeamData Side="Away" TeamRef="t2" Score="%s"/></MatchData></SoccerDocument></SoccerFeed>`,

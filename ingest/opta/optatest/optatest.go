@@ -1,9 +1,11 @@
-// Package optatest makes the documents that Opta pushed while a match was on out of the one that is left of it at the end: CutF24 and
-// CutF7 give a document as it was at a moment, Moments the moments worth cutting at, Headers the X-Meta headers it came with. Tests that
-// play a real match through ingest, store and hub call it.
+// Package optatest makes the documents that Opta pushed while a match was on out of the one that is
+// left of it at the end: CutF24 and CutF7 give a document as it was at a moment, Moments the
+// moments worth cutting at, Headers the X-Meta headers it came with. Tests that play a real match
+// through ingest, store and hub call it.
 //
-// It counts, too (CountF24), by the rule in the description of the format and with nothing in common with the parser that is under test:
-// regular expressions and encoding/xml here, a lexer there.
+// It counts, too (CountF24), by the rule in the description of the format and with
+// nothing in common with the parser that is under test: regular expressions and
+// encoding/xml here, a lexer there.
 //
 // Only for tests: it panics on what is no Opta document.
 package optatest

@@ -9,7 +9,8 @@ import (
 	"goalcast/internal/samples"
 )
 
-var matches = []string{"opta/f24/Bolton_ManCityF24.xml", "opta/f24/f24-23-2018-1009316-eventdetails.xml", "opta/f24/f24-90-2014-739634-eventdetails.xml"}
+var matches = []string{"opta/f24/Bolton_ManCityF24.xml", "opta/f24/f24-23-2018-1009316-eventdetails.xml",
+	"opta/f24/f24-90-2014-739634-eventdetails.xml"}
 
 // The counts of the real files, as read by a person from the published results.
 func TestCountOfRealMatches(t *testing.T) {
@@ -25,9 +26,9 @@ func TestCountOfRealMatches(t *testing.T) {
 	}
 }
 
-// Every cut of a real match counts as much as the whole file says for that moment, and the last one as much as the whole file.
-// Counting is slow, so of the events that nobody counts most are left out, and cuts at which nothing changes are only tried
-// now and then.
+// Every cut of a real match counts as much as the whole file says for that moment, and the last one
+// as much as the whole file. Counting is slow, so of the events that nobody counts most are left
+// out, and cuts at which nothing changes are only tried now and then.
 func TestCutsOfRealMatches(t *testing.T) {
 	for _, name := range matches {
 		full := samples.Read(t, name)
@@ -78,7 +79,8 @@ const sample = `<?xml version="1.0" encoding="UTF-8"?>
 </Games>
 `
 
-// A goal that was deleted 103 seconds later stands as a goal in between; a quality edit two days later does not show on the evening.
+// A goal that was deleted 103 seconds later stands as a goal in between; a quality edit two days
+// later does not show on the evening.
 func TestCutShowsWhatWasKnownThen(t *testing.T) {
 	at := func(text string) time.Time {
 		m, err := time.Parse("15:04:05.000", text)
@@ -92,11 +94,14 @@ func TestCutShowsWhatWasKnownThen(t *testing.T) {
 		home       int
 		has, hasNo []string
 	}{
-		{at("17:10:13.046"), 0, []string{`timestamp="2020-07-05T18:10:13"`, `period_1_start`}, []string{"<Event", "home_score", "away_score", "period_2_start"}},
-		{at("17:10:13.047"), 1, []string{`id="10" event_id="2" type_id="16"`, `version="1593969013047"`, `qualifier_id="9"`, "20200705T171013,047Z"}, []string{"144"}},
+		{at("17:10:13.046"), 0, []string{`timestamp="2020-07-05T18:10:13"`, `period_1_start`},
+			[]string{"<Event", "home_score", "away_score", "period_2_start"}},
+		{at("17:10:13.047"), 1, []string{`id="10" event_id="2" type_id="16"`, `version="1593969013047"`,
+			`qualifier_id="9"`, "20200705T171013,047Z"}, []string{"144"}},
 		{at("17:11:55.999"), 1, nil, []string{`type_id="43"`}},
 		{at("17:11:56.000"), 0, []string{`type_id="43"`, `value="16"`}, nil},
-		{at("18:06:13.002"), 1, []string{`last_modified="2020-07-05T19:06:13"`, `version="1593972373002"`, "period_2_start"}, []string{"2020-07-07"}},
+		{at("18:06:13.002"), 1, []string{`last_modified="2020-07-05T19:06:13"`, `version="1593972373002"`,
+			"period_2_start"}, []string{"2020-07-07"}},
 	} {
 		cut := CutF24([]byte(sample), tt.at)
 		if got := CountF24(cut).Home; got != tt.home {
@@ -147,7 +152,8 @@ type matchResult struct {
 	} `xml:"SoccerDocument"`
 }
 
-// Cuts of an F7 and of the F24 of the same match agree at every moment, half a second's rounding aside.
+// Cuts of an F7 and of the F24 of the same match agree at every moment, half a
+// second's rounding aside.
 func TestCutsOfF7AgreeWithF24(t *testing.T) {
 	f7 := samples.Read(t, "opta/f7/f7-23-2018-1009316-matchresults.xml")
 	f24 := ParseF24(samples.Read(t, "opta/f24/f24-23-2018-1009316-eventdetails.xml"))
@@ -161,7 +167,8 @@ func TestCutsOfF7AgreeWithF24(t *testing.T) {
 		want := f24.CountAt(at)
 		d := got.Document
 		home, away := d.Data.Teams[0], d.Data.Teams[1]
-		if home.Score != want.Home || away.Score != want.Away || len(home.Goals) != want.Home || len(away.Goals) != want.Away {
+		if home.Score != want.Home || away.Score != want.Away || len(home.Goals) != want.Home ||
+			len(away.Goals) != want.Away {
 			t.Errorf("%v: score %d-%d, want %d-%d", at, home.Score, away.Score, want.Home, want.Away)
 		}
 		if cards := len(home.Cards) + len(away.Cards); cards != want.Cards() {
@@ -170,7 +177,8 @@ func TestCutsOfF7AgreeWithF24(t *testing.T) {
 		if on := len(home.Substitution) + len(away.Substitution); on < want.Substitutions || on > want.Substitutions+1 {
 			t.Errorf("%v: %d substitutions, want %d", at, on, want.Substitutions)
 		}
-		if over := d.Data.Info.Period == "FullTime"; over != (d.Type == "Result") || over != (len(d.Data.Info.Result) == 1) {
+		if over := d.Data.Info.Period == "FullTime"; over != (d.Type == "Result") ||
+			over != (len(d.Data.Info.Result) == 1) {
 			t.Errorf("%v: period %s, type %s, %d results", at, d.Data.Info.Period, d.Type, len(d.Data.Info.Result))
 		}
 		if len(home.Lineup) != 18 && d.Data.Info.Period != "PreMatch" {
@@ -191,15 +199,18 @@ func TestCutsOfF7AgreeWithF24(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	at := time.Date(2020, 7, 5, 17, 0, 0, 0, time.UTC)
 	h := Headers("F24", []byte(sample), at)
-	for key, want := range map[string]string{"x-meta-feed-type": "F24", "X-Meta-Game-Id": "7", "X-Meta-Home-Team-Id": "1", "X-Meta-Away-Team-Id": "2",
+	for key, want := range map[string]string{"x-meta-feed-type": "F24", "X-Meta-Game-Id": "7",
+		"X-Meta-Home-Team-Id": "1", "X-Meta-Away-Team-Id": "2",
 		"X-Meta-Competition-Id": "", "X-Meta-Last-Updated": "2020-07-05 17:00:00"} {
 		if got := h.Get(key); got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}
 	f9 := Headers("f9", samples.Read(t, "opta/f9/f9-790722-live-48min.xml"), at)
-	for key, want := range map[string]string{"X-Meta-Feed-Type": "F9", "X-Meta-Game-Id": "790722", "X-Meta-Competition-Id": "420",
-		"X-Meta-Default-Filename": "srml-420-2014-f790722-matchresults.xml", "X-Meta-Home-Team-Id": "2578", "X-Meta-Away-Team-Id": "764"} {
+	for key, want := range map[string]string{"X-Meta-Feed-Type": "F9", "X-Meta-Game-Id": "790722",
+		"X-Meta-Competition-Id":   "420",
+		"X-Meta-Default-Filename": "srml-420-2014-f790722-matchresults.xml", "X-Meta-Home-Team-Id": "2578",
+		"X-Meta-Away-Team-Id": "764"} {
 		if got := f9.Get(key); got != want {
 			t.Errorf("F9 %s: %q, want %q", key, got, want)
 		}

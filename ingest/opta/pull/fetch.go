@@ -21,7 +21,8 @@ type answer struct {
 	etag, modified string
 }
 
-// fetch makes one request. With outcomeUnchanged there is no answer; "" is the outcome of a list that is to be taken.
+// fetch makes one request. With outcomeUnchanged there is no answer; "" is the outcome of a
+// list that is to be taken.
 func (p *Puller) fetch(ctx context.Context, t Target, known taken) (a answer, outcome string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
@@ -38,7 +39,8 @@ func (p *Puller) fetch(ctx context.Context, t Target, known taken) (a answer, ou
 	case code == http.StatusNotModified && known.document != 0:
 		return a, outcomeUnchanged, nil
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return a, outcomeDenied, fmt.Errorf("status %d: the user may not have this list, or the password is wrong", code)
+		return a, outcomeDenied, fmt.Errorf("status %d: the user may not have this list, or the password is wrong",
+			code)
 	case code != http.StatusOK:
 		return a, outcomeStatus, fmt.Errorf("status %d", code)
 	}
@@ -61,12 +63,14 @@ func (p *Puller) fetch(ctx context.Context, t Target, known taken) (a answer, ou
 	return a, "", nil
 }
 
-// request asks for the list, or for word that it is still the one known. There is no parameter "json": clients who want JSON only add its name, so that
-// a value that means no is not to be relied on; XML comes without.
+// request asks for the list, or for word that it is still the one known. There is no parameter
+// "json": clients who want JSON only add its name, so that a value that means no is not to be
+// relied on; XML comes without.
 func (p *Puller) request(ctx context.Context, t Target, known taken) (*http.Request, error) {
 	query := url.Values{
-		"feed_type": {strings.ToLower(t.Feed)}, "competition": {strconv.Itoa(int(t.Competition))}, "season_id": {strconv.Itoa(t.Season)},
-		"user": {p.cfg.User}, "psw": {p.cfg.Password},
+		"feed_type": {strings.ToLower(t.Feed)}, "competition": {strconv.Itoa(int(t.Competition))},
+		"season_id": {strconv.Itoa(t.Season)},
+		"user":      {p.cfg.User}, "psw": {p.cfg.Password},
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.cfg.URL+"/competition.php?"+query.Encode(), nil)
 	if err != nil {
@@ -83,8 +87,9 @@ func (p *Puller) request(ctx context.Context, t Target, known taken) (*http.Requ
 	return r, nil
 }
 
-// check says why a body is not the list asked for: services answer 200 with an error page, or with an error in XML. Nothing of the body is in the error: such a page may
-// repeat the address, and with it the password.
+// check says why a body is not the list asked for: services answer 200 with an error page, or with
+// an error in XML. Nothing of the body is in the error: such a page may repeat the address, and
+// with it the password.
 func (p *Puller) check(t Target, body []byte) error {
 	feed, _ := p.reader.Describe(nil, body)
 	switch {
@@ -109,7 +114,8 @@ func broken(err error) string {
 
 var credential = regexp.MustCompile(`(user|psw)=[^&\s"]*`)
 
-// without makes an error that shows no credentials. A url.Error shows the whole address; and what is not HTTP is quoted in the error, whatever it repeats.
+// without makes an error that shows no credentials. A url.Error shows the whole address; and what
+// is not HTTP is quoted in the error, whatever it repeats.
 func (p *Puller) without(err error) error {
 	var at *url.Error
 	if errors.As(err, &at) {

@@ -1,7 +1,10 @@
-// Package pull asks Opta for the lists of a season, fixtures first of all: what is pushed may not have been pushed yet, or never reached us, and without its fixture
-// nobody can look forward to a match. What comes goes the way of a posted document: it is kept, the same bytes once, read and published. The same list again changes nothing.
+// Package pull asks Opta for the lists of a season, fixtures first of all: what is pushed may not
+// have been pushed yet, or never reached us, and without its fixture nobody can look forward to a
+// match. What comes goes the way of a posted document: it is kept, the same bytes once, read and
+// published. The same list again changes nothing.
 //
-// cmd/goalcast makes a Puller where targets are configured, and calls Pull as a periodic job, which one process of all does.
+// cmd/goalcast makes a Puller where targets are configured, and calls Pull as a periodic job, which
+// one process of all does.
 package pull
 
 import (
@@ -25,8 +28,8 @@ import (
 // Job is the name of the periodic job that pulls.
 const Job = "opta-pull"
 
-// Pipeline takes a document that was fetched. With ErrPermanent it is kept and not understood; after any other error it was not kept, or, if its number is not 0,
-// it is and will be tried again.
+// Pipeline takes a document that was fetched. With ErrPermanent it is kept and not understood;
+// after any other error it was not kept, or, if its number is not 0, it is and will be tried again.
 type Pipeline interface {
 	Accept(ctx context.Context, provider string, headers map[string]string, body []byte) (goalcast.DocumentID, error)
 }
@@ -38,7 +41,9 @@ type Config struct {
 	Password string // of the user; like the user it travels in the address
 	Targets  []Target
 
-	Jitter    time.Duration // a run waits up to so long before it begins, so that not everybody asks at the full minute; negative is not at all; default 1 min
+	// a run waits up to so long before it begins, so that not everybody asks at the full minute;
+	// negative is not at all; default 1 min
+	Jitter    time.Duration
 	Timeout   time.Duration // of one request, to the last byte; default 30 s
 	ApplyTime time.Duration // how long one list may take to be kept and applied; default 2 min
 	MaxBody   int64         // bytes of a list, unpacked; a longer one is not taken; default 16 MiB
@@ -76,12 +81,14 @@ func New(cfg Config, pipeline Pipeline, log *slog.Logger, reg prometheus.Registe
 	p := &Puller{cfg: cfg.WithDefaults(), pipeline: pipeline, reader: opta.New(), log: log, taken: map[Target]taken{},
 		// A transport of its own, so that a run can close its connections and nobody else's.
 		http: &http.Client{
-			Transport:     http.DefaultTransport.(*http.Transport).Clone(),
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the password is in the address
+			Transport: http.DefaultTransport.(*http.Transport).Clone(),
+			// the password is in the address
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		pulls: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "goalcast_opta_pulls_total",
 			Help: "Lists that this process asked Opta for, by feed and what came of it."}, []string{"feed", "outcome"}),
-		last: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_opta_pull_last_success_timestamp_seconds",
+		last: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
+			Name: "goalcast_opta_pull_last_success_timestamp_seconds",
 			Help: "When this process last got a list of the feed, or heard that it is unchanged."}, []string{"feed"}),
 	}
 	return p
@@ -103,7 +110,8 @@ const (
 	outcomeStopped     = "stopped"     // the process is ending, or lost the job
 )
 
-// Pull asks for all lists, one after the other. The error tells of those that did not come; they are asked for again by the next run. It never shows the credentials.
+// Pull asks for all lists, one after the other. The error tells of those that did not come; they
+// are asked for again by the next run. It never shows the credentials.
 func (p *Puller) Pull(ctx context.Context) error {
 	defer p.http.CloseIdleConnections()
 	if p.cfg.Jitter > 0 {

@@ -35,20 +35,26 @@ func TestPullIsTakenAsIfItWerePosted(t *testing.T) {
 		if err := r.Pull(t.Context()); err != nil {
 			t.Fatal(i, err)
 		}
-		if len(r.events) != step.events || len(r.documents()) != step.kept || fmt.Sprint(r.outcomes("F1")) != fmt.Sprint(step.want) {
-			t.Errorf("step %d: %d events, %d documents, outcomes %v; want %d, %d, %v", i, len(r.events), len(r.documents()), r.outcomes("F1"), step.events, step.kept, step.want)
+		if len(r.events) != step.events || len(r.documents()) != step.kept ||
+			fmt.Sprint(r.outcomes("F1")) != fmt.Sprint(step.want) {
+			t.Errorf("step %d: %d events, %d documents, outcomes %v; want %d, %d, %v", i, len(r.events),
+				len(r.documents()), r.outcomes("F1"), step.events, step.kept, step.want)
 		}
 	}
 	e := r.events[len(r.events)-1]
-	if e.Match != 7 || e.Kind != goalcast.KindFixture || e.Revision != 2 || !e.Fixture.Kickoff.Equal(time.Date(2026, 12, 6, 17, 30, 0, 0, time.UTC)) || e.Fixture.Home.Name != "Northbridge" {
+	if e.Match != 7 || e.Kind != goalcast.KindFixture || e.Revision != 2 ||
+		!e.Fixture.Kickoff.Equal(time.Date(2026, 12, 6, 17, 30, 0, 0, time.UTC)) ||
+		e.Fixture.Home.Name != "Northbridge" {
 		t.Errorf("event %+v", e)
 	}
 	d := r.documents()[2] // the first one
-	if d.Feed != "F1" || d.Provider != "opta" || d.State != goalcast.DocumentApplied || d.Repeats != 1 || d.Headers["x-goalcast-pulled"] != "f1:8:2026" {
+	if d.Feed != "F1" || d.Provider != "opta" || d.State != goalcast.DocumentApplied || d.Repeats != 1 ||
+		d.Headers["x-goalcast-pulled"] != "f1:8:2026" {
 		t.Errorf("document %+v", d)
 	}
 	q := r.asked[0].URL.Query()
-	if r.asked[0].URL.Path != "/auth/competition.php" || q.Get("feed_type") != "f1" || q.Get("competition") != "8" || q.Get("season_id") != "2026" ||
+	if r.asked[0].URL.Path != "/auth/competition.php" || q.Get("feed_type") != "f1" || q.Get("competition") != "8" ||
+		q.Get("season_id") != "2026" ||
 		q.Get("user") != user || q.Get("psw") != password || q.Has("json") {
 		t.Errorf("asked %s", r.asked[0].URL)
 	}
@@ -62,7 +68,8 @@ func TestPullIsTakenAsIfItWerePosted(t *testing.T) {
 	}
 }
 
-// A list that Opta says is unchanged is not sent again; one that could not be taken is not asked for so.
+// A list that Opta says is unchanged is not sent again; one that could not be
+// taken is not asked for so.
 func TestPullAsksForChangesOnly(t *testing.T) {
 	r := newRig(t, pull.Config{}, "f1:8:2026")
 	body := list(1, "2026-12-05 15:00:00")
@@ -85,7 +92,8 @@ func TestPullAsksForChangesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := r.outcomes("F1"); got["no_document"] != 1 || got["new"] != 1 || got["unchanged"] != 2 || r.documents()[0].Repeats != 0 {
+	if got := r.outcomes("F1"); got["no_document"] != 1 || got["new"] != 1 || got["unchanged"] != 2 ||
+		r.documents()[0].Repeats != 0 {
 		t.Errorf("outcomes %v, documents %+v", got, r.documents())
 	}
 	if d := r.documents()[0]; d.Headers["last-modified"] == "" {
@@ -107,14 +115,17 @@ func TestPullThatFails(t *testing.T) {
 		answer        http.HandlerFunc
 	}{
 		"error page": {"no_document", "text/html", 0, func(w http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(w, "<!DOCTYPE html><html><body>Sorry. You asked for %s %s</body></html>", r.URL, password)
+			_, _ = fmt.Fprintf(w, "<!DOCTYPE html><html><body>Sorry. You asked for %s %s</body></html>", r.URL,
+				password)
 		}},
-		"error in XML": {"no_document", "text/xml", 0, text(200, `<?xml version="1.0"?><response><error>feed is not available</error></response>`)},
+		"error in XML": {"no_document", "text/xml", 0,
+			text(200, `<?xml version="1.0"?><response><error>feed is not available</error></response>`)},
 		"JSON":         {"no_document", "text/plain", 0, text(200, `{"SoccerFeed":{"SoccerDocument":{}}}`)},
 		"empty":        {"no_document", "0 bytes", 0, text(200, "")},
 		"another feed": {"no_document", "a list of F3", 0, text(200, strings.Replace(good, "RESULTS", "STANDINGS", 1))},
 		"half a list":  {"no_document", "no end", 0, text(200, good[:len(good)-20])},
-		"unread":       {"unread", "timestamp", 1, text(200, strings.Replace(good, `timestamp="2026`, `timestamp="tomorrow`, 1))},
+		"unread": {"unread", "timestamp", 1,
+			text(200, strings.Replace(good, `timestamp="2026`, `timestamp="tomorrow`, 1))},
 		"cut off": {"unreachable", "unexpected EOF", 0, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(good)))
 			_, _ = fmt.Fprint(w, good[:200])
@@ -138,7 +149,8 @@ func TestPullThatFails(t *testing.T) {
 				tt.answer(w, request)
 			})
 			err := r.Pull(t.Context())
-			if err == nil || !strings.Contains(err.Error(), "pull f1:8:2026") || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "f1:9") {
+			if err == nil || !strings.Contains(err.Error(), "pull f1:8:2026") || !strings.Contains(err.Error(),
+				tt.says) || strings.Contains(err.Error(), "f1:9") {
 				t.Errorf("error %v", err)
 			}
 			noSecret(t, "the error", fmt.Sprint(err))
@@ -178,7 +190,8 @@ func TestPullShowsNoSecretsOfABrokenLine(t *testing.T) {
 			_ = c.Close()
 		}
 	})
-	for name, address := range map[string]string{"refused": "http://127.0.0.1:1", "repeated": "http://" + echo.Addr().String(), "none": "http://a b/\x7f"} {
+	for name, address := range map[string]string{"refused": "http://127.0.0.1:1",
+		"repeated": "http://" + echo.Addr().String(), "none": "http://a b/\x7f"} {
 		r := newRig(t, pull.Config{URL: address}, "f1:8:2026")
 		err := r.Pull(t.Context())
 		if err == nil || r.outcomes("F1")["unreachable"] != 1 {
@@ -221,7 +234,8 @@ func TestStoppedPull(t *testing.T) {
 
 // The lists as Opta really made them.
 func TestPullOfRealLists(t *testing.T) {
-	files := map[string]string{"f1": "opta/f1/srml-24-2011-results.xml", "f3": "opta/f3/srml-24-2011-standings.xml", "f40": "opta/f40/srml-24-2011-squads.xml"}
+	files := map[string]string{"f1": "opta/f1/srml-24-2011-results.xml", "f3": "opta/f3/srml-24-2011-standings.xml",
+		"f40": "opta/f40/srml-24-2011-squads.xml"}
 	bodies := map[string][]byte{}
 	for feed, file := range files {
 		bodies[feed] = samples.Read(t, file)
@@ -256,7 +270,8 @@ func TestParseTargets(t *testing.T) {
 	if want := "[f1:8:2026 f3:8:2026 f40:23:2011]"; err != nil || fmt.Sprint(got) != want {
 		t.Errorf("%v, %v; want %s", got, err, want)
 	}
-	for _, wrong := range []string{"", "f1", "f1:8", "f1:8:2026:1", "f9:8:2026", "1:8:2026", "f:8:2026", "f1:x:2026", "f1:0:2026", "f1:-8:2026", "f1:8:26", "f1:8:x"} {
+	for _, wrong := range []string{"", "f1", "f1:8", "f1:8:2026:1", "f9:8:2026", "1:8:2026", "f:8:2026", "f1:x:2026",
+		"f1:0:2026", "f1:-8:2026", "f1:8:26", "f1:8:x"} {
 		if got, err := pull.ParseTarget(wrong); err == nil {
 			t.Errorf("%q is %v", wrong, got)
 		}

@@ -21,7 +21,8 @@ func (t Target) String() string {
 	return fmt.Sprintf("%s:%d:%d", strings.ToLower(t.Feed), t.Competition, t.Season)
 }
 
-// ParseTarget reads "f1:8:2026": feed, competition, season. Feeds of single matches are pushed and not pulled.
+// ParseTarget reads "f1:8:2026": feed, competition, season. Feeds of single matches are
+// pushed and not pulled.
 func ParseTarget(text string) (Target, error) {
 	parts := strings.Split(strings.TrimSpace(text), ":")
 	if len(parts) != 3 {

@@ -24,8 +24,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func config(url string) brightcove.Config {
-	return brightcove.Config{Account: brightcovetest.Account, ClientID: brightcovetest.ClientID, ClientSecret: brightcovetest.ClientSecret,
-		OAuthURL: url, CMSURL: url + "/", IngestURL: url, Pause: 20 * time.Millisecond}
+	return brightcove.Config{Account: brightcovetest.Account, ClientID: brightcovetest.ClientID,
+		ClientSecret: brightcovetest.ClientSecret,
+		OAuthURL:     url, CMSURL: url + "/", IngestURL: url, Pause: 20 * time.Millisecond}
 }
 
 func newClient(t *testing.T, cfg brightcove.Config) *brightcove.Client {
@@ -40,7 +41,8 @@ func TestFromFileToPictures(t *testing.T) {
 	cfg.CallbackURL, cfg.CallbackSecret, cfg.Profile = "https://feeds.example.org/", "guess", "wide"
 	c := newClient(t, cfg)
 	ctx := t.Context()
-	video, active, err := c.CreateVideo(ctx, brightcove.Video{Name: strings.Repeat("é", 300), Reference: "a1", Tags: []string{"x"}})
+	video, active, err := c.CreateVideo(ctx, brightcove.Video{Name: strings.Repeat("é", 300), Reference: "a1",
+		Tags: []string{"x"}})
 	if err != nil || video == "" || !active {
 		t.Fatalf("create: %q, %v, %v", video, active, err)
 	}
@@ -52,14 +54,16 @@ func TestFromFileToPictures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Jobs()[0]; got.ID != job || len(got.Callbacks) != 1 || !strings.HasPrefix(got.Callbacks[0], "https://feeds.example.org/callbacks/brightcove/") ||
+	if got := s.Jobs()[0]; got.ID != job || len(got.Callbacks) != 1 || !strings.HasPrefix(got.Callbacks[0],
+		"https://feeds.example.org/callbacks/brightcove/") ||
 		!strings.HasSuffix(got.Callbacks[0], "/"+video) || len(strings.Split(got.Callbacks[0], "/")[5]) != 43 {
 		t.Errorf("job %+v", got)
 	}
 	if images, err := c.Images(ctx, video); err != nil || images != (brightcove.Images{}) {
 		t.Errorf("images %+v, %v", images, err)
 	}
-	for _, state := range []brightcove.JobState{brightcove.Processing, brightcove.Publishing, brightcove.Published, brightcove.Finished, brightcove.Failed, "new_word"} {
+	for _, state := range []brightcove.JobState{brightcove.Processing, brightcove.Publishing, brightcove.Published,
+		brightcove.Finished, brightcove.Failed, "new_word"} {
 		s.SetJob(job, string(state))
 		got, err := c.Job(ctx, video, job)
 		want := state
@@ -70,7 +74,8 @@ func TestFromFileToPictures(t *testing.T) {
 			t.Errorf("%s: %+v, %v", state, got, err)
 		}
 	}
-	if images, err := c.Images(ctx, video); err != nil || !strings.HasPrefix(images.Poster, "https://") || !strings.HasSuffix(images.Thumbnail, "-th.jpg") {
+	if images, err := c.Images(ctx, video); err != nil || !strings.HasPrefix(images.Poster, "https://") ||
+		!strings.HasSuffix(images.Thumbnail, "-th.jpg") {
 		t.Errorf("images %+v, %v", images, err)
 	}
 	if err := c.SetActive(ctx, video, false); err != nil || s.Videos()[0].State != "INACTIVE" {
@@ -80,7 +85,8 @@ func TestFromFileToPictures(t *testing.T) {
 		t.Errorf("an inactive one: %v, %v", active, err)
 	}
 	s.Forget(video)
-	for what, err := range map[string]error{"job": errOf(c.Job(ctx, video, "nojob")), "ingest": errOf(c.StartIngest(ctx, video, "https://x.example/a.mp4")),
+	for what, err := range map[string]error{"job": errOf(c.Job(ctx, video, "nojob")),
+		"ingest": errOf(c.StartIngest(ctx, video, "https://x.example/a.mp4")),
 		"images": errOf(c.Images(ctx, video)), "set active": c.SetActive(ctx, video, true)} {
 		if !brightcove.Missing(err) || brightcove.Hopeless(err) {
 			t.Errorf("%s of a deleted video: %v", what, err)
@@ -124,11 +130,13 @@ func TestVendorsExamples(t *testing.T) {
 	}
 	answers["GET"] = example("cms-video-images-200.txt")
 	images, err := c.Images(ctx, "1")
-	if err != nil || !strings.HasPrefix(images.Poster, "https://brightcove.hs.llnwd.net/") || !strings.Contains(images.Thumbnail, "-th.jpg") {
+	if err != nil || !strings.HasPrefix(images.Poster, "https://brightcove.hs.llnwd.net/") ||
+		!strings.Contains(images.Thumbnail, "-th.jpg") {
 		t.Errorf("images %+v, %v", images, err)
 	}
 	answers["POST"] = example("ingest-request-200.txt")
-	if job, err := c.StartIngest(ctx, "1", "https://x.example/a.mp4"); err != nil || job != "c6926dcf-0978-4085-8afc-e578ccfbf742" {
+	if job, err := c.StartIngest(ctx, "1", "https://x.example/a.mp4"); err != nil ||
+		job != "c6926dcf-0978-4085-8afc-e578ccfbf742" {
 		t.Errorf("job %q, %v", job, err)
 	}
 	for name, want := range map[string]struct {
@@ -199,7 +207,8 @@ func TestTokenThatIsNotGiven(t *testing.T) {
 	cfg.ClientSecret = "wrong"
 	_, err := newClient(t, cfg).Images(t.Context(), "1")
 	var told *brightcove.Error
-	if !errors.As(err, &told) || told.Status != 401 || told.Code != "invalid_client" || strings.Contains(err.Error(), "wrong ") {
+	if !errors.As(err, &told) || told.Status != 401 || told.Code != "invalid_client" ||
+		strings.Contains(err.Error(), "wrong ") {
 		t.Errorf("wrong secret: %v", err)
 	}
 	c := newClient(t, config(s.URL))
@@ -248,7 +257,8 @@ func TestTooManyRequestsHoldEverybody(t *testing.T) {
 
 func TestBrightcoveAway(t *testing.T) {
 	cfg := config("http://127.0.0.1:1")
-	if _, err := newClient(t, cfg).Images(t.Context(), "1"); !errors.Is(err, goalcast.ErrUnavailable) || brightcove.Hopeless(err) {
+	if _, err := newClient(t, cfg).Images(t.Context(), "1"); !errors.Is(err, goalcast.ErrUnavailable) ||
+		brightcove.Hopeless(err) {
 		t.Errorf("away: %v", err)
 	}
 	s := brightcovetest.Start(t)

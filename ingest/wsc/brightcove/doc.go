@@ -1,11 +1,15 @@
-// Package brightcove brings videos to Brightcove Video Cloud: it makes a video, has a master file fetched from a URL (dynamic ingest), asks what became of it, and
-// takes the notifications that Brightcove posts meanwhile. Package wsc calls it for clips; cmd/goalcast serves Callbacks.
+// Package brightcove brings videos to Brightcove Video Cloud: it makes a video, has a master file
+// fetched from a URL (dynamic ingest), asks what became of it, and takes the notifications that
+// Brightcove posts meanwhile. Package wsc calls it for clips; cmd/goalcast serves Callbacks.
 //
-// Client speaks with three services, OAuth, CMS and Dynamic Ingest, each with an address of its own so that tests can put brightcovetest in their place. What
-// it learns is only ever an id: the addresses of the video's sources carry tokens that expire, so a viewer's player resolves the id when it is watched.
+// Client speaks with three services, OAuth, CMS and Dynamic Ingest, each with an address of its
+// own so that tests can put brightcovetest in their place. What it learns is only ever an id:
+// the addresses of the video's sources carry tokens that expire, so a viewer's player resolves
+// the id when it is watched.
 //
-// One token serves all callers; it is renewed before it ends, by one of them while the others go on with the old one or wait. When Brightcove says that there
-// were too many requests, all calls of this process wait: until then they return an *Error with Wait set, without a request.
+// One token serves all callers; it is renewed before it ends, by one of them while the others go on
+// with the old one or wait. When Brightcove says that there were too many requests, all calls of
+// this process wait: until then they return an *Error with Wait set, without a request.
 package brightcove
 
 import (
@@ -25,9 +29,11 @@ type Config struct {
 	ClientSecret string
 	Profile      string // ingest profile; empty is the account's default
 
-	// CallbackURL is where this goalcast's /callbacks/brightcove can be reached from outside: "https://feeds.example.org". Empty: no callbacks, jobs are polled.
+	// CallbackURL is where this goalcast's /callbacks/brightcove can be reached from outside:
+	// "https://feeds.example.org". Empty: no callbacks, jobs are polled.
 	CallbackURL string
-	// CallbackSecret makes callback URLs that nobody can guess. The same in all processes; needed with CallbackURL.
+	// CallbackSecret makes callback URLs that nobody can guess. The same in all processes;
+	// needed with CallbackURL.
 	CallbackSecret string
 
 	OAuthURL  string // default https://oauth.brightcove.com
@@ -67,7 +73,8 @@ func (c Config) WithDefaults() Config {
 // Source begins the sources of readings that tell where a clip plays, each of one clip.
 const Source = "brightcove:"
 
-// Client calls Brightcove. Its methods may be called by many goroutines; each makes one request, two where the token turned out to be bad.
+// Client calls Brightcove. Its methods may be called by many goroutines; each makes one request,
+// two where the token turned out to be bad.
 type Client struct {
 	cfg     Config
 	http    *http.Client
@@ -99,7 +106,8 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) *Client {
 // Account is the number of the account that videos are in: a player needs it to find one.
 func (c *Client) Account() string { return c.cfg.Account }
 
-// Close waits for the renewal of a token that may be under way, at most the time-out of a request, and lets go of idle connections. Nothing may be called after it.
+// Close waits for the renewal of a token that may be under way, at most the time-out of a request,
+// and lets go of idle connections. Nothing may be called after it.
 func (c *Client) Close() {
 	c.token.running.Wait()
 	c.http.CloseIdleConnections()

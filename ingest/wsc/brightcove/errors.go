@@ -45,8 +45,9 @@ func Missing(err error) bool {
 	return errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Code == codeNoVideo)
 }
 
-// Hopeless says whether asking the same again would be answered the same: the request itself is wrong. Wrong credentials and rights are not: they are mended on
-// either side without a change of the request.
+// Hopeless says whether asking the same again would be answered the same: the request itself
+// is wrong. Wrong credentials and rights are not: they are mended on either side without a
+// change of the request.
 func Hopeless(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || Missing(err) {
@@ -54,8 +55,10 @@ func Hopeless(err error) bool {
 	}
 	switch e.Status {
 	case http.StatusBadRequest:
-		return e.Code != "NOT_SUBMITTED" && e.Code != "CDN_CREDENTIALS" // "please try again later", in their words' sense
-	case http.StatusConflict, http.StatusUnprocessableEntity, http.StatusUnsupportedMediaType, http.StatusRequestEntityTooLarge, http.StatusMethodNotAllowed:
+		// "please try again later", in their words' sense
+		return e.Code != "NOT_SUBMITTED" && e.Code != "CDN_CREDENTIALS"
+	case http.StatusConflict, http.StatusUnprocessableEntity, http.StatusUnsupportedMediaType,
+		http.StatusRequestEntityTooLarge, http.StatusMethodNotAllowed:
 		return true
 	}
 	return false
@@ -70,8 +73,9 @@ func Wait(err error) time.Duration {
 	return 0
 }
 
-// readError makes an Error of an answer. The body is a list of errors, sometimes just one, from OAuth {"error", "error_description"}; anything may stand between us and
-// Brightcove, and then it is no JSON at all.
+// readError makes an Error of an answer. The body is a list of errors, sometimes just one, from
+// OAuth {"error", "error_description"}; anything may stand between us and Brightcove, and then
+// it is no JSON at all.
 func readError(status int, header http.Header, body []byte) *Error {
 	type told struct {
 		Code        any    `json:"error_code"` // a text; some answers have a number

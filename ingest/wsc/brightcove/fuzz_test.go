@@ -14,9 +14,11 @@ import (
 	"goalcast/ingest/wsc/brightcove"
 )
 
-// FuzzCallback: whatever is posted to a video's own address, it is answered, and wakes nobody but that video.
+// FuzzCallback: whatever is posted to a video's own address, it is answered, and wakes
+// nobody but that video.
 func FuzzCallback(f *testing.F) {
-	for _, body := range []string{`{"entityType":"TITLE","status":"SUCCESS","videoId":"1"}`, `{"entityType":"ASSET","status":"FAILED"}`, `{"videoId":"2","status":"FAILED"}`, `{`, `[]`, `null`} {
+	for _, body := range []string{`{"entityType":"TITLE","status":"SUCCESS","videoId":"1"}`,
+		`{"entityType":"ASSET","status":"FAILED"}`, `{"videoId":"2","status":"FAILED"}`, `{`, `[]`, `null`} {
 		f.Add(body)
 	}
 	var path string
@@ -52,9 +54,11 @@ func FuzzCallback(f *testing.F) {
 	})
 }
 
-// FuzzAnswers: no answer of Brightcove's ends the process, and what is taken from one is fit to be shown.
+// FuzzAnswers: no answer of Brightcove's ends the process, and what is taken from
+// one is fit to be shown.
 func FuzzAnswers(f *testing.F) {
-	for _, body := range []string{`{"id":"1","state":"finished"}`, `{"id":"2","state":"failed","error_code":"x"}`, `{"poster":{"src":"https://a.example/p.jpg"},"thumbnail":{"sources":[{"src":"http://a.example/t.jpg"}]}}`,
+	for _, body := range []string{`{"id":"1","state":"finished"}`, `{"id":"2","state":"failed","error_code":"x"}`,
+		`{"poster":{"src":"https://a.example/p.jpg"},"thumbnail":{"sources":[{"src":"http://a.example/t.jpg"}]}}`,
 		`[{"error_code":"RESOURCE_NOT_FOUND","message":"m"}]`, `{"error":"x"}`, `<html>`, ``} {
 		f.Add(200, body)
 		f.Add(422, body)
@@ -89,7 +93,8 @@ func FuzzAnswers(f *testing.F) {
 				t.Fatalf("%q, %v", address, err)
 			}
 		}
-		if id, _, err := c.CreateVideo(t.Context(), brightcove.Video{Name: "n", Reference: "r"}); err == nil && id == "" {
+		if id, _, err := c.CreateVideo(t.Context(), brightcove.Video{Name: "n", Reference: "r"}); err == nil &&
+			id == "" {
 			t.Fatal("a video without an id")
 		}
 	})

@@ -32,7 +32,8 @@ type Job struct {
 	Error string // for Failed: its code and message
 }
 
-// StartIngest has Brightcove fetch a master file for the video and returns the job's id. It replaces what the video had before; that plays on meanwhile.
+// StartIngest has Brightcove fetch a master file for the video and returns the job's id. It
+// replaces what the video had before; that plays on meanwhile.
 func (c *Client) StartIngest(ctx context.Context, video, master string) (job string, err error) {
 	var answer struct {
 		ID string `json:"id"`
@@ -44,7 +45,8 @@ func (c *Client) StartIngest(ctx context.Context, video, master string) (job str
 	if c.cfg.CallbackURL != "" && c.cfg.CallbackSecret != "" {
 		body["callbacks"] = []string{c.cfg.CallbackURL + c.callbackPath(video)}
 	}
-	address := c.cfg.IngestURL + "/v1/accounts/" + url.PathEscape(c.cfg.Account) + "/videos/" + url.PathEscape(video) + "/ingest-requests"
+	address := c.cfg.IngestURL + "/v1/accounts/" + url.PathEscape(c.cfg.Account) + "/videos/" + url.PathEscape(video) +
+		"/ingest-requests"
 	if err := c.call(ctx, "ingest", http.MethodPost, address, body, &answer); err != nil {
 		return "", err
 	}
@@ -68,7 +70,8 @@ func (c *Client) Job(ctx context.Context, video, job string) (Job, error) {
 	if answer.ID != "" && answer.ID != job {
 		return Job{}, fmt.Errorf("job: %w: asked for %.40q, answered %.40q", goalcast.ErrUnavailable, job, answer.ID)
 	}
-	out := Job{State: JobState(strings.ToLower(answer.State)), Error: short(strings.TrimSpace(answer.Code+" "+answer.Message), 300)}
+	out := Job{State: JobState(strings.ToLower(answer.State)),
+		Error: short(strings.TrimSpace(answer.Code+" "+answer.Message), 300)}
 	switch out.State {
 	case Processing, Publishing, Published, Finished, Failed:
 	default:

@@ -17,7 +17,8 @@ import (
 // maxPause is the longest pause after 429 that does not say for how long.
 const maxPause = time.Minute
 
-// call sends in as JSON, nothing if it is nil, and reads the answer into out. A token that is refused is replaced once.
+// call sends in as JSON, nothing if it is nil, and reads the answer into out. A token that is
+// refused is replaced once.
 func (c *Client) call(ctx context.Context, name, method, address string, in, out any) error {
 	body, err := c.callTwice(ctx, name, method, address, in)
 	if err != nil {
@@ -97,7 +98,8 @@ func (c *Client) send(r *http.Request, name string) ([]byte, error) {
 	return nil, told
 }
 
-// hold stops all calls after "too many requests", for as long as Brightcove asks, or for a growing pause where it does not say.
+// hold stops all calls after "too many requests", for as long as Brightcove asks, or for a growing
+// pause where it does not say.
 func (c *Client) hold(e *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -25,8 +25,10 @@ type tokens struct {
 	err      error         // of the last request
 }
 
-// get returns a token that is good now. The first who finds that it is time to renew does so; meanwhile the others use the old token while it is good, and wait
-// for the new one when it is not. The request outlives the caller, so that one who gives up does not take the others' token with him.
+// get returns a token that is good now. The first who finds that it is time to renew does
+// so; meanwhile the others use the old token while it is good, and wait for the new one
+// when it is not. The request outlives the caller, so that one who gives up does not take
+// the others' token with him.
 func (t *tokens) get(ctx context.Context) (string, error) {
 	t.mu.Lock()
 	now := time.Now()
@@ -59,7 +61,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	return t.token, nil
 }
 
-// fetch ends with the client's time-out at the latest. What it fetched is there before done is closed.
+// fetch ends with the client's time-out at the latest. What it fetched is there
+// before done is closed.
 func (t *tokens) fetch(ctx context.Context, done chan struct{}) {
 	begin := time.Now()
 	token, life, err := t.renew(ctx)
@@ -87,7 +90,8 @@ func (t *tokens) drop(token string) {
 
 // fetchToken asks OAuth for a token by client credentials.
 func (c *Client) fetchToken(ctx context.Context) (string, time.Duration, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.OAuthURL+"/v4/access_token", strings.NewReader("grant_type=client_credentials"))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.OAuthURL+"/v4/access_token",
+		strings.NewReader("grant_type=client_credentials"))
 	if err != nil {
 		return "", 0, fmt.Errorf("access token: %w", err)
 	}
@@ -105,7 +109,8 @@ func (c *Client) fetchToken(ctx context.Context) (string, time.Duration, error) 
 		return "", 0, fmt.Errorf("access token: %w", err)
 	}
 	if answer.Token == "" || answer.Life <= 0 {
-		return "", 0, fmt.Errorf("access token: %w", &Error{Status: http.StatusOK, Message: "an answer without a token"})
+		return "", 0, fmt.Errorf("access token: %w",
+			&Error{Status: http.StatusOK, Message: "an answer without a token"})
 	}
 	return answer.Token, time.Duration(min(answer.Life, 86400) * float64(time.Second)), nil
 }

@@ -30,15 +30,16 @@ func (c *Client) videos(parts ...string) string {
 	return address
 }
 
-// CreateVideo makes a video and returns its id. One with that reference may be there already: by an attempt that ended before it was noted; then that is the one, and it may
-// not be active.
+// CreateVideo makes a video and returns its id. One with that reference may be there already: by an
+// attempt that ended before it was noted; then that is the one, and it may not be active.
 func (c *Client) CreateVideo(ctx context.Context, v Video) (id string, active bool, err error) {
 	var made struct {
 		ID    string `json:"id"`
 		State string `json:"state"`
 	}
 	name := []rune(cmp.Or(strings.TrimSpace(v.Name), v.Reference))
-	body := map[string]any{"name": string(name[:min(len(name), maxName)]), "reference_id": v.Reference, "state": "ACTIVE"}
+	body := map[string]any{"name": string(name[:min(len(name), maxName)]), "reference_id": v.Reference,
+		"state": "ACTIVE"}
 	if len(v.Tags) > 0 {
 		body["tags"] = v.Tags[:min(len(v.Tags), maxTags)]
 	}
@@ -62,7 +63,8 @@ func (c *Client) SetActive(ctx context.Context, video string, active bool) error
 	return c.call(ctx, "set_state", http.MethodPatch, c.videos(video), map[string]string{"state": state}, nil)
 }
 
-// Images are the addresses of a video's pictures; empty while there are none. Unlike those of its sources they do not expire.
+// Images are the addresses of a video's pictures; empty while there are none. Unlike those of its
+// sources they do not expire.
 type Images struct{ Poster, Thumbnail string }
 
 // Images returns the pictures of a video.

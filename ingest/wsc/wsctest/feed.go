@@ -15,7 +15,8 @@ import (
 // Key opens the feed.
 const Key = "key-of-the-tests"
 
-// Feed is WSC's side of the catch-up: stories, moments and videos, page by page. Its methods may be called by many goroutines.
+// Feed is WSC's side of the catch-up: stories, moments and videos, page by page. Its methods may be
+// called by many goroutines.
 type Feed struct {
 	URL string // any path may be added, to tell callers apart
 
@@ -37,7 +38,8 @@ type Request struct {
 
 // Start starts a feed that ends with the test.
 func Start(t testing.TB) *Feed {
-	f := &Feed{contents: map[string][]Object{}, refuse: map[string][]int{}, hold: map[string]chan string{}, ended: make(chan struct{})}
+	f := &Feed{contents: map[string][]Object{}, refuse: map[string][]int{}, hold: map[string]chan string{},
+		ended: make(chan struct{})}
 	server := httptest.NewServer(f)
 	f.URL = server.URL
 	t.Cleanup(func() {
@@ -47,21 +49,24 @@ func Start(t testing.TB) *Feed {
 	return f
 }
 
-// Set says what the feed has of a kind: "stories", "moments" or "videos". Who asks gets what was changed since the time it asks for, and what tells no time.
+// Set says what the feed has of a kind: "stories", "moments" or "videos". Who asks gets what was
+// changed since the time it asks for, and what tells no time.
 func (f *Feed) Set(kind string, contents ...Object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.contents[kind] = contents
 }
 
-// Refuse answers the next requests of a page ("moments?1") with these statuses; those of 429 want no pause.
+// Refuse answers the next requests of a page ("moments?1") with these statuses; those
+// of 429 want no pause.
 func (f *Feed) Refuse(page string, statuses ...int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.refuse[page] = append(f.refuse[page], statuses...)
 }
 
-// Hold keeps the next caller of a page waiting; asked tells who it is. All others are answered. A caller who is held learns nothing before the test ends.
+// Hold keeps the next caller of a page waiting; asked tells who it is. All others are answered. A
+// caller who is held learns nothing before the test ends.
 func (f *Feed) Hold(page string) (asked <-chan string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +94,8 @@ func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	caller, kind, _ := strings.Cut(r.URL.Path, "/v1/")
 	page := kind + "?" + q.Get("PageNum")
 	from, _ := time.Parse(time.RFC3339, q.Get("UpdateTime.From")) // zero is what tests look for
-	status, answer := f.answer(Request{strings.Trim(caller, "/"), page, from, q.Get("ApiKey")}, kind, q.Get("PageNum"), q.Get("PageSize"))
+	status, answer := f.answer(Request{strings.Trim(caller, "/"), page, from, q.Get("ApiKey")}, kind, q.Get("PageNum"),
+		q.Get("PageSize"))
 	if status == 0 {
 		select {
 		case <-f.ended:

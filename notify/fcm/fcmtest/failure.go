@@ -16,11 +16,13 @@ type Failure struct {
 	Message    string
 	RetryAfter time.Duration // in the header, in seconds; 0 for no header
 	Body       string        // the whole answer, of Google's front end; overrides all but Status and RetryAfter
-	Field      string        // what is wrong, as "message.data: why"; the part before the colon goes into a BadRequest detail
-	Deliver    bool          // the message is delivered all the same
-	Drop       bool          // the connection is closed without an answer
-	Cut        bool          // the connection is closed in the middle of the answer, whatever that is
-	Wait       time.Duration // before anything else
+	// what is wrong, as "message.data: why"; the part before the colon goes
+	// into a BadRequest detail
+	Field   string
+	Deliver bool          // the message is delivered all the same
+	Drop    bool          // the connection is closed without an answer
+	Cut     bool          // the connection is closed in the middle of the answer, whatever that is
+	Wait    time.Duration // before anything else
 }
 
 // The failures that Firebase documents.
@@ -35,7 +37,8 @@ func InvalidToken() Failure {
 
 // InvalidTokenText is what Firebase says of what is no token at all: there is no field in it.
 func InvalidTokenText() Failure {
-	return Failure{Status: 400, Code: "INVALID_ARGUMENT", Message: "The registration token is not a valid FCM registration token"}
+	return Failure{Status: 400, Code: "INVALID_ARGUMENT",
+		Message: "The registration token is not a valid FCM registration token"}
 }
 
 // The failures of Google's front end and of the project, which know nothing of messages.
@@ -61,8 +64,8 @@ func Unavailable(d time.Duration) Failure {
 // Slow is a success that takes its time.
 func Slow(d time.Duration) Failure { return Failure{Wait: d} }
 
-// Fail makes the next messages to the token fail, one after the other, and later ones succeed again. An empty token stands for
-// every message of any device.
+// Fail makes the next messages to the token fail, one after the other, and later ones succeed
+// again. An empty token stands for every message of any device.
 func (s *Server) Fail(token string, failures ...Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,12 +90,14 @@ func (s *Server) nextFailure(token string) (Failure, bool) {
 // fail writes the answer as Google does.
 func fail(w http.ResponseWriter, f Failure) {
 	status := map[int]string{
-		400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL",
+		400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+		429: "RESOURCE_EXHAUSTED", 500: "INTERNAL",
 		503: "UNAVAILABLE",
 	}[f.Status]
 	details := []any{}
 	if f.Code != "" {
-		details = append(details, map[string]string{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": f.Code})
+		details = append(details, map[string]string{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
+			"errorCode": f.Code})
 	}
 	if f.Field != "" {
 		field, why, _ := strings.Cut(f.Field, ": ")
@@ -114,5 +119,6 @@ func fail(w http.ResponseWriter, f Failure) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(f.Status)
-	json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": f.Status, "message": message, "status": status, "details": details}})
+	json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": f.Status, "message": message,
+		"status": status, "details": details}})
 }

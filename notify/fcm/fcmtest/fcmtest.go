@@ -1,5 +1,6 @@
-// Package fcmtest is a Firebase Cloud Messaging for tests and for the demo: an http.Handler that speaks the HTTP v1 API for sending, checks
-// everything that it is sent as far as Google documents it, fails when it is told to, and keeps for each device what a phone would show.
+// Package fcmtest is a Firebase Cloud Messaging for tests and for the demo: an http.Handler that
+// speaks the HTTP v1 API for sending, checks everything that it is sent as far as Google documents
+// it, fails when it is told to, and keeps for each device what a phone would show.
 package fcmtest
 
 import (
@@ -22,13 +23,15 @@ const (
 	maxBody       = 64 << 10 // bytes of a request
 )
 
-// Server is the fake. Its zero value is ready and takes messages for any project without credentials; set its fields before the first request.
+// Server is the fake. Its zero value is ready and takes messages for any project without
+// credentials; set its fields before the first request.
 type Server struct {
 	Project string           // the only project there is; empty: all
 	Bearer  string           // the access token that requests must have; empty: none is asked for
 	Delay   time.Duration    // how long each request takes
 	Now     func() time.Time // the clock; nil: time.Now
-	// Deliver, if set, is told of every message that was taken, by the goroutine of its request and before it is answered.
+	// Deliver, if set, is told of every message that was taken, by the goroutine of its request and
+	// before it is answered.
 	Deliver func(Delivery)
 
 	mu         sync.Mutex
@@ -42,8 +45,9 @@ type Server struct {
 
 // Delivery is a message that the server took.
 type Delivery struct {
-	Token    string            `json:"token"`
-	Platform string            `json:"platform"` // "android", "ios", "web"; by the first of these blocks in the message, else "android"
+	Token string `json:"token"`
+	// "android", "ios", "web"; by the first of these blocks in the message, else "android"
+	Platform string            `json:"platform"`
 	Title    string            `json:"title"`
 	Body     string            `json:"body"`
 	Key      string            `json:"key"`      // of the shown notification: tag, apns-collapse-id
@@ -107,7 +111,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m, validateOnly, wrong := parse(body, r.Header.Get("Content-Type"))
 	if len(wrong) > 0 {
 		s.violation(wrong...)
-		fail(w, Failure{Status: http.StatusBadRequest, Code: "INVALID_ARGUMENT", Message: strings.Join(wrong, "; "), Field: wrong[0]})
+		fail(w, Failure{Status: http.StatusBadRequest, Code: "INVALID_ARGUMENT", Message: strings.Join(wrong, "; "),
+			Field: wrong[0]})
 		return
 	}
 	f, scripted := s.nextFailure(m.Token)

@@ -22,23 +22,24 @@ func post(t *testing.T, s *Server, body string) (int, string) {
 
 func TestRefuses(t *testing.T) {
 	for name, body := range map[string]string{
-		"no JSON":              `x`,
-		"two values":           `{"message":{"token":"a"}} {}`,
-		"no message":           `{}`,
-		"no target":            `{"message":{}}`,
-		"two targets":          `{"message":{"token":"a","topic":"b"}}`,
-		"unknown field":        `{"message":{"token":"a","priority":"high"}}`,
-		"camel case":           `{"message":{"token":"a","android":{"collapseKey":"x"}}}`,
-		"number in data":       `{"message":{"token":"a","data":{"score":1}}}`,
-		"reserved key":         `{"message":{"token":"a","data":{"google.x":"1"}}}`,
-		"too big":              `{"message":{"token":"a","data":{"x":"` + strings.Repeat("y", 4096) + `"}}}`,
-		"too big for a topic":  `{"message":{"topic":"a","data":{"x":"` + strings.Repeat("y", 2048) + `"}}}`,
-		"ttl as number":        `{"message":{"token":"a","android":{"ttl":"120"}}}`,
-		"ttl in minutes":       `{"message":{"token":"a","android":{"ttl":"2m"}}}`,
-		"ttl too long":         `{"message":{"token":"a","android":{"ttl":"2419201s"}}}`,
-		"android priority":     `{"message":{"token":"a","android":{"priority":"urgent"}}}`,
-		"notification field":   `{"message":{"token":"a","android":{"notification":{"tags":"x"}}}}`,
-		"long collapse id":     `{"message":{"token":"a","apns":{"headers":{"apns-collapse-id":"` + strings.Repeat("y", 65) + `"}}}}`,
+		"no JSON":             `x`,
+		"two values":          `{"message":{"token":"a"}} {}`,
+		"no message":          `{}`,
+		"no target":           `{"message":{}}`,
+		"two targets":         `{"message":{"token":"a","topic":"b"}}`,
+		"unknown field":       `{"message":{"token":"a","priority":"high"}}`,
+		"camel case":          `{"message":{"token":"a","android":{"collapseKey":"x"}}}`,
+		"number in data":      `{"message":{"token":"a","data":{"score":1}}}`,
+		"reserved key":        `{"message":{"token":"a","data":{"google.x":"1"}}}`,
+		"too big":             `{"message":{"token":"a","data":{"x":"` + strings.Repeat("y", 4096) + `"}}}`,
+		"too big for a topic": `{"message":{"topic":"a","data":{"x":"` + strings.Repeat("y", 2048) + `"}}}`,
+		"ttl as number":       `{"message":{"token":"a","android":{"ttl":"120"}}}`,
+		"ttl in minutes":      `{"message":{"token":"a","android":{"ttl":"2m"}}}`,
+		"ttl too long":        `{"message":{"token":"a","android":{"ttl":"2419201s"}}}`,
+		"android priority":    `{"message":{"token":"a","android":{"priority":"urgent"}}}`,
+		"notification field":  `{"message":{"token":"a","android":{"notification":{"tags":"x"}}}}`,
+		"long collapse id": `{"message":{"token":"a","apns":{"headers":{"apns-collapse-id":"` + strings.Repeat("y",
+			65) + `"}}}}`,
 		"unknown apns header":  `{"message":{"token":"a","apns":{"headers":{"apns-colapse-id":"x"}}}}`,
 		"expiration in ms":     `{"message":{"token":"a","apns":{"headers":{"apns-expiration":"1700000000000"}}}}`,
 		"payload without aps":  `{"message":{"token":"a","apns":{"payload":{"x":1}}}}`,
@@ -50,7 +51,8 @@ func TestRefuses(t *testing.T) {
 	} {
 		s := &Server{}
 		status, text := post(t, s, body)
-		if status != 400 || !strings.Contains(text, `"errorCode":"INVALID_ARGUMENT"`) || len(s.Violations()) == 0 || len(s.Deliveries()) != 0 {
+		if status != 400 || !strings.Contains(text, `"errorCode":"INVALID_ARGUMENT"`) || len(s.Violations()) == 0 ||
+			len(s.Deliveries()) != 0 {
 			t.Errorf("%s: %d %s, violations %v", name, status, text, s.Violations())
 		}
 	}
@@ -69,7 +71,8 @@ func TestAddressesAndTokens(t *testing.T) {
 		{"POST", "/v1/projects/demo/messages", "secret", 404},
 		{"POST", "/fcm/send", "secret", 404},
 	} {
-		r := httptest.NewRequest(tt.method, tt.path, strings.NewReader(`{"message":{"token":"a","notification":{"title":"x"}}}`))
+		r := httptest.NewRequest(tt.method, tt.path,
+			strings.NewReader(`{"message":{"token":"a","notification":{"title":"x"}}}`))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", "Bearer "+tt.bearer)
 		w := httptest.NewRecorder()
@@ -85,7 +88,8 @@ func TestAddressesAndTokens(t *testing.T) {
 
 func TestValidateOnlyDeliversNothing(t *testing.T) {
 	s := &Server{}
-	if status, _ := post(t, s, `{"validate_only":true,"message":{"token":"a"}}`); status != 200 || len(s.Deliveries()) != 0 {
+	if status, _ := post(t, s, `{"validate_only":true,"message":{"token":"a"}}`); status != 200 ||
+		len(s.Deliveries()) != 0 {
 		t.Errorf("%d, %v", status, s.Deliveries())
 	}
 }
@@ -98,13 +102,15 @@ func goal(tag, collapse, title string, sound bool) string {
 
 func TestPhoneReplacesByTag(t *testing.T) {
 	s := &Server{}
-	for _, body := range []string{goal("g1", "m", "1-0", true), goal("g2", "m", "2-0", true), goal("g1", "m", "1-0 again", false)} {
+	for _, body := range []string{goal("g1", "m", "1-0", true), goal("g2", "m", "2-0", true),
+		goal("g1", "m", "1-0 again", false)} {
 		if status, text := post(t, s, body); status != 200 {
 			t.Fatal(text)
 		}
 	}
 	p := s.Phone("a")
-	if len(p) != 2 || p[0].Title != "1-0 again" || p[0].Replaced != 1 || p[0].Sounds != 1 || p[1].Title != "2-0" || p[1].Replaced != 0 {
+	if len(p) != 2 || p[0].Title != "1-0 again" || p[0].Replaced != 1 || p[0].Sounds != 1 || p[1].Title != "2-0" ||
+		p[1].Replaced != 0 {
 		t.Errorf("phone shows %+v", p)
 	}
 }

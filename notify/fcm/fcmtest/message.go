@@ -160,7 +160,8 @@ func (m message) check(c *checks) {
 	}
 }
 
-// size is that of what goes to a device, by the biggest platform: near enough to Google's own count, which is not documented.
+// size is that of what goes to a device, by the biggest platform: near enough to Google's own
+// count, which is not documented.
 func (m message) size() int {
 	length := func(v any) int {
 		b, err := json.Marshal(v)
@@ -187,7 +188,8 @@ func (m message) size() int {
 func checkData(c *checks, field string, data map[string]string) {
 	for key := range data {
 		lower := strings.ToLower(key)
-		reserved := lower == "from" || lower == "message_type" || strings.HasPrefix(lower, "google.") || strings.HasPrefix(lower, "gcm.")
+		reserved := lower == "from" || lower == "message_type" || strings.HasPrefix(lower, "google.") ||
+			strings.HasPrefix(lower, "gcm.")
 		c.must(!reserved && key != "", field, "key %q is reserved", key)
 	}
 }
@@ -207,13 +209,17 @@ func (a *android) check(c *checks) {
 	_, ok := ttl(a.TTL)
 	c.must(ok, "message.android.ttl", "%q is not seconds up to 28 days", a.TTL)
 	// The API's word is HIGH; the SDK writes "high", which Google takes.
-	c.must(slices.Contains([]string{"", "normal", "high"}, strings.ToLower(a.Priority)), "message.android.priority", "%q", a.Priority)
+	c.must(slices.Contains([]string{"", "normal", "high"}, strings.ToLower(a.Priority)), "message.android.priority",
+		"%q", a.Priority)
 	checkData(c, "message.android.data", a.Data)
 	if n := a.Notification; n != nil {
-		ok := slices.Contains([]string{"", "PRIORITY_MIN", "PRIORITY_LOW", "PRIORITY_DEFAULT", "PRIORITY_HIGH", "PRIORITY_MAX"}, n.Priority)
+		ok := slices.Contains([]string{"", "PRIORITY_MIN", "PRIORITY_LOW", "PRIORITY_DEFAULT", "PRIORITY_HIGH",
+			"PRIORITY_MAX"}, n.Priority)
 		c.must(ok, "message.android.notification.notification_priority", "%q", n.Priority)
-		c.must(slices.Contains([]string{"", "PRIVATE", "PUBLIC", "SECRET"}, n.Visibility), "message.android.notification.visibility", "%q", n.Visibility)
-		c.must(n.Color == "" || regexp.MustCompile(`^#[0-9a-fA-F]{6}$`).MatchString(n.Color), "message.android.notification.color", "%q", n.Color)
+		c.must(slices.Contains([]string{"", "PRIVATE", "PUBLIC", "SECRET"}, n.Visibility),
+			"message.android.notification.visibility", "%q", n.Visibility)
+		c.must(n.Color == "" || regexp.MustCompile(`^#[0-9a-fA-F]{6}$`).MatchString(n.Color),
+			"message.android.notification.color", "%q", n.Color)
 		if n.Time != "" {
 			_, err := time.Parse(time.RFC3339Nano, n.Time)
 			c.must(err == nil, "message.android.notification.event_time", "%q", n.Time)
@@ -231,10 +237,12 @@ func (a *apns) check(c *checks) {
 			c.must(slices.Contains([]string{"1", "5", "10"}, value), field, "%q", value)
 		case "apns-expiration":
 			seconds, err := strconv.ParseInt(value, 10, 64)
-			c.must(err == nil && seconds >= 0 && seconds < 1e11, field, "%q is no time in seconds", value) // ms would be 1e12
+			// ms would be 1e12
+			c.must(err == nil && seconds >= 0 && seconds < 1e11, field, "%q is no time in seconds", value)
 		case "apns-push-type":
 			c.must(slices.Contains([]string{"alert", "background", "liveactivity"}, value), field, "%q", value)
-			c.must(value != "background" || a.Headers["apns-priority"] == "5", field, "background wants apns-priority 5")
+			c.must(value != "background" || a.Headers["apns-priority"] == "5", field,
+				"background wants apns-priority 5")
 		case "apns-topic", "apns-id":
 		default:
 			c.must(false, field, "is no header of APNs")
@@ -260,7 +268,8 @@ func (a *apns) check(c *checks) {
 	} else {
 		c.must(a.Payload == nil, "message.apns.payload", "has no aps")
 	}
-	c.must(slices.Contains([]string{"", "passive", "active", "time-sensitive", "critical"}, aps.Level), "message.apns.payload.aps.interruption-level", "%q", aps.Level)
+	c.must(slices.Contains([]string{"", "passive", "active", "time-sensitive", "critical"}, aps.Level),
+		"message.apns.payload.aps.interruption-level", "%q", aps.Level)
 }
 
 var webTopics = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
@@ -280,7 +289,8 @@ func (w *webpush) check(c *checks) {
 			c.must(false, field, "is no header of Web Push")
 		}
 	}
-	known := []string{"actions", "badge", "body", "data", "dir", "icon", "image", "lang", "renotify", "requireInteraction", "silent", "tag", "timestamp",
+	known := []string{"actions", "badge", "body", "data", "dir", "icon", "image", "lang", "renotify",
+		"requireInteraction", "silent", "tag", "timestamp",
 		"title", "vibrate"}
 	for key := range w.Notification {
 		c.must(slices.Contains(known, key), "message.webpush.notification."+key, "is no option of a notification")
@@ -288,8 +298,10 @@ func (w *webpush) check(c *checks) {
 	silent, _ := w.Notification["silent"].(bool)
 	c.must(!silent || w.Notification["vibrate"] == nil, "message.webpush.notification.silent", "and vibrate")
 	renotify, _ := w.Notification["renotify"].(bool)
-	c.must(!renotify || w.Notification["tag"] != nil && w.Notification["tag"] != "", "message.webpush.notification.renotify", "without tag")
-	c.must(w.Options == nil || w.Options.Link == "" || strings.HasPrefix(w.Options.Link, "https://"), "message.webpush.fcm_options.link", "is not https")
+	c.must(!renotify || w.Notification["tag"] != nil && w.Notification["tag"] != "",
+		"message.webpush.notification.renotify", "without tag")
+	c.must(w.Options == nil || w.Options.Link == "" || strings.HasPrefix(w.Options.Link, "https://"),
+		"message.webpush.fcm_options.link", "is not https")
 	checkData(c, "message.webpush.data", w.Data)
 }
 

@@ -8,7 +8,8 @@ import (
 	"math/rand/v2"
 )
 
-// SetJob brings a job to a state: "processing", "publishing", "published", "finished", or "failed" with an error. One that can be played has a new picture of its own.
+// SetJob brings a job to a state: "processing", "publishing", "published", "finished", or "failed"
+// with an error. One that can be played has a new picture of its own.
 func (s *Server) SetJob(job, state string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,13 +54,15 @@ func (s *Server) Notify(job, entityType, status string) int {
 	return s.post(j, notification(j, entityType, entityType, status))
 }
 
-// NotifyAll posts a whole set, as for a job that succeeded: in an order of chance, some of it twice. It returns when all are answered.
+// NotifyAll posts a whole set, as for a job that succeeded: in an order of chance, some of it
+// twice. It returns when all are answered.
 func (s *Server) NotifyAll(job string) {
 	s.mu.Lock()
 	j := *s.jobs[job]
 	s.mu.Unlock()
 	var all [][]byte
-	for i, kind := range []string{"DYNAMIC_RENDITION", "DYNAMIC_RENDITION", "DYNAMIC_RENDITION", "DIGITAL_MASTER", "ASSET", "ASSET", "TITLE"} {
+	for i, kind := range []string{"DYNAMIC_RENDITION", "DYNAMIC_RENDITION", "DYNAMIC_RENDITION", "DIGITAL_MASTER",
+		"ASSET", "ASSET", "TITLE"} {
 		n := notification(j, kind, fmt.Sprint("default/", i), "SUCCESS")
 		all = append(all, n)
 		if rand.IntN(2) == 0 {
@@ -74,7 +77,8 @@ func (s *Server) NotifyAll(job string) {
 }
 
 func notification(j Job, kind, entity, status string) []byte {
-	n, err := json.Marshal(map[string]string{"entity": entity, "entityType": kind, "version": "1", "action": "CREATE", "jobId": j.ID, "videoId": j.Video,
+	n, err := json.Marshal(map[string]string{"entity": entity, "entityType": kind, "version": "1", "action": "CREATE",
+		"jobId": j.ID, "videoId": j.Video,
 		"language": "en", "variant": "main", "accountId": Account, "status": status})
 	if err != nil {
 		panic(err) // strings only

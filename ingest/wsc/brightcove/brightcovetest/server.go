@@ -1,5 +1,6 @@
-// Package brightcovetest is a Brightcove for tests and demonstrations: OAuth, CMS and Dynamic Ingest in one local server that answers as their documentation says, in
-// the shapes of its examples, and fails when it is told to. Tests of packages brightcove and wsc start it.
+// Package brightcovetest is a Brightcove for tests and demonstrations: OAuth, CMS and Dynamic
+// Ingest in one local server that answers as their documentation says, in the shapes of its
+// examples, and fails when it is told to. Tests of packages brightcove and wsc start it.
 package brightcovetest
 
 import (
@@ -66,7 +67,8 @@ type fault struct {
 
 // Start starts a server that ends with the test.
 func Start(t testing.TB) *Server {
-	s := &Server{t: t, life: 5 * time.Minute, tokens: map[string]time.Time{}, videos: map[string]*Video{}, jobs: map[string]*Job{}, requests: map[string]int{}, during: map[string]func(){}, next: 5660000000001}
+	s := &Server{t: t, life: 5 * time.Minute, tokens: map[string]time.Time{}, videos: map[string]*Video{},
+		jobs: map[string]*Job{}, requests: map[string]int{}, during: map[string]func(){}, next: 5660000000001}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v4/access_token", s.handle("token", s.token))
 	const base = "/v1/accounts/" + Account + "/videos"
@@ -86,14 +88,16 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Answer makes the next calls of that name ("token", "create_video", "video", "set_state", "images", "job", "ingest") answer something else. Headers in pairs.
+// Answer makes the next calls of that name ("token", "create_video", "video", "set_state",
+// "images", "job", "ingest") answer something else. Headers in pairs.
 func (s *Server) Answer(call string, times, status int, body string, headers ...string) {
 	s.fault(fault{call: call, times: times, status: status, body: body}, headers)
 }
 
 // LoseAnswer does what the next call of that name asks for and answers 502 all the same.
 func (s *Server) LoseAnswer(call string) {
-	s.fault(fault{call: call, times: 1, status: http.StatusBadGateway, body: "<html>bad gateway</html>", late: true}, nil)
+	s.fault(fault{call: call, times: 1, status: http.StatusBadGateway, body: "<html>bad gateway</html>", late: true},
+		nil)
 }
 
 // During calls f once, after the next call of that name is done and before its answer goes out.

@@ -13,7 +13,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	id, secret, ok := r.BasicAuth()
 	switch {
 	case !ok || id != ClientID || secret != ClientSecret:
-		answer(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client", "error_description": "The client credentials are wrong."})
+		answer(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client",
+			"error_description": "The client credentials are wrong."})
 		return
 	case r.FormValue("grant_type") != "client_credentials":
 		answer(w, http.StatusBadRequest, map[string]string{"error": "unsupported_grant_type"})
@@ -21,18 +22,21 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	token := "token-" + s.idLocked()
 	s.tokens[token] = time.Now().Add(s.life)
-	answer(w, http.StatusOK, map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": s.life.Seconds()})
+	answer(w, http.StatusOK, map[string]any{"access_token": token, "token_type": "Bearer",
+		"expires_in": s.life.Seconds()})
 }
 
 func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	var body map[string]any
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-		answer(w, http.StatusBadRequest, map[string]string{"error_code": "BAD_VALUE", "message": err.Error()}) // a bare object, as is seen now and then
+		// a bare object, as is seen now and then
+		answer(w, http.StatusBadRequest, map[string]string{"error_code": "BAD_VALUE", "message": err.Error()})
 		return
 	}
 	for field := range body {
 		switch field {
-		case "name", "reference_id", "tags", "state", "description", "long_description", "custom_fields", "geo", "schedule":
+		case "name", "reference_id", "tags", "state", "description", "long_description", "custom_fields", "geo",
+			"schedule":
 		default:
 			fail(w, http.StatusUnprocessableEntity, "VALIDATION_ERROR", field+": ILLEGAL_FIELD")
 			return
@@ -55,8 +59,10 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 
 func (v *Video) json() map[string]any {
 	return map[string]any{
-		"account_id": Account, "complete": len(v.Masters) > 0, "cue_points": []any{}, "custom_fields": map[string]any{}, "description": nil, "digital_master_id": nil,
-		"duration": nil, "economics": "AD_SUPPORTED", "folder_id": nil, "geo": nil, "id": v.ID, "images": map[string]any{}, "name": v.Name, "reference_id": v.Reference,
+		"account_id": Account, "complete": len(v.Masters) > 0, "cue_points": []any{}, "custom_fields": map[string]any{},
+		"description": nil, "digital_master_id": nil,
+		"duration": nil, "economics": "AD_SUPPORTED", "folder_id": nil, "geo": nil, "id": v.ID,
+		"images": map[string]any{}, "name": v.Name, "reference_id": v.Reference,
 		"schedule": nil, "state": v.State, "tags": []any{}, "text_tracks": []any{},
 	}
 }
@@ -107,10 +113,14 @@ func (s *Server) images(w http.ResponseWriter, r *http.Request) {
 	default:
 		image := func(suffix string, width, height int) map[string]any {
 			plain, secure := "http://"+v.Poster+suffix, "https://"+v.Poster+suffix
-			source := func(src string) map[string]any { return map[string]any{"height": height, "src": src, "width": width} }
-			return map[string]any{"asset_id": s.idLocked(), "remote": false, "sources": []any{source(plain), source(secure)}, "src": plain}
+			source := func(src string) map[string]any {
+				return map[string]any{"height": height, "src": src, "width": width}
+			}
+			return map[string]any{"asset_id": s.idLocked(), "remote": false, "sources": []any{source(plain),
+				source(secure)}, "src": plain}
 		}
-		answer(w, http.StatusOK, map[string]any{"poster": image("-vs.jpg", 960, 540), "thumbnail": image("-th.jpg", 160, 90)})
+		answer(w, http.StatusOK, map[string]any{"poster": image("-vs.jpg", 960, 540), "thumbnail": image("-th.jpg", 160,
+			90)})
 	}
 }
 
@@ -131,9 +141,11 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
 	case body.Master.URL == "":
 		fail(w, http.StatusBadRequest, "NO_SOURCE", "Unable to find a source to use")
 	case body.Capture && body.Poster != nil:
-		fail(w, http.StatusUnprocessableEntity, "CONSTRAINT_VIOLATION", "capture-image is not allowed if an image source is provided.")
+		fail(w, http.StatusUnprocessableEntity, "CONSTRAINT_VIOLATION",
+			"capture-image is not allowed if an image source is provided.")
 	default:
-		j := &Job{ID: fmt.Sprintf("d3ef8751-2b88-4141-95d5-%s", s.idLocked()[1:]), Video: v.ID, Master: body.Master.URL, State: "processing", Callbacks: body.Callbacks}
+		j := &Job{ID: fmt.Sprintf("d3ef8751-2b88-4141-95d5-%s", s.idLocked()[1:]), Video: v.ID, Master: body.Master.URL,
+			State: "processing", Callbacks: body.Callbacks}
 		s.jobs[j.ID] = j
 		v.Masters = append(v.Masters, body.Master.URL)
 		answer(w, http.StatusOK, map[string]string{"id": j.ID})
@@ -147,7 +159,8 @@ func (j *Job) json() map[string]any {
 		}
 		return text
 	}
-	return map[string]any{"id": j.ID, "state": j.State, "account_id": Account, "video_id": j.Video, "error_code": orNull(j.ErrorCode),
+	return map[string]any{"id": j.ID, "state": j.State, "account_id": Account, "video_id": j.Video,
+		"error_code":    orNull(j.ErrorCode),
 		"error_message": orNull(j.ErrorMessage), "priority": "normal"}
 }
 
