@@ -32,7 +32,7 @@ const maxAfter = 24 * time.Hour
 //	plain 401 or 403, no access token    the service account is wrong: ours      Denied, All: stop, alarm
 //	401 THIRD_PARTY_AUTH_ERROR           the project's key for APNs or Web Push  Denied: given up, alarm
 //	429                                  too much of project, device or topic    later (Retry-After, else 1 min)
-//	503                                  overloaded; may have been taken         later (Retry-After); perhaps delivered
+//	503                                  overloaded; may have been taken         later; perhaps delivered
 //	408, 409, 499, other 5xx             may have been taken                     later; perhaps delivered
 //	none, after the request was written  may have been taken                     later; perhaps delivered
 //	none, before that                    not sent                                later
