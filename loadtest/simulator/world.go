@@ -66,7 +66,8 @@ func moreClubs() []club {
 var (
 	firstNames = strings.Fields(`Jorn Wout Stan Lowie Siebe Ferre Arne Matteo Noé Loïc Théo Elias Bram Tibo Robbe Senne Maxence Corentin Bastien Amaury
 		Yanis Ilyas Moussa Dieudonné Emre Luka Milan Kasper Anders Rúben Tiago Mateus Niels Quinten Jasper Célestin Gaspard Ruben Kobe Xander`)
-	lastNames = strings.Split("Vandermolle,Brackenier,Delvaquière,Wouterlood,Pypaertsz,Quintelaar,Dumoncelle,Castaignet,"+
+	lastNames = strings.Split(
+		"Vandermolle,Brackenier,Delvaquière,Wouterlood,Pypaertsz,Quintelaar,Dumoncelle,Castaignet,"+
 		"Maréval,Tshiabola,Okonjale,El Haddouri,Benkassimi,Yilmazer,Kowaltschek,Sørlunde,Van Hoezel,De Schrijnmaker,"+
 		"Lambrechtsen,Hautecloque,Rozenkranz,Vanderzijpe,Bellefroy,Chantrainville,Mbokolani,Diarrassou,"+
 		"Ferreirinho,Montessori-Leclou,Ter Wildebeke,Van den Eyckhaut,Grandjoie,Pauwelijn,Koppenolle,"+
