@@ -21,7 +21,7 @@ import (
 func command(t *testing.T, env []string, args ...string) (out, log string, wrong bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(append(os.Environ(), "GORACE=halt_on_error=1"), env...)
+	cmd.Env = append(append(os.Environ(), goRace), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -57,6 +57,10 @@ func start(t testing.TB, env []string, args ...string) *process {
 	return p
 }
 
+// goRace ends a process at its first data race. Without races it ends at once: the detector would
+// wait for a second, in case another goroutine is about to tell of one.
+const goRace = "GORACE=halt_on_error=1 atexit_sleep_ms=0"
+
 // launch is start without waiting for readiness; the addresses are known when it returns.
 func launch(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
@@ -72,7 +76,7 @@ func launchUnder(t testing.TB, parent, env []string, args ...string) *process {
 	}
 	command := slices.Concat(parent, []string{program}, args)
 	p.cmd = exec.Command(command[0], command[1:]...)
-	p.cmd.Env = append(append(os.Environ(), "GORACE=halt_on_error=1", "GOALCAST_FEEDS_OPEN=true"), env...)
+	p.cmd.Env = append(append(os.Environ(), goRace, "GOALCAST_FEEDS_OPEN=true"), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout = p.log
 	out, err := p.cmd.StderrPipe()
