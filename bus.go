@@ -49,7 +49,7 @@ type Listener interface {
 	State(State)
 	// Reset says that the stream cannot be continued: the bus lost its memory (another epoch), or
 	// events were missed that it no longer has. What follows begins after the cursor; whatever
-	// was derived from events must be read anew. It is history up to the next Stale(false), which
+	// was derived from events must be read again. It is history up to the next Stale(false), which
 	// comes after each Reset.
 	Reset(Cursor)
 	// Stale says whether the bus is silent. While it is, nothing new can be known; after false the

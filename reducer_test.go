@@ -17,7 +17,7 @@ import (
 	"goalcast"
 )
 
-var update = flag.Bool("update", false, "write testdata/reducer anew from what the reducer says now")
+var update = flag.Bool("update", false, "rewrite testdata/reducer from what the reducer says now")
 
 // reducerCase is a file of testdata/reducer: events, and the snapshot after each of them, starting
 // from the empty one. The reducers of all clients are tested with the same files.

@@ -147,7 +147,7 @@ const (
 	ResetAhead     Reason = "ahead"      // the cursor points to what this node has not heard of
 	ResetTooMuch   Reason = "too_much"   // more happened since than is replayed
 	ResetGap       Reason = "gap"        // the bus lost events, or this node did
-	ResetRefresh   Reason = "refresh"    // the bus lost events, and what matches look like is just being read anew
+	ResetRefresh   Reason = "refresh"    // the bus lost events, and what matches look like is just being read again
 	ResetBadCursor Reason = "bad_cursor" // a Last-Event-ID that is none of ours
 )
 

@@ -94,7 +94,7 @@ func newClipWorld(t *testing.T, clustered, callbacks bool, settings ...string) *
 	return w
 }
 
-// restartIngest starts the process that takes feeds anew, in a cluster.
+// restartIngest restarts the process that takes feeds, in a cluster.
 func (w *clipWorld) restartIngest() {
 	w.t.Helper()
 	w.ingest = start(w.t, w.env, "serve", "--roles=ingest,rest")

@@ -60,6 +60,6 @@ func TestNetworkCut(t *testing.T) {
 		t.Errorf("%d subscriptions after the cut, want one for events and one for states", again)
 	}
 	if more := node.metric("goalcast_hub_handshakes_total") - let; more != 0 {
-		t.Errorf("%v viewers came anew", more)
+		t.Errorf("%v viewers connected again", more)
 	}
 }

@@ -69,7 +69,7 @@ func (w *witness) told() (messages []string, resets int, stale string) {
 	return messages, resets, stale
 }
 
-// crowd is viewers who stay on one connection each: one that came anew would have
+// crowd is viewers who stay on one connection each: one that connected again would have
 // heard a second hello.
 type crowd struct {
 	t         *testing.T
@@ -144,7 +144,7 @@ func TestRedisPausedOrKilled(t *testing.T) {
 			all := audience(t, node.public, viewers, topics)
 			all.heard("everybody to have joined", fmt.Sprint(1+topics, " snapshots, hello"))
 			before := 0
-			if tt.resets == 0 { // a Redis that is started anew counts from the beginning
+			if tt.resets == 0 { // a Redis that is restarted counts from the beginning
 				before = redis.Calls("subscribe")
 			}
 

@@ -224,7 +224,7 @@ func (a archive) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]go
 }
 
 // A match of which all memory is lost is derived again from its documents and from the lists:
-// nothing is missing, nothing is told anew. So is one whose list was read wrongly.
+// nothing is missing, nothing is told again. So is one whose list was read wrongly.
 func TestRebuildHearsLists(t *testing.T) {
 	docs := simulated(1, -1)
 	match := docs[1].Match

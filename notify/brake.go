@@ -125,7 +125,7 @@ func (n *Notifier) braked(j judgement) time.Duration {
 	if j.delivered && n.brake.taken() {
 		n.metrics.stopped.Set(0)
 		n.log.Warn("the push service takes pushes again")
-		poke(n.sweep)
+		signal(n.sweep)
 	}
 	return 0
 }

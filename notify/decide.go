@@ -310,7 +310,7 @@ func newer(match goalcast.Snapshot, e goalcast.Event) bool {
 // the status if it is one.
 func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalcast.Event,
 	match goalcast.Snapshot) (content []byte, fingerprint string, err error) {
-	t := telling{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
+	t := facts{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
 	for _, old := range match.Timeline {
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
 	}

@@ -33,7 +33,7 @@ type pushKind struct {
 
 	// ttl is how long after it happened a push may still go out. The period is the event's.
 	ttl   func(Config, goalcast.Period) time.Duration
-	write func(writer, telling, texts) Text
+	write func(writer, facts, texts) Text
 }
 
 // pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties share one
@@ -91,15 +91,15 @@ func periodTTL(c Config, p goalcast.Period) time.Duration {
 	return c.KickoffTTL
 }
 
-func (w writer) goalText(t telling, s texts) Text {
+func (w writer) goalText(t facts, s texts) Text {
 	return Text{fmt.Sprintf(w.goal, minute(t.event, s.line)), w.scorer(t)}
 }
 
-func (w writer) goalOffText(t telling, s texts) Text {
+func (w writer) goalOffText(t facts, s texts) Text {
 	return Text{fmt.Sprintf(w.goalOff, s.line), fmt.Sprintf(w.offBody, minute(t.event, w.scorer(t)))}
 }
 
-func (w writer) redText(t telling, s texts) Text {
+func (w writer) redText(t facts, s texts) Text {
 	title := w.red
 	if t.event.Card.Type == goalcast.SecondYellow {
 		title = w.second
@@ -107,18 +107,18 @@ func (w writer) redText(t telling, s texts) Text {
 	return Text{fmt.Sprintf(title, w.side(t)), minute(t.event, join(player(t.event), s.line))}
 }
 
-func (w writer) redOffText(t telling, s texts) Text {
+func (w writer) redOffText(t facts, s texts) Text {
 	return Text{fmt.Sprintf(w.redOff, w.side(t)), join(player(t.event), s.line)}
 }
 
-func (w writer) penaltyText(t telling, s texts) Text {
+func (w writer) penaltyText(t facts, s texts) Text {
 	return Text{minute(t.event, fmt.Sprintf(w.givenFor, w.side(t))), s.line}
 }
 
-func (w writer) penaltyOffText(t telling, s texts) Text {
+func (w writer) penaltyOffText(t facts, s texts) Text {
 	return Text{fmt.Sprintf(w.penaltyOff, w.side(t)), s.line}
 }
 
-func (w writer) missedText(t telling, s texts) Text {
+func (w writer) missedText(t facts, s texts) Text {
 	return Text{minute(t.event, fmt.Sprintf(w.missed, s.line)), player(t.event)}
 }

@@ -244,7 +244,7 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 
 // Wake says that the outbox may hold something new. It never blocks and may be called at any time,
 // also when Run does not run.
-func (n *Notifier) Wake() { poke(n.wake) }
+func (n *Notifier) Wake() { signal(n.wake) }
 
 // Run plans and sends until ctx ends, and returns when the batches at hand are
 // finished or given back.
@@ -259,7 +259,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func poke(c chan struct{}) {
+func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

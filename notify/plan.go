@@ -178,7 +178,7 @@ func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.Pu
 	n.metrics.planned.WithLabelValues(v.kind).Inc()
 	n.log.Info("push planned", "event", v.record.Event, "revision", v.record.Revision, "kind", v.kind, "batches",
 		len(batches))
-	poke(n.sweep) // older batches of the event may have waited for this
+	signal(n.sweep) // older batches of the event may have waited for this
 	n.handOut(ctx, batches)
 	if v.fresh && v.record.Open {
 		n.cutLater(cutting{v.record.Event, 2 * n.cfg.BatchSize})

@@ -92,7 +92,7 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 	if err != nil || !ok {
 		return err
 	}
-	defer poke(n.sweep) // newer batches of the event may have waited for this one
+	defer signal(n.sweep) // newer batches of the event may have waited for this one
 	if reason := refusal(c, n.now()); reason != "" {
 		n.metrics.dropped.WithLabelValues(reason).Inc()
 		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchDropped, Reason: reason})

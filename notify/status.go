@@ -105,7 +105,7 @@ func toldByDelay(e goalcast.Event, status string, match goalcast.Snapshot) bool 
 
 // status writes the text of a status. The date of a new kick-off is written in figures, as all
 // four languages read them.
-func (w writer) status(t telling, s texts) Text {
+func (w writer) status(t facts, s texts) Text {
 	status, _, _ := strings.Cut(t.status, " ")
 	switch status {
 	case statusLate:

@@ -105,8 +105,8 @@ func phrases(language string) words {
 	}
 }
 
-// telling is all that the text of a push is made of.
-type telling struct {
+// facts is all that the text of a push is made of.
+type facts struct {
 	kind   string // Content.Kind
 	status string // with kindStatus: see statusOf
 	event  goalcast.Event
@@ -123,7 +123,7 @@ type writer struct {
 	zone     *time.Location
 }
 
-func (n *Notifier) texts(t telling) map[string]Text {
+func (n *Notifier) texts(t facts) map[string]Text {
 	out := make(map[string]Text, len(languages))
 	for _, l := range languages {
 		out[l] = writer{phrases(l), l, n.cfg.Names, n.cfg.Zone}.write(t)
@@ -131,7 +131,7 @@ func (n *Notifier) texts(t telling) map[string]Text {
 	return out
 }
 
-func (w writer) write(t telling) Text {
+func (w writer) write(t facts) Text {
 	home, away := w.team(t.match.Home), w.team(t.match.Away)
 	line := fmt.Sprintf("%s %d-%d %s", home, t.score.Home, t.score.Away, away)
 	pair := home + " - " + away
@@ -143,7 +143,7 @@ func (w writer) write(t telling) Text {
 // the competition's name.
 type texts struct{ line, pair, competition string }
 
-func (w writer) period(t telling, s texts) Text {
+func (w writer) period(t facts, s texts) Text {
 	switch t.event.Period {
 	case goalcast.FirstHalf:
 		return Text{fmt.Sprintf(w.firstHalf, s.pair), s.competition}
@@ -175,7 +175,7 @@ func (w writer) team(t goalcast.Team) string {
 }
 
 // side is the name of the team that the event is for.
-func (w writer) side(t telling) string {
+func (w writer) side(t facts) string {
 	if t.event.Team == t.match.Away.ID {
 		return w.team(t.match.Away)
 	}
@@ -183,7 +183,7 @@ func (w writer) side(t telling) string {
 }
 
 // scorer is "Name", "Name (own goal)", or the team where no name is known.
-func (w writer) scorer(t telling) string {
+func (w writer) scorer(t facts) string {
 	name := player(t.event)
 	if name == "" {
 		name = fmt.Sprintf(w.goalFor, w.side(t))

@@ -110,7 +110,7 @@ func TestTwoStoresOnOneFile(t *testing.T) {
 	}
 }
 
-// PostgreSQL goes and comes back: the error says so, and nothing has to be opened anew.
+// PostgreSQL goes and comes back: the error says so, and nothing has to be opened again.
 func TestPostgresAwayAndBack(t *testing.T) {
 	t.Parallel()
 	server := testservers.NewPostgres(t)

@@ -119,7 +119,7 @@ func (j *Jobs) look(ctx context.Context, job job) {
 	}
 }
 
-// abandoned is after how long without a runner, at least, a job counts as started anew: that it has
+// abandoned is after how long without a runner, at least, a job counts as started again: that it has
 // not succeeded for days says nothing if no process tried.
 const abandoned = 10 * time.Minute
 

@@ -83,7 +83,7 @@ func (w *Watch) noClip(_ context.Context, r *round) (out []goalcast.Alarm, _ err
 }
 
 // clipFailed: clips that were given up. It closes when a better cut or a replay begins them
-// anew, and after Back.
+// again, and after Back.
 func (w *Watch) clipFailed(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	failed, err := w.store.FailedClips(ctx, r.now.Add(-w.cfg.Back))
 	for _, c := range failed {

@@ -296,7 +296,7 @@ func TestClipsThatDoNotCome(t *testing.T) {
 	})
 }
 
-// TestClipsThatWereGivenUp: one alarm for each, until it begins anew.
+// TestClipsThatWereGivenUp: one alarm for each, until it begins again.
 func TestClipsThatWereGivenUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
 		// the store notes the time by its own clock

@@ -198,7 +198,7 @@ export class Goalcast {
   }
 
   // topicsChanged tells the hub on the open socket; an EventSource has its topics in the URL and
-  // comes anew.
+  // connects again.
   #topicsChanged(type, topics) {
     if (!this.#running) return;
     if (this.#link?.send) {

@@ -95,7 +95,7 @@ var eventID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,80}$`)
 // Read turns a document into a reading. Its errors are for whoever wrote the
 // document: they name the field.
 //
-// The ids of events are the sender's, and senders count in each match anew: so the match is a
+// The ids of events are the sender's, and senders count from one in each match: so the match is a
 // part of what viewers get as the id. Releases that left it out gave ids that stay in the
 // matches that have them.
 func (Provider) Read(d goalcast.Document) (merge.Reading, error) {

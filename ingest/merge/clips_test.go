@@ -126,7 +126,7 @@ func TestGoalOfClip(t *testing.T) {
 			g("b", 28, 1, 6, first, live)}, "b"},
 		"a scorer nobody knows":      {clip(27, 1, 9, first), []goalcast.Event{g("a", 27, 1, 5, first, live)}, "a"},
 		"only one that was annulled": {clip(27, 1, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, gone)}, "a"},
-		"annulled and entered anew": {clip(27, 1, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, gone),
+		"annulled and entered again": {clip(27, 1, 0, first), []goalcast.Event{g("a", 27, 1, 5, first, gone),
 			g("b", 27, 1, 5, first, live)}, "b"},
 		"added time is of its half": {clip(47, 1, 0, first), []goalcast.Event{g("a", 46, 1, 5, second, live),
 			g("b", 47, 1, 5, first, live)}, "b"},

@@ -106,7 +106,7 @@ type difference struct {
 }
 
 // make emits the fixture, then line-ups, then what was taken back, then the rest as it happened: a
-// goal that is entered anew under another id must not be seen on top of the one it replaces. What
+// goal that is entered again under another id must not be seen on top of the one it replaces. What
 // is held is left as it is.
 func (d *difference) make(t merged, held []string) {
 	before := d.snapshot.Fixture.Topics(d.snapshot.ID) // of what is known so far

@@ -113,7 +113,7 @@ func (d *difference) implausible(t merged, already []string) *heldStep {
 			}
 		}
 	}
-	if len(taken) == 0 || t.anew && d.snapshot.State != goalcast.Live {
+	if len(taken) == 0 || t.replanned && d.snapshot.State != goalcast.Live {
 		return nil
 	}
 	then := difference{snapshot: d.snapshot}

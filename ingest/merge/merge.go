@@ -16,7 +16,7 @@ type merged struct {
 	incidents []*incident               // what they are made of
 	ids       map[*incident]string      // and called
 	unsure    map[string]bool           // events that are cancelled by one document, which no second has confirmed
-	anew      bool                      // the fixture is another occasion than it was
+	replanned bool                      // the fixture is another occasion than it was
 }
 
 // merge weighs what the sources say: see the package comment for what counts and trust.go for how
@@ -28,7 +28,7 @@ func (f memory) merge(match goalcast.MatchID, known goalcast.Snapshot) merged {
 		announced[e.ID] = e.Counts()
 	}
 	out := merged{fixture: f.mergeFixture(o), incidents: f.incidents(announced, o), unsure: map[string]bool{},
-		anew: o.begins()}
+		replanned: o.begins()}
 	out.events, out.ids = make(map[string]goalcast.Event, len(out.incidents)), make(map[*incident]string,
 		len(out.incidents))
 	topics := goalcast.Fixture{}.Topics(match)

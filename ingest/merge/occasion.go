@@ -6,7 +6,7 @@ import (
 	"goalcast"
 )
 
-// A fixture can begin anew under its id: postponed, or abandoned and then played again from the
+// A fixture can begin again under its id: postponed, or abandoned and then played again from the
 // start. What was told of it on the earlier occasion is not of the new one, also where only one
 // source ever told it and says nothing of the match any more.
 

@@ -33,7 +33,7 @@ func clip(id string, minute int, of *goalcast.Goal) goalcast.Event {
 		Clip: &goalcast.Clip{URL: "https://clips.example/" + id}}
 }
 
-// A fixture that begins anew begins clean, also of what only one source told of the earlier
+// A fixture that begins again begins clean, also of what only one source told of the earlier
 // occasion, which is not heard of again.
 func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 	first := period(goalcast.FirstHalf)
@@ -81,10 +81,10 @@ func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 				}
 			}
 		}
-		anew := append(earlier, says(source, dayAfter(3, 0), planned(10)))
-		rec, log := through(t, anew)
+		replanned := append(earlier, says(source, dayAfter(3, 0), planned(10)))
+		rec, log := through(t, replanned)
 		checkLog(t, rec, log)
-		clean(rec, "planned anew")
+		clean(rec, "planned again")
 		if !rec.Snapshot.Kickoff.Equal(planned(10).Kickoff) {
 			t.Errorf("%s: kick-off %s", name, rec.Snapshot.Kickoff)
 		}
@@ -94,7 +94,7 @@ func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 			clean(rec, "edited")
 		}
 		// The other order of documents ends the same.
-		other, _ := through(t, append([]heard{anew[len(anew)-1]}, earlier...))
+		other, _ := through(t, append([]heard{replanned[len(replanned)-1]}, earlier...))
 		clean(other, "in another order")
 
 		// The new occasion counts what it brings, under ids that it may have in common
@@ -105,7 +105,7 @@ func TestFixtureThatBeginsAnewBeginsClean(t *testing.T) {
 		}
 		played := says(live, dayAfter(10, 20), planned(10), first, named("plain:9", goal(9, home, 10, 5)),
 			lineup(home, "352", 8))
-		rec, log = through(t, append(anew, played))
+		rec, log = through(t, append(replanned, played))
 		checkLog(t, rec, log)
 		if s := rec.Snapshot; s.Score != (goalcast.Score{Home: 1}) || s.State != goalcast.Live ||
 			s.Lineups[0].Formation != "352" {

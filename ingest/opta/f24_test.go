@@ -409,7 +409,7 @@ func TestTrapDeletedEventIsCancelled(t *testing.T) {
 	}
 }
 
-// Of a substitution that was entered anew, only the old one is cancelled; a player who came on
+// Of a substitution that was entered again, only the old one is cancelled; a player who came on
 // stays even when who went off is deleted and not told again yet.
 func TestTrapDeletedPartOfASubstitution(t *testing.T) {
 	at := func(player int) string { return strings.Replace(second, `"11"`, fmt.Sprintf(`"%d"`, player), 1) }

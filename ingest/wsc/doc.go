@@ -11,7 +11,7 @@
 // What has to happen to a clip besides is in its record in the store (record.go): which match it
 // is of, where its upload stands, and when somebody has to look at it again. One function, step,
 // looks at the record and does the next thing. It is called by tasks of the queue, after each
-// step by a callback of Brightcove or when the pause is over, and a sweeper makes tasks anew for
+// step by a callback of Brightcove or when the pause is over, and a sweeper makes tasks again for
 // clips that are overdue: Redis may have lost them, a process may have died in the middle. Every
 // step can be done twice.
 //

@@ -130,7 +130,7 @@ func (c *Clips) note(r *record, k clip, doc goalcast.Document, match goalcast.Ma
 		r.Error, r.Tries = "", 0
 	}
 	if r.Match != was.Match && r.Playing != "" {
-		r.Changed = max(c.now().UnixMilli(), r.Changed+1) // the video is told of anew, of another match
+		r.Changed = max(c.now().UnixMilli(), r.Changed+1) // the video is told of again, of another match
 	}
 	switch {
 	case !k.Shown:
@@ -151,7 +151,7 @@ func (c *Clips) note(r *record, k clip, doc goalcast.Document, match goalcast.Ma
 			c.schedule(r, 0)
 		}
 	case was.cut() == r.cut() && (was.State == processing || was.State == waiting):
-		// on its way; what was given up is begun anew, so that a replay of the document does that
+		// on its way; what was given up is begun again, so that a replay of the document does that
 	default:
 		if r.State, r.Attempts = waiting, 0; r.Playing == r.cut() {
 			r.JobCut = r.cut() // hidden for a while: it only has to be shown again

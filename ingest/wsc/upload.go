@@ -100,7 +100,7 @@ func (c *Clips) start(ctx context.Context, id string, r record, cut string) erro
 	return err
 }
 
-// forgetVideo begins anew after somebody deleted the video at Brightcove.
+// forgetVideo begins again after somebody deleted the video at Brightcove.
 func (c *Clips) forgetVideo(ctx context.Context, id, video string) error {
 	_, err := c.change(ctx, id, func(r *record) error {
 		if r.Video != video {

@@ -37,7 +37,7 @@ func TestFailedJobIsTriedAgainAndThenGivenUp(t *testing.T) {
 	if text, _ := r.field("error").(string); !strings.Contains(text, "DownloadFailed") {
 		t.Errorf("error %q", text)
 	}
-	r.post("wsc", webhook("update", 2, nil)) // a new cut begins anew
+	r.post("wsc", webhook("update", 2, nil)) // a new cut begins again
 	r.playing(4)
 	if !r.shown() || r.field("error") != nil {
 		t.Errorf("record %s", r.record(goalClip))

@@ -87,7 +87,7 @@ func TestErrors(t *testing.T) {
 		if _, err := c.Get(t.Context(), 1, load); !errors.Is(err, answer) || reads != 4 {
 			t.Errorf("%v, %d reads", err, reads)
 		}
-		// A panic is its caller's; the next one reads anew.
+		// A panic is its caller's; the next one reads again.
 		func() {
 			defer func() {
 				if recover() == nil {

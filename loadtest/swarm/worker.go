@@ -113,7 +113,7 @@ func (l *loop) obey(o order) (a answer) {
 	return a
 }
 
-// resetStats begins to count anew; how many viewers there are stays.
+// resetStats begins to count from zero; how many viewers there are stays.
 func (l *loop) resetStats() {
 	old := l.stats
 	l.stats = newStats()

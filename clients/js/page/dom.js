@@ -28,7 +28,7 @@ export function setText(el, text) {
 
 /**
  * Brings a parent's children into this order. One that stays in its place is not touched: a moved
- * element starts its animation anew.
+ * element starts its animation again.
  */
 export function setChildren(parent, children) {
   const wanted = new Set(children);

@@ -404,7 +404,7 @@ test('no network is no refusal', async () => {
   await hub.visit(0);
 });
 
-test('cut again and again after its hello it comes back ever more seldom; after a connection that held it begins anew',
+test('cut again and again after its hello it comes back ever more seldom; after a connection that held it begins again',
   async () => {
   hub.onVisit = (visit) => { visit.send(hello()); setTimeout(() => visit.end(4008), 1); };
   const heard = listen({ backoff: 8, maxBackoff: 64, random: () => 0.5, settled: 200 });
