@@ -162,7 +162,7 @@ func newParser(cli *commands) (*kong.Kong, error) {
 		kong.Description("A push hub for live football."),
 		kong.UsageOnError(),
 		kong.ValueFormatter(helpWithDefault),
-		packageDefaults(),
+		kong.PostBuild(usePackageDefaults),
 		kong.Resolvers(kong.ResolverFunc(secretFile)),
 	)
 }

@@ -26,10 +26,33 @@ import (
 // A setting is one field of commands: variable, default, range and help are its tags, and the tag
 // `format` says what a text must look like. Rules between settings are in the Validate methods.
 
-// packageDefaults are the defaults of the packages that use the settings, as ${PACKAGE_Field} in
-// tags: each stands once, next to the field it is of.
-func packageDefaults() kong.Vars {
-	vars := kong.Vars{}
+// usePackageDefaults replaces ${PACKAGE_Field} in the tag `default` by the default of the package
+// that uses the setting, so that each stands once, next to the field it is of. It does this itself:
+// kong would evaluate every variable for every flag, which takes it longer than all the rest of a
+// start.
+func usePackageDefaults(k *kong.Kong) error {
+	defaults := packageDefaults()
+	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+		flag, ok := node.(*kong.Flag)
+		if !ok {
+			return next(nil)
+		}
+		name, ok := strings.CutPrefix(flag.Default, "${")
+		if !ok {
+			return next(nil)
+		}
+		value, ok := defaults[strings.TrimSuffix(name, "}")]
+		if !ok {
+			return fmt.Errorf("--%s: no package has the default %s", flag.Name, flag.Default)
+		}
+		flag.Default = value
+		return next(nil)
+	})
+}
+
+// packageDefaults are the defaults of the packages that use the settings, by PACKAGE_Field.
+func packageDefaults() map[string]string {
+	defaults := map[string]string{}
 	for name, cfg := range map[string]any{
 		"hub": hub.Config{}.WithDefaults(), "ingest": ingest.Config{}.WithDefaults(),
 		"watch": watch.Config{}.WithDefaults(),
@@ -39,11 +62,11 @@ func packageDefaults() kong.Vars {
 	} {
 		for field, value := range reflect.ValueOf(cfg).Fields() {
 			if field.IsExported() {
-				vars[name+"_"+field.Name] = shortDuration.Replace(fmt.Sprint(value.Interface()))
+				defaults[name+"_"+field.Name] = shortDuration.Replace(fmt.Sprint(value.Interface()))
 			}
 		}
 	}
-	return vars
+	return defaults
 }
 
 // shortDuration writes 5m for 5m0s.
