@@ -125,6 +125,30 @@ func (d *dying) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcas
 	return d.Store.FinishBatch(ctx, c, r)
 }
 
+// setBack is a store whose database's clock is set back a little whenever somebody looks at it.
+type setBack struct {
+	notify.Store
+	looks atomic.Int64
+}
+
+func (s *setBack) Now() time.Time {
+	return s.Store.Now().Add(-5 * time.Millisecond * time.Duration(s.looks.Add(1)))
+}
+
+// The database's clock is read every second, and a reading may be earlier than what was counted on
+// from the one before. A process once ended itself since a duration was below zero.
+func TestClockThatIsSetBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(10)
+		w.run(notify.Config{BatchSize: 4}, &setBack{Store: w.store}, nil)
+		w.goal("opta:1")
+		w.idle()
+		if got := w.perDevice(); len(got) != 10 || w.fcm.Requests() != 10 {
+			t.Errorf("delivered %v", got)
+		}
+	})
+}
+
 // noQueue is a queue that cannot be reached.
 type noQueue struct{}
 

@@ -149,7 +149,8 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	if len(devices) == 0 {
 		return done, nil
 	}
-	started := n.now()
+	// How long something takes goes by the process's clock: the database's can be set back meanwhile.
+	began, started := time.Now(), n.now()
 	if err := n.wait(ctx, len(devices)); err != nil {
 		if ctx.Err() == nil {
 			n.metrics.errors.WithLabelValues("rate").Inc()
@@ -158,19 +159,19 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices,
 			NotBefore: started.Add(n.cfg.RetryFault)}, nil
 	}
-	n.metrics.waiting.Add(n.now().Sub(started).Seconds())
+	n.metrics.waiting.Add(time.Since(began).Seconds())
 	// The last look before the first request: the wait may have been long.
 	current, err := n.store.BatchCurrent(ctx, c)
 	if err != nil {
 		return done, err
 	}
-	started = n.now()
+	began, started = time.Now(), n.now()
 	if !current || !started.Before(c.Batch.Expires) {
 		// the next claim says why not
 		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices}, nil
 	}
 	if c.Batch.Number == 0 && c.Batch.Source == "" && c.Attempt == 1 && content.Received > 0 {
-		n.metrics.first.Observe(started.Sub(time.UnixMilli(content.Received)).Seconds())
+		n.metrics.first.Observe(max(0, started.Sub(time.UnixMilli(content.Received)).Seconds()))
 	}
 	sending, cancel := n.sending(ctx, min(n.cfg.SendLimit, c.Batch.Expires.Sub(started)))
 	defer cancel()
@@ -184,7 +185,7 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 		}
 		results = append(results, answers...)
 	}
-	n.metrics.batch.Observe(n.now().Sub(started).Seconds())
+	n.metrics.batch.Observe(time.Since(began).Seconds())
 	return n.outcome(ctx, c, devices, results), nil
 }
 
