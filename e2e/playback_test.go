@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,9 +47,17 @@ func optaNow(feed string, body []byte) delivery {
 	return delivery{optatest.Headers(feed, body, now), body, now}
 }
 
+// lives are the deliveries of matches by id: cutting them out takes longer than posting them.
+var lives sync.Map
+
 // deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they
 // were then; at the end both as they are today.
 func (m sampleMatch) deliveries() []delivery {
+	once, _ := lives.LoadOrStore(m.id, sync.OnceValue(m.cutLive))
+	return slices.Clone(once.(func() []delivery)())
+}
+
+func (m sampleMatch) cutLive() []delivery {
 	parsed := optatest.ParseF24(m.f24)
 	var out []delivery
 	for _, at := range parsed.Moments() {

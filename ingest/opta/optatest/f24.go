@@ -139,10 +139,10 @@ func (f *F24) Cut(at time.Time) []byte {
 // cutHead sets what stands before the events to the moment.
 func cutHead(head string, at time.Time) string {
 	london := London()
-	head = first(head, regexp.MustCompile(`<Games [^>]*>`), func(tag string) string {
+	head = first(head, compiled(`<Games [^>]*>`), func(tag string) string {
 		return withAttribute(tag, "timestamp", at.In(london).Format("2006-01-02T15:04:05"))
 	})
-	head = first(head, regexp.MustCompile(`<Game [^>]*>`), func(tag string) string {
+	head = first(head, compiled(`<Game [^>]*>`), func(tag string) string {
 		for _, name := range []string{"home_score", "away_score"} {
 			tag = withoutAttribute(tag, name)
 		}
@@ -165,7 +165,7 @@ func undeleted(e event) string {
 
 // formerType finds the qualifier that tells what a deleted event was.
 func formerType() *regexp.Regexp {
-	return regexp.MustCompile(`[ \t]*<Q [^>]*qualifier_id="144"[^>]*>\r?\n?`)
+	return compiled(`[ \t]*<Q [^>]*qualifier_id="144"[^>]*>\r?\n?`)
 }
 
 // unedited sets the last edit of an event to when it happened.

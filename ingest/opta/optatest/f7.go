@@ -23,28 +23,28 @@ func CutF7(full []byte, at time.Time) []byte {
 	period, began := periodAt(document, at)
 	over := period == "FullTime"
 
-	document = regexp.MustCompile(`(?s)<TeamData .*?</TeamData>`).ReplaceAllStringFunc(document,
+	document = compiled(`(?s)<TeamData .*?</TeamData>`).ReplaceAllStringFunc(document,
 		func(team string) string {
 			return cutTeam(team, document, at)
 		})
-	document = regexp.MustCompile(`[ \t]*<Stat Type="[a-z_]*_(start|stop)">([^<]*)</Stat>\r?\n?`).ReplaceAllStringFunc(document, func(stat string) string {
-		text := regexp.MustCompile(`>([^<]*)<`).FindStringSubmatch(stat)[1]
+	document = compiled(`[ \t]*<Stat Type="[a-z_]*_(start|stop)">([^<]*)</Stat>\r?\n?`).ReplaceAllStringFunc(document, func(stat string) string {
+		text := compiled(`>([^<]*)<`).FindStringSubmatch(stat)[1]
 		if t, err := time.Parse(srmlTime, text); err == nil && t.After(at) {
 			return ""
 		}
 		return stat
 	})
-	document = first(document, regexp.MustCompile(`<MatchInfo [^>]*>`), func(tag string) string {
+	document = first(document, compiled(`<MatchInfo [^>]*>`), func(tag string) string {
 		return withAttribute(withAttribute(tag, "Period", period), "TimeStamp", began.In(London()).Format(srmlTime))
 	})
 	if !over {
-		document = regexp.MustCompile(`[ \t]*<(Result [^>]*/|Attendance>[^<]*</Attendance)>\r?\n?`).ReplaceAllString(document, "")
-		document = regexp.MustCompile(`[ \t]*<Stat Type="(match_time|[a-z]+_half_time)">[^<]*</Stat>\r?\n?`).ReplaceAllString(document, "")
-		document = first(document, regexp.MustCompile(`<SoccerDocument [^>]*>`), func(tag string) string {
+		document = compiled(`[ \t]*<(Result [^>]*/|Attendance>[^<]*</Attendance)>\r?\n?`).ReplaceAllString(document, "")
+		document = compiled(`[ \t]*<Stat Type="(match_time|[a-z]+_half_time)">[^<]*</Stat>\r?\n?`).ReplaceAllString(document, "")
+		document = first(document, compiled(`<SoccerDocument [^>]*>`), func(tag string) string {
 			return withAttribute(tag, "Type", "Latest")
 		})
 	}
-	document = first(document, regexp.MustCompile(`<SoccerFeed [^>]*>`), func(tag string) string {
+	document = first(document, compiled(`<SoccerFeed [^>]*>`), func(tag string) string {
 		return withAttribute(tag, "TimeStamp", at.In(London()).Format(srmlTime))
 	})
 	return []byte(produced(document, at))
@@ -53,7 +53,7 @@ func CutF7(full []byte, at time.Time) []byte {
 // happenedPattern finds what happens in a match: void elements, and goals and shots
 // with assists in them.
 func happenedPattern(names string) *regexp.Regexp {
-	return regexp.MustCompile(`(?s)[ \t]*<(?:` + names + `) (?:[^>]*/>|[^>]*[^/]>.*?</(?:` + names + `)>)\r?\n?`)
+	return compiled(`(?s)[ \t]*<(?:` + names + `) (?:[^>]*/>|[^>]*[^/]>.*?</(?:` + names + `)>)\r?\n?`)
 }
 
 func cutTeam(team, document string, at time.Time) string {
@@ -71,9 +71,9 @@ func cutTeam(team, document string, at time.Time) string {
 		}
 	}
 	if at.Before(kickoff(document).Add(-time.Hour)) {
-		team = regexp.MustCompile(`(?s)[ \t]*<PlayerLineUp>.*?</PlayerLineUp>\r?\n?`).ReplaceAllString(team, "")
+		team = compiled(`(?s)[ \t]*<PlayerLineUp>.*?</PlayerLineUp>\r?\n?`).ReplaceAllString(team, "")
 	}
-	return first(team, regexp.MustCompile(`<TeamData [^>]*>`), func(tag string) string {
+	return first(team, compiled(`<TeamData [^>]*>`), func(tag string) string {
 		tag = withAttribute(tag, "Score", fmt.Sprint(goals))
 		if scored := strings.Count(team, `Outcome="Scored"`); scored == 0 {
 			return withoutAttribute(tag, "ShootOutScore")
@@ -94,7 +94,7 @@ func stampOf(text string) time.Time {
 }
 
 func kickoff(document string) time.Time {
-	m := regexp.MustCompile(`<Date>([^<]*)</Date>`).FindStringSubmatch(document)
+	m := compiled(`<Date>([^<]*)</Date>`).FindStringSubmatch(document)
 	t, err := time.Parse(srmlTime, m[1])
 	if err != nil {
 		panic("optatest: kick-off: " + err.Error())
@@ -105,14 +105,14 @@ func kickoff(document string) time.Time {
 // periodAt says which part of a match was on at a moment, and since when.
 func periodAt(document string, at time.Time) (period string, since time.Time) {
 	stat := func(name string) time.Time {
-		m := regexp.MustCompile(`<Stat Type="` + name + `">([^<]*)</Stat>`).FindStringSubmatch(document)
+		m := compiled(`<Stat Type="` + name + `">([^<]*)</Stat>`).FindStringSubmatch(document)
 		if m == nil {
 			return time.Time{}
 		}
 		t, _ := time.Parse(srmlTime, m[1])
 		return t
 	}
-	info := regexp.MustCompile(`<MatchInfo [^>]*>`).FindString(document)
+	info := compiled(`<MatchInfo [^>]*>`).FindString(document)
 	last, _ := attribute(info, "Period")
 	starts := []struct {
 		period string

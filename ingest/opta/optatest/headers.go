@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -14,7 +13,7 @@ import (
 // with. The ids are taken from the document, and at is when it was made.
 func Headers(feed string, body []byte, at time.Time) http.Header {
 	find := func(pattern string) string {
-		m := regexp.MustCompile(pattern).FindSubmatch(body)
+		m := compiled(pattern).FindSubmatch(body)
 		if m == nil {
 			return ""
 		}

@@ -69,7 +69,7 @@ func local(text string, london *time.Location) time.Time {
 func produced(document string, at time.Time) string {
 	stamp := at.UTC().Format("20060102T150405.000")
 	stamp = strings.Replace(stamp, ".", ",", 1) + "Z"
-	return regexp.MustCompile(`(production time:\s*)\S+`).ReplaceAllString(document, "${1}"+stamp)
+	return compiled(`(production time:\s*)\S+`).ReplaceAllString(document, "${1}"+stamp)
 }
 
 // first replaces only the first match of a pattern.
