@@ -66,6 +66,9 @@ var unknownTopic = TopicInfo{Matches: NoMatches}
 // HasStates says whether there are States of such a topic.
 func (k TopicKind) HasStates() bool { return len(k.Info().States) > 0 }
 
+// StatesOnly says whether such a topic has states and nothing else, as prices have.
+func (k TopicKind) StatesOnly() bool { return k.HasStates() && k.Info().Matches == NoMatches }
+
 func (k TopicKind) String() string {
 	if name := k.Info().Name; name != "" {
 		return name

@@ -171,7 +171,7 @@ func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e fram
 // will be sent unless an event comes first.
 func (h *Hub) squeeze(topics []goalcast.Topic) {
 	for _, t := range topics {
-		if t.Kind == goalcast.OddsTopic {
+		if t.Kind.StatesOnly() {
 			continue // made for each viewer, and short
 		}
 		h.mu.RLock()

@@ -129,9 +129,9 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 		}
 		v.conflate = shard.Conflation(ms, h.cfg.StateInterval)
 	}
-	odds := func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }
-	if v.transport == shard.Poll && slices.ContainsFunc(v.topics, odds) {
-		// a cursor does not say which prices a poll has seen: it gets all, and often
+	statesOnly := func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }
+	if v.transport == shard.Poll && slices.ContainsFunc(v.topics, statesOnly) {
+		// a cursor does not say which states a poll has seen: it gets all, and often
 		v.wait = min(v.wait, max(time.Second, v.conflate))
 	}
 	return v, nil

@@ -57,7 +57,7 @@ func (c *catalog) certainlyLacks(t goalcast.Topic, silent bool) bool {
 	if c.topics == nil || c.now().Sub(c.read) > age || t == everything {
 		return false
 	}
-	if t.Kind == goalcast.OddsTopic {
+	if t.Kind.StatesOnly() { // its id is a match's
 		t = goalcast.ForMatch(goalcast.MatchID(t.ID))
 	}
 	_, ok := c.topics[t]

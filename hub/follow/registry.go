@@ -121,12 +121,12 @@ func (r *Registry) Follow(ctx context.Context, topics []goalcast.Topic) (Claim, 
 	moment, cancel := context.WithTimeout(ctx, statesWait)
 	defer cancel()
 	for _, t := range wait {
-		prices := t.Name.Kind == goalcast.OddsTopic
+		required := t.Name.Kind.StatesOnly() // a snapshot without them would be empty
 		patience := moment
-		if prices {
+		if required {
 			patience = ctx
 		}
-		if err := r.await(patience, t); err != nil && prices {
+		if err := r.await(patience, t); err != nil && required {
 			claim.Leave()
 			return nil, err
 		}
@@ -323,15 +323,12 @@ func (r *Registry) Nobody() bool {
 	return r.viewed == 0
 }
 
-// AnyInLists says whether anybody follows one of the topics that is a team or competition.
+// AnyInLists says whether anybody follows one of the topics whose snapshot is a list of matches.
 func (r *Registry) AnyInLists(topics []goalcast.Topic) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range topics {
-		if name.Kind != goalcast.TeamTopic && name.Kind != goalcast.CompetitionTopic {
-			continue
-		}
-		if t := r.topics[name]; t != nil && t.viewers > 0 {
+		if t := r.topics[name]; name.Kind.Info().Matches.Lists() && t != nil && t.viewers > 0 {
 			return true
 		}
 	}

@@ -59,12 +59,13 @@ type Intro struct {
 // For gives the form for viewers of a topic who may have joined up to a place in the hub's count;
 // nil if none is needed. Who follows the match itself knows it.
 func (in *Intro) For(t goalcast.Topic, joined uint64) *frame.Message {
-	switch {
-	case in == nil || joined < in.Known:
+	if in == nil || joined < in.Known {
 		return nil
-	case t.Kind == goalcast.TeamTopic:
+	}
+	switch t.Kind.Info().Matches {
+	case goalcast.ListOfMatches:
 		return in.Long
-	case t.Kind == goalcast.CompetitionTopic:
+	case goalcast.ShortList:
 		return in.Short
 	}
 	return nil
@@ -116,7 +117,7 @@ func (s *Shard) introduce(o *Introduce) {
 			continue
 		}
 		m := o.Intro.Long
-		if name.Kind == goalcast.CompetitionTopic {
+		if name.Kind.Info().Matches == goalcast.ShortList {
 			m = o.Intro.Short
 		}
 		s.walking = true
