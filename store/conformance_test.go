@@ -379,6 +379,15 @@ func TestMatchesByTime(t *testing.T) {
 			topics[goalcast.ForTeam(8)] || len(topics) < 10 {
 			t.Errorf("known: %v", topics)
 		}
+		for _, info := range goalcast.TopicKinds {
+			known := false
+			for topic := range topics {
+				known = known || topic.Kind == info.Kind
+			}
+			if shown := info.Matches != goalcast.NoMatches; known != shown {
+				t.Errorf("topics %s: known %t, and their snapshots show %s of matches", info.Name, known, info.Matches)
+			}
+		}
 	})
 }
 
