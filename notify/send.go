@@ -149,7 +149,8 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	if len(devices) == 0 {
 		return done, nil
 	}
-	// How long something takes goes by the process's clock: the database's can be set back meanwhile.
+	// How long something takes goes by the process's clock: the database's can
+	// be set back meanwhile.
 	began, started := time.Now(), n.now()
 	if err := n.wait(ctx, len(devices)); err != nil {
 		if ctx.Err() == nil {

@@ -450,8 +450,8 @@ func TestSaveMessage(t *testing.T) {
 	})
 }
 
-// Providers count events from one in each match: an id, a revision of it, its row in the outbox and its
-// pushes are of one match.
+// Providers count events from one in each match: an id, a revision of it, its row in the outbox and
+// its pushes are of one match.
 func TestAnEventsIDIsOfItsMatch(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()

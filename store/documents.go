@@ -207,8 +207,8 @@ func (s *Store) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]goa
 	return list, s.wrap("list documents", err)
 }
 
-// ResetDocuments marks documents as received again, so that they are processed again (a replay after
-// a fix), and returns their numbers, newest first. Without a State in the filter it takes the
+// ResetDocuments marks documents as received again, so that they are processed again (a replay
+// after a fix), and returns their numbers, newest first. Without a State in the filter it takes the
 // failed ones. Attempts go on counting.
 func (s *Store) ResetDocuments(ctx context.Context, f goalcast.DocumentFilter) ([]goalcast.DocumentID, error) {
 	if f.State == "" {

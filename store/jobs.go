@@ -119,8 +119,8 @@ func (j *Jobs) look(ctx context.Context, job job) {
 	}
 }
 
-// abandoned is after how long without a runner, at least, a job counts as started again: that it has
-// not succeeded for days says nothing if no process tried.
+// abandoned is after how long without a runner, at least, a job counts as started again: that it
+// has not succeeded for days says nothing if no process tried.
 const abandoned = 10 * time.Minute
 
 // lease is this process's turn to run a job: no other runs it until the lease is given back, or was

@@ -68,8 +68,8 @@ var (
 		Yanis Ilyas Moussa Dieudonné Emre Luka Milan Kasper Anders Rúben Tiago Mateus Niels Quinten Jasper Célestin Gaspard Ruben Kobe Xander`)
 	lastNames = strings.Split(
 		"Vandermolle,Brackenier,Delvaquière,Wouterlood,Pypaertsz,Quintelaar,Dumoncelle,Castaignet,"+
-			"Maréval,Tshiabola,Okonjale,El Haddouri,Benkassimi,Yilmazer,Kowaltschek,Sørlunde,Van Hoezel,De Schrijnmaker,"+
-			"Lambrechtsen,Hautecloque,Rozenkranz,Vanderzijpe,Bellefroy,Chantrainville,Mbokolani,Diarrassou,"+
+			"Maréval,Tshiabola,Okonjale,El Haddouri,Benkassimi,Yilmazer,Kowaltschek,Sørlunde,Van Hoezel,"+
+			"De Schrijnmaker,Lambrechtsen,Hautecloque,Rozenkranz,Vanderzijpe,Bellefroy,Chantrainville,Mbokolani,Diarrassou,"+
 			"Ferreirinho,Montessori-Leclou,Ter Wildebeke,Van den Eyckhaut,Grandjoie,Pauwelijn,Koppenolle,"+
 			"Marchalon,Ostermeule,Verbrakel,Noirfalise,Timmerhuys,Van Zandijcke,Delacourcelle,Brouwershaven,"+
 			"Saint-Aubrun", ",")
