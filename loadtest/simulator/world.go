@@ -67,12 +67,12 @@ var (
 	firstNames = strings.Fields(`Jorn Wout Stan Lowie Siebe Ferre Arne Matteo Noé Loïc Théo Elias Bram Tibo Robbe Senne Maxence Corentin Bastien Amaury
 		Yanis Ilyas Moussa Dieudonné Emre Luka Milan Kasper Anders Rúben Tiago Mateus Niels Quinten Jasper Célestin Gaspard Ruben Kobe Xander`)
 	lastNames = strings.Split(
-		"Vandermolle,Brackenier,Delvaquière,Wouterlood,Pypaertsz,Quintelaar,Dumoncelle,Castaignet,"+
-			"Maréval,Tshiabola,Okonjale,El Haddouri,Benkassimi,Yilmazer,Kowaltschek,Sørlunde,Van Hoezel,"+
-			"De Schrijnmaker,Lambrechtsen,Hautecloque,Rozenkranz,Vanderzijpe,Bellefroy,Chantrainville,Mbokolani,Diarrassou,"+
-			"Ferreirinho,Montessori-Leclou,Ter Wildebeke,Van den Eyckhaut,Grandjoie,Pauwelijn,Koppenolle,"+
-			"Marchalon,Ostermeule,Verbrakel,Noirfalise,Timmerhuys,Van Zandijcke,Delacourcelle,Brouwershaven,"+
-			"Saint-Aubrun", ",")
+		"Vandermolle,Brackenier,Delvaquière,Wouterlood,Pypaertsz,Quintelaar,Dumoncelle,"+
+			"Castaignet,Maréval,Tshiabola,Okonjale,El Haddouri,Benkassimi,Yilmazer,Kowaltschek,"+
+			"Sørlunde,Van Hoezel,De Schrijnmaker,Lambrechtsen,Hautecloque,Rozenkranz,Vanderzijpe,"+
+			"Bellefroy,Chantrainville,Mbokolani,Diarrassou,Ferreirinho,Montessori-Leclou,"+
+			"Ter Wildebeke,Van den Eyckhaut,Grandjoie,Pauwelijn,Koppenolle,Marchalon,Ostermeule,"+
+			"Verbrakel,Noirfalise,Timmerhuys,Van Zandijcke,Delacourcelle,Brouwershaven,Saint-Aubrun", ",")
 )
 
 // player is one of a squad. Places 1 to 11 start, by their place in the formation; the
