@@ -69,8 +69,7 @@ func (n *node) attachClips() {
 	n.queue.Handle(wsc.TaskUpload, n.clips.Task)
 	n.queue.Handle(wsc.TaskCheck, n.clips.Task)
 	if c := n.cfg.Clips; c.PullKey != "" {
-		puller := wsc.NewPuller(wsc.PullConfig{URL: c.PullURL, Key: c.PullKey, PageSize: c.PullPage}, n.clips, nil,
-			n.log)
-		n.jobs.Add(wsc.PullLock, c.PullEvery, puller.Pull)
+		puller := wsc.NewPuller(wsc.PullConfig{URL: c.PullURL, Key: c.PullKey, PageSize: c.PullPage}, n.clips, n.log)
+		n.jobs.Add(wsc.PullJob, c.PullEvery, puller.Pull)
 	}
 }

@@ -23,7 +23,7 @@ type PullConfig struct {
 	URL string // default https://blazefeed.clipro.tv
 	Key string // the feed's API key; without it there is no catch-up
 
-	Every    time.Duration // default 5 min
+	Every    time.Duration // how often the caller calls Pull; default 5 min
 	Lookback time.Duration // the first time, what changed since so long ago is asked for; default 24 h
 	Overlap  time.Duration // later, what changed since so long before the last time; default 15 min
 	PageSize int           // default 100
@@ -60,62 +60,32 @@ func (c PullConfig) WithDefaults() PullConfig {
 	return c
 }
 
-// Locker sees to it that one process at a time does something. Where another one has the lock, run
-// is not called and there is no error.
-type Locker interface {
-	WithLock(ctx context.Context, name string, run func(context.Context) error) error
-}
-
-// PullLock is the name of the lock under which the catch-up runs.
-const PullLock = "wsc-pull"
+// PullJob is the name of the job that catches up, in one process of all.
+const PullJob = "wsc-pull"
 
 // Puller asks WSC for what changed lately: webhooks tell only what changes after they were set up,
 // and nobody promises that each arrives.
 type Puller struct {
 	cfg   PullConfig
 	clips *Clips
-	lock  Locker // nil where there is only one process
 	http  *http.Client
 	log   *slog.Logger
 	since time.Time // up to when it is caught up; zero at first. Used by Pull only, which is not called twice at a time
 }
 
 // NewPuller prepares a catch-up for clips; it starts nothing.
-func NewPuller(cfg PullConfig, clips *Clips, lock Locker, log *slog.Logger) *Puller {
+func NewPuller(cfg PullConfig, clips *Clips, log *slog.Logger) *Puller {
 	cfg = cfg.WithDefaults()
-	return &Puller{cfg: cfg, clips: clips, lock: lock, log: log, http: &http.Client{
+	return &Puller{cfg: cfg, clips: clips, log: log, http: &http.Client{
 		Timeout: cfg.Timeout,
 		// the key is in the address
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Run pulls at once and then every so often, until ctx ends.
-func (p *Puller) Run(ctx context.Context) error {
-	defer p.http.CloseIdleConnections()
-	tick := time.NewTicker(p.cfg.Every)
-	defer tick.Stop()
-	for {
-		var err error
-		if p.lock == nil {
-			err = p.Pull(ctx)
-		} else {
-			err = p.lock.WithLock(ctx, PullLock, p.Pull)
-		}
-		if err != nil && ctx.Err() == nil {
-			p.clips.metrics.trouble.WithLabelValues("wsc").Inc()
-			p.log.Warn("clips not caught up with, will be tried again", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// Pull catches up once.
+// Pull catches up once. It is not called twice at a time.
 func (p *Puller) Pull(ctx context.Context) error {
+	defer p.http.CloseIdleConnections() // the next time is minutes away
 	begin := p.clips.now()
 	from := begin.Add(-p.cfg.Lookback)
 	if !p.since.IsZero() {

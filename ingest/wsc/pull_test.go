@@ -1,7 +1,6 @@
 package wsc_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,10 +13,10 @@ import (
 	"goalcast/ingest/wsc/wsctest"
 )
 
-func newPuller(t *testing.T, r *rig, f *wsctest.Feed, cfg wsc.PullConfig, lock wsc.Locker) *wsc.Puller {
+func newPuller(t *testing.T, r *rig, f *wsctest.Feed, cfg wsc.PullConfig) *wsc.Puller {
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	cfg.URL = f.URL
-	return wsc.NewPuller(cfg, r.clips, lock, slog.New(slog.DiscardHandler))
+	return wsc.NewPuller(cfg, r.clips, slog.New(slog.DiscardHandler))
 }
 
 func contentOf(id string, version int, edit func(object)) object {
@@ -41,7 +40,7 @@ func TestPullTakesWhatWasMissed(t *testing.T) {
 	}
 	f.Set("moments", moments...)
 	f.Set("videos", contentOf(goalClip, 2, nil))
-	p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, PageSize: 3, Pause: time.Millisecond}, nil)
+	p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, PageSize: 3, Pause: time.Millisecond})
 	if err := p.Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +86,7 @@ func TestPullThatBreaksOffLosesNothing(t *testing.T) {
 	f.Set("moments", moments...)
 	f.Refuse("moments?1", 403)
 	f.Refuse("moments?2", 500, 500)
-	p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, PageSize: 2, Tries: 2, Pause: time.Millisecond}, nil)
+	p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, PageSize: 2, Tries: 2, Pause: time.Millisecond})
 	for _, want := range []int{2, 4} {
 		if err := p.Pull(t.Context()); err == nil || len(r.clipsNow()) != want {
 			t.Fatalf("%v, %d clips; want an error and %d", err, len(r.clipsNow()), want)
@@ -108,9 +107,9 @@ func TestPullTellsNoKey(t *testing.T) {
 	f := wsctest.Start(t)
 	f.Refuse("stories?0", 429, 429, 429)
 	for _, p := range []*wsc.Puller{
-		newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, Tries: 3, Pause: time.Millisecond}, nil),
-		newPuller(t, r, f, wsc.PullConfig{Key: "secret"}, nil),
-		wsc.NewPuller(wsc.PullConfig{URL: "http://127.0.0.1:1", Key: "secret", Tries: 1}, r.clips, nil,
+		newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, Tries: 3, Pause: time.Millisecond}),
+		newPuller(t, r, f, wsc.PullConfig{Key: "secret"}),
+		wsc.NewPuller(wsc.PullConfig{URL: "http://127.0.0.1:1", Key: "secret", Tries: 1}, r.clips,
 			slog.New(slog.DiscardHandler)),
 	} {
 		err := p.Pull(t.Context())
@@ -120,43 +119,5 @@ func TestPullTellsNoKey(t *testing.T) {
 	}
 	if asked := f.Pages(); len(asked) != 4 {
 		t.Errorf("asked %v", asked)
-	}
-}
-
-// held is a lock that somebody has, or not.
-type held struct {
-	taken bool
-	ran   chan string
-}
-
-func (l held) WithLock(ctx context.Context, name string, run func(context.Context) error) error {
-	l.ran <- name
-	if l.taken {
-		return nil
-	}
-	return run(ctx)
-}
-
-func TestPullRunsUnderItsLock(t *testing.T) {
-	for _, taken := range []bool{true, false} {
-		r := newRig(t, setup{})
-		f := wsctest.Start(t)
-		lock := held{taken, make(chan string, 99)}
-		p := newPuller(t, r, f, wsc.PullConfig{Key: wsctest.Key, Every: 5 * time.Millisecond}, lock)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- p.Run(ctx) }()
-		for range 3 {
-			if name := <-lock.ran; name != wsc.PullLock {
-				t.Errorf("lock %q", name)
-			}
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if asked := len(f.Asked()) > 0; asked == taken {
-			t.Errorf("taken %v, asked %v", taken, f.Pages())
-		}
 	}
 }
