@@ -3,6 +3,8 @@ package odds
 import (
 	"context"
 	"time"
+
+	"goalcast"
 )
 
 // Source is one connection to a provider of odds, for as long as its process holds the source.
@@ -43,23 +45,13 @@ type Sink interface {
 	Keep(text []byte)
 }
 
-// Reason says why no price is shown. It is part of the wire.
-type Reason string
+// Reason says why no price is shown. A source gives ReasonProvider or ReasonConnection.
+type Reason = goalcast.GateReason
 
-// The reasons that a source can have, and those that goalcast adds.
+// The reasons that a source can have.
 const (
-	ReasonSilent     Reason = "silent"     // the provider was not heard for its time to live
-	ReasonProvider   Reason = "provider"   // the provider says that its prices are not to be trusted
-	ReasonConnection Reason = "connection" // there is no connection to the provider
-	ReasonStart      Reason = "start"      // no image has come yet
-	ReasonBus        Reason = "bus"        // a hub node hears nothing of the bus
-	ReasonGoal       Reason = "goal"
-	ReasonPenalty    Reason = "penalty"
-	ReasonRedCard    Reason = "red_card"
-	ReasonReview     Reason = "review"   // the video assistant looks at something
-	ReasonOperator   Reason = "operator" // somebody shut it by hand
-	ReasonUnmapped   Reason = "unmapped" // the event was taken for another match before
-	ReasonFinished   Reason = "finished" // the match is over
+	ReasonProvider   = goalcast.GateProvider   // the provider says that its prices are not to be trusted
+	ReasonConnection = goalcast.GateConnection // there is no connection to the provider
 )
 
 // Fixture is what a provider says of one of its events.

@@ -130,11 +130,76 @@ end
 return #lines
 `
 
+// oddsScript does an OddsStep at KEYS[1], a hash as stateScript has it, with the highest fence
+// besides. ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how long the topic is kept, s; 4 fence and 5 known
+// version of the gate, as texts of fixed length; 6 "open", "shut" or "" for the gate as it is; 7 the time
+// as a version; 8 and 9 the JSON of the new gate before and after its version; 10 "1" for an image; 11 the
+// JSON of a price up to its key; then for each price: key, version, JSON.
+//
+// The answer is outcome, version of the gate and number of prices that were new. A gate that shuts takes
+// all prices with it, and none gets past a gate that is shut: so whoever reads the hash sees either no
+// price or right ones.
+const oddsScript = `
+local none = string.rep('0', 19)
+local fence = redis.call('HGET', KEYS[1], '!fence') or none
+local gate = redis.call('HGET', KEYS[1], '!')
+local version = gate and string.sub(gate, 1, 19) or none
+local mode = ARGV[6]
+if ARGV[4] < fence and not (mode == 'shut' and ARGV[4] == none) then
+	return {2, tonumber(version), 0}
+end
+if mode ~= 'shut' and version ~= ARGV[5] or mode == '' and not string.find(gate or '', '"gate":"open"', 1, true) then
+	return {1, tonumber(version), 0}
+end
+local function after(old)
+	return old < ARGV[7] and ARGV[7] or string.format('%019.0f', tonumber(old) + 1)
+end
+local lines = {}
+if mode ~= '' then
+	version = after(version)
+	gate = version .. ' ' .. ARGV[8] .. string.format('%.0f', tonumber(version)) .. ARGV[9]
+	redis.call('DEL', KEYS[1])
+	redis.call('HSET', KEYS[1], '!', gate, '!fence', ARGV[4] > fence and ARGV[4] or fence)
+	lines[1] = string.sub(gate, 21)
+elseif ARGV[4] > fence then
+	redis.call('HSET', KEYS[1], '!fence', ARGV[4])
+end
+local listed, count = {['!'] = true, ['!fence'] = true}, 0
+for i = 12, #ARGV, 3 do
+	local key, at, body = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+	listed[key] = true
+	local old = redis.call('HGET', KEYS[1], key)
+	if not old or string.sub(old, 1, 19) < at then
+		if string.find(body, '"value":null', 1, true) then
+			redis.call('HDEL', KEYS[1], key)
+		else
+			redis.call('HSET', KEYS[1], key, at .. ' ' .. body)
+		end
+		lines[#lines + 1], count = body, count + 1
+	end
+end
+if ARGV[10] == '1' then
+	local all = redis.call('HGETALL', KEYS[1])
+	for i = 1, #all, 2 do
+		if not listed[all[i]] then
+			redis.call('HDEL', KEYS[1], all[i])
+			local at = string.format('%.0f', tonumber(after(string.sub(all[i + 1], 1, 19))))
+			lines[#lines + 1] = ARGV[11] .. all[i] .. '","version":' .. at .. ',"value":null}'
+		end
+	end
+end
+if #lines == 0 then
+	lines[1] = string.sub(gate, 21)
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call(ARGV[2], ARGV[1], table.concat(lines, '\n'))
+return {0, tonumber(version), count}
+`
+
 // scripts are sent once and then called by their hash; a server that forgot them gets them again.
-type scripts struct{ publish, read, heartbeat, roll, state *redis.Script }
+type scripts struct{ publish, read, heartbeat, roll, state, odds *redis.Script }
 
 func newScripts() scripts {
 	return scripts{redis.NewScript(publishScript), redis.NewScript(readScript), redis.NewScript(heartbeatScript),
-		redis.NewScript(rollScript),
-		redis.NewScript(stateScript)}
+		redis.NewScript(rollScript), redis.NewScript(stateScript), redis.NewScript(oddsScript)}
 }

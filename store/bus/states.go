@@ -79,6 +79,7 @@ func (b *Bus) latest(ctx context.Context, topics ...goalcast.Topic) ([]goalcast.
 	var list []goalcast.State
 	for i, t := range topics {
 		values := answers[i].Val()
+		delete(values, fenceKey)
 		for _, key := range slices.Sorted(maps.Keys(values)) {
 			_, body, _ := strings.Cut(values[key], " ")
 			var s goalcast.State

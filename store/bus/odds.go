@@ -1,0 +1,83 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"goalcast"
+)
+
+// PublishOdds publishes steps, each as a whole, and says what became of each. Prices need no
+// higher version than those of their keys before; older ones are dropped. A step without a gate and
+// without prices says that the prices are still right: hubs hear it and keep showing them.
+// ErrUnavailable: some may have been published; what is tried again may be refused (OddsShut) since
+// it was.
+func (b *Bus) PublishOdds(ctx context.Context, now time.Time, steps []goalcast.OddsStep) ([]goalcast.OddsDone, error) {
+	done := make([]goalcast.OddsDone, 0, len(steps))
+	for _, step := range steps {
+		one, err := b.publishOdds(ctx, now, step)
+		if err != nil {
+			return done, err
+		}
+		done = append(done, one)
+	}
+	return done, nil
+}
+
+func (b *Bus) publishOdds(ctx context.Context, now time.Time, step goalcast.OddsStep) (done goalcast.OddsDone, err error) {
+	args, err := b.oddsArgs(now, step)
+	if err != nil {
+		return done, fmt.Errorf("odds of %s: %w", step.Topic, err)
+	}
+	answer, err := b.scripts.odds.Run(ctx, b.redis.client, []string{b.stateKey(step.Topic)}, args...).Int64Slice()
+	if err != nil {
+		return done, wrapRedis("publish odds", err)
+	}
+	if len(answer) != 3 {
+		return done, fmt.Errorf("publish odds: %w: answer %v", goalcast.ErrUnavailable, answer)
+	}
+	b.metrics.states.Add(float64(answer[2]))
+	return goalcast.OddsDone{Outcome: goalcast.OddsOutcome(answer[0]), Gate: answer[1]}, nil
+}
+
+// oddsArgs are the arguments of oddsScript.
+func (b *Bus) oddsArgs(now time.Time, step goalcast.OddsStep) ([]any, error) {
+	mode, before, after := "", "", ""
+	if step.Set != nil {
+		if mode = "shut"; step.Set.State == goalcast.GateOpen {
+			mode = "open"
+		}
+		value, err := json.Marshal(step.Set)
+		if err != nil {
+			return nil, err
+		}
+		before = fmt.Sprintf(`{"topic":%q,"key":%q,"version":`, step.Topic, goalcast.GateKey)
+		after = fmt.Sprintf(`,"value":%s,"at":%d}`, value, now.UnixMilli())
+	}
+	if mode != "shut" && step.Fence <= 0 {
+		return nil, fmt.Errorf("%w: only who holds the source tells prices", goalcast.ErrPermanent)
+	}
+	image := "0"
+	if step.Image {
+		image = "1"
+	}
+	args := []any{b.stateChannel(step.Topic), b.publisher, seconds(stateMemory), versionText(step.Fence),
+		versionText(step.Gate), mode, versionText(now.UnixMilli()), before, after, image,
+		fmt.Sprintf(`{"topic":%q,"key":"`, step.Topic)}
+	for _, s := range step.Prices {
+		if s.Topic != step.Topic || s.Key == goalcast.GateKey || s.Key == fenceKey || s.Version < 0 {
+			return nil, fmt.Errorf("%w: price %q, version %d of %s", goalcast.ErrPermanent, s.Key, s.Version, s.Topic)
+		}
+		body, err := encode(s)
+		if err != nil {
+			return nil, fmt.Errorf("%w: price %q: %w", goalcast.ErrPermanent, s.Key, err)
+		}
+		args = append(args, s.Key, versionText(s.Version), body)
+	}
+	return args, nil
+}
+
+// fenceKey is the field of a topic's hash that holds the highest fence that was seen.
+const fenceKey = "!fence"
