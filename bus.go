@@ -26,6 +26,9 @@ type State struct {
 	At      int64           `json:"at,omitempty"` // when the provider said it, ms since 1970 UTC
 }
 
+// Removed says that there is no such value any more.
+func (s State) Removed() bool { return len(s.Value) == 0 || string(s.Value) == "null" }
+
 // The keys of a match's states.
 const (
 	StatsKey      = "stats"       // what is counted: shots, corners, possession
@@ -47,6 +50,9 @@ type Listener interface {
 	Event(Published)
 	// State is called for new values of topics that are listened to.
 	State(State)
+	// Reread is called with all values of such a topic when they were read: some may have been
+	// missed, or be gone.
+	Reread(Topic, []State)
 	// Reset says that the stream cannot be continued: the bus lost its memory (another epoch), or
 	// events were missed that it no longer has. What follows begins after the cursor; whatever
 	// was derived from events must be read again. It is history up to the next Stale(false), which

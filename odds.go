@@ -14,6 +14,15 @@ type Gate struct {
 	Since  int64      `json:"since"`            // when it came to be so, ms since 1970 UTC
 }
 
+// Encode is the gate as the value of a state.
+func (g Gate) Encode() json.RawMessage {
+	text, err := json.Marshal(g)
+	if err != nil {
+		panic("gate: " + err.Error()) // texts and a number
+	}
+	return text
+}
+
 // GateState is what a gate can be.
 type GateState string
 

@@ -83,7 +83,7 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 	}
 	h.follow = follow.New(bus, follow.Config{
 		Shards: cfg.Shards, MaxStates: cfg.MaxStates, Linger: cfg.FollowLinger, Timeout: cfg.JoinTimeout,
-		Deflater: h.deflater, Changed: h.statesChanged, Lacks: b.Lacks}, log)
+		Deflater: h.deflater, Changed: h.statesChanged, Gate: h.gateChanged, Lacks: b.Lacks}, log)
 	h.ring.restart(goalcast.Cursor{})
 	for i := range cfg.Shards {
 		h.shards = append(h.shards, shard.New(i, cfg.shard(), h, log))
@@ -108,6 +108,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		g.Go(func() error { return s.Run(ctx.Done()) })
 	}
 	g.Go(func() error { return h.housekeep(ctx) })
+	g.Go(func() error { return h.watchGates(ctx) })
 	g.Go(func() error { return h.refreshLoop(ctx) })
 	g.Go(func() error { return h.unparkLoop(ctx) })
 	h.running.Store(true)
@@ -129,6 +130,24 @@ func (h *Hub) housekeep(ctx context.Context) error {
 		case now := <-ticker.C:
 			h.follow.Sweep(now)
 			h.settle(now)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// gateLook is how often gates are looked at: so much longer than its time to live a price may be
+// seen.
+const gateLook = 250 * time.Millisecond
+
+// watchGates shuts the gates of prices that nobody vouches for any more.
+func (h *Hub) watchGates(ctx context.Context) error {
+	ticker := time.NewTicker(gateLook)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			h.follow.Watch(now)
 		case <-ctx.Done():
 			return nil
 		}
@@ -209,9 +228,15 @@ func (h *Hub) deliverLocked(p goalcast.Published, e *shard.Event) {
 
 // State gives a new value to those who follow its topic; part of goalcast.Listener.
 func (h *Hub) State(st goalcast.State) {
-	if table := h.follow.Set(st, time.Now()); table != nil {
-		h.statesChanged(table)
-	}
+	h.follow.Set(st, time.Now())
+}
+
+// Reread brings all values of a topic as they were read; part of goalcast.Listener.
+func (h *Hub) Reread(t goalcast.Topic, all []goalcast.State) { h.follow.Replace(t, all, time.Now()) }
+
+// gateChanged gives the shards a gate to tell viewers.
+func (h *Hub) gateChanged(table *follow.Table, change *follow.GateChange) {
+	h.postAll(&shard.Gate{Table: table, GateChange: change})
 }
 
 // statesChanged tells the shards that a table has news.
@@ -225,6 +250,7 @@ func (h *Hub) statesChanged(table *follow.Table) {
 // After a Reset it also says, with false, that what came since is all the history that there is.
 func (h *Hub) Stale(stale bool) {
 	h.board.Stale(stale)
+	h.follow.Silence(stale, time.Now())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	changed := h.stale != stale

@@ -15,10 +15,11 @@ import (
 // recorder keeps what is on the bus.
 type recorder struct{ all []goalcast.Published }
 
-func (r *recorder) Event(p goalcast.Published) { r.all = append(r.all, p) }
-func (*recorder) State(goalcast.State)         {}
-func (*recorder) Reset(goalcast.Cursor)        {}
-func (*recorder) Stale(bool)                   {}
+func (r *recorder) Event(p goalcast.Published)            { r.all = append(r.all, p) }
+func (*recorder) State(goalcast.State)                    {}
+func (*recorder) Reread(goalcast.Topic, []goalcast.State) {}
+func (*recorder) Reset(goalcast.Cursor)                   {}
+func (*recorder) Stale(bool)                              {}
 
 // A node that starts reads what the bus has. Until it has read it all it is not ready, and who
 // comes all the same waits: a cursor of the other nodes is good here too, and what is in a snapshot

@@ -217,10 +217,11 @@ type node struct {
 // hub starts.
 type stream struct{ all []goalcast.Published }
 
-func (c *stream) Event(p goalcast.Published) { c.all = append(c.all, p) }
-func (*stream) State(goalcast.State)         {}
-func (*stream) Reset(goalcast.Cursor)        {}
-func (*stream) Stale(bool)                   {}
+func (c *stream) Event(p goalcast.Published)            { c.all = append(c.all, p) }
+func (*stream) State(goalcast.State)                    {}
+func (*stream) Reread(goalcast.Topic, []goalcast.State) {}
+func (*stream) Reset(goalcast.Cursor)                   {}
+func (*stream) Stale(bool)                              {}
 
 // unstarted is a node behind a server, of which nothing runs yet.
 func unstarted(t testing.TB, w *world, cfg hub.Config) *node {

@@ -184,7 +184,8 @@ func (n *node) listener() goalcast.Listener {
 // waker takes an event on the bus as a hint that the outbox has work for the notifier.
 type waker struct{ notifier *notify.Notifier }
 
-func (w waker) Event(goalcast.Published) { w.notifier.Wake() }
-func (waker) State(goalcast.State)       {}
-func (waker) Reset(goalcast.Cursor)      {}
-func (waker) Stale(bool)                 {}
+func (w waker) Event(goalcast.Published)              { w.notifier.Wake() }
+func (waker) State(goalcast.State)                    {}
+func (waker) Reread(goalcast.Topic, []goalcast.State) {}
+func (waker) Reset(goalcast.Cursor)                   {}
+func (waker) Stale(bool)                              {}

@@ -146,6 +146,7 @@ func (s *steadiness) Stale(stale bool) {
 	}
 }
 
-func (*steadiness) Event(goalcast.Published) {}
-func (*steadiness) State(goalcast.State)     {}
-func (*steadiness) Reset(goalcast.Cursor)    {}
+func (*steadiness) Event(goalcast.Published)                {}
+func (*steadiness) State(goalcast.State)                    {}
+func (*steadiness) Reread(goalcast.Topic, []goalcast.State) {}
+func (*steadiness) Reset(goalcast.Cursor)                   {}

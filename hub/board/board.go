@@ -305,6 +305,9 @@ func (b *Board) applyLocked(e goalcast.Event) *match {
 // State does nothing: states are not part of matches. Part of goalcast.Listener.
 func (b *Board) State(goalcast.State) {}
 
+// Reread is part of goalcast.Listener; the board has no states.
+func (b *Board) Reread(goalcast.Topic, []goalcast.State) {}
+
 // Stale says that the bus is silent, or is heard again; part of goalcast.Listener. While it is
 // silent, what is asked for is read from the source when it is older than StaleAge.
 func (b *Board) Stale(silent bool) {

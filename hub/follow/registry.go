@@ -33,8 +33,9 @@ type Config struct {
 	Linger    time.Duration // how long a topic without viewers is still followed on the bus
 	Timeout   time.Duration // of one question to the bus
 
-	Deflater *frame.Deflater // nil: frames are not compressed
-	Changed  func(*Table)    // has viewers told
+	Deflater *frame.Deflater           // nil: frames are not compressed
+	Changed  func(*Table)              // has viewers told
+	Gate     func(*Table, *GateChange) // has them told of a gate, before anything that Changed is called for next
 	// there certainly is no such match, so its topics have no states; nil: nobody knows
 	Lacks func(goalcast.Topic) bool
 }
@@ -45,6 +46,8 @@ type Registry struct {
 	cfg   Config
 	log   *slog.Logger
 	slots chan struct{} // one in it per Follow under way
+
+	telling sync.Mutex // held while a gate changes and viewers are told: one after the other
 
 	mu       sync.Mutex
 	topics   map[goalcast.Topic]*Topic
@@ -212,10 +215,9 @@ func (r *Registry) follow(t *Topic) {
 	known, unfollow, err := r.bus.Follow(ctx, t.Name)
 	cancel()
 	<-r.slots
-	now, news := time.Now(), false
-	for _, st := range known {
-		one, _ := t.Table.Set(st, now, r.cfg.MaxStates, r.cfg.Deflater)
-		news = news || one
+	now := time.Now()
+	if err == nil {
+		r.replace(t.Table, known, now)
 	}
 	r.mu.Lock()
 	t.ready, t.unfollow, t.err, t.idle = err == nil, unfollow, err, now
@@ -229,9 +231,6 @@ func (r *Registry) follow(t *Topic) {
 	close(t.busy)
 	t.busy = nil
 	r.mu.Unlock()
-	if news {
-		r.cfg.Changed(t.Table) // to those who did not wait
-	}
 }
 
 // Sweep ends what nobody has needed for a while, and tries again what could not be followed. It is
@@ -276,21 +275,75 @@ func (r *Registry) end(t *Topic) {
 // Wait returns when no question to the bus is under way.
 func (r *Registry) Wait() { r.asking.Wait() }
 
-// Set takes a value in and returns the table if viewers have to be told. What nobody follows here
-// is not kept.
-func (r *Registry) Set(st goalcast.State, now time.Time) *Table {
-	table := r.Table(st.Topic)
-	if table == nil {
-		return nil
+// Set takes in a value that has just come, and has viewers told. What nobody follows here is not
+// kept.
+func (r *Registry) Set(st goalcast.State, now time.Time) {
+	if table := r.Table(st.Topic); table != nil {
+		r.telling.Lock()
+		defer r.telling.Unlock()
+		news, full, gate := table.Take(st, now, r.cfg.MaxStates, r.cfg.Deflater)
+		r.tell(table, news, full, gate)
 	}
-	news, full := table.Set(st, now, r.cfg.MaxStates, r.cfg.Deflater)
+}
+
+// Replace takes in all values of a topic as they were read.
+func (r *Registry) Replace(name goalcast.Topic, all []goalcast.State, now time.Time) {
+	if table := r.Table(name); table != nil {
+		r.replace(table, all, now)
+	}
+}
+
+func (r *Registry) replace(table *Table, all []goalcast.State, now time.Time) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	news, full, gate := table.Replace(all, now, r.cfg.MaxStates, r.cfg.Deflater)
+	r.tell(table, news, full, gate)
+}
+
+func (r *Registry) tell(table *Table, news, full bool, gate *GateChange) {
 	if full {
 		r.dropped.Add(1)
 	}
-	if !news {
-		return nil
+	if gate != nil {
+		r.cfg.Gate(table, gate)
 	}
-	return table
+	if news || gate != nil {
+		r.cfg.Changed(table)
+	}
+}
+
+// Silence shuts all gates while the bus is silent.
+func (r *Registry) Silence(silent bool, now time.Time) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	for _, table := range r.gated() {
+		if silent {
+			r.tell(table, false, false, table.Shut(goalcast.GateBus, now, r.cfg.Deflater))
+		} else {
+			r.tell(table, false, false, table.Unshut(now, r.cfg.Deflater))
+		}
+	}
+}
+
+// Watch looks after the gates: it is called a few times a second.
+func (r *Registry) Watch(now time.Time) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	for _, table := range r.gated() {
+		r.tell(table, false, false, table.Watch(now, r.cfg.Deflater))
+	}
+}
+
+// gated lists the tables of topics that can have a gate.
+func (r *Registry) gated() (tables []*Table) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, t := range r.topics {
+		if name.Kind.StatesOnly() && t.Table != nil {
+			tables = append(tables, t.Table)
+		}
+	}
+	return tables
 }
 
 // Table finds a topic's table; nil if there is none.

@@ -3,6 +3,7 @@ package follow
 import (
 	"container/list"
 	"encoding/json"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Table struct {
 	order   list.List // of *slot, the newest change last
 	text    []byte    // JSON of all values as of textAt
 	textAt  uint64
+	gate    gate
 }
 
 type slot struct {
@@ -42,11 +44,73 @@ func (t *Table) Tell(shard int) bool { return !t.told[shard].Swap(true) }
 // Look is called by a shard before it looks at what has changed.
 func (t *Table) Look(shard int) { t.told[shard].Store(false) }
 
+// Take takes in a value that has just come, and says whether viewers may be given it, or whether
+// there are more than maxKeys. Older versions are no news, nor are prices behind a gate that is
+// shut. gate is what viewers have to be told of the gate first; nil mostly.
+func (t *Table) Take(st goalcast.State, now time.Time, maxKeys int, d *frame.Deflater) (news, full bool,
+	gate *GateChange) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if st.Key == goalcast.GateKey {
+		return false, false, t.gateLocked(st, now, d)
+	}
+	if t.gate.version > 0 {
+		if t.gate.bus.State != goalcast.GateOpen {
+			return false, false, nil
+		}
+		gate = t.heardLocked(now, d)
+	}
+	news, full = t.setLocked(st, now, maxKeys, d)
+	return news && t.gate.open(), full, gate
+}
+
+// Replace takes in all values of the topic as they were read. Prices are hidden until the topic is
+// heard of: nothing says yet that what was read is still right.
+func (t *Table) Replace(all []goalcast.State, now time.Time, maxKeys int, d *frame.Deflater) (news, full bool,
+	gate *GateChange) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.Topic.Kind.StatesOnly() {
+		t.readGateLocked(all)
+	}
+	for _, st := range all {
+		if st.Key == goalcast.GateKey {
+			continue
+		}
+		one, over := t.setLocked(st, now, maxKeys, d)
+		news, full = news || one, full || over
+	}
+	return news && t.gate.open(), full, t.tellLocked(now, d)
+}
+
+// readGateLocked takes in the gate among the values that were read. A gate that is gone is shut:
+// the bus has lost its memory.
+func (t *Table) readGateLocked(all []goalcast.State) {
+	g := &t.gate
+	i := slices.IndexFunc(all, func(st goalcast.State) bool { return st.Key == goalcast.GateKey })
+	switch {
+	case i >= 0:
+		g.version, g.bus = all[i].Version, goalcast.ReadGate(all[i].Value)
+	case g.version > 0:
+		g.bus = goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateStart}
+	default:
+		return
+	}
+	t.voidLocked()
+	if g.heard = (time.Time{}); g.local != goalcast.GateBus {
+		g.local = goalcast.GateStart
+	}
+}
+
 // Set takes a value in and says whether it is news. More than maxKeys keys and older versions are
 // not.
 func (t *Table) Set(st goalcast.State, now time.Time, maxKeys int, d *frame.Deflater) (news, full bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.setLocked(st, now, maxKeys, d)
+}
+
+func (t *Table) setLocked(st goalcast.State, now time.Time, maxKeys int, d *frame.Deflater) (news, full bool) {
 	e := t.slots[st.Key]
 	if e == nil && len(t.slots) >= maxKeys {
 		return false, true
@@ -76,7 +140,7 @@ func (t *Table) Since(change uint64) ([]*frame.Update, uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.order.Back()
-	if e == nil || e.Value.(*slot).Change <= change {
+	if e == nil || !t.gate.open() || e.Value.(*slot).Change <= change {
 		return nil, t.changes
 	}
 	n := 1
@@ -100,15 +164,28 @@ func (t *Table) Snapshot() ([]byte, uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.textAt != t.changes {
-		states := make([]goalcast.State, 0, len(t.slots))
-		for e := t.order.Front(); e != nil; e = e.Next() {
-			states = append(states, e.Value.(*slot).state)
-		}
-		text, err := json.Marshal(states)
+		text, err := json.Marshal(t.shownLocked())
 		if err != nil {
 			panic("states: " + err.Error()) // values are JSON texts, checked by those who put them on the bus
 		}
 		t.text, t.textAt = text, t.changes
 	}
 	return t.text, t.textAt
+}
+
+// shownLocked lists what viewers may see: the gate, and what is behind it if it is open.
+func (t *Table) shownLocked() []goalcast.State {
+	states := make([]goalcast.State, 0, len(t.slots)+1)
+	if t.gate.version > 0 {
+		states = append(states, t.gate.told)
+	}
+	if !t.gate.open() {
+		return states
+	}
+	for e := t.order.Front(); e != nil; e = e.Next() {
+		if st := e.Value.(*slot).state; !st.Removed() {
+			states = append(states, st)
+		}
+	}
+	return states
 }

@@ -18,6 +18,12 @@ type (
 	// StatesChanged says that a table has news.
 	StatesChanged struct{ Table *follow.Table }
 
+	// Gate brings a gate of prices, for all who follow it, ahead of all other states.
+	Gate struct {
+		Table *follow.Table
+		*follow.GateChange
+	}
+
 	// Join brings a new connection. What it takes up, its seat and its claim, is the shard's from
 	// here on.
 	Join struct {
@@ -87,6 +93,7 @@ type Start struct {
 
 func (e *Event) do(s *Shard)        { s.fanOut(e) }
 func (o StatesChanged) do(s *Shard) { s.statesChanged(o.Table) }
+func (o *Gate) do(s *Shard)         { s.gate(o) }
 func (o *Join) do(s *Shard)         { s.join(o) }
 func (o *Subscribed) do(s *Shard)   { s.subscribed(o) }
 func (o *Stale) do(s *Shard)        { s.setStale(o) }

@@ -49,6 +49,24 @@ func (s *Shard) statesChanged(table *follow.Table) {
 	}
 }
 
+// gate gives a gate to all who follow its topic, with the events: ahead of all other states. What
+// they still lack of the prices that it voids is not sent.
+func (s *Shard) gate(o *Gate) {
+	t := s.topics[o.Table.Topic]
+	if t == nil {
+		return
+	}
+	if o.Void > 0 {
+		t.flushed = max(t.flushed, o.Void)
+		t.batch, t.longer = frame.Batch{}, nil
+	}
+	s.walking = true // who is cut off meanwhile leaves the list afterwards
+	for _, m := range t.members {
+		s.enqueue(m.conn, o.Message)
+	}
+	s.stopWalking()
+}
+
 // flushStates begins a state flush: who follows a topic with new states lags from here on, and
 // stands in the queue for states.
 func (s *Shard) flushStates() {
@@ -120,6 +138,11 @@ func (f *flushes) batch(l lag) *frame.Batch {
 // have. States that were given out between the snapshot and now are sent once more.
 func (s *Shard) startStates(c *Conn, t *topic, marks map[goalcast.Topic]uint64) {
 	mark, ok := marks[t.followed.Name]
+	if ok && t.followed.Table != nil {
+		if m := t.followed.Table.GateSince(mark); m != nil {
+			s.allow(c, []*frame.Message{m})
+		}
+	}
 	switch {
 	case t.followed.Table == nil || !ok:
 	case len(t.members) == 1:

@@ -29,8 +29,9 @@ func (e *ear) Event(p goalcast.Published) {
 	defer e.mu.Unlock()
 	e.events = append(e.events, p.Event)
 }
-func (*ear) State(goalcast.State)  {}
-func (*ear) Reset(goalcast.Cursor) {}
+func (*ear) State(goalcast.State)                    {}
+func (*ear) Reread(goalcast.Topic, []goalcast.State) {}
+func (*ear) Reset(goalcast.Cursor)                   {}
 func (e *ear) Stale(stale bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

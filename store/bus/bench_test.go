@@ -12,10 +12,11 @@ import (
 // goalBell rings for every event.
 type goalBell chan int64
 
-func (b goalBell) Event(p goalcast.Published) { b <- p.Event.Seq }
-func (goalBell) State(goalcast.State)         {}
-func (goalBell) Reset(goalcast.Cursor)        {}
-func (b goalBell) Stale(bool)                 { b <- 0 }
+func (b goalBell) Event(p goalcast.Published)            { b <- p.Event.Seq }
+func (goalBell) State(goalcast.State)                    {}
+func (goalBell) Reread(goalcast.Topic, []goalcast.State) {}
+func (goalBell) Reset(goalcast.Cursor)                   {}
+func (b goalBell) Stale(bool)                            { b <- 0 }
 
 // From Bus.Publish to the listener.
 func BenchmarkPublishToListener(b *testing.B) {

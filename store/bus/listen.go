@@ -260,3 +260,9 @@ func (r *reader) state(s goalcast.State) {
 	defer r.mu.Unlock()
 	r.listener.State(s)
 }
+
+func (r *reader) reread(t goalcast.Topic, all []goalcast.State) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listener.Reread(t, all)
+}

@@ -20,6 +20,12 @@ func (all listeners) State(s goalcast.State) {
 	}
 }
 
+func (all listeners) Reread(t goalcast.Topic, list []goalcast.State) {
+	for _, l := range all {
+		l.Reread(t, list)
+	}
+}
+
 func (all listeners) Reset(c goalcast.Cursor) {
 	for _, l := range all {
 		l.Reset(c)

@@ -281,8 +281,25 @@ func (s *stateShard) look(ctx context.Context, r *reader) error {
 		if err != nil {
 			return err
 		}
-		s.deliver(r, list)
+		for _, t := range topics {
+			if s.isFollowed(t) {
+				r.reread(t, of(t, list))
+			}
+		}
 	}
+}
+
+// of gives the states of one topic, which stand together.
+func of(t goalcast.Topic, list []goalcast.State) []goalcast.State {
+	from := slices.IndexFunc(list, func(s goalcast.State) bool { return s.Topic == t })
+	if from < 0 {
+		return nil
+	}
+	list = list[from:]
+	if upto := slices.IndexFunc(list, func(s goalcast.State) bool { return s.Topic != t }); upto >= 0 {
+		list = list[:upto]
+	}
+	return list
 }
 
 // message delivers states.
@@ -293,17 +310,14 @@ func (s *stateShard) message(r *reader, m *redis.Message) {
 			s.bus.log.Error("unreadable state on the bus", "channel", m.Channel, "error", err)
 			continue
 		}
-		s.deliver(r, []goalcast.State{state})
-	}
-}
-
-func (s *stateShard) deliver(r *reader, list []goalcast.State) {
-	for _, state := range list {
-		s.mu.Lock()
-		followed := s.followed[state.Topic] > 0
-		s.mu.Unlock()
-		if followed {
+		if s.isFollowed(state.Topic) {
 			r.state(state)
 		}
 	}
+}
+
+func (s *stateShard) isFollowed(t goalcast.Topic) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.followed[t] > 0
 }

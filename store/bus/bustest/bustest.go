@@ -5,6 +5,7 @@ package bustest
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -78,6 +79,18 @@ func (r *Recorder) State(s goalcast.State) {
 	key := s.Topic.String() + "/" + s.Key
 	if s.Version >= r.States[key].Version {
 		r.States[key] = s
+	}
+}
+
+// Reread keeps the newest values, and forgets those that are gone.
+func (r *Recorder) Reread(t goalcast.Topic, all []goalcast.State) {
+	r.Lock()
+	maps.DeleteFunc(r.States, func(_ string, s goalcast.State) bool {
+		return s.Topic == t && !slices.ContainsFunc(all, func(is goalcast.State) bool { return is.Key == s.Key })
+	})
+	r.Unlock()
+	for _, s := range all {
+		r.State(s)
 	}
 }
 
