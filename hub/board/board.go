@@ -246,14 +246,14 @@ func (b *Board) Admit(ctx context.Context, topics []goalcast.Topic) bool {
 		return true
 	}
 	b.mu.Lock()
-	n := 0
+	var made []goalcast.Topic
 	for _, t := range topics {
 		if b.catalog.certainlyLacks(t, b.silent) {
-			n++
+			made = append(made, t)
 		}
 	}
 	b.mu.Unlock()
-	return n == 0 || b.guests.take(address, n)
+	return b.guests.take(address, made)
 }
 
 // OnMended has f called for each match that was read again since revisions were missed: whoever

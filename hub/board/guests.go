@@ -3,11 +3,13 @@ package board
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
 
+	"goalcast"
 	"goalcast/internal/cache"
 	"goalcast/internal/clientip"
 )
@@ -30,11 +32,15 @@ func addressOf(ctx context.Context) (netip.Addr, bool) {
 }
 
 // A customer may ask for some topics that do not exist (a link to a match that was removed), but
-// not as fast as a machine makes them up: each costs little, thousands a second do not.
+// not as fast as a machine makes them up: each costs little, thousands a second do not. One that
+// somebody asked for lately costs nothing more: the fans of a team that has no fixture yet can be
+// thousands behind the one address of their mobile network.
 const (
 	madeUpRate   = 200 // a second
 	madeUpBurst  = 2_000
-	maxAddresses = 10_000 // that are counted at one time
+	madeUpKept   = 10 * time.Minute // since somebody last asked for it
+	maxMadeUp    = 100_000          // that are remembered; some 10 MB
+	maxAddresses = 10_000           // that are counted at one time
 )
 
 // guests counts topics that do not exist by the address that asks for them. It is safe for
@@ -42,6 +48,7 @@ const (
 type guests struct {
 	now    func() time.Time
 	limits *otter.Cache[netip.Addr, *rate.Limiter]
+	asked  *otter.Cache[goalcast.Topic, struct{}]
 }
 
 func newGuests(now func() time.Time) guests {
@@ -52,11 +59,33 @@ func newGuests(now func() time.Time) guests {
 		ExpiryCalculator: otter.ExpiryAccessing[netip.Addr, *rate.Limiter](full),
 		Clock:            cache.Clock(now),
 		Executor:         func(task func()) { task() },
+	}), otter.Must(&otter.Options[goalcast.Topic, struct{}]{
+		MaximumSize:      maxMadeUp,
+		ExpiryCalculator: otter.ExpiryAccessing[goalcast.Topic, struct{}](madeUpKept),
+		Clock:            cache.Clock(now),
+		Executor:         func(task func()) { task() },
 	})}
 }
 
-// take says whether an address may have n more.
-func (g guests) take(address netip.Addr, n int) bool {
+// take says whether an address may have topics that do not exist.
+func (g guests) take(address netip.Addr, topics []goalcast.Topic) bool {
+	topics = slices.DeleteFunc(topics, func(t goalcast.Topic) bool {
+		_, asked := g.asked.GetIfPresent(t)
+		return asked
+	})
+	if len(topics) == 0 {
+		return true
+	}
+	if !g.takeNew(address, len(topics)) {
+		return false
+	}
+	for _, t := range topics {
+		g.asked.Set(t, struct{}{})
+	}
+	return true
+}
+
+func (g guests) takeNew(address netip.Addr, n int) bool {
 	l, _ := g.limits.ComputeIfAbsent(address, func() (*rate.Limiter, bool) {
 		return rate.NewLimiter(madeUpRate, madeUpBurst), false
 	})

@@ -401,6 +401,30 @@ func madeUp(from, n int64) (topics []goalcast.Topic) {
 	return topics
 }
 
+// The fans of a team without a fixture are many, and a mobile network has few addresses: what
+// somebody asked for lately is not counted again.
+func TestManyMayAskForOneTopicThatDoesNotExist(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, src := testBoard(Config{})
+		b.source = listed{src}
+		b.Lacks(goalcast.ForMatch(1))
+		synctest.Wait()
+		network := ForAddress(t.Context(), netip.MustParseAddr("192.0.2.1"))
+		for i := range 10 * madeUpBurst {
+			if !b.Admit(network, []goalcast.Topic{goalcast.ForTeam(77), goalcast.ForMatch(5)}) {
+				t.Fatalf("the %d. fan was refused", i+1)
+			}
+		}
+		for i := range int64(2 * maxMadeUp) {
+			address := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+			b.Admit(ForAddress(t.Context(), address), madeUp(1_000_000+i, 1))
+		}
+		if n := b.guests.asked.EstimatedSize(); n > maxMadeUp {
+			t.Errorf("%d topics are remembered", n)
+		}
+	})
+}
+
 // An address that makes up topics faster than people do is refused, also with one of them; what
 // exists it gets, and others get all.
 func TestAddressesThatMakeUpTopics(t *testing.T) {
@@ -432,7 +456,8 @@ func TestAddressesThatMakeUpTopics(t *testing.T) {
 			t.Error("refused for good")
 		}
 		for i := range uint32(2 * maxAddresses) {
-			b.Admit(from(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()), madeUp(5, 1))
+			b.Admit(from(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()),
+				madeUp(1_000_000+int64(i), 1))
 		}
 		if b.guests.limits.EstimatedSize() > maxAddresses {
 			t.Errorf("%d addresses are kept", b.guests.limits.EstimatedSize())
