@@ -4,11 +4,13 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test quick deps lint alerts test-go test-js build program bench million bench-go soak fuzz clean
+.PHONY: test quick deps lint alerts test-go test-made-up test-js build program bench million bench-go soak fuzz clean
 
 # The program first: what it is made of is then compiled, with the flags that all other steps use too. One
-# step after the other: beside each other on two cores they starve tests that play a match in real time.
-test: deps program lint alerts test-go test-js
+# step after the other: beside each other on two cores they starve tests that play a match in real time. Only
+# the last two mostly wait.
+test: deps program lint alerts test-go
+	$(MAKE) --no-print-directory -j2 -Otarget test-made-up test-js
 
 # What can be known in a minute: vet, lint, and the packages that need no servers, without the race detector.
 quick: lint
@@ -39,14 +41,18 @@ alerts: deps
 COMPUTING := modernc.org github.com/yuin/gopher-lua github.com/klauspost/compress
 RACE := -race $(foreach module,$(COMPUTING),-gcflags=$(module)/...=-race=false)
 
-# All tests, those packages first that take long; then those that play providers' own documents once
-# more with the made-up ones, as in a clone that has no others. Lint has vetted them.
+# All tests, those packages first that take long. Lint has vetted them.
 SLOW := ./e2e ./ingest ./store/... ./hub/... ./notify
 SAMPLED := $(CURDIR)/tmp/sampled
+GO_TEST := $(GO) test $(RACE) -vet=off -count=1 -timeout 20m
 test-go: program
 	@rm -f $(SAMPLED)
-	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO) test $(RACE) -vet=off -count=1 -timeout 20m $(SLOW) $(PACKAGES)
-	if [ -s $(SAMPLED) ]; then GOALCAST_SAMPLES=made-up $(GO) test $(RACE) -vet=off -count=1 -timeout 20m \
+	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO_TEST) $(SLOW) $(PACKAGES)
+
+# Those tests that played providers' own documents, once more with the made-up ones, as in a clone that
+# has no others.
+test-made-up: program
+	if [ -s $(SAMPLED) ]; then GOALCAST_SAMPLES=made-up $(GO_TEST) \
 		-run "^($$(cut -f2 $(SAMPLED) | sort -u | paste -sd '|'))$$" $$(cut -f1 $(SAMPLED) | sort -u); fi
 
 test-js: program clients/js/node_modules/.package-lock.json
