@@ -198,12 +198,22 @@ func pricer(t *testing.T, url string) func(version int64) {
 	}
 	t.Cleanup(func() { _ = redis.Close() })
 	b := bus.New(redis, bus.Options{}, slog.New(slog.DiscardHandler), nil)
+	var gate int64
 	return func(version int64) {
 		t.Helper()
-		one := goalcast.State{Topic: goalcast.ForOdds(1), Key: "1x2/home", Version: version,
-			Value: json.RawMessage(`{"price":2350}`)}
-		if err := b.SetState(t.Context(), []goalcast.State{one}); err != nil {
-			t.Fatal(err)
+		topic := goalcast.ForOdds(1)
+		step := goalcast.OddsStep{Topic: topic, Fence: 1, Gate: gate, Set: &goalcast.Gate{State: goalcast.GateOpen},
+			Prices: []goalcast.State{{Topic: topic, Key: "1x2", Version: version,
+				Value: json.RawMessage(`{"price":2350}`)}}}
+		for {
+			done, err := b.PublishOdds(t.Context(), time.Now(), []goalcast.OddsStep{step})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if gate = done[0].Gate; done[0].Outcome == goalcast.OddsPublished {
+				return
+			}
+			step.Gate = gate // Redis was emptied meanwhile
 		}
 	}
 }

@@ -52,9 +52,12 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 		}
 		defer r.Close()
 		b := bus.New(r, bus.Options{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		if err := b.SetState(t.Context(), []goalcast.State{{Topic: goalcast.ForOdds(9000000007), Key: "1x2/home",
-			Version: 1, Value: json.RawMessage(`2350`)}}); err != nil {
-			t.Fatal(err)
+		topic := goalcast.ForOdds(9000000007)
+		step := goalcast.OddsStep{Topic: topic, Fence: 1, Set: &goalcast.Gate{State: goalcast.GateOpen},
+			Prices: []goalcast.State{{Topic: topic, Key: "1x2", Version: 1, Value: json.RawMessage(`2350`)}}}
+		if done, err := b.PublishOdds(t.Context(), time.Now(), []goalcast.OddsStep{step}); err != nil ||
+			done[0].Outcome != goalcast.OddsPublished {
+			t.Fatal(done, err)
 		}
 	}
 	table := []struct {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -249,7 +250,8 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 			return nil, err
 		}
 		return busSender{bus.New(r, bus.Options{}, log, prometheus.NewRegistry()),
-			strconv.FormatInt(time.Now().UnixNano(), 36)}, nil
+			strconv.FormatInt(time.Now().UnixNano(), 36), time.Now().UnixMicro(),
+			make(map[goalcast.Topic]int64)}, nil
 	case p.Nchan != "":
 		return dialPosts(p.Nchan, nchanPost)
 	default:
@@ -259,8 +261,10 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 
 // busSender is goalcast's own way: what ingest does after its commit.
 type busSender struct {
-	bus *bus.Bus
-	run string // makes ids unique
+	bus   *bus.Bus
+	run   string                   // makes ids unique
+	fence int64                    // higher than those of earlier runs
+	gates map[goalcast.Topic]int64 // versions of those that are open
 }
 
 func (s busSender) send(ctx context.Context, list []message) error {
@@ -287,7 +291,38 @@ func (s busSender) send(ctx context.Context, list []message) error {
 }
 
 func (s busSender) prices(ctx context.Context, states []goalcast.State) error {
-	return s.bus.SetState(ctx, states)
+	byTopic := map[goalcast.Topic][]goalcast.State{}
+	for _, st := range states {
+		byTopic[st.Topic] = append(byTopic[st.Topic], st)
+	}
+	for topic, prices := range byTopic {
+		if err := s.step(ctx, goalcast.OddsStep{Topic: topic, Fence: s.fence, Prices: prices}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step publishes prices of a match, whose gate it opens first.
+func (s busSender) step(ctx context.Context, step goalcast.OddsStep) error {
+	for {
+		gate, known := s.gates[step.Topic]
+		if step.Gate = gate; !known {
+			step.Set = &goalcast.Gate{State: goalcast.GateOpen, Since: time.Now().UnixMilli()}
+		}
+		done, err := s.bus.PublishOdds(ctx, time.Now(), []goalcast.OddsStep{step})
+		if err != nil {
+			return err
+		}
+		s.gates[step.Topic] = done[0].Gate
+		switch done[0].Outcome {
+		case goalcast.OddsPublished:
+			return nil
+		case goalcast.OddsFenced:
+			return errors.New("somebody else publishes prices")
+		}
+		step.Set = &goalcast.Gate{State: goalcast.GateOpen, Since: time.Now().UnixMilli()}
+	}
 }
 
 // matches tells hubs that there are such matches: a hub asks for no prices of matches that do not

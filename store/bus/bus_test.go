@@ -100,29 +100,29 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 			a, b := newRig(t, url+tt.a, Options{}), newRig(t, url+tt.b, Options{Prefix: tt.prefix})
 			ears := []*bustest.Recorder{a.listen(), b.listen()}
 			for _, r := range []*rig{a, b} {
-				if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(1)); err != nil {
+				if _, _, err := r.bus.Follow(t.Context(), goalcast.ForMatch(1)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			a.publish(goals(1, 1, 3)...)
 			b.publish(goals(1, 1, 2)...) // the same numbers: known to the other
-			a.set(oddsOf(1, "home", 5))
-			b.set(oddsOf(1, "home", 4), oddsOf(1, "away", 1)) // older than the other's
+			a.set(lineOf(1, "home", 5))
+			b.set(lineOf(1, "home", 4), lineOf(1, "away", 1)) // older than the other's
 			ears[0].Until("its own", func() bool {
 				return len(ears[0].Events) == 3 &&
-					ears[0].States["odds:1/home"].Version == 5
+					ears[0].States["match:1/commentary/home"].Version == 5
 			})
 			ears[1].Until("its own", func() bool {
-				return len(ears[1].Events) == 2 && ears[1].States["odds:1/home"].Version == 4 &&
-					ears[1].States["odds:1/away"].Version == 1
+				return len(ears[1].Events) == 2 && ears[1].States["match:1/commentary/home"].Version == 4 &&
+					ears[1].States["match:1/commentary/away"].Version == 1
 			})
 			// One more each, behind whatever might have come from the other.
-			a.set(oddsOf(1, "last", 1))
-			b.set(oddsOf(1, "last", 1))
+			a.set(lineOf(1, "last", 1))
+			b.set(lineOf(1, "last", 1))
 			for i, e := range ears {
-				e.Until("the last", func() bool { return e.States["odds:1/last"].Version == 1 })
+				e.Until("the last", func() bool { return e.States["match:1/commentary/last"].Version == 1 })
 				e.Lock()
-				if _, heard := e.States["odds:1/away"]; heard != (i == 1) || len(e.Events) != 3-i ||
+				if _, heard := e.States["match:1/commentary/away"]; heard != (i == 1) || len(e.Events) != 3-i ||
 					len(e.Resets) != 1 {
 					t.Errorf("installation %d heard %v, states %v, resets %v", i, e.All, e.States, e.Resets)
 				}

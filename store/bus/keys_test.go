@@ -41,11 +41,11 @@ func TestKeysAreListed(t *testing.T) {
 	r := newRig(t, testservers.Redis(t)+"/1", Options{Prefix: prefix})
 	e := r.listen()
 	r.publish(append(goals(7, 1, 3), message("message:1", `"x"`))...)
-	topic := goalcast.ForOdds(7)
+	topic := goalcast.ForMatch(7)
 	if _, _, err := r.bus.Follow(t.Context(), topic); err != nil {
 		t.Fatal(err)
 	}
-	r.set(oddsOf(7, "home", 1))
+	r.set(lineOf(7, "home", 1))
 	rate := NewRate(r.redis, RateOptions{Prefix: prefix, Name: "fcm:project", PerMinute: 60, Burst: 10}, quiet(),
 		prometheus.NewRegistry())
 	must(t, rate.Wait(t.Context(), 5))

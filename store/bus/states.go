@@ -31,6 +31,9 @@ func (b *Bus) SetState(ctx context.Context, states []goalcast.State) error {
 			return fmt.Errorf("state %s of %s: %w: not among goalcast.TopicKinds", s.Key, s.Topic,
 				goalcast.ErrPermanent)
 		}
+		if s.Topic.Kind.StatesOnly() {
+			return fmt.Errorf("state %s of %s: %w: prices go by PublishOdds", s.Key, s.Topic, goalcast.ErrPermanent)
+		}
 		if s.Version < 0 {
 			return fmt.Errorf("state %s of %s: %w: negative version", s.Key, s.Topic, goalcast.ErrPermanent)
 		}

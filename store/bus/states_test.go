@@ -10,8 +10,8 @@ import (
 	"goalcast/store/bus/bustest"
 )
 
-func oddsOf(match goalcast.MatchID, key string, version int64) goalcast.State {
-	return goalcast.State{Topic: goalcast.ForOdds(match), Key: key, Version: version,
+func lineOf(match goalcast.MatchID, key string, version int64) goalcast.State {
+	return goalcast.State{Topic: goalcast.ForMatch(match), Key: goalcast.CommentaryKey + key, Version: version,
 		Value: fmt.Appendf(nil, "{\"price\":\n%d}", version)}
 }
 
@@ -26,39 +26,39 @@ func TestStatesOfFollowedTopics(t *testing.T) {
 	bustest.OnRedises(t, func(t *testing.T, url string) {
 		r := newRig(t, url, Options{})
 		e := r.listen()
-		r.set(oddsOf(1, "home", 10), oddsOf(1, "away", 10), oddsOf(2, "home", 10))
-		r.set(oddsOf(1, "home", 9)) // late: nothing
-		topic := goalcast.ForOdds(1)
+		r.set(lineOf(1, "home", 10), lineOf(1, "away", 10), lineOf(2, "home", 10))
+		r.set(lineOf(1, "home", 9)) // late: nothing
+		topic := goalcast.ForMatch(1)
 		got, unfollow, err := r.bus.Follow(t.Context(), topic)
-		if err != nil || len(got) != 2 || got[0].Key != "away" || got[1].Version != 10 {
+		if err != nil || len(got) != 2 || got[0].Key != "commentary/away" || got[1].Version != 10 {
 			t.Errorf("follow = %+v, %v", got, err)
 		}
-		if err := r.bus.SetState(t.Context(), []goalcast.State{oddsOf(1, "x", -1)}); !errors.Is(err,
+		if err := r.bus.SetState(t.Context(), []goalcast.State{lineOf(1, "x", -1)}); !errors.Is(err,
 			goalcast.ErrPermanent) {
 			t.Errorf("negative version: %v", err)
 		}
 		big := int64(1)<<62 + 1
-		r.set(oddsOf(1, "home", big), oddsOf(1, "draw", 11), oddsOf(2, "home", 11))
-		r.set(oddsOf(1, "home", big-1))
+		r.set(lineOf(1, "home", big), lineOf(1, "draw", 11), lineOf(2, "home", 11))
+		r.set(lineOf(1, "home", big-1))
 		e.Until("new values", func() bool {
-			return e.States["odds:1/home"].Version == big && e.States["odds:1/draw"].Version == 11 &&
-				e.States["odds:1/away"].Version == 10
+			return e.States["match:1/commentary/home"].Version == big && e.States["match:1/commentary/draw"].Version == 11 &&
+				e.States["match:1/commentary/away"].Version == 10
 		})
 		e.Lock()
-		if _, ok := e.States["odds:2/home"]; ok {
+		if _, ok := e.States["match:2/commentary/home"]; ok {
 			t.Error("a state of a topic that nobody follows")
 		}
 		e.Unlock()
-		if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
+		if _, _, err := r.bus.Follow(t.Context(), goalcast.ForMatch(2)); err != nil {
 			t.Fatal(err)
 		}
 		unfollow()
 		unfollow() // which counts once
-		r.set(oddsOf(1, "home", big+1))
-		r.set(oddsOf(2, "home", 12)) // on the same way, after it
-		e.Until("the other topic", func() bool { return e.States["odds:2/home"].Version == 12 })
+		r.set(lineOf(1, "home", big+1))
+		r.set(lineOf(2, "home", 12)) // on the same way, after it
+		e.Until("the other topic", func() bool { return e.States["match:2/commentary/home"].Version == 12 })
 		e.Lock()
-		if v := e.States["odds:1/home"].Version; v != big {
+		if v := e.States["match:1/commentary/home"].Version; v != big {
 			t.Errorf("version %d after Unfollow", v)
 		}
 		e.Unlock()
@@ -71,14 +71,14 @@ func TestStatesSurviveLostConnections(t *testing.T) {
 	r := newRig(t, server.URL, Options{})
 	e := r.listen()
 	for match := goalcast.MatchID(1); match <= 20; match++ {
-		if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(match)); err != nil {
+		if _, _, err := r.bus.Follow(t.Context(), goalcast.ForMatch(match)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	all := func(version int64) func() bool {
 		return func() bool {
 			for match := 1; match <= 20; match++ {
-				if e.States[fmt.Sprintf("odds:%d/home", match)].Version < version {
+				if e.States[fmt.Sprintf("match:%d/commentary/home", match)].Version < version {
 					return false
 				}
 			}
@@ -89,7 +89,7 @@ func TestStatesSurviveLostConnections(t *testing.T) {
 	set := func() {
 		version++
 		for match := goalcast.MatchID(1); match <= 20; match++ {
-			r.set(oddsOf(match, "home", version))
+			r.set(lineOf(match, "home", version))
 		}
 	}
 	for range 5 {
@@ -110,7 +110,7 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 	server := testservers.NewRedis(t)
 	server.Stop()
 	r := newRig(t, server.URL, Options{})
-	topic := goalcast.ForOdds(1)
+	topic := goalcast.ForMatch(1)
 	for range 3 {
 		if _, _, err := r.bus.Follow(t.Context(), topic); !errors.Is(err, goalcast.ErrUnavailable) {
 			t.Fatal(err)
@@ -126,15 +126,15 @@ func TestFollowThatFailsIsGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	unfollow()
-	if _, _, err := r.bus.Follow(t.Context(), goalcast.ForOdds(2)); err != nil {
+	if _, _, err := r.bus.Follow(t.Context(), goalcast.ForMatch(2)); err != nil {
 		t.Fatal(err)
 	}
-	r.set(oddsOf(1, "home", 1))
-	r.set(oddsOf(2, "home", 1)) // on the same way, after it
+	r.set(lineOf(1, "home", 1))
+	r.set(lineOf(2, "home", 1)) // on the same way, after it
 	e.Until("what is followed", func() bool { return len(e.States) > 0 })
 	e.Lock()
 	defer e.Unlock()
-	if _, ok := e.States["odds:1/home"]; ok {
+	if _, ok := e.States["match:1/commentary/home"]; ok {
 		t.Error("heard what nobody follows")
 	}
 }
