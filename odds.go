@@ -86,7 +86,8 @@ type OddsStep struct {
 // OddsDone is what became of an OddsStep.
 type OddsDone struct {
 	Outcome OddsOutcome
-	Gate    int64 // the version of the gate now
+	Gate    int64 // the version of the gate now; 0: there is none
+	Now     Gate  // where it was refused: the gate as somebody else has set it; zero: there is none
 }
 
 // OddsOutcome is the end of a step.

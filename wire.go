@@ -55,6 +55,10 @@ type Frame struct {
 	// it, for the whole connection.
 	ConflateMs int64 `json:"conflate_ms,omitempty"`
 
+	// OddsBeat: in a hello of who follows prices, something of each such topic comes at least this
+	// often; who hears nothing for twice as long shows no price.
+	OddsBeat int64 `json:"odds_beat,omitempty"`
+
 	Topic *Topic `json:"topic,omitempty"` // snapshot: of what
 	// Matches of a snapshot are those of the topic, by kick-off; a team's or
 	// competition's without line-ups.

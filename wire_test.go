@@ -69,8 +69,12 @@ func wireFrames() map[string]goalcast.Frame {
 			Poster:    "https://images.example.org/5660000000002-vs.jpg", Seconds: 14,
 			Include: []string{"BE", "NL"}, Exclude: []string{"GB"}},
 		Times: goalcast.Times{Provider: ms + 250000, Received: ms + 250100, Published: ms + 262000}}
-	price := goalcast.State{Topic: goalcast.ForOdds(4711), Key: "1x2/home", Version: ms,
-		Value: json.RawMessage(`{"price":2350}`), At: ms}
+	price := goalcast.State{Topic: goalcast.ForOdds(4711), Key: "1x2", Version: ms, At: ms,
+		Value: json.RawMessage(`{"st":"open","sel":{"home":{"p":2350},"draw":{"p":3400},"away":{}}}`)}
+	gate := goalcast.State{Topic: goalcast.ForOdds(4711), Key: goalcast.GateKey, Version: ms, At: ms,
+		Value: goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateGoal, Since: ms}.Encode()}
+	openGate := gate
+	openGate.Value = goalcast.Gate{State: goalcast.GateOpen, Since: ms}.Encode()
 	matchTopic, oddsTopic, stale := goalcast.ForMatch(4711), goalcast.ForOdds(4711), true
 	along := match
 	along.Lineups = nil
@@ -80,7 +84,7 @@ func wireFrames() map[string]goalcast.Frame {
 		"snapshot": {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &matchTopic,
 			Matches: []goalcast.Snapshot{match}},
 		"snapshot-odds": {Type: goalcast.FrameSnapshot, Cursor: cursor(1234), Topic: &oddsTopic,
-			States: []goalcast.State{price}},
+			States: []goalcast.State{openGate, price}},
 		"snapshot-along":  {Type: goalcast.FrameSnapshot, Topic: &matchTopic, Matches: []goalcast.Snapshot{along}},
 		"event":           {Type: goalcast.FrameEvent, Cursor: cursor(1235), Event: &goal, Sent: ms + 9407},
 		"event-cancelled": {Type: goalcast.FrameEvent, Cursor: cursor(1236), Event: &cancelled, Sent: ms + 95000},
@@ -97,7 +101,8 @@ func wireFrames() map[string]goalcast.Frame {
 		"subscribe":    {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{matchTopic, oddsTopic}, ID: "7"},
 		"hello-conflated": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
 			Topics: []goalcast.Topic{oddsTopic}, Ping: 25000,
-			ConflateMs: 1000, Time: ms},
+			ConflateMs: 1000, OddsBeat: 5000, Time: ms},
+		"state-gate": {Type: goalcast.FrameState, State: &gate, Sent: ms + 4},
 		"subscribe-conflated": {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{oddsTopic}, ConflateMs: 1000},
 		"unsubscribe":         {Type: goalcast.FrameUnsubscribe, Topics: []goalcast.Topic{oddsTopic}},
 		"ping":                {Type: goalcast.FramePing, ID: "8"},

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"goalcast"
 	"goalcast/hub/board"
+	"goalcast/hub/follow"
 	"goalcast/hub/frame"
 	"goalcast/hub/shard"
 )
@@ -214,6 +216,9 @@ func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 	f := goalcast.Frame{Type: goalcast.FrameHello, Version: goalcast.WireVersion, Topics: v.topics,
 		Ping: h.cfg.PingInterval.Milliseconds(), Time: time.Now().UnixMilli(),
 		ConflateMs: v.conflate.Milliseconds()}
+	if slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }) {
+		f.OddsBeat = follow.GateBeat.Milliseconds()
+	}
 	if !c.IsZero() {
 		f.Cursor = &c
 	}

@@ -17,6 +17,8 @@ import { codes } from './tables.js';
 export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder, placeOf, resultOf } from './reducer.js';
 export { codes, frameTypes, kinds, reasons, topicKinds } from './tables.js';
 
+const gateKey = '!'; // of the state that says whether prices may be shown
+
 const defaults = {
   url: undefined, // of the hub, http(s); in a browser the page's own origin
   topics: [], // 'match:1', 'team:2', 'competition:3', 'odds:1'; or one text with commas
@@ -88,6 +90,8 @@ export class Goalcast {
   #clockPings = 0; // still to send
   #conflateMs; // asked for
   #unsubscribeWindow;
+  #oddsBeat = 5_000; // ms: hello.odds_beat
+  #silentOdds = new Set(); // topics of prices that nothing was heard of for too long
 
   /** The snapshots of the matches followed, by id. */
   matches = new Map();
@@ -339,6 +343,7 @@ export class Goalcast {
     this.#after('settled', this.#options.settled, () => { this.#failures = this.#broken = 0; });
     this.#greeted = true;
     if (frame.ping > 0) this.#silence = frame.ping;
+    if (frame.odds_beat > 0) this.#oddsBeat = frame.odds_beat;
     this.conflateMs = frame.conflate_ms ?? 0;
     this.#roundTrip = Infinity;
     if (frame.time) this.#measureClock(frame.time, 1000); // until a ping tells better
@@ -357,6 +362,7 @@ export class Goalcast {
 
   #snapshot(frame) {
     for (const incoming of frame.matches ?? []) this.#replace(incoming, frame.topic ?? '');
+    if (frame.states?.some((state) => state.key === gateKey)) this.#forgetPrices(frame.topic);
     for (const state of frame.states ?? []) this.#state(state);
     if (frame.topic) this.#unjoined.delete(frame.topic);
     if (this.#unjoined.size === 0) this.#outdatedStates = false;
@@ -412,9 +418,51 @@ export class Goalcast {
     if (!state) return;
     const key = `${state.topic} ${state.key}`;
     const old = this.states.get(key);
+    const gated = state.key === gateKey || this.states.has(`${state.topic} ${gateKey}`);
+    if (gated) this.#listenForPrices(state.topic);
     if (old && old.version >= state.version && !this.#outdatedStates) return;
-    this.states.set(key, state);
+    if (state.key === gateKey) this.#forgetPrices(state.topic); // whichever way it goes, they are void
+    else if (gated && this.states.get(`${state.topic} ${gateKey}`).value?.gate !== 'open') return;
+    if (state.value === null) this.states.delete(key);
+    else this.states.set(key, state);
     this.#emit('state', state);
+  }
+
+  #forgetPrices(topic) {
+    for (const key of this.states.keys()) if (key.startsWith(`${topic} `)) this.states.delete(key);
+  }
+
+  // listenForPrices notes that something of the prices was heard. After two beats without, they are
+  // hidden: nothing was lost, so that the next word brings them back.
+  #listenForPrices(topic) {
+    const tellGate = () => this.#emit('state', { topic, key: gateKey, value: this.gate(topic.split(':')[1]) });
+    if (this.#silentOdds.delete(topic)) tellGate();
+    this.#after(`prices ${topic}`, 2 * this.#oddsBeat, () => {
+      this.#silentOdds.add(topic);
+      tellGate();
+    });
+  }
+
+  /**
+   * Whether prices of a match may be shown: {gate: 'open' | 'suspended' | 'closed', reason, since}.
+   * While there is no live connection they may not.
+   */
+  gate(match) {
+    const state = this.states.get(`odds:${match} ${gateKey}`);
+    if (!state) return { gate: 'suspended', reason: 'start' };
+    if (this.status !== 'live') return { gate: 'suspended', reason: 'connection' };
+    if (this.#silentOdds.has(`odds:${match}`)) return { gate: 'suspended', reason: 'silent' };
+    return state.value;
+  }
+
+  /**
+   * A price in thousandths, `live.price(1009316, '1x2', 'home')`; undefined if none may be shown
+   * now.
+   */
+  price(match, market, selection) {
+    if (this.gate(match).gate !== 'open') return undefined;
+    const { value } = this.states.get(`odds:${match} ${market}`) ?? {};
+    return value?.st === 'open' ? value.sel?.[selection]?.p : undefined;
   }
 
   #reset(frame) {

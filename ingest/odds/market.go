@@ -1,6 +1,7 @@
 package odds
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -105,3 +106,29 @@ const (
 	HalfWon  Outcome = "half_won"
 	HalfLost Outcome = "half_lost"
 )
+
+// wireMarket is a market as viewers get it.
+type wireMarket struct {
+	Status     Status                   `json:"st"`
+	Selections map[string]wireSelection `json:"sel"`
+}
+
+type wireSelection struct {
+	Price Price `json:"p,omitempty"` // thousandths; absent: cannot be bet on now
+}
+
+// encode is the market as the value of a state. A market that cannot be bet on has no prices.
+func (m Market) encode() json.RawMessage {
+	w := wireMarket{Status: m.Status, Selections: make(map[string]wireSelection, len(m.Selections))}
+	for _, s := range m.Selections {
+		if m.Status != Open {
+			s.Price = 0
+		}
+		w.Selections[s.Key] = wireSelection{Price: s.Price}
+	}
+	text, err := json.Marshal(w)
+	if err != nil {
+		panic("market: " + err.Error()) // texts and numbers
+	}
+	return text
+}

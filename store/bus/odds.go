@@ -31,15 +31,36 @@ func (b *Bus) publishOdds(ctx context.Context, now time.Time, step goalcast.Odds
 	if err != nil {
 		return done, fmt.Errorf("odds of %s: %w", step.Topic, err)
 	}
-	answer, err := b.scripts.odds.Run(ctx, b.redis.client, []string{b.stateKey(step.Topic)}, args...).Int64Slice()
+	answer, err := b.scripts.odds.Run(ctx, b.redis.client, []string{b.stateKey(step.Topic)}, args...).Slice()
 	if err != nil {
 		return done, wrapRedis("publish odds", err)
 	}
-	if len(answer) != 3 {
-		return done, fmt.Errorf("publish odds: %w: answer %v", goalcast.ErrUnavailable, answer)
+	return b.oddsDone(answer)
+}
+
+// oddsDone reads the answer of oddsScript.
+func (b *Bus) oddsDone(answer []any) (done goalcast.OddsDone, err error) {
+	wrong := fmt.Errorf("publish odds: %w: answer %v", goalcast.ErrUnavailable, answer)
+	if len(answer) != 4 {
+		return done, wrong
 	}
-	b.metrics.states.Add(float64(answer[2]))
-	return goalcast.OddsDone{Outcome: goalcast.OddsOutcome(answer[0]), Gate: answer[1]}, nil
+	outcome, ok1 := answer[0].(int64)
+	version, ok2 := answer[1].(int64)
+	count, ok3 := answer[2].(int64)
+	gate, ok4 := answer[3].(string)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return done, wrong
+	}
+	b.metrics.states.Add(float64(count))
+	done = goalcast.OddsDone{Outcome: goalcast.OddsOutcome(outcome), Gate: version}
+	if gate != "" {
+		var st goalcast.State
+		if err := json.Unmarshal([]byte(gate), &st); err != nil {
+			return done, fmt.Errorf("publish odds: %w: gate %.200q: %w", goalcast.ErrUnavailable, gate, err)
+		}
+		done.Now = goalcast.ReadGate(st.Value)
+	}
+	return done, nil
 }
 
 // oddsArgs are the arguments of oddsScript.

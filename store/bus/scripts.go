@@ -136,7 +136,8 @@ return #lines
 // as a version; 8 and 9 the JSON of the new gate before and after its version; 10 "1" for an image; 11 the
 // JSON of a price up to its key; then for each price: key, version, JSON.
 //
-// The answer is outcome, version of the gate and number of prices that were new. A gate that shuts takes
+// The answer is outcome, version of the gate, number of prices that were new, and the gate where the step
+// was refused. Who has no fence shuts a gate only where there is one: a match without prices gets none. A gate that shuts takes
 // all prices with it, and none gets past a gate that is shut: so whoever reads the hash sees either no
 // price or right ones.
 const oddsScript = `
@@ -146,10 +147,10 @@ local gate = redis.call('HGET', KEYS[1], '!')
 local version = gate and string.sub(gate, 1, 19) or none
 local mode = ARGV[6]
 if ARGV[4] < fence and not (mode == 'shut' and ARGV[4] == none) then
-	return {2, tonumber(version), 0}
+	return {2, tonumber(version), 0, gate and string.sub(gate, 21) or ''}
 end
-if mode ~= 'shut' and version ~= ARGV[5] or mode == '' and not string.find(gate or '', '"gate":"open"', 1, true) then
-	return {1, tonumber(version), 0}
+if mode == 'shut' and ARGV[4] == none and not gate or mode ~= 'shut' and version ~= ARGV[5] or mode == '' and not string.find(gate or '', '"gate":"open"', 1, true) then
+	return {1, tonumber(version), 0, gate and string.sub(gate, 21) or ''}
 end
 local function after(old)
 	return old < ARGV[7] and ARGV[7] or string.format('%019.0f', tonumber(old) + 1)
@@ -193,7 +194,7 @@ if #lines == 0 then
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call(ARGV[2], ARGV[1], table.concat(lines, '\n'))
-return {0, tonumber(version), count}
+return {0, tonumber(version), count, ''}
 `
 
 // scripts are sent once and then called by their hash; a server that forgot them gets them again.

@@ -256,6 +256,49 @@ test('newest state per key', async () => {
   assert.equal(live.states.get('odds:1 1x2/home').value, 2.2);
 });
 
+test('prices are shown behind an open gate only', async () => {
+  listen({ topics: ['odds:1'] });
+  const visit = await hub.visit(0);
+  let version = 0;
+  const state = (key, value) => ({ topic: 'odds:1', key, version: ++version, value });
+  const send = (key, value) => visit.send({ type: 'state', state: state(key, value) });
+  const market = (p) => ({ st: 'open', sel: { home: { p }, away: {} } });
+  const home = () => live.price(1, '1x2', 'home');
+  visit.send(hello({ odds_beat: 200 }));
+  assert.equal(live.gate(1).reason, 'start');
+  visit.send({ type: 'snapshot', topic: 'odds:1', states: [state('!', { gate: 'open' }), state('1x2', market(2350))] });
+  await until(() => home() === 2350);
+  assert.equal(live.price(1, '1x2', 'away'), undefined);
+  send('!', { gate: 'suspended', reason: 'goal' });
+  send('1x2', market(9999)); // of who has not heard of it
+  await until(() => live.gate(1).reason === 'goal');
+  send('!', { gate: 'open' });
+  await until(() => live.gate(1).gate === 'open');
+  assert.equal(home(), undefined, 'what was told before is void');
+  send('1x2', market(1800));
+  await until(() => home() === 1800);
+  send('1x2', { ...market(1800), st: 'suspended' });
+  await until(() => home() === undefined);
+  send('1x2', market(1900));
+  await until(() => home() === 1900);
+  await until(() => live.gate(1).reason === 'silent'); // two beats without a word
+  assert.equal(home(), undefined);
+  visit.send({ type: 'state', state: { topic: 'odds:1', key: '!', version: 1, value: { gate: 'open' } } });
+  await until(() => home() === 1900);
+  send('1x2', null);
+  await until(() => home() === undefined && live.gate(1).gate === 'open');
+  visit.send({ type: 'stale', stale: true });
+  await until(() => live.gate(1).reason === 'connection');
+  // Another hub counts its gates from elsewhere: its snapshot counts, whatever the versions say.
+  visit.end();
+  const next = await hub.visit(1);
+  next.send(hello({ odds_beat: 60_000 }));
+  next.send({ type: 'snapshot', topic: 'odds:1', states: [
+    { topic: 'odds:1', key: '!', version: 1, value: { gate: 'open' } },
+    { topic: 'odds:1', key: '1x2', version: 1, value: market(1700) }] });
+  await until(() => home() === 1700);
+});
+
 test('states as seldom as asked for: in the URL, on the open socket, before hello, by EventSource', async () => {
   listen({ conflateMs: 1000 });
   const first = await hub.visit(0);
