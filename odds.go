@@ -99,3 +99,27 @@ const (
 	OddsShut                  // refused: the gate is shut, or was shut and opened since
 	OddsFenced                // refused: another process holds the source now
 )
+
+// ShutsGate says for which reason an event shuts the gate of its match's prices; "" if it does not.
+// A goal that is taken back changes prices as much as a goal; that its scorer or an assist is told
+// later does not.
+func (e Event) ShutsGate() GateReason {
+	if e.Revision > 1 && e.Status != Cancelled && e.Kind != KindVAR {
+		return ""
+	}
+	switch e.Kind {
+	case KindGoal:
+		return GateGoal
+	case KindPenalty:
+		return GatePenalty
+	case KindCard:
+		if e.Card != nil && e.Card.Type != Yellow {
+			return GateRedCard
+		}
+	case KindVAR:
+		if e.VAR != nil && e.VAR.Outcome == "under_review" && e.Status != Cancelled {
+			return GateReview
+		}
+	}
+	return ""
+}

@@ -321,6 +321,21 @@ func TestGuideHasTheTables(t *testing.T) {
 	}
 }
 
+// TestGuideTellsReasonsOfGates: docs/wire.md has a row for each.
+func TestGuideTellsReasonsOfGates(t *testing.T) {
+	guide, err := os.ReadFile("docs/wire.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(guide), "## Prices and their gate")
+	table, _, _ = strings.Cut(table, "\n## ")
+	for _, reason := range goalcast.GateReasons {
+		if !strings.Contains(table, "`"+string(reason)+"`") {
+			t.Errorf("docs/wire.md: the reason %s is not told", reason)
+		}
+	}
+}
+
 // TestFilesOfTheTables holds what is made of the tables to them: the form of each refusal, which
 // tests of clients play, and what clients/js knows of kinds, topics and codes.
 func TestFilesOfTheTables(t *testing.T) {

@@ -102,7 +102,7 @@ func wireFrames() map[string]goalcast.Frame {
 		"hello-conflated": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
 			Topics: []goalcast.Topic{oddsTopic}, Ping: 25000,
 			ConflateMs: 1000, OddsBeat: 5000, Time: ms},
-		"state-gate": {Type: goalcast.FrameState, State: &gate, Sent: ms + 4},
+		"state-gate":          {Type: goalcast.FrameState, State: &gate, Sent: ms + 4},
 		"subscribe-conflated": {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{oddsTopic}, ConflateMs: 1000},
 		"unsubscribe":         {Type: goalcast.FrameUnsubscribe, Topics: []goalcast.Topic{oddsTopic}},
 		"ping":                {Type: goalcast.FramePing, ID: "8"},

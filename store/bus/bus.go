@@ -140,6 +140,9 @@ func (b *Bus) publish(ctx context.Context, events []goalcast.Event, holes bool) 
 	if holes {
 		mode = "holes"
 	}
+	if err := b.shutGates(ctx, events); err != nil {
+		return nil, err
+	}
 	var answers []int64
 	for chunk := range slices.Chunk(events, eventsPerCall) {
 		period := time.Now().UnixMilli() / messageMemory.Milliseconds()

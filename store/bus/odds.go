@@ -100,5 +100,28 @@ func (b *Bus) oddsArgs(now time.Time, step goalcast.OddsStep) ([]any, error) {
 	return args, nil
 }
 
+// newsTime is how long after a document came what it tells shuts a gate; corrections days later do
+// not.
+const newsTime = 5 * time.Minute
+
+// shutGates shuts the gates of matches in which something happens that their prices do not know
+// yet: before the events are published, so that no viewer sees a goal beside a price from before.
+// Where there are no prices it does nothing.
+func (b *Bus) shutGates(ctx context.Context, events []goalcast.Event) error {
+	now := time.Now()
+	for _, e := range events {
+		reason := e.ShutsGate()
+		if received := e.Times.Received; reason == "" || received > 0 && now.Sub(time.UnixMilli(received)) > newsTime {
+			continue
+		}
+		shut := goalcast.OddsStep{Topic: goalcast.ForOdds(e.Match),
+			Set: &goalcast.Gate{State: goalcast.GateSuspended, Reason: reason, Since: now.UnixMilli()}}
+		if _, err := b.publishOdds(ctx, now, shut); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fenceKey is the field of a topic's hash that holds the highest fence that was seen.
 const fenceKey = "!fence"

@@ -185,6 +185,35 @@ func TestABeatIsHeard(t *testing.T) {
 	r.heard.Until("the beat", func() bool { return r.heard.States["odds:1/!"].Version == v })
 }
 
+// A goal shuts the gate before it is told, whoever publishes it; where there are no prices it makes
+// no gate, and a correction days later shuts nothing.
+func TestAGoalShutsTheGate(t *testing.T) {
+	bustest.OnRedises(t, func(t *testing.T, url string) {
+		r := newOddsRig(t, url)
+		r.want("open", r.step(goalcast.OddsStep{Fence: 1, Set: openGate, Image: true, Prices: r.prices(1, "1x2")}),
+			goalcast.OddsPublished)
+		r.heard.Until("the price", func() bool { return r.heard.States["odds:1/1x2"].Version == 1 })
+		old := goals(1, 1, 1)
+		old[0].Times.Received = time.Now().Add(-time.Hour).UnixMilli()
+		r.publish(old...)
+		if got := r.book(); got != "!open, 1x2@1" {
+			t.Errorf("after an old goal: %s", got)
+		}
+		r.publish(append(goals(1, 2, 2), goals(2, 1, 1)...)...)
+		if got := r.book(); got != "!suspended goal" {
+			t.Errorf("after a goal: %s", got)
+		}
+		r.topic = goalcast.ForOdds(2)
+		if got := r.book(); got != "" {
+			t.Errorf("of a match without prices: %s", got)
+		}
+		r.heard.Until("gate and goal", func() bool {
+			gate := goalcast.ReadGate(r.heard.States["odds:1/!"].Value)
+			return gate.Reason == goalcast.GateGoal && len(r.heard.Events) == 3
+		})
+	})
+}
+
 // The clock of who publishes may go back: versions of the gate go up all the same.
 func TestGatesGoUpWhateverTheClockSays(t *testing.T) {
 	r := newOddsRig(t, testservers.Redis(t))
