@@ -46,6 +46,7 @@ type event struct {
 	markets map[string]*market
 	owners  map[string]*market // which market is told under a key
 
+	open      bool                   // one of its markets is
 	changed   bool                   // a definition did, so that keys may be others
 	touched   []*market              // their prices changed, and were not told
 	told      map[string]odds.Market // nil: nothing, on this connection
@@ -189,7 +190,9 @@ func (e *event) own(f faults) {
 		}
 		return strings.Compare(a.id, b.id)
 	})
+	e.open = false
 	for _, m := range markets {
+		e.open = e.open || m.def.Status == statusOpen
 		for _, l := range m.lines {
 			switch e.owners[l.key] {
 			case nil:

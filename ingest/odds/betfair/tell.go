@@ -33,10 +33,13 @@ func (r *run) tell(m *message, now time.Time) {
 
 // event tells what is new of one.
 func (r *run) event(ev *event, at time.Time, everything bool, f faults) {
-	changed := ev.changed
+	changed, wasOpen := ev.changed, ev.open
 	if changed {
 		ev.own(f)
 	}
+	// Betfair shuts all markets of a match at a goal. When the first opens, all is told anew: this is
+	// the fresh image that a gate waits for which was shut meanwhile.
+	everything = everything || ev.open && !wasOpen
 	if ev.fixtureIs != ev.fixture && len(ev.markets) > 0 {
 		ev.fixtureIs = ev.fixture
 		r.sink.Fixture(ev.fixture)

@@ -226,3 +226,30 @@ func TestNamesOfMatches(t *testing.T) {
 		t.Errorf("afterwards: %+v, asked %d times, then %d", f, asked, r.server.NamesAsked())
 	}
 }
+
+// TestFirstMarketToOpenTellsAll: at a goal Betfair shuts all markets of a match; the one that opens
+// first comes with an image, and no later one does.
+func TestFirstMarketToOpenTellsAll(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	markets := func(first, second string) []string {
+		return []string{definition("1.1", "CORRECT_SCORE", first, active(1, 1)),
+			definition("1.2", "TOP_SCORER", second, active(1, 1))}
+	}
+	images := func() (n int) {
+		r.viewer.do(func() { n = r.viewer.images })
+		return n
+	}
+	for _, step := range []struct {
+		first, second string
+		images        int
+	}{
+		{"OPEN", "OPEN", 1}, {"SUSPENDED", "OPEN", 1}, {"OPEN", "OPEN", 1}, {"SUSPENDED", "SUSPENDED", 1},
+		{"SUSPENDED", "OPEN", 2}, {"OPEN", "OPEN", 2}, {"CLOSED", "SUSPENDED", 2}, {"CLOSED", "OPEN", 3},
+	} {
+		r.publish(markets(step.first, step.second)...)
+		if n := images(); n != step.images {
+			t.Errorf("%s, %s: %d images, want %d", step.first, step.second, n, step.images)
+		}
+	}
+}
