@@ -150,8 +150,8 @@ func (s *Source) authenticate(c *conn, session string) error {
 	return nil
 }
 
-// refused is the error that an answer to a request means: ErrRefused where trying again the same way
-// is of no use. Betfair's message is not part of it: it might repeat what we sent.
+// refused is the error that an answer to a request means: ErrRefused where trying again the same
+// way is of no use. Betfair's message is not part of it: it might repeat what we sent.
 func refused(request string, answer *message) error {
 	if answer.Op != opStatus {
 		return fmt.Errorf("%w: %.20q answers %s", errProtocol, answer.Op, request)

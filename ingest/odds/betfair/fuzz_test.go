@@ -86,7 +86,8 @@ func (c checker) markets(markets []odds.Market) {
 		}
 		seen[m.Key] = true
 		for _, s := range m.Selections {
-			if !validKey(s.Key) || s.Price != 0 && (s.Price < odds.MinPrice || s.Price > odds.MaxPrice || m.Status != odds.Open) {
+			if !validKey(s.Key) || s.Price != 0 &&
+				(s.Price < odds.MinPrice || s.Price > odds.MaxPrice || m.Status != odds.Open) {
 				c.t.Errorf("market %+v", m)
 			}
 		}

@@ -71,7 +71,8 @@ func inWords(marketType string, runners []runnerDefinition) []line {
 			return nil
 		}
 		teams := slices.Delete(slices.Clone(runners), i, i+1)
-		return []line{{key: "1x2", selections: []selection{{"home", teams[0]}, {"draw", runners[i]}, {"away", teams[1]}}}}
+		return []line{{key: "1x2",
+			selections: []selection{{"home", teams[0]}, {"draw", runners[i]}, {"away", teams[1]}}}}
 	case "DRAW_NO_BET":
 		return inOrder("dnb", runners, "home", "away")
 	case "DOUBLE_CHANCE":
@@ -202,6 +203,7 @@ func valid(l line) bool {
 
 func validKey(key string) bool {
 	return key != "" && len(key) <= 100 && strings.IndexFunc(key, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._:+-/", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("._:+-/", r))
 	}) < 0
 }

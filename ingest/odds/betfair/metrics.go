@@ -22,8 +22,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
 		messages: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_odds_betfair_messages_total",
-			Help: "Messages of Betfair's stream by kind: image, resumed, delta, heartbeat, segment, status, unreliable " +
-				"(status 503), old (of an earlier subscription), early (before the image), unknown."}, []string{"kind"}),
+			Help: "Messages of Betfair's stream by kind: image, resumed, delta, heartbeat, segment, status, " +
+				"unreliable (status 503), old (of an earlier subscription), early (before the image), unknown."},
+			[]string{"kind"}),
 		lag: f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_odds_betfair_lag_seconds",
 			Help: "How old the last message of Betfair's stream was when it was read, by Betfair's time and ours."}),
 		late: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_odds_betfair_late_messages_total",
@@ -35,12 +36,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Complete answers to a subscription: image (everything anew), resumed (what has changed since)."},
 			[]string{"kind"}),
 		resubscribe: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_odds_betfair_resubscriptions_total",
-			Help: "Subscriptions anew on a connection, by why: segments (unfinished, out of order or too slow), clock " +
-				"(Betfair does not know our place)."}, []string{"why"}),
+			Help: "Subscriptions anew on a connection, by why: segments (unfinished, out of order or too slow), " +
+				"clock (Betfair does not know our place)."}, []string{"why"}),
 		markets: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_odds_betfair_market_faults_total",
-			Help: "Changes of markets that were not told as they were, by why: price (suspended), status (suspended), " +
-				"key (not told), twice (two markets with one key: the first is told), undefined (not told), limit (not " +
-				"taken), result (not settled)."}, []string{"fault"}),
+			Help: "Changes of markets that were not told as they were, by why: price (suspended), status " +
+				"(suspended), key (not told), twice (two markets with one key: the first is told), undefined " +
+				"(not told), limit (not taken), result (not settled)."}, []string{"fault"}),
 		book: f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_odds_betfair_markets",
 			Help: "Betfair's markets that are in the book."}),
 		unkept: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_odds_betfair_place_too_long_total",

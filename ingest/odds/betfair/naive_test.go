@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sort"
+	"strings"
 
 	"goalcast/ingest/odds"
 )
@@ -72,7 +73,7 @@ func (n *naive) book() map[string]map[string]odds.Market {
 	for _, market := range n.inOrder() {
 		d := market["definition"].(map[string]any)
 		m := odds.Market{Key: "betfair:" + d["marketType"].(string)}
-		m.Status = map[string]odds.Status{"OPEN": "open", "SUSPENDED": "suspended", "CLOSED": "closed"}[d["status"].(string)]
+		m.Status = odds.Status(strings.ToLower(d["status"].(string)))
 		runners := d["runners"].([]any)
 		sort.SliceStable(runners, func(i, j int) bool { return order(runners[i]) < order(runners[j]) })
 		for _, one := range runners {

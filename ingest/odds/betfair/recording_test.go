@@ -27,7 +27,8 @@ func recordings(t *testing.T) map[string][][]json.RawMessage {
 	} {
 		t.Run("read "+name, func(t *testing.T) {
 			for _, file := range files {
-				for _, text := range bytes.Split(bytes.TrimSpace(samples.Read(t, "odds/betfair/"+file)), []byte("\n")) {
+				for _, text := range bytes.Split(bytes.TrimSpace(samples.Read(t, "odds/betfair/"+file)),
+					[]byte("\n")) {
 					var line struct {
 						Markets []json.RawMessage `json:"mc"`
 					}
@@ -58,7 +59,8 @@ func madeUp() (lines [][]json.RawMessage) {
 				statuses[random.IntN(4)])})
 		case 1:
 			lines = append(lines, []json.RawMessage{json.RawMessage(fmt.Sprintf(
-				`{"id":%q,"img":true,"rc":[{"id":%d,"batb":[[1,2.02,3],[0,2.06,4.5]],"bdatb":[[0,2.08,1]]}]}`, id, runner))})
+				`{"id":%q,"img":true,"rc":[{"id":%d,"batb":[[1,2.02,3],[0,2.06,4.5]],"bdatb":[[0,2.08,1]]}]}`, id,
+				runner))})
 		case 2:
 			lines = append(lines, raw(back(id, runner, "0", "0")))
 		default:
@@ -150,7 +152,8 @@ func trouble(r *rig, line []json.RawMessage, random *rand.Rand) string {
 		return "repeated"
 	case 6:
 		s.Publish(line...)
-		s.Old(slices.Concat(line, raw(`{"id":"1.9","marketDefinition":{"eventId":"666","status":"OPEN","runners":[]}}`))...)
+		s.Old(slices.Concat(line,
+			raw(`{"id":"1.9","marketDefinition":{"eventId":"666","status":"OPEN","runners":[]}}`))...)
 		return "old subscription"
 	case 7:
 		s.Publish(line...)

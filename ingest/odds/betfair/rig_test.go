@@ -209,10 +209,12 @@ type rig struct {
 // newRig has limits in time that no slow machine comes near.
 func newRig(t *testing.T) *rig {
 	s := betfairtest.Start(t)
-	r := &rig{t: t, server: s, viewer: newViewer(t), log: &logs{}, cfg: betfair.Config{Address: s.Address, TLS: s.ClientTLS(),
+	r := &rig{t: t, server: s, viewer: newViewer(t), log: &logs{}, cfg: betfair.Config{Address: s.Address,
+		TLS:     s.ClientTLS(),
 		AppKey:  betfairtest.AppKey,
 		Session: func(context.Context) (string, error) { return betfairtest.Token, nil },
-		API:     s.URL, Silence: patience, Connect: patience, ImageTime: patience, LagAlarm: patience, LagLimit: patience,
+		API:     s.URL, Silence: patience, Connect: patience, ImageTime: patience, LagAlarm: patience,
+		LagLimit:    patience,
 		DelayedFrom: time.Hour, APITimeout: patience, KeepEvery: time.Second}}
 	t.Cleanup(r.end)
 	return r

@@ -44,8 +44,10 @@ func TestSessionFromAFile(t *testing.T) {
 
 func TestSessionByCertificate(t *testing.T) {
 	r := newRig(t)
-	cfg := betfair.CertificateConfig{AppKey: betfairtest.AppKey, User: betfairtest.User, Password: betfairtest.Password,
-		Certificate: r.server.ClientCertificate(), TLS: r.server.ClientTLS(), LoginURL: r.server.URL + "/api/certlogin",
+	cfg := betfair.CertificateConfig{AppKey: betfairtest.AppKey, User: betfairtest.User,
+		Password:    betfairtest.Password,
+		Certificate: r.server.ClientCertificate(), TLS: r.server.ClientTLS(),
+		LoginURL:     r.server.URL + "/api/certlogin",
 		KeepAliveURL: r.server.URL + "/api/keepAlive", LoginEvery: time.Nanosecond, Timeout: patience}
 	log := slog.New(slog.DiscardHandler)
 	account := betfair.NewCertificate(cfg, log)

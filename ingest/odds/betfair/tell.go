@@ -37,8 +37,8 @@ func (r *run) event(ev *event, at time.Time, everything bool, f faults) {
 	if changed {
 		ev.own(f)
 	}
-	// Betfair shuts all markets of a match at a goal. When the first opens, all is told anew: this is
-	// the fresh image that a gate waits for which was shut meanwhile.
+	// Betfair shuts all markets of a match at a goal. When the first opens, all is told anew: this
+	// is the fresh image that a gate waits for which was shut meanwhile.
 	everything = everything || ev.open && !wasOpen
 	if ev.fixtureIs != ev.fixture && len(ev.markets) > 0 {
 		ev.fixtureIs = ev.fixture

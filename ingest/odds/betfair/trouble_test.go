@@ -358,7 +358,8 @@ func TestOverLimits(t *testing.T) {
 	r := newRig(t)
 	r.cfg.MaxMarkets, r.cfg.MaxRunners = 2, 3
 	r.run()
-	r.publish(append(oneMarket("2.1"), definition("1.2", "FOUR", "OPEN", active(1, 1), active(2, 2), active(3, 3), active(4, 4)),
+	r.publish(append(oneMarket("2.1"), definition("1.2", "FOUR", "OPEN", active(1, 1), active(2, 2), active(3, 3),
+		active(4, 4)),
 		definition("1.3", "THREE_MORE", "OPEN", active(1, 1)))...)
 	r.seesHome("2.1")
 	if r.count("market_faults_total", "limit") != 2 || !strings.Contains(r.log.String(), "more than is taken") {

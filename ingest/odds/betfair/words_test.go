@@ -16,26 +16,33 @@ func TestMarketsHaveGoalcastsWords(t *testing.T) {
 		return fmt.Sprintf(`{"id":%d,"hc":%s,"sortPriority":%d,"status":"ACTIVE"}`, id, handicap, order)
 	}
 	quote := func(id string, runner int, handicap, price string) string {
-		return fmt.Sprintf(`{"id":%q,"rc":[{"id":%d,"hc":%s,"batb":[[1,1.01,9],[0,%s,2.5]]}]}`, id, runner, handicap, price)
+		return fmt.Sprintf(`{"id":%q,"rc":[{"id":%d,"hc":%s,"batb":[[1,1.01,9],[0,%s,2.5]]}]}`, id, runner, handicap,
+			price)
 	}
 	r.publish(
 		definition("1.1", "MATCH_ODDS", "OPEN", active(58805, 3), active(900, 2), active(55, 1)),
 		back("1.1", 55, "2.14", "10"), back("1.1", 900, "3.75", "0.01"), back("1.1", 58805, "3.4", "7"),
 		definition("1.2", "OVER_UNDER_25", "OPEN", active(47972, 1), active(47973, 2)),
 		back("1.2", 47973, "1.9", "10"), back("1.2", 47972, "2.04", "10"),
-		definition("1.3", "OVER_UNDER_45", "OPEN", active(1222347, 1), active(1222346, 2)), back("1.3", 1222346, "6", "1"),
+		definition("1.3", "OVER_UNDER_45", "OPEN", active(1222347, 1), active(1222346, 2)), back("1.3", 1222346, "6",
+			"1"),
 		definition("1.4", "OVER_UNDER_105", "OPEN", active(8, 2), active(9, 1)), back("1.4", 8, "60.0", "1"),
-		definition("1.5", "BOTH_TEAMS_TO_SCORE", "OPEN", active(30246, 1), active(110503, 2)), back("1.5", 110503, "1.8", "1"),
+		definition("1.5", "BOTH_TEAMS_TO_SCORE", "OPEN", active(30246, 1), active(110503, 2)), back("1.5", 110503,
+			"1.8", "1"),
 		definition("1.6", "DRAW_NO_BET", "OPEN", active(55, 1), active(900, 2)), back("1.6", 900, "2.9", "3"),
-		definition("1.7", "DOUBLE_CHANCE", "OPEN", active(1, 1), active(2, 2), active(3, 3)), back("1.7", 2, "1.66", "3"),
-		definition("1.8", "CORRECT_SCORE", "OPEN", active(1, 1), active(4, 2), active(9063254, 17)), back("1.8", 4, "13", "3"),
+		definition("1.7", "DOUBLE_CHANCE", "OPEN", active(1, 1), active(2, 2), active(3, 3)), back("1.7", 2, "1.66",
+			"3"),
+		definition("1.8", "CORRECT_SCORE", "OPEN", active(1, 1), active(4, 2), active(9063254, 17)), back("1.8", 4,
+			"13", "3"),
 		definition("1.9", "ASIAN_HANDICAP", "OPEN", asian(55, "-1.5", 1), asian(900, "1.5", 2), asian(55, "-0.25", 3),
 			asian(900, "0.25", 4), asian(55, "0", 5), asian(900, "0.0", 6), asian(55, "1.5", 7), asian(900, "-1.5", 8),
 			asian(55, "4", 9)),
 		quote("1.9", 55, "-1.5", "3.1"), quote("1.9", 900, "1.5", "1.41"), quote("1.9", 55, "-0.25", "2.02"),
 		quote("1.9", 900, "-1.5", "5.1"),
-		definition("1.10", "HALF_TIME", "OPEN", active(55, 1), active(900, 2), active(58805, 3)), back("1.10", 58805, "2.2", "3"),
-		definition("1.11", "MATCH_ODDS_UNMANAGED", "INACTIVE", active(55, 1), active(900, 2)), back("1.11", 55, "2.2", "3"),
+		definition("1.10", "HALF_TIME", "OPEN", active(55, 1), active(900, 2), active(58805, 3)), back("1.10", 58805,
+			"2.2", "3"),
+		definition("1.11", "MATCH_ODDS_UNMANAGED", "INACTIVE", active(55, 1), active(900, 2)), back("1.11", 55,
+			"2.2", "3"),
 	)
 	seen := []string{
 		"1x2: open home=2.14 draw=3.4 away=3.75",
@@ -93,7 +100,8 @@ func TestMarketsHaveGoalcastsWords(t *testing.T) {
 			`{"id":"1.22","rc":[{"id":1,"batb":[[0,2.5,1]]}]}`)
 		r.want("8")
 		if r.count("market_faults_total", "key") != 2 || r.count("market_faults_total", "undefined") != 1 {
-			t.Errorf("faults: %v, %v", r.count("market_faults_total", "key"), r.count("market_faults_total", "undefined"))
+			t.Errorf("faults: %v, %v", r.count("market_faults_total", "key"), r.count("market_faults_total",
+				"undefined"))
 		}
 	})
 	t.Run("the first of two markets with one key is told", func(t *testing.T) {
@@ -114,7 +122,8 @@ func TestImageReplaces(t *testing.T) {
 	r := newRig(t)
 	r.run()
 	teams := []string{active(55, 1), active(900, 2), active(58805, 3)}
-	r.publish(definition("1.1", "MATCH_ODDS", "OPEN", teams...), back("1.1", 55, "2.14", "10"), back("1.1", 900, "4", "1"),
+	r.publish(definition("1.1", "MATCH_ODDS", "OPEN", teams...), back("1.1", 55, "2.14", "10"), back("1.1", 900, "4",
+		"1"),
 		definition("1.2", "BOTH_TEAMS_TO_SCORE", "OPEN", active(30246, 1), active(110503, 2)),
 		`{"id":"1.3","marketDefinition":{"eventId":"9","marketType":"X","status":"OPEN","runners":[{"id":1,"status":"ACTIVE"}]}}`)
 	r.want("7", "1x2: open home=2.14 draw=- away=4", "btts: open yes=- no=-")
@@ -138,7 +147,8 @@ func TestSettlementFromClosedMarkets(t *testing.T) {
 	}
 	r.publish(definition("1.1", "MATCH_ODDS", "OPEN", active(55, 1), active(900, 2), active(58805, 3)),
 		back("1.1", 55, "2.14", "10"))
-	closed := definition("1.1", "MATCH_ODDS", "CLOSED", was(55, 1, "LOSER"), was(900, 2, "WINNER"), was(58805, 3, "LOSER"))
+	closed := definition("1.1", "MATCH_ODDS", "CLOSED", was(55, 1, "LOSER"), was(900, 2, "WINNER"), was(58805, 3,
+		"LOSER"))
 	told := func(want ...string) {
 		t.Helper()
 		if got := r.settled(); !slices.Equal(got, want) {
@@ -155,19 +165,23 @@ func TestSettlementFromClosedMarkets(t *testing.T) {
 	r.run() // another process
 	r.catchUp()
 	told() // once
-	r.publish(definition("1.1", "MATCH_ODDS", "CLOSED", was(55, 1, "WINNER"), was(900, 2, "LOSER"), was(58805, 3, "LOSER")))
+	r.publish(definition("1.1", "MATCH_ODDS", "CLOSED", was(55, 1, "WINNER"), was(900, 2, "LOSER"), was(58805, 3,
+		"LOSER")))
 	told("7 1x2: home won draw lost away lost")
 	r.publish(definition("1.1", "MATCH_ODDS", "SUSPENDED", active(55, 1), active(900, 2), active(58805, 3)))
 	told("7 1x2: home won draw lost away lost cancelled")
-	r.publish(definition("1.1", "MATCH_ODDS", "CLOSED", was(55, 1, "REMOVED"), was(900, 2, "REMOVED"), was(58805, 3, "REMOVED")))
+	r.publish(definition("1.1", "MATCH_ODDS", "CLOSED", was(55, 1, "REMOVED"), was(900, 2, "REMOVED"), was(58805, 3,
+		"REMOVED")))
 	told("7 1x2: home void draw void away void")
 	t.Run("dead heat", func(t *testing.T) {
-		r.publish(definition("1.2", "TOP_SCORER", "CLOSED", was(1, 1, "WINNER"), was(2, 2, "WINNER"), was(3, 3, "WINNER"),
+		r.publish(definition("1.2", "TOP_SCORER", "CLOSED", was(1, 1, "WINNER"), was(2, 2, "WINNER"), was(3, 3,
+			"WINNER"),
 			was(4, 4, "LOSER")))
 		told("7 betfair:TOP_SCORER: 1 won x333 2 won x333 3 won x333 4 lost")
 	})
 	t.Run("halves cannot be told", func(t *testing.T) {
-		r.publish(definition("1.3", "ASIAN_HANDICAP", "CLOSED", asian(55, "-0.25", 1, "LOSER"), asian(900, "0.25", 2, "WINNER"),
+		r.publish(definition("1.3", "ASIAN_HANDICAP", "CLOSED", asian(55, "-0.25", 1, "LOSER"), asian(900, "0.25", 2,
+			"WINNER"),
 			asian(55, "-1", 3, "REMOVED"), asian(900, "1", 4, "REMOVED"), asian(55, "-1.5", 5, "LOSER"),
 			asian(900, "1.5", 6, "WINNER"), asian(55, "2", 7, "WINNER"), asian(900, "-2", 8, "WINNER")))
 		told("7 ah:-1: home void away void", "7 ah:-1.5: home lost away won")
@@ -188,7 +202,8 @@ func TestClosedMarketsAreForgotten(t *testing.T) {
 	r := newRig(t)
 	r.cfg.ClosedFor, r.cfg.KeepEvery = time.Nanosecond, time.Nanosecond
 	r.run()
-	r.publish(definition("1.1", "CORRECT_SCORE", "OPEN", active(1, 1)), definition("1.2", "BTTS", "OPEN", active(1, 1)))
+	r.publish(definition("1.1", "CORRECT_SCORE", "OPEN", active(1, 1)), definition("1.2", "BTTS", "OPEN", active(1,
+		1)))
 	r.want("7", "cs: open 0-0=-", "betfair:BTTS: open 1=-")
 	r.publish(definition("1.1", "CORRECT_SCORE", "CLOSED", was(1, 1, "WINNER")))
 	r.viewer.wait("forgotten", func() bool { return len(r.viewer.book["7"]) == 1 })
@@ -218,7 +233,8 @@ func TestNamesOfMatches(t *testing.T) {
 		t.Errorf("no names yet: %+v", f)
 	}
 	r.server.Name("7", "Made-up League", "Upper Town", "Lower Town", kickoff)
-	want := odds.Fixture{Event: "7", Competition: "Made-up League", Kickoff: kickoff, Home: "Upper Town", Away: "Lower Town"}
+	want := odds.Fixture{Event: "7", Competition: "Made-up League", Kickoff: kickoff, Home: "Upper Town",
+		Away: "Lower Town"}
 	r.viewer.wait("names", func() bool { return r.viewer.fixtures["7"] == want })
 	asked := r.server.NamesAsked()
 	r.publish(definition("1.1", "MATCH_ODDS", "SUSPENDED", active(55, 1), active(900, 2), active(58805, 3)))

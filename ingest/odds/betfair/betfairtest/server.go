@@ -1,6 +1,6 @@
-// Package betfairtest is a made-up Betfair for tests: the Exchange Stream over TLS, and the requests
-// for sessions, keys and names. It keeps every change that it was given, so that it can answer a
-// subscription with an image and a resumed one with what has changed since.
+// Package betfairtest is a made-up Betfair for tests: the Exchange Stream over TLS, and the
+// requests for sessions, keys and names. It keeps every change that it was given, so that it can
+// answer a subscription with an image and a resumed one with what has changed since.
 //
 // It is as unkind as a network: it cuts connections anywhere, splits lines and messages, repeats,
 // delays, falls silent, and sends what it should not. One lock guards all of a Server; its

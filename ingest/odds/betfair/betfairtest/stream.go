@@ -139,7 +139,8 @@ func (s *Server) clk(n int) string { return fmt.Sprintf("c%d/%d", s.epoch, n) }
 func (s *Server) changes(c *stream, kind string, markets []json.RawMessage) {
 	m := map[string]any{"clk": s.clk(len(s.history)), "mc": markets}
 	if kind != "" {
-		m["ct"], m["initialClk"], m["conflateMs"], m["heartbeatMs"] = kind, fmt.Sprint("i", s.epoch), s.faults.conflate, 500
+		m["ct"], m["initialClk"] = kind, fmt.Sprint("i", s.epoch)
+		m["conflateMs"], m["heartbeatMs"] = s.faults.conflate, 500
 	}
 	pieces := s.pieces(markets)
 	switch {

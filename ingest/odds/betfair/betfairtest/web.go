@@ -11,7 +11,8 @@ import (
 func keys(key string, delayed bool) string {
 	return fmt.Sprintf(`[{"appName":"goalcast","appId":1,"appVersions":[{"owner":"o","versionId":1,"version":"1.0",`+
 		`"applicationKey":%q,"delayData":%t,"subscriptionRequired":true,"ownerManaged":false,"active":true},`+
-		`{"versionId":2,"version":"1.0-DELAY","applicationKey":"other-key","delayData":true,"active":true}]}]`, key, delayed)
+		`{"versionId":2,"version":"1.0-DELAY","applicationKey":"other-key","delayData":true,"active":true}]}]`, key,
+		delayed)
 }
 
 // routes are Betfair's services besides the stream. They say that something is wrong with 200.
