@@ -180,9 +180,16 @@ func hasBody(method string) bool {
 
 // Live serves a route whose clients stay for hours. While it is served, its connection is neither
 // counted nor closed for others. The handler has to set deadlines of its own before it waits and
-// before it writes late: those of the server run from the request's beginning.
+// before it writes late: those of the server run from the request's beginning. A body need not come
+// at a certain rate.
 func Live(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b, ok := r.Body.(*body); ok {
+			own := *r
+			own.Body = b.ReadCloser
+			r = &own
+			defer b.touch(true) // it was not too slow
+		}
 		if c := connOf(r); c != nil {
 			c.server.pin(c)
 			defer c.server.unpin(c)

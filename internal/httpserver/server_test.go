@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -381,6 +382,32 @@ func TestTheSilentMakeRoom(t *testing.T) {
 		if text, err := io.ReadAll(v.Body); string(text) != "begin goal" {
 			t.Errorf("a viewer got %q, %v", text, err)
 		}
+	}
+}
+
+// A live route's body may come as slowly as its handler lets it.
+func TestLiveBodyTakesItsTime(t *testing.T) {
+	t.Parallel()
+	s := start(t, quick, httpserver.Live(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Time{})
+		n, err := io.Copy(io.Discard, r.Body)
+		_ = control.SetWriteDeadline(time.Now().Add(patience))
+		_, _ = fmt.Fprintf(w, "%d bytes, %v", n, err)
+	})))
+	const piece = 20 << 10 // after which the deadlines of other routes' bodies are moved
+	c := s.send(t, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "+strconv.Itoa(2*piece)+"\r\n\r\n")
+	for range 2 {
+		time.Sleep(2 * soon)
+		if _, err := io.WriteString(c, strings.Repeat("x", piece)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := end(t, c); !strings.HasSuffix(text, "40960 bytes, <nil>") {
+		t.Errorf("got %q", text)
+	}
+	if n := s.cut(t, "body"); n != 0 {
+		t.Errorf("%v bodies counted as cut", n)
 	}
 }
 
