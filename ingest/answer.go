@@ -136,7 +136,7 @@ func (in *Ingest) tell(w http.ResponseWriter, r *http.Request, doc goalcast.Docu
 	case done.readErr != nil:
 		in.unreadable(w, r, doc, done.readErr)
 	case done.state == goalcast.DocumentFailed: // what the database says is not for strangers
-		in.problem(w, r, &refusal{status: http.StatusUnprocessableEntity, reason: "not_applied", document: doc.ID,
+		writeProblem(w, r, &refusal{status: http.StatusUnprocessableEntity, reason: "not_applied", document: doc.ID,
 			text: "it was read and could not be applied; GET /admin/documents/" + strconv.FormatInt(int64(doc.ID), 10) +
 				" says why"})
 	case done.state == goalcast.DocumentReceived:
@@ -191,7 +191,7 @@ func (in *Ingest) unreadable(w http.ResponseWriter, r *http.Request, doc goalcas
 	if errors.As(err, &field) {
 		no.text, no.field = errorText(field), field.Field
 	}
-	in.problem(w, r, no)
+	writeProblem(w, r, no)
 }
 
 // feedProblem is the body of every answer that is an error, with what a sender of documents
@@ -206,7 +206,7 @@ type feedProblem struct {
 	Error string `json:"error,omitempty"`
 }
 
-func (in *Ingest) problem(w http.ResponseWriter, r *http.Request, no *refusal) {
+func writeProblem(w http.ResponseWriter, r *http.Request, no *refusal) {
 	body := feedProblem{Problem: problem.New(no.status, cmp.Or(no.code, no.reason), no.text), Field: no.field,
 		Document: no.document, Error: no.text}
 	if no.document != 0 {

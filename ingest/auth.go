@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"goalcast"
 )
@@ -23,9 +24,38 @@ type refusal struct {
 	document goalcast.DocumentID // that failed; 0 where the request leaves no document
 }
 
+// Guard knows who may post the feeds of which provider. It belongs to nobody: requests share it.
+type Guard struct {
+	open    bool                                // see Config.Open
+	secrets atomic.Pointer[map[string][]string] // by provider
+}
+
+// NewGuard makes a Guard; see Config.Secrets and Config.Open.
+func NewGuard(secrets map[string][]string, open bool) *Guard {
+	g := &Guard{open: open}
+	g.UseSecrets(secrets)
+	return g
+}
+
+// UseSecrets exchanges the secrets of all providers. It may be called at any time.
+func (g *Guard) UseSecrets(secrets map[string][]string) { g.secrets.Store(&secrets) }
+
+// Admit passes on the requests that may post the provider's feed, and answers the others; turnedAway
+// is told why.
+func (g *Guard) Admit(provider string, h http.Handler, turnedAway func(reason string)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if no := g.authorize(provider, r); no != nil {
+			turnedAway(no.reason)
+			writeRefusal(w, r, no)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // authorize says whether the request may post the provider's documents: nil if so.
-func (in *Ingest) authorize(provider string, r *http.Request) *refusal {
-	secrets := (*in.secrets.Load())[provider]
+func (g *Guard) authorize(provider string, r *http.Request) *refusal {
+	secrets := (*g.secrets.Load())[provider]
 	switch {
 	case len(secrets) > 0:
 		for _, offered := range offeredSecrets(r) {
@@ -35,7 +65,7 @@ func (in *Ingest) authorize(provider string, r *http.Request) *refusal {
 		}
 		return &refusal{status: http.StatusUnauthorized, reason: "unauthorized",
 			text: "the provider's secret is missing or wrong"}
-	case local(r) && (in.cfg.Open || ownProcess(r)):
+	case local(r) && (g.open || ownProcess(r)):
 		return nil
 	}
 	return &refusal{status: http.StatusForbidden, reason: "forbidden",

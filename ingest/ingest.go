@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -144,9 +143,9 @@ type Ingest struct {
 	log       *slog.Logger
 	metrics   *metrics
 
-	secrets   atomic.Pointer[map[string][]string] // by provider
-	receiving chan struct{}                       // holds a token per document being received
-	held      budget                              // of the documents being received
+	guard     *Guard
+	receiving chan struct{} // holds a token per document being received
+	held      budget        // of the documents being received
 	// holds a token per request that waits for what becomes of its document
 	awaiting chan struct{}
 	work     *workers
@@ -199,7 +198,7 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 		sources[i] = p.Sources()
 	}
 	in.merger = merge.New(sources...)
-	in.UseSecrets(cfg.Secrets)
+	in.guard = NewGuard(cfg.Secrets, cfg.Open)
 	return in
 }
 
@@ -208,7 +207,7 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 func (in *Ingest) Merger() *merge.Merger { return in.merger }
 
 // UseSecrets exchanges the secrets of all providers. It may be called at any time.
-func (in *Ingest) UseSecrets(secrets map[string][]string) { in.secrets.Store(&secrets) }
+func (in *Ingest) UseSecrets(secrets map[string][]string) { in.guard.UseSecrets(secrets) }
 
 // Handler serves POST /feeds/{provider}.
 func (in *Ingest) Handler() http.Handler {

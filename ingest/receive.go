@@ -33,7 +33,7 @@ func (in *Ingest) receive(w http.ResponseWriter, r *http.Request) {
 			text: "documents are posted"})
 		return
 	}
-	if no := in.authorize(name, r); no != nil {
+	if no := in.guard.authorize(name, r); no != nil {
 		in.refuse(w, r, name, no)
 		return
 	}
@@ -239,11 +239,16 @@ func (in *Ingest) checkDigest(doc goalcast.Document) {
 func (in *Ingest) refuse(w http.ResponseWriter, r *http.Request, provider string, no *refusal) {
 	in.metrics.refused.WithLabelValues(provider, no.reason).Inc()
 	in.log.Warn("document refused", "provider", provider, "reason", no.reason, "status", no.status)
+	writeRefusal(w, r, no)
+}
+
+// writeRefusal answers a request that leaves no document.
+func writeRefusal(w http.ResponseWriter, r *http.Request, no *refusal) {
 	switch no.status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="feeds", Basic realm="feeds"`)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "2")
 	}
-	in.problem(w, r, no)
+	writeProblem(w, r, no)
 }

@@ -184,19 +184,28 @@ func TestWhoMayPost(t *testing.T) {
 			403},
 		{"a page in a browser here", open, "", "127.0.0.1:1", []string{"Origin", "https://example.com"}, 403},
 	} {
-		r := httptest.NewRequest(http.MethodPost, "/feeds/plain"+tt.query, bytes.NewReader(body(oneGoal)))
-		r.RemoteAddr, r.Host = tt.remote, "127.0.0.1:8080"
-		for i := 0; i < len(tt.headers); i += 2 {
-			r.Header.Set(tt.headers[i], tt.headers[i+1])
+		reasons := 0
+		// what is no document stands behind the same door
+		stream := tt.bench.guard.Admit("plain", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+			func(string) { reasons++ })
+		for way, h := range map[string]http.Handler{"document": tt.bench.Handler(), "stream": stream} {
+			r := httptest.NewRequest(http.MethodPost, "/feeds/plain"+tt.query, bytes.NewReader(body(oneGoal)))
+			r.RemoteAddr, r.Host = tt.remote, "127.0.0.1:8080"
+			for i := 0; i < len(tt.headers); i += 2 {
+				r.Header.Set(tt.headers[i], tt.headers[i+1])
+			}
+			if host := r.Header.Get("Host"); host != "" {
+				r.Host = host
+				r.Header.Del("Host")
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != tt.want || (tt.want == 401) != (w.Header().Get("WWW-Authenticate") != "") {
+				t.Errorf("%s, %s: %d %s", tt.name, way, w.Code, w.Body)
+			}
 		}
-		if host := r.Header.Get("Host"); host != "" {
-			r.Host = host
-			r.Header.Del("Host")
-		}
-		w := httptest.NewRecorder()
-		tt.bench.Handler().ServeHTTP(w, r)
-		if w.Code != tt.want || (tt.want == 401) != (w.Header().Get("WWW-Authenticate") != "") {
-			t.Errorf("%s: %d %s", tt.name, w.Code, w.Body)
+		if (reasons == 1) != (tt.want != 200) {
+			t.Errorf("%s: %d reasons", tt.name, reasons)
 		}
 	}
 }
