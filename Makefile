@@ -93,6 +93,7 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./ingest/generic
 	$(GO) test -run '^$$' -fuzz FuzzCallback -fuzztime 30s -fuzzminimizetime 10x ./ingest/wsc/brightcove
 	$(GO) test -run '^$$' -fuzz FuzzAnswers -fuzztime 30s -fuzzminimizetime 10x ./ingest/wsc/brightcove
+	$(GO) test -run '^$$' -fuzz FuzzLines -fuzztime 60s -fuzzminimizetime 10x ./ingest/odds/stream
 	$(GO) test -run '^$$' -fuzz FuzzClientFrames -fuzztime 60s ./hub
 
 clean:

@@ -40,8 +40,8 @@ func NewGuard(secrets map[string][]string, open bool) *Guard {
 // UseSecrets exchanges the secrets of all providers. It may be called at any time.
 func (g *Guard) UseSecrets(secrets map[string][]string) { g.secrets.Store(&secrets) }
 
-// Admit passes on the requests that may post the provider's feed, and answers the others; turnedAway
-// is told why.
+// Admit passes on the requests that may post the provider's feed, and answers the others;
+// turnedAway is told why.
 func (g *Guard) Admit(provider string, h http.Handler, turnedAway func(reason string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if no := g.authorize(provider, r); no != nil {

@@ -396,7 +396,8 @@ func TestLiveBodyTakesItsTime(t *testing.T) {
 		_, _ = fmt.Fprintf(w, "%d bytes, %v", n, err)
 	})))
 	const piece = 20 << 10 // after which the deadlines of other routes' bodies are moved
-	c := s.send(t, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "+strconv.Itoa(2*piece)+"\r\n\r\n")
+	c := s.send(t, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "+strconv.Itoa(2*piece)+
+		"\r\n\r\n")
 	for range 2 {
 		time.Sleep(2 * soon)
 		if _, err := io.WriteString(c, strings.Repeat("x", piece)); err != nil {
