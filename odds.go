@@ -70,8 +70,8 @@ func ReadGate(value json.RawMessage) Gate {
 type OddsStep struct {
 	Topic Topic
 	// Fence is the turn of the process that holds the source; each holder has a higher one than
-	// those before. A step with a lower one than the bus has seen is refused. 0 is nobody's turn: it
-	// can shut and no more.
+	// those before. A step with a lower one than the bus has seen is refused. 0 is nobody's turn:
+	// it can shut and no more.
 	Fence int64
 	// Gate is the version of the gate that the caller knows: the bus refuses to open it, or to take
 	// prices, if somebody has shut it since.

@@ -11,7 +11,8 @@ import (
 	"goalcast/hub"
 )
 
-// setGate has the bus keep a gate of a match's prices and tell it. Shutting it takes the prices away.
+// setGate has the bus keep a gate of a match's prices and tell it. Shutting it
+// takes the prices away.
 func (w *world) setGate(match goalcast.MatchID, version int64, state goalcast.GateState, reason goalcast.GateReason) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

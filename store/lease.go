@@ -18,8 +18,8 @@ const (
 
 // Leases gives out leases by name: of all processes on one database at most one has a lease at a
 // time. Each turn has a fence, higher than those of all turns before: whoever takes work from
-// holders refuses a fence that is lower than one it has seen, since a process that was stopped for a
-// while does not know that its turn is over.
+// holders refuses a fence that is lower than one it has seen, since a process that was stopped for
+// a while does not know that its turn is over.
 type Leases struct {
 	store *Store
 	owner string

@@ -9,8 +9,8 @@ import (
 
 // How the gates of prices are kept.
 const (
-	// gateSilence is how long after the last message of a topic its gate shuts: who holds the source
-	// says something once a second.
+	// gateSilence is how long after the last message of a topic its gate shuts: who holds the
+	// source says something once a second.
 	gateSilence = 3 * time.Second
 	// gateRepeat is how often viewers are told of the gate at least, so that they can tell silence
 	// from a connection that is gone. GateBeat is what they are promised.

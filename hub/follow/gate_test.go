@@ -260,7 +260,8 @@ func TestOtherTopicsHaveNoGate(t *testing.T) {
 		t.Errorf("news %t, gate %v", news, gate)
 	}
 	one.Version = 2
-	if news, _, gate = table.Take(one, time.Now(), 10, nil); !news || gate != nil || table.Watch(time.Now(), nil) != nil {
+	if news, _, gate = table.Take(one, time.Now(), 10, nil); !news || gate != nil ||
+		table.Watch(time.Now(), nil) != nil {
 		t.Errorf("news %t, gate %v", news, gate)
 	}
 }

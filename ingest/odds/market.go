@@ -65,8 +65,8 @@ const (
 // moment.
 type Market struct {
 	// Key names the market within the match, in goalcast's words where there are some: "1x2",
-	// "ou:2.5", "ah:-1.5", "btts", "dnb", "dc", "cs"; else the provider's: "betfair:CORRECT_SCORE2".
-	// At most 100 bytes of a-z, A-Z, 0-9 and "._:+-/".
+	// "ou:2.5", "ah:-1.5", "btts", "dnb", "dc", "cs"; else the provider's:
+	// "betfair:CORRECT_SCORE2". At most 100 bytes of a-z, A-Z, 0-9 and "._:+-/".
 	Key        string
 	Status     Status
 	Selections []Selection

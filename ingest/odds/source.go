@@ -19,11 +19,11 @@ type Source interface {
 // Event is always the provider's own id of a match; the sink knows, or learns, which match that is.
 // At is the provider's time of what is told, UTC; zero where the provider gives none.
 type Sink interface {
-	// Alive says that the provider was heard, also where it had nothing to say. A source that is not
-	// heard for its time to live is shut.
+	// Alive says that the provider was heard, also where it had nothing to say. A source that is
+	// not heard for its time to live is shut.
 	Alive(at time.Time)
-	// Down shuts all matches of the source: the provider said that its prices are not to be trusted,
-	// or the connection is gone. Each match opens again with its next Image only.
+	// Down shuts all matches of the source: the provider said that its prices are not to be
+	// trusted, or the connection is gone. Each match opens again with its next Image only.
 	Down(reason Reason)
 	// Fixture says what match an event is. It may be called again with other words.
 	Fixture(Fixture)

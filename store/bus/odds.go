@@ -26,7 +26,8 @@ func (b *Bus) PublishOdds(ctx context.Context, now time.Time, steps []goalcast.O
 	return done, nil
 }
 
-func (b *Bus) publishOdds(ctx context.Context, now time.Time, step goalcast.OddsStep) (done goalcast.OddsDone, err error) {
+func (b *Bus) publishOdds(ctx context.Context, now time.Time, step goalcast.OddsStep) (done goalcast.OddsDone,
+	err error) {
 	args, err := b.oddsArgs(now, step)
 	if err != nil {
 		return done, fmt.Errorf("odds of %s: %w", step.Topic, err)

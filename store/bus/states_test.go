@@ -41,7 +41,8 @@ func TestStatesOfFollowedTopics(t *testing.T) {
 		r.set(lineOf(1, "home", big), lineOf(1, "draw", 11), lineOf(2, "home", 11))
 		r.set(lineOf(1, "home", big-1))
 		e.Until("new values", func() bool {
-			return e.States["match:1/commentary/home"].Version == big && e.States["match:1/commentary/draw"].Version == 11 &&
+			return e.States["match:1/commentary/home"].Version == big &&
+				e.States["match:1/commentary/draw"].Version == 11 &&
 				e.States["match:1/commentary/away"].Version == 10
 		})
 		e.Lock()

@@ -27,13 +27,14 @@ func CutF7(full []byte, at time.Time) []byte {
 		func(team string) string {
 			return cutTeam(team, document, at)
 		})
-	document = compiled(`[ \t]*<Stat Type="[a-z_]*_(start|stop)">([^<]*)</Stat>\r?\n?`).ReplaceAllStringFunc(document, func(stat string) string {
-		text := compiled(`>([^<]*)<`).FindStringSubmatch(stat)[1]
-		if t, err := time.Parse(srmlTime, text); err == nil && t.After(at) {
-			return ""
-		}
-		return stat
-	})
+	document = compiled(`[ \t]*<Stat Type="[a-z_]*_(start|stop)">([^<]*)</Stat>\r?\n?`).ReplaceAllStringFunc(document,
+		func(stat string) string {
+			text := compiled(`>([^<]*)<`).FindStringSubmatch(stat)[1]
+			if t, err := time.Parse(srmlTime, text); err == nil && t.After(at) {
+				return ""
+			}
+			return stat
+		})
 	document = first(document, compiled(`<MatchInfo [^>]*>`), func(tag string) string {
 		return withAttribute(withAttribute(tag, "Period", period), "TimeStamp", began.In(London()).Format(srmlTime))
 	})

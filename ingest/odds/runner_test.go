@@ -1,0 +1,194 @@
+package odds
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+	"goalcast/store/bus"
+	"goalcast/store/bus/bustest"
+)
+
+// script is a source that tells what the test says.
+type script struct{ tell chan func(Sink) error }
+
+func (s script) Run(ctx context.Context, sink Sink) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case do := <-s.tell:
+			if err := do(sink); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// turns give the lease to whom the test says.
+type turns struct{ fences chan int64 }
+
+func (l turns) Hold(ctx context.Context, _ string, run func(context.Context, int64) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case fence := <-l.fences:
+			if err := run(ctx, fence); err != nil && !errors.Is(err, errFenced) {
+				return err
+			}
+		}
+	}
+}
+
+// known maps every event to the test's match, and keeps nothing.
+type known struct{}
+
+func (known) Describe(context.Context, string, Fixture) error         { return nil }
+func (known) Match(string, string) goalcast.MatchID                   { return testMatch }
+func (known) KeepOdds(context.Context, string, []byte) error          { return nil }
+func (known) KeptOdds(context.Context, string) (text []byte, _ error) { return nil, nil }
+
+// office is a process that may hold a source, on a real bus.
+type office struct {
+	*Runner
+	source script
+	turns  turns
+}
+
+func newOffice(t *testing.T, b Bus) *office {
+	t.Helper()
+	level := slog.LevelError + 1
+	if os.Getenv("GOALCAST_TEST_LOG") != "" {
+		level = slog.LevelDebug
+	}
+	o := &office{source: script{make(chan func(Sink) error)}, turns: turns{make(chan int64)}}
+	o.Runner = NewRunner(RunnerConfig{
+		Sources: []Named{{SourceConfig{Name: "test", TTL: time.Minute}, o.source}},
+		Bus:     b, Leases: o.turns, Mapper: known{}, Keeper: known{}, Step: 5 * time.Millisecond, Now: time.Now,
+	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level})))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- o.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return o
+}
+
+// says has the source tell something, and waits until it has.
+func (o *office) says(do func(Sink)) {
+	told := make(chan struct{})
+	o.source.tell <- func(s Sink) error {
+		defer close(told)
+		do(s)
+		return nil
+	}
+	<-told
+}
+
+func newBus(t *testing.T, url string) *bus.Bus {
+	t.Helper()
+	redis, err := bus.OpenRedis(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { redis.Close() })
+	return bus.New(redis, bus.Options{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+}
+
+func TestSourcesReachTheBus(t *testing.T) {
+	url := testservers.Redis(t)
+	b := newBus(t, url)
+	ear := bustest.RecordLive(t, b.Listen)
+	if _, _, err := b.Follow(t.Context(), goalcast.ForOdds(testMatch)); err != nil {
+		t.Fatal(err)
+	}
+	gate := func() string {
+		g := goalcast.ReadGate(ear.States["odds:7/!"].Value)
+		return string(g.State) + " " + string(g.Reason)
+	}
+	price := func() string { return string(ear.States["odds:7/1x2"].Value) }
+	market := func(p Price) []Market {
+		return []Market{{Key: "1x2", Status: Open, Selections: []Selection{{Key: "home", Price: p}}}}
+	}
+	value := map[Price]string{2000: `{"st":"open","sel":{"home":{"p":2000}}}`,
+		3000: `{"st":"open","sel":{"home":{"p":3000}}}`}
+
+	first := newOffice(t, newBus(t, url))
+	first.turns.fences <- 1
+	first.says(func(s Sink) { s.Image("x", time.Time{}, market(2000)) })
+	ear.Until("the image", func() bool { return gate() == "open " && price() == value[2000] })
+	first.says(func(s Sink) { s.Change("x", time.Time{}, market(3000)) })
+	ear.Until("the change", func() bool { return price() == value[3000] })
+
+	// A second process takes over while the first one does not know: it publishes nothing more, and
+	// ends its turn.
+	second := newOffice(t, newBus(t, url))
+	second.turns.fences <- 2
+	second.says(func(s Sink) { s.Image("x", time.Time{}, market(2000)) })
+	ear.Until("the second's image", func() bool { return gate() == "open " && price() == value[2000] })
+	first.turns.fences <- 3 // which it takes only when its turn has ended
+	first.says(func(s Sink) { s.Image("x", time.Time{}, market(3000)) })
+	ear.Until("the first, in a turn of its own", func() bool { return price() == value[3000] })
+
+	// A source that ends is shut, run again, and opens with its next image.
+	first.source.tell <- func(Sink) error { return errors.New("cut") }
+	ear.Until("cut", func() bool { return gate() == "suspended connection" })
+	first.says(func(s Sink) { s.Change("x", time.Time{}, market(2000)) })
+	first.says(func(s Sink) { s.Image("x", time.Time{}, market(2000)) })
+	ear.Until("it is back", func() bool { return gate() == "open " && price() == value[2000] })
+
+	first.says(func(s Sink) { s.Suspend("x", time.Time{}) })
+	ear.Until("suspended by the provider", func() bool { return gate() == "suspended provider" })
+	first.Shut(testMatch, goalcast.GateOperator)
+	ear.Until("by hand", func() bool { return gate() == "suspended operator" })
+}
+
+// While Redis is away prices are kept; when it is back, and has forgotten everything, all
+// of them are published.
+func TestRedisAwayFromPrices(t *testing.T) {
+	server := testservers.NewRedis(t)
+	b := newBus(t, server.URL)
+	o := newOffice(t, newBus(t, server.URL))
+	o.turns.fences <- 1
+	market := []Market{{Key: "1x2", Status: Open, Selections: []Selection{{Key: "home", Price: 2000}}}}
+	o.says(func(s Sink) { s.Image("x", time.Time{}, market) })
+	shown := func(what, want string) {
+		t.Helper()
+		for deadline := time.Now().Add(bustest.Patience); ; time.Sleep(5 * time.Millisecond) {
+			list, unfollow, err := b.Follow(t.Context(), goalcast.ForOdds(testMatch))
+			got := ""
+			if err == nil {
+				unfollow()
+				for _, st := range list {
+					if got += st.Key; st.Key == goalcast.GateKey {
+						g := goalcast.ReadGate(st.Value)
+						got += string(g.State) + " " + string(g.Reason) + " "
+					}
+				}
+			}
+			if got == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %q, want %q (%v)", what, got, want, err)
+			}
+		}
+	}
+	shown("before", "!open  1x2")
+	server.Stop()
+	o.says(func(s Sink) { s.Change("x", time.Time{}, append(market, Market{Key: "btts", Status: Open})) })
+	server.RestartEmpty()
+	shown("after a wipe", "!open  1x2btts")
+}
