@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -50,15 +51,27 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer r.Close()
 		b := bus.New(r, bus.Options{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		topic := goalcast.ForOdds(9000000007)
 		step := goalcast.OddsStep{Topic: topic, Fence: 1, Set: &goalcast.Gate{State: goalcast.GateOpen},
 			Prices: []goalcast.State{{Topic: topic, Key: "1x2", Version: 1, Value: json.RawMessage(`2350`)}}}
-		if done, err := b.PublishOdds(t.Context(), time.Now(), []goalcast.OddsStep{step}); err != nil ||
-			done[0].Outcome != goalcast.OddsPublished {
+		done, err := b.PublishOdds(t.Context(), time.Now(), []goalcast.OddsStep{step})
+		if err != nil || done[0].Outcome != goalcast.OddsPublished {
 			t.Fatal(done, err)
 		}
+		// Whoever reads a price from the bus wants to hear that somebody vouches for it.
+		var beats sync.WaitGroup
+		ctx, cancel := context.WithCancel(context.Background())
+		t.Cleanup(func() { cancel(); beats.Wait(); r.Close() })
+		beats.Go(func() {
+			for step := (goalcast.OddsStep{Topic: topic, Fence: 1, Gate: done[0].Gate}); ctx.Err() == nil; {
+				_, _ = b.PublishOdds(ctx, time.Now(), []goalcast.OddsStep{step})
+				select {
+				case <-ctx.Done():
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+		})
 	}
 	table := []struct {
 		topic goalcast.Topic
