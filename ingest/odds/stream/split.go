@@ -58,9 +58,6 @@ func (l *lineReader) skip() error {
 	}
 }
 
-// waits says that the next call of next may have to wait.
-func (l *lineReader) waits() bool { return l.from.Buffered() == 0 }
-
 // objectReader cuts JSON objects out of a stream, wherever its pieces end: several may stand in a
 // piece, with or without white space between them, and one may span several.
 type objectReader struct {
