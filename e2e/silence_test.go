@@ -31,6 +31,8 @@ func (w *witness) note(f goalcast.Frame, _ []byte) {
 		word = strings.TrimPrefix(f.Event.ID, "message:")
 	case f.Stale != nil:
 		word = fmt.Sprint("stale ", *f.Stale)
+	case f.State != nil && f.State.Key == goalcast.GateKey:
+		return
 	case f.State != nil:
 		word = fmt.Sprint("version ", f.State.Version)
 	case f.Type == goalcast.FramePong:

@@ -39,7 +39,7 @@ const (
 	madeUpRate   = 200 // a second
 	madeUpBurst  = 2_000
 	madeUpKept   = 10 * time.Minute // since somebody last asked for it
-	maxMadeUp    = 100_000          // that are remembered; some 10 MB
+	maxMadeUp    = 20_000           // that are remembered; some 2 MB
 	maxAddresses = 10_000           // that are counted at one time
 )
 

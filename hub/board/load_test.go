@@ -415,9 +415,9 @@ func TestManyMayAskForOneTopicThatDoesNotExist(t *testing.T) {
 				t.Fatalf("the %d. fan was refused", i+1)
 			}
 		}
-		for i := range int64(2 * maxMadeUp) {
-			address := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-			b.Admit(ForAddress(t.Context(), address), madeUp(1_000_000+i, 1))
+		for i := range int64(maxMadeUp/1000 + 20) { // 1,000 topics each
+			address := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+			b.Admit(ForAddress(t.Context(), address), madeUp(1_000_000+1000*i, 500))
 		}
 		if n := b.guests.asked.EstimatedSize(); n > maxMadeUp {
 			t.Errorf("%d topics are remembered", n)
