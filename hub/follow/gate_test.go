@@ -252,6 +252,18 @@ func TestViewersNeverSeeAnOlderGate(t *testing.T) {
 }
 
 // A topic of a match has no gate, and its states are shown.
+func TestWhatWasReadBeforeAGateIsPassedOver(t *testing.T) {
+	p := newPriced(t)
+	p.comes("!open", "1x2@1")
+	old := p.last
+	p.comes("!suspended goal")
+	p.want("!open, 1x2@1, !suspended goal", "!suspended goal")
+	_, _, gate := p.table.Replace([]goalcast.State{old, p.state("1x2", 1, `{"st":"open"}`)}, p.now, 100, nil)
+	p.tell(gate)
+	p.comes("1x2@2")
+	p.want("", "!suspended goal")
+}
+
 func TestOtherTopicsHaveNoGate(t *testing.T) {
 	table := NewTable(goalcast.ForMatch(1), 1)
 	one := goalcast.State{Topic: table.Topic, Key: goalcast.StatsKey, Version: 1, Value: json.RawMessage(`1`)}

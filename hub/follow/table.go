@@ -65,13 +65,14 @@ func (t *Table) Take(st goalcast.State, now time.Time, maxKeys int, d *frame.Def
 }
 
 // Replace takes in all values of the topic as they were read. Prices are hidden until the topic is
-// heard of: nothing says yet that what was read is still right.
+// heard of: nothing says yet that what was read is still right. What was read before the gate that
+// the table has is passed over.
 func (t *Table) Replace(all []goalcast.State, now time.Time, maxKeys int, d *frame.Deflater) (news, full bool,
 	gate *GateChange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.Topic.Kind.StatesOnly() {
-		t.readGateLocked(all)
+	if t.Topic.Kind.StatesOnly() && !t.readGateLocked(all) {
+		return false, false, nil
 	}
 	for _, st := range all {
 		if st.Key == goalcast.GateKey {
@@ -83,23 +84,26 @@ func (t *Table) Replace(all []goalcast.State, now time.Time, maxKeys int, d *fra
 	return news && t.gate.open(), full, t.tellLocked(now, d)
 }
 
-// readGateLocked takes in the gate among the values that were read. A gate that is gone is shut:
-// the bus has lost its memory.
-func (t *Table) readGateLocked(all []goalcast.State) {
+// readGateLocked takes in the gate among the values that were read, unless it is older than the
+// gate that is known. A gate that is gone is shut: the bus has lost its memory.
+func (t *Table) readGateLocked(all []goalcast.State) bool {
 	g := &t.gate
 	i := slices.IndexFunc(all, func(st goalcast.State) bool { return st.Key == goalcast.GateKey })
 	switch {
+	case i >= 0 && all[i].Version < g.version:
+		return false
 	case i >= 0:
 		g.version, g.bus = all[i].Version, goalcast.ReadGate(all[i].Value)
 	case g.version > 0:
 		g.bus = goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateStart}
 	default:
-		return
+		return true
 	}
 	t.voidLocked()
 	if g.heard = (time.Time{}); g.local != goalcast.GateBus {
 		g.local = goalcast.GateStart
 	}
+	return true
 }
 
 // Set takes a value in and says whether it is news. More than maxKeys keys and older versions are

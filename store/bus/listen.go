@@ -45,6 +45,7 @@ type reader struct {
 	lastSign     time.Time                // when the bus was last known to be alive
 	stale        bool                     // true until the listener was told that it is live, and again after a silence
 	reported     bool                     // the listener knows of the silence; at first it does not
+	readings     readings
 }
 
 // Listen delivers what comes over the bus to the listener until ctx ends, and returns ctx's error.
@@ -67,7 +68,8 @@ func (b *Bus) Listen(ctx context.Context, l goalcast.Listener) error {
 		b.mu.Unlock()
 		b.metrics.stale.Set(0)
 	}()
-	r := &reader{bus: b, listener: l, seed: maphash.MakeSeed(), lastSign: time.Now(), stale: true}
+	r := &reader{bus: b, listener: l, seed: maphash.MakeSeed(), lastSign: time.Now(), stale: true,
+		readings: readings{}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.again(ctx, "bus", r.session) })
 	g.Go(func() error { return r.watch(ctx) })
@@ -252,17 +254,4 @@ func (r *reader) deliverLocked(e entry) goalcast.Published {
 	p := r.bus.decode(r.seen.Epoch, e)
 	r.listener.Event(p)
 	return p
-}
-
-// state delivers a value.
-func (r *reader) state(s goalcast.State) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.listener.State(s)
-}
-
-func (r *reader) reread(t goalcast.Topic, all []goalcast.State) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.listener.Reread(t, all)
 }

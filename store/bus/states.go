@@ -280,16 +280,25 @@ func (s *stateShard) look(ctx context.Context, r *reader) error {
 		if len(topics) == 0 {
 			return nil
 		}
-		list, err := s.bus.latest(ctx, topics...)
-		if err != nil {
+		if err := s.read(ctx, r, topics); err != nil {
 			return err
 		}
-		for _, t := range topics {
-			if s.isFollowed(t) {
-				r.reread(t, of(t, list))
-			}
+	}
+}
+
+func (s *stateShard) read(ctx context.Context, r *reader, topics []goalcast.Topic) error {
+	r.beginReading(topics)
+	defer r.endReading(topics)
+	list, err := s.bus.latest(ctx, topics...)
+	if err != nil {
+		return err
+	}
+	for _, t := range topics {
+		if s.isFollowed(t) {
+			r.reread(t, of(t, list))
 		}
 	}
+	return nil
 }
 
 // of gives the states of one topic, which stand together.
