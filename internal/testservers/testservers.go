@@ -1,6 +1,6 @@
-// Package testservers starts real Redis and PostgreSQL servers for tests, on free ports of the
-// loopback interface, and sees to it that none of them outlives the test binary, however that ends.
-// Tests of every package call it; nothing else does.
+// Package testservers starts real servers for tests (Redis, PostgreSQL, RabbitMQ and what stands
+// in front of them), on free ports of the loopback interface, and sees to it that none of them
+// outlives the test binary, however that ends. Tests of every package call it; nothing else does.
 //
 // A missing server skips the test; with CI=true it fails it.
 package testservers
