@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Price is decimal odds in thousandths: 2350 is 2.350. Zero is no price: the selection cannot be
@@ -86,6 +87,11 @@ type Settlement struct {
 	Market    string // key
 	Results   []Result
 	Cancelled bool // it is taken back: the market was settled by mistake
+	// Void says that bets on the market are void, whatever the selection; there are no Results.
+	// With From or Until that is so for bets placed in between only, and the market goes on; zero
+	// is no bound.
+	Void        bool
+	From, Until time.Time
 }
 
 // Result is how bets on one selection ended.
