@@ -33,6 +33,7 @@ var arrows = []struct{ from, to, why string }{
 	{"ingest/wsc", "ingest/letters", "reads what machines write wrongly"},
 	{"ingest/odds/betfair", "ingest/odds", "what a source tells is what ingest/odds publishes"},
 	{"ingest/odds/stream", "ingest/odds", "what a source tells is what ingest/odds publishes"},
+	{"ingest/odds/uof", "ingest/odds", "what a source tells is what ingest/odds publishes"},
 	{"notify/fcm", "notify", "a push service takes the notifier's messages and answers with its outcomes"},
 
 	{"loadtest/swarm/cmd/swarm", "loadtest/swarm", "is its command"},
