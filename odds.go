@@ -1,9 +1,16 @@
 package goalcast
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // GateKey is the key of the one state of a topic of prices that is no price: its Gate.
 const GateKey = "!"
+
+// GateSilence is how long after the last word on a topic of prices its gate counts as shut: who holds
+// the source says something once a second.
+const GateSilence = 3 * time.Second
 
 // Gate says whether prices of a match may be shown. It is the value of the state GateKey. Shutting
 // it takes back every price that was told before; what is shown after it opens was told after it
@@ -98,6 +105,55 @@ const (
 	OddsPublished OddsOutcome = iota
 	OddsShut                  // refused: the gate is shut, or was shut and opened since
 	OddsFenced                // refused: another process holds the source now
+)
+
+// OddsShown is a market, or the gate, as it was published: a line of the history.
+type OddsShown struct {
+	Match  MatchID
+	Market string // GateKey for the gate
+	At     int64  // when it was published, ms since 1970 UTC by the database's clock
+	// Gate is set where Market is GateKey. A gate takes all markets with it: what is shown behind
+	// an open one was published with it or later.
+	Gate       *Gate
+	Source     string           // whose price it is; empty for a gate
+	Status     string           // "open", "suspended", "closed"; empty where the market is gone, and for a gate
+	Selections []ShownSelection // by key; none where the market is gone
+	Provider   int64            // when the provider says it was so, ms; 0 where it does not say
+	Received   int64            // when it reached us, ms
+}
+
+// ShownSelection is an answer of a market and its price.
+type ShownSelection struct {
+	Key   string `json:"k"`
+	Price int32  `json:"p,omitempty"` // thousandths; 0: cannot be bet on
+	Text  string `json:"t,omitempty"` // as the provider wrote it
+}
+
+// OddsMapping is an event of a provider of odds, as it describes it, and the match that it is.
+type OddsMapping struct {
+	Source      string          `json:"source"`
+	Event       string          `json:"event"`                // the provider's id
+	Match       MatchID         `json:"match,omitempty"`      // 0: nobody knows, or none of ours
+	Decision    MappingDecision `json:"decision"`             // who says so
+	Candidates  []MatchID       `json:"candidates,omitempty"` // where nobody knows: what it may be; at most 10
+	Competition string          `json:"competition,omitempty"`
+	Kickoff     time.Time       `json:"kickoff,omitzero"`
+	Home        string          `json:"home,omitempty"`
+	Away        string          `json:"away,omitempty"`
+	Described   time.Time       `json:"described"`        // by the provider, last
+	Decided     time.Time       `json:"decided,omitzero"` // when Decision became what it is
+	By          string          `json:"by,omitempty"`     // the operator
+}
+
+// MappingDecision says who says what match an event is.
+type MappingDecision string
+
+// The decisions there are. What an operator decides is not looked for again.
+const (
+	MappingOpen    MappingDecision = "unmapped" // there is no match, or more than one, that fits
+	MappingFound   MappingDecision = "found"    // the one match that fits
+	MappingDecided MappingDecision = "decided"  // an operator said so
+	MappingRefused MappingDecision = "refused"  // an operator said that it is none of ours
 )
 
 // ShutsGate says for which reason an event shuts the gate of its match's prices; "" if it does not.

@@ -9,9 +9,6 @@ import (
 
 // How the gates of prices are kept.
 const (
-	// gateSilence is how long after the last message of a topic its gate shuts: who holds the
-	// source says something once a second.
-	gateSilence = 3 * time.Second
 	// gateRepeat is how often viewers are told of the gate at least, so that they can tell silence
 	// from a connection that is gone. GateBeat is what they are promised.
 	gateRepeat = 4 * time.Second
@@ -146,7 +143,7 @@ func (t *Table) Watch(now time.Time, d *frame.Deflater) *GateChange {
 	if g.version == 0 {
 		return nil
 	}
-	if g.local == "" && now.Sub(g.heard) > gateSilence {
+	if g.local == "" && now.Sub(g.heard) > goalcast.GateSilence {
 		g.local = goalcast.GateSilent
 	}
 	if told := t.tellLocked(now, d); told != nil {

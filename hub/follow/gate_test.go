@@ -180,7 +180,7 @@ func TestSilenceShutsTheGate(t *testing.T) {
 	p := newPriced(t)
 	p.comes("!open", "1x2@1")
 	p.want("!open, 1x2@1", "!open, 1x2@1")
-	p.pass(gateSilence)
+	p.pass(goalcast.GateSilence)
 	p.want("", "!open, 1x2@1")
 	p.pass(250 * time.Millisecond)
 	p.want("!suspended silent", "!suspended silent")

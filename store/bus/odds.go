@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -89,7 +91,7 @@ func (b *Bus) oddsArgs(now time.Time, step goalcast.OddsStep) ([]any, error) {
 		versionText(step.Gate), mode, versionText(now.UnixMilli()), before, after, image,
 		fmt.Sprintf(`{"topic":%q,"key":"`, step.Topic)}
 	for _, s := range step.Prices {
-		if s.Topic != step.Topic || s.Key == goalcast.GateKey || s.Key == fenceKey || s.Version < 0 {
+		if s.Topic != step.Topic || strings.HasPrefix(s.Key, goalcast.GateKey) || s.Version < 0 {
 			return nil, fmt.Errorf("%w: price %q, version %d of %s", goalcast.ErrPermanent, s.Key, s.Version, s.Topic)
 		}
 		body, err := encode(s)
@@ -124,5 +126,36 @@ func (b *Bus) shutGates(ctx context.Context, events []goalcast.Event) error {
 	return nil
 }
 
-// fenceKey is the field of a topic's hash that holds the highest fence that was seen.
-const fenceKey = "!fence"
+// The fields of a topic's hash that are no states: the highest fence that was seen, and when
+// somebody with a fence said something last, a version as text.
+const (
+	fenceKey = "!fence"
+	beatKey  = "!beat"
+)
+
+// Odds gives the gate of a match's prices as it is now, and the prices if it is open. Without a gate
+// (State is empty) there are no prices of the match. A gate that nobody vouched for lately is shut.
+func (b *Bus) Odds(ctx context.Context, match goalcast.MatchID, now time.Time) (gate goalcast.Gate,
+	prices []goalcast.State, err error) {
+	topic := goalcast.ForOdds(match)
+	values, err := b.redis.client.HGetAll(ctx, b.stateKey(topic)).Result()
+	if err != nil {
+		return gate, nil, wrapRedis(fmt.Sprintf("states of %s", topic), err)
+	}
+	beat, _ := strconv.ParseInt(values[beatKey], 10, 64)
+	for _, s := range b.readStates(topic, values) {
+		if s.Key == goalcast.GateKey {
+			gate = goalcast.ReadGate(s.Value)
+		} else {
+			prices = append(prices, s)
+		}
+	}
+	if heard := time.UnixMilli(beat); gate.State == goalcast.GateOpen && now.Sub(heard) > goalcast.GateSilence {
+		gate = goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateSilent,
+			Since: heard.Add(goalcast.GateSilence).UnixMilli()}
+	}
+	if gate.State != goalcast.GateOpen {
+		prices = nil
+	}
+	return gate, prices, nil
+}

@@ -170,6 +170,31 @@ func TestAnImageRemovesWhatIsNotInIt(t *testing.T) {
 	})
 }
 
+func TestPricesThatNobodyVouchesForAreNotGiven(t *testing.T) {
+	r := newOddsRig(t, testservers.Redis(t))
+	odds := func(want string) {
+		t.Helper()
+		gate, prices, err := r.bus.Odds(t.Context(), 1, r.now)
+		if got := fmt.Sprint(gate.State, gate.Reason, len(prices)); err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
+	odds("0")
+	v := r.want("open", r.step(goalcast.OddsStep{Fence: 1, Set: openGate, Prices: r.prices(1, "1x2", "btts")}),
+		goalcast.OddsPublished)
+	odds("open2")
+	r.now = r.now.Add(goalcast.GateSilence + time.Millisecond)
+	odds("suspendedsilent0")
+	r.want("a beat", r.step(goalcast.OddsStep{Fence: 1, Gate: v}), goalcast.OddsPublished)
+	odds("open2")
+	r.want("an image", r.step(goalcast.OddsStep{Fence: 1, Gate: v, Image: true, Prices: r.prices(2, "1x2")}),
+		goalcast.OddsPublished)
+	odds("open1")
+	r.want("a goal", r.step(goalcast.OddsStep{Set: gate(goalcast.GateSuspended, goalcast.GateGoal)}),
+		goalcast.OddsPublished)
+	odds("suspendedgoal0")
+}
+
 // A step without anything in it tells that what is shown is still right.
 func TestABeatIsHeard(t *testing.T) {
 	r := newOddsRig(t, testservers.Redis(t))

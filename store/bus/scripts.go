@@ -131,7 +131,7 @@ return #lines
 `
 
 // oddsScript does an OddsStep at KEYS[1], a hash as stateScript has it, with the highest fence
-// besides. ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how long the topic is kept, s; 4 fence and 5
+// besides, and when somebody with a fence said something last. ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how long the topic is kept, s; 4 fence and 5
 // known version of the gate, as texts of fixed length; 6 "open", "shut" or "" for the gate as it
 // is; 7 the time as a version; 8 and 9 the JSON of the new gate before and after its version; 10
 // "1" for an image; 11 the JSON of a price up to its key; then for each price: key, version, JSON.
@@ -165,7 +165,7 @@ if mode ~= '' then
 elseif ARGV[4] > fence then
 	redis.call('HSET', KEYS[1], '!fence', ARGV[4])
 end
-local listed, count = {['!'] = true, ['!fence'] = true}, 0
+local listed, count = {['!'] = true, ['!fence'] = true, ['!beat'] = true}, 0
 for i = 12, #ARGV, 3 do
 	local key, at, body = ARGV[i], ARGV[i + 1], ARGV[i + 2]
 	listed[key] = true
@@ -191,6 +191,9 @@ if ARGV[10] == '1' then
 end
 if #lines == 0 then
 	lines[1] = string.sub(gate, 21)
+end
+if ARGV[4] ~= none then
+	redis.call('HSET', KEYS[1], '!beat', ARGV[7])
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call(ARGV[2], ARGV[1], table.concat(lines, '\n'))

@@ -81,19 +81,26 @@ func (b *Bus) latest(ctx context.Context, topics ...goalcast.Topic) ([]goalcast.
 	}
 	var list []goalcast.State
 	for i, t := range topics {
-		values := answers[i].Val()
-		delete(values, fenceKey)
-		for _, key := range slices.Sorted(maps.Keys(values)) {
-			_, body, _ := strings.Cut(values[key], " ")
-			var s goalcast.State
-			if err := json.Unmarshal([]byte(body), &s); err != nil {
-				b.log.Error("unreadable state on the bus", "topic", t.String(), "key", key, "error", err)
-				continue
-			}
-			list = append(list, s)
-		}
+		list = append(list, b.readStates(t, answers[i].Val())...)
 	}
 	return list, nil
+}
+
+// readStates reads the hash of a topic, by key.
+func (b *Bus) readStates(t goalcast.Topic, values map[string]string) (list []goalcast.State) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if key == fenceKey || key == beatKey {
+			continue
+		}
+		_, body, _ := strings.Cut(values[key], " ")
+		var s goalcast.State
+		if err := json.Unmarshal([]byte(body), &s); err != nil {
+			b.log.Error("unreadable state on the bus", "topic", t.String(), "key", key, "error", err)
+			continue
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // Follow subscribes the listener to a topic's states and returns the newest ones. unfollow ends
