@@ -31,6 +31,7 @@ var arrows = []struct{ from, to, why string }{
 	{"ingest/opta", "ingest/letters", "reads what machines write wrongly"},
 	{"ingest/wsc", "ingest/merge", "what a provider reads is what is merged"},
 	{"ingest/wsc", "ingest/letters", "reads what machines write wrongly"},
+	{"ingest/odds", "ingest/letters", "texts can be shown"},
 	{"ingest/odds/betfair", "ingest/odds", "what a source tells is what ingest/odds publishes"},
 	{"ingest/odds/stream", "ingest/odds", "what a source tells is what ingest/odds publishes"},
 	{"ingest/odds/uof", "ingest/odds", "what a source tells is what ingest/odds publishes"},

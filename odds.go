@@ -2,6 +2,7 @@ package goalcast
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -155,6 +156,58 @@ const (
 	MappingDecided MappingDecision = "decided"  // an operator said so
 	MappingRefused MappingDecision = "refused"  // an operator said that it is none of ours
 )
+
+// OddsMappingFilter chooses mappings; zero fields choose all.
+type OddsMappingFilter struct {
+	Source   string
+	Decision MappingDecision
+	Match    MatchID // that it is, not that it may be
+	Limit    int     // default and most: 1000
+}
+
+// Why an operator's decision about an event is refused, besides ErrNotFound for an event that no
+// provider has described.
+var (
+	ErrNoMatch = errors.New("there is no such match")
+	ErrTaken   = errors.New("an operator has decided that another event of the source is this match")
+)
+
+// OddsDecision is what an operator's word has changed.
+type OddsDecision struct {
+	Mapping OddsMapping `json:"mapping"` // as it is now
+	Before  OddsMapping `json:"before"`
+	// Displaced is the other event of the source that had been found to be the match; it is unmapped
+	// now.
+	Displaced *OddsMapping `json:"displaced,omitempty"`
+}
+
+// Matches lists the matches whose prices may be of another one: that which the event was, and that
+// which it is.
+func (d OddsDecision) Matches() (list []MatchID) {
+	if d.Before.Match != 0 {
+		list = append(list, d.Before.Match)
+	}
+	if d.Mapping.Match != 0 && d.Mapping.Match != d.Before.Match {
+		list = append(list, d.Mapping.Match)
+	}
+	return list
+}
+
+// OddsGate says whether an operator has shut the prices of a match.
+type OddsGate struct {
+	Match MatchID   `json:"match"`
+	Shut  bool      `json:"shut"`
+	Since time.Time `json:"since,omitzero"`
+	By    string    `json:"by,omitempty"`
+}
+
+// OddsFixture is a match as it is compared with what providers of odds describe.
+type OddsFixture struct {
+	Match       MatchID
+	Competition string
+	Kickoff     time.Time
+	Home, Away  string
+}
 
 // ShutsGate says for which reason an event shuts the gate of its match's prices; "" if it does not.
 // A goal that is taken back changes prices as much as a goal; that its scorer or an assist is told

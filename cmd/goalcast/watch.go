@@ -42,6 +42,7 @@ const (
 	watchEvery      = 15 * time.Second
 	partitionsEvery = time.Hour
 	keepAlarms      = 90 * 24 * time.Hour
+	keepMappings    = 90 * 24 * time.Hour // of odds, after the kick-off
 )
 
 // makeWatch makes the checks, and adds the jobs of the archive and theirs. Every process can do
@@ -74,7 +75,7 @@ func (n *node) makeWatch() {
 	}
 }
 
-// pruneArchive deletes documents by their retention, and old alarms.
+// pruneArchive deletes documents by their retention, old alarms, and what is kept of old odds.
 func (n *node) pruneArchive(ctx context.Context) error {
 	retention, err := store.ParseRetention(n.cfg.Archive.Retention)
 	if err != nil {
@@ -84,7 +85,11 @@ func (n *node) pruneArchive(ctx context.Context) error {
 	if documents > 0 {
 		n.log.Info("pruned archive", "documents", documents)
 	}
-	return errors.Join(err, n.db.PruneAlarms(ctx, n.db.Now().Add(-keepAlarms)))
+	mappings, oddsErr := n.db.PruneOdds(ctx, n.db.Now().Add(-keepMappings))
+	if mappings > 0 {
+		n.log.Info("pruned mappings of odds", "mappings", mappings)
+	}
+	return errors.Join(err, oddsErr, n.db.PruneAlarms(ctx, n.db.Now().Add(-keepAlarms)))
 }
 
 // disagreements puts what ingest finds into the words of an alarm.

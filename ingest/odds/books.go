@@ -34,11 +34,12 @@ type Books struct {
 	sources []*source // by priority
 	matches map[goalcast.MatchID]*match
 	urgent  bool // a gate may have to shut, which does not wait for a step
+	places
 }
 
 // NewBooks makes the books of sources. Beat is how often an open gate is vouched for.
 func NewBooks(sources []SourceConfig, beat time.Duration) *Books {
-	b := &Books{beat: beat, matches: map[goalcast.MatchID]*match{}}
+	b := &Books{beat: beat, matches: map[goalcast.MatchID]*match{}, places: newPlaces()}
 	for _, s := range slices.SortedStableFunc(slices.Values(sources), func(a, b SourceConfig) int {
 		return cmp.Compare(a.Priority, b.Priority)
 	}) {
@@ -53,9 +54,13 @@ func (b *Books) source(name string) *source {
 }
 
 func (b *Books) match(id goalcast.MatchID) *match {
+	if id < 0 {
+		return b.waiting[id]
+	}
 	m := b.matches[id]
 	if m == nil {
 		m = newMatch(id)
+		m.byHand = b.byHand[id]
 		b.matches[id] = m
 	}
 	return m
@@ -75,6 +80,11 @@ func (b *Books) Down(source string, reason goalcast.GateReason) {
 	b.urgent = true
 	b.source(source).down = reason
 	for _, m := range b.matches {
+		if book := m.books[source]; book != nil {
+			book.fresh = false
+		}
+	}
+	for _, m := range b.waiting {
 		if book := m.books[source]; book != nil {
 			book.fresh = false
 		}
@@ -121,9 +131,10 @@ func (b *Books) Event(e goalcast.Event, now time.Time) {
 	}
 }
 
-// Shut shuts a match from outside, for the reason operator or unmapped; with "" it may open again.
+// Shut shuts a match at once, for the reason operator or unmapped, until ByHand says what is so; with
+// "" it may open again.
 func (b *Books) Shut(id goalcast.MatchID, reason goalcast.GateReason) {
-	b.match(id).operator, b.urgent = reason, true
+	b.match(id).doubt, b.urgent = doubt{reason: reason}, true
 }
 
 // Urgent says, once, that something may have to be shut at once.

@@ -26,7 +26,9 @@ type match struct {
 
 	from     string // the source that is shown; empty: none
 	incident incident
-	operator goalcast.GateReason // why it was shut from outside: by hand, or a wrong mapping; empty if not
+	byHand   bool  // an operator has shut it
+	doubt    doubt // somebody else has shut it
+	unmapped bool  // a book was taken away, since it is of another match
 	finished bool
 
 	known   bool          // what the bus has of the gate, which is asked first
@@ -38,8 +40,16 @@ type match struct {
 	beaten  time.Time
 }
 
+// doubt is that the bus, or somebody, says that the match is shut by hand, or for a wrong mapping:
+// it is, until the database was asked since.
+type doubt struct {
+	reason goalcast.GateReason // empty: none
+	asked  bool                // the database is being asked
+}
+
 // book is what one source says of a match.
 type book struct {
+	event     string // the source's id of the match
 	markets   map[string]Market
 	fresh     bool      // an image has come since the source was last down
 	suspended bool      // all of it, by the source's word
@@ -194,8 +204,10 @@ func (m *match) want(sources []*source, now time.Time) goalcast.Gate {
 	switch {
 	case m.finished:
 		g.State, g.Reason = goalcast.GateClosed, goalcast.GateFinished
-	case m.operator != "":
-		g.Reason = m.operator
+	case m.byHand:
+		g.Reason = goalcast.GateOperator
+	case m.doubt.reason != "":
+		g.Reason = m.doubt.reason
 	case !m.over(now):
 		g.Reason = m.incident.reason
 	case m.from == "":
@@ -221,6 +233,9 @@ func (m *match) missing(sources []*source, now time.Time) goalcast.GateReason {
 			return goalcast.GateSilent
 		}
 		return goalcast.GateStart
+	}
+	if m.unmapped {
+		return goalcast.GateUnmapped
 	}
 	return goalcast.GateStart
 }
@@ -293,7 +308,7 @@ func (m *match) learn(reason goalcast.GateReason, now time.Time) {
 			m.happens(reason, now)
 		}
 	case goalcast.GateOperator, goalcast.GateUnmapped:
-		m.operator = reason
+		m.doubt = doubt{reason: reason}
 	}
 }
 

@@ -35,10 +35,13 @@ type Leases interface {
 	Hold(ctx context.Context, name string, run func(ctx context.Context, fence int64) error) error
 }
 
-// Mapper knows which match an event of a provider is.
+// Mapper knows which match an event of a provider is, and which matches operators have shut.
 type Mapper interface {
-	// Describe is called with what a source says of an event.
-	Describe(ctx context.Context, source string, f Fixture) error
+	// Run works until ctx ends, while this process holds the sources. It has the books take in what
+	// changes.
+	Run(ctx context.Context, tell func(func(*Books, time.Time))) error
+	// Describe is called with what a source says of an event. It does not wait.
+	Describe(source string, f Fixture) error
 	// Match finds the match of an event; 0 while nobody knows.
 	Match(source, event string) goalcast.MatchID
 }
@@ -111,6 +114,14 @@ func (r *Runner) turn(ctx context.Context, fence int64) error {
 		g.Go(func() error { return r.source(ctx, s, inbox) })
 	}
 	g.Go(func() error { return r.publish(ctx, fence, inbox) })
+	g.Go(func() error {
+		return r.mapper.Run(ctx, func(do func(*Books, time.Time)) {
+			select {
+			case inbox <- do:
+			case <-ctx.Done():
+			}
+		})
+	})
 	if err := g.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -128,7 +139,8 @@ func (r *Runner) Event(p goalcast.Published) {
 	r.tell(func(b *Books, now time.Time) { b.Event(p.Event, now) })
 }
 
-// Shut shuts a match from outside, for the reason operator or unmapped; with "" it may open again.
+// Shut shuts a match at once, for the reason operator or unmapped, until the mapper has asked what is
+// so; with "" it may open again.
 func (r *Runner) Shut(id goalcast.MatchID, reason goalcast.GateReason) {
 	r.tell(func(b *Books, _ time.Time) { b.Shut(id, reason) })
 }
@@ -248,8 +260,17 @@ func (s *sink) post(do func(*Books, time.Time)) {
 
 // of has something taken in of the match that an event is, if anybody knows which.
 func (s *sink) of(event string, do func(b *Books, id goalcast.MatchID, now time.Time)) {
-	id := s.mapper.Match(s.name, event)
+	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) {
+		if b.Heard(s.name, now); id > 0 {
+			do(b, id, now)
+		}
+	})
+}
+
+// prices has prices of an event taken in, those of one that is not mapped too: see Books.place.
+func (s *sink) prices(event string, do func(b *Books, id goalcast.MatchID, now time.Time)) {
 	s.post(func(b *Books, now time.Time) {
+		id := b.place(eventKey{s.name, event}, s.mapper.Match(s.name, event), now)
 		if id == 0 {
 			b.Heard(s.name, now)
 			return
@@ -263,21 +284,21 @@ func (s *sink) Alive(time.Time) { s.post(func(b *Books, now time.Time) { b.Heard
 func (s *sink) Down(reason Reason) { s.post(func(b *Books, _ time.Time) { b.Down(s.name, reason) }) }
 
 func (s *sink) Fixture(f Fixture) {
-	if err := s.mapper.Describe(s.ctx, s.name, f); err != nil && s.ctx.Err() == nil {
+	if err := s.mapper.Describe(s.name, f); err != nil && s.ctx.Err() == nil {
 		s.log.Warn("odds: event not mapped", "source", s.name, "event", f.Event, "error", err)
 	}
 }
 
 func (s *sink) Image(event string, _ time.Time, markets []Market) {
-	s.of(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Image(s.name, id, markets, now) })
+	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Image(s.name, id, markets, now) })
 }
 
 func (s *sink) Change(event string, _ time.Time, markets []Market) {
-	s.of(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Change(s.name, id, markets, now) })
+	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Change(s.name, id, markets, now) })
 }
 
 func (s *sink) Suspend(event string, _ time.Time, keys ...string) {
-	s.of(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Suspend(s.name, id, keys, now) })
+	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Suspend(s.name, id, keys, now) })
 }
 
 // Settle is not published yet.

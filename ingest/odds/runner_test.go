@@ -51,7 +51,12 @@ func (l turns) Hold(ctx context.Context, _ string, run func(context.Context, int
 // known maps every event to the test's match, and keeps nothing.
 type known struct{}
 
-func (known) Describe(context.Context, string, Fixture) error         { return nil }
+func (known) Run(ctx context.Context, _ func(func(*Books, time.Time))) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (known) Describe(string, Fixture) error                          { return nil }
 func (known) Match(string, string) goalcast.MatchID                   { return testMatch }
 func (known) KeepOdds(context.Context, string, []byte) error          { return nil }
 func (known) KeptOdds(context.Context, string) (text []byte, _ error) { return nil, nil }
