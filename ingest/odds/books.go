@@ -60,7 +60,7 @@ func (b *Books) match(id goalcast.MatchID) *match {
 	m := b.matches[id]
 	if m == nil {
 		m = newMatch(id)
-		m.byHand = b.byHand[id]
+		m.byHand, m.incident = b.byHand[id], b.recent[id]
 		b.matches[id] = m
 	}
 	return m
@@ -111,11 +111,11 @@ func (b *Books) Suspend(source string, id goalcast.MatchID, keys []string, now t
 	b.urgent = b.urgent || len(keys) == 0
 }
 
-// Event takes in what happens in a match, as it comes over the bus. Matches without prices are not
-// looked at.
+// Event takes in what happens in a match, as it comes over the bus.
 func (b *Books) Event(e goalcast.Event, now time.Time) {
 	m := b.matches[e.Match]
 	if m == nil {
+		b.remember(e, now)
 		return
 	}
 	switch reason := e.ShutsGate(); {

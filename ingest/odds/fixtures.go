@@ -90,5 +90,6 @@ func (x fixtures) find(m goalcast.OddsMapping) (fit, may []goalcast.MatchID) {
 		}
 		return out
 	}
-	return ids(fits), ids(mays)
+	fit = ids(fits)
+	return fit, slices.DeleteFunc(ids(mays), func(id goalcast.MatchID) bool { return slices.Contains(fit, id) })
 }

@@ -51,7 +51,9 @@ type StoreMapper struct {
 	store   MappingStore
 	log     *slog.Logger
 	names   *nameReader
-	events  int
+	events  int           // DefaultEvents
+	look    time.Duration // mapLook
+	again   time.Duration // mapRetry
 	metrics mapperMetrics
 	asked   time.Time     // when decisions were read last, by the database's clock
 	wake    chan struct{} // holds one token while descriptions wait
@@ -76,7 +78,7 @@ func NewMapper(store MappingStore, log *slog.Logger, reg prometheus.Registerer) 
 		return prometheus.Opts{Namespace: "goalcast", Subsystem: "odds", Name: name, Help: help}
 	}
 	return &StoreMapper{store: store, log: log, names: newNameReader(), events: DefaultEvents,
-		wake: make(chan struct{}, 1), known: map[eventKey]goalcast.OddsMapping{}, described: map[eventKey]Fixture{},
+		look: mapLook, again: mapRetry, wake: make(chan struct{}, 1), known: map[eventKey]goalcast.OddsMapping{}, described: map[eventKey]Fixture{},
 		metrics: mapperMetrics{
 			unmapped: f.NewGaugeVec(prometheus.GaugeOpts(opts("unmapped_events",
 				"Events of a source, of now and the days around, of which nobody knows which match they are.")),
@@ -126,11 +128,11 @@ func (m *StoreMapper) Describe(source string, f Fixture) error {
 // Run implements Mapper.
 func (m *StoreMapper) Run(ctx context.Context, tell func(func(*Books, time.Time))) error {
 	for m.load(ctx, tell) != nil {
-		if !sleep(ctx, mapLook) {
+		if !sleep(ctx, m.look) {
 			return ctx.Err()
 		}
 	}
-	tick := time.NewTicker(mapLook)
+	tick := time.NewTicker(m.look)
 	defer tick.Stop()
 	for retried := time.Now(); ; {
 		select {
@@ -138,13 +140,13 @@ func (m *StoreMapper) Run(ctx context.Context, tell func(func(*Books, time.Time)
 			return ctx.Err()
 		case <-m.wake:
 			m.report(ctx, "events not mapped, will be tried again", m.describe(ctx, tell))
-			if !sleep(ctx, mapPause) {
+			if !sleep(ctx, min(mapPause, m.look)) {
 				return ctx.Err()
 			}
 		case <-tick.C:
 			m.report(ctx, "decisions of operators not read, will be tried again", m.follow(ctx, tell))
 			m.report(ctx, "events not mapped, will be tried again", m.describe(ctx, tell)) // that failed before
-			if time.Since(retried) >= mapRetry {
+			if time.Since(retried) >= m.again {
 				retried = time.Now()
 				m.forget(tell)
 				m.report(ctx, "events not mapped, will be tried again", m.retry(ctx, tell))

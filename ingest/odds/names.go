@@ -67,13 +67,14 @@ type nameReader struct {
 	collator *collate.Collator // knows which letters are the same but for case and accents
 	buffer   collate.Buffer
 	known    map[string]name
+	limit    int               // of known
 	kinds    map[string]string // club words and markers, folded
 	last     map[string]string
 	others   map[string]string
 }
 
 func newNameReader() *nameReader {
-	r := &nameReader{collator: collate.New(language.Und, collate.Loose), known: map[string]name{},
+	r := &nameReader{collator: collate.New(language.Und, collate.Loose), known: map[string]name{}, limit: maxNames,
 		kinds: map[string]string{}, last: map[string]string{}, others: map[string]string{}}
 	for kind, words := range map[string]string{"club": clubWords, "women": womenWords, "youth": youthWords,
 		"reserve": reserveWords} {
@@ -120,7 +121,7 @@ func (r *nameReader) competition(text string) name {
 func (r *nameReader) cached(key, text string, team bool) name {
 	n, ok := r.known[key]
 	if !ok {
-		if len(r.known) >= maxNames {
+		if len(r.known) >= r.limit {
 			clear(r.known)
 		}
 		n = r.read(text, team)

@@ -1,6 +1,7 @@
 package odds
 
 import (
+	"maps"
 	"time"
 
 	"goalcast"
@@ -26,13 +27,15 @@ type places struct {
 	limit   int                    // of those that wait
 	next    goalcast.MatchID
 	swept   time.Time
-	left    map[string]int            // by source: prices of events that found no place, since asked last
-	byHand  map[goalcast.MatchID]bool // what operators have shut
+	left    map[string]int                // by source: prices of events that found no place, since asked last
+	byHand  map[goalcast.MatchID]bool     // what operators have shut
+	recent  map[goalcast.MatchID]incident // in matches without prices: some may be mapped soon
 }
 
 func newPlaces() places {
 	return places{of: map[eventKey]goalcast.MatchID{}, waiting: map[goalcast.MatchID]*match{},
-		told: map[eventKey]time.Time{}, limit: DefaultWaiting, left: map[string]int{}}
+		told: map[eventKey]time.Time{}, limit: DefaultWaiting, left: map[string]int{},
+		recent: map[goalcast.MatchID]incident{}}
 }
 
 // place is where the book of an event is, which is the match given: 0 says that nobody knows which.
@@ -151,4 +154,16 @@ func (b *Books) ByHand(shut map[goalcast.MatchID]bool) {
 func (b *Books) Waiting() (events int, left map[string]int) {
 	left, b.left = b.left, map[string]int{}
 	return len(b.waiting), left
+}
+
+// remember keeps what has happened in a match without prices for as long as prices from before may
+// be told: its event may be mapped meanwhile.
+func (b *Books) remember(e goalcast.Event, now time.Time) {
+	switch reason := e.ShutsGate(); {
+	case reason != "":
+		maps.DeleteFunc(b.recent, func(_ goalcast.MatchID, i incident) bool { return now.Sub(i.began) > reviewTime })
+		b.recent[e.Match] = incident{reason: reason, began: now}
+	case e.Kind == goalcast.KindVAR && b.recent[e.Match].reason == goalcast.GateReview:
+		b.recent[e.Match] = incident{reason: goalcast.GateGoal, began: now}
+	}
 }

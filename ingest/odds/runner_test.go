@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,9 +67,12 @@ type office struct {
 	*Runner
 	source script
 	turns  turns
+	stop   func() // ends it, and waits
 }
 
-func newOffice(t *testing.T, b Bus) *office {
+func newOffice(t *testing.T, b Bus) *office { return newOfficeWith(t, b, known{}, time.Now) }
+
+func newOfficeWith(t *testing.T, b Bus, mapper Mapper, now func() time.Time) *office {
 	t.Helper()
 	level := slog.LevelError + 1
 	if os.Getenv("GOALCAST_TEST_LOG") != "" {
@@ -77,17 +81,18 @@ func newOffice(t *testing.T, b Bus) *office {
 	o := &office{source: script{make(chan func(Sink) error)}, turns: turns{make(chan int64)}}
 	o.Runner = NewRunner(RunnerConfig{
 		Sources: []Named{{SourceConfig{Name: "test", TTL: time.Minute}, o.source}},
-		Bus:     b, Leases: o.turns, Mapper: known{}, Keeper: known{}, Step: 5 * time.Millisecond, Now: time.Now,
+		Bus:     b, Leases: o.turns, Mapper: mapper, Keeper: known{}, Step: 5 * time.Millisecond, Now: now,
 	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level})))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- o.Run(ctx) }()
-	t.Cleanup(func() {
+	o.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(o.stop)
 	return o
 }
 
