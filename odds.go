@@ -182,13 +182,12 @@ type OddsDecision struct {
 }
 
 // Matches lists the matches whose prices may be of another one: that which the event was, and that
-// which it is.
+// which it is. Where it is the same, none.
 func (d OddsDecision) Matches() (list []MatchID) {
-	if d.Before.Match != 0 {
-		list = append(list, d.Before.Match)
-	}
-	if d.Mapping.Match != 0 && d.Mapping.Match != d.Before.Match {
-		list = append(list, d.Mapping.Match)
+	for _, id := range []MatchID{d.Before.Match, d.Mapping.Match} {
+		if id != 0 && d.Before.Match != d.Mapping.Match {
+			list = append(list, id)
+		}
 	}
 	return list
 }

@@ -60,6 +60,13 @@ type fake struct {
 	queues    []goalcast.QueueState
 	dead      map[string][]goalcast.DeadTask // by queue
 	jobs      []goalcast.JobState
+
+	mappings    []goalcast.OddsMapping
+	mappingsFor goalcast.OddsMappingFilter
+	gates       []goalcast.OddsGate
+	decide      func(m *goalcast.OddsMapping) error // what the database says; nil: nothing
+	steps       []goalcast.OddsStep                 // on the bus
+	busErr      error
 }
 
 func newFake() *fake {
@@ -299,6 +306,64 @@ func (f *fake) Jobs(context.Context) ([]goalcast.JobState, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.jobs, f.err
+}
+
+func (f *fake) Mappings(_ context.Context, q goalcast.OddsMappingFilter) ([]goalcast.OddsMapping, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mappingsFor = q
+	return f.mappings, f.err
+}
+
+func (f *fake) DecideOdds(_ context.Context, source, event string, match goalcast.MatchID,
+	by string) (d goalcast.OddsDecision, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.mappings, func(m goalcast.OddsMapping) bool { return m.Source == source && m.Event == event })
+	if i < 0 {
+		return d, goalcast.ErrNotFound
+	}
+	if _, ok := f.matches[match]; !ok && match != 0 {
+		return d, goalcast.ErrNoMatch
+	}
+	d.Before = f.mappings[i]
+	m := &f.mappings[i]
+	m.Match, m.By, m.Decided, m.Candidates = match, by, kickoff, nil
+	if m.Decision = goalcast.MappingDecided; match == 0 {
+		m.Decision = goalcast.MappingRefused
+	}
+	if f.decide != nil {
+		err = f.decide(m)
+	}
+	d.Mapping = *m
+	return d, cmp.Or(f.err, err)
+}
+
+func (f *fake) ShutOdds(_ context.Context, match goalcast.MatchID, shut bool, by string) (goalcast.OddsGate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.matches[match]; !ok {
+		return goalcast.OddsGate{}, goalcast.ErrNotFound
+	}
+	f.gates = slices.DeleteFunc(f.gates, func(g goalcast.OddsGate) bool { return g.Match == match })
+	if !shut {
+		return goalcast.OddsGate{Match: match}, f.err
+	}
+	f.gates = append(f.gates, goalcast.OddsGate{Match: match, Shut: true, Since: kickoff, By: by})
+	return f.gates[len(f.gates)-1], f.err
+}
+
+func (f *fake) OddsGates(context.Context) ([]goalcast.OddsGate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.gates, f.err
+}
+
+func (f *fake) PublishOdds(_ context.Context, _ time.Time, steps []goalcast.OddsStep) ([]goalcast.OddsDone, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.steps = append(f.steps, steps...)
+	return make([]goalcast.OddsDone, len(steps)), f.busErr
 }
 
 // kickoff is that of the match every test starts with.

@@ -67,6 +67,8 @@ type Store interface {
 	// newest first; Body may be left out
 	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error)
 	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
+
+	OddsStore
 }
 
 // Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
@@ -87,6 +89,7 @@ type Deps struct {
 	Replayer  Replayer // nil in a process without the ingest role: replays are answered 501
 	Alarms    Alarms   // nil: /admin/alarms is answered 501
 	Queues    Queues   // nil: /admin/queues is answered 501
+	Gates     Gates    // nil: operators' words about prices are answered 501
 
 	Authenticator Authenticator // nil: BearerIdentity
 	Limiter       Limiter       // nil: buckets in this process
@@ -188,6 +191,7 @@ type Server struct {
 	replay  Replayer
 	alarms  Alarms
 	queues  Queues
+	gates   Gates
 	who     Authenticator
 	limiter Limiter
 	admins  atomic.Pointer[[]adminToken]
@@ -213,7 +217,7 @@ type Server struct {
 func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Server {
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
-		alarms: deps.Alarms, queues: deps.Queues,
+		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates,
 		who: deps.Authenticator, limiter: deps.Limiter, log: log, metrics: newMetrics(reg),
 		zones: map[string]*time.Location{"UTC": time.UTC},
 	}

@@ -62,5 +62,9 @@ func (s *Server) adminRoutes() *chi.Mux {
 	r.Get("/admin/queues", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getQueues)))
 	r.Get("/admin/queues/{queue}/dead", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDead)))
 	r.Post("/admin/queues/{queue}/dead/{task}/retry", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.postRevive)))
+	r.Get("/admin/odds/mappings", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getMappings)))
+	r.Put("/admin/odds/mappings", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.putMapping)))
+	r.Get("/admin/odds/gates", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getGates)))
+	r.Put("/admin/odds/gates/{id}", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.putGate)))
 	return r
 }

@@ -73,7 +73,7 @@ func open(t *testing.T, change ...func(*rest.Config, *rest.Deps)) *house {
 		log: &logText{}, desc: describe(t)}
 	cfg := rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}},
 		Now: h.clock.now}
-	deps := rest.Deps{Board: f, Store: f, Publisher: f, Replayer: f, Alarms: f, Queues: f}
+	deps := rest.Deps{Board: f, Store: f, Publisher: f, Replayer: f, Alarms: f, Queues: f, Gates: f}
 	for _, c := range change {
 		c(&cfg, &deps)
 	}

@@ -137,7 +137,8 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 	}
 	if n.has(roleREST) {
-		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue}
+		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
+			Gates: n.bus}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}
