@@ -319,7 +319,9 @@ func (f *fake) DecideOdds(_ context.Context, source, event string, match goalcas
 	by string) (d goalcast.OddsDecision, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	i := slices.IndexFunc(f.mappings, func(m goalcast.OddsMapping) bool { return m.Source == source && m.Event == event })
+	i := slices.IndexFunc(f.mappings, func(m goalcast.OddsMapping) bool {
+		return m.Source == source && m.Event == event
+	})
 	if i < 0 {
 		return d, goalcast.ErrNotFound
 	}

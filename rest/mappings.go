@@ -82,8 +82,8 @@ func (b mappingBody) match() (id goalcast.MatchID, err error) {
 	return id, nil
 }
 
-// putMapping takes an operator's word for what an event is, and says what it replaces. The prices of
-// the matches that it was and is are shut at once.
+// putMapping takes an operator's word for what an event is, and says what it replaces. The prices
+// of the matches that it was and is are shut at once.
 func (s *Server) putMapping(w http.ResponseWriter, r *http.Request) error {
 	if s.gates == nil {
 		return errNotHere
@@ -182,9 +182,9 @@ func (s *Server) putGate(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-// shutGates shuts matches on the bus, whether or not somebody still waits for the answer. It returns
-// those for which the bus gave no answer: the process that holds the sources shuts them when it
-// reads the database.
+// shutGates shuts matches on the bus, whether or not somebody still waits for the answer. It
+// returns those for which the bus gave no answer: the process that holds the sources shuts them
+// when it reads the database.
 func (s *Server) shutGates(ctx context.Context, reason goalcast.GateReason, matches ...goalcast.MatchID) (
 	pending []goalcast.MatchID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTime)

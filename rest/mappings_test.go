@@ -16,8 +16,8 @@ func (f *fake) shut() (list []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range f.steps {
-		if s.Fence != 0 || s.Set == nil || s.Set.State != goalcast.GateSuspended || s.Topic.Kind != goalcast.OddsTopic ||
-			s.Set.Since == 0 {
+		if s.Fence != 0 || s.Set == nil || s.Set.State != goalcast.GateSuspended ||
+			s.Topic.Kind != goalcast.OddsTopic || s.Set.Since == 0 {
 			list = append(list, fmt.Sprintf("wrong: %+v", s))
 			continue
 		}
@@ -29,8 +29,9 @@ func (f *fake) shut() (list []string) {
 func withMapping(h *house) {
 	h.with(func() {
 		h.matches[7] = fullMatch()
-		h.mappings = []goalcast.OddsMapping{{Source: "exchange", Event: "1.23", Match: 7, Decision: goalcast.MappingFound,
-			Competition: "Coastal League", Kickoff: kickoff, Home: "Port Amber", Away: "Saltmarsh", Described: kickoff,
+		h.mappings = []goalcast.OddsMapping{{Source: "exchange", Event: "1.23", Match: 7,
+			Decision: goalcast.MappingFound, Competition: "Coastal League", Kickoff: kickoff,
+			Home: "Port Amber", Away: "Saltmarsh", Described: kickoff,
 			Decided: kickoff}, {Source: "feed", Event: "x", Decision: goalcast.MappingOpen,
 			Candidates: []goalcast.MatchID{7, 1009316}, Described: kickoff}}
 	})

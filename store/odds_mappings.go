@@ -37,10 +37,12 @@ func scanMapping(row scanner) (m goalcast.OddsMapping, err error) {
 }
 
 // SaveMappings writes what was described and found, and returns the mappings as they are then, in
-// the same order. What an operator has decided stays, only its description is changed. Where another
-// event of the source is the match already, nobody knows which of the two it is: the mapping is
-// saved as open, with the match as a candidate. Of a mapping Decided and By are not read.
-func (s *Store) SaveMappings(ctx context.Context, list []goalcast.OddsMapping) (saved []goalcast.OddsMapping, err error) {
+// the same order. What an operator has decided stays, only its description is changed. Where
+// another event of the source is the match already, nobody knows which of the two it is: the
+// mapping is saved as open, with the match as a candidate. Of a mapping Decided and By are not
+// read.
+func (s *Store) SaveMappings(ctx context.Context, list []goalcast.OddsMapping) (saved []goalcast.OddsMapping,
+	err error) {
 	for chunk := range slices.Chunk(list, mappingsAtOnce) {
 		var done []goalcast.OddsMapping
 		err := s.tx(ctx, "save mappings of odds", func(tx *tx) error {
@@ -104,8 +106,8 @@ func candidatesText(m goalcast.OddsMapping) (string, error) {
 	return string(text), err
 }
 
-// DecideOdds notes an operator's word: the event is the match, or none of ours (0). Another event of
-// the source that was only found to be the match is unmapped by it. ErrNotFound: no provider has
+// DecideOdds notes an operator's word: the event is the match, or none of ours (0). Another event
+// of the source that was only found to be the match is unmapped by it. ErrNotFound: no provider has
 // described the event; goalcast.ErrNoMatch; goalcast.ErrTaken.
 func (s *Store) DecideOdds(ctx context.Context, source, event string, match goalcast.MatchID,
 	by string) (d goalcast.OddsDecision, err error) {
@@ -181,12 +183,11 @@ func (s *Store) Mappings(ctx context.Context, f goalcast.OddsMappingFilter) ([]g
 	return list, s.wrap("list mappings of odds", err)
 }
 
-// RecentMappings lists the mappings of matches that kick off after a time, or that were described
-// after it where nobody knows the kick-off: those decided last first, at most 20,000.
+// RecentMappings lists the mappings of events that kick off after a time, or were described after
+// it: those decided last first, at most 20,000.
 func (s *Store) RecentMappings(ctx context.Context, after time.Time) ([]goalcast.OddsMapping, error) {
 	rows, err := s.query(ctx, `SELECT `+mappingColumns+` FROM odds_mappings
-		WHERE CASE WHEN kickoff <> 0 THEN kickoff ELSE described END >= $1
-		ORDER BY decided DESC LIMIT $2`, toMillis(after), maxOddsLoad)
+		WHERE kickoff >= $1 OR described >= $1 ORDER BY decided DESC LIMIT $2`, toMillis(after), maxOddsLoad)
 	list, err := collectReadable(s, rows, err, scanMapping)
 	return list, s.wrap("recent mappings of odds", err)
 }

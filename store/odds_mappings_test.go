@@ -149,8 +149,8 @@ func TestFixturesForOdds(t *testing.T) {
 		if err != nil || len(list) != 1 || list[0] != want {
 			t.Errorf("%+v, %v", list, err)
 		}
-		if list, err := s.OddsFixtures(t.Context(), kickoff.Add(time.Millisecond), kickoff.Add(time.Hour)); err != nil ||
-			len(list) != 0 {
+		list, err = s.OddsFixtures(t.Context(), kickoff.Add(time.Millisecond), kickoff.Add(time.Hour))
+		if err != nil || len(list) != 0 {
 			t.Errorf("later: %+v, %v", list, err)
 		}
 	})

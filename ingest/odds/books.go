@@ -131,8 +131,8 @@ func (b *Books) Event(e goalcast.Event, now time.Time) {
 	}
 }
 
-// Shut shuts a match at once, for the reason operator or unmapped, until ByHand says what is so; with
-// "" it may open again.
+// Shut shuts a match at once, for the reason operator or unmapped, until ByHand says what is so;
+// with "" it may open again.
 func (b *Books) Shut(id goalcast.MatchID, reason goalcast.GateReason) {
 	b.match(id).doubt, b.urgent = doubt{reason: reason}, true
 }

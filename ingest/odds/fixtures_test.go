@@ -68,7 +68,8 @@ func TestNamesOfTeams(t *testing.T) {
 
 // planned is "id home - away @ hours / competition".
 func planned(id goalcast.MatchID, home, away string, after time.Duration, competition string) goalcast.OddsFixture {
-	return goalcast.OddsFixture{Match: id, Home: home, Away: away, Kickoff: saturday.Add(after), Competition: competition}
+	return goalcast.OddsFixture{Match: id, Home: home, Away: away, Kickoff: saturday.Add(after),
+		Competition: competition}
 }
 
 var saturday = time.Date(2026, 11, 28, 20, 0, 0, 0, time.UTC)

@@ -78,7 +78,8 @@ func NewMapper(store MappingStore, log *slog.Logger, reg prometheus.Registerer) 
 		return prometheus.Opts{Namespace: "goalcast", Subsystem: "odds", Name: name, Help: help}
 	}
 	return &StoreMapper{store: store, log: log, names: newNameReader(), events: DefaultEvents,
-		look: mapLook, again: mapRetry, wake: make(chan struct{}, 1), known: map[eventKey]goalcast.OddsMapping{}, described: map[eventKey]Fixture{},
+		look: mapLook, again: mapRetry, wake: make(chan struct{}, 1),
+		known: map[eventKey]goalcast.OddsMapping{}, described: map[eventKey]Fixture{},
 		metrics: mapperMetrics{
 			unmapped: f.NewGaugeVec(prometheus.GaugeOpts(opts("unmapped_events",
 				"Events of a source, of now and the days around, of which nobody knows which match they are.")),
@@ -190,7 +191,7 @@ func (m *StoreMapper) load(ctx context.Context, tell func(func(*Books, time.Time
 	m.mu.Unlock()
 	tell(func(b *Books, now time.Time) {
 		for _, o := range list {
-			b.Map(o.Source, o.Event, o.Match, now)
+			b.Map(o.Source, o.Event, m.Match(o.Source, o.Event), now)
 		}
 	})
 	m.count()

@@ -2,6 +2,7 @@ package odds
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -87,13 +88,14 @@ func (w *town) kickoff() time.Time { return w.db.Now().Truncate(time.Hour).Add(t
 func (w *town) tells(o *office, event, home, away string, p Price) {
 	w.t.Helper()
 	o.says(func(s Sink) {
-		s.Image(event, time.Time{}, []Market{{Key: "1x2", Status: Open, Selections: []Selection{{Key: "home", Price: p}}}})
+		s.Image(event, time.Time{}, []Market{{Key: "1x2", Status: Open,
+			Selections: []Selection{{Key: "home", Price: p}}}})
 		s.Fixture(Fixture{Event: event, Competition: "Coastal League", Kickoff: w.kickoff(), Home: home, Away: away})
 	})
 }
 
-// want waits until a match shows "2000", or its gate is "suspended unmapped"; nothing was told of it
-// if empty.
+// want waits until a match shows "2000", or its gate is "suspended unmapped"; nothing was told of
+// it if empty.
 func (w *town) want(what string, id goalcast.MatchID, want string) {
 	w.t.Helper()
 	w.ear.Until(what, func() bool { return w.shown(id) == want })
@@ -312,7 +314,7 @@ func TestNothingIsMappedBeforeTheDatabaseAnswers(t *testing.T) {
 		}
 	}
 	cancel()
-	if err := <-done; err != ctx.Err() {
+	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 // Words of names, in small ASCII letters.
 const (
 	// clubWords say what a team is, not which; as do numbers.
-	clubWords = "ac aff afc as bk bsc bv ca calcio cd cf club clube cp de del ec fc ff fk football fotbal fsv fv gd hk" +
-		" if ifk ik jk kf kk kv nk ofk os rc rcd sa sad sc scr sd sfc sg sk ss ssc ssd sv tsg tsv ud us vfb vfl vv"
+	clubWords = "ac aff afc as bk bsc bv ca calcio cd cf club clube cp de del ec fc ff fk football fotbal fsv fv gd" +
+		" hk if ifk ik jk kf kk kv nk ofk os rc rcd sa sad sc scr sd sfc sg sk ss ssc ssd sv tsg tsv ud us vfb vfl vv"
 	womenWords = "women womens woman ladies wfc frauen vrouwen dames femenino femenina femenil feminin feminine" +
 		" feminines feminino feminina femminile kvinner kvinder damer damen"
 	youthWords   = "youth juvenil primavera"
@@ -194,8 +194,8 @@ func words(text string) (list []string) {
 	return list
 }
 
-// youthAge reads "U21", "U 21", "under 21" and "sub 21" at the beginning of a list of words: the age,
-// and how many words it takes; 0 if it is something else.
+// youthAge reads "U21", "U 21", "under 21" and "sub 21" at the beginning of a list of words: the
+// age, and how many words it takes; 0 if it is something else.
 func youthAge(list []string) (age string, used int) {
 	word := strings.ToLower(list[0])
 	for _, before := range []string{"under", "sub", "u"} {

@@ -18,8 +18,8 @@ const (
 // eventKey names an event: ids are unique within a source.
 type eventKey struct{ source, event string }
 
-// places are where the books of events are: at a match, or, while nobody knows which, at one that is
-// never published. Those have ids below zero.
+// places are where the books of events are: at a match, or, while nobody knows which, at one that
+// is never published. Those have ids below zero.
 type places struct {
 	of      map[eventKey]goalcast.MatchID
 	waiting map[goalcast.MatchID]*match
@@ -128,8 +128,8 @@ func (b *Books) Forget(source, event string) {
 	}
 }
 
-// Ask notes that the database is about to be asked what operators have shut: what shut a gate before
-// is in its answer.
+// Ask notes that the database is about to be asked what operators have shut: what shut a gate
+// before is in its answer.
 func (b *Books) Ask() {
 	for _, m := range b.matches {
 		m.doubt.asked = m.doubt.reason != ""

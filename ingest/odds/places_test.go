@@ -89,7 +89,8 @@ func TestEventsThatWaitAreLimited(t *testing.T) {
 	d.want("what was not idle", "open: 1x2")
 	d.books.Forget("first", "a")
 	d.books.Forget("first", "c")
-	if n, _ := d.books.Waiting(); n != 0 || len(d.books.matches) != 0 || len(d.books.of) != 0 || len(d.books.told) != 0 {
+	if n, _ := d.books.Waiting(); n != 0 || len(d.books.matches) != 0 || len(d.books.of) != 0 ||
+		len(d.books.told) != 0 {
 		t.Errorf("forgotten: %d wait, %d matches, %v, %v", n, len(d.books.matches), d.books.of, d.books.told)
 	}
 }

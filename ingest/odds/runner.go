@@ -139,8 +139,8 @@ func (r *Runner) Event(p goalcast.Published) {
 	r.tell(func(b *Books, now time.Time) { b.Event(p.Event, now) })
 }
 
-// Shut shuts a match at once, for the reason operator or unmapped, until the mapper has asked what is
-// so; with "" it may open again.
+// Shut shuts a match at once, for the reason operator or unmapped, until the mapper has asked what
+// is so; with "" it may open again.
 func (r *Runner) Shut(id goalcast.MatchID, reason goalcast.GateReason) {
 	r.tell(func(b *Books, _ time.Time) { b.Shut(id, reason) })
 }
@@ -284,7 +284,7 @@ func (s *sink) Alive(time.Time) { s.post(func(b *Books, now time.Time) { b.Heard
 func (s *sink) Down(reason Reason) { s.post(func(b *Books, _ time.Time) { b.Down(s.name, reason) }) }
 
 func (s *sink) Fixture(f Fixture) {
-	if err := s.mapper.Describe(s.name, f); err != nil && s.ctx.Err() == nil {
+	if err := s.mapper.Describe(s.name, f); err != nil && !errors.Is(err, goalcast.ErrTooMany) { // which is counted
 		s.log.Warn("odds: event not mapped", "source", s.name, "event", f.Event, "error", err)
 	}
 }
