@@ -19,8 +19,8 @@ const (
 )
 
 // Event is one thing that happened in or around a match: one revision of it. Ingest makes events,
-// nobody changes them. Every match event but a message is one of a sequence per match (Seq); its
-// newest revision replaces the older ones.
+// nobody changes them. Every match event but a message and a settlement is one of a sequence per
+// match (Seq); its newest revision replaces the older ones.
 //
 // The JSON form is what viewers get in an event frame. Fields are added, never renamed.
 type Event struct {
@@ -33,7 +33,7 @@ type Event struct {
 	Kind     Kind   `json:"kind"`
 
 	// Seq counts the revisions of all events of one match: 1, 2, ... without a hole, in the order
-	// in which they were committed. 0 for messages.
+	// in which they were committed. 0 for messages and settlements, which change nothing of a match.
 	Seq    int64   `json:"seq,omitempty"`
 	Match  MatchID `json:"match,omitempty"`
 	Topics []Topic `json:"topics"` // who gets it; never empty: the match, both teams, the competition
@@ -61,8 +61,10 @@ type Event struct {
 	Fixture      *Fixture        `json:"fixture,omitempty"`
 	Clip         *Clip           `json:"clip,omitempty"`
 	Message      json.RawMessage `json:"message,omitempty"`
+	Settlement   *Settlement     `json:"settlement,omitempty"`
 
-	// Score is the match's score, by the reducer, right after this revision. nil for messages.
+	// Score is the match's score, by the reducer, right after this revision. nil for messages and
+	// settlements.
 	Score *Score `json:"score,omitempty"`
 
 	// At is when it happened, by the provider's word, UTC; zero where no feed tells. Pushes are not

@@ -21,6 +21,8 @@ const (
 	KindFixture Kind = "fixture" // Fixture: who plays, when, where; postponed, abandoned
 	KindClip    Kind = "clip"    // Clip
 	KindMessage Kind = "message" // Message: an editor's words, any JSON
+	// Settlement: how bets on a market of the match ended; for who follows its prices
+	KindSettlement Kind = "settlement"
 )
 
 // Place is where the reducer puts an event of a snapshot's match.
@@ -88,6 +90,7 @@ var Kinds = []KindInfo{
 	{KindFixture, "fixture", PlaceFixture, PushTold, 0},
 	{KindClip, "clip", PlaceTimeline, PushNever, 0},
 	{KindMessage, "message", PlaceNone, PushNever, 0},
+	{KindSettlement, "settlement", PlaceNone, PushNever, 0},
 }
 
 // Info returns the row of Kinds; an unknown kind has a place in the timeline and is Played.

@@ -9,8 +9,8 @@ import (
 // GateKey is the key of the one state of a topic of prices that is no price: its Gate.
 const GateKey = "!"
 
-// GateSilence is how long after the last word on a topic of prices its gate counts as shut: who holds
-// the source says something once a second.
+// GateSilence is how long after the last word on a topic of prices its gate counts as shut: who
+// holds the source says something once a second.
 const GateSilence = 3 * time.Second
 
 // Gate says whether prices of a match may be shown. It is the value of the state GateKey. Shutting
@@ -176,8 +176,8 @@ var (
 type OddsDecision struct {
 	Mapping OddsMapping `json:"mapping"` // as it is now
 	Before  OddsMapping `json:"before"`
-	// Displaced is the other event of the source that had been found to be the match; it is unmapped
-	// now.
+	// Displaced is the other event of the source that had been found to be the
+	// match; it is unmapped now.
 	Displaced *OddsMapping `json:"displaced,omitempty"`
 }
 

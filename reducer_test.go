@@ -122,7 +122,7 @@ func events(all ...goalcast.Event) []goalcast.Event {
 	seen := map[string]int64{}
 	for i := range all {
 		e := &all[i]
-		if e.Kind == goalcast.KindMessage {
+		if e.Kind == goalcast.KindMessage || e.Kind == goalcast.KindSettlement {
 			continue
 		}
 		if seen[e.Key()] == 0 {
@@ -228,6 +228,13 @@ func message() goalcast.Event {
 		Topics: []goalcast.Topic{goalcast.ForMatch(1)}, Message: json.RawMessage(`{"text":"sold out"}`)}
 }
 
+func settlement() goalcast.Event {
+	return goalcast.Event{ID: "settlement:ou:2.5", Revision: 1, Status: goalcast.Confirmed,
+		Kind: goalcast.KindSettlement, Match: 1, Topics: []goalcast.Topic{goalcast.ForOdds(1)},
+		Settlement: &goalcast.Settlement{Market: "ou:2.5", Line: "2.5", Results: []goalcast.SettlementResult{
+			{Selection: "over", Result: goalcast.Won}, {Selection: "under", Result: goalcast.Lost}}}}
+}
+
 func other(e goalcast.Event) goalcast.Event {
 	e.Match = 2
 	return e
@@ -263,7 +270,7 @@ func everyKind(fixture, begin, pause, again, end, first, penalty goalcast.Event)
 			Minute: 91, Player: &goalcast.Player{ID: 6}}),
 		delay("opta:209", goalcast.SecondHalf, 85, goalcast.Stopped), delay("opta:210", goalcast.SecondHalf, 87,
 			goalcast.Resumed),
-		penalty, message(), end)
+		penalty, message(), settlement(), end)
 }
 
 func shootout(fixture, penalty goalcast.Event) []goalcast.Event {

@@ -237,6 +237,8 @@ func TestDescriptionsHaveTheTables(t *testing.T) {
 		declared(t, "kind.go", "GoalType"))
 	same(t, "asyncapi: cards", wordsAt(t, schemas, "Event", "properties", "card", "properties", "type", "enum"),
 		declared(t, "kind.go", "CardType"))
+	same(t, "asyncapi: ends of a bet", wordsAt(t, schemas, "Event", "properties", "settlement", "properties", "results",
+		"items", "properties", "result", "enum"), declared(t, "settlement.go", "SettlementWord"))
 	for _, name := range []string{"asyncapi: details", "openapi: details"} {
 		fields := down(t, map[string]any{"asyncapi: details": async, "openapi: details": open}[name], "components",
 			"schemas", "Event", "properties").(map[string]any)

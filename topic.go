@@ -22,7 +22,7 @@ const (
 type TopicInfo struct {
 	Kind    TopicKind `json:"-"`
 	Name    string    `json:"name"`    // in the text of a topic
-	Events  bool      `json:"events"`  // it has events, and whoever follows it can get pushes and messages
+	Events  bool      `json:"events"`  // it has a match's events, and whoever follows it can get pushes and messages
 	Matches Matches   `json:"matches"` // what its snapshot shows
 	// States lists the keys of its states. A key that ends with "/" is followed by more, and an
 	// empty one stands for any: markets and outcomes are the provider's. The bus takes no others,
@@ -66,7 +66,7 @@ var unknownTopic = TopicInfo{Matches: NoMatches}
 // HasStates says whether there are States of such a topic.
 func (k TopicKind) HasStates() bool { return len(k.Info().States) > 0 }
 
-// StatesOnly says whether such a topic has states and nothing else, as prices have.
+// StatesOnly says whether snapshots of such a topic are of states and nothing else, as prices are.
 func (k TopicKind) StatesOnly() bool { return k.HasStates() && k.Info().Matches == NoMatches }
 
 func (k TopicKind) String() string {

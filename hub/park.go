@@ -28,7 +28,7 @@ type parked struct {
 // parkLocked has an event wait, if it must; false if it can be delivered.
 func (h *Hub) parkLocked(p goalcast.Published, m *shard.Event) bool {
 	var read <-chan struct{}
-	if e := p.Event; e.Match != 0 && e.Kind != goalcast.KindMessage && h.running.Load() && h.caught &&
+	if e := p.Event; e.Seq > 0 && h.running.Load() && h.caught &&
 		h.board.MayLack(e) && h.follow.AnyInLists(e.Topics) {
 		read = h.board.LoadFor(e)
 	}

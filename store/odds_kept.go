@@ -10,9 +10,9 @@ import (
 )
 
 // maxKept is how much a source of odds may keep, in bytes: a place to resume from, no prices.
-const maxKept = 64 << 10
+const maxKept = 256 << 10
 
-// KeepOdds remembers what a source needs to resume. More than 64 kB is refused: ErrPermanent.
+// KeepOdds remembers what a source needs to resume. More than 256 kB is refused: ErrPermanent.
 func (s *Store) KeepOdds(ctx context.Context, source string, text []byte) error {
 	if len(text) > maxKept {
 		return fmt.Errorf("place of source %q: %w: %d bytes, at most %d", source, goalcast.ErrPermanent, len(text), maxKept)

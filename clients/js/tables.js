@@ -17,6 +17,7 @@ export const kinds = {
   fixture: { detail: 'fixture', place: 'fixture', push: 'told', sided: false, played: false, listed: false },
   clip: { detail: 'clip', place: 'timeline', push: 'never', sided: false, played: false, listed: false },
   message: { detail: 'message', place: 'none', push: 'never', sided: false, played: false, listed: false },
+  settlement: { detail: 'settlement', place: 'none', push: 'never', sided: false, played: false, listed: false },
 };
 
 /** The kinds of topic. A state's key that ends with a / is followed by more; an empty one stands for any. */

@@ -271,7 +271,7 @@ func (b *Board) Apply(p goalcast.Published, seq uint64) (in *Intro, unsure bool)
 	defer b.mu.Unlock()
 	b.cursor = p.Cursor
 	e := p.Event
-	if e.Match == 0 || e.Kind == goalcast.KindMessage {
+	if e.Seq == 0 { // it changes no match
 		return nil, false
 	}
 	if e.Seq <= 1 || e.Kind == goalcast.KindFixture { // others bring nothing new into being

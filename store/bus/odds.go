@@ -133,8 +133,9 @@ const (
 	beatKey  = "!beat"
 )
 
-// Odds gives the gate of a match's prices as it is now, and the prices if it is open. Without a gate
-// (State is empty) there are no prices of the match. A gate that nobody vouched for lately is shut.
+// Odds gives the gate of a match's prices as it is now, and the prices if it is open.
+// Without a gate (State is empty) there are no prices of the match. A gate that nobody
+// vouched for lately is shut.
 func (b *Bus) Odds(ctx context.Context, match goalcast.MatchID, now time.Time) (gate goalcast.Gate,
 	prices []goalcast.State, err error) {
 	topic := goalcast.ForOdds(match)

@@ -131,10 +131,11 @@ return #lines
 `
 
 // oddsScript does an OddsStep at KEYS[1], a hash as stateScript has it, with the highest fence
-// besides, and when somebody with a fence said something last. ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 how long the topic is kept, s; 4 fence and 5
-// known version of the gate, as texts of fixed length; 6 "open", "shut" or "" for the gate as it
-// is; 7 the time as a version; 8 and 9 the JSON of the new gate before and after its version; 10
-// "1" for an image; 11 the JSON of a price up to its key; then for each price: key, version, JSON.
+// besides, and when somebody with a fence said something last. ARGV: 1 channel, 2 PUBLISH or
+// SPUBLISH, 3 how long the topic is kept, s; 4 fence and 5 known version of the gate, as texts of
+// fixed length; 6 "open", "shut" or "" for the gate as it is; 7 the time as a version; 8 and 9 the
+// JSON of the new gate before and after its version; 10 "1" for an image; 11 the JSON of a price up
+// to its key; then for each price: key, version, JSON.
 //
 // The answer is outcome, version of the gate, number of prices that were new, and the gate where
 // the step was refused. Who has no fence shuts a gate only where there is one: a match without
