@@ -72,14 +72,10 @@ func (x fixtures) find(m goalcast.OddsMapping) (fit, may []goalcast.MatchID) {
 			mays = append(mays, like{f, how})
 		}
 	}
-	if len(fits) > 1 { // the competition may tell them apart
-		narrow := slices.DeleteFunc(slices.Clone(fits), func(f like) bool {
-			return len(told.competition.words) > 0 && len(f.competition.words) > 0 &&
-				told.competition.like(f.competition) == unlike
-		})
-		if len(narrow) > 0 {
-			fits, mays = narrow, append(fits, mays...)
-		}
+	alike := func(f like) bool { return told.competition.like(f.competition) != unlike }
+	if len(fits) > 1 && slices.ContainsFunc(fits, alike) { // the competition tells some apart
+		mays = append(slices.Clone(fits), mays...)
+		fits = slices.DeleteFunc(fits, func(f like) bool { return len(f.competition.words) > 0 && !alike(f) })
 	}
 	ids := func(list []like) (out []goalcast.MatchID) {
 		slices.SortStableFunc(list, func(a, b like) int { return cmp.Compare(b.how, a.how) })

@@ -85,6 +85,8 @@ func TestMatchesAreFoundByNamesKickoffAndCompetition(t *testing.T) {
 		planned(7, "Kelp", "Tarn", 24*time.Hour, ""),
 		planned(8, "Lake", "Hill", 0, "Cup"),
 		planned(9, "Lake City", "Hill", 0, "Cup"),
+		planned(10, "Moor", "Fen", 0, "Cup"),
+		planned(11, "Moor", "Fen", time.Hour, ""),
 	}
 	known := newFixtures(all, newNameReader())
 	for _, tt := range []struct {
@@ -109,6 +111,8 @@ func TestMatchesAreFoundByNamesKickoffAndCompetition(t *testing.T) {
 		{"the competition narrows", "Orme", "Dunes", "Mountain League", 0, ids(4), ids(3, 5)},
 		{"a competition that is like none does not narrow", "Orme", "Dunes", "Premier Mountain", 0, ids(3, 4), ids(5)},
 		{"another competition does not widen", "Kelp", "Dunes", "Coastal League", 0, nil, ids(3, 6, 4, 5)},
+		{"a competition that nobody knows may be it", "Moor", "Fen", "Cup", 0, ids(10, 11), nil},
+		{"nor is it chosen for the other's name", "Moor", "Fen", "League", 0, ids(10, 11), nil},
 		{"no less alike", "Lake", "Hill", "", 0, ids(8, 9), nil},
 		{"nothing like it", "Elsewhere", "Nowhere", "Coastal League", 0, nil, nil},
 	} {

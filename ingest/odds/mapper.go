@@ -111,7 +111,7 @@ func (m *StoreMapper) Describe(source string, f Fixture) error {
 	defer m.mu.Unlock()
 	o, known := m.known[key]
 	_, waits := m.described[key]
-	if !known && !waits && len(m.known)+len(m.described) >= m.events {
+	if !known && !waits && m.fullLocked() {
 		m.metrics.refused.WithLabelValues(source).Inc()
 		return errTooMany
 	}
@@ -124,6 +124,20 @@ func (m *StoreMapper) Describe(source string, f Fixture) error {
 	default:
 	}
 	return nil
+}
+
+// fullLocked says whether as many events are remembered as may be.
+func (m *StoreMapper) fullLocked() bool {
+	if len(m.known)+len(m.described) < m.events {
+		return false
+	}
+	count := len(m.known)
+	for key := range m.described {
+		if _, known := m.known[key]; !known {
+			count++
+		}
+	}
+	return count >= m.events
 }
 
 // Run implements Mapper.
