@@ -20,11 +20,17 @@ const (
 	AlarmJobStale  AlarmKind = "job_stale" // a periodic job has not succeeded for some time
 	// a document makes a step that football does not make, and is not believed yet
 	AlarmHeld AlarmKind = "step_held"
+
+	AlarmOddsSource AlarmKind = "odds_source" // prices of a source are not shown for some time
+	AlarmOddsLate   AlarmKind = "odds_late"   // what a source tells is too old
+	AlarmOddsQuota  AlarmKind = "odds_quota"  // a provider allows few more requests
+	AlarmOddsStates AlarmKind = "odds_states" // a match has more markets than hubs show
 )
 
 // AlarmKinds are all of them.
 var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary,
-	AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale, AlarmHeld}
+	AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale, AlarmHeld, AlarmOddsSource,
+	AlarmOddsLate, AlarmOddsQuota, AlarmOddsStates}
 
 // Alarm is something that an operator should know. It opens once, and closes by itself when its
 // reason is gone; the same reason later is another alarm.

@@ -228,7 +228,17 @@ func (w *Watch) Check(ctx context.Context) error {
 			firing = append(firing, a)
 		}
 	}
-	opened, closed, err := w.store.SettleAlarms(ctx, kinds, firing, now)
+	if err := w.Settle(ctx, kinds, firing); err != nil {
+		return err
+	}
+	return failed
+}
+
+// Settle opens the alarms that fire and are not open, closes those of the same kinds that do not
+// fire any more, and tells of both. Whoever looks after something else than matches calls it, with
+// kinds of its own.
+func (w *Watch) Settle(ctx context.Context, kinds []goalcast.AlarmKind, firing []goalcast.Alarm) error {
+	opened, closed, err := w.store.SettleAlarms(ctx, kinds, firing, w.cfg.Now())
 	if err != nil {
 		return err
 	}
@@ -241,7 +251,7 @@ func (w *Watch) Check(ctx context.Context) error {
 		w.log.Info("alarm is over", "kind", a.Kind, "alarm", a.ID, "match", a.Match, "after", a.Closed.Sub(a.Opened))
 		w.tell(ctx, "closed", a)
 	}
-	return failed
+	return nil
 }
 
 // Alarms lists alarms, newest first.

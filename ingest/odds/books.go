@@ -155,11 +155,26 @@ func (b *Books) Steps(fence int64, now time.Time) (steps []goalcast.OddsStep) {
 	return steps
 }
 
-// Done takes in what became of a step.
-func (b *Books) Done(step goalcast.OddsStep, done goalcast.OddsDone, now time.Time) {
+// Done takes in what became of a step, and lists what was shown since, for the history.
+func (b *Books) Done(step goalcast.OddsStep, done goalcast.OddsDone, now time.Time) []goalcast.OddsShown {
 	if m := b.matches[goalcast.MatchID(step.Topic.ID)]; m != nil {
-		m.done(step, done, now)
+		return m.done(step, done, now)
 	}
+	return nil
+}
+
+// Settles says whether a source's word on how bets on a match ended counts: it is the one that is
+// shown, or, while none is, the first that has the match.
+func (b *Books) Settles(name string, id goalcast.MatchID) bool {
+	m := b.matches[id]
+	switch {
+	case m == nil:
+		return true // nobody has it any more
+	case m.from != "":
+		return m.from == name
+	}
+	i := slices.IndexFunc(b.sources, func(s *source) bool { return m.books[s.name] != nil })
+	return i < 0 || b.sources[i].name == name
 }
 
 // Lost is for a step of which nobody knows what became of it.

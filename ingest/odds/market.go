@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"goalcast"
 )
 
 // Price is decimal odds in thousandths: 2350 is 2.350. Zero is no price: the selection cannot be
@@ -71,6 +73,8 @@ type Market struct {
 	Key        string
 	Status     Status
 	Selections []Selection
+
+	stamp // set by the sink
 }
 
 // Selection is one answer.
@@ -102,15 +106,15 @@ type Result struct {
 }
 
 // Outcome is the end of a bet.
-type Outcome string
+type Outcome = goalcast.SettlementWord
 
 // The ends there are. With a half the other half of the stake is given back.
 const (
-	Won      Outcome = "won"
-	Lost     Outcome = "lost"
-	Void     Outcome = "void"
-	HalfWon  Outcome = "half_won"
-	HalfLost Outcome = "half_lost"
+	Won      = goalcast.Won
+	Lost     = goalcast.Lost
+	Void     = goalcast.Void
+	HalfWon  = goalcast.HalfWon
+	HalfLost = goalcast.HalfLost
 )
 
 // wireMarket is a market as viewers get it.

@@ -38,6 +38,8 @@ type match struct {
 	dirty   map[string]bool
 	last    int64 // version of the newest price
 	beaten  time.Time
+
+	conflated int // markets that were changed again before they were published, since asked last
 }
 
 // doubt is that the bus, or somebody, says that the match is shut by hand, or for a wrong mapping:
@@ -101,6 +103,9 @@ func (m *match) change(source string, markets []Market, now time.Time) {
 	b := m.book(source)
 	for _, market := range markets {
 		if b.markets[market.Key] = market; source == m.from {
+			if m.dirty[market.Key] {
+				m.conflated++
+			}
 			m.dirty[market.Key] = true
 		}
 	}
@@ -288,16 +293,18 @@ func (m *match) prices(step *goalcast.OddsStep, now time.Time) {
 	clear(m.dirty)
 }
 
-// done takes in what became of a step.
-func (m *match) done(step goalcast.OddsStep, done goalcast.OddsDone, now time.Time) {
+// done takes in what became of a step, and lists what was shown since.
+func (m *match) done(step goalcast.OddsStep, done goalcast.OddsDone, now time.Time) []goalcast.OddsShown {
 	m.known, m.version = true, done.Gate
-	switch {
-	case done.Outcome != goalcast.OddsPublished:
+	if done.Outcome != goalcast.OddsPublished {
 		m.gate, m.image = done.Now, true
 		m.learn(done.Now.Reason, now)
-	case step.Set != nil:
+		return m.shut()
+	}
+	if step.Set != nil {
 		m.gate = *step.Set
 	}
+	return m.shown(step, now)
 }
 
 // learn takes in why somebody else has shut the gate.

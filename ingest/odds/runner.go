@@ -3,11 +3,12 @@ package odds
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"goalcast"
@@ -22,6 +23,9 @@ const (
 	publishTime = 2 * time.Second
 	firstPause  = time.Second // before a source is run again; it doubles up to lastPause
 	lastPause   = 30 * time.Second
+	// refusedPause is for a source that a person has to mend: an account that is refused, a delayed
+	// key. Providers lock out who tries often.
+	refusedPause = time.Minute
 )
 
 // Bus takes prices.
@@ -65,9 +69,18 @@ type Runner struct {
 	leases  Leases
 	mapper  Mapper
 	keeper  Keeper
+
+	history     History
+	settlements Settlements
+	publisher   Publisher
+	alarm       func(context.Context, []goalcast.Alarm) error
+	maxStates   int
+
 	step    time.Duration
 	now     func() time.Time
 	log     *slog.Logger
+	metrics metrics
+	health  health
 
 	mu    sync.Mutex
 	inbox chan func(*Books, time.Time) // of the turn; nil between turns
@@ -80,12 +93,20 @@ type RunnerConfig struct {
 	Leases  Leases
 	Mapper  Mapper
 	Keeper  Keeper
-	Step    time.Duration    // default 50 ms
-	Now     func() time.Time // the database's clock
+
+	History     History
+	Settlements Settlements
+	Publisher   Publisher
+	// Alarm is given what operators should know of, now and then, all of the kinds AlarmKinds.
+	Alarm     func(context.Context, []goalcast.Alarm) error
+	MaxStates int // markets of a match that hubs show
+
+	Step time.Duration    // default 50 ms
+	Now  func() time.Time // the database's clock
 }
 
 // NewRunner makes a runner; it starts nothing.
-func NewRunner(cfg RunnerConfig, log *slog.Logger) *Runner {
+func NewRunner(cfg RunnerConfig, log *slog.Logger, reg prometheus.Registerer) *Runner {
 	if cfg.Step <= 0 {
 		cfg.Step = DefaultStep
 	}
@@ -94,8 +115,13 @@ func NewRunner(cfg RunnerConfig, log *slog.Logger) *Runner {
 			cfg.Sources[i].TTL = DefaultTTL
 		}
 	}
-	return &Runner{sources: cfg.Sources, bus: cfg.Bus, leases: cfg.Leases, mapper: cfg.Mapper, keeper: cfg.Keeper,
-		step: cfg.Step, now: cfg.Now, log: log}
+	r := &Runner{sources: cfg.Sources, bus: cfg.Bus, leases: cfg.Leases, mapper: cfg.Mapper, keeper: cfg.Keeper,
+		history: cfg.History, settlements: cfg.Settlements, publisher: cfg.Publisher, alarm: cfg.Alarm,
+		maxStates: cfg.MaxStates, step: cfg.Step, now: cfg.Now, log: log, metrics: newMetrics(reg)}
+	for _, s := range cfg.Sources {
+		r.metrics.begin(s.Name)
+	}
+	return r
 }
 
 // Run holds the sources whenever it is this process's turn, until ctx ends.
@@ -109,7 +135,12 @@ func (r *Runner) turn(ctx context.Context, fence int64) error {
 	inbox := make(chan func(*Books, time.Time), inboxSize)
 	r.open(inbox)
 	defer r.open(nil)
+	r.health.begin()
+	r.metrics.holds.Set(1)
+	defer r.metrics.holds.Set(0)
+	defer r.metrics.show(Stats{})
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.alarms(ctx) })
 	for _, s := range r.sources {
 		g.Go(func() error { return r.source(ctx, s, inbox) })
 	}
@@ -167,12 +198,17 @@ func (r *Runner) publish(ctx context.Context, fence int64, inbox <-chan func(*Bo
 		configs = append(configs, s.SourceConfig)
 	}
 	books := NewBooks(configs, beat)
-	tick := time.NewTicker(r.step)
+	tick, look := time.NewTicker(r.step), time.NewTicker(beat)
 	defer tick.Stop()
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-look.C:
+			stats := books.Stats(r.now())
+			r.metrics.show(stats)
+			r.health.show(stats)
 		case do := <-inbox:
 			if do(books, r.now()); !books.Urgent() {
 				continue
@@ -202,7 +238,10 @@ func (r *Runner) steps(ctx context.Context, books *Books, fence int64) error {
 		if d.Outcome == goalcast.OddsFenced {
 			return errFenced
 		}
-		books.Done(steps[i], d, now)
+		r.metrics.published.Add(float64(len(steps[i].Prices)))
+		if shown := books.Done(steps[i], d, now); len(shown) > 0 {
+			r.published(shown)
+		}
 	}
 	for _, step := range steps[len(done):] {
 		books.Lost(step)
@@ -213,9 +252,34 @@ func (r *Runner) steps(ctx context.Context, books *Books, fence int64) error {
 	return nil
 }
 
-// source runs a source again and again.
+// published has the history remember what was shown, and measures how long it took.
+func (r *Runner) published(shown []goalcast.OddsShown) {
+	now := r.now().UnixMilli()
+	for _, row := range shown {
+		if row.Received > 0 {
+			r.metrics.publish.Observe(max(0, time.Duration(now-row.Received)*time.Millisecond).Seconds())
+		}
+	}
+	r.history.Record(shown)
+}
+
+// source runs a source again and again, and what saves what it tells beside it.
 func (r *Runner) source(ctx context.Context, s Named, inbox chan<- func(*Books, time.Time)) error {
-	sink := &sink{Runner: r, ctx: ctx, name: s.Name, inbox: inbox}
+	saver := r.newSaver(s.Name)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		saver.run(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		return r.again(ctx, s, &sink{Runner: r, ctx: ctx, name: s.Name, inbox: inbox, saver: saver})
+	})
+	err := g.Wait()
+	saver.finish(ctx)
+	return err
+}
+
+func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 	pause := firstPause
 	for ctx.Err() == nil {
 		begin := time.Now()
@@ -228,7 +292,10 @@ func (r *Runner) source(ctx context.Context, s Named, inbox chan<- func(*Books, 
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Since(begin) > lastPause {
+		switch {
+		case errors.Is(err, goalcast.ErrPermanent):
+			pause = refusedPause
+		case time.Since(begin) > lastPause, pause > lastPause:
 			pause = firstPause
 		}
 		r.log.Warn("odds source ended, will be run again", "source", s.Name, "in", pause, "error", err)
@@ -236,7 +303,7 @@ func (r *Runner) source(ctx context.Context, s Named, inbox chan<- func(*Books, 
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
-		pause = min(2*pause, lastPause)
+		pause = max(pause, min(2*pause, lastPause))
 	}
 	return ctx.Err()
 }
@@ -247,6 +314,7 @@ type sink struct {
 	ctx   context.Context // of the turn
 	name  string
 	inbox chan<- func(*Books, time.Time)
+	saver *saver
 	kept  []byte
 }
 
@@ -279,21 +347,38 @@ func (s *sink) prices(event string, do func(b *Books, id goalcast.MatchID, now t
 	})
 }
 
-func (s *sink) Alive(time.Time) { s.post(func(b *Books, now time.Time) { b.Heard(s.name, now) }) }
+// stamped notes when markets were told. They stay the source's own.
+func (s *sink) stamped(at time.Time, markets []Market) []Market {
+	told := stamp{provider: at, received: s.now()}
+	s.metrics.told(s.name, len(markets), told)
+	s.health.told(s.name, told)
+	markets = slices.Clone(markets)
+	for i := range markets {
+		markets[i].stamp = told
+	}
+	return markets
+}
+
+func (s *sink) Alive(at time.Time) {
+	s.health.told(s.name, stamp{provider: at, received: s.now()})
+	s.post(func(b *Books, now time.Time) { b.Heard(s.name, now) })
+}
 
 func (s *sink) Down(reason Reason) { s.post(func(b *Books, _ time.Time) { b.Down(s.name, reason) }) }
 
 func (s *sink) Fixture(f Fixture) {
-	if err := s.mapper.Describe(s.name, f); err != nil && !errors.Is(err, goalcast.ErrTooMany) { // which is counted
+	if err := s.mapper.Describe(s.name, f); err != nil && s.ctx.Err() == nil {
 		s.log.Warn("odds: event not mapped", "source", s.name, "event", f.Event, "error", err)
 	}
 }
 
-func (s *sink) Image(event string, _ time.Time, markets []Market) {
+func (s *sink) Image(event string, at time.Time, markets []Market) {
+	markets = s.stamped(at, markets)
 	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Image(s.name, id, markets, now) })
 }
 
-func (s *sink) Change(event string, _ time.Time, markets []Market) {
+func (s *sink) Change(event string, at time.Time, markets []Market) {
+	markets = s.stamped(at, markets)
 	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Change(s.name, id, markets, now) })
 }
 
@@ -301,16 +386,16 @@ func (s *sink) Suspend(event string, _ time.Time, keys ...string) {
 	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Suspend(s.name, id, keys, now) })
 }
 
-// Settle is not published yet.
-func (s *sink) Settle(string, time.Time, []Settlement) {}
-
-// Quota is not watched yet.
-func (s *sink) Quota(int, int) {}
+func (s *sink) Quota(remaining, limit int) {
+	limit = s.health.quota(s.name, remaining, limit)
+	s.metrics.quotaRemaining.WithLabelValues(s.name).Set(float64(remaining))
+	s.metrics.quotaLimit.WithLabelValues(s.name).Set(float64(limit))
+}
 
 func (s *sink) Kept() []byte { return s.kept }
 
+// Keep has the place kept once everything told before is saved.
 func (s *sink) Keep(text []byte) {
-	if err := s.keeper.KeepOdds(s.ctx, s.name, text); err != nil && s.ctx.Err() == nil {
-		s.log.Warn("odds: place not kept", "source", s.name, "error", fmt.Errorf("keep: %w", err))
-	}
+	text = slices.Clone(text)
+	s.saver.add(s.ctx, func(ctx context.Context) error { return s.keeper.KeepOdds(ctx, s.name, text) })
 }

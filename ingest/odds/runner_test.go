@@ -62,9 +62,61 @@ func (known) Match(string, string) goalcast.MatchID                   { return t
 func (known) KeepOdds(context.Context, string, []byte) error          { return nil }
 func (known) KeptOdds(context.Context, string) (text []byte, _ error) { return nil, nil }
 
+// ledger remembers what a runner would have saved, published and raised.
+type ledger struct {
+	mu       sync.Mutex
+	shown    []goalcast.OddsShown
+	settled  []goalcast.Event
+	failures int // of SaveSettlements, still to come
+	alarms   []goalcast.Alarm
+}
+
+func (l *ledger) Record(rows []goalcast.OddsShown) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shown = append(l.shown, rows...)
+}
+
+func (l *ledger) SaveSettlements(_ context.Context, events []goalcast.Event) ([]goalcast.Event, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failures > 0 {
+		l.failures--
+		return nil, goalcast.ErrUnavailable
+	}
+	l.settled = append(l.settled, events...)
+	return events, nil
+}
+
+func (l *ledger) Publish(context.Context, []goalcast.Event) error { return nil }
+
+func (l *ledger) raise(_ context.Context, firing []goalcast.Alarm) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.alarms = firing
+	return nil
+}
+
+// until waits for a condition, which is asked under the lock.
+func (l *ledger) until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(bustest.Patience); ; time.Sleep(2 * time.Millisecond) {
+		l.mu.Lock()
+		ok := condition()
+		l.mu.Unlock()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("not in time: ", what)
+		}
+	}
+}
+
 // office is a process that may hold a source, on a real bus.
 type office struct {
 	*Runner
+	ledger ledger
 	source script
 	turns  turns
 	stop   func() // ends it, and waits
@@ -82,7 +134,8 @@ func newOfficeWith(t *testing.T, b Bus, mapper Mapper, now func() time.Time) *of
 	o.Runner = NewRunner(RunnerConfig{
 		Sources: []Named{{SourceConfig{Name: "test", TTL: time.Minute}, o.source}},
 		Bus:     b, Leases: o.turns, Mapper: mapper, Keeper: known{}, Step: 5 * time.Millisecond, Now: now,
-	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level})))
+		History: &o.ledger, Settlements: &o.ledger, Publisher: &o.ledger, Alarm: o.ledger.raise, MaxStates: 2000,
+	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level})), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- o.Run(ctx) }()

@@ -15,21 +15,23 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
 )
 
 // The errors of Run that mean that a person has to do something. Others end by themselves.
 var (
 	// ErrDelayed means that the application key is a delayed one: its prices are minutes old.
-	ErrDelayed = errors.New("betfair: prices are delayed: this application key is not a live one")
+	ErrDelayed = fmt.Errorf("betfair: prices are delayed: this application key is not a live one (%w)", goalcast.ErrPermanent)
 	// ErrRefused means that Betfair does not accept the key, the session or the subscription.
-	ErrRefused = errors.New("betfair: refused")
+	ErrRefused = fmt.Errorf("betfair: refused (%w)", goalcast.ErrPermanent)
 )
 
 // NoAPI is the value of Config.API that asks nobody.

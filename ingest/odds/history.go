@@ -1,0 +1,55 @@
+package odds
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"goalcast"
+)
+
+// History remembers what was published. It does not block.
+type History interface {
+	Record([]goalcast.OddsShown)
+}
+
+// shown lists what a step that was published has shown, the gate first. An image without a new gate
+// counts as one: what is not in it is gone.
+func (m *match) shown(step goalcast.OddsStep, now time.Time) (list []goalcast.OddsShown) {
+	at := now.UnixMilli()
+	if step.Set != nil || step.Image {
+		gate := m.gate
+		list = append(list, goalcast.OddsShown{Match: m.id, Market: goalcast.GateKey, At: at, Gate: &gate})
+	}
+	for _, price := range step.Prices {
+		row := goalcast.OddsShown{Match: m.id, Market: price.Key, At: at, Source: m.from}
+		if market, ok := m.books[m.from].markets[price.Key]; ok && !price.Removed() {
+			row.Status, row.Selections = string(market.Status), market.shown()
+			row.Provider, row.Received = millis(market.provider), millis(market.received)
+		}
+		list = append(list, row)
+	}
+	return list
+}
+
+// shut is the gate as somebody else has set it, which whoever publishes learns of afterwards.
+func (m *match) shut() []goalcast.OddsShown {
+	if m.gate.State == "" {
+		return nil
+	}
+	gate := m.gate
+	return []goalcast.OddsShown{{Match: m.id, Market: goalcast.GateKey, At: gate.Since, Gate: &gate}}
+}
+
+// shown are the selections as viewers got them, by key.
+func (m Market) shown() []goalcast.ShownSelection {
+	list := make([]goalcast.ShownSelection, 0, len(m.Selections))
+	for _, s := range m.Selections {
+		if m.Status != Open {
+			s.Price = 0
+		}
+		list = append(list, goalcast.ShownSelection{Key: s.Key, Price: int32(s.Price), Text: s.Text})
+	}
+	slices.SortFunc(list, func(a, b goalcast.ShownSelection) int { return strings.Compare(a.Key, b.Key) })
+	return list
+}
