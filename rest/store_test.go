@@ -23,6 +23,7 @@ import (
 // listener is the board, and hears what it hears.
 type listener struct {
 	*board.Board
+	bus   *bus.Bus
 	heard chan goalcast.Published
 }
 
@@ -62,7 +63,7 @@ func realParts(t *testing.T) (*store.Store, *listener, *store.Relay) {
 	}
 	t.Cleanup(func() { _ = redis.Close() })
 	b := bus.New(redis, bus.Options{}, log, reg)
-	l := &listener{Board: board.New(db, log, reg), heard: make(chan goalcast.Published, 100)}
+	l := &listener{Board: board.New(db, log, reg), bus: b, heard: make(chan goalcast.Published, 100)}
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = b.Listen(ctx, l) })
@@ -99,7 +100,7 @@ func commit(t *testing.T, db *store.Store, relay *store.Relay, id goalcast.Match
 func TestOnRealStore(t *testing.T) {
 	db, l, relay := realParts(t)
 	h := open(t, func(_ *rest.Config, d *rest.Deps) {
-		d.Board, d.Store, d.Publisher, d.Replayer = l, db, relay, replayer{db}
+		d.Board, d.Store, d.Publisher, d.Replayer, d.Gates = l, db, relay, replayer{db}, l.bus
 	})
 	full := fullMatch()
 	commit(t, db, relay, 1009316, goalcast.Event{ID: "fixture", Revision: 1, Status: goalcast.Confirmed,
@@ -190,6 +191,61 @@ func TestOnRealStore(t *testing.T) {
 		h.ask(t, http.MethodDelete, "/v1/me/follows/match:1009316", "", as(anna))
 		if a := h.get(t, "/v1/me/follows", as(anna)); string(a.body) != `{"topics":["team:174"]}` {
 			t.Errorf("%s", a.body)
+		}
+	})
+
+	t.Run("odds", func(t *testing.T) {
+		step := goalcast.OddsStep{Topic: goalcast.ForOdds(1009316), Fence: 1,
+			Set: &goalcast.Gate{State: goalcast.GateOpen}}
+		gate := func(want string) {
+			t.Helper()
+			g, _, err := l.bus.Odds(t.Context(), 1009316, time.Now())
+			if got := strings.TrimSpace(fmt.Sprint(g.State, " ", g.Reason)); err != nil || got != want {
+				t.Errorf("gate %q, %v; want %q", got, err, want)
+			}
+		}
+		publish := func() {
+			t.Helper()
+			done, err := l.bus.PublishOdds(t.Context(), time.Now(), []goalcast.OddsStep{step})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if step.Gate = done[0].Gate; done[0].Outcome != goalcast.OddsPublished { // as a holder learns it
+				_, err = l.bus.PublishOdds(t.Context(), time.Now(), []goalcast.OddsStep{step})
+			}
+			if gate("open"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put := func(path, body string) string {
+			t.Helper()
+			a := h.ask(t, http.MethodPut, "/admin/odds/"+path, body, as(operatorToken))
+			if a.status != http.StatusOK {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+			return string(a.body)
+		}
+		publish()
+		put("gates/1009316", `{"shut":true}`)
+		gate("suspended operator")
+		put("gates/1009316", `{"shut":false}`)
+		gate("suspended operator") // nobody holds the sources
+		publish()
+		m := goalcast.OddsMapping{Source: "exchange", Event: "1.23", Match: 1009316, Decision: goalcast.MappingFound,
+			Kickoff: kickoff, Described: kickoff, Home: "Port Amber", Away: "Saltmarsh"}
+		if _, err := db.SaveMappings(t.Context(), []goalcast.OddsMapping{m}); err != nil {
+			t.Fatal(err)
+		}
+		if text := put("mappings", `{"source":"exchange","event":"1.23","match":null}`); !strings.Contains(text,
+			`"before":{"source":"exchange","event":"1.23","match":1009316,"decision":"found"`) {
+			t.Errorf("%s", text)
+		}
+		gate("suspended unmapped")
+		for body, status := range map[string]int{`{"source":"exchange","event":"9","match":1009316}`: 404,
+			`{"source":"exchange","event":"1.23","match":9}`: 422} {
+			if a := h.ask(t, http.MethodPut, "/admin/odds/mappings", body, as(operatorToken)); a.status != status {
+				t.Errorf("%s: %d %s", body, a.status, a.body)
+			}
 		}
 	})
 
