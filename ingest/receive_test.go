@@ -108,6 +108,16 @@ func (b *bench) await(t *testing.T, what string, condition func(*Memory) bool) {
 	}
 }
 
+// counted waits until a counter stands at n: documents are counted after they have their state.
+func counted(t *testing.T, counter prometheus.Counter, n float64) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); testutil.ToFloat64(counter) != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("counted %v, want %v", testutil.ToFloat64(counter), n)
+		}
+	}
+}
+
 func applied(n int) func(*Memory) bool {
 	return func(m *Memory) bool { return m.States()[goalcast.DocumentApplied] == n }
 }
@@ -139,9 +149,7 @@ func TestDocumentIsKeptAnsweredAndApplied(t *testing.T) {
 	if strings.Contains(b.logged.String(), "hush") || strings.Count(b.logged.String(), "no secret") != 1 {
 		t.Errorf("log: %s", b.logged)
 	}
-	if n := testutil.ToFloat64(b.metrics.documents.WithLabelValues("plain", "F24", "changed")); n != 1 {
-		t.Errorf("counted %v", n)
-	}
+	counted(t, b.metrics.documents.WithLabelValues("plain", "F24", "changed"), 1)
 	if n := testutil.ToFloat64(b.metrics.events.WithLabelValues("goal", "new")); n != 1 {
 		t.Errorf("goals %v", n)
 	}
