@@ -24,7 +24,7 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 	// nobody is told anything
 	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1")
 	p := start(t, env, "serve")
-	f7 := sampleMatches(t)[0].f7
+	f7 := madeUpMatches(t)[0].f7
 	p.take(optaNow("F7", f7))
 	last := p.metric("goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`)
 	if now := float64(time.Now().Unix()); last < now-120 || last > now+1 {

@@ -17,7 +17,7 @@ func TestClipsReachViewers(t *testing.T) {
 	t.Parallel()
 	const secret = "wsc-secret-of-the-tests"
 	p := startEmbedded(t, "GOALCAST_WSC_SHOW_RENDITION=true", "GOALCAST_FEED_SECRETS=wsc="+secret).ingest
-	m := sampleMatches(t)[1]
+	m := madeUpMatches(t)[1]
 	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(m.id))
 	v.join()
 	f7 := m.f7

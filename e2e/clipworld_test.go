@@ -68,7 +68,7 @@ func (f *front) leadTo(p *process) {
 // with settings as environment variables besides.
 func newClipWorld(t *testing.T, clustered, callbacks bool, settings ...string) *clipWorld {
 	t.Helper()
-	m := sampleMatches(t)[1]
+	m := madeUpMatches(t)[1]
 	w := &clipWorld{t: t, match: m.id, made: time.Now().Add(-5 * time.Minute), front: newFront(t)}
 	w.before, w.after, w.goal = firstGoal(t, m)
 	w.vendor = brightcovetest.Start(t)

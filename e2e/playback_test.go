@@ -21,11 +21,25 @@ type sampleMatch struct {
 	id      goalcast.MatchID
 	f24, f7 []byte
 	topics  []goalcast.Topic
+	thin    bool // most events that tell nothing are left out of its F24s, but for the last
 }
 
-func sampleMatches(t testing.TB) (out [2]sampleMatch) {
+// sampleMatches are matches for tests of what is read in them. The F24s of the first are whole.
+func sampleMatches(t testing.TB) [2]sampleMatch {
 	t.Helper()
-	for i, m := range samples.Matches(t) {
+	out := playable(samples.Matches(t))
+	out[1].thin = true
+	return out
+}
+
+// madeUpMatches are matches for tests of what happens around them.
+func madeUpMatches(t testing.TB) [2]sampleMatch {
+	t.Helper()
+	return playable(samples.MadeUpMatches(t))
+}
+
+func playable(matches [2]samples.Match) (out [2]sampleMatch) {
+	for i, m := range matches {
 		out[i] = sampleMatch{id: goalcast.MatchID(m.ID), f24: m.F24, f7: m.F7,
 			topics: []goalcast.Topic{goalcast.ForMatch(goalcast.MatchID(m.ID)),
 				goalcast.ForTeam(goalcast.TeamID(m.Home)), goalcast.ForTeam(goalcast.TeamID(m.Away)),
@@ -47,18 +61,26 @@ func optaNow(feed string, body []byte) delivery {
 	return delivery{optatest.Headers(feed, body, now), body, now}
 }
 
-// lives are the deliveries of matches by id: cutting them out takes longer than posting them.
+// lives are the deliveries of matches by lifeKey: cutting them out takes longer than posting them.
 var lives sync.Map
+
+type lifeKey struct {
+	match goalcast.MatchID
+	thin  bool
+}
 
 // deliveries are the match's documents as they were live: at each moment an F24 and an F7 as they
 // were then; at the end both as they are today.
 func (m sampleMatch) deliveries() []delivery {
-	once, _ := lives.LoadOrStore(m.id, sync.OnceValue(m.cutLive))
+	once, _ := lives.LoadOrStore(lifeKey{m.id, m.thin}, sync.OnceValue(m.cutLive))
 	return slices.Clone(once.(func() []delivery)())
 }
 
 func (m sampleMatch) cutLive() []delivery {
 	parsed := optatest.ParseF24(m.f24)
+	if m.thin {
+		parsed.Thin()
+	}
 	var out []delivery
 	for _, at := range parsed.Moments() {
 		a, b := parsed.Cut(at), optatest.CutF7(m.f7, at)
@@ -246,7 +268,7 @@ func sameEvents(t *testing.T, what string, a, b []goalcast.Event) {
 // TestRedisRestartsEmptyInMidMatch: viewers stay connected and get the next goal.
 func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 	t.Parallel()
-	s, m := startClustered(t), sampleMatches(t)[1]
+	s, m := startClustered(t), madeUpMatches(t)[1]
 	docs := m.deliveries()
 	var viewers []*viewer
 	for _, transport := range []transport{overWebSocket, overSSE} {
@@ -283,7 +305,7 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 // over and miss nothing.
 func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 	t.Parallel()
-	m := sampleMatches(t)[1]
+	m := madeUpMatches(t)[1]
 	docs := m.deliveries()
 	docs = slices.Concat(docs[:4], docs[len(docs)/2:len(docs)/2+4], docs[len(docs)-2:])
 	for _, point := range []string{"kept", "parsed", "committed", "published"} {

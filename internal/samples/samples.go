@@ -46,18 +46,29 @@ type Match struct {
 func Matches(tb TB) [2]Match {
 	tb.Helper()
 	note(tb)
-	names := [2][2]string{
+	if useMadeUp() {
+		return MadeUpMatches(tb)
+	}
+	return matches(tb, Read, [2][2]string{
 		{"opta/f24/Bolton_ManCityF24.xml", "opta/f7/Bolton_ManCityF7.xml"},
 		{"opta/f24/f24-23-2018-1009316-eventdetails.xml", "opta/f7/f7-23-2018-1009316-matchresults.xml"},
-	}
-	read := Read
-	if useMadeUp() {
-		read = readMadeUp
-		names = [2][2]string{
-			{"opta/f24/f24-901-2026-7000250-eventdetails.xml", "opta/f7/srml-901-2026-f7000250-matchresults.xml"},
-			{"opta/f24/f24-901-2026-7000251-eventdetails.xml", "opta/f7/srml-901-2026-f7000251-matchresults.xml"},
-		}
-	}
+	})
+}
+
+// MadeUpMatches returns the made-up matches, wherever it runs: for tests that need any match to be
+// played, such as those that kill processes. Once is enough for them, and the providers' own
+// documents, ten times the size, would only take longer.
+func MadeUpMatches(tb TB) [2]Match {
+	tb.Helper()
+	return matches(tb, readMadeUp, [2][2]string{
+		{"opta/f24/f24-901-2026-7000250-eventdetails.xml", "opta/f7/srml-901-2026-f7000250-matchresults.xml"},
+		{"opta/f24/f24-901-2026-7000251-eventdetails.xml", "opta/f7/srml-901-2026-f7000251-matchresults.xml"},
+	})
+}
+
+// matches reads the files of each match, its F24 and its F7.
+func matches(tb TB, read func(TB, string) []byte, names [2][2]string) [2]Match {
+	tb.Helper()
 	var out [2]Match
 	for i, name := range names {
 		m := Match{F24: read(tb, name[0]), F7: read(tb, name[1])}
