@@ -41,10 +41,12 @@ alerts: deps
 COMPUTING := modernc.org github.com/yuin/gopher-lua github.com/klauspost/compress
 RACE := -race $(foreach module,$(COMPUTING),-gcflags=$(module)/...=-race=false)
 
-# All tests, those packages first that take long. Lint has vetted them.
-SLOW := ./e2e ./ingest ./store/... ./hub/... ./notify
+# All tests, those packages first that take long. Lint has vetted them. A package more at a time than
+# there are two processors to run them, for much of a test is waiting for servers; and the race detector's
+# second of sleep at the end of each process, 37 test binaries and all that they start, is left out.
+SLOW := ./e2e ./ingest ./hub ./ingest/odds/uof ./loadtest/bench ./ingest/opta ./store/... ./hub/... ./notify
 SAMPLED := $(CURDIR)/tmp/sampled
-GO_TEST := $(GO) test $(RACE) -vet=off -count=1 -timeout 20m
+GO_TEST := GORACE=atexit_sleep_ms=20 $(GO) test $(RACE) -vet=off -count=1 -timeout 20m -p 3
 test-go: program
 	@rm -f $(SAMPLED)
 	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO_TEST) $(SLOW) $(PACKAGES)
