@@ -78,7 +78,8 @@ func TestGoalsReachPhones(t *testing.T) {
 		if err := post(ctx, doc); err != nil || doc.Match != truth.ID {
 			return err
 		}
-		// A goal that is taken back before a phone knows of it is not pushed at all. This day's are known.
+		// A goal that is taken back before a phone knows of it is not pushed at all. This day's are
+		// known.
 		for _, g := range truth.Goals {
 			if g.Cancelled && !told[g.EventID] && bytes.Contains(doc.Body, strconv.AppendInt(nil, g.EventID, 10)) {
 				told[g.EventID] = true

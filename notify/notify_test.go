@@ -554,8 +554,8 @@ func TestGoalBeforeTheTeamsHaveNames(t *testing.T) {
 	})
 }
 
-// TestGoalToFirstRequest measures what a fan waits for us: from commit to the push service's door. A
-// step that waits for a time would hold up every goal, the fastest too; a busy machine does not.
+// TestGoalToFirstRequest measures what a fan waits for us: from commit to the push service's door.
+// A step that waits for a time would hold up every goal, the fastest too; a busy machine does not.
 func TestGoalToFirstRequest(t *testing.T) {
 	inTurn(t, func(t *testing.T, w *world) {
 		const goals = 30
