@@ -32,8 +32,9 @@ type Event struct {
 	Status   Status `json:"status"`
 	Kind     Kind   `json:"kind"`
 
-	// Seq counts the revisions of all events of one match: 1, 2, ... without a hole, in the order
-	// in which they were committed. 0 for messages and settlements, which change nothing of a match.
+	// Seq counts the revisions of all events of one match: 1, 2, ... without a hole, in
+	// the order in which they were committed. 0 for messages and settlements, which
+	// change nothing of a match.
 	Seq    int64   `json:"seq,omitempty"`
 	Match  MatchID `json:"match,omitempty"`
 	Topics []Topic `json:"topics"` // who gets it; never empty: the match, both teams, the competition

@@ -26,6 +26,7 @@ type Config struct {
 	// handshake and once for each later subscription, then with a copy of the request. An error is
 	// answered with 403, or an error frame.
 	Authorize func(*http.Request, []goalcast.Topic) error
+	NoOdds    bool // topics of prices are refused
 	// ClientIP names the address a connection counts for; nil: the peer's. Set it behind a proxy.
 	ClientIP func(*http.Request) string
 

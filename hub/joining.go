@@ -243,6 +243,10 @@ func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic,
 		m := frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text})
 		to.Post(&shard.Subscribed{Conn: c, Start: shard.Start{Frames: []*frame.Message{m}}})
 	}
+	if err := h.noOdds(topics); err != nil {
+		refuse(goalcast.CodeForbidden, err.Error())
+		return
+	}
 	if h.cfg.Authorize != nil {
 		if err := h.cfg.Authorize(c.Seat().Handshake, topics); err != nil {
 			refuse(refusalOf(err))

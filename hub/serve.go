@@ -177,6 +177,9 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 		text = h.cfg.ClientIP(r)
 	}
 	v.ip, _ = netip.ParseAddr(text) // the zero address where there is none: a limit then counts them together
+	if err := h.noOdds(v.topics); err != nil {
+		return &refusal{goalcast.CodeForbidden, "forbidden", err.Error()}
+	}
 	if h.cfg.Authorize == nil {
 		return nil
 	}
@@ -189,6 +192,18 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 	default:
 		return &refusal{goalcast.CodeForbidden, "forbidden", err.Error()}
 	}
+}
+
+// errNoOdds is why topics of prices are refused.
+var errNoOdds = errors.New("prices are not open to everybody here")
+
+// noOdds refuses topics of prices where nobody may see them.
+func (h *Hub) noOdds(topics []goalcast.Topic) error {
+	isOdds := func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }
+	if h.cfg.NoOdds && slices.ContainsFunc(topics, isOdds) {
+		return errNoOdds
+	}
+	return nil
 }
 
 // allowOrigin checks where a web page comes from and lets it read the answer.

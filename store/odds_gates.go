@@ -24,7 +24,8 @@ func (s *Store) ShutOdds(ctx context.Context, match goalcast.MatchID, shut bool,
 		if err := tx.queryRow(ctx, `SELECT 1 FROM matches WHERE id = $1 AND seq > 0`, match).Scan(&one); err != nil {
 			return err
 		}
-		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM odds_gates WHERE match_id <> $1`, match).Scan(&count); err != nil {
+		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM odds_gates WHERE match_id <> $1`,
+			match).Scan(&count); err != nil {
 			return err
 		}
 		if count >= MaxOddsGates {

@@ -15,7 +15,8 @@ const maxKept = 256 << 10
 // KeepOdds remembers what a source needs to resume. More than 256 kB is refused: ErrPermanent.
 func (s *Store) KeepOdds(ctx context.Context, source string, text []byte) error {
 	if len(text) > maxKept {
-		return fmt.Errorf("place of source %q: %w: %d bytes, at most %d", source, goalcast.ErrPermanent, len(text), maxKept)
+		return fmt.Errorf("place of source %q: %w: %d bytes, at most %d", source, goalcast.ErrPermanent, len(text),
+			maxKept)
 	}
 	_, err := s.exec(ctx, `INSERT INTO odds_kept (source, kept, at) VALUES ($1, $2, `+s.dialect.now+`)
 		ON CONFLICT (source) DO UPDATE SET kept = excluded.kept, at = excluded.at`, clean(source), notNil(text))
@@ -33,9 +34,9 @@ func (s *Store) KeptOdds(ctx context.Context, source string) ([]byte, error) {
 	return text, err
 }
 
-// PruneOdds deletes mappings of matches that kicked off before a time, or were described last before
-// it where nobody knows the kick-off, with the gates that were shut and the places that were kept
-// before it.
+// PruneOdds deletes mappings of matches that kicked off before a time, or were described last
+// before it where nobody knows the kick-off, with the gates that were shut and the places
+// that were kept before it.
 func (s *Store) PruneOdds(ctx context.Context, before time.Time) (mappings int64, err error) {
 	err = s.tx(ctx, "prune mappings of odds", func(tx *tx) error {
 		result, err := tx.exec(ctx, `DELETE FROM odds_mappings

@@ -10,7 +10,8 @@ import (
 )
 
 func settled(market string, result goalcast.SettlementWord) goalcast.Event {
-	return goalcast.Event{ID: "settlement:" + market, Status: goalcast.Confirmed, Kind: goalcast.KindSettlement, Match: 7,
+	return goalcast.Event{ID: "settlement:" + market, Status: goalcast.Confirmed, Kind: goalcast.KindSettlement,
+		Match:  7,
 		Topics: []goalcast.Topic{goalcast.ForOdds(7)}, Settlement: &goalcast.Settlement{Market: market,
 			Results: []goalcast.SettlementResult{{Selection: "home", Result: result}}}}
 }

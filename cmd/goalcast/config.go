@@ -81,6 +81,7 @@ type serving struct {
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns (*.example.org), whole (capacitor://localhost), or null (pages from files and sandboxes); empty is any."`
 
 	Viewers viewerLimits `embed:""`
+	Odds    oddsConfig   `embed:""`
 	Clips   clipsConfig  `embed:""`
 	Pulls   pullsConfig  `embed:""`
 
@@ -97,14 +98,15 @@ const (
 	roleIngest = "ingest"
 	roleNotify = "notify"
 	roleREST   = "rest"
+	roleOdds   = "odds"
 )
 
-var allRoles = []string{roleHub, roleIngest, roleNotify, roleREST}
+var allRoles = []string{roleHub, roleIngest, roleNotify, roleREST, roleOdds}
 
 type serveCmd struct {
 	serving
 	stores
-	Roles      []string      `env:"GOALCAST_ROLES" default:"hub,ingest,notify,rest" placeholder:"ROLE,..." help:"What this process does: hub (viewers), ingest (feeds), notify (pushes), rest (snapshots, me, /admin). Each scales alone."`
+	Roles      []string      `env:"GOALCAST_ROLES" default:"hub,ingest,notify,rest,odds" placeholder:"ROLE,..." help:"What this process does: hub (viewers), ingest (feeds), notify (pushes), rest (snapshots, me, /admin), odds (prices). Each scales alone, but for odds: one process of all holds the sources, and another takes over."`
 	TimerSlack time.Duration `name:"timer-slack" env:"GOALCAST_TIMER_SLACK" range:"0s.." default:"0s" help:"How much later than asked for the kernel may wake a thread, to wake it less often; 0 leaves it as it is. With 1ms a hub of many small events saves a tenth of its CPU; the program then starts twice."`
 	Migrate    bool          `env:"GOALCAST_MIGRATE" default:"true" negatable:"" help:"Bring the database to this version's schema at the start."`
 }
@@ -251,6 +253,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.checkAccount()},
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET", c.Clips.checkCallbacks()},
 		{"GOALCAST_OPTA_PULL", c.Pulls.check()},
+		{"GOALCAST_ODDS_SOURCES_FILE", c.Odds.check()},
 	} {
 		if rule.broken != nil {
 			return fmt.Errorf("%s: %w", rule.variable, rule.broken)

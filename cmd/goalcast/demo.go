@@ -49,6 +49,7 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 		}
 		c.FeedSecrets["opta"] = []string{rand.Text()}
 	}
+	c.Odds.Public = true
 	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
 	n, err := newNode(ctx, config{
 		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded", RedisPrefix: "goalcast"},

@@ -17,6 +17,8 @@ import (
 	"goalcast/hub"
 	"goalcast/hub/board"
 	"goalcast/ingest"
+	"goalcast/ingest/odds"
+	"goalcast/ingest/odds/stream"
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/brightcove"
 	"goalcast/notify"
@@ -53,8 +55,12 @@ type node struct {
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	sender   *fcm.Sender        // the notifier's
 	rest     *rest.Server       // nil without role rest
+	odds     *odds.Runner       // nil without role odds, or without a source
 	secrets  *secretFiles
 	reload   <-chan os.Signal
+
+	oddsFeed  *stream.Feed  // nil if nobody posts odds
+	oddsGuard *ingest.Guard // of the feed
 }
 
 // options are what a command or a test adds to the configuration.
@@ -115,7 +121,8 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
 			MessageRate: n.cfg.Viewers.MessageRate, MaxUnanswered: n.cfg.Viewers.MaxUnanswered,
 			StateInterval: n.cfg.Viewers.StateInterval,
-			ClientIP:      func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
+			MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
+			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}
 	if n.has(roleIngest) {
@@ -130,6 +137,11 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			return err
 		}
 		n.queue.Handle(ingest.TaskKind, n.ingest.ProcessTask)
+	}
+	if n.has(roleOdds) {
+		if err := n.makeOdds(); err != nil {
+			return fmt.Errorf("GOALCAST_ODDS_SOURCES_FILE: %w", err)
+		}
 	}
 	if n.has(roleNotify) {
 		if err := n.makeNotifier(ctx, o.fault); err != nil {
@@ -178,6 +190,9 @@ func (n *node) listener() goalcast.Listener {
 	}
 	if n.notifier != nil {
 		all = append(all, waker{n.notifier})
+	}
+	if n.odds != nil {
+		all = append(all, incidents{n.odds})
 	}
 	return bus.Listeners(all...)
 }

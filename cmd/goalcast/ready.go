@@ -64,6 +64,7 @@ func (n *node) readyz(w http.ResponseWriter, r *http.Request, leaving bool) {
 //	rest    serves from memory what it has without the database and the bus, and says so.
 //	ingest  wants the database, which has to keep what it is given. Without the bus viewers get it later.
 //	notify  wants the database: what is pushed is there.
+//	odds    wants the database, which says whose turn it is, and the bus.
 func (n *node) ready(ctx context.Context, roles []string, leaving bool) readiness {
 	var database error
 	if slices.ContainsFunc(roles, func(role string) bool { return role != roleHub }) {
@@ -84,6 +85,8 @@ func (n *node) ready(ctx context.Context, roles []string, leaving bool) readines
 			}
 		case role == roleREST:
 			degraded = errors.Join(prefixed("only what is in memory: ", database), prefixed("scores may be old: ", bus))
+		case role == roleOdds:
+			why, degraded = errors.Join(database, bus), n.oddsReady()
 		default:
 			why, degraded = database, prefixed("viewers get events later: ", bus)
 		}

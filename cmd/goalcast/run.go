@@ -91,6 +91,9 @@ func (n *node) parts() map[string]func(context.Context) error {
 	if n.notifier != nil {
 		parts["notify"] = n.notifier.Run
 	}
+	if n.odds != nil {
+		parts["odds"] = n.odds.Run
+	}
 	if n.ingest != nil || n.notifier != nil {
 		parts["queue"] = n.queue.Run
 	}
@@ -142,6 +145,9 @@ func (n *node) publicRoutes(page http.Handler) http.Handler {
 	}
 	if n.ingest != nil {
 		mux.Handle("/feeds/", n.ingest.Handler())
+	}
+	if n.oddsFeed != nil {
+		mux.Handle("/feeds/odds", n.oddsRoute())
 	}
 	if n.player != nil {
 		mux.Handle("/callbacks/brightcove/", n.player.Callbacks(n.clips.Wake))

@@ -152,13 +152,23 @@ func (n *node) watchSecrets() *secretFiles {
 			s.reads.WithLabelValues(variable, result)
 		}
 	}
-	if n.ingest != nil {
-		add("GOALCAST_FEED_SECRETS", n.cfg.FeedSecrets, nil, n.ingest.UseSecrets)
+	if n.ingest != nil || n.oddsGuard != nil {
+		add("GOALCAST_FEED_SECRETS", n.cfg.FeedSecrets, nil, n.useFeedSecrets)
 	}
 	if n.rest != nil {
 		add("GOALCAST_ADMIN_TOKENS", n.cfg.AdminTokens, adminRoles, n.rest.UseAdminTokens)
 	}
 	return s
+}
+
+// useFeedSecrets exchanges the secrets of all feeds.
+func (n *node) useFeedSecrets(fresh map[string][]string) {
+	if n.ingest != nil {
+		n.ingest.UseSecrets(fresh)
+	}
+	if n.oddsGuard != nil {
+		n.oddsGuard.UseSecrets(fresh)
+	}
 }
 
 // run looks at the files now and then, and whenever there is something on asked, until ctx ends.

@@ -17,6 +17,7 @@ import (
 
 	"goalcast/hub"
 	"goalcast/ingest"
+	"goalcast/ingest/odds"
 	"goalcast/ingest/opta/pull"
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/brightcove"
@@ -59,6 +60,7 @@ func packageDefaults() map[string]string {
 		"pull":  pull.Config{}.WithDefaults(), "wsc": wsc.Config{}.WithDefaults(),
 		"wscpull":    wsc.PullConfig{}.WithDefaults(),
 		"brightcove": brightcove.Config{}.WithDefaults(),
+		"odds":       odds.RunnerConfig{}.WithDefaults(),
 	} {
 		for field, value := range reflect.ValueOf(cfg).Fields() {
 			if field.IsExported() {

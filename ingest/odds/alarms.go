@@ -93,7 +93,8 @@ func (h *health) firing(now time.Time, maxStates int) (list []goalcast.Alarm) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	add := func(kind goalcast.AlarmKind, of, format string, args ...any) {
-		list = append(list, goalcast.Alarm{Name: string(kind) + ":" + of, Kind: kind, Text: fmt.Sprintf(format, args...)})
+		list = append(list, goalcast.Alarm{Name: string(kind) + ":" + of, Kind: kind,
+			Text: fmt.Sprintf(format, args...)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.stats.Sources)) {
 		state, s := h.stats.Sources[name], h.of(name)
@@ -105,7 +106,8 @@ func (h *health) firing(now time.Time, maxStates int) (list []goalcast.Alarm) {
 				s.shown.UTC().Format(time.TimeOnly), state.Down)
 		}
 		if !s.late.IsZero() && now.Sub(s.late) < lateFor {
-			add(goalcast.AlarmOddsLate, name, "source %s is %v behind its own time: a slow network, a delayed key, or a "+
+			add(goalcast.AlarmOddsLate, name, "source %s is %v behind its own time: a slow network, a delayed key, "+
+				"or a "+
 				"clock that is wrong", name, s.lag.Round(100*time.Millisecond))
 		}
 		if s.limit > 0 && s.remaining*quotaTenths < s.limit {

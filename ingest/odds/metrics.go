@@ -51,8 +51,10 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			"source"),
 		quotaRemaining: gauge("quota_remaining", "Requests that the provider still allows, by source.", "source"),
 		quotaLimit:     gauge("quota_limit", "Requests that the provider allows, by source.", "source"),
-		gates:          gauge("gates", "Matches with prices by the state of their gate and its reason.", "state", "reason"),
-		markets:        gauge("markets", "Markets of the books that are shown, by status; behind a shut gate too.", "status"),
+		gates: gauge("gates", "Matches with prices by the state of their gate and its reason.", "state",
+			"reason"),
+		markets: gauge("markets", "Markets of the books that are shown, by status; behind a shut gate too.",
+			"status"),
 	}
 }
 

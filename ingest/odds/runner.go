@@ -1,6 +1,7 @@
 package odds
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -105,11 +106,15 @@ type RunnerConfig struct {
 	Now  func() time.Time // the database's clock
 }
 
+// WithDefaults fills in what is zero.
+func (c RunnerConfig) WithDefaults() RunnerConfig {
+	c.Step = cmp.Or(max(c.Step, 0), DefaultStep)
+	return c
+}
+
 // NewRunner makes a runner; it starts nothing.
 func NewRunner(cfg RunnerConfig, log *slog.Logger, reg prometheus.Registerer) *Runner {
-	if cfg.Step <= 0 {
-		cfg.Step = DefaultStep
-	}
+	cfg = cfg.WithDefaults()
 	for i := range cfg.Sources {
 		if cfg.Sources[i].TTL <= 0 {
 			cfg.Sources[i].TTL = DefaultTTL

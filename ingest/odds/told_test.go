@@ -35,7 +35,9 @@ func TestWhatIsShownIsRemembered(t *testing.T) {
 	}
 	wait := func(what string, want ...string) {
 		t.Helper()
-		o.ledger.until(t, what, func() bool { return strings.HasSuffix(strings.Join(rows(), "\n"), strings.Join(want, "\n")) })
+		o.ledger.until(t, what, func() bool {
+			return strings.HasSuffix(strings.Join(rows(), "\n"), strings.Join(want, "\n"))
+		})
 	}
 	wait("the image", "!open", "test 1x2 open [{home 2359 2.3599}] provider 1790000000123 received true")
 	o.says(func(s Sink) { s.Change("e", time.Time{}, market("2.40")) })
@@ -49,8 +51,9 @@ func TestSettlementsAreSavedInTheirOrder(t *testing.T) {
 	o.ledger.failures = 1 // the database is away: nothing is lost
 	o.turns.fences <- 1
 	o.says(func(s Sink) {
-		s.Settle("e", time.UnixMilli(5), []Settlement{{Market: "ou:2.5", Results: []Result{{Selection: "over", Outcome: Won,
-			DeadHeat: 500}}}})
+		s.Settle("e", time.UnixMilli(5), []Settlement{{Market: "ou:2.5",
+			Results: []Result{{Selection: "over", Outcome: Won,
+				DeadHeat: 500}}}})
 		s.Settle("e", time.Time{}, []Settlement{{Market: "ou:2.5", Cancelled: true}})
 	})
 	o.ledger.until(t, "both", func() bool { return len(o.ledger.settled) == 2 })

@@ -29,7 +29,8 @@ import (
 // The errors of Run that mean that a person has to do something. Others end by themselves.
 var (
 	// ErrDelayed means that the application key is a delayed one: its prices are minutes old.
-	ErrDelayed = fmt.Errorf("betfair: prices are delayed: this application key is not a live one (%w)", goalcast.ErrPermanent)
+	ErrDelayed = fmt.Errorf("betfair: prices are delayed: this application key is not a live one (%w)",
+		goalcast.ErrPermanent)
 	// ErrRefused means that Betfair does not accept the key, the session or the subscription.
 	ErrRefused = fmt.Errorf("betfair: refused (%w)", goalcast.ErrPermanent)
 )
