@@ -62,24 +62,6 @@ func TestReportKeepsOtherRowsAndWhatPeopleWrote(t *testing.T) {
 	}
 }
 
-// program is goalcast as the tests of the whole program run it, with the race detector: what is
-// measured is not looked at, and one more build would take longer than the rows.
-func program(t *testing.T) string {
-	t.Helper()
-	path, found := os.LookupEnv("GOALCAST_BIN")
-	if !found {
-		if out, err := exec.Command("make", "--silent", "-C", "../..", "program").CombinedOutput(); err != nil {
-			t.Fatalf("make program: %v\n%s", err, out)
-		}
-		path = "../../tmp/goalcast-under-test"
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // TestSmallRows runs rows as they are, with few viewers: everything in them is real. What they
 // measure is not looked at, only that nobody missed anything.
 func TestSmallRows(t *testing.T) {
@@ -89,8 +71,8 @@ func TestSmallRows(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	b := &bench{settings: settings{scale: 0.01, hold: time.Second, repeat: 1, folder: t.TempDir(), binary: program(t)}}
 	t.Chdir("../..")
+	b := &bench{settings: settings{scale: 0.01, hold: time.Second, repeat: 1, folder: t.TempDir()}}
 	if err := b.build(t.Context()); err != nil {
 		t.Fatal(err)
 	}
