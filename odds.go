@@ -231,3 +231,27 @@ func (e Event) ShutsGate() GateReason {
 	}
 	return ""
 }
+
+// OddsAt is what was published of a selection at a moment. A hub that heard nothing for GateSilence
+// has shut its own gate besides.
+type OddsAt struct {
+	Match     MatchID `json:"match"`
+	Market    string  `json:"market"`
+	Selection string  `json:"selection"`
+	At        int64   `json:"at"` // the moment, ms since 1970 UTC
+
+	Shown  bool       `json:"shown"`
+	Gate   GateState  `json:"gate,omitempty"` // empty: there were no prices of the match
+	Reason GateReason `json:"reason,omitempty"`
+	Since  int64      `json:"since,omitempty"` // of the gate
+
+	Source string `json:"source,omitempty"`
+	Status string `json:"status,omitempty"` // of the market; empty if there was none behind the gate
+	Price  int32  `json:"price,omitempty"`  // thousandths
+	Text   string `json:"text,omitempty"`   // as the provider wrote it
+
+	// when the price passed: the provider's time, its receipt, its publication
+	Provider  int64 `json:"provider,omitempty"`
+	Received  int64 `json:"received,omitempty"`
+	Published int64 `json:"published,omitempty"`
+}

@@ -61,6 +61,7 @@ type fake struct {
 	dead      map[string][]goalcast.DeadTask // by queue
 	jobs      []goalcast.JobState
 
+	oddsAt      goalcast.OddsAt
 	mappings    []goalcast.OddsMapping
 	mappingsFor goalcast.OddsMappingFilter
 	gates       []goalcast.OddsGate
@@ -353,6 +354,15 @@ func (f *fake) ShutOdds(_ context.Context, match goalcast.MatchID, shut bool, by
 	}
 	f.gates = append(f.gates, goalcast.OddsGate{Match: match, Shut: true, Since: kickoff, By: by})
 	return f.gates[len(f.gates)-1], f.err
+}
+
+func (f *fake) OddsAt(_ context.Context, match goalcast.MatchID, market, selection string, at time.Time) (
+	goalcast.OddsAt, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answer := f.oddsAt
+	answer.Match, answer.Market, answer.Selection, answer.At = match, market, selection, at.UnixMilli()
+	return answer, f.err
 }
 
 func (f *fake) OddsGates(context.Context) ([]goalcast.OddsGate, error) {

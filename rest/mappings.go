@@ -25,6 +25,8 @@ type OddsStore interface {
 	// ShutOdds shuts a match or opens it again. ErrNotFound, ErrTooMany.
 	ShutOdds(ctx context.Context, match goalcast.MatchID, shut bool, by string) (goalcast.OddsGate, error)
 	OddsGates(context.Context) ([]goalcast.OddsGate, error)
+	// OddsAt finds what was shown of a selection at a moment.
+	OddsAt(ctx context.Context, match goalcast.MatchID, market, selection string, at time.Time) (goalcast.OddsAt, error)
 }
 
 // Gates shuts gates at once, whoever holds the sources of prices. The bus is one.

@@ -64,6 +64,7 @@ func (s *Server) adminRoutes() *chi.Mux {
 	r.Post("/admin/queues/{queue}/dead/{task}/retry", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.postRevive)))
 	r.Get("/admin/odds/mappings", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getMappings)))
 	r.Put("/admin/odds/mappings", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.putMapping)))
+	r.Get("/admin/odds/at", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getOddsAt)))
 	r.Get("/admin/odds/gates", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getGates)))
 	r.Put("/admin/odds/gates/{id}", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.putGate)))
 	return r

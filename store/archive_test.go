@@ -232,7 +232,7 @@ func TestPartitionsAreMadeAhead(t *testing.T) {
 		keep(t, s, goalcast.Document{Provider: "opta", Received: kickoff, Body: []byte("x")})
 		var table string
 		if err := s.queryRow(t.Context(), `SELECT tableoid::regclass::text
-			FROM document_bodies`).Scan(&table); err != nil || table != partitionName(dayOf(kickoff.UnixMilli())) {
+			FROM document_bodies`).Scan(&table); err != nil || table != bodiesTable.name(dayOf(kickoff.UnixMilli())) {
 			t.Errorf("kept in %s, %v", table, err)
 		}
 	})

@@ -120,7 +120,7 @@ func BenchmarkOldArchive(b *testing.B) {
 	s := openTest(b, testservers.DurablePostgres(b))
 	today := dayOf(kickoff.UnixMilli())
 	for day := today - 400; day <= today; day++ {
-		if err := s.makePartition(b.Context(), day); err != nil {
+		if err := s.makePartition(b.Context(), bodiesTable, day); err != nil {
 			b.Fatal(err)
 		}
 	}

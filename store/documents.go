@@ -88,7 +88,7 @@ func (s *Store) keepOnPostgres(ctx context.Context, known []any, packing int, bo
 	args := append(known, packing, body)
 	kept, err := scanKept(s.queryRow(ctx, query, args...))
 	if noPartition(err) {
-		if err := s.makePartition(ctx, dayOf(known[6].(int64))); err != nil {
+		if err := s.makePartition(ctx, bodiesTable, dayOf(known[6].(int64))); err != nil {
 			return nil, err
 		}
 		kept, err = scanKept(s.queryRow(ctx, query, args...)) // the pool that reads is the one that writes

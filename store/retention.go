@@ -131,7 +131,7 @@ func (s *Store) PruneDocuments(ctx context.Context, retention Retention, now tim
 	if s.dialect.name != "postgres" {
 		return deleted, nil
 	}
-	days, err := s.partitions(ctx)
+	days, err := s.partitions(ctx, bodiesTable)
 	if err != nil {
 		return deleted, err
 	}
@@ -204,9 +204,9 @@ func (s *Store) dropUnused(ctx context.Context, day int64) error {
 	if err != nil || left {
 		return s.wrap("documents of a day", err)
 	}
-	dropped, err := s.dropPartition(ctx, day)
+	dropped, err := s.dropPartition(ctx, bodiesTable, day)
 	if dropped {
-		s.log.Info("archive partition dropped", "partition", partitionName(day))
+		s.log.Info("archive partition dropped", "partition", bodiesTable.name(day))
 	}
 	return err
 }
@@ -216,7 +216,7 @@ func (s *Store) Days(ctx context.Context) ([]time.Time, error) {
 	if s.dialect.name != "postgres" {
 		return nil, nil
 	}
-	days, err := s.partitions(ctx)
+	days, err := s.partitions(ctx, bodiesTable)
 	if err != nil {
 		return nil, err
 	}

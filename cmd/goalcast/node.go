@@ -59,8 +59,9 @@ type node struct {
 	secrets  *secretFiles
 	reload   <-chan os.Signal
 
-	oddsFeed  *stream.Feed  // nil if nobody posts odds
-	oddsGuard *ingest.Guard // of the feed
+	oddsHistory *store.OddsHistory // the runner's
+	oddsFeed    *stream.Feed       // nil if nobody posts odds
+	oddsGuard   *ingest.Guard      // of the feed
 }
 
 // options are what a command or a test adds to the configuration.

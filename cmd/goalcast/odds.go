@@ -66,10 +66,11 @@ func (n *node) makeOdds() error {
 		}
 		sources = append(sources, source)
 	}
+	n.oddsHistory = store.NewOddsHistory(n.db, n.log, n.reg)
 	n.oddsGuard = ingest.NewGuard(n.cfg.FeedSecrets, n.cfg.FeedsOpen)
 	n.odds = odds.NewRunner(odds.RunnerConfig{
 		Sources: sources, Bus: n.bus, Leases: store.NewLeases(n.db, n.log), Mapper: odds.NewMapper(n.db, n.log, n.reg),
-		Keeper: n.db, History: noHistory{}, Settlements: n.db, Publisher: n.relay,
+		Keeper: n.db, History: n.oddsHistory, Settlements: n.db, Publisher: n.relay,
 		Alarm: func(ctx context.Context, firing []goalcast.Alarm) error {
 			return n.watch.Settle(ctx, odds.AlarmKinds, firing)
 		},
@@ -97,11 +98,6 @@ func (n *node) oddsReady() error {
 	}
 	return nil
 }
-
-// noHistory remembers nothing yet.
-type noHistory struct{}
-
-func (noHistory) Record([]goalcast.OddsShown) {}
 
 // incidents tells the runner what happens in matches.
 type incidents struct{ runner *odds.Runner }

@@ -93,6 +93,7 @@ func (n *node) parts() map[string]func(context.Context) error {
 	}
 	if n.odds != nil {
 		parts["odds"] = n.odds.Run
+		parts["odds history"] = n.oddsHistory.Run
 	}
 	if n.ingest != nil || n.notifier != nil {
 		parts["queue"] = n.queue.Run

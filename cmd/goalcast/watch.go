@@ -89,6 +89,7 @@ func (n *node) pruneArchive(ctx context.Context) error {
 	if mappings > 0 {
 		n.log.Info("pruned mappings of odds", "mappings", mappings)
 	}
+	oddsErr = errors.Join(oddsErr, n.db.PruneOddsHistory(ctx, n.db.Now()))
 	return errors.Join(err, oddsErr, n.db.PruneAlarms(ctx, n.db.Now().Add(-keepAlarms)))
 }
 

@@ -212,7 +212,7 @@ func (b *bench) hub(ctx context.Context, redis string, roles string, args ...str
 	all := append([]string{b.goalcast, "serve", "--roles", roles, "--listen", "127.0.0.1:" + strconv.Itoa(public),
 		"--admin-listen", "127.0.0.1:" + strconv.Itoa(admin), "--redis-url", redis, "--database-url",
 		"sqlite:" + database,
-		"--admin-tokens", "editor=" + editorToken, "--drain-time", "0s"}, args...)
+		"--admin-tokens", "editor=" + editorToken, "--drain-time", "0s", "--odds-public"}, args...)
 	s, err := b.launch("goalcast", all...)
 	if err != nil {
 		return nil, err
