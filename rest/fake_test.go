@@ -68,6 +68,11 @@ type fake struct {
 	decide      func(m *goalcast.OddsMapping) error // what the database says; nil: nothing
 	steps       []goalcast.OddsStep                 // on the bus
 	busErr      error
+
+	gate        goalcast.Gate
+	prices      []goalcast.State
+	settlements []goalcast.Event
+	oddsTimes   []time.Time // with which times prices were asked for
 }
 
 func newFake() *fake {
@@ -376,6 +381,19 @@ func (f *fake) PublishOdds(_ context.Context, _ time.Time, steps []goalcast.Odds
 	defer f.mu.Unlock()
 	f.steps = append(f.steps, steps...)
 	return make([]goalcast.OddsDone, len(steps)), f.busErr
+}
+
+func (f *fake) Odds(_ context.Context, _ goalcast.MatchID, now time.Time) (goalcast.Gate, []goalcast.State, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.oddsTimes = append(f.oddsTimes, now)
+	return f.gate, f.prices, f.busErr
+}
+
+func (f *fake) Settlements(context.Context, goalcast.MatchID) ([]goalcast.Event, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.settlements, f.err
 }
 
 // kickoff is that of the match every test starts with.

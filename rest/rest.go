@@ -91,6 +91,9 @@ type Deps struct {
 	Queues    Queues   // nil: /admin/queues is answered 501
 	Gates     Gates    // nil: operators' words about prices are answered 501
 
+	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
+	Settlements Settlements // likewise
+
 	Authenticator Authenticator // nil: BearerIdentity
 	Limiter       Limiter       // nil: buckets in this process
 }
@@ -127,9 +130,15 @@ type Config struct {
 	Lists                   int // such answers that are kept, up to 250 kB each. Default 200
 	// how long the name of a team or competition is kept; that there is none: a sixth. Default 1
 	// min
-	NameAge       time.Duration
-	Names         int           // teams and as many competitions whose names are kept. Default 5,000
-	CommentaryAge time.Duration // how old commentary may be that is served. Default 2 s
+	NameAge time.Duration
+	Names   int // teams and as many competitions whose names are kept. Default 5,000
+	// CommentaryAge is how old commentary and settlements may be that are served. Default 2 s
+	CommentaryAge time.Duration
+	// OddsAge is how old a reading of prices may be that is served: those of one match are read
+	// once in this time, however many ask. Default 100 ms
+	OddsAge time.Duration
+	// OddsPublic lets everybody see prices. Without it they are answered 403.
+	OddsPublic bool
 	// readings of these from the database at one time; others wait, at most Timeout. Default 8
 	Readings int
 
@@ -167,6 +176,7 @@ func (c Config) withDefaults() Config {
 	c.ListAge = cmp.Or(max(c.ListAge, 0), 10*time.Second)
 	c.NameAge = cmp.Or(max(c.NameAge, 0), time.Minute)
 	c.CommentaryAge = cmp.Or(max(c.CommentaryAge, 0), 2*time.Second)
+	c.OddsAge = cmp.Or(max(c.OddsAge, 0), 100*time.Millisecond)
 	c.Lists = cmp.Or(max(c.Lists, 0), 200)
 	c.Names = cmp.Or(max(c.Names, 0), 5000)
 	c.Readings = cmp.Or(max(c.Readings, 0), 8)
@@ -192,6 +202,7 @@ type Server struct {
 	alarms  Alarms
 	queues  Queues
 	gates   Gates
+	odds    Odds
 	who     Authenticator
 	limiter Limiter
 	admins  atomic.Pointer[[]adminToken]
@@ -208,6 +219,9 @@ type Server struct {
 	standings    *cache.Cache[standingsOf, goalcast.Standings]
 	squads       *cache.Cache[squadOf, goalcast.Squad]
 	commentaries *cache.Cache[commentaryOf, commentaryPage]
+	settled      *cache.Cache[goalcast.MatchID, []oddsSettlement]
+	prices       *cache.Cache[goalcast.MatchID, oddsReading]
+	settlements  Settlements
 
 	zonesMu sync.Mutex
 	zones   map[string]*time.Location // time zones asked for so far; as many as there are names
@@ -239,6 +253,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.standings = cache.New[standingsOf, goalcast.Standings](kept(s.cfg.ListAge, s.cfg.Lists))
 	s.squads = cache.New[squadOf, goalcast.Squad](kept(s.cfg.NameAge, s.cfg.Lists))
 	s.commentaries = cache.New[commentaryOf, commentaryPage](kept(s.cfg.CommentaryAge, s.cfg.Lists))
+	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))
 	s.UseAdminTokens(s.cfg.AdminTokens)
 	if len(*s.admins.Load()) == 0 {
 		log.Warn("no admin tokens: /admin answers 403")

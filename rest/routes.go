@@ -27,6 +27,7 @@ func (s *Server) publicRoutes() *chi.Mux {
 	get("/v1/matches", s.getMatches)
 	get("/v1/matches/{id}", s.getMatch)
 	get("/v1/matches/{id}/commentary", s.getCommentary)
+	get("/v1/matches/{id}/odds", s.getOdds)
 	get("/v1/teams/{id}", s.getTeam)
 	get("/v1/teams/{id}/squad", s.getSquad)
 	get("/v1/competitions/{id}", s.getCompetition)

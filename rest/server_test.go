@@ -72,8 +72,9 @@ func open(t *testing.T, change ...func(*rest.Config, *rest.Deps)) *house {
 	h := &house{fake: f, clock: &clock{at: kickoff.Add(20 * time.Minute)}, reg: prometheus.NewRegistry(),
 		log: &logText{}, desc: describe(t)}
 	cfg := rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}},
-		Now: h.clock.now}
-	deps := rest.Deps{Board: f, Store: f, Publisher: f, Replayer: f, Alarms: f, Queues: f, Gates: f}
+		OddsPublic: true, Now: h.clock.now}
+	deps := rest.Deps{Board: f, Store: f, Publisher: f, Replayer: f, Alarms: f, Queues: f, Gates: f, Odds: f,
+		Settlements: f}
 	for _, c := range change {
 		c(&cfg, &deps)
 	}

@@ -151,12 +151,12 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	}
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
-			Gates: n.bus}
+			Gates: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
-			MeOrigins: n.cfg.MeOrigins}, deps, n.log, n.reg)
+			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public}, deps, n.log, n.reg)
 	}
 	return nil
 }

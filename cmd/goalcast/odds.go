@@ -15,6 +15,7 @@ import (
 	"goalcast/ingest/odds/stream"
 	"goalcast/internal/httpserver"
 	"goalcast/store"
+	"goalcast/store/bus"
 )
 
 // oddsConfig says where prices come from and who may see them.
@@ -97,6 +98,18 @@ func (n *node) oddsReady() error {
 		return errHeldElsewhere
 	}
 	return nil
+}
+
+// oddsNow reads prices by the clock that those who publish them share, whatever this machine's
+// says.
+type oddsNow struct {
+	bus *bus.Bus
+	now func() time.Time
+}
+
+func (o oddsNow) Odds(ctx context.Context, match goalcast.MatchID, _ time.Time) (goalcast.Gate, []goalcast.State,
+	error) {
+	return o.bus.Odds(ctx, match, o.now())
 }
 
 // incidents tells the runner what happens in matches.
