@@ -39,16 +39,7 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 		return fmt.Errorf("listen for the demo's Firebase: %w", err)
 	}
 	c.DrainTime = min(c.DrainTime, demoDrain)
-	switch {
-	case len(c.FeedSecrets["opta"]) > 0:
-	case loopback(c.Listen): // to be played with
-		c.FeedsOpen = true
-	default: // its own
-		if c.FeedSecrets == nil {
-			c.FeedSecrets = secrets{}
-		}
-		c.FeedSecrets["opta"] = []string{rand.Text()}
-	}
+	c.openFeeds()
 	c.Odds.Public = true
 	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
 	n, err := newNode(ctx, config{
@@ -74,21 +65,45 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 		defer fake.Close()
 		return n.run(ctx, page, func(public, _ string) {
 			fmt.Printf("goalcast demo: open http://%s/\n", public)
-			g.Go(func() error { return c.play(ctx, "http://"+public+"/feeds/opta", log) })
+			odds := simulator.NewOddsPoster("http://"+public+"/feeds/odds", c.feedSecret("odds"), nil, log)
+			if c.Odds.SourcesFile == "" { // else odds come from there
+				g.Go(func() error { return odds.Run(ctx) })
+			}
+			g.Go(func() error { return c.play(ctx, "http://"+public+"/feeds/opta", odds.Show, log) })
 		})
 	})
 	return g.Wait()
 }
 
-// play posts one match day after the other.
-func (c *demoCmd) play(ctx context.Context, url string, log *slog.Logger) error {
-	secret := ""
-	if list := c.FeedSecrets["opta"]; len(list) > 0 {
-		secret = list[0]
+// openFeeds lets the demo's own documents and odds in. Where others reach the demo, or its feed has
+// a secret, those without get one of their own.
+func (c *demoCmd) openFeeds() {
+	if loopback(c.Listen) && len(c.FeedSecrets["opta"]) == 0 { // to be played with
+		c.FeedsOpen = true
 	}
+	if c.FeedSecrets == nil {
+		c.FeedSecrets = secrets{}
+	}
+	for _, feed := range []string{"opta", "odds"} {
+		if len(c.FeedSecrets[feed]) == 0 && !(c.FeedsOpen && loopback(c.Listen)) {
+			c.FeedSecrets[feed] = []string{rand.Text()}
+		}
+	}
+}
+
+// feedSecret is what the demo shows to a feed; empty for one without.
+func (c *demoCmd) feedSecret(feed string) string {
+	if list := c.FeedSecrets[feed]; len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
+// play posts one match day after the other.
+func (c *demoCmd) play(ctx context.Context, url string, begins func(*simulator.Day), log *slog.Logger) error {
 	day := simulator.New(simulator.Config{Seed: c.Seed, Matches: c.Matches, Speed: c.Speed, Start: time.Now(),
-		Repeat: true})
-	return day.Run(ctx, simulator.Poster(url, secret, nil, log))
+		Repeat: true, Begins: begins})
+	return day.Run(ctx, simulator.Poster(url, c.feedSecret("opta"), nil, log))
 }
 
 // phone shows the demo's pushes to the pages that listen.

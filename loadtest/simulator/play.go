@@ -171,13 +171,6 @@ type performance struct {
 	last    *event // the last pass that arrived
 }
 
-func (p *performance) other(s *squad) *squad {
-	if s == p.home {
-		return p.away
-	}
-	return p.home
-}
-
 // someone picks a player of the team who is on the pitch: strikers and midfielders
 // rather than the goalkeeper.
 func (p *performance) someone(s *squad, scorer bool) *player {

@@ -20,6 +20,9 @@ const laneLength = 64
 // everything that it started ended.
 func (d *Day) Run(ctx context.Context, post func(context.Context, Document) error) error {
 	for {
+		if d.cfg.Begins != nil {
+			d.cfg.Begins(d)
+		}
 		if err := d.runOnce(ctx, post); err != nil && ctx.Err() == nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 // Package simulator plays a match day of a made-up world: invented clubs, players, grounds and
-// competition. It writes the documents that Opta would push for it (F1, F7, F9, F24) and posts them
-// to a feed endpoint, so that everything behind that endpoint works as on a real evening.
+// competition. It writes the documents that Opta would push for it (F1, F7, F9, F24) and the lines
+// in which a bookmaker would tell odds, and posts them to feed endpoints, so that everything behind
+// those works as on a real evening.
 //
 // `goalcast demo` and `goalcast simulate` run it; tests and load tests read its documents and its
 // truth. The same Config gives the same bytes.
@@ -58,6 +59,9 @@ type Config struct {
 	// Repeat makes Run start another day, with the next seed and new match ids, after Pause.
 	Repeat bool
 	Pause  time.Duration // between two days, on the wall's clock; 0 is 20 seconds
+
+	// Begins, where it is set, is called by Run with each day when it begins, also the first.
+	Begins func(*Day)
 
 	// Noise is what goes wrong on the way.
 	Noise Noise
