@@ -76,7 +76,7 @@ func launchUnder(t testing.TB, parent, env []string, args ...string) *process {
 	}
 	command := slices.Concat(parent, []string{program}, args)
 	p.cmd = exec.Command(command[0], command[1:]...)
-	p.cmd.Env = append(append(os.Environ(), goRace, "GOALCAST_FEEDS_OPEN=true"), env...)
+	p.cmd.Env = append(append(os.Environ(), goRace, "GOALCAST_FEEDS_OPEN=true", "GOALCAST_ODDS_PUBLIC=true"), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stdout = p.log
 	out, err := p.cmd.StderrPipe()

@@ -13,7 +13,8 @@ import (
 	"goalcast"
 )
 
-// shownAt is a price of 1x2, home, that was published then, ms after the hour; gone without a price.
+// shownAt is a price of 1x2, home, that was published then, ms after the hour;
+// gone without a price.
 func shownAt(ms int64, price int32) goalcast.OddsShown {
 	row := goalcast.OddsShown{Match: 7, Market: "1x2", At: hour + ms, Source: "exchange", Provider: hour + ms - 80,
 		Received: hour + ms - 30}

@@ -296,17 +296,17 @@ func (s oddsSource) ttl() time.Duration {
 func (s oddsSource) open(log *slog.Logger, reg prometheus.Registerer, metrics *stream.Metrics) (named odds.Named,
 	post *stream.Feed, err error) {
 	named.SourceConfig = odds.SourceConfig{Name: s.Name, Priority: s.Priority, TTL: s.ttl()}
-	log = log.With("source", s.Name)
+	labelled := log.With("source", s.Name)
 	reg = prometheus.WrapRegistererWith(prometheus.Labels{"source": s.Name}, reg)
 	switch s.Kind {
 	case kindBetfair:
-		cfg, err := s.betfair(log)
+		cfg, err := s.betfair(labelled)
 		if err != nil {
 			return named, nil, err
 		}
-		named.Source = betfair.New(cfg, log, reg)
+		named.Source = betfair.New(cfg, labelled, reg)
 	case kindUOF:
-		named.Source = uof.New(s.uof(), log, reg)
+		named.Source = uof.New(s.uof(), labelled, reg)
 	case kindPost:
 		post = stream.NewFeed(stream.FeedConfig{Name: s.Name}, log, metrics)
 		named.Source = post

@@ -35,6 +35,8 @@ type Books struct {
 	matches map[goalcast.MatchID]*match
 	urgent  bool // a gate may have to shut, which does not wait for a step
 	places
+
+	silenced []string // sources that were heard again after a silence, since asked last
 }
 
 // NewBooks makes the books of sources. Beat is how often an open gate is vouched for.
@@ -71,6 +73,7 @@ func (b *Books) Heard(source string, now time.Time) {
 	s := b.source(source)
 	if s.down == "" && now.Sub(s.heard) > s.ttl {
 		b.Down(source, goalcast.GateSilent) // what came before the silence counts no more
+		b.silenced = append(b.silenced, source)
 	}
 	s.heard = now
 }
@@ -142,6 +145,14 @@ func (b *Books) Urgent() bool {
 	urgent := b.urgent
 	b.urgent = false
 	return urgent
+}
+
+// Silenced lists, once, the sources that were heard again after a silence: what they told before
+// counts no more, which they do not know.
+func (b *Books) Silenced() []string {
+	list := b.silenced
+	b.silenced = nil
+	return list
 }
 
 // Steps lists what is to be published now. Done or Lost is called with each before the next time.

@@ -13,6 +13,16 @@ type History interface {
 	Record([]goalcast.OddsShown)
 }
 
+// row is a market as it is about to be published.
+func (m *match) row(key string) goalcast.OddsShown {
+	row := goalcast.OddsShown{Match: m.id, Market: key, Source: m.from}
+	if market, ok := m.books[m.from].markets[key]; ok {
+		row.Status, row.Selections = string(market.Status), market.shown()
+		row.Provider, row.Received = millis(market.provider), millis(market.received)
+	}
+	return row
+}
+
 // shown lists what a step that was published has shown, the gate first. An image without a new gate
 // counts as one: what is not in it is gone.
 func (m *match) shown(step goalcast.OddsStep, now time.Time) (list []goalcast.OddsShown) {
@@ -21,14 +31,11 @@ func (m *match) shown(step goalcast.OddsStep, now time.Time) (list []goalcast.Od
 		gate := m.gate
 		list = append(list, goalcast.OddsShown{Match: m.id, Market: goalcast.GateKey, At: at, Gate: &gate})
 	}
-	for _, price := range step.Prices {
-		row := goalcast.OddsShown{Match: m.id, Market: price.Key, At: at, Source: m.from}
-		if market, ok := m.books[m.from].markets[price.Key]; ok && !price.Removed() {
-			row.Status, row.Selections = string(market.Status), market.shown()
-			row.Provider, row.Received = millis(market.provider), millis(market.received)
-		}
+	for _, row := range m.rows {
+		row.At = at
 		list = append(list, row)
 	}
+	m.rows = nil
 	return list
 }
 

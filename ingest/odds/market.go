@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -117,28 +119,43 @@ const (
 	HalfLost = goalcast.HalfLost
 )
 
-// wireMarket is a market as viewers get it.
-type wireMarket struct {
-	Status     Status                   `json:"st"`
-	Selections map[string]wireSelection `json:"sel"`
-}
-
-type wireSelection struct {
-	Price Price `json:"p,omitempty"` // thousandths; absent: cannot be bet on now
-}
-
-// encode is the market as the value of a state. A market that cannot be bet on has no prices.
+// encode is the market as the value of a state, {"st":"open","sel":{"away":{"p":2900},"home":{}}}:
+// prices in thousandths by selection, none where it cannot be bet on, none at all in a market that
+// cannot. Written by hand, since it is done for every change. Keys have letters that JSON takes as
+// they are; a selection with another one, or that is there twice, is left out.
 func (m Market) encode() json.RawMessage {
-	w := wireMarket{Status: m.Status, Selections: make(map[string]wireSelection, len(m.Selections))}
-	for _, s := range m.Selections {
-		if m.Status != Open {
-			s.Price = 0
+	order := make([]int, len(m.Selections))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return strings.Compare(m.Selections[i].Key, m.Selections[j].Key) })
+	text := make([]byte, 0, 24+24*len(order))
+	text = append(append(append(text, `{"st":"`...), m.Status...), `","sel":{`...)
+	last := ""
+	for _, i := range order {
+		s := m.Selections[i]
+		if s.Key == last || !plain(s.Key) {
+			continue
 		}
-		w.Selections[s.Key] = wireSelection{Price: s.Price}
+		if last != "" {
+			text = append(text, ',')
+		}
+		last = s.Key
+		text = append(append(append(text, '"'), s.Key...), `":{`...)
+		if s.Price > 0 && m.Status == Open {
+			text = strconv.AppendInt(append(text, `"p":`...), int64(s.Price), 10)
+		}
+		text = append(text, '}')
 	}
-	text, err := json.Marshal(w)
-	if err != nil {
-		panic("market: " + err.Error()) // texts and numbers
+	return append(text, '}', '}')
+}
+
+// plain says whether a key can stand in JSON as it is.
+func plain(key string) bool {
+	for i := range len(key) {
+		if c := key[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
 	}
-	return text
+	return true
 }

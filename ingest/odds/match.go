@@ -39,7 +39,8 @@ type match struct {
 	last    int64 // version of the newest price
 	beaten  time.Time
 
-	conflated int // markets that were changed again before they were published, since asked last
+	rows      []goalcast.OddsShown // of the prices in the step that is on its way
+	conflated int                  // markets that were changed again before they were published, since asked last
 }
 
 // doubt is that the bus, or somebody, says that the match is shut by hand, or for a wrong mapping:
@@ -248,6 +249,7 @@ func (m *match) missing(sources []*source, now time.Time) goalcast.GateReason {
 // step is what is to be published of the match now; false if nothing is.
 func (m *match) step(sources []*source, now time.Time, beat time.Duration) (goalcast.OddsStep, bool) {
 	step := goalcast.OddsStep{Topic: m.topic(), Gate: m.version}
+	m.rows = nil
 	if !m.known { // a beat: it is refused, and told why
 		return step, true
 	}
@@ -288,6 +290,7 @@ func (m *match) prices(step *goalcast.OddsStep, now time.Time) {
 			st.Value = market.encode()
 		}
 		step.Prices = append(step.Prices, st)
+		m.rows = append(m.rows, m.row(key))
 	}
 	m.image = false
 	clear(m.dirty)

@@ -85,6 +85,7 @@ type Runner struct {
 
 	mu    sync.Mutex
 	inbox chan func(*Books, time.Time) // of the turn; nil between turns
+	renew map[string]func()            // by source: ends its connection
 }
 
 // RunnerConfig is what a runner is told; all of it is needed but Step.
@@ -122,7 +123,8 @@ func NewRunner(cfg RunnerConfig, log *slog.Logger, reg prometheus.Registerer) *R
 	}
 	r := &Runner{sources: cfg.Sources, bus: cfg.Bus, leases: cfg.Leases, mapper: cfg.Mapper, keeper: cfg.Keeper,
 		history: cfg.History, settlements: cfg.Settlements, publisher: cfg.Publisher, alarm: cfg.Alarm,
-		maxStates: cfg.MaxStates, step: cfg.Step, now: cfg.Now, log: log, metrics: newMetrics(reg)}
+		maxStates: cfg.MaxStates, step: cfg.Step, now: cfg.Now, log: log, metrics: newMetrics(reg),
+		renew: map[string]func(){}}
 	for _, s := range cfg.Sources {
 		r.metrics.begin(s.Name)
 	}
@@ -196,78 +198,6 @@ func (r *Runner) tell(do func(*Books, time.Time)) {
 	}
 }
 
-// publish owns the books: it takes in what sources tell and publishes in steps.
-func (r *Runner) publish(ctx context.Context, fence int64, inbox <-chan func(*Books, time.Time)) error {
-	var configs []SourceConfig
-	for _, s := range r.sources {
-		configs = append(configs, s.SourceConfig)
-	}
-	books := NewBooks(configs, beat)
-	tick, look := time.NewTicker(r.step), time.NewTicker(beat)
-	defer tick.Stop()
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-look.C:
-			stats := books.Stats(r.now())
-			r.metrics.show(stats)
-			r.health.show(stats)
-		case do := <-inbox:
-			if do(books, r.now()); !books.Urgent() {
-				continue
-			}
-			if err := r.steps(ctx, books, fence); err != nil {
-				return err
-			}
-		case <-tick.C:
-			if err := r.steps(ctx, books, fence); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// steps publishes what the books have to say. While the bus is away they keep it.
-func (r *Runner) steps(ctx context.Context, books *Books, fence int64) error {
-	now := r.now()
-	steps := books.Steps(fence, now)
-	if len(steps) == 0 {
-		return nil
-	}
-	limited, cancel := context.WithTimeout(ctx, publishTime)
-	defer cancel()
-	done, err := r.bus.PublishOdds(limited, now, steps)
-	for i, d := range done {
-		if d.Outcome == goalcast.OddsFenced {
-			return errFenced
-		}
-		r.metrics.published.Add(float64(len(steps[i].Prices)))
-		if shown := books.Done(steps[i], d, now); len(shown) > 0 {
-			r.published(shown)
-		}
-	}
-	for _, step := range steps[len(done):] {
-		books.Lost(step)
-	}
-	if err != nil && ctx.Err() == nil {
-		r.log.Warn("odds not published, will be tried again", "matches", len(steps)-len(done), "error", err)
-	}
-	return nil
-}
-
-// published has the history remember what was shown, and measures how long it took.
-func (r *Runner) published(shown []goalcast.OddsShown) {
-	now := r.now().UnixMilli()
-	for _, row := range shown {
-		if row.Received > 0 {
-			r.metrics.publish.Observe(max(0, time.Duration(now-row.Received)*time.Millisecond).Seconds())
-		}
-	}
-	r.history.Record(shown)
-}
-
 // source runs a source again and again, and what saves what it tells beside it.
 func (r *Runner) source(ctx context.Context, s Named, inbox chan<- func(*Books, time.Time)) error {
 	saver := r.newSaver(s.Name)
@@ -291,7 +221,7 @@ func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 		kept, err := r.keeper.KeptOdds(ctx, s.Name)
 		if err == nil {
 			sink.kept = kept
-			err = s.Run(ctx, sink)
+			err = r.once(ctx, s, sink)
 		}
 		sink.Down(goalcast.GateConnection)
 		if ctx.Err() != nil {
@@ -311,6 +241,35 @@ func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 		pause = max(pause, min(2*pause, lastPause))
 	}
 	return ctx.Err()
+}
+
+// once runs a source until it ends, or until it is renewed.
+func (r *Runner) once(ctx context.Context, s Named, sink *sink) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.mu.Lock()
+	r.renew[s.Name] = func() { cancel(errSilent) }
+	r.mu.Unlock()
+	err := s.Run(ctx, sink)
+	if errors.Is(context.Cause(ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}
+
+// errSilent ends a connection whose source was taken for silent and goes on: what it told before
+// counts no more, and it has to tell everything anew.
+var errSilent = errors.New("it was not heard for its time to live, and has to begin anew")
+
+// beginAnew ends the connections of sources, so that they tell everything anew.
+func (r *Runner) beginAnew(sources []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range sources {
+		if renew := r.renew[name]; renew != nil {
+			renew()
+		}
+	}
 }
 
 // sink gives what one source tells to the books.
