@@ -28,6 +28,8 @@ type Page struct {
 	// {tag, title, body, at, silent, replaced, match}) and lets the viewer follow matches and
 	// teams through /v1/me.
 	Pushes bool
+	// Odds shows the prices of the match that is shown. Everybody must be allowed to see them.
+	Odds bool
 }
 
 // policy lets the page load nothing but its own files and connect to nobody but its own host: no
@@ -67,7 +69,7 @@ func Handler(p Page) http.Handler {
 	if err != nil {
 		panic("clientjs: " + err.Error()) // the files are built in
 	}
-	config, err := json.Marshal(map[string]any{"speed": p.Speed, "pushes": p.Pushes})
+	config, err := json.Marshal(map[string]any{"speed": p.Speed, "pushes": p.Pushes, "odds": p.Odds})
 	if err != nil {
 		panic("clientjs: " + err.Error()) // only Speed can do this, as NaN or Inf
 	}

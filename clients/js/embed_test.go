@@ -68,8 +68,8 @@ func TestPageConfig(t *testing.T) {
 		page clientjs.Page
 		want string
 	}{
-		{clientjs.Page{}, `{"pushes":false,"speed":1}`},
-		{clientjs.Page{Speed: 60, Pushes: true}, `{"pushes":true,"speed":60}`},
+		{clientjs.Page{}, `{"odds":false,"pushes":false,"speed":1}`},
+		{clientjs.Page{Speed: 60, Pushes: true, Odds: true}, `{"odds":true,"pushes":true,"speed":60}`},
 	} {
 		h := clientjs.Handler(tt.page)
 		if got := get(t, h, "/page/config.json").Body.String(); got != tt.want {

@@ -54,7 +54,8 @@ export class Detail {
     setChildren(this.#root, [this.back,
       h('div', { class: 'hero' }, this.sides[0].root,
         h('div', { class: 'hero-middle' }, this.clock, this.score, this.extra), this.sides[1].root, this.place),
-      h('div', { class: 'tabs', role: 'tablist' }, ...this.tabs), this.timeline, this.lineups]);
+      h('div', { class: 'tabs', role: 'tablist' }, ...this.tabs), this.timeline, this.lineups,
+      ...(this.#page.odds ? [this.#page.odds.root] : [])]);
     this.#show(this.#tab);
   }
 

@@ -6,6 +6,7 @@ import { Detail } from './detail.js';
 import { h, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { Follows } from './follows.js';
+import { Odds } from './odds.js';
 import { Phone } from './phone.js';
 import { currentLanguage, dayText, languages, setLanguage, t } from './words.js';
 
@@ -35,6 +36,7 @@ async function main() {
   page.follows = config?.pushes ? new Follows() : undefined;
   page.list = new List(page, byId('groups'));
   page.feed = new Feed(page, byId('feed'));
+  page.odds = config?.odds ? new Odds(page) : undefined;
   page.detail = new Detail(page, byId('detail'));
   page.phone = config?.pushes ? new Phone(page, byId('side')) : undefined;
 
@@ -47,7 +49,8 @@ async function main() {
 
   choose(page);
   live.start(); // also without a match: it has to show when there is one, and that the hub is there
-  setInterval(() => { page.list.tick(); page.detail.tick(); }, Math.max(100, Math.min(1000, 15000 / page.speed)));
+  const tick = () => { page.list.tick(); page.detail.tick(); page.odds?.show(); };
+  setInterval(tick, Math.max(100, Math.min(1000, 15000 / page.speed)));
   await findMatches(page);
 }
 
@@ -200,6 +203,7 @@ function choose(page) {
   if (id === page.selected) return;
   if (page.selected) page.live.unsubscribe(`match:${page.selected}`);
   page.selected = id;
+  page.odds?.open(id);
   page.list.mark(id);
   page.detail.open(id && (page.live.matches.get(id) ?? page.list.match(id)), id && t('loading'));
   if (!id) return;
@@ -230,6 +234,7 @@ function showStatus(page, { status }) {
   const away = !['live', 'connecting'].includes(shown);
   page.stopped = away ? page.stopped ?? page.live.now() : undefined;
   document.documentElement.toggleAttribute('data-away', away);
+  page.odds?.show();
   byId('status').title = away ? t('clockStopped') : '';
 }
 
@@ -254,6 +259,7 @@ function speak(page, code) {
   showNumbers();
   page.list?.retell();
   page.feed?.retell();
+  page.odds?.retell();
   page.detail?.retell();
   page.phone?.retell();
   page.follows?.speak(code);

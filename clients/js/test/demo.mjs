@@ -36,8 +36,10 @@ export async function startGoalcast(command, flags = []) {
   }
   const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
   const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`,
-    '--database-url', `sqlite:${join(dir, 'demo.db')}`, '--feed-secrets', `opta=${secret},json=${secret}`, ...flags],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GOALCAST_FEEDS_OPEN: 'true' } });
+    '--database-url', `sqlite:${join(dir, 'demo.db')}`,
+    '--feed-secrets', ['opta', 'json', 'odds'].map((feed) => `${feed}=${secret}`).join(), ...flags],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GOALCAST_FEEDS_OPEN: 'true',
+      GOALCAST_ODDS_PUBLIC: 'true' } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data',
     (data) => { output = (output + data).slice(-20_000); });
