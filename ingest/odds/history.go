@@ -26,7 +26,10 @@ func (m *match) row(key string) goalcast.OddsShown {
 // shown lists what a step that was published has shown, the gate first. An image without a new gate
 // counts as one: what is not in it is gone.
 func (m *match) shown(step goalcast.OddsStep, now time.Time) (list []goalcast.OddsShown) {
-	at := now.UnixMilli()
+	if step.Set == nil && !step.Image && len(m.rows) == 0 {
+		return nil
+	}
+	at := m.after(now.UnixMilli())
 	if step.Set != nil || step.Image {
 		gate := m.gate
 		list = append(list, goalcast.OddsShown{Match: m.id, Market: goalcast.GateKey, At: at, Gate: &gate})
@@ -45,7 +48,13 @@ func (m *match) shut() []goalcast.OddsShown {
 		return nil
 	}
 	gate := m.gate
-	return []goalcast.OddsShown{{Match: m.id, Market: goalcast.GateKey, At: gate.Since, Gate: &gate}}
+	return []goalcast.OddsShown{{Match: m.id, Market: goalcast.GateKey, At: m.after(gate.Since), Gate: &gate}}
+}
+
+// after is a moment of the history: later than all before, whatever clocks say.
+func (m *match) after(at int64) int64 {
+	m.shownAt = max(at, m.shownAt+1)
+	return m.shownAt
 }
 
 // shown are the selections as viewers got them, by key.

@@ -39,6 +39,7 @@ type match struct {
 	last    int64 // version of the newest price
 	beaten  time.Time
 
+	shownAt   int64                // of the newest row of the history, ms
 	rows      []goalcast.OddsShown // of the prices in the step that is on its way
 	conflated int                  // markets that were changed again before they were published, since asked last
 }

@@ -290,15 +290,6 @@ func (s *sink) post(do func(*Books, time.Time)) {
 	}
 }
 
-// of has something taken in of the match that an event is, if anybody knows which.
-func (s *sink) of(event string, do func(b *Books, id goalcast.MatchID, now time.Time)) {
-	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) {
-		if b.Heard(s.name, now); id > 0 {
-			do(b, id, now)
-		}
-	})
-}
-
 // prices has prices of an event taken in, those of one that is not mapped too: see Books.place.
 func (s *sink) prices(event string, do func(b *Books, id goalcast.MatchID, now time.Time)) {
 	s.post(func(b *Books, now time.Time) {
