@@ -91,7 +91,7 @@ func (h *OddsHistory) Record(rows []goalcast.OddsShown) {
 func (h *OddsHistory) limitLocked() {
 	if over := len(h.rows) - historyLimit; over > 0 {
 		h.dropped.Add(float64(over))
-		h.rows = slices.Delete(h.rows, 0, over)
+		h.rows = h.rows[over:]
 	}
 }
 
@@ -124,12 +124,15 @@ func (h *OddsHistory) Run(ctx context.Context) error {
 	}
 }
 
-// flush writes what waits. What a write failed on waits on.
+// flush writes what waits now. What a write failed on waits on.
 func (h *OddsHistory) flush(ctx context.Context) error {
-	for {
+	h.mu.Lock()
+	batches := (len(h.rows) + historyBatch - 1) / historyBatch
+	h.mu.Unlock()
+	for range batches {
 		h.mu.Lock()
 		batch := slices.Clone(h.rows[:min(len(h.rows), historyBatch)])
-		h.rows = slices.Delete(h.rows, 0, len(batch))
+		h.rows = h.rows[len(batch):]
 		begun, oldest := time.Now(), h.since
 		h.mu.Unlock()
 		if len(batch) == 0 {
@@ -150,6 +153,7 @@ func (h *OddsHistory) flush(ctx context.Context) error {
 		h.mu.Unlock()
 		h.written.Add(float64(len(batch)))
 	}
+	return nil
 }
 
 var historyColumns = []string{"match_id", "market", "at", "gate", "source", "status", "selections", "provider",

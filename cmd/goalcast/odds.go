@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/sync/errgroup"
 
 	"goalcast"
 	"goalcast/ingest"
@@ -78,6 +79,17 @@ func (n *node) makeOdds() error {
 		MaxStates: n.cfg.Odds.MaxStates, Step: n.cfg.Odds.Step, Now: n.db.Now,
 	}, n.log, n.reg)
 	return nil
+}
+
+// runOdds runs the sources until ctx ends, and their history a little longer: until it has
+// what they published last.
+func (n *node) runOdds(ctx context.Context) error {
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var g errgroup.Group
+	g.Go(func() error { return n.oddsHistory.Run(behind) })
+	err := n.odds.Run(ctx)
+	stop()
+	return errors.Join(err, g.Wait())
 }
 
 // oddsRoute serves POST /feeds/odds.

@@ -92,8 +92,7 @@ func (n *node) parts() map[string]func(context.Context) error {
 		parts["notify"] = n.notifier.Run
 	}
 	if n.odds != nil {
-		parts["odds"] = n.odds.Run
-		parts["odds history"] = n.oddsHistory.Run
+		parts["odds"] = n.runOdds
 	}
 	if n.ingest != nil || n.notifier != nil {
 		parts["queue"] = n.queue.Run

@@ -112,6 +112,7 @@ func (t tidier) event(e *goalcast.Event) {
 	if e.Period != "" && !e.Period.Clocked() {
 		e.Minute, e.Second = 0, 0
 	}
+	e.Settlement = nil // sources of odds tell those, which come another way
 	if e.Fixture != nil {
 		t.fixture(e.Fixture)
 	}

@@ -158,8 +158,14 @@ func TestPricesThatCameBeforeTheirMatchAreShown(t *testing.T) {
 		o, m := w.holder(1)
 		w.tells(o, "x", "Amberhaven FC", "Saltmarsh", 2000)
 		w.mapping("x", func(o goalcast.OddsMapping) bool { return o.Decision == goalcast.MappingOpen })
-		if n := testutil.ToFloat64(m.metrics.unmapped.WithLabelValues("test")); n != 1 {
-			t.Errorf("%v events are unmapped", n)
+		for end := time.Now().Add(bustest.Patience); ; time.Sleep(time.Millisecond) { // it is counted after it is saved
+			n := testutil.ToFloat64(m.metrics.unmapped.WithLabelValues("test"))
+			if n == 1 {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%v events are unmapped", n)
+			}
 		}
 		o.says(func(s Sink) {
 			s.Change("x", time.Time{}, []Market{{Key: "1x2", Status: Open, Selections: []Selection{{Key: "home",

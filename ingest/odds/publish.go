@@ -34,7 +34,7 @@ func (r *Runner) publish(ctx context.Context, fence int64, inbox <-chan func(*Bo
 		configs = append(configs, s.SourceConfig)
 	}
 	p := &press{Runner: r, books: NewBooks(configs, beat), fence: fence, away: make(chan outcome, 1)}
-	defer p.wait()
+	defer p.wait(ctx)
 	tick, look := time.NewTicker(r.step), time.NewTicker(beat)
 	defer tick.Stop()
 	defer look.Stop()
@@ -82,10 +82,11 @@ func (p *press) send(ctx context.Context) {
 	}()
 }
 
-// wait returns when no batch is on its way.
-func (p *press) wait() {
+// wait takes in the batch that is on its way when the turn ends, for the history.
+func (p *press) wait(ctx context.Context) {
 	if p.busy {
-		<-p.away
+		p.again = false
+		p.back(ctx, <-p.away)
 	}
 }
 
