@@ -49,8 +49,10 @@ class Reading {
     this.count++;
     this.cursor = frame.cursor ?? this.cursor;
     if (frame.type === 'event') this.#add(this.events, frame.cursor, text);
-    if (frame.type === 'state') this.#add(this.states,
-      `${frame.state.topic} ${frame.state.key} ${frame.state.version}`, text);
+    if (frame.type !== 'state') return;
+    const { topic, key, version } = frame.state;
+    // A gate is told again and again, each time with the time when it was.
+    this.#add(this.states, `${topic} ${key} ${version} ${key === '!' ? frame.sent : ''}`, text);
   }
 
   #add(map, key, text) {
