@@ -115,7 +115,7 @@ func TestGateStaysShutUntilTheDatabaseWasAskedSince(t *testing.T) {
 		d.want("an operator has shut it", "suspended operator")
 		d.books.Forget("first", "x")
 		d.told("x", testMatch, "1x2")
-		d.want("told anew", "suspended operator")
+		d.want("told again", "suspended operator")
 	}
 }
 

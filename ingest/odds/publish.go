@@ -56,7 +56,7 @@ func (r *Runner) publish(ctx context.Context, fence int64, inbox <-chan func(*Bo
 			stats := p.books.Stats(r.now())
 			r.metrics.show(stats)
 			r.health.show(stats)
-			r.beginAnew(p.books.Silenced())
+			r.beginAgain(p.books.Silenced())
 		}
 	}
 }

@@ -258,11 +258,11 @@ func (r *Runner) once(ctx context.Context, s Named, sink *sink) error {
 }
 
 // errSilent ends a connection whose source was taken for silent and goes on: what it told before
-// counts no more, and it has to tell everything anew.
-var errSilent = errors.New("it was not heard for its time to live, and has to begin anew")
+// counts no more, and it has to tell everything again.
+var errSilent = errors.New("it was not heard for its time to live, and has to begin again")
 
-// beginAnew ends the connections of sources, so that they tell everything anew.
-func (r *Runner) beginAnew(sources []string) {
+// beginAgain ends the connections of sources, so that they tell everything again.
+func (r *Runner) beginAgain(sources []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range sources {

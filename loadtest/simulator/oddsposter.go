@@ -49,7 +49,7 @@ func (p *OddsPoster) Show(d *Day) {
 }
 
 // Run posts until ctx ends: then it returns nil. While the endpoint cannot be reached or does not
-// take the lines now, it is tried again with growing pauses, and told everything anew. An answer
+// take the lines now, it is tried again with growing pauses, and told everything again. An answer
 // that will not change is ErrRefused.
 func (p *OddsPoster) Run(ctx context.Context) error {
 	var day *Day

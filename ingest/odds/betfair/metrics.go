@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Connections to Betfair's stream that have ended, by why: stopped, broken, silent, unreadable, " +
 				"protocol, limit, refused, delayed, unreachable."}, []string{"end"}),
 		images: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_odds_betfair_images_total",
-			Help: "Complete answers to a subscription: image (everything anew), resumed (what has changed since)."},
+			Help: "Complete answers to a subscription: image (everything again), resumed (what has changed since)."},
 			[]string{"kind"}),
 		resubscribe: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_odds_betfair_resubscriptions_total",
 			Help: "Subscriptions anew on a connection, by why: segments (unfinished, out of order or too slow), " +

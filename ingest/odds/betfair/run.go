@@ -410,7 +410,7 @@ func (r *run) change(m *message, now time.Time) error {
 	return nil
 }
 
-// complete notes that the answer to the subscription is all there: everything is told anew.
+// complete notes that the answer to the subscription is all there: everything is told again.
 func (r *run) complete(m *message, kind string) {
 	r.metrics.images.WithLabelValues(kind).Inc()
 	r.awaiting, r.resubscribed, r.anew = false, 0, true

@@ -6,7 +6,7 @@ import (
 )
 
 // errSegments means that the segments of a message are not what they should be: what was in them is
-// lost, and the subscription has to be made anew.
+// lost, and the subscription has to be made again.
 var errSegments = errors.New("betfair: segments out of order")
 
 // segments joins the segments of a message.

@@ -9,7 +9,7 @@ import (
 )
 
 // tell tells the sink what a message has changed. While prices are not to be trusted only
-// settlements are told: they stay true. When they are again, everything is told anew.
+// settlements are told: they stay true. When they are again, everything is told again.
 func (r *run) tell(m *message, now time.Time) {
 	f := faults{}
 	defer r.count(f)
@@ -37,7 +37,7 @@ func (r *run) event(ev *event, at time.Time, everything bool, f faults) {
 	if changed {
 		ev.own(f)
 	}
-	// Betfair shuts all markets of a match at a goal. When the first opens, all is told anew: this
+	// Betfair shuts all markets of a match at a goal. When the first opens, all is told again: this
 	// is the fresh image that a gate waits for which was shut meanwhile.
 	everything = everything || ev.open && !wasOpen
 	if ev.fixtureIs != ev.fixture && len(ev.markets) > 0 {

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // viewer is a sink that shows prices as the contract of odds.Sink has it.
 type viewer struct {
 	mu       sync.Mutex
-	changed  chan struct{} // closed and made anew with each call
+	changed  chan struct{} // closed and made again with each call
 	matches  map[string]*match
 	fixtures map[string]odds.Fixture
 	settled  []string
@@ -301,7 +301,7 @@ func quick(p *uoftest.Provider) uof.Config {
 		CompleteWait: time.Minute}
 }
 
-// run reads the feed into the viewer until the test ends or stop is called, dialing anew like the
+// run reads the feed into the viewer until the test ends or stop is called, dialing again like the
 // runner. It fails if the log shows the token.
 func run(t *testing.T, s *uof.Source, v *viewer, log *logged) (stop func()) {
 	t.Helper()
