@@ -102,6 +102,7 @@ type sender interface {
 	send(ctx context.Context, list []message) error
 	prices(ctx context.Context, states []goalcast.State) error
 	matches(ctx context.Context, n int) error // there are n matches, whose prices will come
+	beat(ctx context.Context) error           // the prices so far are still right
 }
 
 // message is one event to be.
@@ -214,7 +215,10 @@ func odds(ctx context.Context, p plan, to sender, result *published) error {
 			result.Done.Odds[int64(m+1)] = make([]int64, p.Keys)
 		}
 	}
-	const step = 20 * time.Millisecond
+	const (
+		step  = 20 * time.Millisecond
+		beats = int(time.Second / step) // as often as who holds a source says so
+	)
 	for i := 1; time.Since(begin) < p.For; i++ {
 		due := begin.Add(time.Duration(i) * step)
 		time.Sleep(time.Until(due))
@@ -237,8 +241,13 @@ func odds(ctx context.Context, p plan, to sender, result *published) error {
 		if err := to.prices(ctx, states); err != nil {
 			return err
 		}
+		if i%beats == 0 {
+			if err := to.beat(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
+	return to.beat(ctx)
 }
 
 func newSender(ctx context.Context, p plan) (sender, error) {
@@ -325,6 +334,17 @@ func (s busSender) step(ctx context.Context, step goalcast.OddsStep) error {
 	}
 }
 
+// beat says of all open gates that they still are: a hub shuts those of which it hears nothing, and
+// shows none that it has only read.
+func (s busSender) beat(ctx context.Context) error {
+	var steps []goalcast.OddsStep
+	for topic, gate := range s.gates {
+		steps = append(steps, goalcast.OddsStep{Topic: topic, Fence: s.fence, Gate: gate})
+	}
+	_, err := s.bus.PublishOdds(ctx, time.Now(), steps)
+	return err
+}
+
 // matches tells hubs that there are such matches: a hub asks for no prices of matches that do not
 // exist. Nobody follows the competition they are in.
 func (s busSender) matches(ctx context.Context, n int) error {
@@ -401,3 +421,5 @@ func (s *postSender) send(_ context.Context, list []message) error {
 func (s *postSender) prices(context.Context, []goalcast.State) error { return nil }
 
 func (s *postSender) matches(context.Context, int) error { return nil }
+
+func (s *postSender) beat(context.Context) error { return nil }
