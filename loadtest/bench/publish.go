@@ -46,6 +46,7 @@ type plan struct {
 	Rate    float64       // events per second; 0: as fast as they go
 	Size    int           // bytes of an event's frame, about
 	NoTime  bool          // leave the latency of these events out
+	Shut    bool          // each event shuts the gate of a match's prices first
 	Matches int           // with odds
 	Keys    int           // of each match
 	Prices  float64       // changes per second
@@ -103,6 +104,7 @@ type sender interface {
 	prices(ctx context.Context, states []goalcast.State) error
 	matches(ctx context.Context, n int) error // there are n matches, whose prices will come
 	beat(ctx context.Context) error           // the prices so far are still right
+	shut(ctx context.Context, match goalcast.MatchID) error
 }
 
 // message is one event to be.
@@ -194,7 +196,13 @@ func events(ctx context.Context, p plan, to sender, result *published) error {
 		}
 		time.Sleep(time.Until(due))
 		result.LateMax = max(result.LateMax, time.Since(due))
-		if err := to.send(ctx, []message{next()}); err != nil {
+		m := next()
+		if p.Shut {
+			if err := to.shut(ctx, goalcast.MatchID(1+i%p.Matches)); err != nil {
+				return err
+			}
+		}
+		if err := to.send(ctx, []message{m}); err != nil {
 			return err
 		}
 		result.Last = time.Now().UnixMicro()
@@ -334,6 +342,14 @@ func (s busSender) step(ctx context.Context, step goalcast.OddsStep) error {
 	}
 }
 
+// shut shuts a match's gate as a goal in it does; the next price opens it.
+func (s busSender) shut(ctx context.Context, match goalcast.MatchID) error {
+	now := time.Now()
+	_, err := s.bus.PublishOdds(ctx, now, []goalcast.OddsStep{{Topic: goalcast.ForOdds(match),
+		Set: &goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateGoal, Since: now.UnixMilli()}}})
+	return err
+}
+
 // beat says of all open gates that they still are: a hub shuts those of which it hears nothing, and
 // shows none that it has only read.
 func (s busSender) beat(ctx context.Context) error {
@@ -423,3 +439,5 @@ func (s *postSender) prices(context.Context, []goalcast.State) error { return ni
 func (s *postSender) matches(context.Context, int) error { return nil }
 
 func (s *postSender) beat(context.Context) error { return nil }
+
+func (s *postSender) shut(context.Context, goalcast.MatchID) error { return nil }

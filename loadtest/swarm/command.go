@@ -20,7 +20,7 @@ type Report struct {
 	Config  Config
 	Took    time.Duration `json:"TookNanoseconds"`
 	Stats   Stats
-	Latency map[string]Quantiles // "event", "state", "join"; in ms
+	Latency map[string]Quantiles // "event", "state", "gate", "join"; in ms
 	Server  *ServerUse           `json:",omitempty"`
 	Returns *ReturnsReport       `json:",omitempty"`
 }
@@ -188,6 +188,7 @@ func (c commandLine) run(ctx context.Context, pids []int) (report Report, err er
 	}
 	report.Latency = map[string]Quantiles{"event": quantiles(report.Stats.EventLatency),
 		"state": quantiles(report.Stats.StateLatency),
+		"gate":  quantiles(report.Stats.GateLatency),
 		"join":  quantiles(report.Stats.JoinLatency)}
 	return report, nil
 }

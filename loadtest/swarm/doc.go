@@ -32,6 +32,10 @@
 //
 //	"odds":[match,key,n,micros]      key counts the match's keys from 0, n the values of the key from 1
 //
+// and the gate of a match's prices, shut by a goal, what the hub says of it
+//
+//	"gate":"suspended","reason":"goal","since":ms
+//
 // Spaces are not allowed in it, since the swarm finds marks without decoding JSON. Real
 // events of goalcast, without marks, are checked by their match and "seq", and their latency
 // is from "published", in ms.

@@ -151,6 +151,7 @@ func numbersAt(b []byte, list []int64) int {
 var (
 	eventMark     = []byte(`"swarm":[`)
 	stateMark     = []byte(`"odds":[`)
+	gateMark      = []byte(`"gate":"suspended","reason":"goal","since":`)
 	typeMark      = []byte(`{"type":"`)
 	cursorMark    = []byte(`"cursor":"`)
 	matchMark     = []byte(`"match":`)

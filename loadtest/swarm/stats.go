@@ -45,6 +45,7 @@ type Stats struct {
 
 	EventLatency *Latency // event's mark to its bytes read
 	StateLatency *Latency
+	GateLatency  *Latency // a goal's shutting of prices, "since" to its bytes read
 	JoinLatency  *Latency // dialing to joined
 }
 
@@ -100,7 +101,8 @@ func (l *Latency) Count() int64 {
 
 func newStats() Stats {
 	return Stats{Closes: map[string]int64{}, Errors: map[string]int64{},
-		EventLatency: newLatency(), StateLatency: newLatency(), JoinLatency: newLatency()}
+		EventLatency: newLatency(), StateLatency: newLatency(), GateLatency: newLatency(),
+		JoinLatency: newLatency()}
 }
 
 // add merges another worker's figures in.
@@ -131,6 +133,9 @@ func (s *Stats) add(o Stats) error {
 		return err
 	}
 	if err := s.StateLatency.merge(o.StateLatency); err != nil {
+		return err
+	}
+	if err := s.GateLatency.merge(o.GateLatency); err != nil {
 		return err
 	}
 	return s.JoinLatency.merge(o.JoinLatency)

@@ -229,6 +229,9 @@ func (k *checker) event(v *viewer, text []byte, now int64) {
 // state checks a value.
 func (k *checker) state(v *viewer, text []byte, now int64) {
 	k.stats.LastState = now
+	if since := numberAfter(text, gateMark); since > 0 {
+		k.stats.GateLatency.record(now - 1000*since)
+	}
 	if k.values(v, text, now) == 0 {
 		k.stats.States++
 	}

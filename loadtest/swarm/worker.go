@@ -96,7 +96,7 @@ func (l *loop) obey(o order) (a answer) {
 		s := l.stats
 		s.LoopBusy = min(1, l.busy.Seconds()/time.Since(l.measured).Seconds())
 		if o.Do == "counts" { // asked for often: without what is long
-			s.EventLatency, s.StateLatency, s.JoinLatency = nil, nil, nil
+			s.EventLatency, s.StateLatency, s.GateLatency, s.JoinLatency = nil, nil, nil, nil
 		}
 		if u, err := Usage(os.Getpid()); err == nil {
 			s.MaxRSS = u.RSS
