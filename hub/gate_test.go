@@ -72,6 +72,9 @@ func TestAGateOvertakesPrices(t *testing.T) {
 						t.Fatalf("%q, want %q", got, want)
 					}
 				}
+				wait(t, "how long that took", func() bool {
+					return n.metric(t, "goalcast_hub_state_write_seconds", "") > 0
+				})
 				w.state(1, "1x2", 2) // in a minute
 				w.setGate(1, 2, goalcast.GateSuspended, goalcast.GateGoal)
 				if got := shown(t, v); got != "!suspended goal" {

@@ -270,5 +270,10 @@ func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic,
 // Written is part of shard.Door.
 func (h *Hub) Written(e *shard.Event) { h.metrics.written(e, time.Now()) }
 
+// StatesWritten is part of shard.Door.
+func (h *Hub) StatesWritten(oldest time.Time) {
+	h.metrics.stateWrite.Observe(time.Since(oldest).Seconds())
+}
+
 // Refused is part of shard.Door.
 func (h *Hub) Refused(reason string) { h.metrics.refused.WithLabelValues(reason).Inc() }

@@ -18,6 +18,7 @@ type metrics struct {
 	deflate    prometheus.Counter
 	lateIntros prometheus.Counter
 	write      prometheus.Histogram
+	stateWrite prometheus.Histogram
 	age        [3]prometheus.Observer
 
 	connections, subscriptions, topics, pending, bytes, messages, received, closed, batches, pace *prometheus.Desc
@@ -47,6 +48,10 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 			Help: "From the moment the hub got an event to its last viewer's write; those whose socket was full " +
 				"are left out.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}}),
+		stateWrite: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_state_write_seconds",
+			Help: "From the moment the hub got a state to its last viewer's write, the oldest of each flush; those " +
+				"whose socket was full, or who wanted to wait, are left out.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .15, .2, .3, .5, 1, 2, 5}}),
 		age: [3]prometheus.Observer{
 			age.WithLabelValues("provider"), age.WithLabelValues("received"), age.WithLabelValues("published")},
 
@@ -75,7 +80,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 	for i := range m.handshakes {
 		m.handshakes[i] = handshakes.WithLabelValues(shard.TransportNames[i])
 	}
-	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.deflate, m.lateIntros, m.write, m)
+	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.deflate, m.lateIntros, m.write, m.stateWrite, m)
 	return m
 }
 

@@ -83,7 +83,7 @@ func (t *Table) tellLocked(now time.Time, d *frame.Deflater) *GateChange {
 	g.told = goalcast.State{Topic: t.Topic, Key: goalcast.GateKey, Version: max(g.version, g.told.Version+1),
 		Value: next.Encode(), At: now.UnixMilli()}
 	if g.open() {
-		t.renewLocked()
+		t.renewLocked(now)
 	}
 	return t.repeatLocked(now, d)
 }
@@ -105,11 +105,11 @@ func (t *Table) voidLocked() {
 }
 
 // renewLocked makes all prices news: they were hidden.
-func (t *Table) renewLocked() {
+func (t *Table) renewLocked(now time.Time) {
 	for e := t.order.Front(); e != nil; e = e.Next() {
 		s := *e.Value.(*slot)
 		t.changes++
-		s.Change = t.changes
+		s.Change, s.Came = t.changes, now
 		e.Value = &s
 	}
 }

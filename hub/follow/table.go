@@ -126,7 +126,7 @@ func (t *Table) setLocked(st goalcast.State, now time.Time, maxKeys int, d *fram
 		t.slots = make(map[string]*list.Element)
 	}
 	t.changes++
-	s := &slot{state: st, Update: frame.Update{Change: t.changes, Frame: &frame.Message{
+	s := &slot{state: st, Update: frame.Update{Change: t.changes, Came: now, Frame: &frame.Message{
 		Kind: goalcast.FrameState, Class: frame.ClassState, Deflater: d,
 		Text: goalcast.Frame{Type: goalcast.FrameState, State: &st, Sent: now.UnixMilli()}.Encode,
 	}}}

@@ -1,8 +1,11 @@
 package frame
 
+import "time"
+
 // Update is the frame of a state's newest value, and the number of the change with which it came.
 type Update struct {
 	Change uint64
+	Came   time.Time // when the hub got it, or could show it again
 	Frame  *Message
 }
 

@@ -18,6 +18,7 @@ type door struct{}
 
 func (door) Subscribe(*Shard, *Conn, []goalcast.Topic, string) {}
 func (door) Written(*Event)                                    {}
+func (door) StatesWritten(time.Time)                           {}
 func (door) Refused(string)                                    {}
 
 var testTime = time.Date(2026, 8, 22, 15, 0, 0, 0, time.UTC)

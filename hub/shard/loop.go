@@ -91,6 +91,7 @@ func (s *Shard) step() bool {
 		c.clear(inEvents)
 		s.flush(c)
 	}
+	s.flushes.rush.note(began, s.events.empty(), s.cfg.StateInterval)
 	s.noteWritten()
 	if n == group || s.states.empty() {
 		return true
@@ -104,6 +105,10 @@ func (s *Shard) step() bool {
 		s.flush(c)
 	}
 	s.flushes.pace.worked += time.Since(began)
+	if s.states.empty() && !s.flushes.oldest.IsZero() {
+		s.door.StatesWritten(s.flushes.oldest)
+		s.flushes.oldest = time.Time{}
+	}
 	return true
 }
 

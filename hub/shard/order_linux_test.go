@@ -78,6 +78,53 @@ func TestGoalOvertakesPrices(t *testing.T) {
 	}
 }
 
+// TestAGoalToManyGoesAlone: while viewers wait for an event, those who get it get no prices with it,
+// and have them when all have the event; unless events rush for longer than a flush's interval.
+func TestAGoalToManyGoesAlone(t *testing.T) {
+	for what, interval := range map[string]time.Duration{"a goal": time.Hour, "events without end": 0} {
+		t.Run(what, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.StateInterval = interval
+			s := newTestWorld(cfg)
+			match, odds := goalcast.ForMatch(1), goalcast.ForOdds(1)
+			var peers []int
+			for range 3 * group {
+				_, peer := s.pair(t, match, odds)
+				peers = append(peers, peer)
+			}
+			table := s.topics[odds].followed.Table
+			table.Set(goalcast.State{Topic: odds, Key: "1x2", Version: 1, Value: []byte("2")}, time.Now(), 10, nil)
+			s.statesChanged(table)
+			s.flushStates()
+			s.fanOut(testEvent(match, 1))
+			got := make([]string, len(peers))
+			look := func() (events, states int) {
+				b := make([]byte, 4096)
+				for i, peer := range peers {
+					if k, err := unix.Read(peer, b); err == nil {
+						got[i] += string(b[:k])
+					}
+					events += strings.Count(got[i], `"type":"event"`)
+					states += strings.Count(got[i], `"type":"state"`)
+				}
+				return events, states
+			}
+			s.step() // the rush is noticed after the first group
+			s.step()
+			events, states := look()
+			if want := map[string]int{"a goal": group, "events without end": 2 * group}[what]; events != 2*group ||
+				states != want {
+				t.Errorf("%d events and %d prices after two groups, want %d prices", events, states, want)
+			}
+			for s.step() {
+			}
+			if events, states = look(); events != 3*group || states != 3*group {
+				t.Errorf("%d events and %d prices in the end", events, states)
+			}
+		})
+	}
+}
+
 // TestNobodyIsAlwaysLast: each event begins with another viewer.
 func TestNobodyIsAlwaysLast(t *testing.T) {
 	s := newTestWorld(testConfig())

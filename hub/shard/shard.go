@@ -64,6 +64,10 @@ type Door interface {
 	Subscribe(s *Shard, c *Conn, topics []goalcast.Topic, id string)
 	// Written is told when the last shard has written an event.
 	Written(*Event)
+
+	// StatesWritten is told when a shard has given out what has changed, and when the oldest of it
+	// had come.
+	StatesWritten(oldest time.Time)
 	// Refused counts something that a client asked for and did not get, with the reason.
 	Refused(reason string)
 }

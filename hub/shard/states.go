@@ -11,8 +11,10 @@ import (
 
 // flushes are the state flushes: every so often what has changed is given out.
 type flushes struct {
-	dirty   []*topic // with states that were not given out
+	dirty   []*topic  // with states that were not given out
+	oldest  time.Time // when the first of those came that are being given out; zero if none are
 	pace    pace
+	rush    rush
 	batches uint64 // counts those that several connections got
 }
 
@@ -21,6 +23,26 @@ type flushes struct {
 type pace struct {
 	began  time.Time     // the last flush
 	worked time.Duration // spent on it
+}
+
+// rush says that connections wait for events: until all have them, states are not written along
+// with them, so that a goal to many reaches the last of them sooner. It lasts for one interval of
+// the flushes at most: events without end do not hold prices back.
+type rush struct {
+	on    bool
+	began time.Time // zero while no connection waits for events
+}
+
+// note is called after a group of connections was written to.
+func (r *rush) note(now time.Time, done bool, longest time.Duration) {
+	if done {
+		*r = rush{}
+		return
+	}
+	if r.began.IsZero() {
+		r.began = now
+	}
+	r.on = now.Sub(r.began) < longest
 }
 
 // span is how long after the last flush the next one may begin.
@@ -33,6 +55,13 @@ func (f *flushes) mark(t *topic) {
 	if !t.dirty {
 		t.dirty = true
 		f.dirty = append(f.dirty, t)
+	}
+}
+
+// note notes when something came that is given out.
+func (f *flushes) note(came time.Time) {
+	if f.oldest.IsZero() || came.Before(f.oldest) {
+		f.oldest = came
 	}
 }
 
@@ -77,6 +106,9 @@ func (s *Shard) flushStates() {
 		updates, upto := t.followed.Table.Since(t.flushed)
 		if upto == t.flushed || len(t.members) == 0 {
 			continue
+		}
+		for _, u := range updates {
+			f.note(u.Came)
 		}
 		t.longer = nil
 		t.batch = t.batch.Next(t.flushed, upto, updates, f.nextBatch())

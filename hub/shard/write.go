@@ -40,6 +40,7 @@ func (s *Shard) flush(c *Conn) {
 			return
 		}
 	}
+	s.wantStates(c) // which did not go along
 	if c.life == closing && len(c.pending) == 0 && c.rest == nil && !c.is(blocked) {
 		s.linger(c)
 	}
@@ -54,8 +55,8 @@ type outgoing struct {
 }
 
 // gather lists what is to be written: the rest of a frame, then events and whatever else is
-// pending, then states; at most maxPieces. The shard's plan says what the pieces behind the rest
-// are.
+// pending, then states unless events rush; at most maxPieces. The shard's plan says what the pieces
+// behind the rest are.
 func (s *Shard) gather(c *Conn) (pieces []iovec, total int) {
 	pieces, s.plan = s.pieces[:0], s.plan[:0]
 	add := func(b []byte) {
@@ -75,7 +76,7 @@ func (s *Shard) gather(c *Conn) (pieces []iovec, total int) {
 		add(b)
 		s.plan = append(s.plan, outgoing{bytes: b, window: window})
 	}
-	if c.life == alive && !c.is(throttled) && len(pieces)+len(c.lags) < maxPieces {
+	if c.life == alive && !c.is(throttled) && !s.flushes.rush.on && len(pieces)+len(c.lags) < maxPieces {
 		for _, l := range c.lags {
 			var r *frame.Run
 			states := s.flushes.batch(l)

@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -151,6 +153,9 @@ func runPublisher(text string) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if err := to.beat(ctx); err != nil { // a gate may just have been shut
+		return err
+	}
 	result.CPU = ownCPU() - before
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
@@ -255,7 +260,7 @@ func odds(ctx context.Context, p plan, to sender, result *published) error {
 			}
 		}
 	}
-	return to.beat(ctx)
+	return nil
 }
 
 func newSender(ctx context.Context, p plan) (sender, error) {
@@ -268,7 +273,7 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 		}
 		return busSender{bus.New(r, bus.Options{}, log, prometheus.NewRegistry()),
 			strconv.FormatInt(time.Now().UnixNano(), 36), time.Now().UnixMicro(),
-			make(map[goalcast.Topic]int64)}, nil
+			make(map[goalcast.Topic]int64), make(map[goalcast.Topic]map[string]goalcast.State)}, nil
 	case p.Nchan != "":
 		return dialPosts(p.Nchan, nchanPost)
 	default:
@@ -282,6 +287,7 @@ type busSender struct {
 	run   string                   // makes ids unique
 	fence int64                    // higher than those of earlier runs
 	gates map[goalcast.Topic]int64 // versions of those that are open
+	books map[goalcast.Topic]map[string]goalcast.State
 }
 
 func (s busSender) send(ctx context.Context, list []message) error {
@@ -313,6 +319,12 @@ func (s busSender) prices(ctx context.Context, states []goalcast.State) error {
 		byTopic[st.Topic] = append(byTopic[st.Topic], st)
 	}
 	for topic, prices := range byTopic {
+		if s.books[topic] == nil {
+			s.books[topic] = make(map[string]goalcast.State)
+		}
+		for _, st := range prices {
+			s.books[topic][st.Key] = st
+		}
 		if err := s.step(ctx, goalcast.OddsStep{Topic: topic, Fence: s.fence, Prices: prices}); err != nil {
 			return err
 		}
@@ -320,12 +332,12 @@ func (s busSender) prices(ctx context.Context, states []goalcast.State) error {
 	return nil
 }
 
-// step publishes prices of a match, whose gate it opens first.
+// step publishes prices of a match. Where its gate is shut it opens it, with the whole book.
 func (s busSender) step(ctx context.Context, step goalcast.OddsStep) error {
 	for {
 		gate, known := s.gates[step.Topic]
 		if step.Gate = gate; !known {
-			step.Set = &goalcast.Gate{State: goalcast.GateOpen, Since: time.Now().UnixMilli()}
+			s.open(&step)
 		}
 		done, err := s.bus.PublishOdds(ctx, time.Now(), []goalcast.OddsStep{step})
 		if err != nil {
@@ -338,8 +350,13 @@ func (s busSender) step(ctx context.Context, step goalcast.OddsStep) error {
 		case goalcast.OddsFenced:
 			return errors.New("somebody else publishes prices")
 		}
-		step.Set = &goalcast.Gate{State: goalcast.GateOpen, Since: time.Now().UnixMilli()}
+		s.open(&step)
 	}
+}
+
+func (s busSender) open(step *goalcast.OddsStep) {
+	step.Set = &goalcast.Gate{State: goalcast.GateOpen, Since: time.Now().UnixMilli()}
+	step.Image, step.Prices = true, slices.Collect(maps.Values(s.books[step.Topic]))
 }
 
 // shut shuts a match's gate as a goal in it does; the next price opens it.
@@ -350,15 +367,15 @@ func (s busSender) shut(ctx context.Context, match goalcast.MatchID) error {
 	return err
 }
 
-// beat says of all open gates that they still are: a hub shuts those of which it hears nothing, and
-// shows none that it has only read.
+// beat says of all gates that they are open: a hub shuts those of which it hears nothing, and shows
+// none that it has only read.
 func (s busSender) beat(ctx context.Context) error {
-	var steps []goalcast.OddsStep
-	for topic, gate := range s.gates {
-		steps = append(steps, goalcast.OddsStep{Topic: topic, Fence: s.fence, Gate: gate})
+	for topic := range s.books {
+		if err := s.step(ctx, goalcast.OddsStep{Topic: topic, Fence: s.fence}); err != nil {
+			return err
+		}
 	}
-	_, err := s.bus.PublishOdds(ctx, time.Now(), steps)
-	return err
+	return nil
 }
 
 // matches tells hubs that there are such matches: a hub asks for no prices of matches that do not
