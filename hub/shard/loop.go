@@ -66,6 +66,7 @@ func (s *Shard) loop(stop <-chan struct{}) {
 func (s *Shard) work(flush *time.Timer) bool {
 	s.handleInbox()
 	busy := s.step()
+	s.noteFlushed()
 	if len(s.flushes.dirty) > 0 && s.states.empty() {
 		span := s.flushes.pace.span(s.cfg)
 		if wait := time.Until(s.flushes.pace.began.Add(span)); wait > 0 {
@@ -105,10 +106,6 @@ func (s *Shard) step() bool {
 		s.flush(c)
 	}
 	s.flushes.pace.worked += time.Since(began)
-	if s.states.empty() && !s.flushes.oldest.IsZero() {
-		s.door.StatesWritten(s.flushes.oldest)
-		s.flushes.oldest = time.Time{}
-	}
 	return true
 }
 

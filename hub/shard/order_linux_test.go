@@ -78,8 +78,8 @@ func TestGoalOvertakesPrices(t *testing.T) {
 	}
 }
 
-// TestAGoalToManyGoesAlone: while viewers wait for an event, those who get it get no prices with it,
-// and have them when all have the event; unless events rush for longer than a flush's interval.
+// TestAGoalToManyGoesAlone: while viewers wait for an event, those who get it get no prices with
+// it, and have them when all have the event; unless events rush for longer than a flush's interval.
 func TestAGoalToManyGoesAlone(t *testing.T) {
 	for what, interval := range map[string]time.Duration{"a goal": time.Hour, "events without end": 0} {
 		t.Run(what, func(t *testing.T) {

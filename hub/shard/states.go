@@ -121,6 +121,14 @@ func (s *Shard) flushStates() {
 	f.dirty = f.dirty[:0]
 }
 
+// noteFlushed notes that a flush has ended: all have its states that can be written to.
+func (s *Shard) noteFlushed() {
+	if f := &s.flushes; s.states.empty() && !f.oldest.IsZero() {
+		s.door.StatesWritten(f.oldest)
+		f.oldest = time.Time{}
+	}
+}
+
 // lag notes that a connection lacks a topic's states after a change.
 func (s *Shard) lag(c *Conn, t *topic, since uint64) {
 	if c.life != alive {
