@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -27,6 +28,7 @@ const (
 	historyTime  = 10 * time.Second    // of one write
 	historyEnd   = 5 * time.Second     // for what waits when the process ends
 	keepHistory  = 90 * 24 * time.Hour // disputes about bets come within weeks
+	historyPrune = 5_000               // rows of one DELETE on SQLite
 	historyChunk = 50                  // rows of one INSERT on SQLite: its driver takes 15 times as long with 3,000
 )
 
@@ -51,7 +53,8 @@ func NewOddsHistory(s *Store, log *slog.Logger, reg prometheus.Registerer) *Odds
 		written: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_odds_history_written_total",
 			Help: "Rows of the history of prices that were written."}),
 		dropped: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_odds_history_dropped_total",
-			Help: "Rows of the history of prices that were lost, since too many waited for the database."})}
+			Help: "Rows of the history of prices that were lost: too many waited for the database, or it refused " +
+				"them."})}
 	gauge := func(name, help string, value func() float64) {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_odds_history_" + name, Help: help}, value)
 	}
@@ -139,7 +142,7 @@ func (h *OddsHistory) flush(ctx context.Context) error {
 			return nil
 		}
 		limited, cancel := context.WithTimeout(ctx, historyTime)
-		err := h.store.saveShown(limited, batch)
+		refused, err := h.save(limited, batch)
 		cancel()
 		h.mu.Lock()
 		if err != nil {
@@ -151,9 +154,30 @@ func (h *OddsHistory) flush(ctx context.Context) error {
 		}
 		h.since = begun
 		h.mu.Unlock()
-		h.written.Add(float64(len(batch)))
+		h.written.Add(float64(len(batch) - refused))
 	}
 	return nil
+}
+
+// save writes rows. Those that the database refuses for good are lost, counted and said: else all
+// later ones would wait behind them.
+func (h *OddsHistory) save(ctx context.Context, rows []goalcast.OddsShown) (refused int, err error) {
+	err = h.store.saveShown(ctx, rows)
+	switch {
+	case !errors.Is(err, goalcast.ErrPermanent):
+		return 0, err
+	case len(rows) == 1:
+		h.dropped.Inc()
+		h.log.Error("history of prices: a row is refused", "error", err, "match", rows[0].Match, "market",
+			rows[0].Market)
+		return 1, nil
+	}
+	first, err := h.save(ctx, rows[:len(rows)/2])
+	if err != nil {
+		return 0, err
+	}
+	second, err := h.save(ctx, rows[len(rows)/2:])
+	return first + second, err
 }
 
 var historyColumns = []string{"match_id", "market", "at", "gate", "source", "status", "selections", "provider",
@@ -242,8 +266,7 @@ func (s *Store) copyShown(ctx context.Context, values [][]any) error {
 func (s *Store) PruneOddsHistory(ctx context.Context, now time.Time) error {
 	before := now.Add(-keepHistory).UnixMilli()
 	if s.dialect.name != "postgres" {
-		_, err := s.exec(ctx, `DELETE FROM odds_history WHERE at < $1`, before)
-		return s.wrap("prune history of prices", err)
+		return s.wrap("prune history of prices", s.pruneShown(ctx, before))
 	}
 	days, err := s.partitions(ctx, historyTable)
 	if err != nil {
@@ -258,6 +281,20 @@ func (s *Store) PruneOddsHistory(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// pruneShown deletes rows a few at a time: on SQLite everybody who writes waits for one DELETE.
+func (s *Store) pruneShown(ctx context.Context, before int64) error {
+	for {
+		result, err := s.exec(ctx, `DELETE FROM odds_history WHERE rowid IN
+			(SELECT rowid FROM odds_history WHERE at < $1 LIMIT $2)`, before, historyPrune)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n < historyPrune {
+			return err
+		}
+	}
 }
 
 // OddsAt finds what was shown of a selection at a moment.

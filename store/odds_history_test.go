@@ -124,6 +124,44 @@ func TestHistoryWaitsForTheDatabase(t *testing.T) {
 	})
 }
 
+// A row that the database refuses for good holds up no other.
+func TestARefusedRowIsLostAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		h := newHistory(t, s)
+		h.log = quiet()
+		rows := []goalcast.OddsShown{shownAt(0, 2000), shownAt(1, 2000), shownAt(2, 2000), shownAt(3, 2000)}
+		rows[2].Source = "feed\x00" // PostgreSQL's text knows no such byte, SQLite's does
+		h.Record(rows)
+		must(t, h.flush(t.Context()))
+		want := map[string]int{"postgres": 3, "sqlite": 4}[s.dialect.name]
+		var count int
+		must(t, s.queryRow(t.Context(), `SELECT COUNT(*) FROM odds_history`).Scan(&count))
+		if count != want || testutil.ToFloat64(h.dropped) != float64(4-want) ||
+			testutil.ToFloat64(h.written) != float64(want) {
+			t.Errorf("%d rows, %v dropped, %v written", count, testutil.ToFloat64(h.dropped),
+				testutil.ToFloat64(h.written))
+		}
+	})
+}
+
+// Old rows go a few at a time.
+func TestHistoryIsPrunedInPieces(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		rows := make([]goalcast.OddsShown, historyPrune+10)
+		for i := range rows {
+			rows[i] = shownAt(int64(i), 2000)
+		}
+		must(t, s.saveShown(t.Context(), rows))
+		end := time.UnixMilli(rows[len(rows)-1].At)
+		must(t, s.PruneOddsHistory(t.Context(), end.Add(keepHistory+48*time.Hour)))
+		var count int
+		must(t, s.queryRow(t.Context(), `SELECT COUNT(*) FROM odds_history`).Scan(&count))
+		if count != 0 {
+			t.Errorf("%d rows are left", count)
+		}
+	})
+}
+
 // What was recorded two seconds ago is there after a crash: Run is not told to end.
 func TestHistoryIsWrittenBehind(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
