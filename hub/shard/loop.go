@@ -67,6 +67,9 @@ func (s *Shard) work(flush *time.Timer) bool {
 	s.handleInbox()
 	busy := s.step()
 	s.noteFlushed()
+	if !busy && !s.states.empty() {
+		flush.Reset(s.flushes.pace.rest(time.Now(), s.cfg))
+	}
 	if len(s.flushes.dirty) > 0 && s.states.empty() {
 		span := s.flushes.pace.span(s.cfg)
 		if wait := time.Until(s.flushes.pace.began.Add(span)); wait > 0 {
@@ -99,6 +102,9 @@ func (s *Shard) step() bool {
 	}
 	if n > 0 {
 		began = time.Now()
+	}
+	if s.flushes.pace.rest(began, s.cfg) > 0 {
+		return n > 0
 	}
 	for ; n < group && s.events.empty() && !s.states.empty(); n++ {
 		c := s.states.pop()

@@ -71,7 +71,7 @@ func TestGoalOvertakesPrices(t *testing.T) {
 	if n := told(goals, "event"); n != len(goals) {
 		t.Errorf("%d of %d have the goal after the next step", n, len(goals))
 	}
-	for s.step() {
+	for s.step() || !s.states.empty() {
 	}
 	if n := told(prices, "state"); n != 2*group {
 		t.Errorf("%d have the price in the end, want %d", n, 2*group)
@@ -116,7 +116,7 @@ func TestAGoalToManyGoesAlone(t *testing.T) {
 				states != want {
 				t.Errorf("%d events and %d prices after two groups, want %d prices", events, states, want)
 			}
-			for s.step() {
+			for s.step() || !s.states.empty() {
 			}
 			if events, states = look(); events != 3*group || states != 3*group {
 				t.Errorf("%d events and %d prices in the end", events, states)

@@ -18,8 +18,8 @@ type flushes struct {
 	batches uint64 // counts those that several connections got
 }
 
-// pace is how fast flushes follow each other: not before StateInterval, and not so fast that they
-// take more than StateShare of the shard's time.
+// pace is how fast flushes follow each other, and the groups of connections in one: not before
+// StateInterval, and not so fast that they take more than StateShare of the shard's time.
 type pace struct {
 	began  time.Time     // the last flush
 	worked time.Duration // spent on it
@@ -48,6 +48,12 @@ func (r *rush) note(now time.Time, done bool, longest time.Duration) {
 // span is how long after the last flush the next one may begin.
 func (p *pace) span(cfg Config) time.Duration {
 	return max(cfg.StateInterval, time.Duration(float64(p.worked)/cfg.StateShare))
+}
+
+// rest is how long to wait with the next group of a flush: so that a flush of many is not a burst,
+// behind which a goal would wait in viewers' networks and on the shard's core.
+func (p *pace) rest(now time.Time, cfg Config) time.Duration {
+	return time.Duration(float64(p.worked)/cfg.StateShare) - now.Sub(p.began)
 }
 
 // mark notes that a topic has states to give out.
