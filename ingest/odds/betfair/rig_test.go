@@ -342,22 +342,5 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
-// definition is a market of made-up event 7.
-func definition(id, marketType, status string, runners ...string) string {
-	return fmt.Sprintf(`{"id":%q,"marketDefinition":{"eventId":"7","eventTypeId":"1","bettingType":"ODDS","numberOfWinners":1,`+
-		`"marketType":%q,"status":%q,"openDate":"2026-11-28T20:00:00.000Z","runners":[%s]}}`, id, marketType, status,
-		strings.Join(runners, ","))
-}
-
-func active(id, order int) string {
-	return fmt.Sprintf(`{"id":%d,"sortPriority":%d,"status":"ACTIVE"}`, id, order)
-}
-
-func was(id, order int, status string) string {
-	return fmt.Sprintf(`{"id":%d,"sortPriority":%d,"status":%q}`, id, order, status)
-}
-
-// back is the best price of a runner; size 0 removes it.
-func back(id string, runner int, price, size string) string {
-	return fmt.Sprintf(`{"id":%q,"rc":[{"id":%d,"batb":[[0,%s,%s]]}]}`, id, runner, price, size)
-}
+// Lines of a made-up event.
+var definition, active, was, back = betfairtest.Definition, betfairtest.Active, betfairtest.Was, betfairtest.Back
