@@ -215,7 +215,6 @@ func (s *Shard) subscribed(o *Subscribed) {
 	}
 	c.clear(paused)
 	s.start(c, &o.Start)
-	s.allow(c, o.Frames)
 	s.watch(c)
 	if c.input != nil && c.life != dead {
 		s.feed(c, nil)

@@ -11,6 +11,7 @@ import (
 
 	"goalcast"
 	"goalcast/hub/follow"
+	"goalcast/hub/frame"
 )
 
 // door lets a shard's tests alone.
@@ -144,5 +145,23 @@ func TestStatesBetweenSnapshotAndJoin(t *testing.T) {
 	}
 	if b := s.flushes.batch(first.lags[0]); len(b.Updates) != 5 {
 		t.Errorf("%d updates for the first", len(b.Updates))
+	}
+}
+
+// TestGatesComeBehindWhatAConnectionBeginsWith has a gate shut between the snapshot that a viewer
+// gets and the join: if the snapshot came last, the viewer would show prices.
+func TestGatesComeBehindWhatAConnectionBeginsWith(t *testing.T) {
+	s := newTestWorld(testConfig())
+	name := goalcast.ForOdds(1)
+	hello, snapshot := frame.Fixed("hello", []byte("h"), nil), frame.Fixed("snapshot", []byte("s"), nil)
+	first, late := &Conn{}, &Conn{}
+	s.start(first, &Start{Claim: s.claim(t, name)})
+	gate := goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateGoal}
+	s.topics[name].followed.Table.Take(goalcast.State{Topic: name, Key: goalcast.GateKey, Version: 7,
+		Value: gate.Encode()}, testTime, 100, nil)
+	s.start(late, &Start{Claim: s.claim(t, name), Marks: map[goalcast.Topic]uint64{name: 0},
+		Frames: []*frame.Message{hello, snapshot}})
+	if p := late.pending; len(p) != 3 || p[0] != hello || p[1] != snapshot || p[2].Kind != goalcast.FrameState {
+		t.Errorf("%d frames wait, want hello, the snapshot and the gate: %+v", len(p), p)
 	}
 }

@@ -35,7 +35,6 @@ func (s *Shard) join(j *Join) {
 	}
 	c.subs = make([]sub, 0, len(j.Claim))
 	s.start(c, &j.Start)
-	s.allow(c, j.Frames)
 	if c.transport != Poll {
 		s.clock.dueIn(c, 1+rand.Uint32N(s.clock.interval()))
 	}
@@ -44,8 +43,10 @@ func (s *Shard) join(j *Join) {
 	}
 }
 
-// start subscribes to what a connection claims.
+// start subscribes to what a connection claims. Its frames come ahead of gates: a gate that shut
+// since a snapshot was made has to have the last word.
 func (s *Shard) start(c *Conn, b *Start) {
+	s.allow(c, b.Frames)
 	for _, followed := range b.Claim {
 		if !s.follow(c, followed) {
 			followed.Leave() // it is counted there already
