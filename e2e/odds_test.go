@@ -161,8 +161,8 @@ func (s *screen) String() string {
 }
 
 // TestNoPriceOutlivesItsLink cuts each link between a provider and viewers while prices move: no
-// viewer goes on showing a price, and each sees newer ones when the link is there again. (The last
-// two links, the network and the client, are cut in the tests of clients/js.)
+// viewer goes on showing a price, and each sees newer ones when the link is there again. The last
+// two links, the network and the viewer, are cut where the viewers are: clients/js/test/odds.test.mjs.
 func TestNoPriceOutlivesItsLink(t *testing.T) {
 	t.Parallel()
 	redis := testservers.NewRedis(t)

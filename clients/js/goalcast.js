@@ -91,7 +91,10 @@ export class Goalcast {
   #conflateMs; // asked for
   #unsubscribeWindow;
   #oddsBeat = 5_000; // ms: hello.odds_beat
-  #silentOdds = new Set(); // topics of prices that nothing was heard of for too long
+  // topics of prices -> when the hub said what was heard last of them: {clock, steady}, in ms by the
+  // clock of this machine, which goes on while the machine sleeps, and by one that nobody sets
+  #oddsHeard = new Map();
+  #silentOdds = new Set(); // those that it said nothing of for too long, as listeners know it
 
   /** The snapshots of the matches followed, by id. */
   matches = new Map();
@@ -175,7 +178,10 @@ export class Goalcast {
 
   unsubscribe(...topics) {
     const gone = topicList(topics).filter((topic) => this.#topics.delete(topic));
-    for (const topic of gone) this.#unjoined.delete(topic);
+    for (const topic of gone) {
+      this.#unjoined.delete(topic);
+      this.#oddsHeard.delete(topic);
+    }
     if (gone.length > 0) this.#topicsChanged('unsubscribe', gone);
   }
 
@@ -329,7 +335,7 @@ export class Goalcast {
       case 'hello': return this.#hello(frame, asked);
       case 'snapshot': return this.#snapshot(frame);
       case 'event': return this.#event(frame);
-      case 'state': return this.#state(frame.state);
+      case 'state': return this.#state(frame.state, frame.sent);
       case 'reset': return this.#reset(frame);
       case 'stale': return this.#setStatus(frame.stale ? 'stale' : 'live');
       case 'error': return this.#problem(frame);
@@ -347,6 +353,15 @@ export class Goalcast {
     this.conflateMs = frame.conflate_ms ?? 0;
     this.#roundTrip = Infinity;
     if (frame.time) this.#measureClock(frame.time, 1000); // until a ping tells better
+    // What another connection told of prices is void: all comes again, and another hub counts its gates
+    // from elsewhere.
+    for (const topic of this.#oddsHeard.keys()) {
+      this.#forgetPrices(topic);
+      this.states.set(`${topic} ${gateKey}`,
+        { topic, key: gateKey, version: 0, value: { gate: 'suspended', reason: 'connection' } });
+    }
+    this.#oddsHeard.clear();
+    this.#silentOdds.clear();
     this.#setStatus('live');
     if (!this.#link?.send) return;
     // What was changed while the connection was being made.
@@ -414,12 +429,12 @@ export class Goalcast {
       network: span(frame.sent, here), total: span(received, here) };
   }
 
-  #state(state) {
+  #state(state, sent) {
     if (!state) return;
     const key = `${state.topic} ${state.key}`;
     const old = this.states.get(key);
     const gated = state.key === gateKey || this.states.has(`${state.topic} ${gateKey}`);
-    if (gated) this.#listenForPrices(state.topic);
+    if (gated) this.#hearPrices(state.topic, sent);
     if (old && old.version >= state.version && !this.#outdatedStates) return;
     if (state.key === gateKey) this.#forgetPrices(state.topic); // whichever way it goes, they are void
     else if (gated && this.states.get(`${state.topic} ${gateKey}`).value?.gate !== 'open') return;
@@ -432,26 +447,59 @@ export class Goalcast {
     for (const key of this.states.keys()) if (key.startsWith(`${topic} `)) this.states.delete(key);
   }
 
-  // listenForPrices notes that something of the prices was heard. After two beats without, they are
-  // hidden: nothing was lost, so that the next word brings them back.
-  #listenForPrices(topic) {
-    const tellGate = () => this.#emit('state', { topic, key: gateKey, value: this.gate(topic.split(':')[1]) });
-    if (this.#silentOdds.delete(topic)) tellGate();
-    this.#after(`prices ${topic}`, 2 * this.#oddsBeat, () => {
-      this.#silentOdds.add(topic);
-      tellGate();
-    });
+  // hearPrices notes when the hub said something of the prices. What was on its way for longer than
+  // prices live, in a network or in front of a frozen tab, is as good as silence; unless it is the
+  // clock that is wrong.
+  #hearPrices(topic, sent) {
+    const now = Date.now();
+    const late = sent && this.clockOffset !== undefined ? Math.max(0, now + this.clockOffset - sent) : 0;
+    this.#oddsHeard.set(topic, { clock: now - late, steady: performance.now() - late });
+    if (this.#isSilent(topic)) this.#measureAgain();
+    this.#watchPrices();
+  }
+
+  // isSilent: after two beats without a word prices are hidden. Nothing was lost, so that the next
+  // word brings them back.
+  #isSilent(topic) {
+    const heard = this.#oddsHeard.get(topic);
+    return !heard || Math.max(Date.now() - heard.clock, performance.now() - heard.steady) > 2 * this.#oddsBeat;
+  }
+
+  // watchPrices tells listeners when prices fall silent, and when they are heard again.
+  #watchPrices() {
+    for (const topic of this.#oddsHeard.keys()) {
+      const silent = this.#isSilent(topic);
+      if (silent === this.#silentOdds.has(topic)) continue;
+      if (silent) this.#silentOdds.add(topic);
+      else this.#silentOdds.delete(topic);
+      this.#emit('state', { topic, key: gateKey, value: this.gate(topic.split(':')[1]) });
+    }
+    if (!this.#link || this.#oddsHeard.size === 0 || this.#timers.has('prices')) return;
+    this.#after('prices', Math.min(500, this.#oddsBeat / 2), () => this.#watchPrices());
+  }
+
+  // measureAgain learns the hub's clock anew. Without an answer the connection is of no use; an
+  // EventSource cannot ask and connects again.
+  #measureAgain() {
+    if (!this.#link?.send) {
+      this.#lost('late');
+      return;
+    }
+    if (this.#timers.has('pong')) return;
+    this.#roundTrip = Infinity;
+    this.#ping();
   }
 
   /**
    * Whether prices of a match may be shown: {gate: 'open' | 'suspended' | 'closed', reason, since}.
-   * While there is no live connection they may not.
+   * While there is no live connection they may not. It is true at this moment only: ask again
+   * whenever you draw.
    */
   gate(match) {
     const state = this.states.get(`odds:${match} ${gateKey}`);
     if (!state) return { gate: 'suspended', reason: 'start' };
     if (this.status !== 'live') return { gate: 'suspended', reason: 'connection' };
-    if (this.#silentOdds.has(`odds:${match}`)) return { gate: 'suspended', reason: 'silent' };
+    if (state.value?.gate === 'open' && this.#isSilent(`odds:${match}`)) return { gate: 'suspended', reason: 'silent' };
     return state.value;
   }
 

@@ -299,6 +299,53 @@ test('prices are shown behind an open gate only', async () => {
   await until(() => home() === 1700);
 });
 
+test('no price is older than two beats, whatever timers and networks do', async () => {
+  listen({ topics: ['odds:1'] });
+  const visit = await hub.visit(0);
+  let version = 0;
+  const state = (key, value) => ({ topic: 'odds:1', key, version: ++version, value });
+  const market = (p) => ({ st: 'open', sel: { home: { p } } });
+  const send = (p, sent) => visit.send({ type: 'state', sent, state: state('1x2', market(p)) });
+  const home = () => live.price(1, '1x2', 'home');
+  visit.send(hello({ odds_beat: 200 }));
+  visit.send({ type: 'snapshot', topic: 'odds:1', states: [state('!', { gate: 'open' }), state('1x2', market(2350))] });
+  await until(() => home() === 2350);
+  send(2400, Date.now());
+  await until(() => home() === 2400);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600); // no timer runs
+  assert.equal(home(), undefined, 'a frozen client shows what it had');
+  const pings = visit.pings;
+  send(2500, Date.now() - 1000); // it waited in the network, or in front of the client
+  await until(() => live.states.get('odds:1 1x2').value.sel.home.p === 2500);
+  assert.equal(home(), undefined, 'a price that came late is shown');
+  await until(() => visit.pings > pings); // it may be the clock
+  send(2600, Date.now());
+  await until(() => home() === 2600);
+});
+
+test('what another connection told of prices is void', async () => {
+  listen({ topics: ['odds:1'] });
+  const first = await hub.visit(0);
+  const state = (key, version, value) => ({ type: 'state', sent: Date.now(), state: { topic: 'odds:1', key, version, value } });
+  const market = (p) => ({ st: 'open', sel: { home: { p } } });
+  first.send(hello());
+  first.send({ type: 'snapshot', cursor: 'e1-1', topic: 'odds:1', states: [] });
+  first.send(state('!', 9, { gate: 'open' }));
+  first.send(state('1x2', 5, market(2350)));
+  await until(() => live.price(1, '1x2', 'home') === 2350);
+  first.end();
+  const next = await hub.visit(1); // it goes on from its cursor: no snapshot comes
+  assert.equal(next.since, 'e1-1');
+  next.send(hello());
+  await until(() => live.status === 'live');
+  assert.equal(live.price(1, '1x2', 'home'), undefined);
+  next.send(state('!', 8, { gate: 'open' })); // this hub counts its gates from elsewhere
+  next.send(state('1x2', 5, market(2350)));
+  await until(() => live.price(1, '1x2', 'home') === 2350);
+  next.send(state('!', 9, { gate: 'suspended', reason: 'silent' }));
+  await until(() => live.gate(1).gate === 'suspended');
+});
+
 test('states as seldom as asked for: in the URL, on the open socket, before hello, by EventSource', async () => {
   listen({ conflateMs: 1000 });
   const first = await hub.visit(0);

@@ -63,10 +63,14 @@ export async function startGoalcast(command, flags = []) {
   return { port, url: `http://127.0.0.1:${port}`, stop, output: () => output };
 }
 
-/** A wire to a port: cut breaks every connection and takes no new ones until mend. */
+/**
+ * A wire to a port: cut breaks every connection and takes no new ones until mend. swallow breaks none:
+ * nothing arrives any more, and nobody is told; what was sent meanwhile comes after mend.
+ */
 export class Wire {
-  #sockets = new Set();
+  #sockets = new Map(); // each end, and the other one
   #isCut = false;
+  #swallows = false;
 
   async open(port) {
     this.server = net.createServer((near) => {
@@ -76,9 +80,10 @@ export class Wire {
       }
       const far = net.connect(port, '127.0.0.1');
       for (const [from, to] of [[near, far], [far, near]]) {
-        this.#sockets.add(from);
+        this.#sockets.set(from, to);
         from.on('error', () => {}).on('close', () => { this.#sockets.delete(from); to.destroy(); });
-        from.pipe(to);
+        if (this.#swallows) from.pause();
+        else from.pipe(to);
       }
     });
     this.url = `http://127.0.0.1:${await listen(this.server)}`;
@@ -87,10 +92,20 @@ export class Wire {
 
   cut() {
     this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 
-  mend() { this.#isCut = false; }
+  swallow() {
+    this.#swallows = true;
+    for (const [from, to] of this.#sockets) from.unpipe(to).pause();
+  }
+
+  mend() {
+    this.#isCut = false;
+    if (!this.#swallows) return;
+    this.#swallows = false;
+    for (const [from, to] of this.#sockets) from.pipe(to);
+  }
 
   async close() {
     this.cut();

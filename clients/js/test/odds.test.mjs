@@ -1,9 +1,11 @@
-// Prices on the live page: they move, lock at a goal, and open again. Needs GOALCAST_BIN, and
-// Chromium. Screenshots go where browser.test.mjs has its own.
+// Prices on the live page: they move, lock at a goal, and open again; and prices at viewers whose
+// network is gone or who are frozen. Needs GOALCAST_BIN, and Chromium. Screenshots go where browser.test.mjs has its own.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Wire, asProvider, chromiumOptions, startGoalcast } from './demo.mjs';
@@ -23,6 +25,10 @@ before(async () => {
   [hub, browser] = await Promise.all([startGoalcast('serve'), chromium.launch(chromiumOptions)]);
   wire = await new Wire().open(hub.port);
   await post([{ id: 'whistle', kind: 'period', period: 'first_half', at: kickoff }]);
+  for (const end = Date.now() + 20_000; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) {
+    assert.ok(Date.now() < end, 'the match does not come'); // without it the book would wait to be mapped
+    await new Promise((done) => setTimeout(done, 20));
+  }
   book = new Book(hub.url);
 });
 
@@ -180,4 +186,87 @@ test('no prices, no panel; then a price moves, locks at a goal and opens again, 
     assert.deepEqual(page.problems, []);
     await page.context().close();
   }
+});
+
+// Ticker moves a price ten times a second, and knows when it told which.
+class Ticker {
+  told = new Map(); // the price in hundredths -> when
+  last = 200;
+
+  constructor() { this.timer = setInterval(() => this.tick(), 100); }
+
+  tick() {
+    this.told.set(++this.last, Date.now());
+    book.image([(this.last / 100).toFixed(2), '3.40', '3.1'], ['1.9', '1.95'], 'change');
+  }
+
+  // sees waits until somebody was shown a price that is told from now on.
+  async sees(who, seen) {
+    const from = this.last;
+    for (const end = Date.now() + 40_000; !((seen.at(-1)?.[1] ?? 0) > from);) {
+      assert.ok(Date.now() < end, `${who}: no price above ${from}, the last is ${seen.at(-1)}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+
+  // oldest is the greatest age at which somebody was shown a price.
+  oldest(seen) { return Math.max(...seen.map(([at, price]) => at - this.told.get(price))); }
+}
+
+// watch starts a process with the SDK in it.
+function watch(transport) {
+  const child = spawn(process.execPath, [new URL('watcher.mjs', import.meta.url).pathname, hub.url, match, transport],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  const seen = [];
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const [at, price] = line.split(' ').map(Number);
+    seen.push([at, Math.floor(price / 10)]);
+  });
+  const ended = new Promise((done) => child.once('exit', done));
+  return { seen, signal: (name) => child.kill(name), stop: () => { child.kill('SIGKILL'); return ended; } };
+}
+
+// The last two of the six links from a provider to a viewer; the other four are cut in e2e.
+test('the network swallows everything, or the viewer is frozen: no price outlives two beats', async (t) => {
+  const limit = 2 * 5_000; // hello.odds_beat
+  const slack = 4_000; // a busy machine: from the ticker to the hub, and until the screen is drawn
+  const ticker = new Ticker();
+  t.after(() => clearInterval(ticker.timer));
+  const page = await open({}, wire.url); // behind the network that swallows
+  const processes = { websocket: watch('websocket'), eventsource: watch('eventsource') }; // that are frozen
+  t.after(() => Promise.all(Object.values(processes).map((p) => p.stop())));
+  await page.waitForSelector('.odds[data-gate=open]', wait);
+  const onPage = [];
+  await page.exposeFunction('show', (at, text) => { if (text) onPage.push([at, Math.round(text * 100)]); });
+  await page.evaluate(() => {
+    let last;
+    setInterval(() => {
+      const now = Date.now();
+      const text = document.querySelector('.odds [data-selection=home] b').textContent;
+      if (text !== last || now % 500 < 50) window.show(now, text);
+      last = text;
+    }, 20);
+  });
+  const seen = { page: onPage, ...Object.fromEntries(Object.entries(processes).map(([name, p]) => [name, p.seen])) };
+  const all = () => Promise.all(Object.entries(seen).map(([name, list]) => ticker.sees(name, list)));
+  await all();
+
+  wire.swallow();
+  for (const p of Object.values(processes)) p.signal('SIGSTOP');
+  const cut = Date.now();
+  await page.waitForSelector('.odds:not([data-gate=open])', wait);
+  await shows(page, '', '', '', '', '');
+  while (Date.now() < cut + limit + slack + 3_000) await new Promise((done) => setTimeout(done, 100));
+  await shows(page, '', '', '', '', '');
+
+  wire.mend();
+  for (const p of Object.values(processes)) p.signal('SIGCONT');
+  await all();
+  for (const [name, list] of Object.entries(seen)) {
+    const oldest = ticker.oldest(list);
+    t.diagnostic(`${name}: the oldest of ${list.length} prices was ${oldest} ms old`);
+    assert.ok(oldest <= limit + slack, `${name}: a price was shown that was ${oldest} ms old`);
+  }
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
 });
