@@ -162,7 +162,7 @@ func (s *screen) String() string {
 
 // TestNoPriceOutlivesItsLink cuts each link between a provider and viewers while prices move: no
 // viewer goes on showing a price, and each sees newer ones when the link is there again. The last
-// two links, the network and the viewer, are cut where the viewers are: clients/js/test/odds.test.mjs.
+// two links, the network and the viewer, are cut in clients/js/test/odds.test.mjs.
 func TestNoPriceOutlivesItsLink(t *testing.T) {
 	t.Parallel()
 	redis := testservers.NewRedis(t)

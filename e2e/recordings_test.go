@@ -258,7 +258,11 @@ func TestEveryViewerHasTheBookOfANaiveReader(t *testing.T) {
 	}{
 		{"nothing wrong", func(_ *betfairtest.Server, publish func()) { publish() }},
 		{"a cut amid a line", func(s *betfairtest.Server, publish func()) { s.CutInNext(); publish() }},
-		{"an unfinished line", func(s *betfairtest.Server, publish func()) { s.UnfinishedNext(); publish(); s.Repeat() }},
+		{"an unfinished line", func(s *betfairtest.Server, publish func()) {
+			s.UnfinishedNext()
+			publish()
+			s.Repeat()
+		}},
 		{"an old subscription, and images again", func(s *betfairtest.Server, publish func()) {
 			publish()
 			s.Old(slices.Concat(s.History()...)[0])
@@ -311,9 +315,10 @@ func TestEveryViewerHasTheBookOfANaiveReader(t *testing.T) {
 		everybody(stretch.what, (*exchange).books)
 	}
 	for _, x := range exchanges {
-		resumed := slices.ContainsFunc(x.server.Subscriptions(), func(s betfairtest.Subscription) bool { return s.Clk != "" })
-		if n := len(x.server.Subscriptions()); n < 5 || !resumed {
-			t.Errorf("%s: %d subscriptions, resumed %t: nothing was wrong", x.source, n, resumed)
+		all := x.server.Subscriptions()
+		resumed := slices.ContainsFunc(all, func(s betfairtest.Subscription) bool { return s.Clk != "" })
+		if len(all) < 5 || !resumed {
+			t.Errorf("%s: %d subscriptions, resumed %t: nothing was wrong", x.source, len(all), resumed)
 		}
 	}
 }

@@ -49,6 +49,7 @@ func madeUp() (lines [][]json.RawMessage) {
 	define := func(id, marketType, status string) {
 		one(Definition(id, marketType, status, Active(11, 2), Active(12, 1), Active(13, 3)))
 	}
+	statuses := []string{"OPEN", "SUSPENDED", "OPEN", "OPEN"}
 	types := map[string][]string{"1.1": {"WINNER"}, "1.2": {"TOP", "PLACE"}}
 	define("1.1", "WINNER", "OPEN")
 	define("1.2", "TOP", "SUSPENDED")
@@ -56,7 +57,7 @@ func madeUp() (lines [][]json.RawMessage) {
 		id := []string{"1.1", "1.2"}[random.IntN(2)]
 		switch runner := 11 + random.IntN(3); random.IntN(12) {
 		case 0:
-			define(id, types[id][random.IntN(len(types[id]))], []string{"OPEN", "SUSPENDED", "OPEN", "OPEN"}[random.IntN(4)])
+			define(id, types[id][random.IntN(len(types[id]))], statuses[random.IntN(len(statuses))])
 		case 1:
 			one(fmt.Sprintf(`{"id":%q,"img":true,"rc":[{"id":%d,"batb":[[1,2.02,3],[0,2.06,4.5]],`+
 				`"bdatb":[[0,2.08,1]]}]}`, id, runner))
