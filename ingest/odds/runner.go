@@ -27,6 +27,7 @@ const (
 	// refusedPause is for a source that a person has to mend: an account that is refused, a delayed
 	// key. Providers lock out who tries often.
 	refusedPause = time.Minute
+	longestPause = 10 * time.Minute // that a provider may ask for: prices are gone meanwhile
 )
 
 // Bus takes prices.
@@ -227,12 +228,7 @@ func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 		if ctx.Err() != nil {
 			break
 		}
-		switch {
-		case errors.Is(err, goalcast.ErrPermanent):
-			pause = refusedPause
-		case time.Since(begin) > lastPause, pause > lastPause:
-			pause = firstPause
-		}
+		pause = pauseAfter(err, time.Since(begin), pause)
 		r.log.Warn("odds source ended, will be run again", "source", s.Name, "in", pause, "error", err)
 		select {
 		case <-ctx.Done():
@@ -241,6 +237,21 @@ func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 		pause = max(pause, min(2*pause, lastPause))
 	}
 	return ctx.Err()
+}
+
+// pauseAfter is how long a source is not run after it ended; planned is what comes without a reason
+// for another one.
+func pauseAfter(err error, ran, planned time.Duration) time.Duration {
+	var later Later
+	switch {
+	case errors.As(err, &later):
+		return min(max(later.After, firstPause), longestPause)
+	case errors.Is(err, goalcast.ErrPermanent):
+		return refusedPause
+	case ran > lastPause, planned > lastPause:
+		return firstPause
+	}
+	return planned
 }
 
 // once runs a source until it ends, or until it is renewed.

@@ -255,3 +255,24 @@ func TestRedisAwayFromPrices(t *testing.T) {
 	server.RestartEmpty()
 	shown("after a wipe", "!open  1x2btts")
 }
+
+func TestASourceIsRunAgainAfterAPause(t *testing.T) {
+	some := errors.New("no connection")
+	for what, tt := range map[string]struct {
+		err                error
+		ran, planned, want time.Duration
+	}{
+		"it fails at once":         {some, 0, 4 * time.Second, 4 * time.Second},
+		"it was up":                {some, time.Hour, 16 * time.Second, firstPause},
+		"a person has to mend it":  {goalcast.ErrPermanent, 0, firstPause, refusedPause},
+		"that has been mended":     {some, 0, refusedPause, firstPause},
+		"its provider says when":   {Later{some, 90 * time.Second}, 0, firstPause, 90 * time.Second},
+		"at once, says it":         {Later{some, -time.Second}, 0, firstPause, firstPause},
+		"tomorrow, says it":        {Later{some, 24 * time.Hour}, 0, firstPause, longestPause},
+		"after what it said first": {some, 0, longestPause, firstPause},
+	} {
+		if got := pauseAfter(tt.err, tt.ran, tt.planned); got != tt.want {
+			t.Errorf("%s: %s, want %s", what, got, tt.want)
+		}
+	}
+}

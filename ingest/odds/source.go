@@ -15,6 +15,17 @@ type Source interface {
 	Run(ctx context.Context, sink Sink) error
 }
 
+// Later is the error of a source whose provider said when to come back (Retry-After).
+type Later struct {
+	Err   error
+	After time.Duration
+}
+
+func (l Later) Error() string { return l.Err.Error() }
+
+// Unwrap gives the error itself.
+func (l Later) Unwrap() error { return l.Err }
+
 // Sink takes what a source tells. A source calls it from one goroutine, in the provider's order.
 // Event is always the provider's own id of a match; the sink knows, or learns, which match that is.
 // At is the provider's time of what is told, UTC; zero where the provider gives none.

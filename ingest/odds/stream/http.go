@@ -8,7 +8,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
+
+	"goalcast/ingest/odds"
 )
 
 // answer reads the endless answer to a GET.
@@ -65,7 +69,7 @@ func (c *connection) get(ctx context.Context, transport http.RoundTripper) (*htt
 		}
 		_ = res.Body.Close()
 		if !isRedirect(res.StatusCode) {
-			return nil, fmt.Errorf("%w: status %d", errRefused, res.StatusCode)
+			return nil, refusal(res)
 		}
 		next, err := at.Parse(res.Header.Get("Location"))
 		switch {
@@ -80,6 +84,20 @@ func (c *connection) get(ctx context.Context, transport http.RoundTripper) (*htt
 		}
 		at = next
 	}
+}
+
+// refusal is the error of an answer that is no stream. Where it says when to come back, so does the
+// error.
+func refusal(res *http.Response) error {
+	err := fmt.Errorf("%w: status %d", errRefused, res.StatusCode)
+	text := res.Header.Get("Retry-After")
+	if seconds, e := strconv.Atoi(text); e == nil && seconds > 0 {
+		return odds.Later{Err: err, After: time.Duration(min(seconds, 86400)) * time.Second}
+	}
+	if at, e := http.ParseTime(text); e == nil {
+		return odds.Later{Err: err, After: time.Until(at)}
+	}
+	return err
 }
 
 func isRedirect(status int) bool {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"goalcast/ingest/odds"
 )
 
 // provider is a provider's server: TLS, and what it does with a connection.
@@ -351,6 +353,7 @@ func TestRefusalTellsStatusAndQuotaAndNoSecret(t *testing.T) {
 	p := newProvider(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Requests-Remaining", "0")
 		w.Header().Set("X-Requests-Used", "500")
+		w.Header().Set("Retry-After", "90")
 		http.Error(w, "your key "+r.URL.RawQuery+" is bad", http.StatusTooManyRequests)
 	})
 	gone := newProvider(t, nil)
@@ -366,6 +369,10 @@ func TestRefusalTellsStatusAndQuotaAndNoSecret(t *testing.T) {
 			_, err := run(t, cfg, sink)
 			if err == nil || !strings.Contains(err.Error(), tt.text) || strings.Contains(err.Error(), "s3cr3t") {
 				t.Errorf("%s: %v", transport, err)
+			}
+			var later odds.Later
+			if asked := errors.As(err, &later); asked != (tt.at == p) || asked && later.After != 90*time.Second {
+				t.Errorf("%s: wants to be asked again after %s", transport, later.After)
 			}
 			if tt.at == p {
 				sink.want("quota 0 500", "down connection")

@@ -28,7 +28,7 @@ func (c *connection) webSocket(ctx context.Context, transport http.RoundTripper,
 	}
 	switch {
 	case err != nil && res != nil && res.StatusCode != http.StatusSwitchingProtocols:
-		return fmt.Errorf("%w: status %d", errRefused, res.StatusCode)
+		return refusal(res)
 	case err != nil:
 		return err
 	}
