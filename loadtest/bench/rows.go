@@ -43,6 +43,9 @@ func measurements() []measurement {
 			"<= 0.85 x Nchan", (*bench).topics},
 		{"odds", "10,000 viewers, 5,000 price changes/s over 50 matches x 40 prices; every viewer's last prices",
 			"all right", (*bench).oddsStorm},
+		{"changes", "5,000 changed markets of 100 matches in one step, through normalising and publishing on a real " +
+			"Redis; " +
+			"changes/s for each core", ">= 100,000 of goalcast's own processor time", (*bench).changes},
 		{"goal", "one goal to all 10,000 every 2 s during that, which shuts the gate of one match first; p99 latency",
 			"both <= 1.5 x a goal without odds",
 			(*bench).goalInStorm},
