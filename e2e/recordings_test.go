@@ -169,21 +169,19 @@ func (p *process) plan(matches []goalcast.MatchID) {
 	}
 }
 
-// decide says as an operator which matches the events are.
-func (p *process) decide(x *exchange) {
+// decide says as an operator which match an event is, once the source has told of it.
+func (p *process) decide(source, event string, match goalcast.MatchID) {
 	p.t.Helper()
 	header := bearer(operatorToken)
 	header.Set("Content-Type", "application/json")
-	for event, match := range x.matches {
-		body := fmt.Sprintf(`{"source":%q,"event":%q,"match":%d}`, x.source, event, match)
-		waitFor(p.t, time.Minute, x.source+" to have told of "+event, func() error {
-			status, text := ask(p.t, http.MethodPut, p.admin+"/admin/odds/mappings", header, body)
-			if status != http.StatusOK {
-				return fmt.Errorf("%d: %s", status, text)
-			}
-			return nil
-		})
-	}
+	body := fmt.Sprintf(`{"source":%q,"event":%q,"match":%d}`, source, event, match)
+	waitFor(p.t, time.Minute, source+" to have told of "+event, func() error {
+		status, text := ask(p.t, http.MethodPut, p.admin+"/admin/odds/mappings", header, body)
+		if status != http.StatusOK {
+			return fmt.Errorf("%d: %s", status, text)
+		}
+		return nil
+	})
 }
 
 // inTurns takes a line of each recording after the other.
@@ -301,7 +299,9 @@ func TestEveryViewerHasTheBookOfANaiveReader(t *testing.T) {
 		playing.Wait()
 		if n == 0 {
 			for _, x := range exchanges {
-				a.decide(x)
+				for event, match := range x.matches {
+					a.decide(x.source, event, match)
+				}
 			}
 		}
 		if stretch.what == "messages that are late" {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -205,93 +204,7 @@ func (v *viewer) untilSettled(t *testing.T, want string) {
 	})
 }
 
-// naive reads all messages of the feed in order, with everything in memory and without any care.
-func naive(t *testing.T, messages []string) map[string]odds.Price {
-	t.Helper()
-	type outcome struct {
-		ID     string  `xml:"id,attr"`
-		Odds   float64 `xml:"odds,attr"`
-		Active string  `xml:"active,attr"`
-	}
-	type market struct {
-		ID         int       `xml:"id,attr"`
-		Specifiers string    `xml:"specifiers,attr"`
-		Status     string    `xml:"status,attr"`
-		Outcomes   []outcome `xml:"outcome"`
-	}
-	groups := map[int]string{1: "score", 18: "score", 29: "score", 139: "bookings"}
-	type key struct{ event, market string }
-	book, owner, ids := map[key]map[string]odds.Price{}, map[key]int{}, map[key]int{}
-	for _, text := range messages {
-		var m struct {
-			XMLName xml.Name
-			Product int      `xml:"product,attr"`
-			Event   string   `xml:"event_id,attr"`
-			Groups  string   `xml:"groups,attr"`
-			Markets []market `xml:"odds>market"`
-			Settled []market `xml:"outcomes>market"`
-		}
-		if err := xml.Unmarshal([]byte(text), &m); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(m.Event, "sr:match:") {
-			continue
-		}
-		for _, mk := range m.Markets {
-			k := key{m.Event, naiveKey(mk.ID, mk.Specifiers)}
-			if owner[k] == 1 && m.Product != 1 || mk.Status == "-2" && owner[k] != m.Product {
-				continue
-			}
-			owner[k], ids[k] = m.Product, mk.ID
-			book[k] = map[string]odds.Price{}
-			for _, o := range mk.Outcomes {
-				if (mk.Status == "1" || mk.Status == "") && o.Active != "0" && o.Odds != 0 {
-					book[k][naiveSelection(mk.ID, o.ID)] = odds.Price(o.Odds*1000 + 1e-6)
-				}
-			}
-		}
-		for _, mk := range m.Settled {
-			delete(book, key{m.Event, naiveKey(mk.ID, mk.Specifiers)})
-		}
-		if m.XMLName.Local == "bet_stop" {
-			for k := range book {
-				if k.event == m.Event && (m.Groups == "all" || strings.Contains(m.Groups, groups[ids[k]])) &&
-					(m.Product == 1 || owner[k] != 1) {
-					book[k] = nil
-				}
-			}
-		}
-	}
-	shown := map[string]odds.Price{}
-	for k, selections := range book {
-		for s, price := range selections {
-			shown[k.event+" "+k.market+" "+s] = price
-		}
-	}
-	return shown
-}
-
-func naiveKey(id int, specifiers string) string {
-	switch id {
-	case 1:
-		return "1x2"
-	case 18:
-		return "ou:" + strings.TrimPrefix(specifiers, "total=")
-	case 29:
-		return "btts"
-	}
-	key := fmt.Sprintf("uof:%d:%s", id, strings.NewReplacer("=", ":", "|", "/").Replace(specifiers))
-	return strings.TrimSuffix(key, ":")
-}
-
-func naiveSelection(id int, outcome string) string {
-	name := map[string]string{"1 1": "home", "1 2": "draw", "1 3": "away", "18 12": "over", "18 13": "under",
-		"29 74": "yes", "29 76": "no"}[fmt.Sprint(id, " ", outcome)]
-	if name == "" {
-		return outcome
-	}
-	return name
-}
+var naive = uoftest.Naive
 
 // quick is a configuration with short times.
 func quick(p *uoftest.Provider) uof.Config {

@@ -1,7 +1,6 @@
 package uof_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -178,28 +177,7 @@ func TestBookEqualsThatOfANaiveReader(t *testing.T) {
 	v := newViewer()
 	begin(t, quick(p), v)
 	random := rand.New(rand.NewPCG(1, 2))
-	play := func(n int) {
-		for range n {
-			event, producer := fmt.Sprint("sr:match:", 100+random.IntN(8)), []int{1, 1, 1, 3}[random.IntN(4)]
-			if random.IntN(20) == 0 {
-				p.Say("bet_stop", producer, event, []string{`groups="all"`, `groups="bookings"`, `groups="score"`}[random.IntN(3)], "")
-				continue
-			}
-			var markets []string
-			for range 1 + random.IntN(3) {
-				status := []int{1, 1, 1, 1, 1, 0, -1, -2}[random.IntN(8)]
-				price := fmt.Sprintf("%.3f", 1.01+9*random.Float64())
-				markets = append(markets, []string{
-					uoftest.Market(1, "", status, "1="+price, "2=3.4", "3=4.12345"),
-					uoftest.Market(18, fmt.Sprintf("total=%d.5", random.IntN(4)), status, "12="+price, "13=1.9"),
-					uoftest.Market(29, "", status, "74="+price, "76=1.95"),
-					uoftest.Market(139, "total=3.5", status, "12="+price, "13=1.85"),
-					uoftest.Market(60, "a=1|b=2", status, "1="+price),
-				}[random.IntN(5)])
-			}
-			p.Odds(producer, event, markets...)
-		}
-	}
+	play := func(n int) { p.Play(random, n) }
 	play(500)
 	v.untilShown(t, "first half", naive(t, p.Said()))
 	p.KillQueue()
