@@ -32,14 +32,16 @@ func (s *Snapshot) apply(e Event, owned bool) {
 	s.ID = e.Match
 	s.Seq = max(s.Seq, e.Seq)
 	s.Updated = max(s.Updated, e.Times.Received, e.Times.Published)
+	//exhaustive:enforce
 	switch place {
+	case PlaceNone: // not of a match
 	case PlaceFixture:
 		if e.Fixture != nil && e.Revision > s.FixtureRevision {
 			s.Fixture, s.FixtureRevision = *e.Fixture, e.Revision
 		}
 	case PlaceLineups:
 		s.Lineups = withLineup(s.Lineups, e)
-	default:
+	case PlaceTimeline:
 		s.Timeline = withEvent(s.Timeline, e, owned)
 	}
 	*s = derived(*s)

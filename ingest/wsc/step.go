@@ -41,6 +41,7 @@ func (c *Clips) step(ctx context.Context, id string, step int64) error {
 	if r.Due == 0 || step != 0 && step != r.Step || r.Due > c.now().Add(time.Second).UnixMilli() {
 		return nil // an old task
 	}
+	//exhaustive:enforce
 	switch r.State {
 	case unresolved:
 		err = c.pipeline.Process(ctx, r.Document)
@@ -52,7 +53,7 @@ func (c *Clips) step(ctx context.Context, id string, step int64) error {
 		err = c.finish(ctx, id, r)
 	case withdrawn:
 		err = c.hide(ctx, id, r)
-	default:
+	case local, failed: // nothing is left to do
 		_, err = c.change(ctx, id, func(r *record) error { r.Due = 0; return nil })
 	}
 	if err == nil {
