@@ -23,24 +23,18 @@ func CutF7(full []byte, at time.Time) []byte {
 	period, began := periodAt(document, at)
 	over := period == "FullTime"
 
-	document = compiled(`(?s)<TeamData .*?</TeamData>`).ReplaceAllStringFunc(document,
-		func(team string) string {
-			return cutTeam(team, document, at)
-		})
-	document = compiled(`[ \t]*<Stat Type="[a-z_]*_(start|stop)">([^<]*)</Stat>\r?\n?`).ReplaceAllStringFunc(document,
-		func(stat string) string {
-			text := compiled(`>([^<]*)<`).FindStringSubmatch(stat)[1]
-			if t, err := time.Parse(srmlTime, text); err == nil && t.After(at) {
-				return ""
-			}
-			return stat
-		})
+	document = cutTeams(document, at)
+	document = without(document, compiled(`<Stat Type="[a-z_]*_(start|stop)">[^<]*</Stat>`), func(stat string) bool {
+		_, text, _ := strings.Cut(strings.TrimSuffix(stat, "</Stat>"), ">")
+		t, err := time.Parse(srmlTime, text)
+		return err == nil && t.After(at)
+	})
 	document = first(document, compiled(`<MatchInfo [^>]*>`), func(tag string) string {
 		return withAttribute(withAttribute(tag, "Period", period), "TimeStamp", began.In(London()).Format(srmlTime))
 	})
 	if !over {
-		document = compiled(`[ \t]*<(Result [^>]*/|Attendance>[^<]*</Attendance)>\r?\n?`).ReplaceAllString(document, "")
-		document = compiled(`[ \t]*<Stat Type="(match_time|[a-z]+_half_time)">[^<]*</Stat>\r?\n?`).ReplaceAllString(document, "")
+		document = without(document, compiled(`<(Result [^>]*/|Attendance>[^<]*</Attendance)>`), always)
+		document = without(document, compiled(`<Stat Type="(match_time|[a-z]+_half_time)">[^<]*</Stat>`), always)
 		document = first(document, compiled(`<SoccerDocument [^>]*>`), func(tag string) string {
 			return withAttribute(tag, "Type", "Latest")
 		})
@@ -54,17 +48,55 @@ func CutF7(full []byte, at time.Time) []byte {
 // happenedPattern finds what happens in a match: void elements, and goals and shots
 // with assists in them.
 func happenedPattern(names string) *regexp.Regexp {
-	return compiled(`(?s)[ \t]*<(?:` + names + `) (?:[^>]*/>|[^>]*[^/]>.*?</(?:` + names + `)>)\r?\n?`)
+	return compiled(`(?s)<(?:` + names + `) (?:[^>]*/>|[^>]*[^/]>.*?</(?:` + names + `)>)`)
+}
+
+// without leaves out those elements that a pattern finds and that are gone, each with the spaces
+// before it and the end of its line. A pattern begins with the element and not with those spaces:
+// what is no such element is then skipped by a search for a few letters. A match is cut hundreds of
+// times.
+func without(document string, pattern *regexp.Regexp, gone func(element string) bool) string {
+	var out strings.Builder
+	kept := 0 // all before is written, or left out
+	for _, loc := range pattern.FindAllStringIndex(document, -1) {
+		if !gone(document[loc[0]:loc[1]]) {
+			continue
+		}
+		out.WriteString(strings.TrimRight(document[kept:loc[0]], " \t"))
+		rest := strings.TrimPrefix(strings.TrimPrefix(document[loc[1]:], "\r"), "\n")
+		kept = len(document) - len(rest)
+	}
+	out.WriteString(document[kept:])
+	return out.String()
+}
+
+func always(string) bool { return true }
+
+// cutTeams cuts each TeamData.
+func cutTeams(document string, at time.Time) string {
+	var out strings.Builder
+	rest := document
+	for {
+		start := strings.Index(rest, "<TeamData ")
+		if start < 0 {
+			break
+		}
+		length := strings.Index(rest[start:], "</TeamData>")
+		if length < 0 {
+			break
+		}
+		end := start + length + len("</TeamData>")
+		out.WriteString(rest[:start] + cutTeam(rest[start:end], document, at))
+		rest = rest[end:]
+	}
+	return out.String() + rest
 }
 
 func cutTeam(team, document string, at time.Time) string {
-	team = happenedPattern("Goal|Booking|Substitution|MissedPenalty|PenaltyShot").ReplaceAllStringFunc(team,
-		func(text string) string {
-			if stampOf(text).After(at) {
-				return ""
-			}
-			return text
-		})
+	happened := happenedPattern("Goal|Booking|Substitution|MissedPenalty|PenaltyShot")
+	team = without(team, happened, func(text string) bool {
+		return stampOf(text).After(at)
+	})
 	goals := 0
 	for _, goal := range happenedPattern("Goal").FindAllString(team, -1) {
 		if period, _ := attribute(goal, "Period"); period != "ShootOut" {
@@ -72,7 +104,7 @@ func cutTeam(team, document string, at time.Time) string {
 		}
 	}
 	if at.Before(kickoff(document).Add(-time.Hour)) {
-		team = compiled(`(?s)[ \t]*<PlayerLineUp>.*?</PlayerLineUp>\r?\n?`).ReplaceAllString(team, "")
+		team = without(team, compiled(`(?s)<PlayerLineUp>.*?</PlayerLineUp>`), always)
 	}
 	return first(team, compiled(`<TeamData [^>]*>`), func(tag string) string {
 		tag = withAttribute(tag, "Score", fmt.Sprint(goals))
