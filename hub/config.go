@@ -30,50 +30,48 @@ type Config struct {
 	// ClientIP names the address a connection counts for; nil: the peer's. Set it behind a proxy.
 	ClientIP func(*http.Request) string
 
-	Ring      int // events kept for those who come back; default 20,000
-	RingBytes int // and bytes; default 64 MB
-	// events that one of them is sent at most; default 5,000; who missed more gets a reset and
+	Ring      int // events kept for those who come back
+	RingBytes int // and bytes
+	// events that one of them is sent at most; who missed more gets a reset and
 	// snapshots, which are shorter
 	MaxReplay int
 
-	// bytes of events that may wait for one connection that takes nothing; default 256
-	// kB; over it: close 4008
+	// bytes of events that may wait for one connection that takes nothing; over it: close 4008
 	MaxPending   int
-	MaxTopics    int     // topics per connection; default 100
-	MessageRate  float64 // frames per second from one client; default 20; over it: close 1008
-	MessageBurst int     // at once; default two seconds' worth, at most 600
-	// bytes of one message from a client; default 40 for each of MaxTopics, and at most 1
-	// MB; over it: close 1009
+	MaxTopics    int     // topics per connection
+	MessageRate  float64 // frames per second from one client; over it: close 1008
+	MessageBurst int     // at once; at most 600
+	// bytes of one message from a client, by MaxTopics, at most 1 MB; over it: close 1009
 	MaxMessage int
 	MaxConns   int // connections of this process; 0: no limit; over it: 503
 	// connections per address; 0: no limit (mobile carriers put thousands behind one); over it: 503
 	MaxConnsPerIP int
 	HandshakeRate float64 // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
-	HandshakeMax  int     // of these, at once; default one second's worth
-	// how long a viewer waits for a match to be read from the database; default 5 s; over it: 503
+	HandshakeMax  int     // of these, at once
+	// how long a viewer waits for a match to be read from the database; over it: 503
 	JoinTimeout time.Duration
-	MaxWait     time.Duration // longest long poll; default 55 s, below the 60 s at which many proxies give up
+	MaxWait     time.Duration // longest long poll; below the 60 s at which many proxies give up
 
-	PingInterval  time.Duration // something is sent to each connection at least this often; default 25 s
-	MaxUnanswered int           // WebSocket pings without any answer before a peer is taken for dead; default 3
-	WriteTimeout  time.Duration // how long a socket may take nothing; default 10 s; over it: cut
+	PingInterval  time.Duration // something is sent to each connection at least this often
+	MaxUnanswered int           // WebSocket pings without any answer before a peer is taken for dead
+	WriteTimeout  time.Duration // how long a socket may take nothing; over it: cut
 	// SO_SNDBUF in bytes, which bounds the kernel's memory for a slow viewer; 0: the kernel decides
 	SendBuffer int
 
 	// decline permessage-deflate; it is accepted otherwise, since it costs little CPU and no
 	// memory per connection
 	NoDeflate  bool
-	DeflateMin int // bytes of a frame from which on it is compressed; default 128: of less, little can be saved
+	DeflateMin int // bytes of a frame from which on it is compressed: of few, little can be saved
 
-	StateInterval time.Duration // a topic's new states are sent at most this often; default 100 ms
-	// part of a shard's time that goes into states at most, 0 to 1; default 0.33; flushes are
+	StateInterval time.Duration // a topic's new states are sent at most this often
+	// part of a shard's time that goes into states at most, 0 to 1; flushes are
 	// further apart if they would take more
 	StateShare   float64
-	MaxStates    int           // keys of one topic; default 2,000; more are dropped
-	FollowLinger time.Duration // how long the states of a topic without viewers are still listened to; default 5 s
+	MaxStates    int           // keys of one topic; more are dropped
+	FollowLinger time.Duration // how long the states of a topic without viewers are still listened to
 
-	DrainTime   time.Duration // over which Drain spreads its goodbyes if its context has no deadline; default 15 s
-	RetrySpread time.Duration // how far the retry delays of goodbyes are spread; default 10 s
+	DrainTime   time.Duration // over which Drain spreads its goodbyes if its context has no deadline
+	RetrySpread time.Duration // how far the retry delays of goodbyes are spread
 }
 
 func (c Config) WithDefaults() Config {

@@ -63,40 +63,37 @@ type Config struct {
 	Secrets map[string][]string
 	Open    bool
 
-	MaxBody     int64         // bytes of a document, unpacked; longer is 413 and not kept; default 16 MiB
-	MaxRequests int           // documents being received at once; more get 503; default 64
-	HeldBytes   int64         // of all documents being received at once, unpacked; more get 503; default 16 MaxBody
-	KeepTimeout time.Duration // how long the store may take to keep a document before the answer is 503; default 10 s
+	MaxBody     int64         // bytes of a document, unpacked; longer is 413 and not kept
+	MaxRequests int           // documents being received at once; more get 503
+	HeldBytes   int64         // of all documents being received at once, unpacked; more get 503
+	KeepTimeout time.Duration // how long the store may take to keep a document before the answer is 503
 
-	Workers int // documents being read at once; default the number of processors, at least 2
-	// documents of one match up to this size are urgent: one worker is always kept free of
-	// others; default 256 KiB
+	Workers int // documents being read at once; at least 2
+	// documents of one match up to this size are urgent: one worker is always kept free of others
 	UrgentBytes int
-	// documents waiting in memory for a worker; beyond it they are kept, and the sweeper finds
-	// them; default 256 MiB
+	// documents waiting in memory for a worker; beyond it they are kept, and the sweeper finds them
 	QueueBytes     int64
-	ProcessTimeout time.Duration // for applying one document; then it is tried again; default 30 s
+	ProcessTimeout time.Duration // for applying one document; then it is tried again
 	// a document dated more than this after its arrival is refused as failed: it would outrank all
-	// true ones; default 6 h
+	// true ones
 	MaxAhead time.Duration
 
-	SweepEvery time.Duration // how often to look for documents that a crash left behind; default 5 s
-	SweepAge   time.Duration // how old these must be; default 10 s
-	SweepLimit int           // how many to take at once; default 100
-	RetryDelay time.Duration // before the first retry after passing trouble; default 1 s
-	Retries    int           // how often the queue tries again; the sweeper does after that; default 10
+	SweepEvery time.Duration // how often to look for documents that a crash left behind
+	SweepAge   time.Duration // how old these must be
+	SweepLimit int           // how many to take at once
+	RetryDelay time.Duration // before the first retry after passing trouble
+	Retries    int           // how often the queue tries again; the sweeper does after that
 
 	// Reference keeps tables, squads and commentary; without one their feeds are not read. States
 	// takes live statistics; without one they are dropped.
 	Reference Reference
 	States    StatePublisher
-	// how long a player's name from the reference data is believed, and that there
-	// is none; default 10 min
+	// how long a player's name from the reference data is believed, and that there is none
 	NameAge time.Duration
-	Names   int // such names in memory, 100 bytes each; beyond it all are forgotten; default 50,000
+	Names   int // such names in memory, 100 bytes each; beyond it all are forgotten
 
 	// Now is the clock that documents' arrival and the sweep go by; processes that share a store
-	// want the same one. Default time.Now.
+	// want the same one
 	Now func() time.Time
 
 	// Fault is called at "kept", "parsed", "committed" and "published", and at "revising" and

@@ -110,55 +110,52 @@ type Config struct {
 	// Everything else under /v1 may be read from anywhere. Default: none, apps only.
 	MeOrigins []string
 
-	Timeout       time.Duration // of the work for one answer. Default 5 s, then 503
-	ReplayTimeout time.Duration // of one replay. Default 60 s
+	Timeout       time.Duration // of the work for one answer; then 503
+	ReplayTimeout time.Duration // of one replay
 
-	DefaultMatches int // matches in a list that did not say limit. Default 200
-	MaxMatches     int // highest limit of a list of matches. Default 500
-	// highest limit of a list of documents, and 100 or this is what a list without limit gets.
-	// Default 500
+	DefaultMatches int // matches in a list that did not say limit
+	MaxMatches     int // highest limit of a list of matches
+	// highest limit of a list of documents, and 100 or this is what a list without limit gets
 	MaxDocuments int
 
-	TeamBack  time.Duration // how far back a team's matches go. Default 7 days
-	TeamAhead time.Duration // how far ahead. Default 14 days
+	TeamBack  time.Duration // how far back a team's matches go
+	TeamAhead time.Duration // how far ahead
 
 	// MemoryBack and MemoryAhead are the kick-offs, from now, that the board answers from memory;
 	// it should not be told more than it holds. Matches beyond come from the database, at most
-	// every ListAge per question. Defaults 24 h, 48 h, 10 s.
+	// every ListAge per question.
 	MemoryBack, MemoryAhead time.Duration
 	ListAge                 time.Duration
-	Lists                   int // such answers that are kept, up to 250 kB each. Default 200
-	// how long the name of a team or competition is kept; that there is none: a sixth. Default 1
-	// min
+	Lists                   int // such answers that are kept, up to 250 kB each
+	// how long the name of a team or competition is kept; that there is none: a sixth
 	NameAge time.Duration
-	Names   int // teams and as many competitions whose names are kept. Default 5,000
-	// CommentaryAge is how old commentary and settlements may be that are served. Default 2 s
+	Names   int // teams and as many competitions whose names are kept
+	// CommentaryAge is how old commentary and settlements may be that are served
 	CommentaryAge time.Duration
 	// OddsAge is how old a reading of prices may be that is served: those of one match are read
-	// once in this time, however many ask. Default 100 ms
+	// once in this time, however many ask
 	OddsAge time.Duration
 	// OddsPublic lets everybody see prices. Without it they are answered 403.
 	OddsPublic bool
-	// readings of these from the database at one time; others wait, at most Timeout. Default 8
+	// readings of these from the database at one time; others wait, at most Timeout
 	Readings int
 
-	MeBody      int64 // bytes of a body under /v1/me; more: 413. Default 4,096
-	MessageBody int64 // bytes of a body of /admin/messages; more: 413. Default 16,384
+	MeBody      int64 // bytes of a body under /v1/me; more: 413
+	MessageBody int64 // bytes of a body of /admin/messages; more: 413
 
 	// UserRate limits one user's requests to /v1/me, IPRate those from one address (IPv6: one /64).
 	// The second is wide, since mobile carriers put thousands of phones behind one address. More:
-	// 429 with Retry-After. Defaults 120 a minute, 60 at once; 6,000 a minute, 1,000 at once.
+	// 429 with Retry-After.
 	UserRate, IPRate Rate
 	// DeviceRate limits the devices that are registered for the first time from one address; one
 	// that is registered again, as apps do at each start, is not counted. A carrier's address has
-	// hundreds of new ones in the minutes before a final. More: 429 with Retry-After. Default 20 a
-	// minute, 600 at once.
+	// hundreds of new ones in the minutes before a final. More: 429 with Retry-After.
 	DeviceRate Rate
 	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two
-	// generations; beyond it forgets the idle ones early. Default 100,000 (about 10 MB).
+	// generations; beyond it forgets the idle ones early. 100,000 are about 10 MB.
 	LimiterKeys int
 
-	// Now is the clock. Default time.Now; tests set it.
+	// Now is the clock; tests set it.
 	Now func() time.Time
 }
 

@@ -24,24 +24,22 @@ type Source interface {
 
 // Config holds the board's limits; zero fields are the defaults.
 type Config struct {
-	Before, After time.Duration // kick-offs of a team's or competition's matches, from now; default 24 h and 48 h
-	// matches held beside those in lists; default 2,000, some 50 kB each; those nobody asked for
-	// longest go first
+	Before, After time.Duration // kick-offs of a team's or competition's matches, from now
+	// matches held beside those in lists; some 50 kB each; those nobody asked for longest go first
 	MaxMatches  int
-	MaxLists    int           // teams and competitions held; default 5,000
-	ListMatches int           // matches of one list; default 5,000
-	ListAge     time.Duration // after which a list is read again, as its window moves; default 10 min
-	Unknown     time.Duration // how long "no such match" is believed without asking again; default 10 s
-	MaxUnknown  int           // such answers kept; default 20,000
-	// how old a reading may be that is served while the bus is silent; default 1 s, and four times
-	// what it took
+	MaxLists    int           // teams and competitions held
+	ListMatches int           // matches of one list
+	ListAge     time.Duration // after which a list is read again, as its window moves
+	Unknown     time.Duration // how long "no such match" is believed without asking again
+	MaxUnknown  int           // such answers kept
+	// how old a reading may be that is served while the bus is silent, and four times what it took
 	StaleAge      time.Duration
-	Patience      time.Duration // how long one waits for a newer reading of what is held; default 1 s
-	Retry         time.Duration // after a reading of what is held failed, until the next; default 5 s
-	LoadTimeout   time.Duration // of one reading; default 5 s
-	Loads         int           // readings at one time; default 8
-	MaxWaiting    int           // readings that wait for their turn; default 1,024; more are refused
-	MaxPerAddress int           // of these, for viewers of one address (IPv6: one /64); default 256
+	Patience      time.Duration // how long one waits for a newer reading of what is held
+	Retry         time.Duration // after a reading of what is held failed, until the next
+	LoadTimeout   time.Duration // of one reading
+	Loads         int           // readings at one time
+	MaxWaiting    int           // readings that wait for their turn; more are refused
+	MaxPerAddress int           // of these, for viewers of one address (IPv6: one /64)
 }
 
 func (c Config) WithDefaults() Config {

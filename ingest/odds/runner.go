@@ -104,7 +104,7 @@ type RunnerConfig struct {
 	Alarm     func(context.Context, []goalcast.Alarm) error
 	MaxStates int // markets of a match that hubs show
 
-	Step time.Duration    // default 50 ms
+	Step time.Duration
 	Now  func() time.Time // the database's clock
 }
 

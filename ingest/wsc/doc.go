@@ -79,29 +79,26 @@ type Config struct {
 	// told at once. Else it is told when Brightcove can play it.
 	ShowRendition bool
 
-	// a clip without a match id is of a match that kicked off at most so long before it
-	// was made; default 6 h
+	// a clip without a match id is of a match that kicked off at most so long before it was made
 	ResolveWindow time.Duration
-	ResolveFor    time.Duration // how long to go on looking for a clip's match; default 12 h
-	ResolveEvery  time.Duration // first pause between two looks, doubled up to ten times as long; default 30 s
+	ResolveFor    time.Duration // how long to go on looking for a clip's match
+	ResolveEvery  time.Duration // first pause between two looks, doubled up to ten times as long
 
-	CheckEvery time.Duration // how often a job is asked for that no callback tells of; default 15 s
-	CheckSoon  time.Duration // pause where a job is about to be published; default 2 s
-	MaxJob     time.Duration // a job that takes longer has failed; default 30 min
-	Attempts   int           // jobs per cut; when so many failed it is given up, and somebody should look; default 3
-	// before the next try after trouble or a failed job, doubled with each up to 5 min; default 5 s
+	CheckEvery time.Duration // how often a job is asked for that no callback tells of
+	CheckSoon  time.Duration // pause where a job is about to be published
+	MaxJob     time.Duration // a job that takes longer has failed
+	Attempts   int           // jobs per cut; when so many failed it is given up, and somebody should look
+	// before the next try after trouble or a failed job, doubled with each up to 5 min
 	RetryDelay time.Duration
-	ImageWait  time.Duration // how long to ask for the picture of a video that plays already; default 5 min
+	ImageWait  time.Duration // how long to ask for the picture of a video that plays already
 
-	SweepEvery time.Duration // how often to look for clips that are overdue; default 5 s
-	SweepAge   time.Duration // how long they are overdue then; default 10 s
-	// how long they are overdue when the process that makes the step is taken
-	// for dead; default 20 s
+	SweepEvery time.Duration // how often to look for clips that are overdue
+	SweepAge   time.Duration // how long they are overdue then
+	// how long they are overdue when the process that makes the step is taken for dead
 	StepLimit  time.Duration
-	SweepLimit int // how many to take at once; default 100
+	SweepLimit int // how many to take at once
 
-	// Now is the clock that due steps go by; processes that share a store want the same
-	// one. Default time.Now.
+	// Now is the clock that due steps go by; processes that share a store want the same one
 	Now func() time.Time
 }
 

@@ -20,18 +20,18 @@ import (
 
 // PullConfig says how missed documents are caught up with. Zero fields take the defaults.
 type PullConfig struct {
-	URL string // default https://blazefeed.clipro.tv
+	URL string
 	Key string // the feed's API key; without it there is no catch-up
 
-	Every    time.Duration // how often the caller calls Pull; default 5 min
-	Lookback time.Duration // the first time, what changed since so long ago is asked for; default 24 h
-	Overlap  time.Duration // later, what changed since so long before the last time; default 15 min
-	PageSize int           // default 100
-	MaxPages int           // of one kind at a time; the rest is left to the next time; default 100
-	Tries    int           // of one page, with growing pauses; default 5
-	Pause    time.Duration // first of these pauses; default 2 s
-	Timeout  time.Duration // of one request; default 30 s
-	MaxBody  int64         // bytes of a page; default 32 MiB
+	Every    time.Duration // how often the caller calls Pull
+	Lookback time.Duration // the first time, what changed since so long ago is asked for
+	Overlap  time.Duration // later, what changed since so long before the last time
+	PageSize int
+	MaxPages int           // of one kind at a time; the rest is left to the next time
+	Tries    int           // of one page, with growing pauses
+	Pause    time.Duration // first of these pauses
+	Timeout  time.Duration // of one request
+	MaxBody  int64         // bytes of a page
 }
 
 func (c PullConfig) WithDefaults() PullConfig {

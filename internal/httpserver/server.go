@@ -32,19 +32,19 @@ type Config struct {
 	// before the first is served.
 	Yield time.Duration
 
-	HeaderTimeout time.Duration // for a request's line and header; default 5 s
+	HeaderTimeout time.Duration // for a request's line and header
 	// BodyGrace and BodyRate are what a body may take: the grace, and a second for every so many
 	// bytes that have come; defaults 10 s and 64 kB. A document of 16 MB on a line of half a
 	// megabit comes through in 4 minutes; a body that never comes, or drips, ends after the grace.
 	BodyGrace time.Duration
 	BodyRate  int
 	// AnswerTimeout is how long a client may take to accept an answer, counted from the end of its
-	// request; default 30 s. Handlers that take longer to begin must be given more.
+	// request. Handlers that take longer to begin must be given more.
 	AnswerTimeout time.Duration
-	// between two requests; default 75 s, longer than the minute for which proxies keep connections
+	// between two requests; longer than the minute for which proxies keep connections
 	IdleTimeout time.Duration
 	// SendBuffer is the kernel's memory in bytes for what a client has not taken yet (SO_SNDBUF),
-	// of which the kernel makes the double; default 64 kB. Negative leaves it to the kernel, which
+	// of which the kernel makes the double. Negative leaves it to the kernel, which
 	// gives a client that never reads megabytes.
 	SendBuffer int
 }

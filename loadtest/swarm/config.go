@@ -36,7 +36,7 @@ type Config struct {
 	NoContext bool // and ask that they do not
 
 	Conns     int // viewers
-	PerWorker int // viewers of one process; default 19,000: a process here may open 20,000 files
+	PerWorker int // viewers of one process: it may open 20,000 files
 
 	// Topics is what each of a viewer's numbers follows: "match:{n},odds:{n}"; Also what all follow
 	// besides. Numbers are First to First+Numbers-1 (1 and 1), PerConn (1) of them for each viewer:
@@ -50,9 +50,9 @@ type Config struct {
 	Seed           uint64
 
 	Rate    float64       // viewers that connect per second, all workers together; 0: as fast as they can
-	Dialing int           // of them under way in one worker; default 250, since listeners have short queues
-	Timeout time.Duration // from dialing to joined; default 30 s, over it the viewer tries again
-	Retry   time.Duration // before a viewer that failed tries again, give or take a half; default 500 ms
+	Dialing int           // of them under way in one worker; since listeners have short queues
+	Timeout time.Duration // from dialing to joined; over it the viewer tries again
+	Retry   time.Duration // before a viewer that failed tries again, give or take a half
 	// Reconnect brings back, with its cursor, who was cut by the server, after the delay that its
 	// goodbye tells. Else it stays away.
 	Reconnect bool

@@ -40,42 +40,42 @@ const NoAPI = "none"
 
 // Config says what is read with whose key. Zero fields take the defaults.
 type Config struct {
-	Address string      // of the stream; default stream-api.betfair.com:443
+	Address string      // of the stream
 	TLS     *tls.Config // default: the system's authorities and the name in Address
 	AppKey  string      // a live application key
 
 	// Session gives a session token. It is called before each connection, and every SessionEvery
 	// while there is one. FileSession and Certificate.Session are two.
 	Session      func(context.Context) (string, error)
-	SessionEvery time.Duration // default 10 min
+	SessionEvery time.Duration
 
 	// API is asked whether the key is a delayed one, and for the names of events, which the stream
-	// does not have. Default https://api.betfair.com; NoAPI asks nobody.
+	// does not have. NoAPI asks nobody.
 	API        string
-	APITimeout time.Duration // of one request; default 10 s
-	NamesEvery time.Duration // an event that has no names is asked for again after; default 1 min
+	APITimeout time.Duration // of one request
+	NamesEvery time.Duration // an event that has no names is asked for again after
 
 	Filter  Filter
 	Virtual bool // prices as the website shows them, with what other selections' offers imply; 150 ms later
 
-	Heartbeat time.Duration // how often Betfair says something at least, 0.5 to 5 s; default 1 s
-	Silence   time.Duration // a connection that says nothing for so long is given up; default 5 s
-	Connect   time.Duration // for each of: dialing, TLS, greeting, authentication, a write; default 10 s
-	ImageTime time.Duration // for an image, and for the segments of one message; default 60 s
+	Heartbeat time.Duration // how often Betfair says something at least, 0.5 to 5 s
+	Silence   time.Duration // a connection that says nothing for so long is given up
+	Connect   time.Duration // for each of: dialing, TLS, greeting, authentication, a write
+	ImageTime time.Duration // for an image, and for the segments of one message
 
-	LagAlarm time.Duration // behind Betfair's time by so much is an alarm; default 2 s
-	LagLimit time.Duration // behind by more than this no price is told as open; default 3 s
+	LagAlarm time.Duration // behind Betfair's time by so much is an alarm
+	LagLimit time.Duration // behind by more than this no price is told as open
 	// DelayedFrom tells a delayed key, or a clock that is wrong, from a slow network: messages that
-	// stay older than this for ImageTime end the connection with ErrDelayed. Default 30 s.
+	// stay older than this for ImageTime end the connection with ErrDelayed
 	DelayedFrom time.Duration
 
-	MaxLine      int           // bytes of a line; a longer one ends the connection; default 8 MiB
-	MaxSegmented int           // bytes of a message in segments; more ends the connection; default 64 MiB
-	MaxMarkets   int           // of Betfair; others are not taken; default 2000
-	MaxRunners   int           // of a market, with their handicaps; a market with more is not taken; default 500
-	MaxKept      int           // bytes of the place to resume from; default 256 KiB
-	KeepEvery    time.Duration // how often that is kept; default 5 s
-	ClosedFor    time.Duration // a market that was closed is forgotten after; default 1 h
+	MaxLine      int           // bytes of a line; a longer one ends the connection
+	MaxSegmented int           // bytes of a message in segments; more ends the connection
+	MaxMarkets   int           // of Betfair; others are not taken
+	MaxRunners   int           // of a market, with their handicaps; a market with more is not taken
+	MaxKept      int           // bytes of the place to resume from
+	KeepEvery    time.Duration // how often that is kept
+	ClosedFor    time.Duration // a market that was closed is forgotten after
 }
 
 // WithDefaults returns the configuration with its defaults filled in.

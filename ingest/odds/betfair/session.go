@@ -43,11 +43,11 @@ type CertificateConfig struct {
 	AppKey         string
 	User, Password string
 	Certificate    tls.Certificate
-	TLS            *tls.Config   // besides the certificate; default: the system's authorities
-	LoginURL       string        // default https://identitysso-cert.betfair.com/api/certlogin
-	KeepAliveURL   string        // default https://identitysso.betfair.com/api/keepAlive
-	Timeout        time.Duration // of a request; default 10 s
-	LoginEvery     time.Duration // at most one login in; default 1 min: Betfair locks out who tries often
+	TLS            *tls.Config // besides the certificate; default: the system's authorities
+	LoginURL       string
+	KeepAliveURL   string
+	Timeout        time.Duration // of a request
+	LoginEvery     time.Duration // at most one login in this time: Betfair locks out who tries often
 }
 
 // Certificate logs in and keeps its session alive. Its method may be called by many goroutines.

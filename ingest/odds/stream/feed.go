@@ -17,7 +17,7 @@ import (
 // FeedConfig says how lines are taken that others post. Zero fields take the defaults.
 type FeedConfig struct {
 	Name   string        // label of metrics
-	TTL    time.Duration // a request without a line for so long is ended; default 3 s
+	TTL    time.Duration // a request without a line for so long is ended
 	Limits Limits
 }
 

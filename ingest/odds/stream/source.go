@@ -38,8 +38,8 @@ type Config struct {
 	Subscribe []string    // messages sent when a WebSocket is open
 	TLS       *tls.Config // nil for the system's roots
 
-	TTL     time.Duration // without a line the connection is given up; default 3 s
-	Connect time.Duration // for the connection to open, a redirect included; default 10 s
+	TTL     time.Duration // without a line the connection is given up
+	Connect time.Duration // for the connection to open, a redirect included
 	Limits  Limits
 }
 

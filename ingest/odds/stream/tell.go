@@ -13,13 +13,13 @@ import (
 
 // Limits bound what one source may send. Zero fields take the defaults.
 type Limits struct {
-	Line    int // bytes of a line; default 64 KiB
-	Message int // bytes of a WebSocket message or an SSE event, which may hold several lines; default 1 MiB
+	Line    int // bytes of a line
+	Message int // bytes of a WebSocket message or an SSE event, which may hold several lines
 	// Rate is how many lines a second may come, all connections of a source together, over two
-	// seconds; default 50,000. Whoever is faster is cut off: lines that wait are prices that age.
+	// seconds. Whoever is faster is cut off: lines that wait are prices that age.
 	Rate    int
-	Streams int // requests to a Feed at once; default 16
-	Events  int // that one request to a Feed may tell of; default 10,000
+	Streams int // requests to a Feed at once
+	Events  int // that one request to a Feed may tell of
 }
 
 // WithDefaults fills in what is zero.

@@ -9,8 +9,8 @@ import (
 
 // Config says where the feed is and who we are. Zero fields take the defaults.
 type Config struct {
-	AMQP  string // amqp(s)://host:port without credentials; default amqps://mq.betradar.com:5671
-	API   string // default https://api.betradar.com/v1
+	AMQP  string // amqp(s)://host:port without credentials
+	API   string
 	Token string // access token of the bookmaker; the user of the feed, and a header of each request
 	TLS   *tls.Config
 
@@ -20,30 +20,30 @@ type Config struct {
 	// Node is told with every recovery, so that its messages reach no other system of the same
 	// bookmaker; 0 is none.
 	Node     int
-	Language string // of the names of teams; default en
+	Language string // of the names of teams
 
 	// AliveLimit is for how long a producer may not be heard. The default of 19 s ends before the
 	// source's time to live of 20 s does, so that whatever is shut for silence is recovered too.
 	AliveLimit   time.Duration
-	Silence      time.Duration // a connection on which nothing comes for so long is given up; default 30 s
-	DialTime     time.Duration // from the first packet to the subscription; default 10 s
-	WriteTime    time.Duration // of one write to the feed's server; default 5 s
-	CallTime     time.Duration // of one request to the API, to the last byte; default 15 s
-	RecoveryTime time.Duration // a recovery that is not complete by then is asked for again; default 15 min
+	Silence      time.Duration // a connection on which nothing comes for so long is given up
+	DialTime     time.Duration // from the first packet to the subscription
+	WriteTime    time.Duration // of one write to the feed's server
+	CallTime     time.Duration // of one request to the API, to the last byte
+	RecoveryTime time.Duration // a recovery that is not complete by then is asked for again
 	// CompleteWait is how long a producer with several scopes may be quiet between the
-	// snapshot_completes that it sends for one recovery; then one is enough. Default 30 s.
+	// snapshot_completes that it sends for one recovery; then one is enough
 	CompleteWait time.Duration
-	AskEvery     time.Duration // between two recoveries of a producer, at least; default 30 s
-	RetryFirst   time.Duration // pause after a failed call; doubles; default 5 s
-	RetryLast    time.Duration // the longest pause; default 5 min
-	Tick         time.Duration // how often times are looked at; default 500 ms
+	AskEvery     time.Duration // between two recoveries of a producer, at least
+	RetryFirst   time.Duration // pause after a failed call; doubles
+	RetryLast    time.Duration // the longest pause
+	Tick         time.Duration // how often times are looked at
 
-	MaxMessage    int // bytes of a message of the feed; default 8 MiB
-	MaxAnswer     int // bytes of an answer of the API; default 32 MiB
-	MaxEvents     int // matches; default 10,000
-	MaxMarkets    int // of a match; default 5,000
-	MaxSelections int // of a market; default 500
-	Prefetch      int // messages that the server sends ahead; default 2,000
+	MaxMessage    int // bytes of a message of the feed
+	MaxAnswer     int // bytes of an answer of the API
+	MaxEvents     int // matches
+	MaxMarkets    int // of a match
+	MaxSelections int // of a market
+	Prefetch      int // messages that the server sends ahead
 }
 
 // WithDefaults fills in what is zero.

@@ -36,17 +36,17 @@ type Pipeline interface {
 
 // Config says what is pulled from where. Zero fields take the defaults.
 type Config struct {
-	URL      string // where competition.php is; default https://omo.akamai.opta.net
+	URL      string // where competition.php is
 	User     string
 	Password string // of the user; like the user it travels in the address
 	Targets  []Target
 
 	// a run waits up to so long before it begins, so that not everybody asks at the full minute;
-	// negative is not at all; default 1 min
+	// negative is not at all
 	Jitter    time.Duration
-	Timeout   time.Duration // of one request, to the last byte; default 30 s
-	ApplyTime time.Duration // how long one list may take to be kept and applied; default 2 min
-	MaxBody   int64         // bytes of a list, unpacked; a longer one is not taken; default 16 MiB
+	Timeout   time.Duration // of one request, to the last byte
+	ApplyTime time.Duration // how long one list may take to be kept and applied
+	MaxBody   int64         // bytes of a list, unpacked; a longer one is not taken
 }
 
 func (c Config) WithDefaults() Config {

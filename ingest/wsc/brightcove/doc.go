@@ -36,14 +36,14 @@ type Config struct {
 	// needed with CallbackURL.
 	CallbackSecret string
 
-	OAuthURL  string // default https://oauth.brightcove.com
-	CMSURL    string // default https://cms.api.brightcove.com
-	IngestURL string // default https://ingest.api.brightcove.com
+	OAuthURL  string
+	CMSURL    string
+	IngestURL string
 
-	Timeout    time.Duration // of one request; default 15 s
-	RenewEarly time.Duration // before its end a token is renewed; default 60 s, at most half of the token's life
-	MaxAnswer  int64         // bytes of an answer that are read; default 1 MiB
-	Pause      time.Duration // after 429 without Retry-After, doubled with each further one up to a minute; default 2 s
+	Timeout    time.Duration // of one request
+	RenewEarly time.Duration // before its end a token is renewed; at most half of the token's life
+	MaxAnswer  int64         // bytes of an answer that are read
+	Pause      time.Duration // after 429 without Retry-After, doubled with each further one up to a minute
 }
 
 func (c Config) WithDefaults() Config {
