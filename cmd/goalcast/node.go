@@ -22,7 +22,6 @@ import (
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/brightcove"
 	"goalcast/notify"
-	"goalcast/notify/fcm"
 	"goalcast/rest"
 	"goalcast/store"
 	"goalcast/store/bus"
@@ -53,7 +52,7 @@ type node struct {
 	clips    *wsc.Clips         // nil without role ingest
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
-	sender   *fcm.Sender        // the notifier's
+	sender   pushService        // the notifier's
 	rest     *rest.Server       // nil without role rest
 	odds     *odds.Runner       // nil without role odds, or without a source
 	secrets  *secretFiles

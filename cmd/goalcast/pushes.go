@@ -26,6 +26,12 @@ type pushConfig struct {
 	Zone      string `env:"GOALCAST_PUSH_ZONE" format:"zone" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
 }
 
+// pushService is what the notifier sends through, until it is closed.
+type pushService interface {
+	notify.Sender
+	Close()
+}
+
 // makeNotifier makes what sends pushes, if there is a service to send them through. fault
 // is for the crash test.
 func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error {
@@ -38,18 +44,19 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	if err != nil {
 		return fmt.Errorf("GOALCAST_PUSH_ZONE: %w", err)
 	}
-	n.sender, err = fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials),
+	sender, err := fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials),
 		Endpoint: c.Endpoint}, n.log, n.reg)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
 	}
+	n.sender = sender
 	// A second's worth may go at once, and a whole batch always.
 	limiter := bus.NewRate(n.redis, bus.RateOptions{
 		Prefix: n.cfg.RedisPrefix, Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages),
 		Processes: c.Processes,
 	}, n.log, n.reg)
 	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault},
-		n.db, n.queue, n.sender, n.log, n.reg)
+		n.db, n.queue, sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil
 }
