@@ -16,10 +16,9 @@ type metrics struct {
 	holds                          prometheus.Gauge
 	changes, settlements           *prometheus.CounterVec // source; result
 	conflated, published           prometheus.Counter
-	provider                       *prometheus.HistogramVec // source
-	publish                        prometheus.Histogram
-	up, quotaRemaining, quotaLimit *prometheus.GaugeVec // source
-	gates, markets                 *prometheus.GaugeVec // state and reason; status
+	provider, publish              *prometheus.HistogramVec // source
+	up, quotaRemaining, quotaLimit *prometheus.GaugeVec     // source
+	gates, markets                 *prometheus.GaugeVec     // state and reason; status
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
@@ -45,8 +44,9 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		provider: f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_odds_provider_lag_seconds",
 			Help: "From the provider's time of a price to its receipt, by source.", Buckets: lagBuckets},
 			[]string{"source"}),
-		publish: f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_odds_publish_lag_seconds",
-			Help: "From the receipt of a price until it was published.", Buckets: lagBuckets}),
+		publish: f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_odds_publish_lag_seconds",
+			Help: "From the receipt of a price until it was published, by source.", Buckets: lagBuckets},
+			[]string{"source"}),
 		up: gauge("source_up", "1 while prices of the source may be shown, by source; in the process that holds them.",
 			"source"),
 		quotaRemaining: gauge("quota_remaining", "Requests that the provider still allows, by source.", "source"),
@@ -62,6 +62,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 func (m metrics) begin(source string) {
 	m.changes.WithLabelValues(source)
 	m.provider.WithLabelValues(source)
+	m.publish.WithLabelValues(source)
 	m.up.WithLabelValues(source)
 }
 

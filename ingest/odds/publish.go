@@ -120,7 +120,8 @@ func (p *press) remember(shown []goalcast.OddsShown) {
 	now := p.now().UnixMilli()
 	for _, row := range shown {
 		if row.Received > 0 {
-			p.metrics.publish.Observe(max(0, time.Duration(now-row.Received)*time.Millisecond).Seconds())
+			lag := max(0, time.Duration(now-row.Received)*time.Millisecond)
+			p.metrics.publish.WithLabelValues(row.Source).Observe(lag.Seconds())
 		}
 	}
 	p.history.Record(shown)
