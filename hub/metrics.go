@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast/hub/frame"
 	"goalcast/hub/shard"
@@ -29,26 +30,27 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("goalcast_hub_"+name, help, labels, nil)
 	}
-	handshakes := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_handshakes_total",
+	f := promauto.With(reg)
+	handshakes := f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_handshakes_total",
 		Help: "Requests that were let in, polls included."}, []string{"transport"})
-	age := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_hub_event_age_seconds",
+	age := f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_hub_event_age_seconds",
 		Help:    "How old an event was, since that moment, when its last viewer's write was done.",
 		Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300}}, []string{"since"})
 	m := &metrics{
 		hub: h,
-		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_refused_total",
+		refused: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_refused_total",
 			Help: "Requests that were refused."}, []string{"reason"}),
-		resumes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_resumes_total",
+		resumes: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_resumes_total",
 			Help: "Returns with a cursor: ring was answered from memory, all else with a reset."}, []string{"outcome"}),
-		deflate: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_deflate_handshakes_total",
+		deflate: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_deflate_handshakes_total",
 			Help: "WebSockets whose client agreed to permessage-deflate."}),
-		lateIntros: prometheus.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_late_intros_total",
+		lateIntros: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_late_intros_total",
 			Help: "Events that went out before the snapshot of their match, which could not be read in time."}),
-		write: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_event_write_seconds",
+		write: f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_event_write_seconds",
 			Help: "From the moment the hub got an event to its last viewer's write; those whose socket was full " +
 				"are left out.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}}),
-		stateWrite: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_state_write_seconds",
+		stateWrite: f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_state_write_seconds",
 			Help: "From the moment the hub got a state to its last viewer's write, the oldest of each flush; those " +
 				"whose socket was full, or who wanted to wait, are left out.",
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .15, .2, .3, .5, 1, 2, 5}}),
@@ -80,7 +82,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 	for i := range m.handshakes {
 		m.handshakes[i] = handshakes.WithLabelValues(shard.TransportNames[i])
 	}
-	reg.MustRegister(handshakes, age, m.refused, m.resumes, m.deflate, m.lateIntros, m.write, m.stateWrite, m)
+	reg.MustRegister(m) // collects what shards have counted
 	return m
 }
 

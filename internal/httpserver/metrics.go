@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // metrics are labelled with the server's name.
@@ -28,15 +29,16 @@ func newMetrics(s *Server, reg prometheus.Registerer) metrics {
 			"silent for long."}, []string{"server"}))
 	m.full = full.WithLabelValues(s.cfg.Name)
 	labels := prometheus.Labels{"server": s.cfg.Name}
-	reg.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_http_connections", ConstLabels: labels,
-			Help: "Open connections that are not live viewers'."}, func() float64 {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return float64(s.order.Len())
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_http_connections_max", ConstLabels: labels,
-			Help: "How many of them there may be."}, func() float64 { return float64(s.cfg.MaxConns) }))
+	gauge := func(name, help string, value func() float64) {
+		promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_http_" + name, ConstLabels: labels,
+			Help: help}, value)
+	}
+	gauge("connections", "Open connections that are not live viewers'.", func() float64 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return float64(s.order.Len())
+	})
+	gauge("connections_max", "How many of them there may be.", func() float64 { return float64(s.cfg.MaxConns) })
 	return m
 }
 
