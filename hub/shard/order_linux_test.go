@@ -125,6 +125,39 @@ func TestAGoalToManyGoesAlone(t *testing.T) {
 	}
 }
 
+// TestAGateThatShutsInARushLeavesNothingToDo: the prices that it made void are not waited for.
+func TestAGateThatShutsInARushLeavesNothingToDo(t *testing.T) {
+	cfg := testConfig()
+	cfg.StateInterval = time.Hour
+	s := newTestWorld(cfg)
+	match, odds := goalcast.ForMatch(1), goalcast.ForOdds(1)
+	for range 3 * group {
+		s.pair(t, match, odds)
+	}
+	table := s.topics[odds].followed.Table
+	gate := func(version int64, g goalcast.Gate) {
+		st := goalcast.State{Topic: odds, Key: goalcast.GateKey, Version: version, Value: g.Encode()}
+		_, _, change := table.Take(st, time.Now(), 10, nil)
+		s.gate(&Gate{Table: table, GateChange: change})
+	}
+	gate(1, goalcast.Gate{State: goalcast.GateOpen})
+	table.Take(goalcast.State{Topic: odds, Key: "1x2", Version: 1, Value: []byte("2")}, time.Now(), 10, nil)
+	s.statesChanged(table)
+	s.flushStates()
+	gate(2, goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateGoal})
+	s.fanOut(testEvent(match, 1))
+	for deadline := time.Now().Add(20 * time.Second); s.step() || !s.states.empty(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it never ends")
+		}
+	}
+	for c := range s.conns {
+		if len(c.lags) > 0 {
+			t.Fatal("somebody lacks what is void")
+		}
+	}
+}
+
 // TestNobodyIsAlwaysLast: each event begins with another viewer.
 func TestNobodyIsAlwaysLast(t *testing.T) {
 	s := newTestWorld(testConfig())

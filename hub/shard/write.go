@@ -13,6 +13,7 @@ func (s *Shard) flush(c *Conn) {
 	for !c.is(blocked) && c.life < lingering {
 		pieces, total := s.gather(c)
 		if total == 0 {
+			s.consume(c, 0) // what a gate has made void is not lacking any more
 			break
 		}
 		if c.portable != nil {
