@@ -61,13 +61,15 @@ func (b *bookmaker) post(ctx context.Context, p *process) {
 	req.Header.Set("Accept", "application/x-ndjson")
 	go func() {
 		defer w.Close()
-		_, err := fmt.Fprintf(w, `{"type":"fixture","event":"4711","kickoff":%q,"home":"Millpond Athletic","away":"Quarry Town"}`+"\n",
+		_, err := fmt.Fprintf(w, `{"type":"fixture","event":"4711","kickoff":%q,"home":"Millpond Athletic",`+
+			`"away":"Quarry Town"}`+"\n",
 			time.Now().UTC().Add(-12*time.Minute).Format(time.RFC3339))
 		for kind := "image"; err == nil && ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
 			if b.mute.Load() {
 				continue
 			}
-			_, err = fmt.Fprintf(w, `{"type":%q,"event":"4711","markets":[{"market":"1x2","status":"open","prices":{"home":"%d"}}]}`+"\n",
+			_, err = fmt.Fprintf(w, `{"type":%q,"event":"4711","markets":[{"market":"1x2","status":"open",`+
+				`"prices":{"home":"%d"}}]}`+"\n",
 				kind, firstPrice+b.last.Add(1))
 			kind = "change"
 		}

@@ -56,7 +56,7 @@ func newExchange(t *testing.T, source, ladder string, seed uint64, first goalcas
 }
 
 // mappedEvents is how many events of the recordings are matches of ours, the first ones. One line
-// tells of a hundred, which would be much work for nothing more to be seen.
+// tells of a hundred, and more matches would show nothing new.
 const mappedEvents = 12
 
 // read has the naive reader read a line, before anybody else can.

@@ -478,7 +478,7 @@ export class Goalcast {
     this.#after('prices', Math.min(500, this.#oddsBeat / 2), () => this.#watchPrices());
   }
 
-  // measureAgain learns the hub's clock anew. Without an answer the connection is of no use; an
+  // measureAgain asks the hub for its time again. Without an answer the connection is of no use; an
   // EventSource cannot ask and connects again.
   #measureAgain() {
     if (!this.#link?.send) {

@@ -113,8 +113,8 @@ func (s *Shard) flushStates() {
 		if upto == t.flushed || len(t.members) == 0 {
 			continue
 		}
-		for _, u := range updates {
-			f.note(u.Came)
+		if len(updates) > 0 {
+			f.note(updates[0].Came)
 		}
 		t.longer = nil
 		t.batch = t.batch.Next(t.flushed, upto, updates, f.nextBatch())

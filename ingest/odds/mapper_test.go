@@ -3,6 +3,7 @@ package odds
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -120,16 +121,11 @@ func (w *town) shown(id goalcast.MatchID) string {
 // mapping waits until the database has a mapping as described.
 func (w *town) mapping(event string, want func(goalcast.OddsMapping) bool) {
 	w.t.Helper()
-	var list []goalcast.OddsMapping
-	var err error
-	for end := time.Now().Add(bustest.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		list, err = w.db.Mappings(w.t.Context(), goalcast.OddsMappingFilter{Source: "test"})
-		if i := slices.IndexFunc(list, func(m goalcast.OddsMapping) bool { return m.Event == event }); i >= 0 &&
-			want(list[i]) {
-			return
-		}
-	}
-	w.t.Fatalf("mapping of %s: %+v, %v", event, list, err)
+	await(w.t, func() (string, bool) {
+		list, err := w.db.Mappings(w.t.Context(), goalcast.OddsMappingFilter{Source: "test"})
+		i := slices.IndexFunc(list, func(m goalcast.OddsMapping) bool { return m.Event == event })
+		return fmt.Sprintf("mapping of %s: %+v, %v", event, list, err), i >= 0 && want(list[i])
+	})
 }
 
 // decide is what any process does with an operator's word.
@@ -158,15 +154,10 @@ func TestPricesThatCameBeforeTheirMatchAreShown(t *testing.T) {
 		o, m := w.holder(1)
 		w.tells(o, "x", "Amberhaven FC", "Saltmarsh", 2000)
 		w.mapping("x", func(o goalcast.OddsMapping) bool { return o.Decision == goalcast.MappingOpen })
-		for end := time.Now().Add(bustest.Patience); ; time.Sleep(time.Millisecond) { // it is counted after it is saved
+		await(t, func() (string, bool) { // it is counted after it is saved
 			n := testutil.ToFloat64(m.metrics.unmapped.WithLabelValues("test"))
-			if n == 1 {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%v events are unmapped", n)
-			}
-		}
+			return fmt.Sprint(n, " events are unmapped"), n == 1
+		})
 		o.says(func(s Sink) {
 			s.Change("x", time.Time{}, []Market{{Key: "1x2", Status: Open, Selections: []Selection{{Key: "home",
 				Price: 3000}}}})
@@ -314,11 +305,7 @@ func TestNothingIsMappedBeforeTheDatabaseAnswers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- m.Run(ctx, func(func(*Books, time.Time)) { t.Error("told") }) }()
-	for end := time.Now().Add(bustest.Patience); m.Match("test", "x") != 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it is mapped as in the turn before")
-		}
-	}
+	await(t, func() (string, bool) { return "it is mapped as in the turn before", m.Match("test", "x") == 0 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)

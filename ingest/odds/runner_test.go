@@ -3,6 +3,7 @@ package odds
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -100,15 +101,23 @@ func (l *ledger) raise(_ context.Context, firing []goalcast.Alarm) error {
 // until waits for a condition, which is asked under the lock.
 func (l *ledger) until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(bustest.Patience); ; time.Sleep(2 * time.Millisecond) {
+	await(t, func() (string, bool) {
 		l.mu.Lock()
-		ok := condition()
-		l.mu.Unlock()
-		if ok {
+		defer l.mu.Unlock()
+		return what, condition()
+	})
+}
+
+// await asks over and over until the answer is right; what it was last is told if it never is.
+func await(t *testing.T, ask func() (was string, right bool)) {
+	t.Helper()
+	for deadline := time.Now().Add(bustest.Patience); ; time.Sleep(2 * time.Millisecond) {
+		was, right := ask()
+		if right {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("not in time: ", what)
+			t.Fatal("not in time: ", was)
 		}
 	}
 }
@@ -229,7 +238,7 @@ func TestRedisAwayFromPrices(t *testing.T) {
 	o.says(func(s Sink) { s.Image("x", time.Time{}, market) })
 	shown := func(what, want string) {
 		t.Helper()
-		for deadline := time.Now().Add(bustest.Patience); ; time.Sleep(5 * time.Millisecond) {
+		await(t, func() (string, bool) {
 			list, unfollow, err := b.Follow(t.Context(), goalcast.ForOdds(testMatch))
 			got := ""
 			if err == nil {
@@ -241,13 +250,8 @@ func TestRedisAwayFromPrices(t *testing.T) {
 					}
 				}
 			}
-			if got == want {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: %q, want %q (%v)", what, got, want, err)
-			}
-		}
+			return fmt.Sprintf("%s: %q, want %q (%v)", what, got, want, err), got == want
+		})
 	}
 	shown("before", "!open  1x2")
 	server.Stop()

@@ -176,7 +176,8 @@ func TestPricesThatGoBackAreFound(t *testing.T) {
 	if s := k.stats; s.States != 3 || s.Backwards != 1 || s.Snapshots != 1 || s.StateLatency.Count() != 3 {
 		t.Errorf("%+v", s)
 	}
-	k.frame(v, []byte(`{"type":"state","state":{"key":"!","value":{"gate":"suspended","reason":"goal","since":5}}}`), 9_000)
+	k.frame(v, []byte(`{"type":"state","state":{"key":"!",`+
+		`"value":{"gate":"suspended","reason":"goal","since":5}}}`), 9_000)
 	k.frame(v, []byte(`{"type":"state","state":{"key":"!","value":{"gate":"open","since":7}}}`), 9_000)
 	if l := k.stats.GateLatency; l.Count() != 1 || l.Quantile(.5).Round(time.Millisecond) != 4*time.Millisecond {
 		t.Errorf("%d gates after %s", l.Count(), l.Quantile(.5))

@@ -9,7 +9,7 @@ import (
 )
 
 // tell tells the sink what a message has changed. While prices are not to be trusted only
-// settlements are told: they stay true. When they are again, everything is told again.
+// settlements are told, which stay true. Once prices can be trusted, everything is told again.
 func (r *run) tell(m *message, now time.Time) {
 	f := faults{}
 	defer r.count(f)

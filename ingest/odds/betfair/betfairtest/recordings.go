@@ -41,7 +41,7 @@ func Recordings(t *testing.T) map[string][][]json.RawMessage {
 	return out
 }
 
-// madeUp is an hour of two markets, one of which is another one now and then: for who has no
+// madeUp is an hour of two markets, one of which is replaced now and then: for clones without
 // samples.
 func madeUp() (lines [][]json.RawMessage) {
 	random := rand.New(rand.NewPCG(3, 3))
