@@ -30,6 +30,8 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 	// ErrTooMany says that somebody has as many of something as he may have.
 	ErrTooMany = errors.New("too many")
+	// ErrUnauthorized says that a token speaks for nobody, or that there is none.
+	ErrUnauthorized = errors.New("unauthorized")
 	// ErrPermanent marks an error that trying again cannot mend; a queue gives up on it at once.
 	ErrPermanent = errors.New("permanent")
 )
