@@ -132,16 +132,17 @@ func openStore(t testing.TB, env settings) *store.Store {
 // waitFor asks again and again until there is no error, at most for the time given.
 func waitFor(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	began := time.Now()
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		waited := time.Since(began)
+		if waited > within {
 			t.Fatalf("waited %s for %s: %v", within, what, err)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(max(5*time.Millisecond, min(waited/8, 100*time.Millisecond)))
 	}
 }
 

@@ -152,7 +152,7 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 	env := onServers(t, "GOALCAST_LOG_LEVEL=debug",
 		"GOALCAST_OPTA_PULL=f1:8:2026", "GOALCAST_OPTA_PULL_USER="+pullUser, "GOALCAST_OPTA_PULL_PASSWORD="+
 			pullPassword,
-		"GOALCAST_OPTA_PULL_EVERY="+pullPeriod.String(), "GOALCAST_OPTA_PULL_TIMEOUT=10m")
+		"GOALCAST_OPTA_PULL_EVERY="+pullPeriod.String())
 	begin := time.Now()
 	all := map[string]*process{}
 	for _, name := range []string{"a", "b"} {

@@ -112,8 +112,7 @@ type soakRig struct {
 
 func newSoakRig(t *testing.T) *soakRig {
 	r := &soakRig{t: t, redis: testservers.NewRedisPair(t), postgres: testservers.NewPostgresPair(t)}
-	r.env = common.with("GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL,
-		"GOALCAST_FEED_SWEEP_AFTER=500ms")
+	r.env = common.with("GOALCAST_DATABASE_URL="+r.postgres.URL, "GOALCAST_REDIS_URL="+r.redis.URL)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,6 @@ type clipsConfig struct {
 	PullKey       string        `name:"wsc-pull-key" env:"GOALCAST_WSC_PULL_KEY" secret:"" placeholder:"KEY" help:"API key of WSC's feed, to catch up with clips that no webhook told of. Empty: no catch-up."`
 	PullURL       string        `name:"wsc-pull-url" env:"GOALCAST_WSC_PULL_URL" format:"service-url" default:"${wscpull_URL}" placeholder:"URL" help:"Address of WSC's feed. Here and below: https, or http to this machine."`
 	PullEvery     time.Duration `name:"wsc-pull-every" env:"GOALCAST_WSC_PULL_EVERY" range:"1s.." default:"${wscpull_Every}" help:"How often to catch up, by one process of all."`
-	PullPage      int           `name:"wsc-pull-page" env:"GOALCAST_WSC_PULL_PAGE" range:"1..1000" default:"${wscpull_PageSize}" placeholder:"N" help:"Clips that are asked for at once, up to 100 times in a row."`
 
 	Account        string        `name:"brightcove-account" env:"GOALCAST_BRIGHTCOVE_ACCOUNT" placeholder:"ID" help:"Brightcove account that clips are uploaded to. Empty: no uploads; with --wsc-show-rendition clips play from WSC."`
 	ClientID       string        `name:"brightcove-client-id" env:"GOALCAST_BRIGHTCOVE_CLIENT_ID" placeholder:"ID" help:"Client id of the account's API."`
@@ -69,7 +68,7 @@ func (n *node) attachClips() {
 	n.queue.Handle(wsc.TaskUpload, n.clips.Task)
 	n.queue.Handle(wsc.TaskCheck, n.clips.Task)
 	if c := n.cfg.Clips; c.PullKey != "" {
-		puller := wsc.NewPuller(wsc.PullConfig{URL: c.PullURL, Key: c.PullKey, PageSize: c.PullPage}, n.clips, n.log)
+		puller := wsc.NewPuller(wsc.PullConfig{URL: c.PullURL, Key: c.PullKey}, n.clips, n.log)
 		n.jobs.Add(wsc.PullJob, c.PullEvery, puller.Pull)
 	}
 }

@@ -60,9 +60,8 @@ type serving struct {
 	FeedsOpen   bool    `name:"feeds-open" env:"GOALCAST_FEEDS_OPEN" help:"Take documents of providers without a secret from any user of this machine, not only from goalcast's own. For trying out: a proxy on this machine lets everybody in."`
 	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Named twice, a role has two. Without: /admin answers 403."`
 
-	MaxBody  int64         `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" range:"1.." default:"${ingest_MaxBody}" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
-	Workers  int           `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" range:"0.." default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
-	SweepAge time.Duration `name:"feed-sweep-after" env:"GOALCAST_FEED_SWEEP_AFTER" range:">0s.." default:"${ingest_SweepAge}" help:"A kept document that nobody finished after this time is taken up again (a crash left it behind)."`
+	MaxBody int64 `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" range:"1.." default:"${ingest_MaxBody}" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
+	Workers int   `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" range:"0.." default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
 
 	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" range:"0s.." default:"${hub_DrainTime}" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
 	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" range:"1s.." default:"${hub_PingInterval}" help:"A viewer hears something at least this often."`

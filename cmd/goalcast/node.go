@@ -119,7 +119,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval,
 			DrainTime: n.cfg.DrainTime,
 			NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
-			MessageRate: n.cfg.Viewers.MessageRate, MaxUnanswered: n.cfg.Viewers.MaxUnanswered,
+			MessageRate:   n.cfg.Viewers.MessageRate,
 			StateInterval: n.cfg.Viewers.StateInterval,
 			MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
 			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
@@ -129,7 +129,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		n.makeClips()
 		n.ingest = ingest.New(ingest.Config{
 			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers,
-			SweepAge: n.cfg.SweepAge, Fault: o.fault,
+			Fault:     o.fault,
 			Reference: n.db, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()

@@ -14,7 +14,6 @@ type pullsConfig struct {
 	User     string        `name:"opta-pull-user" env:"GOALCAST_OPTA_PULL_USER" secret:"" placeholder:"USER" help:"Opta's user for pulling."`
 	Password string        `name:"opta-pull-password" env:"GOALCAST_OPTA_PULL_PASSWORD" secret:"" placeholder:"PASSWORD" help:"Its password."`
 	Every    time.Duration `name:"opta-pull-every" env:"GOALCAST_OPTA_PULL_EVERY" range:"1s.." default:"10m" help:"How often to ask, by one process of all; up to a tenth of it, at most a minute, later. The same in all processes."`
-	Timeout  time.Duration `name:"opta-pull-timeout" env:"GOALCAST_OPTA_PULL_TIMEOUT" range:"1s.." default:"${pull_Timeout}" help:"How long one list may take to come."`
 }
 
 func (c pullsConfig) check() error {
@@ -35,7 +34,7 @@ func (n *node) makePulls() error {
 		return err
 	}
 	puller := pull.New(pull.Config{
-		URL: c.URL, User: c.User, Password: c.Password, Targets: targets, Timeout: c.Timeout, MaxBody: n.cfg.MaxBody,
+		URL: c.URL, User: c.User, Password: c.Password, Targets: targets, MaxBody: n.cfg.MaxBody,
 		Jitter: min(c.Every/10, time.Minute),
 	}, n.ingest, n.log, n.reg)
 	n.jobs.Add(pull.Job, c.Every, puller.Pull)

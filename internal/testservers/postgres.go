@@ -79,13 +79,7 @@ func (p *PostgresServer) Start(tb testing.TB) {
 
 func schema(tb testing.TB, server **PostgresServer, durable bool) string {
 	tb.Helper()
-	shared.Lock()
-	if *server == nil {
-		*server = newPostgres(tb, durable)
-	}
-	p := *server
-	shared.Unlock()
-
+	p := started(tb, server, durable)
 	db, err := sql.Open("pgx", p.URL)
 	if err != nil {
 		tb.Fatal(err)
@@ -106,6 +100,18 @@ func schema(tb testing.TB, server **PostgresServer, durable bool) string {
 		db.Exec("SET lock_timeout = '2s'; DROP SCHEMA " + name + " CASCADE")
 	})
 	return p.URL + "&search_path=" + name
+}
+
+// started is the shared server, started by the first test that wants it. Where that fails, the next
+// one tries.
+func started(tb testing.TB, server **PostgresServer, durable bool) *PostgresServer {
+	tb.Helper()
+	shared.Lock()
+	defer shared.Unlock() // newPostgres may end the test
+	if *server == nil {
+		*server = newPostgres(tb, durable)
+	}
+	return *server
 }
 
 func newPostgres(tb testing.TB, durable bool) *PostgresServer {

@@ -2,7 +2,7 @@
 // its own window, beside a ws that agreed to no compression. All must have read the same. Needs
 // GOALCAST_BIN and Chromium (CHROMIUM, else /usr/bin/chromium).
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { startGoalcast } from './demo.mjs';
@@ -12,11 +12,16 @@ let browser;
 let topics;
 
 before(async () => {
-  [demo, browser] = await Promise.all([
-    startGoalcast('demo', ['--speed', '150', '--seed', '3', '--matches', '8', '--send-buffer', '4608']),
-    chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'] }),
-  ]);
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'] });
+});
+
+after(() => browser?.close());
+
+// A match day for each test: what is followed is over with the day, in less than a minute.
+beforeEach(async () => {
+  demo = await startGoalcast('demo',
+    ['--speed', '150', '--seed', '3', '--matches', '8', '--send-buffer', '4608']);
   let matches = [];
   for (const end = Date.now() + 30_000; matches.length < 8;) {
     assert.ok(Date.now() < end, `${matches.length} matches`);
@@ -27,10 +32,7 @@ before(async () => {
     `competition:${matches[0].competition.id}`].join(',');
 });
 
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
+afterEach(() => demo?.stop());
 
 const path = (since) => `/v1/live?topics=${topics}${since ? `&since=${since}` : ''}`;
 

@@ -44,7 +44,7 @@ type Config struct {
 	// a run waits up to so long before it begins, so that not everybody asks at the full minute;
 	// negative is not at all
 	Jitter    time.Duration
-	Timeout   time.Duration // of one request, to the last byte
+	Timeout   time.Duration // of one request, to the last byte; 2 minutes: the largest lists are megabytes
 	ApplyTime time.Duration // how long one list may take to be kept and applied
 	MaxBody   int64         // bytes of a list, unpacked; a longer one is not taken
 }
@@ -52,7 +52,7 @@ type Config struct {
 func (c Config) WithDefaults() Config {
 	c.URL = cmp.Or(strings.TrimRight(c.URL, "/"), "https://omo.akamai.opta.net")
 	c.Jitter = cmp.Or(c.Jitter, time.Minute)
-	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, 2*time.Minute)
 	c.ApplyTime = cmp.Or(c.ApplyTime, 2*time.Minute)
 	c.MaxBody = cmp.Or(c.MaxBody, 16<<20)
 	return c

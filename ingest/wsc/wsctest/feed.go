@@ -24,6 +24,7 @@ type Feed struct {
 	contents map[string][]Object
 	refuse   map[string][]int       // by page: statuses of the next answers
 	hold     map[string]chan string // by page: who is kept waiting
+	longest  int                    // contents of a page at most; 0 is as many as are asked for
 	ended    chan struct{}
 	asked    []Request
 }
@@ -55,6 +56,13 @@ func (f *Feed) Set(kind string, contents ...Object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.contents[kind] = contents
+}
+
+// Cut makes pages of at most n contents, however many are asked for.
+func (f *Feed) Cut(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.longest = n
 }
 
 // Refuse answers the next requests of a page ("moments?1") with these statuses; those
@@ -131,6 +139,9 @@ func (f *Feed) answer(request Request, kind, page, size string) (status int, ans
 	most, err2 := strconv.Atoi(size)
 	if err1 != nil || err2 != nil || n < 0 || most < 1 {
 		return http.StatusBadRequest, nil
+	}
+	if f.longest > 0 {
+		most = min(most, f.longest)
 	}
 	all := slices.DeleteFunc(slices.Clone(f.contents[kind]), func(c Object) bool {
 		text, _ := c["updateTime"].(string)
