@@ -231,4 +231,10 @@ func TestNoPriceOutlivesItsLink(t *testing.T) {
 	holder.kill() // with its hub: its viewers have no connection
 	hidden("the process that holds the sources is gone", "a", "b")
 	shown("another process took over", left)
+
+	var archive struct{ Documents []struct{ Feed string } }
+	if err := other.operator("/admin/documents", &archive); err != nil || len(archive.Documents) != 1 ||
+		archive.Documents[0].Feed != "F9" {
+		t.Errorf("the archive has %+v, want the F9 and no prices: %v", archive.Documents, err)
+	}
 }

@@ -97,6 +97,9 @@ func TestALeaseEndsWithItsHolder(t *testing.T) {
 	if next := h.turns(t, 1)[0]; next <= fence { // the first holder is dead and does not renew
 		t.Errorf("fence %d after %d", next, fence)
 	}
+	if within := LeaseTime + leaseLook; within > 5*time.Second {
+		t.Errorf("another takes over within %s, want 5 s", within)
+	}
 	if still, err := l.renew(t.Context(), "odds", fence); err != nil || still {
 		t.Errorf("renewed after another took over: %t, %v", still, err)
 	}
