@@ -16,3 +16,9 @@ type Device struct {
 	Created  time.Time
 	Proven   bool // a push to it was taken by its push service
 }
+
+// Merged is what a user got of another.
+type Merged struct {
+	Devices int `json:"devices"`
+	Follows int `json:"follows"` // that it had not itself
+}

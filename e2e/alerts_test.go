@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,7 +23,13 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	// nobody is told anything
-	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1")
+	issuers := filepath.Join(t.TempDir(), "identity.yaml")
+	if err := os.WriteFile(issuers, []byte("issuers: [{name: kbc, kind: oidc, issuer: 'http://127.0.0.1:9', "+
+		"audiences: [goalcast]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1",
+		"GOALCAST_IDENTITY_FILE="+issuers)
 	p := start(t, env, "serve")
 	f7 := madeUpMatches(t)[0].f7
 	p.take(optaNow("F7", f7))

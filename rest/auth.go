@@ -15,32 +15,54 @@ import (
 	"goalcast/internal/problem"
 )
 
-// ErrUnauthorized is what an Authenticator returns for a request that does not say, or not well
-// enough, who it speaks for.
-var ErrUnauthorized = errors.New("unauthorized")
-
-// Authenticator says who a request to /v1/me speaks for. Errors: ErrUnauthorized;
-// goalcast.ErrUnavailable where whoever knows cannot be asked.
+// Authenticator says who a request speaks for. Errors: goalcast.ErrUnauthorized for one that does
+// not say, or not well enough; goalcast.ErrUnavailable where whoever knows cannot be asked.
 type Authenticator interface {
-	Authenticate(*http.Request) (goalcast.UserID, error)
+	Authenticate(*http.Request) (goalcast.Person, error)
 }
 
-// BearerIdentity takes a random token for the user: the app makes it up once and keeps it, nobody
-// registers. Who has the token is the user. It is neither stored nor logged, only its hash is, as
-// the UserID. Tokens that are plainly not random are refused; whether one is, nobody can see.
+// Tokens says who a token speaks for, with the same errors. An identity.Verifier does.
+type Tokens interface {
+	Verify(ctx context.Context, token string) (goalcast.Person, error)
+}
+
+// TokenIdentity takes what Tokens takes, as a bearer token.
+type TokenIdentity struct{ Tokens Tokens }
+
+// Authenticate implements Authenticator.
+func (t TokenIdentity) Authenticate(r *http.Request) (goalcast.Person, error) {
+	token, ok := bearer(r)
+	if !ok {
+		return goalcast.Person{}, goalcast.ErrUnauthorized
+	}
+	return t.Tokens.Verify(r.Context(), token)
+}
+
+// BearerIdentity takes random tokens only: see Anonymous.
 type BearerIdentity struct{}
+
+// Authenticate implements Authenticator.
+func (BearerIdentity) Authenticate(r *http.Request) (goalcast.Person, error) {
+	token, _ := bearer(r)
+	user, ok := Anonymous(token)
+	if !ok {
+		return goalcast.Person{}, goalcast.ErrUnauthorized
+	}
+	return goalcast.Person{User: user, Role: goalcast.Viewer}, nil
+}
 
 // identityText is 32 characters or more of base64url or hex: 128 bits at least if they are random.
 var identityText = regexp.MustCompile(`^[A-Za-z0-9_-]{32,512}$`)
 
-// Authenticate implements Authenticator.
-func (BearerIdentity) Authenticate(r *http.Request) (goalcast.UserID, error) {
-	token, ok := bearer(r)
-	if !ok || !identityText.MatchString(token) || patterned(token) {
-		return "", ErrUnauthorized
+// Anonymous says whose a random token is: an app makes it up once for its user and keeps it, nobody
+// registers. Who has the token is the user. It is neither stored nor logged, only its hash is, as
+// the UserID. Tokens that are plainly not random are refused; whether one is, nobody can see.
+func Anonymous(token string) (user goalcast.UserID, ok bool) {
+	if !identityText.MatchString(token) || patterned(token) {
+		return "", false
 	}
 	sum := sha256.Sum256([]byte(token))
-	return goalcast.UserID(base64.RawURLEncoding.EncodeToString(sum[:])[:22]), nil // 132 bits
+	return goalcast.UserID(base64.RawURLEncoding.EncodeToString(sum[:])[:22]), true // 132 bits
 }
 
 // What a random token has. Of 32 random hexadecimal digits, the weakest that is taken, one in 10^9
@@ -82,56 +104,73 @@ func patterned(text string) bool {
 // bearer is the token of the Authorization header.
 func bearer(r *http.Request) (string, bool) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "Bearer")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return strings.TrimSpace(token), true
 }
 
-// userHandler is a handler of /v1/me.
+// userHandler is a handler of what is a user's own.
 type userHandler func(http.ResponseWriter, *http.Request, goalcast.UserID) error
 
+// personHandler is one that asks more of who it is.
+type personHandler func(http.ResponseWriter, *http.Request, goalcast.Person) error
+
 // asUser lets a request through once it is known whose it is and neither address nor user asks too
-// often. The address comes first, so that guessing tokens is limited too.
-func (s *Server) asUser(h userHandler) handler {
+// often.
+func (s *Server) asUser(h userHandler) personHandler {
+	return func(w http.ResponseWriter, r *http.Request, p goalcast.Person) error {
+		if q := newQuery(r); q.err != nil {
+			return q.err
+		}
+		return h(w, r, p.User)
+	}
+}
+
+// asPerson lets a request of a viewer through. The address comes first, so that guessing tokens is
+// limited too.
+func (s *Server) asPerson(h personHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.take(r.Context(), "rate_ip", addressKey(r.Context()), s.cfg.IPRate); err != nil {
 			return err
 		}
-		user, err := s.who.Authenticate(r)
+		p, err := s.authenticate(r)
 		if err != nil {
-			return fmt.Errorf("identity: %w", err)
-		}
-		if err := s.take(r.Context(), "rate_user", "user:"+string(user), s.cfg.UserRate); err != nil {
 			return err
 		}
-		if q := newQuery(r); q.err != nil {
-			return q.err
+		if p.Role < goalcast.Viewer {
+			return needs(goalcast.Viewer)
 		}
-		return h(w, r, user)
+		if err := s.take(r.Context(), "rate_user", "user:"+string(p.User), s.cfg.UserRate); err != nil {
+			return err
+		}
+		return h(w, r, p)
 	}
 }
 
-// role is what an admin token allows; a higher one may all that a lower one may.
-type role int
-
-const (
-	editor   role = iota + 1 // messages
-	operator                 // documents and replays as well
-)
-
-var roleNames = map[string]role{"editor": editor, "operator": operator}
-
-func (r role) String() string {
-	switch r {
-	case editor:
-		return "editor"
-	case operator:
-		return "operator"
+// authenticate finds out who a request speaks for.
+func (s *Server) authenticate(r *http.Request) (goalcast.Person, error) {
+	p, err := s.who.Authenticate(r)
+	switch {
+	case err == nil:
+		return p, nil
+	case errors.Is(err, goalcast.ErrUnauthorized) && r.Header.Get("Authorization") != "":
+		return p, badBearer("the token is not valid, or no longer: want one of an issuer that is known here, or, " +
+			"where it is taken, a random one of 32 to 512 characters (A-Z a-z 0-9 - _)")
 	}
-	return "none"
+	return p, fmt.Errorf("identity: %w", err)
+}
+
+// needs refuses somebody who is known and has too low a role.
+func needs(role goalcast.Role) error {
+	p := problem.New(http.StatusForbidden, "forbidden", "this needs the role "+role.String())
+	p.Challenge = `Bearer realm="goalcast", error="insufficient_scope"`
+	return p
 }
 
 // adminToken is a configured token: its hash, so that comparing takes the same time for every text.
 type adminToken struct {
-	role   role
+	role   goalcast.Role
 	digest [sha256.Size]byte
 }
 
@@ -141,7 +180,7 @@ func adminTokens(byRole map[string][]string) []adminToken {
 	var tokens []adminToken
 	for name, list := range byRole {
 		for _, token := range list {
-			if r, ok := roleNames[name]; ok && token != "" {
+			if r, ok := goalcast.ParseRole(name); ok && r >= goalcast.Editor && token != "" {
 				tokens = append(tokens, adminToken{role: r, digest: sha256.Sum256([]byte(token))})
 			}
 		}
@@ -149,35 +188,60 @@ func adminTokens(byRole map[string][]string) []adminToken {
 	return tokens
 }
 
-type roleKey struct{}
+type adminKey struct{}
 
-// roleOf is the role that asAdmin found.
-func roleOf(ctx context.Context) role {
-	r, _ := ctx.Value(roleKey{}).(role)
-	return r
+// adminOf is who asAdmin found: without a user if it was by a configured token.
+func adminOf(ctx context.Context) goalcast.Person {
+	p, _ := ctx.Value(adminKey{}).(goalcast.Person)
+	return p
 }
 
-// asAdmin lets a request through that shows a token of the role or a higher one.
-func (s *Server) asAdmin(need role, h handler) handler {
+// roleOf is the role that asAdmin found.
+func roleOf(ctx context.Context) goalcast.Role { return adminOf(ctx).Role }
+
+// asAdmin lets a request through that shows a token of the role or a higher one: one of the
+// configuration, or one of an issuer.
+func (s *Server) asAdmin(need goalcast.Role, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		admins := *s.admins.Load()
-		if len(admins) == 0 {
+		if len(*s.admins.Load()) == 0 && !s.logins {
 			return problem.New(http.StatusForbidden, "admin_disabled", "no admin tokens are configured")
 		}
-		token, _ := bearer(r)
-		digest := sha256.Sum256([]byte(token))
-		var have role
-		for _, a := range admins { // all of them, also after a match
-			if subtle.ConstantTimeCompare(a.digest[:], digest[:]) == 1 {
-				have = max(have, a.role)
-			}
-		}
+		p, err := s.administrator(r)
 		switch {
-		case have == 0:
-			return unauthorized("want Authorization: Bearer and an admin token")
-		case have < need:
-			return problem.New(http.StatusForbidden, "forbidden", "this needs the role "+need.String())
+		case err != nil:
+			return err
+		case p.Role < need:
+			return needs(need)
 		}
-		return h(w, r.WithContext(context.WithValue(r.Context(), roleKey{}, have)))
+		return h(w, r.WithContext(context.WithValue(r.Context(), adminKey{}, p)))
 	}
+}
+
+// administrator finds out who asks for something of /admin.
+func (s *Server) administrator(r *http.Request) (goalcast.Person, error) {
+	token, _ := bearer(r)
+	digest := sha256.Sum256([]byte(token))
+	have := goalcast.NoRole
+	for _, a := range *s.admins.Load() { // all of them, also after a match
+		if subtle.ConstantTimeCompare(a.digest[:], digest[:]) == 1 {
+			have = max(have, a.role)
+		}
+	}
+	if have > goalcast.NoRole {
+		return goalcast.Person{Role: have}, nil
+	}
+	if s.logins && token != "" {
+		p, err := s.authenticate(r)
+		if err != nil {
+			return p, err
+		}
+		if p.Login { // whoever is anonymous is no administrator, whatever else
+			return p, nil
+		}
+	}
+	const want = "want Authorization: Bearer and an admin token"
+	if token != "" {
+		return goalcast.Person{}, badBearer(want)
+	}
+	return goalcast.Person{}, unauthorized(want)
 }

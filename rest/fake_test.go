@@ -173,6 +173,25 @@ func (f *fake) SaveDevice(_ context.Context, d goalcast.Device) error {
 	return f.err
 }
 
+func (f *fake) Merge(_ context.Context, from, to goalcast.UserID) (m goalcast.Merged, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, d := range f.devices {
+		if d.User == from {
+			f.devices[i].User = to
+			m.Devices++
+		}
+	}
+	for _, t := range f.follows[from] {
+		if !slices.Contains(f.follows[to], t) {
+			f.follows[to] = append(f.follows[to], t)
+			m.Follows++
+		}
+	}
+	delete(f.follows, from)
+	return m, f.err
+}
+
 func (f *fake) DeleteDevice(_ context.Context, user goalcast.UserID, token string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -117,13 +117,15 @@ func TestRateOfNewDevices(t *testing.T) {
 // oidc is another way to know users.
 type oidc struct{ err error }
 
-func (o oidc) Authenticate(*http.Request) (goalcast.UserID, error) { return "carla", o.err }
+func (o oidc) Authenticate(*http.Request) (goalcast.Person, error) {
+	return goalcast.Person{User: "carla", Login: true, Role: goalcast.Viewer}, o.err
+}
 
 func TestOtherAuthenticator(t *testing.T) {
 	for _, tt := range []struct {
 		err    error
 		status int
-	}{{nil, 200}, {rest.ErrUnauthorized, 401}, {fmt.Errorf("keys: %w", goalcast.ErrUnavailable), 503}} {
+	}{{nil, 200}, {goalcast.ErrUnauthorized, 401}, {fmt.Errorf("keys: %w", goalcast.ErrUnavailable), 503}} {
 		h := open(t, func(_ *rest.Config, d *rest.Deps) { d.Authenticator = oidc{tt.err} })
 		h.with(func() { h.follows["carla"] = []goalcast.Topic{goalcast.ForTeam(9)} })
 		a := h.get(t, "/v1/me/follows")

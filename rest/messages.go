@@ -85,8 +85,11 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 
 // audit logs who did what on the admin API.
 func (s *Server) audit(r *http.Request, action string, attrs ...slog.Attr) {
-	attrs = append([]slog.Attr{slog.String("action", action), slog.String("role", roleOf(r.Context()).String()),
-		slog.String("peer", r.RemoteAddr),
-		slog.String("request", requestID(r.Context()))}, attrs...)
+	who := []slog.Attr{slog.String("action", action), slog.String("role", roleOf(r.Context()).String())}
+	if user := adminOf(r.Context()).User; user != "" {
+		who = append(who, slog.String("user", string(user)))
+	}
+	attrs = append(append(who, slog.String("peer", r.RemoteAddr),
+		slog.String("request", requestID(r.Context()))), attrs...)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "audit", attrs...)
 }

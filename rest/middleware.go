@@ -166,13 +166,13 @@ func (s *Server) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		origin := r.Header.Get("Origin")
-		allow, methods, headers := "*", "GET, HEAD", "If-None-Match"
+		allow, methods, headers := "*", "GET, HEAD", "Authorization, If-None-Match"
 		if isMe(r) {
 			h.Add("Vary", "Origin")
 			if !slices.Contains(s.cfg.MeOrigins, origin) {
 				allow = ""
 			} else {
-				allow, methods, headers = origin, "GET, HEAD, PUT, DELETE", "Authorization, Content-Type"
+				allow, methods, headers = origin, "GET, HEAD, POST, PUT, DELETE", "Authorization, Content-Type"
 			}
 		}
 		if allow != "" {

@@ -11,7 +11,6 @@ import (
 
 	"goalcast"
 	"goalcast/internal/cache"
-	"goalcast/internal/problem"
 )
 
 // Odds gives the gate of a match's prices, and the prices if it is open. Without a gate (State is
@@ -70,9 +69,10 @@ func (s *Server) useOdds(deps Deps, settlements cache.Options) {
 // a price is one whose gate has not opened yet.
 func (s *Server) getOdds(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
+	if err := s.maySeeOdds(r); err != nil {
+		return err
+	}
 	switch {
-	case !s.cfg.OddsPublic:
-		return problem.New(http.StatusForbidden, "odds_not_public", "prices are not public here")
 	case s.odds == nil || s.settlements == nil:
 		return errNotHere
 	}

@@ -26,6 +26,13 @@ func unauthorized(want string) *problem.Problem {
 	return p
 }
 
+// badBearer refuses a token; RFC 6750, section 3.
+func badBearer(want string) error {
+	p := unauthorized(want)
+	p.Challenge += `, error="invalid_token"`
+	return p
+}
+
 // retryUnavailable is how long a client waits when something we depend on is away.
 const retryUnavailable = 2 * time.Second
 
@@ -52,8 +59,9 @@ func problemOf(err error) *problem.Problem {
 	case errors.As(err, &tooLarge):
 		return problem.New(http.StatusRequestEntityTooLarge, "too_large",
 			fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
-	case errors.Is(err, ErrUnauthorized):
-		return unauthorized("want Authorization: Bearer and a random token of 32 to 512 characters (A-Z a-z 0-9 - _)")
+	case errors.Is(err, goalcast.ErrUnauthorized):
+		return unauthorized("want Authorization: Bearer and a token of an issuer that is known here, or, where it is " +
+			"taken, a random one of 32 to 512 characters (A-Z a-z 0-9 - _)")
 	case errors.Is(err, goalcast.ErrTooMany):
 		return problem.New(http.StatusConflict, "too_many",
 			"this user has as many of these as a user may have; remove one first")

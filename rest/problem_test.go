@@ -137,7 +137,7 @@ func TestCORS(t *testing.T) {
 	for _, tt := range []struct{ path, origin, want, methods string }{
 		{"/v1/matches/1009316", theirs, "*", "GET, HEAD"},
 		{"/v1/nothing", theirs, "*", "GET, HEAD"},
-		{"/v1/me/follows", ours, ours, "GET, HEAD, PUT, DELETE"},
+		{"/v1/me/follows", ours, ours, "GET, HEAD, POST, PUT, DELETE"},
 		{"/v1/me/follows", theirs, "", ""},
 		{"/v1/me/devices/x", theirs, "", ""},
 		{"/v1/me/follows", "", "", ""},

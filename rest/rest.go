@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -53,6 +54,8 @@ type Store interface {
 
 	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.
 	SaveDevice(context.Context, goalcast.Device) error
+	// Merge gives a user all that another has, who is gone afterwards. ErrTooMany.
+	Merge(ctx context.Context, from, to goalcast.UserID) (goalcast.Merged, error)
 	DeleteDevice(ctx context.Context, user goalcast.UserID, token string) error // ErrNotFound, also for another user's
 	Devices(context.Context, goalcast.UserID) ([]goalcast.Device, error)
 	Follow(context.Context, goalcast.UserID, goalcast.Topic) error // twice is once. ErrTooMany
@@ -94,14 +97,16 @@ type Deps struct {
 	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
 	Settlements Settlements // likewise
 
-	Authenticator Authenticator // nil: BearerIdentity
-	Limiter       Limiter       // nil: buckets in this process
+	// Authenticator says who requests speak for. Nil: BearerIdentity, and /admin knows configured
+	// tokens only.
+	Authenticator Authenticator
+	Limiter       Limiter // nil: buckets in this process
 }
 
 // Config holds the limits of a Server. Zero values mean the defaults.
 type Config struct {
-	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator"; each may have
-	// several. Without any, /admin answers 403. Never logged.
+	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator", "admin"; each may
+	// have several. Without any, and without an Authenticator, /admin answers 403. Never logged.
 	AdminTokens map[string][]string
 	// Proxies are the networks of the reverse proxies and CDNs in front of us; from others
 	// X-Forwarded-For is not believed. Default: none.
@@ -135,7 +140,7 @@ type Config struct {
 	// OddsAge is how old a reading of prices may be that is served: those of one match are read
 	// once in this time, however many ask
 	OddsAge time.Duration
-	// OddsPublic lets everybody see prices. Without it they are answered 403.
+	// OddsPublic lets everybody see prices. Without it only those with goalcast.RightOdds may.
 	OddsPublic bool
 	// readings of these from the database at one time; others wait, at most Timeout
 	Readings int
@@ -201,6 +206,8 @@ type Server struct {
 	gates   Gates
 	odds    Odds
 	who     Authenticator
+	logins  bool // who may know administrators
+	rules   map[string]goalcast.Role
 	limiter Limiter
 	admins  atomic.Pointer[[]adminToken]
 	log     *slog.Logger
@@ -229,8 +236,9 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
 		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates,
-		who: deps.Authenticator, limiter: deps.Limiter, log: log, metrics: newMetrics(reg),
-		zones: map[string]*time.Location{"UTC": time.UTC},
+		who: deps.Authenticator, logins: deps.Authenticator != nil, limiter: deps.Limiter, log: log,
+		metrics: newMetrics(reg),
+		rules:   map[string]goalcast.Role{}, zones: map[string]*time.Location{"UTC": time.UTC},
 	}
 	if s.who == nil {
 		s.who = BearerIdentity{}
@@ -252,7 +260,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.commentaries = cache.New[commentaryOf, commentaryPage](kept(s.cfg.CommentaryAge, s.cfg.Lists))
 	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))
 	s.UseAdminTokens(s.cfg.AdminTokens)
-	if len(*s.admins.Load()) == 0 {
+	if len(*s.admins.Load()) == 0 && !s.logins {
 		log.Warn("no admin tokens: /admin answers 403")
 	}
 	s.public, s.admin = s.publicRoutes(), s.adminRoutes()
@@ -271,3 +279,6 @@ func (s *Server) Public() http.Handler { return s.public }
 
 // Admin serves /admin/..., likewise.
 func (s *Server) Admin() http.Handler { return s.admin }
+
+// Rules say which role each route needs, as "GET /v1/me/devices"; goalcast.NoRole is everybody.
+func (s *Server) Rules() map[string]goalcast.Role { return maps.Clone(s.rules) }

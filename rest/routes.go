@@ -2,17 +2,22 @@ package rest
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/klauspost/compress/gzhttp"
 
+	"goalcast"
 	"goalcast/internal/clientip"
 )
 
 // gzipSuffix goes into the ETag of a compressed answer: a strong validator must differ where bytes
 // differ.
 const gzipSuffix = "-gzip"
+
+// rule notes who may use a route. A test holds every route against it.
+func (s *Server) rule(method, pattern string, need goalcast.Role) { s.rules[method+" "+pattern] = need }
 
 func (s *Server) publicRoutes() *chi.Mux {
 	r := chi.NewRouter()
@@ -23,7 +28,10 @@ func (s *Server) publicRoutes() *chi.Mux {
 	r.Use(s.begin("public"), func(next http.Handler) http.Handler { return compress(next) }, s.cors, middleware.GetHead)
 	r.NotFound(s.noRoute)
 	r.MethodNotAllowed(s.noMethod(r))
-	get := func(pattern string, h handler) { r.Get(pattern, s.wrap(s.cfg.Timeout, h)) }
+	get := func(pattern string, h handler) {
+		s.rule(http.MethodGet, pattern, goalcast.NoRole)
+		r.Get(pattern, s.wrap(s.cfg.Timeout, h))
+	}
 	get("/v1/matches", s.getMatches)
 	get("/v1/matches/{id}", s.getMatch)
 	get("/v1/matches/{id}/commentary", s.getCommentary)
@@ -36,15 +44,18 @@ func (s *Server) publicRoutes() *chi.Mux {
 	get("/v1/asyncapi.yaml", s.getDescription("asyncapi.yaml"))
 
 	me := r.With(private, clientip.Middleware(s.cfg.Proxies))
-	do := func(method, pattern string, h userHandler) {
-		me.Method(method, pattern, s.wrap(s.cfg.Timeout, s.asUser(h)))
+	person := func(method, pattern string, h personHandler) {
+		s.rule(method, pattern, goalcast.Viewer)
+		me.Method(method, pattern, s.wrap(s.cfg.Timeout, s.asPerson(h)))
 	}
+	do := func(method, pattern string, h userHandler) { person(method, pattern, s.asUser(h)) }
 	do(http.MethodGet, "/v1/me/devices", s.getDevices)
 	do(http.MethodPut, "/v1/me/devices/{token}", s.putDevice)
 	do(http.MethodDelete, "/v1/me/devices/{token}", s.deleteDevice)
 	do(http.MethodGet, "/v1/me/follows", s.getFollows)
 	do(http.MethodPut, "/v1/me/follows/{topic}", s.putFollow)
 	do(http.MethodDelete, "/v1/me/follows/{topic}", s.deleteFollow)
+	person(http.MethodPost, "/v1/me/merge", s.postMerge)
 	return r
 }
 
@@ -53,20 +64,27 @@ func (s *Server) adminRoutes() *chi.Mux {
 	r.Use(s.begin("admin"), private, middleware.GetHead)
 	r.NotFound(s.noRoute)
 	r.MethodNotAllowed(s.noMethod(r))
-	r.Post("/admin/messages", s.wrap(s.cfg.Timeout, s.asAdmin(editor, s.postMessage)))
-	r.Get("/admin/documents", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDocuments)))
-	r.Get("/admin/documents/{id}", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDocument)))
-	r.Get("/admin/documents/{id}/body", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDocumentBody)))
-	r.Post("/admin/documents/{id}/replay", s.wrap(s.cfg.ReplayTimeout, s.asAdmin(operator, s.postReplay)))
-	r.Get("/admin/alarms", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getAlarms)))
-	r.Post("/admin/alarms/{id}/ack", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.postAck)))
-	r.Get("/admin/queues", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getQueues)))
-	r.Get("/admin/queues/{queue}/dead", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getDead)))
-	r.Post("/admin/queues/{queue}/dead/{task}/retry", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.postRevive)))
-	r.Get("/admin/odds/mappings", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getMappings)))
-	r.Put("/admin/odds/mappings", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.putMapping)))
-	r.Get("/admin/odds/at", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getOddsAt)))
-	r.Get("/admin/odds/gates", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.getGates)))
-	r.Put("/admin/odds/gates/{id}", s.wrap(s.cfg.Timeout, s.asAdmin(operator, s.putGate)))
+	within := func(limit time.Duration, method, pattern string, need goalcast.Role, h handler) {
+		s.rule(method, pattern, need)
+		r.Method(method, pattern, s.wrap(limit, s.asAdmin(need, h)))
+	}
+	do := func(method, pattern string, need goalcast.Role, h handler) {
+		within(s.cfg.Timeout, method, pattern, need, h)
+	}
+	do(http.MethodPost, "/admin/messages", goalcast.Editor, s.postMessage)
+	do(http.MethodGet, "/admin/documents", goalcast.Operator, s.getDocuments)
+	do(http.MethodGet, "/admin/documents/{id}", goalcast.Operator, s.getDocument)
+	do(http.MethodGet, "/admin/documents/{id}/body", goalcast.Operator, s.getDocumentBody)
+	within(s.cfg.ReplayTimeout, http.MethodPost, "/admin/documents/{id}/replay", goalcast.Operator, s.postReplay)
+	do(http.MethodGet, "/admin/alarms", goalcast.Operator, s.getAlarms)
+	do(http.MethodPost, "/admin/alarms/{id}/ack", goalcast.Operator, s.postAck)
+	do(http.MethodGet, "/admin/queues", goalcast.Operator, s.getQueues)
+	do(http.MethodGet, "/admin/queues/{queue}/dead", goalcast.Operator, s.getDead)
+	do(http.MethodPost, "/admin/queues/{queue}/dead/{task}/retry", goalcast.Operator, s.postRevive)
+	do(http.MethodGet, "/admin/odds/mappings", goalcast.Operator, s.getMappings)
+	do(http.MethodPut, "/admin/odds/mappings", goalcast.Operator, s.putMapping)
+	do(http.MethodGet, "/admin/odds/at", goalcast.Operator, s.getOddsAt)
+	do(http.MethodGet, "/admin/odds/gates", goalcast.Operator, s.getGates)
+	do(http.MethodPut, "/admin/odds/gates/{id}", goalcast.Operator, s.putGate)
 	return r
 }

@@ -58,7 +58,7 @@ type serving struct {
 	AdminListen string  `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" format:"host-port" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin. Keep it inside."`
 	FeedSecrets secrets `name:"feed-secrets" env:"GOALCAST_FEED_SECRETS" secret:"" placeholder:"PROVIDER=SECRET,..." help:"What a provider shows to post to /feeds/PROVIDER: as bearer token, basic password, x-api-key or ?key=. Named twice, it may show either. A provider without one may not post. A file of secrets is read again when it changes."`
 	FeedsOpen   bool    `name:"feeds-open" env:"GOALCAST_FEEDS_OPEN" help:"Take documents of providers without a secret from any user of this machine, not only from goalcast's own. For trying out: a proxy on this machine lets everybody in."`
-	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well). Named twice, a role has two. Without: /admin answers 403."`
+	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well), admin. Named twice, a role has two. Without, and without GOALCAST_IDENTITY_FILE: /admin answers 403."`
 
 	MaxBody int64 `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" range:"1.." default:"${ingest_MaxBody}" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
 	Workers int   `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" range:"0.." default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
@@ -78,6 +78,8 @@ type serving struct {
 	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address."`
 	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" format:"origin" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org, capacitor://localhost, null) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns (*.example.org), whole (capacitor://localhost), or null (pages from files and sandboxes); empty is any."`
+
+	Identity identityConfig `embed:""`
 
 	Viewers viewerLimits `embed:""`
 	Odds    oddsConfig   `embed:""`
@@ -253,6 +255,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET", c.Clips.checkCallbacks()},
 		{"GOALCAST_OPTA_PULL", c.Pulls.check()},
 		{"GOALCAST_ODDS_SOURCES_FILE", c.Odds.check()},
+		{"GOALCAST_IDENTITY_FILE", c.Identity.check()},
 	} {
 		if rule.broken != nil {
 			return fmt.Errorf("%s: %w", rule.variable, rule.broken)

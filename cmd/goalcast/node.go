@@ -16,6 +16,7 @@ import (
 	"goalcast"
 	"goalcast/hub"
 	"goalcast/hub/board"
+	"goalcast/identity"
 	"goalcast/ingest"
 	"goalcast/ingest/odds"
 	"goalcast/ingest/odds/stream"
@@ -55,6 +56,7 @@ type node struct {
 	sender   pushService        // the notifier's
 	rest     *rest.Server       // nil without role rest
 	odds     *odds.Runner       // nil without role odds, or without a source
+	identity *identity.Verifier // nil without issuers
 	secrets  *secretFiles
 	reload   <-chan os.Signal
 
@@ -112,6 +114,9 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 // makeParts makes what the roles ask for.
 func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
+	if err := n.makeIdentity(); err != nil {
+		return err
+	}
 	if n.has(roleHub) {
 		n.hub = hub.New(hub.Config{
 			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending,
@@ -153,6 +158,9 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			Gates: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
+		}
+		if n.identity != nil {
+			deps.Authenticator = rest.TokenIdentity{Tokens: n.identity}
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
 			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public}, deps, n.log, n.reg)

@@ -81,6 +81,9 @@ func (n *node) parts() map[string]func(context.Context) error {
 		"jobs":    n.jobs.Run,
 		"secrets": func(ctx context.Context) error { return n.secrets.run(ctx, n.reload) },
 	}
+	if n.identity != nil {
+		parts["identity"] = n.identity.Run
+	}
 	if n.hub != nil {
 		parts["hub"] = n.hub.Run
 	}

@@ -22,7 +22,7 @@ import (
 const minSecret = 16
 
 // adminRoles are the names in GOALCAST_ADMIN_TOKENS.
-var adminRoles = []string{"editor", "operator"}
+var adminRoles = []string{"editor", "operator", "admin"}
 
 // secrets are what NAME=SECRET,NAME=SECRET says. A name that stands there twice has two, so that
 // one can be exchanged for another without a gap.

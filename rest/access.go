@@ -1,0 +1,33 @@
+package rest
+
+import (
+	"net/http"
+
+	"goalcast"
+	"goalcast/internal/problem"
+)
+
+// viewer is who reads something that not everybody may see: nobody in particular without a token.
+// A token that is none is refused, so that an app notices that its own has ended.
+func (s *Server) viewer(r *http.Request) (goalcast.Person, error) {
+	if !s.logins || r.Header.Get("Authorization") == "" {
+		return goalcast.Person{}, nil
+	}
+	return s.authenticate(r)
+}
+
+// maySeeOdds refuses those who may not see prices.
+func (s *Server) maySeeOdds(r *http.Request) error {
+	if s.cfg.OddsPublic {
+		return nil
+	}
+	p, err := s.viewer(r)
+	switch {
+	case err != nil:
+		return err
+	case !p.Rights.Have(goalcast.RightOdds):
+		return problem.New(http.StatusForbidden, "odds_not_public", "prices are not public here: they need a login "+
+			"that may see them")
+	}
+	return nil
+}
