@@ -27,17 +27,21 @@ const (
 	FrameBye      FrameType = "bye"   // the hub is about to close; come back after Retry with Cursor
 	// answers a client's ping; also comes unasked, as keep-alive with the newest cursor
 	FramePong FrameType = "pong"
+	// what is known of the viewer ends at Expires: an auth frame or another connection renews it
+	FrameExpiring FrameType = "expiring"
+	FrameRenewed  FrameType = "renewed" // answers an auth: it ends at Expires now
 
 	FrameSubscribe   FrameType = "subscribe"   // from a client: a ClientMessage with topics
 	FrameUnsubscribe FrameType = "unsubscribe" // from a client: a ClientMessage with topics
 	FramePing        FrameType = "ping"        // from a client
+	FrameAuth        FrameType = "auth"        // from a client: a new token
 )
 
 // ServerFrames and ClientFrames list the types that the hub sends and those that it takes.
 var (
 	ServerFrames = []FrameType{FrameHello, FrameSnapshot, FrameEvent, FrameState, FrameReset, FrameStale, FrameError,
-		FrameBye, FramePong}
-	ClientFrames = []FrameType{FrameSubscribe, FrameUnsubscribe, FramePing}
+		FrameBye, FramePong, FrameExpiring, FrameRenewed}
+	ClientFrames = []FrameType{FrameSubscribe, FrameUnsubscribe, FramePing, FrameAuth}
 )
 
 // Frame is any frame in either direction; a type uses few of its fields. The files in testdata/wire
@@ -74,7 +78,11 @@ type Frame struct {
 	Code   Code   `json:"code,omitempty"`   // error
 	Error  string `json:"error,omitempty"`  // error: for a developer's eyes
 	Retry  int64  `json:"retry,omitempty"`  // bye: how long to wait before coming back
-	ID     string `json:"id,omitempty"`     // ping, subscribe: the client's own mark; returned in pong and error
+	ID     string `json:"id,omitempty"`     // ping, subscribe, auth: the client's own mark; returned in the answer
+
+	// Expires is when a viewer's token or ticket ends: in a hello if it does, expiring, renewed.
+	Expires int64  `json:"expires,omitempty"`
+	Token   string `json:"token,omitempty"` // auth
 }
 
 // ClientMessage is what a client sends, as the hub reads it. Topics are texts, so that an error
@@ -84,6 +92,7 @@ type ClientMessage struct {
 	Topics     []string  `json:"topics"`
 	ID         string    `json:"id"`
 	ConflateMs *int64    `json:"conflate_ms"` // nil: as it was
+	Token      string    `json:"token"`
 }
 
 // Code says why the hub refused something, for programs. It stands in problem+json, in
@@ -102,6 +111,7 @@ const (
 	CodeTooManyTopics Code = "too_many_topics"
 	CodeBadParameter  Code = "bad_parameter"
 	CodeBadCursor     Code = "bad_cursor"
+	CodeUnauthorized  Code = "unauthorized"
 	CodeForbidden     Code = "forbidden"
 	CodeBadOrigin     Code = "bad_origin"
 	CodeBadFrame      Code = "bad_frame"
@@ -127,6 +137,7 @@ var Codes = []CodeInfo{
 	{Code: CodeTooManyTopics, Status: 400, InFrame: true, Final: true},
 	{Code: CodeBadParameter, Status: 400, Final: true},
 	{Code: CodeBadCursor, Status: 400, Final: true},
+	{Code: CodeUnauthorized, Status: 401, InFrame: true, Final: true},
 	{Code: CodeForbidden, Status: 403, InFrame: true, Final: true},
 	{Code: CodeBadOrigin, Status: 403, Final: true},
 	{Code: CodeMethod, Status: 405, Final: true},
@@ -159,12 +170,13 @@ const (
 const (
 	ByeDrain   Reason = "drain"    // the node stops
 	ByeTooSlow Reason = "too_slow" // too much waited, and nothing was taken
+	ByeExpired Reason = "expired"  // the viewer's token has ended: come back with a new one
 )
 
 // ResetReasons and ByeReasons list the reasons there are.
 var (
 	ResetReasons = []Reason{ResetEpoch, ResetTooOld, ResetAhead, ResetTooMuch, ResetGap, ResetRefresh, ResetBadCursor}
-	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, CodeFull.Bye(), CodeRate.Bye(), CodeDraining.Bye(),
+	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, ByeExpired, CodeFull.Bye(), CodeRate.Bye(), CodeDraining.Bye(),
 		CodeStarting.Bye(), CodeUnavailable.Bye()}
 )
 
@@ -185,6 +197,7 @@ const (
 	ClosePolicy      CloseCode = 1008 // too many messages
 	CloseTooBig      CloseCode = 1009 // a message over the limit
 	CloseTryLater    CloseCode = 1013 // a match cannot be read now
+	CloseExpired     CloseCode = 4001 // the viewer's token has ended; a bye came before
 	CloseTooSlow     CloseCode = 4008 // too much waited and nothing was taken; come back with the last cursor
 	CloseNoPong      CloseCode = 4009 // pings were not answered
 )
@@ -192,7 +205,7 @@ const (
 // CloseCodes lists them.
 var CloseCodes = []CloseCode{CloseNormal, CloseGoingAway, CloseProtocol, CloseUnsupported, CloseInvalid, ClosePolicy,
 	CloseTooBig, CloseTryLater,
-	CloseTooSlow, CloseNoPong}
+	CloseExpired, CloseTooSlow, CloseNoPong}
 
 // Encode gives the frame's JSON text. A frame always encodes.
 func (f Frame) Encode() []byte {

@@ -112,6 +112,10 @@ func wireFrames() map[string]goalcast.Frame {
 		"subscribe-conflated": {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{oddsTopic}, ConflateMs: 1000},
 		"unsubscribe":         {Type: goalcast.FrameUnsubscribe, Topics: []goalcast.Topic{oddsTopic}},
 		"ping":                {Type: goalcast.FramePing, ID: "8"},
+		"expiring":            {Type: goalcast.FrameExpiring, Expires: ms + 30_000},
+		"renewed":             {Type: goalcast.FrameRenewed, ID: "a1", Expires: ms + 3_600_000},
+		"auth": {Type: goalcast.FrameAuth, ID: "a1",
+			Token: "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"},
 	}
 }
 

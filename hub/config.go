@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"goalcast"
 	"goalcast/hub/shard"
 )
 
@@ -22,11 +21,9 @@ type Config struct {
 	// "*.example.com", "https://example.com", an app's "capacitor://localhost", and "null" for
 	// pages from files and sandboxes. Empty: any page may, since nothing here depends on cookies.
 	Origins []string
-	// Authorize says who may follow what; nil: everybody everything. It is asked once before the
-	// handshake and once for each later subscription, then with a copy of the request. An error is
-	// answered with 403, or an error frame.
-	Authorize func(*http.Request, []goalcast.Topic) error
-	NoOdds    bool // topics of prices are refused
+	// Identity says who viewers are; nil: nobody is known, and tokens are not looked at.
+	Identity Identity
+	NoOdds   bool // topics of prices need goalcast.RightOdds
 	// ClientIP names the address a connection counts for; nil: the peer's. Set it behind a proxy.
 	ClientIP func(*http.Request) string
 
@@ -83,7 +80,11 @@ func (c Config) WithDefaults() Config {
 	c.MaxTopics = cmp.Or(max(c.MaxTopics, 0), 100)
 	c.MessageRate = cmp.Or(max(c.MessageRate, 0), 20)
 	c.MessageBurst = min(cmp.Or(max(c.MessageBurst, 0), max(1, int(2*c.MessageRate))), 600)
-	c.MaxMessage = min(cmp.Or(max(c.MaxMessage, 0), max(40*c.MaxTopics, 4<<10)), 1<<20)
+	least := 4 << 10
+	if c.Identity != nil {
+		least = 12 << 10 // tokens are up to 8 KiB
+	}
+	c.MaxMessage = min(cmp.Or(max(c.MaxMessage, 0), max(40*c.MaxTopics, least)), 1<<20)
 	c.HandshakeMax = cmp.Or(max(c.HandshakeMax, 0), int(c.HandshakeRate)+1)
 	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)
 	c.MaxWait = cmp.Or(max(c.MaxWait, 0), 55*time.Second)

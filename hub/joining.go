@@ -215,7 +215,7 @@ func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (shard.Start, bool) {
 func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 	f := goalcast.Frame{Type: goalcast.FrameHello, Version: goalcast.WireVersion, Topics: v.topics,
 		Ping: h.cfg.PingInterval.Milliseconds(), Time: time.Now().UnixMilli(),
-		ConflateMs: v.conflate.Milliseconds()}
+		ConflateMs: v.conflate.Milliseconds(), Expires: millis(v.until)}
 	if slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }) {
 		f.OddsBeat = follow.GateBeat.Milliseconds()
 	}
@@ -231,27 +231,22 @@ func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 
 // Subscribe prepares a later subscription of a connection: it is part of shard.Door.
 func (h *Hub) Subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic, id string) {
-	h.working.Go(func() { h.subscribe(to, c, topics, id) })
+	rights := c.Rights()
+	h.working.Go(func() { h.subscribe(to, c, rights, topics, id) })
 }
 
 // subscribe brings the snapshots of topics and posts them, with the subscription, to the
 // connection's shard.
-func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic, id string) {
+func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, rights goalcast.Rights, topics []goalcast.Topic, id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
 	defer cancel()
 	refuse := func(code goalcast.Code, text string) {
 		m := frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text})
 		to.Post(&shard.Subscribed{Conn: c, Start: shard.Start{Frames: []*frame.Message{m}}})
 	}
-	if err := h.noOdds(topics); err != nil {
+	if err := h.may(topics, rights); err != nil {
 		refuse(goalcast.CodeForbidden, err.Error())
 		return
-	}
-	if h.cfg.Authorize != nil {
-		if err := h.cfg.Authorize(c.Seat().Handshake, topics); err != nil {
-			refuse(refusalOf(err))
-			return
-		}
 	}
 	var s seat
 	defer s.leave()

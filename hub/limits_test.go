@@ -221,14 +221,6 @@ func TestStatesConflate(t *testing.T) {
 
 // TestRefusals is everything that is answered with a status instead of a stream.
 func TestRefusals(t *testing.T) {
-	forbid := func(_ *http.Request, topics []goalcast.Topic) error {
-		for _, topic := range topics {
-			if topic.Kind == goalcast.OddsTopic {
-				return errors.New("no odds here")
-			}
-		}
-		return nil
-	}
 	for _, tt := range []struct {
 		name, query, origin string
 		cfg                 hub.Config
@@ -245,7 +237,7 @@ func TestRefusals(t *testing.T) {
 		{name: "bad query", query: "topics=%zz", status: 400, reason: "query"},
 		{name: "origin", query: "topics=match:1", origin: "https://evil.example",
 			cfg: hub.Config{Origins: []string{"*.good.example"}}, status: 403, reason: "origin"},
-		{name: "forbidden", query: "topics=odds:1", cfg: hub.Config{Authorize: forbid}, status: 403,
+		{name: "forbidden", query: "topics=odds:1", cfg: hub.Config{NoOdds: true}, status: 403,
 			reason: "forbidden"},
 		{name: "connections", query: "topics=match:1", cfg: hub.Config{MaxConns: 2}, before: 2, status: 503,
 			reason: "connections"},
@@ -313,41 +305,6 @@ func TestRefusals(t *testing.T) {
 					return res.StatusCode != 503 && res.Header.Get("Retry-After") == ""
 				})
 			})
-		}
-	}
-}
-
-func TestAuthorizeLater(t *testing.T) {
-	w := newWorld()
-	n := start(t, w, hub.Config{Authorize: func(r *http.Request, topics []goalcast.Topic) error {
-		if r.Header.Get("Authorization") != "Bearer fan" {
-			return errors.New("who are you")
-		}
-		for _, topic := range topics {
-			if topic.Kind == goalcast.OddsTopic {
-				return errors.New("not for you")
-			}
-		}
-		return nil
-	}}, false)
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	c, _, err := websocket.Dial(ctx, n.web.URL+"?topics=match:1",
-		&websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer fan"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	v := coderViewer{c}
-	until(t, v, goalcast.FrameSnapshot)
-	for topic, want := range map[string]goalcast.FrameType{"odds:1": goalcast.FrameError,
-		"match:2": goalcast.FrameSnapshot} {
-		if err := c.Write(ctx, websocket.MessageText,
-			[]byte(`{"type":"subscribe","topics":["`+topic+`"],"id":"7"}`)); err != nil {
-			t.Fatal(err)
-		}
-		if r := only(t, v, want); want == goalcast.FrameError && (r.Code != "forbidden" || r.ID != "7") {
-			t.Errorf("error %s", r.raw)
 		}
 	}
 }

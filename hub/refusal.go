@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -71,7 +70,11 @@ func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 			return
 		}
 	}
-	problem.Write(w, r, problem.New(no.code.Info().Status, string(no.code), no.detail))
+	p := problem.New(no.code.Info().Status, string(no.code), no.detail)
+	if no.code == goalcast.CodeUnauthorized {
+		p.Challenge = `Bearer realm="goalcast", error="invalid_token"`
+	}
+	problem.Write(w, r, p)
 }
 
 // wantsEvents says whether a request is for an event stream.
@@ -85,13 +88,4 @@ func answerBye(w http.ResponseWriter, code goalcast.Code, retry time.Duration) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	_, _ = w.Write(text) // nothing can be said to a client that has gone
-}
-
-// refusalOf is the code and text of an error frame for a subscription that failed. Texts of our own
-// errors stay inside.
-func refusalOf(err error) (code goalcast.Code, text string) {
-	if errors.Is(err, goalcast.ErrUnavailable) {
-		return goalcast.CodeUnavailable, errUnavailable.Error()
-	}
-	return goalcast.CodeForbidden, err.Error()
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ func refusalForms(t *testing.T) []refusalForm {
 }
 
 // askAs asks as a client of one kind does, and leaves reading to the caller.
-func askAs(t *testing.T, n *node, kind, query, origin string) *http.Response {
+func askAs(t *testing.T, n *node, kind, query, origin, token string) *http.Response {
 	t.Helper()
 	if kind == "check" {
 		query += "&check=1"
@@ -63,6 +62,9 @@ func askAs(t *testing.T, n *node, kind, query, origin string) *http.Response {
 	if origin != "" {
 		req.Header.Set("Origin", origin)
 	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	res, err := n.web.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -74,23 +76,13 @@ func askAs(t *testing.T, n *node, kind, query, origin string) *http.Response {
 // TestRefusalsSayWhatToDoNext: each reason in each form. One that may be over later never looks
 // final to the client that gets it, and the other way round.
 func TestRefusalsSayWhatToDoNext(t *testing.T) {
-	away := errors.New("token service: " + goalcast.ErrUnavailable.Error())
-	hook := func(_ *http.Request, topics []goalcast.Topic) error {
-		switch {
-		case slices.Contains(topics, goalcast.ForMatch(403)):
-			return errors.New("not for you")
-		case slices.Contains(topics, goalcast.ForMatch(503)):
-			return errors.Join(away, goalcast.ErrUnavailable)
-		}
-		return nil
-	}
 	enter := func(t *testing.T, n *node) {
 		until(t, dialCoder(t, n, query("match:5", goalcast.Cursor{})), goalcast.FrameSnapshot)
 	}
 	causes := map[string][]struct {
-		name, query, origin string
-		cfg                 hub.Config
-		before              func(*testing.T, *node)
+		name, query, origin, token string
+		cfg                        hub.Config
+		before                     func(*testing.T, *node)
 	}{
 		"full": {
 			{name: "node", cfg: hub.Config{MaxConns: 1}, before: enter},
@@ -100,9 +92,12 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 		"draining": {{name: "drain", before: func(t *testing.T, n *node) { _ = n.Drain(t.Context()) }}},
 		"starting": {{name: "not yet", before: nil}},
 		"unavailable": {
-			{name: "hook", query: "topics=match:503", cfg: hub.Config{Authorize: hook}},
+			{name: "identity", token: "away", cfg: hub.Config{Identity: people{}}},
 		},
-		"forbidden": {{name: "hook", query: "topics=match:403", cfg: hub.Config{Authorize: hook}}},
+		"forbidden": {{name: "odds", query: "topics=odds:1", cfg: hub.Config{NoOdds: true}},
+			{name: "odds, known", query: "topics=odds:1", token: "fan",
+				cfg: hub.Config{NoOdds: true, Identity: people{}}}},
+		"unauthorized": {{name: "token", token: "nobody", cfg: hub.Config{Identity: people{}}}},
 		"bad_topic": {{name: "kind", query: "topics=match:1,foo:2"},
 			{name: "letters", query: "topics=m,a,t,c,h"}},
 		"too_many_topics": {{name: "three", query: "topics=match:1,match:2,match:3", cfg: hub.Config{MaxTopics: 2}}},
@@ -135,7 +130,7 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 					topics = "topics=match:1"
 				}
 				for _, kind := range []string{"websocket", "poll", "sse", "check"} {
-					res := askAs(t, n, kind, topics, cause.origin)
+					res := askAs(t, n, kind, topics, cause.origin, cause.token)
 					checkRefusal(t, kind, res, form)
 				}
 			})
@@ -197,7 +192,8 @@ func TestUnavailableLooksTemporary(t *testing.T) {
 	w.down = errors.New("database away")
 	n := start(t, w, hub.Config{RetrySpread: 3 * time.Second}, false)
 	for _, kind := range []string{"websocket", "poll", "sse"} {
-		checkRefusal(t, kind, askAs(t, n, kind, "topics=match:1", ""), refusalForm{Code: "unavailable", Status: 503})
+		checkRefusal(t, kind, askAs(t, n, kind, "topics=match:1", "", ""),
+			refusalForm{Code: "unavailable", Status: 503})
 	}
 }
 
@@ -208,7 +204,7 @@ func TestCheckLetsNobodyIn(t *testing.T) {
 	n := start(t, w, hub.Config{MaxConns: 1, HandshakeRate: .001, HandshakeMax: 1}, false)
 	for range 3 {
 		for _, query := range []string{"topics=match:1", "x=1"} {
-			if res := askAs(t, n, "check", query, ""); res.StatusCode != http.StatusNoContent {
+			if res := askAs(t, n, "check", query, "", ""); res.StatusCode != http.StatusNoContent {
 				t.Errorf("%s: %s", query, res.Status)
 			}
 		}

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -27,6 +26,9 @@ type viewer struct {
 	wait      time.Duration
 	conflate  time.Duration // between two state batches
 	check     bool          // it only asks whether it would be let in
+	ticket    string
+	rights    goalcast.Rights
+	until     time.Time // when what is known of the viewer ends; zero: never
 	ip        netip.Addr
 }
 
@@ -91,7 +93,7 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	if err != nil {
 		return nil, &refusal{goalcast.CodeBadParameter, "query", "query string: " + err.Error()}
 	}
-	v.check = q.Has("check")
+	v.check, v.ticket = q.Has("check"), q.Get("ticket")
 	var texts []string
 	for _, list := range q["topics"] {
 		texts = append(texts, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })...)
@@ -137,7 +139,7 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	return v, nil
 }
 
-// admit asks the limits and the hook, and gives the viewer a seat.
+// admit finds out who asks, asks the limits, and gives the viewer a seat.
 func (h *Hub) admit(r *http.Request, v *viewer) (*seat, *refusal) {
 	if no := h.authorize(r, v); no != nil {
 		return nil, no
@@ -145,10 +147,6 @@ func (h *Hub) admit(r *http.Request, v *viewer) (*seat, *refusal) {
 	limit, reason := h.limits.Enter(v.ip)
 	if reason != "" {
 		return nil, tooMany(reason)
-	}
-	if h.cfg.Authorize != nil && v.transport == shard.WebSocket {
-		limit = limit.Remember(&http.Request{ // not the body, nor the context
-			Method: r.Method, URL: r.URL, Header: r.Header, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS})
 	}
 	return &seat{limit: limit}, nil
 }
@@ -161,7 +159,7 @@ func (h *Hub) mayEnter(r *http.Request, v *viewer) *refusal {
 	return tooMany(h.limits.Full(v.ip))
 }
 
-// authorize finds out who asks, and asks the hook.
+// authorize finds out who asks, and whether they may have what they ask for.
 func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 	switch {
 	case h.draining.Load() || h.ended.Load():
@@ -177,31 +175,11 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 		text = h.cfg.ClientIP(r)
 	}
 	v.ip, _ = netip.ParseAddr(text) // the zero address where there is none: a limit then counts them together
-	if err := h.noOdds(v.topics); err != nil {
+	if no := h.identify(r, v); no != nil {
+		return no
+	}
+	if err := h.may(v.topics, v.rights); err != nil {
 		return &refusal{goalcast.CodeForbidden, "forbidden", err.Error()}
-	}
-	if h.cfg.Authorize == nil {
-		return nil
-	}
-	switch err := h.cfg.Authorize(r, v.topics); {
-	case err == nil:
-		return nil
-	case errors.Is(err, goalcast.ErrUnavailable):
-		h.log.Warn("authorize", "error", err)
-		return unavailable()
-	default:
-		return &refusal{goalcast.CodeForbidden, "forbidden", err.Error()}
-	}
-}
-
-// errNoOdds is why topics of prices are refused.
-var errNoOdds = errors.New("prices are not open to everybody here")
-
-// noOdds refuses topics of prices where nobody may see them.
-func (h *Hub) noOdds(topics []goalcast.Topic) error {
-	isOdds := func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }
-	if h.cfg.NoOdds && slices.ContainsFunc(topics, isOdds) {
-		return errNoOdds
 	}
 	return nil
 }

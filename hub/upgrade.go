@@ -76,7 +76,8 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer, 
 	}
 	// Origins were checked already. The library does not compress: that is an encoding of ours,
 	// made once per message.
-	options := websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled}
+	options := websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
+		Subprotocols: []string{subprotocol}}
 	accepted, err := websocket.Accept(taken, r, &options)
 	if err != nil { // the library has answered
 		h.metrics.refused.WithLabelValues("handshake").Inc()
@@ -86,7 +87,7 @@ func (h *Hub) serveWebSocket(w http.ResponseWriter, r *http.Request, v *viewer, 
 	if taken.extensions != "" {
 		h.metrics.deflate.Inc()
 	}
-	to, c := h.nextShard(), shard.NewConn(v.transport, taken.encoding, v.conflate)
+	to, c := h.nextShard(), h.newConn(v, taken.encoding)
 	if tcp, ok := taken.conn.(*net.TCPConn); ok && shard.RawSockets && !h.cfg.Portable {
 		h.launch(tcp, to, c, v, s, taken.input)
 		return
@@ -150,7 +151,7 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer, s *
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would collect events otherwise
-	to, c := h.nextShard(), shard.NewConn(v.transport, frame.SSE, v.conflate)
+	to, c := h.nextShard(), h.newConn(v, frame.SSE)
 	if shard.RawSockets && !h.cfg.Portable && r.TLS == nil && r.ProtoMajor == 1 {
 		// a client that sends more than its request has nothing to say here
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -221,7 +222,7 @@ func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer, s *se
 		h.refuse(w, r, no)
 		return
 	}
-	to, c := h.nextShard(), shard.NewConn(v.transport, frame.JSON, v.conflate)
+	to, c := h.nextShard(), h.newConn(v, frame.JSON)
 	p := shard.NewPortable(to, c)
 	if err := h.attach(r.Context(), to, c, v, s, nil); err != nil {
 		h.refuse(w, r, unavailable())

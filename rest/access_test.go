@@ -1,6 +1,8 @@
 package rest_test
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -255,6 +257,60 @@ func TestMerge(t *testing.T) {
 	if log := h.log.String(); strings.Contains(log, anna) {
 		t.Error("the anonymous user's token is in the log")
 	}
+}
+
+// shelf is where tickets come from.
+type shelf struct {
+	issued  []string
+	revoked []goalcast.UserID
+	err     error
+}
+
+func (s *shelf) Issue(_ context.Context, p goalcast.Person, once bool) (string, time.Time, error) {
+	s.issued = append(s.issued, fmt.Sprint(p.User, once))
+	return "the-ticket", kickoff.Add(time.Hour), s.err
+}
+
+func (s *shelf) Revoke(_ context.Context, user goalcast.UserID) error {
+	s.revoked = append(s.revoked, user)
+	return s.err
+}
+
+func TestTickets(t *testing.T) {
+	tickets := &shelf{}
+	h, issuer := openWithIssuer(t, func(_ *rest.Config, d *rest.Deps) { d.Tickets = tickets })
+	login := as(issuer.Token(claims{"role": "viewer"}))
+	const path = "/v1/live/ticket"
+	for _, kind := range []string{"websocket", "stream"} {
+		a := h.ask(t, http.MethodPost, path, `{"for":"`+kind+`"}`, login)
+		if a.status != http.StatusCreated || !strings.Contains(string(a.body), `"ticket":"the-ticket"`) ||
+			a.header.Get("Cache-Control") != "no-store" || a.header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%d %v %s", a.status, a.header, a.body)
+		}
+	}
+	if len(tickets.issued) != 2 || !strings.HasSuffix(tickets.issued[0], " true") &&
+		!strings.HasSuffix(tickets.issued[0], "true") || !strings.HasSuffix(tickets.issued[1], "false") {
+		t.Errorf("%v", tickets.issued)
+	}
+	h.ask(t, http.MethodPost, path, `{"for":"ever"}`, login).problem(t, http.StatusBadRequest, "bad_parameter")
+	h.ask(t, http.MethodPost, path, `{"for":"stream"}`).problem(t, http.StatusUnauthorized, "unauthorized")
+	gone := h.ask(t, http.MethodDelete, path, "", login)
+	if gone.status != http.StatusNoContent || len(tickets.revoked) != 1 {
+		t.Errorf("%d, %v", gone.status, tickets.revoked)
+	}
+	tickets.err = goalcast.ErrUnavailable
+	h.ask(t, http.MethodPost, path, `{"for":"stream"}`, login).problem(t, http.StatusServiceUnavailable, "unavailable")
+	if log := h.log.String(); strings.Contains(log, "the-ticket") {
+		t.Error("a ticket is in the log")
+	}
+	a := h.ask(t, http.MethodOptions, path, "", "Origin: https://page.example.org",
+		"Access-Control-Request-Method: POST")
+	if !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), "Authorization") ||
+		!strings.Contains(a.header.Get("Access-Control-Allow-Methods"), "POST") {
+		t.Errorf("%v", a.header)
+	}
+	a = open(t).ask(t, http.MethodPost, path, `{"for":"stream"}`, as(anna))
+	a.problem(t, http.StatusNotImplemented, "not_here")
 }
 
 // Prices that are not public are for those whose login says so.

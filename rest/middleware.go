@@ -167,6 +167,9 @@ func (s *Server) cors(next http.Handler) http.Handler {
 		h := w.Header()
 		origin := r.Header.Get("Origin")
 		allow, methods, headers := "*", "GET, HEAD", "Authorization, If-None-Match"
+		if r.URL.Path == ticketPath { // what it takes is in a header that a page has to know
+			methods, headers = "POST, DELETE", "Authorization, Content-Type"
+		}
 		if isMe(r) {
 			h.Add("Vary", "Origin")
 			if !slices.Contains(s.cfg.MeOrigins, origin) {
@@ -191,6 +194,9 @@ func (s *Server) cors(next http.Handler) http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 }
+
+// ticketPath is beside the hub's /v1/live.
+const ticketPath = "/v1/live/ticket"
 
 func isMe(r *http.Request) bool {
 	return r.URL.Path == "/v1/me" || strings.HasPrefix(r.URL.Path, "/v1/me/")

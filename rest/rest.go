@@ -100,6 +100,7 @@ type Deps struct {
 	// Authenticator says who requests speak for. Nil: BearerIdentity, and /admin knows configured
 	// tokens only.
 	Authenticator Authenticator
+	Tickets       Tickets // nil: /v1/live/ticket is answered 501
 	Limiter       Limiter // nil: buckets in this process
 }
 
@@ -208,6 +209,7 @@ type Server struct {
 	who     Authenticator
 	logins  bool // who may know administrators
 	rules   map[string]goalcast.Role
+	tickets Tickets
 	limiter Limiter
 	admins  atomic.Pointer[[]adminToken]
 	log     *slog.Logger
@@ -236,7 +238,8 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
 		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates,
-		who: deps.Authenticator, logins: deps.Authenticator != nil, limiter: deps.Limiter, log: log,
+		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,
+		limiter: deps.Limiter, log: log,
 		metrics: newMetrics(reg),
 		rules:   map[string]goalcast.Role{}, zones: map[string]*time.Location{"UTC": time.UTC},
 	}

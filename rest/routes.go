@@ -56,6 +56,8 @@ func (s *Server) publicRoutes() *chi.Mux {
 	do(http.MethodPut, "/v1/me/follows/{topic}", s.putFollow)
 	do(http.MethodDelete, "/v1/me/follows/{topic}", s.deleteFollow)
 	person(http.MethodPost, "/v1/me/merge", s.postMerge)
+	person(http.MethodPost, ticketPath, s.postTicket)
+	do(http.MethodDelete, ticketPath, s.deleteTickets)
 	return r
 }
 

@@ -32,6 +32,9 @@ const defaults = {
   transport: 'auto',
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
+  // async () => 'eyJ...': the token of who watches, asked for before each connection and before it
+  // ends; undefined for nobody in particular
+  token: undefined,
   fetch: globalThis.fetch, // asks why a connection did not come about; browsers hide the answer to a handshake
   random: Math.random,
   backoff: 500, // ms: the n-th try in a row waits up to backoff * 2^n, evenly spread (full jitter) ...
@@ -90,6 +93,8 @@ export class Goalcast {
   #clockPings = 0; // still to send
   #conflateMs; // asked for
   #unsubscribeWindow;
+  #authId; // of the newest auth frame
+  #unauthorized = 0; // tries in a row whose token the hub did not take
   #oddsBeat = 5_000; // ms: hello.odds_beat
   // topics of prices -> when the hub said what was heard last of them: {clock, steady}, in ms by the
   // clock of this machine, which goes on while the machine sleeps, and by one that nobody sets
@@ -230,6 +235,11 @@ export class Goalcast {
   // problem: none of a subscription's topics is followed. Those that may be later are asked for
   // again; the others are dropped, else they would have the next connection refused.
   #problem({ code, error, id }) {
+    if (id !== undefined && id === this.#authId) { // a token that was not taken
+      if (code === 'unavailable') this.#after('auth', 2000, () => this.#expiring());
+      else if (code === 'unauthorized' && ++this.#unauthorized < 3) this.#after('auth', 1000, () => this.#expiring());
+      return; // else the hub says bye, and the next connection is told why it is refused
+    }
     const topics = this.#requests.get(id);
     this.#requests.delete(id);
     if (topics && codes[code]?.final === false) {
@@ -256,17 +266,77 @@ export class Goalcast {
   }
 
   #connect() {
-    this.#attempt++;
+    const attempt = ++this.#attempt;
     if (this.status !== 'reconnecting') this.#setStatus('connecting');
     for (const topic of this.cursor ? [] : this.#topics) this.#unjoined.add(topic);
+    if (!this.#options.token) {
+      this.#open();
+      return;
+    }
+    const going = () => attempt === this.#attempt && this.#running && !this.#link;
+    this.#credentials().then((found) => going() && this.#open(found), (err) => {
+      if (!going()) return;
+      if (err.code === 'unauthorized') this.#refusedToken(err.message);
+      else this.#lost(err.code ?? 'no token', err.retry);
+    });
+  }
+
+  // credentials are what the next connection shows: a token, or, where a browser can send none, a
+  // ticket for it. A failure has the hub's code and when to come back, if it is the hub's.
+  async #credentials() {
+    const { token: ask, fetch, helloTimeout, url } = this.#options;
+    const token = await withTimeout(ask(), helloTimeout);
+    const socket = this.#transport === 'websocket';
+    if (!token || socket && /^[\w.~+-]+$/.test(token)) return { token }; // as a subprotocol may be written
+    const res = await fetch(new URL('/v1/live/ticket', url).href, { method: 'POST', body: JSON.stringify({ for: socket ? 'websocket' : 'stream' }),
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      signal: AbortSignal.timeout(helloTimeout) });
+    const answer = await res.json();
+    if (res.ok) return { ticket: answer.ticket };
+    throw Object.assign(new Error(answer.detail), { code: answer.code,
+      retry: Number(res.headers.get('retry-after')) * 1000 || undefined });
+  }
+
+  // refusedToken: it may have ended on its way. A new one is asked for, twice; then somebody has to
+  // log in again.
+  #refusedToken(detail) {
+    if (this.#options.token && ++this.#unauthorized < 3) {
+      this.#lost('unauthorized');
+      return;
+    }
+    this.#stop('unauthorized');
+    this.#unauthorized = 0;
+    this.#emit('problem', { code: 'unauthorized', error: detail, final: true });
+  }
+
+  // expiring: what the hub knows of who watches ends soon. A socket hands a new token in; an
+  // EventSource comes back with one.
+  #expiring() {
+    if (!this.#options.token) return; // the hub says bye in time
+    const link = this.#link;
+    if (!link.send) {
+      this.#drop();
+      this.#connect();
+      return;
+    }
+    withTimeout(this.#options.token(), this.#options.helloTimeout).then((token) => {
+      if (this.#link !== link || !token) return;
+      this.#authId = `a${++this.#requestCount}`;
+      link.send(JSON.stringify({ type: 'auth', token, id: this.#authId }));
+    }, () => {}); // then the hub says bye, and the next connection asks again
+  }
+
+  #open({ token, ticket } = {}) {
     const open = this.#transport === 'websocket' ? openSocket : openEventSource;
     const Class = this.#transport === 'websocket' ? this.#options.WebSocket : this.#options.EventSource;
     if (!Class) throw new TypeError(`goalcast: this runtime has no ${this.#transport}; hand a class in`);
     const asked = { topics: this.topics, conflateMs: this.#conflateMs };
-    const link = open(Class, this.#url(this.#transport === 'websocket' ? 'ws' : 'http'), {
+    let address = this.#url(this.#transport === 'websocket' ? 'ws' : 'http');
+    if (ticket) address += `${address.includes('?') ? '&' : '?'}ticket=${encodeURIComponent(ticket)}`;
+    const link = open(Class, address, {
       frame: (text) => this.#link === link && this.#heard(text, asked),
       end: (reason, code) => this.#link === link && this.#ended(reason, code),
-    });
+    }, token);
     this.#link = link;
     this.#after('hello', this.#options.helloTimeout,
       () => (this.#options.fetch ? this.#askWhy('no hello') : this.#lost('no hello')));
@@ -293,12 +363,14 @@ export class Goalcast {
     const attempt = this.#attempt;
     const url = new URL(this.#url('http'));
     url.searchParams.set('check', '1');
-    const { fetch, helloTimeout } = this.#options;
+    const { fetch, helloTimeout, token: ask } = this.#options;
     let why = {};
     let admitted = false;
     try {
-      const res = await fetch(url.href,
-        { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(helloTimeout) });
+      const headers = { accept: 'application/json' };
+      const token = ask && await withTimeout(ask(), helloTimeout);
+      if (token) headers.authorization = `Bearer ${token}`;
+      const res = await fetch(url.href, { headers, signal: AbortSignal.timeout(helloTimeout) });
       admitted = res.ok;
       // anything else is not the hub's word
       if (/problem\+json/.test(res.headers.get('content-type'))) why = await res.json();
@@ -312,6 +384,8 @@ export class Goalcast {
     if (final && why.code === 'bad_cursor' && this.cursor) { // of another kind of hub; without it there is a way
       this.#reset({ reason: why.code });
       this.#lost(why.code);
+    } else if (why.code === 'unauthorized') {
+      this.#refusedToken(why.detail);
     } else if (final) {
       this.#stop(why.code);
       this.#emit('problem', { code: why.code, error: why.detail, final: true });
@@ -341,6 +415,7 @@ export class Goalcast {
       case 'error': return this.#problem(frame);
       case 'bye': return this.#bye(frame);
       case 'pong': return this.#pong(frame);
+      case 'expiring': return this.#expiring();
     }
   }
 
@@ -348,6 +423,7 @@ export class Goalcast {
     this.#cancel('hello');
     this.#after('settled', this.#options.settled, () => { this.#failures = this.#broken = 0; });
     this.#greeted = true;
+    this.#unauthorized = 0;
     if (frame.ping > 0) this.#silence = frame.ping;
     if (frame.odds_beat > 0) this.#oddsBeat = frame.odds_beat;
     this.conflateMs = frame.conflate_ms ?? 0;
@@ -623,6 +699,13 @@ export class Goalcast {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
+}
+
+// withTimeout waits for a promise of somebody else, not for ever.
+function withTimeout(promise, ms) {
+  let timer;
+  const over = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('no token in time')), ms); });
+  return Promise.race([promise, over]).finally(() => clearTimeout(timer));
 }
 
 // topicList takes topics as they are given: one by one, in lists, or in one text with commas.

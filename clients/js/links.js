@@ -3,8 +3,8 @@
 import { frameTypes } from './tables.js';
 
 // A link hands frames over as text, and says that it ended.
-export function openSocket(WebSocket, url, { frame, end }) {
-  const socket = new WebSocket(url);
+export function openSocket(WebSocket, url, { frame, end }, token) {
+  const socket = token ? new WebSocket(url, ['goalcast', `bearer.${token}`]) : new WebSocket(url);
   socket.addEventListener('message', (e) => frame(e.data));
   socket.addEventListener('close', (e) => end(e.reason || `closed (${e.code})`, e.code));
   socket.addEventListener('error', () => {}); // close follows

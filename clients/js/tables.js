@@ -30,8 +30,8 @@ export const topicKinds = {
 
 /** The types of frame, by who sends them. */
 export const frameTypes = {
-  hub: ['hello', 'snapshot', 'event', 'state', 'reset', 'stale', 'error', 'bye', 'pong'],
-  client: ['subscribe', 'unsubscribe', 'ping'],
+  hub: ['hello', 'snapshot', 'event', 'state', 'reset', 'stale', 'error', 'bye', 'pong', 'expiring', 'renewed'],
+  client: ['subscribe', 'unsubscribe', 'ping', 'auth'],
 };
 
 /** Why the hub refuses something. What is not final may be right a little later. */
@@ -45,6 +45,7 @@ export const codes = {
   too_many_topics: { status: 400, inFrame: true, final: true },
   bad_parameter: { status: 400, inFrame: false, final: true },
   bad_cursor: { status: 400, inFrame: false, final: true },
+  unauthorized: { status: 401, inFrame: true, final: true },
   forbidden: { status: 403, inFrame: true, final: true },
   bad_origin: { status: 403, inFrame: false, final: true },
   method_not_allowed: { status: 405, inFrame: false, final: true },
@@ -54,5 +55,5 @@ export const codes = {
 /** Why a stream cannot be resumed, and why it ends. */
 export const reasons = {
   reset: ['epoch', 'too_old', 'ahead', 'too_much', 'gap', 'refresh', 'bad_cursor'],
-  bye: ['drain', 'too_slow', 'full', 'rate', 'draining', 'starting', 'unavailable'],
+  bye: ['drain', 'too_slow', 'expired', 'full', 'rate', 'draining', 'starting', 'unavailable'],
 };

@@ -12,8 +12,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"goalcast"
+	"goalcast/hub"
 	"goalcast/identity"
 	"goalcast/rest"
+	"goalcast/store/bus"
 )
 
 // identityConfig says who may be known.
@@ -43,8 +45,20 @@ func (n *node) makeIdentity() error {
 	}
 	if cfg != nil {
 		n.identity = identity.New(*cfg, rest.Anonymous, n.log, n.reg)
+		n.tickets = identity.NewTickets(n.identity, bus.NewTickets(n.redis, n.cfg.RedisPrefix), n.reg)
 	}
 	return nil
+}
+
+// viewers says who viewers are: nil if nobody can be known.
+func (n *node) viewers() hub.Identity {
+	if n.identity == nil {
+		return nil
+	}
+	return struct {
+		*identity.Verifier
+		*identity.Tickets
+	}{n.identity, n.tickets}
 }
 
 // The kinds of issuer.

@@ -57,6 +57,7 @@ type node struct {
 	rest     *rest.Server       // nil without role rest
 	odds     *odds.Runner       // nil without role odds, or without a source
 	identity *identity.Verifier // nil without issuers
+	tickets  *identity.Tickets  // likewise
 	secrets  *secretFiles
 	reload   <-chan os.Signal
 
@@ -127,6 +128,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			MessageRate:   n.cfg.Viewers.MessageRate,
 			StateInterval: n.cfg.Viewers.StateInterval,
 			MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
+			Identity: n.viewers(),
 			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}
@@ -160,7 +162,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			deps.Replayer = silently{n.ingest}
 		}
 		if n.identity != nil {
-			deps.Authenticator = rest.TokenIdentity{Tokens: n.identity}
+			deps.Authenticator, deps.Tickets = rest.TokenIdentity{Tokens: n.identity}, n.tickets
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
 			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public}, deps, n.log, n.reg)

@@ -5,7 +5,6 @@
 package limits
 
 import (
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -50,11 +49,8 @@ type address struct {
 
 // Seat is a viewer's place within the limits. Whoever has it leaves it, once.
 //
-// Viewers of one address share a Seat, so that it costs them no memory, except for those whose
-// handshake is remembered.
+// Viewers of one address share a Seat, so that it costs them no memory.
 type Seat struct {
-	Handshake *http.Request // nil: it is not remembered
-
 	limits  *Limits
 	address *address // nil: it is not counted
 }
@@ -121,11 +117,6 @@ func (l *Limits) Full(ip netip.Addr) (reason string) {
 
 // Connections is how many seats are taken.
 func (l *Limits) Connections() int64 { return l.conns.Load() }
-
-// Remember is the same seat with the viewer's handshake. It takes the first one's place.
-func (s *Seat) Remember(r *http.Request) *Seat {
-	return &Seat{Handshake: r, limits: s.limits, address: s.address}
-}
 
 // Leave gives the seat back.
 func (s *Seat) Leave() {

@@ -21,13 +21,14 @@ const (
 	gotSubscribe // messages
 	gotUnsubscribe
 	gotAsk
+	gotAuth
 	gotBad
 	gotKinds
 )
 
 // ReceivedNames are the kinds of what clients send, as labels.
 var ReceivedNames = [gotKinds]string{
-	"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "bad",
+	"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "auth", "bad",
 }
 
 // readable reads what a raw connection has to say, or that it is gone.
@@ -151,6 +152,9 @@ func (s *Shard) message(c *Conn, text []byte) {
 		s.stats.Received[gotAsk]++
 		pong := goalcast.Frame{Type: goalcast.FramePong, ID: r.ID, Time: time.Now().UnixMilli()}
 		s.enqueue(c, frame.Of(frame.ClassControl, pong))
+	case goalcast.FrameAuth:
+		s.stats.Received[gotAuth]++
+		s.renew(c, r.Token, r.ID)
 	case goalcast.FrameSubscribe, goalcast.FrameUnsubscribe:
 		topics, err := ParseTopics(r.Topics)
 		switch {
@@ -215,13 +219,7 @@ func (s *Shard) subscribed(o *Subscribed) {
 	}
 	c.clear(paused)
 	s.start(c, &o.Start)
-	s.watch(c)
-	if c.input != nil && c.life != dead {
-		s.feed(c, nil)
-	}
-	if c.portable != nil && c.state&(blocked|paused) == 0 && c.life != dead {
-		c.portable.resume()
-	}
+	s.goOn(c)
 }
 
 // ParseTopics reads topics and drops repeated ones.

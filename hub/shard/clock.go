@@ -80,11 +80,14 @@ func (s *Shard) keepAlive(c *Conn) {
 	if c.life != alive {
 		return
 	}
+	if s.expire(c) {
+		return
+	}
 	k := &s.clock
 	interval := k.interval()
 	due := interval - rand.Uint32N(interval/4+1)
 	if idle := k.tick - c.wrote; idle < interval*3/4 || c.is(blocked) {
-		k.dueIn(c, max(1, due-min(idle, due-1)))
+		k.dueIn(c, s.lookIn(c, max(1, due-min(idle, due-1))))
 		return
 	}
 	if c.transport == WebSocket {
@@ -98,7 +101,7 @@ func (s *Shard) keepAlive(c *Conn) {
 		k.beat = s.newBeat()
 	}
 	s.enqueue(c, k.beat)
-	k.dueIn(c, due)
+	k.dueIn(c, s.lookIn(c, due))
 }
 
 // newBeat makes a tick's keep-alive. It carries the cursor, so that who follows a quiet match can

@@ -23,8 +23,8 @@ const (
 // TransportNames are the transports as labels.
 var TransportNames = [Transports]string{"websocket", "sse", "poll"}
 
-// Conn is one viewer. Its shard's goroutine owns all of it once it has joined. On amd64 it is 176
-// bytes, a size of which nothing is lost; with three topics there are 48 bytes more here and 48 in
+// Conn is one viewer. Its shard's goroutine owns all of it once it has joined. On amd64 it is 184
+// bytes, in memory 192; with three topics there are 48 bytes more here and 48 in
 // the shard's index, and nothing else while nothing waits: no goroutine, no buffer, no timer.
 type Conn struct {
 	fd        int32 // -1: portable, or closed
@@ -40,6 +40,8 @@ type Conn struct {
 	refilled  uint32 // ms of the shard's clock: when tokens was brought up to date
 	wrote     uint32 // tick of the last write
 	stalled   uint32 // tick since which it is blocked and has taken nothing
+	rights    goalcast.Rights
+	expires   uint32 // when what is known of the viewer ends, s since 1970; 0: never. See expiry.go
 
 	last      uint64       // Seq of the newest event put into pending: an event of several topics is put there once
 	window    frame.Window // what was sent last of all compressed
@@ -76,6 +78,7 @@ const (
 	outdated                         // was here at a reset, and not all of its topics are refreshed yet
 	toldReset                        // outdated, and was sent the reset
 	standalone                       // its client's compressed messages stand for themselves
+	toldExpiry                       // was told that what is known of it ends soon
 )
 
 func (c *Conn) is(f connState) bool { return c.state&f != 0 }
@@ -94,6 +97,17 @@ func NewConn(t Transport, e frame.Encoding, conflate time.Duration) *Conn {
 	return &Conn{fd: -1, transport: t, encoding: e, conflate: uint16(conflate.Milliseconds())}
 }
 
+// Know says what a connection's viewer may see, and until when; the zero time is for ever.
+func (c *Conn) Know(rights goalcast.Rights, until time.Time) {
+	c.rights, c.expires = rights, 0
+	if !until.IsZero() {
+		c.expires = uint32(max(until.Add(time.Second-1).Unix(), 1))
+	}
+}
+
+// Rights are the viewer's. They are to be read on the shard's goroutine.
+func (c *Conn) Rights() goalcast.Rights { return c.rights }
+
 // RawSockets says that connections can be taken from net/http by their descriptor.
 const RawSockets = rawSockets
 
@@ -107,9 +121,6 @@ func (c *Conn) Take(tcp *net.TCPConn, cfg Config) error {
 
 // Encoding is how the viewer gets its frames.
 func (c *Conn) Encoding() frame.Encoding { return c.encoding }
-
-// Seat is the connection's. It may be read from any goroutine.
-func (c *Conn) Seat() *limits.Seat { return c.seat }
 
 // Abort ends a connection with a socket that could not join, with a last word.
 func (c *Conn) Abort(last []byte) {

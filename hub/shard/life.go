@@ -36,7 +36,7 @@ func (s *Shard) join(j *Join) {
 	c.subs = make([]sub, 0, len(j.Claim))
 	s.start(c, &j.Start)
 	if c.transport != Poll {
-		s.clock.dueIn(c, 1+rand.Uint32N(s.clock.interval()))
+		s.clock.dueIn(c, s.lookIn(c, 1+rand.Uint32N(s.clock.interval())))
 	}
 	if len(j.Input) > 0 {
 		s.feed(c, j.Input)

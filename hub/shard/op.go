@@ -40,6 +40,16 @@ type (
 		Start
 	}
 
+	// Renewed ends what Door.Renew began. Unless it is known who the viewer is now, all stays as it
+	// was.
+	Renewed struct {
+		Conn   *Conn
+		Known  bool
+		Rights goalcast.Rights
+		Until  time.Time
+		Answer *frame.Message
+	}
+
 	// Stale says whether the bus is silent; all viewers are told.
 	Stale struct {
 		Message *frame.Message
@@ -96,6 +106,7 @@ func (o StatesChanged) do(s *Shard) { s.statesChanged(o.Table) }
 func (o *Gate) do(s *Shard)         { s.gate(o) }
 func (o *Join) do(s *Shard)         { s.join(o) }
 func (o *Subscribed) do(s *Shard)   { s.subscribed(o) }
+func (o *Renewed) do(s *Shard)      { s.renewed(o) }
 func (o *Stale) do(s *Shard)        { s.setStale(o) }
 func (o *Outdated) do(s *Shard)     { s.outdate(o.Cursor) }
 func (o *Refresh) do(s *Shard)      { s.refresh(o) }

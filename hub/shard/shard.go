@@ -62,6 +62,9 @@ func RetryIn(spread time.Duration) time.Duration {
 type Door interface {
 	// Subscribe prepares a later subscription and posts a *Subscribed, whatever comes of it.
 	Subscribe(s *Shard, c *Conn, topics []goalcast.Topic, id string)
+	// Renew looks at a viewer's new token and posts a *Renewed, whatever comes of it. topics are
+	// what it follows.
+	Renew(s *Shard, c *Conn, topics []goalcast.Topic, token, id string)
 	// Written is told when the last shard has written an event.
 	Written(*Event)
 

@@ -52,6 +52,10 @@ func (n names) database() string {
 	return fmt.Sprintf("db%d:", n.db)
 }
 
+// ticket names a ticket by its place among its user's, and tickets those.
+func (n names) ticket(place string) string          { return n.of("ticket:" + place) }
+func (n names) tickets(user goalcast.UserID) string { return n.of("tickets:" + string(user)) }
+
 // rate names a shared limit. The limiter's library puts "rate:" in front.
 func (n names) rate(limit string) string { return n.of(limit) }
 
@@ -120,6 +124,11 @@ func Keys() []Key {
 		{Name: "rate:{PREFIX}:LIMIT", Type: "string", Owner: "Rate",
 			Holds: "how much of a limit that processes share is used", Bound: "one per limit (`fcm:PROJECT`)",
 			Life: "when a full burst may go again"},
+		{Name: "{PREFIX}:ticket:once:DIGEST, {PREFIX}:ticket:stream:DIGEST", Type: "string", Owner: "Tickets",
+			Holds: "who shows a ticket to follow matches live; never the ticket itself", Bound: "20 per user",
+			TTL: maxTicketLife},
+		{Name: "{PREFIX}:tickets:USER", Type: "zset", Owner: "Tickets", Holds: "the tickets of a user, by their end",
+			Bound: "one per user who has any", TTL: maxTicketLife},
 		{Name: "asynq:{[PREFIX.]OWNER.urgent|default}:*", Type: "several", Owner: "Queue (asynq)",
 			Holds: "tasks that wait, run, are to be tried again or were given up",
 			Bound: "what is enqueued; 10,000 that were given up",

@@ -26,7 +26,7 @@ func (k Key) pattern(prefix string) string {
 		name = strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, `.*`)
 		names = append(names, strings.NewReplacer(
 			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
-			`\d+`, `PERIOD`, `\d+`,
+			`\d+`, `PERIOD`, `\d+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
 			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
 			`[a-z]+\.(urgent|default)`).Replace(name))
 	}
@@ -51,6 +51,9 @@ func TestKeysAreListed(t *testing.T) {
 	must(t, rate.Wait(t.Context(), 5))
 	q := NewQueue(r.redis, QueueOptions{Prefix: prefix, CheckInterval: 10 * time.Millisecond}, quiet(),
 		prometheus.NewRegistry())
+	tickets := NewTickets(r.redis, prefix)
+	must(t, tickets.Put(t.Context(), "login:abc", "digest-1", true, []byte("x"), time.Minute, 20))
+	must(t, tickets.Put(t.Context(), "login:abc", "digest-2", false, []byte("x"), 24*time.Hour, 20))
 	ran := make(chan struct{})
 	q.Handle("test:run", func(context.Context, []byte) error {
 		close(ran)

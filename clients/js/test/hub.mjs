@@ -10,6 +10,8 @@ export class ScriptedHub {
   refuseWebSockets = false; // as a proxy does that lets none through
   refusal; // {code, final, status} of testdata/refusals.json: what the hub itself answers
   checks = 0; // how often it was asked why
+  asked = []; // with which authorization
+  tickets = []; // who asked for tickets
   answerPings = true;
   onVisit = () => {};
 
@@ -71,6 +73,7 @@ export class ScriptedHub {
       { send: (frame) => ws.send(JSON.stringify(frame)), raw: (text) => ws.send(text),
       end: (code) => (code ? ws.close(code) : ws.terminate()) });
     visit.transport = 'websocket';
+    visit.protocols = req.headers['sec-websocket-protocol'];
     ws.on('message', (data) => {
       const frame = JSON.parse(data);
       if (frame.type === 'ping') {
@@ -83,13 +86,26 @@ export class ScriptedHub {
   }
 
   #http(req, res) {
+    if (req.url === '/v1/live/ticket') {
+      this.tickets.push(`${req.method} ${req.headers.authorization}`);
+      if (this.refusal) {
+        res.writeHead(this.refusal.status, { 'content-type': 'application/problem+json' }).end(problem(this.refusal));
+      } else {
+        res.writeHead(201, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ ticket: `ticket-${this.tickets.length}`, expires: '2026-11-29T20:00:00Z' }));
+      }
+      return;
+    }
     if (!req.url.startsWith('/v1/live')) {
       res.writeHead(404).end();
       return;
     }
     const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After',
       'cache-control': 'no-store' };
-    if (req.url.includes('check=1')) this.checks++;
+    if (req.url.includes('check=1')) {
+      this.checks++;
+      this.asked.push(req.headers.authorization);
+    }
     if (this.refusal && (this.refusal.final || req.url.includes('check=1'))) {
       res.writeHead(this.refusal.status,
         { 'content-type': 'application/problem+json', ...cors,

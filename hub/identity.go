@@ -1,0 +1,146 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"goalcast"
+	"goalcast/hub/frame"
+	"goalcast/hub/shard"
+)
+
+// Identity says who viewers are. Errors: goalcast.ErrUnauthorized if a token or ticket is none, or
+// no longer; goalcast.ErrUnavailable if that cannot be known now.
+type Identity interface {
+	// Verify is asked about a token.
+	Verify(ctx context.Context, token string) (goalcast.Person, error)
+	// Ticket is asked about a ticket: one that is taken once, or one for streams and polls, which
+	// come back with it.
+	Ticket(ctx context.Context, ticket string, once bool) (goalcast.Person, error)
+}
+
+// What a WebSocket may say in its subprotocols, since scripts in browsers have no other header: the
+// protocol's name, which is the one that is agreed to, and a token behind a prefix.
+const (
+	subprotocol  = "goalcast"
+	bearerPrefix = "bearer."
+)
+
+// identify finds out who a viewer is: by the first there is of a header, a subprotocol and a
+// ticket. Without any it is nobody in particular. Who only asks whether it would be let in does not
+// use its ticket up.
+func (h *Hub) identify(r *http.Request, v *viewer) *refusal {
+	if h.cfg.Identity == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.JoinTimeout)
+	defer cancel()
+	var p goalcast.Person
+	var err error
+	switch token, ok := tokenOf(r, v.transport); {
+	case !ok && (v.ticket == "" || v.check):
+		return nil
+	case h.limits.Full(v.ip) != "": // before anything is worked out
+		return tooMany(h.limits.Full(v.ip))
+	case ok:
+		p, err = h.cfg.Identity.Verify(ctx, token)
+	default:
+		p, err = h.cfg.Identity.Ticket(ctx, v.ticket, v.transport == shard.WebSocket)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, goalcast.ErrUnauthorized):
+		return &refusal{goalcast.CodeUnauthorized, "unauthorized", errUnauthorized.Error()}
+	default:
+		h.log.Warn("identify a viewer", "error", err)
+		return unavailable()
+	}
+	v.rights, v.until = p.Rights, p.Expires
+	if v.transport == shard.Poll && !v.until.IsZero() {
+		v.wait = max(0, min(v.wait, time.Until(v.until)))
+	}
+	return nil
+}
+
+var errUnauthorized = errors.New("the token or ticket is not valid, or no longer: come back with a new one")
+
+// tokenOf finds the token of a request.
+func tokenOf(r *http.Request, t shard.Transport) (string, bool) {
+	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token), true
+	}
+	if t != shard.WebSocket {
+		return "", false
+	}
+	for _, list := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for name := range strings.SplitSeq(list, ",") {
+			if token, ok := strings.CutPrefix(strings.TrimSpace(name), bearerPrefix); ok {
+				return token, true
+			}
+		}
+	}
+	return "", false
+}
+
+// errNoOdds is why topics of prices are refused.
+var errNoOdds = errors.New("prices are not open to everybody here: they need a login that may see them")
+
+// may says why somebody with these rights may not follow topics, or nil.
+func (h *Hub) may(topics []goalcast.Topic, rights goalcast.Rights) error {
+	isOdds := func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }
+	if h.cfg.NoOdds && !rights.Have(goalcast.RightOdds) && slices.ContainsFunc(topics, isOdds) {
+		return errNoOdds
+	}
+	return nil
+}
+
+// newConn makes a viewer's connection.
+func (h *Hub) newConn(v *viewer, e frame.Encoding) *shard.Conn {
+	c := shard.NewConn(v.transport, e, v.conflate)
+	c.Know(v.rights, v.until)
+	return c
+}
+
+// Renew looks at a viewer's new token: it is part of shard.Door.
+func (h *Hub) Renew(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic, token, id string) {
+	h.working.Go(func() { to.Post(h.renew(c, topics, token, id)) })
+}
+
+// renew says who a viewer is from now on. It has to be somebody who may see what is followed.
+func (h *Hub) renew(c *shard.Conn, topics []goalcast.Topic, token, id string) *shard.Renewed {
+	refuse := func(code goalcast.Code, text string) *shard.Renewed {
+		f := goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text}
+		return &shard.Renewed{Conn: c, Answer: frame.Of(frame.ClassControl, f)}
+	}
+	if h.cfg.Identity == nil {
+		return refuse(goalcast.CodeBadFrame, "nobody is known here: tokens are not looked at")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
+	defer cancel()
+	p, err := h.cfg.Identity.Verify(ctx, token)
+	switch {
+	case errors.Is(err, goalcast.ErrUnauthorized):
+		return refuse(goalcast.CodeUnauthorized, errUnauthorized.Error())
+	case err != nil:
+		h.log.Warn("renew a viewer", "error", err)
+		return refuse(goalcast.CodeUnavailable, errUnavailable.Error())
+	}
+	if err := h.may(topics, p.Rights); err != nil {
+		return refuse(goalcast.CodeForbidden, err.Error())
+	}
+	f := goalcast.Frame{Type: goalcast.FrameRenewed, ID: id, Expires: millis(p.Expires)}
+	return &shard.Renewed{Conn: c, Known: true, Rights: p.Rights, Until: p.Expires,
+		Answer: frame.Of(frame.ClassControl, f)}
+}
+
+// millis is a time on the wire; 0 for none.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
