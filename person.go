@@ -47,30 +47,12 @@ func (r Role) String() string {
 	return roleNames[NoRole]
 }
 
-// Rights are what a person may see that not everybody may: a set of bits. The configuration says
-// which bit is the right to which competitions, so that they mean something within one process
-// only.
+// Rights are what a person may see that not everybody may: a set of bits. They mean something
+// within one process only.
 type Rights uint32
 
 // RightOdds is the right to see prices, where they are not public.
 const RightOdds Rights = 1
 
-// MaxPrivate is how many groups of private competitions there may be, each with a right of its own.
-const MaxPrivate = 31
-
-// RightPrivate is the right to see the competitions of a group, counted from 0.
-func RightPrivate(group int) Rights { return 1 << (1 + group) }
-
 // Have says whether all that is needed is there.
 func (r Rights) Have(need Rights) bool { return need&^r == 0 }
-
-// Private are the competitions that not everybody may see, with the right to each.
-type Private map[CompetitionID]Rights
-
-// All are the rights to all of them.
-func (p Private) All() (all Rights) {
-	for _, r := range p {
-		all |= r
-	}
-	return all
-}

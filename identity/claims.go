@@ -90,14 +90,9 @@ func (i *issuer) role(c claims) goalcast.Role {
 }
 
 // rights are those that the claims give.
-func (i *issuer) rights(c claims, byName map[string]goalcast.Rights) (have goalcast.Rights) {
+func (i *issuer) rights(c claims) (have goalcast.Rights) {
 	if c.granted(i.cfg.Odds) {
 		have |= goalcast.RightOdds
-	}
-	for group, grant := range i.cfg.Private {
-		if c.granted(grant) {
-			have |= byName[group]
-		}
 	}
 	return have
 }

@@ -16,7 +16,6 @@ import (
 // Config is what a Verifier is made from. Of the limits zero means the default.
 type Config struct {
 	Issuers []Issuer
-	Private []Group
 
 	Skew          time.Duration // how far clocks may differ
 	FetchTimeout  time.Duration // of one call to an issuer
@@ -48,9 +47,8 @@ type Issuer struct {
 
 	// Roles say who gets which role. Whoever has a token is a viewer, unless Roles has that role
 	// too.
-	Roles   map[goalcast.Role]Grant
-	Odds    Grant            // who may see prices
-	Private map[string]Grant // who may see the competitions of a group
+	Roles map[goalcast.Role]Grant
+	Odds  Grant // who may see prices
 }
 
 // Introspection is how an issuer is asked about opaque tokens.
@@ -67,12 +65,6 @@ type Introspection struct {
 type Grant struct {
 	Claim  string // its name, or a path of names with dots between them
 	Values []string
-}
-
-// Group are competitions that not everybody may see.
-type Group struct {
-	Name         string
-	Competitions []goalcast.CompetitionID
 }
 
 // Algorithms are those that an issuer may sign with. None is with a shared secret, which is what
@@ -101,18 +93,10 @@ func (c Config) WithDefaults() Config {
 
 var nameText = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
 
-// CheckName says what is wrong with the name of an issuer or group.
-func CheckName(name string) error {
-	if !nameText.MatchString(name) {
-		return fmt.Errorf("name %q: want 1 to 40 of a-z, 0-9, - and _", name)
-	}
-	return nil
-}
-
 // Check says what is wrong with an issuer by itself.
 func (i Issuer) Check() error {
-	if err := CheckName(i.Name); err != nil {
-		return err
+	if !nameText.MatchString(i.Name) {
+		return fmt.Errorf("name %q: want 1 to 40 of a-z, 0-9, - and _", i.Name)
 	}
 	if err := serviceURL("issuer", i.URL, i.Introspection == nil); err != nil {
 		return err
@@ -125,11 +109,6 @@ func (i Issuer) Check() error {
 	if i.Odds.Claim != "" || len(i.Odds.Values) > 0 {
 		if err := i.Odds.check(); err != nil {
 			return fmt.Errorf("odds: %w", err)
-		}
-	}
-	for group, grant := range i.Private {
-		if err := grant.check(); err != nil {
-			return fmt.Errorf("private: %s: %w", group, err)
 		}
 	}
 	if slices.Contains(i.Audiences, "") {
@@ -189,7 +168,7 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Check says what is wrong with an issuer beside those before it.
+// Among says what is wrong with an issuer beside those before it.
 func (i Issuer) Among(before []Issuer) error {
 	for _, o := range before {
 		switch {
@@ -203,16 +182,4 @@ func (i Issuer) Among(before []Issuer) error {
 		}
 	}
 	return nil
-}
-
-// groups says which right each group has, and each competition.
-func groups(list []Group) (byName map[string]goalcast.Rights, private goalcast.Private) {
-	byName, private = map[string]goalcast.Rights{}, goalcast.Private{}
-	for n, g := range list {
-		byName[g.Name] = goalcast.RightPrivate(n)
-		for _, c := range g.Competitions {
-			private[c] |= goalcast.RightPrivate(n)
-		}
-	}
-	return byName, private
 }

@@ -23,7 +23,6 @@ import (
 type issuer struct {
 	cfg     Issuer
 	limits  Config
-	byName  map[string]goalcast.Rights // the rights to groups
 	log     *slog.Logger
 	metrics *metrics
 	client  *client
@@ -107,7 +106,7 @@ func (i *issuer) person(c claims, now time.Time) (goalcast.Person, error) {
 		return goalcast.Person{}, badToken("audience")
 	}
 	return goalcast.Person{User: userOf(i.cfg.URL, subject), Login: true, Role: i.role(c),
-		Rights: i.rights(c, i.byName), Expires: expires}, nil
+		Rights: i.rights(c), Expires: expires}, nil
 }
 
 // time reads a claim that is a time, in seconds since 1970.

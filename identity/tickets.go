@@ -74,7 +74,7 @@ type kept struct {
 	Expires int64           `json:"expires,omitempty"` // ms since 1970 UTC
 }
 
-// oddsRight is the name of the right to prices; no group has it, whose names have a colon in front.
+// oddsRight is the name of the right to prices.
 const oddsRight = "odds"
 
 // Issue gives somebody a ticket, and says until when it is good. ErrUnavailable.
@@ -87,7 +87,7 @@ func (t *Tickets) Issue(ctx context.Context, p goalcast.Person, once bool) (tick
 	if !p.Expires.IsZero() && p.Expires.Before(until) {
 		until = p.Expires
 	}
-	k := kept{User: p.User, Login: p.Login, Role: p.Role, Rights: t.verifier.names(p.Rights)}
+	k := kept{User: p.User, Login: p.Login, Role: p.Role, Rights: rightNames(p.Rights)}
 	switch {
 	case !once:
 		k.Expires = until.UnixMilli()
@@ -115,7 +115,7 @@ func (t *Tickets) Ticket(ctx context.Context, ticket string, once bool) (p goalc
 	if err == nil {
 		err = json.Unmarshal(value, &k)
 	}
-	p = goalcast.Person{User: k.User, Login: k.Login, Role: k.Role, Rights: t.verifier.rights(k.Rights)}
+	p = goalcast.Person{User: k.User, Login: k.Login, Role: k.Role, Rights: rightsOf(k.Rights)}
 	if k.Expires > 0 {
 		p.Expires = time.UnixMilli(k.Expires)
 	}
@@ -141,26 +141,18 @@ func digest(ticket string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// names are those of rights.
-func (v *Verifier) names(have goalcast.Rights) (names []string) {
-	if have&goalcast.RightOdds != 0 {
+func rightNames(have goalcast.Rights) (names []string) {
+	if have.Have(goalcast.RightOdds) {
 		names = append(names, oddsRight)
-	}
-	for name, right := range v.byName {
-		if have&right != 0 {
-			names = append(names, ":"+name)
-		}
 	}
 	return names
 }
 
-// rights are those of names; one that this process does not know is none.
-func (v *Verifier) rights(names []string) (have goalcast.Rights) {
+// rightsOf are the rights of names; one that this process does not know is none.
+func rightsOf(names []string) (have goalcast.Rights) {
 	for _, name := range names {
 		if name == oddsRight {
 			have |= goalcast.RightOdds
-		} else if len(name) > 1 {
-			have |= v.byName[name[1:]]
 		}
 	}
 	return have

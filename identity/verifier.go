@@ -18,8 +18,6 @@ import (
 type Verifier struct {
 	cfg       Config
 	anonymous Anonymous
-	byName    map[string]goalcast.Rights
-	private   goalcast.Private
 	jwts      map[string]*issuer // by URL
 	asked     []*issuer          // about opaque tokens
 	client    *client
@@ -38,13 +36,12 @@ const errUnknown = badToken("unknown")
 func New(cfg Config, anonymous Anonymous, log *slog.Logger, reg prometheus.Registerer) *Verifier {
 	cfg = cfg.WithDefaults()
 	v := &Verifier{cfg: cfg, anonymous: anonymous, jwts: map[string]*issuer{}, client: newClient(cfg)}
-	v.byName, v.private = groups(cfg.Private)
 	v.metrics = newMetrics(reg)
 	for _, c := range cfg.Issuers {
 		if len(c.Algorithms) == 0 {
 			c.Algorithms = []string{"RS256"}
 		}
-		i := &issuer{cfg: c, limits: cfg, byName: v.byName, log: log, metrics: v.metrics, client: v.client}
+		i := &issuer{cfg: c, limits: cfg, log: log, metrics: v.metrics, client: v.client}
 		v.metrics.show(c.Name)
 		if c.Introspection != nil {
 			i.words, i.asking = i.newWords(), make(chan struct{}, cfg.MaxAsking)
@@ -65,9 +62,6 @@ func New(cfg Config, anonymous Anonymous, log *slog.Logger, reg prometheus.Regis
 	}
 	return v
 }
-
-// Private are the competitions that not everybody may see.
-func (v *Verifier) Private() goalcast.Private { return v.private }
 
 // Run fetches the issuers' keys, now and then again, until ctx ends.
 func (v *Verifier) Run(ctx context.Context) error {

@@ -373,8 +373,6 @@ func TestRunFetchesAhead(t *testing.T) {
 
 func TestClaimsGiveRolesAndRights(t *testing.T) {
 	w := newWorld(t, func(c *identity.Config, _ *identitytest.Server) {
-		c.Private = []identity.Group{{Name: "youth", Competitions: []goalcast.CompetitionID{7}},
-			{Name: "sponsors", Competitions: []goalcast.CompetitionID{7, 8}}}
 		i := &c.Issuers[0]
 		i.Roles = map[goalcast.Role]identity.Grant{
 			goalcast.Editor:   {Claim: "groups", Values: []string{"editors", "chiefs"}},
@@ -382,10 +380,7 @@ func TestClaimsGiveRolesAndRights(t *testing.T) {
 			goalcast.Admin:    {Claim: "https://example.org/admin", Values: []string{"true"}},
 		}
 		i.Odds = identity.Grant{Claim: "age", Values: []string{"18"}}
-		i.Private = map[string]identity.Grant{"youth": {Claim: "scope", Values: []string{"youth:read"}},
-			"sponsors": {Claim: "sponsor", Values: []string{"gold"}}}
 	})
-	youth, sponsors := goalcast.RightPrivate(0), goalcast.RightPrivate(1)
 	for _, c := range []struct {
 		claims claims
 		role   goalcast.Role
@@ -402,15 +397,23 @@ func TestClaimsGiveRolesAndRights(t *testing.T) {
 		{claims{"https://example.org/admin": false}, goalcast.Viewer, 0},
 		{claims{"age": 18}, goalcast.Viewer, goalcast.RightOdds},
 		{claims{"age": 17}, goalcast.Viewer, 0},
-		{claims{"scope": "openid youth:read"}, goalcast.Viewer, youth},
-		{claims{"sponsor": "gold", "scope": "youth:read"}, goalcast.Viewer, youth | sponsors},
 	} {
 		if p := w.good(w.issuer.Token(c.claims)); p.Role != c.role || p.Rights != c.rights {
 			t.Errorf("%v: %s, %b; want %s, %b", c.claims, p.Role, p.Rights, c.role, c.rights)
 		}
 	}
-	if p := w.Private(); p[7] != youth|sponsors || p[8] != sponsors || len(p) != 2 || p.All() != youth|sponsors {
-		t.Errorf("private: %v", p)
+}
+
+// Of a scope each word counts, and no part of one.
+func TestAScopeIsWords(t *testing.T) {
+	w := newWorld(t, func(c *identity.Config, _ *identitytest.Server) {
+		c.Issuers[0].Odds = identity.Grant{Claim: "scope", Values: []string{"odds:read"}}
+	})
+	for scope, want := range map[string]goalcast.Rights{"openid odds:read": goalcast.RightOdds,
+		"odds:read": goalcast.RightOdds, "odds:readers openid": 0, "": 0} {
+		if p := w.good(w.issuer.Token(claims{"scope": scope})); p.Rights != want {
+			t.Errorf("%q: %b", scope, p.Rights)
+		}
 	}
 }
 

@@ -32,9 +32,7 @@ func openWithIssuer(t *testing.T, change ...func(*rest.Config, *rest.Deps)) (*ho
 		cfg.Roles[role] = identity.Grant{Claim: "role", Values: []string{role.String()}}
 	}
 	cfg.Odds = identity.Grant{Claim: "age18", Values: []string{"true"}}
-	cfg.Private = map[string]identity.Grant{"cup": {Claim: "cup", Values: []string{"yes"}}}
-	v := identity.New(identity.Config{Issuers: []identity.Issuer{cfg},
-		Private: []identity.Group{{Name: "cup", Competitions: []goalcast.CompetitionID{23}}}}, rest.Anonymous,
+	v := identity.New(identity.Config{Issuers: []identity.Issuer{cfg}}, rest.Anonymous,
 		slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	all := append([]func(*rest.Config, *rest.Deps){func(c *rest.Config, d *rest.Deps) {
 		c.AdminTokens["admin"] = []string{"admin-token-0123456789"}

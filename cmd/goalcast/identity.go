@@ -20,7 +20,7 @@ import (
 
 // identityConfig says who may be known.
 type identityConfig struct {
-	File string `name:"identity-file" env:"GOALCAST_IDENTITY_FILE" placeholder:"FILE" help:"YAML file of the services that say who viewers, users and administrators are, and of the competitions that not everybody may see: docs/identity.md. Empty: users are anonymous, administrators have configured tokens."`
+	File string `name:"identity-file" env:"GOALCAST_IDENTITY_FILE" placeholder:"FILE" help:"YAML file of the services that say who viewers, users and administrators are: docs/identity.md. Empty: users are anonymous, administrators have configured tokens."`
 }
 
 // check refuses a file that is wrong, before anything starts.
@@ -90,9 +90,8 @@ type issuerEntry struct {
 	SecretFile    string `yaml:"client_secret_file" kinds:"introspection"`
 	Prefix        string `yaml:"prefix" kinds:"introspection"`
 
-	Roles   map[string]grantEntry `yaml:"roles"`
-	Odds    grantEntry            `yaml:"odds"`
-	Private map[string]grantEntry `yaml:"private"`
+	Roles map[string]grantEntry `yaml:"roles"`
+	Odds  grantEntry            `yaml:"odds"`
 }
 
 type grantEntry struct {
@@ -229,7 +228,7 @@ func (f *identityFile) issuer(node *yaml.Node) error {
 			return f.at(name, fmt.Errorf("%s: an issuer of kind %s has none", name.Value, e.Kind))
 		}
 	}
-	i, at, err := e.issuer(f.cfg.Private)
+	i, at, err := e.issuer()
 	if err == nil {
 		err = i.Check()
 	}
@@ -244,21 +243,15 @@ func (f *identityFile) issuer(node *yaml.Node) error {
 }
 
 // issuer makes what package identity wants of an entry; with an error comes the field at fault.
-func (e issuerEntry) issuer(groups []identity.Group) (i identity.Issuer, at string, err error) {
+func (e issuerEntry) issuer() (i identity.Issuer, at string, err error) {
 	i = identity.Issuer{Name: e.Name, URL: e.Issuer, Audiences: e.Audiences, Algorithms: e.Algorithms, Keys: e.Keys,
-		Odds: identity.Grant(e.Odds), Roles: map[goalcast.Role]identity.Grant{}, Private: map[string]identity.Grant{}}
+		Odds: identity.Grant(e.Odds), Roles: map[goalcast.Role]identity.Grant{}}
 	for name, grant := range e.Roles {
 		role, ok := goalcast.ParseRole(name)
 		if !ok {
 			return i, "roles", fmt.Errorf("roles: no role %q: want some of %v", name, goalcast.Roles)
 		}
 		i.Roles[role] = identity.Grant(grant)
-	}
-	for name, grant := range e.Private {
-		if !slices.ContainsFunc(groups, func(g identity.Group) bool { return g.Name == name }) {
-			return i, "private", fmt.Errorf("private: no group %q", name)
-		}
-		i.Private[name] = identity.Grant(grant)
 	}
 	switch e.Kind {
 	case kindFirebase:

@@ -79,7 +79,7 @@ func TestAWrongIdentityFileNamesItsLine(t *testing.T) {
 		{good + "    roles:\n      editor: {claim: x, valus: [y]}\n", `line 7: no field "valus"`},
 		{good + "    roles:\n      editor: {claim: x}\n", "line 2: roles: editor: want a claim and its values"},
 		{good + "    odds: {values: [y]}\n", "line 2: odds: want a claim and its values"},
-		{good + "    private: {cup: {claim: x, values: [y]}}\n", `line 6: private: no group "cup"`},
+		{good + "    private: {cup: {claim: x, values: [y]}}\n", `line 6: no field "private"`},
 		{good + "  - name: a\n    kind: firebase\n    project: x\n", `line 6: name "a" is there twice`},
 		{good + strings.Replace(good[len("issuers:\n"):], "name: a", "name: b", 1), "line 6: issuer"},
 		{"issuers:\n  - name: a\n    kind: introspection\n    issuer: https://a.example.org\n" +
