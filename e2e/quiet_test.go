@@ -32,7 +32,7 @@ func newQuietRig(t *testing.T) *quietRig {
 	firebase := httptest.NewServer(r.phones)
 	t.Cleanup(firebase.Close)
 	r.env = onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1")
-	r.p = start(t, r.env, "serve", "--feed-sweep-after=1h")
+	r.p = start(t, r.env, "serve")
 	r.db = openStore(t, r.env)
 	a := app{t, r.p.public, "a-device-token-0", rand.Text() + rand.Text()}
 	a.put("/v1/me/devices/"+a.token, `{"platform":"android","language":"en"}`)
