@@ -45,17 +45,17 @@ func (s *Server) getCommentary(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	page, err := s.commentaries.Get(r.Context(), key, func(ctx context.Context) (commentaryPage, error) {
-		return s.commentary(ctx, key)
+	a, err := s.commentaries.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
+		page, err := s.commentary(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return s.encoder.json(page, cacheLive)
 	})
 	if err != nil {
 		return fmt.Errorf("commentary of match %d: %w", id, err)
 	}
-	p, err := jsonPage(page, cacheLive)
-	if err != nil {
-		return err
-	}
-	return p.serve(w, r)
+	return a.serve(w, r, s.cfg.Now())
 }
 
 func (s *Server) commentary(ctx context.Context, key commentaryOf) (commentaryPage, error) {

@@ -43,6 +43,7 @@ type fake struct {
 	panics    bool
 	doubtful  bool
 	cursor    goalcast.Cursor
+	changes   uint64
 	matches   map[goalcast.MatchID]goalcast.Snapshot
 	filters   []goalcast.MatchFilter // those asked with
 	devices   []goalcast.Device
@@ -88,7 +89,7 @@ func (f *fake) with(change func()) {
 	change()
 }
 
-func (f *fake) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error) {
+func (f *fake) Match(ctx context.Context, id goalcast.MatchID) (*goalcast.Snapshot, goalcast.Cursor, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.panics {
@@ -97,13 +98,21 @@ func (f *fake) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsho
 	if f.hang {
 		f.hangs <- struct{}{}
 		<-ctx.Done()
-		return goalcast.Snapshot{}, goalcast.Cursor{}, ctx.Err()
+		return nil, goalcast.Cursor{}, ctx.Err()
 	}
 	m, ok := f.matches[id]
 	if !ok && f.err == nil {
-		return goalcast.Snapshot{}, goalcast.Cursor{}, goalcast.ErrNotFound
+		return nil, goalcast.Cursor{}, goalcast.ErrNotFound
 	}
-	return m, f.cursor, f.err
+	return &m, f.cursor, f.err
+}
+
+// Changes says that something changed, always: tests change what they like.
+func (f *fake) Changes() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes++
+	return f.changes
 }
 
 func (f *fake) Matches(_ context.Context, q goalcast.MatchFilter) ([]goalcast.Snapshot, error) {

@@ -1,13 +1,8 @@
 package rest
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"goalcast"
@@ -18,6 +13,13 @@ import (
 type policy struct{ age, revalidate time.Duration }
 
 func (p policy) String() string {
+	if text, ok := policyTexts[p]; ok {
+		return text
+	}
+	return p.text()
+}
+
+func (p policy) text() string {
 	text := fmt.Sprintf("public, max-age=%d, s-maxage=%[1]d", p.age/time.Second)
 	if p.revalidate > 0 {
 		text += fmt.Sprintf(", stale-while-revalidate=%d", p.revalidate/time.Second)
@@ -40,18 +42,23 @@ var (
 	cachePlanned  = policy{10 * time.Second, 30 * time.Second}
 	cacheFinished = policy{time.Minute, 10 * time.Minute} // corrections come days later, and are in no hurry
 	cacheFixed    = policy{5 * time.Minute, 0}            // files that are part of the binary
+	never         = policy{}                              // whoever serves it says no-store
 )
+
+// policyTexts are those that most answers have, written once.
+var policyTexts = map[policy]string{cacheLive: cacheLive.text(), cachePlanned: cachePlanned.text(),
+	cacheFinished: cacheFinished.text(), cacheFixed: cacheFixed.text()}
 
 // soon is how long before the planned kick-off a match is served as if it were live: line-ups come,
 // and it may start early.
 const soon = 90 * time.Minute
 
-// cachePolicy is that of the liveliest match of an answer. An answer without matches may get some
-// when fixtures come in. None is kept over midnight, in now's own zone: "today" is another day
-// then.
-func cachePolicy(now time.Time, matches ...goalcast.Snapshot) policy {
+// cachePolicy is that of the liveliest match of an answer, and until when it holds. An answer without
+// matches may get some when fixtures come in. None is kept over midnight, in now's own zone: "today"
+// is another day then.
+func cachePolicy(now time.Time, matches ...goalcast.Snapshot) (policy, time.Time) {
 	y, m, d := now.Date()
-	return liveliest(now, matches).within(time.Date(y, m, d+1, 0, 0, 0, 0, now.Location()).Sub(now))
+	return liveliest(now, matches), time.Date(y, m, d+1, 0, 0, 0, 0, now.Location())
 }
 
 func liveliest(now time.Time, matches []goalcast.Snapshot) policy {
@@ -73,67 +80,6 @@ func liveliest(now time.Time, matches []goalcast.Snapshot) policy {
 	return policy
 }
 
-// page is an answer that can be cached.
-type page struct {
-	contentType string
-	body        []byte
-	tag         string // entity tag, quoted
-	policy      policy
-	doubtful    bool // it may be old, and newer data is not to be had
-}
-
-// jsonPage encodes v; its validator is a hash of exactly these bytes.
-func jsonPage(v any, policy policy) (page, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return page{}, fmt.Errorf("encode answer: %w", err)
-	}
-	return page{contentType: "application/json", body: body, tag: tagOf(body), policy: policy}, nil
-}
-
-// tagOf makes a strong entity tag from content.
-func tagOf(content []byte) string {
-	sum := sha256.Sum256(content)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:])[:22] + `"`
-}
-
-// serve writes the page, or 304 if the client has it.
-func (p page) serve(w http.ResponseWriter, r *http.Request) error {
-	h := w.Header()
-	h.Set("Cache-Control", p.policy.String())
-	if p.doubtful { // caches that can ask elsewhere shall
-		h.Set("Cache-Control", "no-store")
-		h.Set("Warning", `110 - "Response is Stale"`)
-	}
-	if have, ok := matching(r.Header.Values("If-None-Match"), p.tag); ok {
-		h.Set("ETag", have)
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	h.Set("ETag", p.tag)
-	h.Set("Content-Type", p.contentType)
-	_, _ = w.Write(p.body) // an error means that the client has gone
-	return nil
-}
-
-// matching finds the client's own spelling of our tag in If-None-Match: as it was sent plain,
-// compressed, or weakened by a proxy.
-func matching(fields []string, tag string) (string, bool) {
-	compressed := strings.TrimSuffix(tag, `"`) + gzipSuffix + `"`
-	for _, field := range fields {
-		for have := range strings.SplitSeq(field, ",") {
-			have = strings.TrimSpace(have)
-			switch strings.TrimPrefix(have, "W/") {
-			case tag, compressed:
-				return have, true
-			case "*":
-				return tag, true
-			}
-		}
-	}
-	return "", false
-}
-
 // matchBody is a match as /v1/matches/{id} serves it. Minute and Clock are of the moment it was
 // made.
 type matchBody struct {
@@ -142,26 +88,25 @@ type matchBody struct {
 	Clock  string `json:"clock,omitempty"`
 }
 
-// matchPage encodes a whole match. The tag covers all that is said of the match, the minute too: in
+// match encodes a whole match. The tag covers all that is said of the match, the minute too: in
 // play it changes at most once a minute without an event, so polling each second costs 59 empty
 // 304s of 60. It does not cover the cursor, which moves with every event of every match: that is
 // where to listen from, not what the match is, and an older one with the same content is just as
-// right (in between, nothing happened in this match). The newest one is in the header of 200 and
-// 304 alike.
-func matchPage(m goalcast.Snapshot, cursor goalcast.Cursor, now time.Time) (page, error) {
+// right (in between, nothing happened in this match). The one in the text is up to matchAge old; the
+// newest one is in the header of 200 and 304 alike. Whoever serves the answer sets its policy.
+func (e *encoder) match(m goalcast.Snapshot, cursor goalcast.Cursor, minute int) (*answer, error) {
 	if m.Timeline == nil {
 		m.Timeline = []goalcast.Event{}
 	}
-	p, err := jsonPage(matchBody{Snapshot: m, Minute: m.Minute(now), Clock: goalcast.ClockText(m.Period,
-		m.Minute(now))}, cachePolicy(now, m))
+	a, err := e.json(matchBody{Snapshot: m, Minute: minute, Clock: goalcast.ClockText(m.Period, minute)}, cacheLive)
 	if err != nil {
-		return page{}, fmt.Errorf("match %d: %w", m.ID, err)
+		return nil, fmt.Errorf("match %d: %w", m.ID, err)
 	}
 	if !cursor.IsZero() {
 		// a cursor has no character to escape
-		p.body = slices.Concat(p.body[:len(p.body)-1], []byte(`,"cursor":"`+cursor.String()+`"}`))
+		a.text = slices.Concat(a.text[:len(a.text)-1], []byte(`,"cursor":"`+cursor.String()+`"}`))
 	}
-	return p, nil
+	return a, nil
 }
 
 // matchItem is a match in a list: without what makes it long.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"sync"
 	"time"
 
 	"goalcast"
@@ -85,6 +86,38 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// listOf names a list as it stands: its URL, what of the clock its meaning depends on, and how much
+// had changed on the board before it was read. So nothing that is served is older than the board.
+type listOf struct {
+	path, query string
+	at          string
+	changes     uint64
+}
+
+// listAge is how long a list is served of which nothing changed on the board: the minutes in it, and
+// what came from the database, are older by that.
+const listAge = time.Second
+
+// list answers with matches, made once for all who ask while nothing changes.
+func (s *Server) list(w http.ResponseWriter, r *http.Request, at string,
+	read func(context.Context) (*answer, error)) error {
+	key := listOf{path: r.URL.Path, query: r.URL.RawQuery, at: at, changes: s.board.Changes()}
+	a, err := s.lists.Get(r.Context(), key, read)
+	if err != nil {
+		return err
+	}
+	return s.serveFromBoard(w, r, a)
+}
+
+// serveFromBoard serves what the board told.
+func (s *Server) serveFromBoard(w http.ResponseWriter, r *http.Request, a *answer) error {
+	if s.doubtful() { // caches that can ask elsewhere shall
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Warning", `110 - "Response is Stale"`)
+	}
+	return a.serve(w, r, s.cfg.Now())
+}
+
 // getMatches lists one day's matches by kick-off.
 func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r, "date", "tz", "competition", "team", "limit", "after")
@@ -96,25 +129,46 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	matches, err := s.matches(r.Context(), f)
+	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) { return s.dayOf(ctx, r, d, f, limit) })
+}
+
+// dayOf makes the list of a day, for a filter that asks for one match more than the limit.
+func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.MatchFilter, limit int) (*answer,
+	error) {
+	matches, err := s.matches(ctx, f)
 	if err != nil {
-		return fmt.Errorf("matches of %s: %w", d.date, err)
+		return nil, fmt.Errorf("matches of %s: %w", d.date, err)
 	}
 	list := matchList{Date: d.date, Zone: d.zone, More: len(matches) > limit}
 	matches = matches[:min(limit, len(matches))]
+	var link string
 	if list.More {
 		list.After = placeText(matches[limit-1].Place())
 		next := r.URL.Query()
 		next.Set("date", d.date) // also when it was today
 		next.Set("after", list.After)
-		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.Path, next.Encode()))
+		link = fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.Path, next.Encode())
 	}
 	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 && f.After == (goalcast.MatchPlace{}) {
-		list.Previous, list.Next = s.daysAround(r.Context(), d)
+		list.Previous, list.Next = s.daysAround(ctx, d)
 	}
 	now := s.cfg.Now().In(d.from.Location())
 	list.Matches = matchItems(matches, now)
-	return s.serveJSON(w, r, list, cachePolicy(now, matches...))
+	a, err := s.answerOf(list, now, matches)
+	if err == nil {
+		a.link = link
+	}
+	return a, err
+}
+
+// answerOf encodes what was made of matches.
+func (s *Server) answerOf(v any, now time.Time, matches []goalcast.Snapshot) (*answer, error) {
+	policy, until := cachePolicy(now, matches...)
+	a, err := s.encoder.json(v, policy)
+	if err == nil {
+		a.until = until
+	}
+	return a, err
 }
 
 // daysAround names the last day before d and the first after it that have matches. It is a help to
@@ -139,6 +193,16 @@ func (s *Server) daysAround(ctx context.Context, d day) (previous, next string) 
 	return text(at[0]), text(at[1])
 }
 
+// matchAge is how long an answer is served that did not change, so that the cursor in it does not
+// fall behind what hubs can replay.
+const matchAge = 10 * time.Second
+
+// matchAt is a match as it stands, in a minute of play.
+type matchAt struct {
+	match  *goalcast.Snapshot // the board has another one when it changes
+	minute int
+}
+
 // getMatch serves a match with everything that is known of it.
 func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r)
@@ -152,25 +216,21 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("match %d: %w", id, err)
 	}
-	p, err := matchPage(m, cursor, s.cfg.Now())
+	now := s.cfg.Now()
+	minute := m.Minute(now)
+	a, err := s.wholes.Get(r.Context(), matchAt{m, minute}, func(context.Context) (*answer, error) {
+		return s.encoder.match(*m, cursor, minute)
+	})
 	if err != nil {
 		return err
 	}
-	p.doubtful = s.doubtful()
 	if !cursor.IsZero() {
 		w.Header().Set("Goalcast-Cursor", cursor.String())
 	}
-	return p.serve(w, r)
-}
-
-// serveJSON serves what the board told.
-func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, v any, policy policy) error {
-	p, err := jsonPage(v, policy)
-	if err != nil {
-		return err
+	if policy, until := cachePolicy(now, *m); !s.doubtful() {
+		w.Header().Set("Cache-Control", policy.within(until.Sub(now)).String())
 	}
-	p.doubtful = s.doubtful()
-	return p.serve(w, r)
+	return s.serveFromBoard(w, r, a)
 }
 
 // doubtful says whether the board can only tell what it knew when it last heard anything.
@@ -194,19 +254,21 @@ func (s *Server) getTeam(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r); q.err != nil {
 		return q.err
 	}
-	team, err := s.teams.Get(r.Context(), goalcast.TeamID(id), func(ctx context.Context) (goalcast.Team, error) {
-		return s.store.Team(ctx, goalcast.TeamID(id))
-	})
+	return s.list(w, r, "", func(ctx context.Context) (*answer, error) { return s.teamOf(ctx, goalcast.TeamID(id)) })
+}
+
+func (s *Server) teamOf(ctx context.Context, id goalcast.TeamID) (*answer, error) {
+	team, err := s.teams.Get(ctx, id, func(ctx context.Context) (goalcast.Team, error) { return s.store.Team(ctx, id) })
 	if err != nil {
-		return fmt.Errorf("team %d: %w", id, err)
+		return nil, fmt.Errorf("team %d: %w", id, err)
 	}
 	now := s.cfg.Now().UTC()
-	matches, err := s.matches(r.Context(), goalcast.MatchFilter{Team: team.ID, Limit: s.cfg.DefaultMatches,
+	matches, err := s.matches(ctx, goalcast.MatchFilter{Team: team.ID, Limit: s.cfg.DefaultMatches,
 		From: now.Add(-s.cfg.TeamBack).Truncate(time.Hour), To: now.Add(s.cfg.TeamAhead).Truncate(time.Hour)})
 	if err != nil {
-		return fmt.Errorf("matches of team %d: %w", id, err)
+		return nil, fmt.Errorf("matches of team %d: %w", id, err)
 	}
-	return s.serveJSON(w, r, teamPage{Team: team, Matches: matchItems(matches, now)}, cachePolicy(now, matches...))
+	return s.answerOf(teamPage{Team: team, Matches: matchItems(matches, now)}, now, matches)
 }
 
 // competitionPage is the answer of /v1/competitions/{id}.
@@ -226,34 +288,45 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	comp, err := s.competitions.Get(r.Context(), goalcast.CompetitionID(id),
-		func(ctx context.Context) (goalcast.Competition, error) {
-			return s.store.Competition(ctx, goalcast.CompetitionID(id))
-		})
+	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) {
+		return s.competitionOf(ctx, goalcast.CompetitionID(id), d)
+	})
+}
+
+func (s *Server) competitionOf(ctx context.Context, id goalcast.CompetitionID, d day) (*answer, error) {
+	comp, err := s.competitions.Get(ctx, id, func(ctx context.Context) (goalcast.Competition, error) {
+		return s.store.Competition(ctx, id)
+	})
 	if err != nil {
-		return fmt.Errorf("competition %d: %w", id, err)
+		return nil, fmt.Errorf("competition %d: %w", id, err)
 	}
-	matches, err := s.matches(r.Context(), goalcast.MatchFilter{Competition: comp.ID, From: d.from, To: d.to,
+	matches, err := s.matches(ctx, goalcast.MatchFilter{Competition: comp.ID, From: d.from, To: d.to,
 		Limit: s.cfg.MaxMatches})
 	if err != nil {
-		return fmt.Errorf("matches of competition %d: %w", id, err)
+		return nil, fmt.Errorf("matches of competition %d: %w", id, err)
 	}
 	now := s.cfg.Now().In(d.from.Location())
-	return s.serveJSON(w, r, competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone,
-		Matches: matchItems(matches, now)}},
-		cachePolicy(now, matches...))
+	return s.answerOf(competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone,
+		Matches: matchItems(matches, now)}}, now, matches)
 }
 
 // getDescription serves one of the documents that describe goalcast's interfaces.
 func (s *Server) getDescription(name string) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
+	made := sync.OnceValues(func() (*answer, error) {
 		text, err := fs.ReadFile(docs.Files, name)
+		if err != nil {
+			return nil, err
+		}
+		return s.encoder.text("application/yaml", text, cacheFixed), nil
+	})
+	return func(w http.ResponseWriter, r *http.Request) error {
+		a, err := made()
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("description %s: %w", name, goalcast.ErrNotFound)
 		}
 		if err != nil {
 			return fmt.Errorf("description %s: %w", name, err)
 		}
-		return page{contentType: "application/yaml", body: text, tag: tagOf(text), policy: cacheFixed}.serve(w, r)
+		return a.serve(w, r, s.cfg.Now())
 	}
 }

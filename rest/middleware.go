@@ -27,11 +27,13 @@ type metrics struct {
 	messages  *prometheus.CounterVec   // result: published, or saved (the outbox sweep publishes it)
 	forgotten prometheus.Counter       // generations of the limiter that were dropped early
 	limiter   prometheus.Counter       // errors of the limiter; requests pass
+	made      [codings + 1]prometheus.Counter
+	evicted   *prometheus.CounterVec // answer: match or list
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
-	return &metrics{
+	m := &metrics{
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_rest_request_seconds",
 			Help:    "Time from a request's headers to the end of its answer, by route pattern; none is no route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
@@ -46,7 +48,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Times the in-process rate limiter was full and forgot idle keys early."}),
 		limiter: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
 			Help: "Requests let through because the rate limiter did not answer."}),
+		evicted: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_evicted_total",
+			Help: "Encoded answers that were dropped to make room, by what they are: match or list."},
+			[]string{"answer"}),
 	}
+	made := f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_made_total",
+		Help: "Answers that were encoded and hashed (identity), and compressed, once for all who ask."},
+		[]string{"coding"})
+	for c := range m.made {
+		m.made[c] = made.WithLabelValues(coding(c).String())
+	}
+	return m
+}
+
+// watch shows what encoded answers may take in memory.
+func (m *metrics) watch(reg prometheus.Registerer, name string, bytes func() int) {
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_rest_answers_bytes",
+		Help:        "What the encoded answers that are held may take, by what they are: match or list.",
+		ConstLabels: prometheus.Labels{"answer": name}}, func() float64 { return float64(bytes()) })
 }
 
 type requestIDKey struct{}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"goalcast"
@@ -28,10 +29,15 @@ type Settlements interface {
 // oddsReadTime is how long reading prices may take: what takes longer is not worth showing.
 const oddsReadTime = time.Second
 
-// oddsReading is what the bus said of a match's prices.
+// oddsReading is what the bus said of a match's prices. It is shared by all who ask for them until
+// the next one, and so is its answer.
 type oddsReading struct {
 	gate   goalcast.Gate
 	prices []goalcast.State
+
+	mu   sync.Mutex        // guards the rest
+	made *answer           // nil until somebody asks
+	with *[]oddsSettlement // that made was made with; the cache has another one when they change
 }
 
 // oddsPage is the answer of /v1/matches/{id}/odds. The gate's fields are those on the wire.
@@ -60,8 +66,8 @@ type oddsSettlement struct {
 // useOdds makes what getOdds reads through.
 func (s *Server) useOdds(deps Deps, settlements cache.Options) {
 	s.odds, s.settlements = deps.Odds, deps.Settlements
-	s.settled = cache.New[goalcast.MatchID, []oddsSettlement](settlements)
-	s.prices = cache.New[goalcast.MatchID, oddsReading](cache.Options{Size: s.cfg.Lists, Age: s.cfg.OddsAge,
+	s.settled = cache.New[goalcast.MatchID, *[]oddsSettlement](settlements)
+	s.prices = cache.New[goalcast.MatchID, *oddsReading](cache.Options{Size: s.cfg.Lists, Age: s.cfg.OddsAge,
 		Missing: s.cfg.OddsAge, Timeout: oddsReadTime, Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now})
 }
 
@@ -87,27 +93,46 @@ func (s *Server) getOdds(w http.ResponseWriter, r *http.Request) error {
 	if _, _, err := s.board.Match(r.Context(), match); err != nil {
 		return fmt.Errorf("match %d: %w", id, err)
 	}
-	page := oddsPage{Match: match}
-	page.Settlements, err = s.settled.Get(r.Context(), match, func(ctx context.Context) ([]oddsSettlement, error) {
+	settlements, err := s.settled.Get(r.Context(), match, func(ctx context.Context) (*[]oddsSettlement, error) {
 		return s.settlementsOf(ctx, match)
 	})
 	if err != nil {
 		return fmt.Errorf("settlements of match %d: %w", id, err)
 	}
 	// The prices come last, so that they are the newest of all.
-	now, err := s.prices.Get(r.Context(), match, func(ctx context.Context) (reading oddsReading, err error) {
+	now, err := s.prices.Get(r.Context(), match, func(ctx context.Context) (reading *oddsReading, err error) {
+		reading = &oddsReading{}
 		reading.gate, reading.prices, err = s.odds.Odds(ctx, match, s.cfg.Now())
 		return reading, err
 	})
 	if err != nil {
 		return fmt.Errorf("odds of match %d: %w", id, err)
 	}
-	page.Gate, page.Markets = now.shown()
-	return writeJSON(w, http.StatusOK, page)
+	a, err := now.answer(s.encoder, match, settlements)
+	if err != nil {
+		return err
+	}
+	return a.serve(w, r, s.cfg.Now())
+}
+
+// answer is what all are answered until the next reading or settlement.
+func (o *oddsReading) answer(e *encoder, match goalcast.MatchID, settlements *[]oddsSettlement) (*answer, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.made != nil && o.with == settlements {
+		return o.made, nil
+	}
+	page := oddsPage{Match: match, Settlements: *settlements}
+	page.Gate, page.Markets = o.shown()
+	a, err := e.json(page, never)
+	if err == nil {
+		o.made, o.with = a, settlements
+	}
+	return a, err
 }
 
 // shown is the gate and, behind an open one, the markets by key.
-func (o oddsReading) shown() (gate goalcast.Gate, markets []oddsMarket) {
+func (o *oddsReading) shown() (gate goalcast.Gate, markets []oddsMarket) {
 	gate, markets = o.gate, []oddsMarket{}
 	if gate.State == "" {
 		gate = goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateStart}
@@ -122,7 +147,7 @@ func (o oddsReading) shown() (gate goalcast.Gate, markets []oddsMarket) {
 	return gate, markets
 }
 
-func (s *Server) settlementsOf(ctx context.Context, match goalcast.MatchID) ([]oddsSettlement, error) {
+func (s *Server) settlementsOf(ctx context.Context, match goalcast.MatchID) (*[]oddsSettlement, error) {
 	events, err := s.settlements.Settlements(ctx, match)
 	if err != nil {
 		return nil, err
@@ -134,5 +159,5 @@ func (s *Server) settlementsOf(ctx context.Context, match goalcast.MatchID) ([]o
 		}
 	}
 	slices.SortFunc(list, func(a, b oddsSettlement) int { return cmp.Compare(a.Market, b.Market) })
-	return list, nil
+	return &list, nil
 }

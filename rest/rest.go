@@ -27,10 +27,13 @@ import (
 // Board gives matches from memory, kept fresh by the bus. The hub's Board is one.
 type Board interface {
 	// Match returns the match and a cursor that is not newer than it: whoever listens from there
-	// misses nothing. ErrNotFound.
-	Match(context.Context, goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error)
+	// misses nothing. The snapshot is shared and not changed: as long as the pointer is the same, so
+	// is the match. ErrNotFound.
+	Match(context.Context, goalcast.MatchID) (*goalcast.Snapshot, goalcast.Cursor, error)
 	// Matches lists by kick-off, then id.
 	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)
+	// Changes counts what changed: while it is the same, so are the matches that are held.
+	Changes() uint64
 }
 
 // Store is what rest needs of the database.
@@ -133,6 +136,10 @@ type Config struct {
 	MemoryBack, MemoryAhead time.Duration
 	ListAge                 time.Duration
 	Lists                   int // such answers that are kept, up to 250 kB each
+	// MatchBytes and ListBytes are what encoded answers may take in memory, compressed ones
+	// included: of whole matches, and of lists, teams and competitions. Those that are asked for
+	// least go first, and are made again.
+	MatchBytes, ListBytes int
 	// how long the name of a team or competition is kept; that there is none: a sixth
 	NameAge time.Duration
 	Names   int // teams and as many competitions whose names are kept
@@ -182,6 +189,8 @@ func (c Config) withDefaults() Config {
 	c.OddsAge = cmp.Or(max(c.OddsAge, 0), 100*time.Millisecond)
 	c.Lists = cmp.Or(max(c.Lists, 0), 200)
 	c.Names = cmp.Or(max(c.Names, 0), 5000)
+	c.MatchBytes = cmp.Or(max(c.MatchBytes, 0), 64<<20)
+	c.ListBytes = cmp.Or(max(c.ListBytes, 0), 32<<20)
 	c.Readings = cmp.Or(max(c.Readings, 0), 8)
 	c.LimiterKeys = cmp.Or(max(c.LimiterKeys, 0), 100_000)
 	c.MeBody = cmp.Or(max(c.MeBody, 0), 4<<10)
@@ -214,6 +223,7 @@ type Server struct {
 	admins  atomic.Pointer[[]adminToken]
 	log     *slog.Logger
 	metrics *metrics
+	encoder *encoder
 	public  http.Handler
 	admin   http.Handler
 
@@ -222,11 +232,13 @@ type Server struct {
 	far          *cache.Cache[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
 	teams        *cache.Cache[goalcast.TeamID, goalcast.Team]
 	competitions *cache.Cache[goalcast.CompetitionID, goalcast.Competition]
-	standings    *cache.Cache[standingsOf, goalcast.Standings]
-	squads       *cache.Cache[squadOf, goalcast.Squad]
-	commentaries *cache.Cache[commentaryOf, commentaryPage]
-	settled      *cache.Cache[goalcast.MatchID, []oddsSettlement]
-	prices       *cache.Cache[goalcast.MatchID, oddsReading]
+	standings    *cache.Cache[standingsOf, *answer]
+	squads       *cache.Cache[squadOf, *answer]
+	commentaries *cache.Cache[commentaryOf, *answer]
+	wholes       *cache.Cache[matchAt, *answer] // matches with all that is known of them
+	lists        *cache.Cache[listOf, *answer]
+	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
+	prices       *cache.Cache[goalcast.MatchID, *oddsReading]
 	settlements  Settlements
 
 	zonesMu sync.Mutex
@@ -258,9 +270,19 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.far = cache.New[goalcast.MatchFilter, []goalcast.Snapshot](kept(s.cfg.ListAge, s.cfg.Lists))
 	s.teams = cache.New[goalcast.TeamID, goalcast.Team](kept(s.cfg.NameAge, s.cfg.Names))
 	s.competitions = cache.New[goalcast.CompetitionID, goalcast.Competition](kept(s.cfg.NameAge, s.cfg.Names))
-	s.standings = cache.New[standingsOf, goalcast.Standings](kept(s.cfg.ListAge, s.cfg.Lists))
-	s.squads = cache.New[squadOf, goalcast.Squad](kept(s.cfg.NameAge, s.cfg.Lists))
-	s.commentaries = cache.New[commentaryOf, commentaryPage](kept(s.cfg.CommentaryAge, s.cfg.Lists))
+	s.standings = cache.New[standingsOf, *answer](kept(s.cfg.ListAge, s.cfg.Lists))
+	s.squads = cache.New[squadOf, *answer](kept(s.cfg.NameAge, s.cfg.Lists))
+	s.commentaries = cache.New[commentaryOf, *answer](kept(s.cfg.CommentaryAge, s.cfg.Lists))
+	s.encoder = &encoder{packers: newPackers(), made: func(c coding) { s.metrics.made[c].Inc() }}
+	encoded := func(name string, age time.Duration, bytes int) cache.Options {
+		// no slots: who makes a list waits for the readings that it is made of
+		return cache.Options{Bytes: bytes, Age: age, Missing: age / 6, Timeout: s.cfg.Timeout, Now: s.cfg.Now,
+			Evicted: s.metrics.evicted.WithLabelValues(name).Inc}
+	}
+	s.wholes = cache.New[matchAt, *answer](encoded("match", matchAge, s.cfg.MatchBytes))
+	s.lists = cache.New[listOf, *answer](encoded("list", listAge, s.cfg.ListBytes))
+	s.metrics.watch(reg, "match", s.wholes.Bytes)
+	s.metrics.watch(reg, "list", s.lists.Bytes)
 	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))
 	s.UseAdminTokens(s.cfg.AdminTokens)
 	if len(*s.admins.Load()) == 0 && !s.logins {

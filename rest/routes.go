@@ -6,26 +6,17 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
-	"github.com/klauspost/compress/gzhttp"
 
 	"goalcast"
 	"goalcast/internal/clientip"
 )
-
-// gzipSuffix goes into the ETag of a compressed answer: a strong validator must differ where bytes
-// differ.
-const gzipSuffix = "-gzip"
 
 // rule notes who may use a route. A test holds every route against it.
 func (s *Server) rule(method, pattern string, need goalcast.Role) { s.rules[method+" "+pattern] = need }
 
 func (s *Server) publicRoutes() *chi.Mux {
 	r := chi.NewRouter()
-	compress, err := gzhttp.NewWrapper(gzhttp.SuffixETag(gzipSuffix))
-	if err != nil {
-		panic("gzip: " + err.Error()) // fixed options
-	}
-	r.Use(s.begin("public"), func(next http.Handler) http.Handler { return compress(next) }, s.cors, middleware.GetHead)
+	r.Use(s.begin("public"), s.cors, middleware.GetHead)
 	r.NotFound(s.noRoute)
 	r.MethodNotAllowed(s.noMethod(r))
 	get := func(pattern string, h handler) {

@@ -26,15 +26,15 @@ func (s *Server) getSquad(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	squad, err := s.squads.Get(r.Context(), key, func(ctx context.Context) (goalcast.Squad, error) {
-		return s.store.Squad(ctx, key.team, key.competition, key.season)
+	a, err := s.squads.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
+		squad, err := s.store.Squad(ctx, key.team, key.competition, key.season)
+		if err != nil {
+			return nil, err
+		}
+		return s.encoder.json(squad, cacheFinished)
 	})
 	if err != nil {
 		return fmt.Errorf("squad of team %d: %w", id, err)
 	}
-	p, err := jsonPage(squad, cacheFinished)
-	if err != nil {
-		return err
-	}
-	return p.serve(w, r)
+	return a.serve(w, r, s.cfg.Now())
 }

@@ -25,15 +25,15 @@ func (s *Server) getStandings(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	tables, err := s.standings.Get(r.Context(), key, func(ctx context.Context) (goalcast.Standings, error) {
-		return s.store.Standings(ctx, key.competition, key.season)
+	a, err := s.standings.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
+		standings, err := s.store.Standings(ctx, key.competition, key.season)
+		if err != nil {
+			return nil, err
+		}
+		return s.encoder.json(standings, cachePlanned)
 	})
 	if err != nil {
 		return fmt.Errorf("standings of competition %d: %w", id, err)
 	}
-	p, err := jsonPage(tables, cachePlanned)
-	if err != nil {
-		return err
-	}
-	return p.serve(w, r)
+	return a.serve(w, r, s.cfg.Now())
 }

@@ -111,27 +111,43 @@ func New(source Source, log *slog.Logger, reg prometheus.Registerer, cfg ...Conf
 	return b
 }
 
-// Match returns a match as it stands and the cursor up to which all events are in it. Errors:
+// Match returns a match as it stands and the cursor up to which all events are in it. The snapshot
+// is shared, and nobody changes it: as long as the pointer is the same, so is the match. Errors:
 // goalcast.ErrNotFound, those of the source, and the context's.
-func (b *Board) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, goalcast.Cursor, error) {
+func (b *Board) Match(ctx context.Context, id goalcast.MatchID) (*goalcast.Snapshot, goalcast.Cursor, error) {
 	t := goalcast.ForMatch(id)
+	b.mu.Lock()
+	fresh, _ := b.lookLocked(t)
+	if m := b.held.matches[id]; m != nil && fresh { // what is asked for most, at no cost
+		defer b.mu.Unlock()
+		return m.show(), b.cursor, nil
+	}
+	b.mu.Unlock()
 	for {
 		if err := b.Load(ctx, []goalcast.Topic{t}); err != nil {
-			return goalcast.Snapshot{}, goalcast.Cursor{}, fmt.Errorf("match %d: %w", id, err)
+			return nil, goalcast.Cursor{}, fmt.Errorf("match %d: %w", id, err)
 		}
 		b.mu.Lock()
 		m, cursor := b.held.matches[id], b.cursor
 		switch {
 		case m != nil:
-			snap := m.snap
+			snap := m.show()
 			b.mu.Unlock()
 			return snap, cursor, nil
 		case b.catalog.lacks(t, b.silent):
 			b.mu.Unlock()
-			return goalcast.Snapshot{}, cursor, fmt.Errorf("match %d: %w", id, goalcast.ErrNotFound)
+			return nil, cursor, fmt.Errorf("match %d: %w", id, goalcast.ErrNotFound)
 		}
 		b.mu.Unlock() // a reset, or evicted at once
 	}
+}
+
+// Changes counts what changed on the board. While it stays the same, so does what Match and Matches
+// return of what is held.
+func (b *Board) Changes() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held.changes
 }
 
 // Matches returns the matches a filter chooses, by their time, then id: from memory where the

@@ -19,6 +19,7 @@ type held struct {
 	lists    map[goalcast.Topic]*list
 	listed   int                          // matches that are in lists
 	glimpses map[goalcast.MatchID]glimpse // of matches that are not held
+	changes  uint64                       // counts changes of matches and of lists
 }
 
 // everything is the list of all matches in the window; no viewer can follow it, REST reads it.
@@ -36,8 +37,9 @@ type match struct {
 	late bool // it was put into a list after that was read: who joined before does not know it
 	hole bool // a revision was missed
 
-	view  *View  // nil until somebody asks, and after a change
-	intro *Intro // likewise
+	shown *goalcast.Snapshot // nil until somebody asks, and after a change
+	view  *View              // likewise
+	intro *Intro             // likewise
 }
 
 // list is the matches of a team or a competition in the window.
@@ -59,6 +61,7 @@ type asOf struct {
 
 // forget drops everything.
 func (h *held) forget() {
+	h.changes++
 	h.matches = make(map[goalcast.MatchID]*match)
 	h.lists = make(map[goalcast.Topic]*list)
 	h.glimpses = make(map[goalcast.MatchID]glimpse)
@@ -115,7 +118,8 @@ func (h *held) apply(e goalcast.Event, wanted bool) (m *match, read bool) {
 
 // changed makes the match's and its lists' views void and puts it into the lists it belongs to.
 func (h *held) changed(m *match) {
-	m.view, m.intro = nil, nil
+	h.changes++
+	m.shown, m.view, m.intro = nil, nil, nil
 	at := m.snap.Time()
 	for _, t := range append(m.snap.Topics(m.snap.ID), everything) {
 		if l := h.lists[t]; l != nil && (!at.Before(l.from) && at.Before(l.to) || h.plays(m.snap)) {
@@ -152,7 +156,8 @@ func (h *held) put(id goalcast.MatchID, snap goalcast.Snapshot, how asOf) *match
 		h.matches[id] = m
 		h.evict(id)
 	}
-	m.snap, m.asOf, m.view, m.intro = snap, how, nil, nil
+	h.changes++
+	m.snap, m.asOf, m.shown, m.view, m.intro = snap, how, nil, nil, nil
 	delete(h.glimpses, id)
 	return m
 }
@@ -183,6 +188,7 @@ func (h *held) putList(t goalcast.Topic, l *list, snaps []goalcast.Snapshot) {
 	if h.lists[t] != nil {
 		h.dropList(t)
 	}
+	h.changes++
 	l.ids = make(map[goalcast.MatchID]struct{}, len(snaps))
 	h.lists[t] = l
 	for _, s := range snaps {
@@ -194,6 +200,15 @@ func (h *held) putList(t goalcast.Topic, l *list, snaps []goalcast.Snapshot) {
 		h.enlist(m, t)
 		h.changed(m)
 	}
+}
+
+// show gives a match as it stands, for others to keep.
+func (m *match) show() *goalcast.Snapshot {
+	if m.shown == nil {
+		snap := m.snap
+		m.shown = &snap
+	}
+	return m.shown
 }
 
 // snaps lists a list's matches by their time, then id.
@@ -227,6 +242,7 @@ func (h *held) evict(keep goalcast.MatchID) {
 
 // dropList forgets a list; its matches may then be evicted.
 func (h *held) dropList(t goalcast.Topic) {
+	h.changes++
 	for id := range h.lists[t].ids {
 		m := h.matches[id]
 		if m.in = slices.DeleteFunc(m.in, func(in goalcast.Topic) bool { return in == t }); len(m.in) == 0 {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -18,12 +19,18 @@ import (
 // Options say how much is kept and for how long.
 type Options struct {
 	Size    int              // values held; those that are asked for least go first
+	Bytes   int              // instead of Size: what the values may take, by their Size method
+	Evicted func()           // called for each value that was dropped to make room; may be nil
 	Age     time.Duration    // how long a value is good
 	Missing time.Duration    // how long "there is none" is believed
 	Timeout time.Duration    // of one reading, its wait for a slot included
-	Slots   chan struct{}    // one in it per reading under way; caches may share it
+	Slots   chan struct{}    // one in it per reading under way; caches may share it. nil: no limit
 	Now     func() time.Time // the clock
 }
+
+// Sized is a value that knows how many bytes of memory it takes, its key included. That never
+// changes.
+type Sized interface{ Size() int }
 
 // Cache keeps values by key.
 type Cache[K comparable, V any] struct {
@@ -40,8 +47,7 @@ type answer[V any] struct {
 
 // New makes an empty cache.
 func New[K comparable, V any](o Options) *Cache[K, V] {
-	return &Cache[K, V]{slots: o.Slots, timeout: o.Timeout, answers: otter.Must(&otter.Options[K, answer[V]]{
-		MaximumSize: o.Size,
+	options := &otter.Options[K, answer[V]]{
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[K, answer[V]]) time.Duration {
 			if e.Value.missing != nil {
 				return o.Missing
@@ -50,7 +56,28 @@ func New[K comparable, V any](o Options) *Cache[K, V] {
 		}),
 		Clock:    Clock(o.Now),
 		Executor: func(task func()) { task() },
-	})}
+		OnDeletion: func(e otter.DeletionEvent[K, answer[V]]) {
+			if e.Cause == otter.CauseOverflow && o.Evicted != nil {
+				o.Evicted()
+			}
+		},
+	}
+	if o.Bytes > 0 {
+		options.MaximumWeight, options.Weigher = uint64(o.Bytes), weigh[K, V]
+	} else {
+		options.MaximumSize = o.Size
+	}
+	return &Cache[K, V]{slots: o.Slots, timeout: o.Timeout, answers: otter.Must(options)}
+}
+
+// weighsNothing is what is counted for "there is none".
+const weighsNothing = 256
+
+func weigh[K comparable, V any](_ K, a answer[V]) uint32 {
+	if sized, ok := any(a.value).(Sized); ok && a.missing == nil {
+		return uint32(min(max(sized.Size(), 1), math.MaxUint32))
+	}
+	return weighsNothing
 }
 
 // Get returns the value, reading it if nobody has lately. The first to ask reads, and reads on if
@@ -77,6 +104,9 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context)
 // Clear forgets everything, also what is being read.
 func (c *Cache[K, V]) Clear() { c.answers.InvalidateAll() }
 
+// Bytes is what the values take that are held, where that is what is limited.
+func (c *Cache[K, V]) Bytes() int { return int(c.answers.WeightedSize()) }
+
 // Len is how many values are held.
 func (c *Cache[K, V]) Len() int { return c.answers.EstimatedSize() }
 
@@ -88,6 +118,9 @@ func (c *Cache[K, V]) read(ctx context.Context, load func(context.Context) (V, e
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
+	if c.slots == nil {
+		return load(ctx)
+	}
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()

@@ -45,6 +45,10 @@ func main() {
 		}
 		return
 	}
+	if text, ok := os.LookupEnv(bareVariable); ok {
+		fmt.Fprintln(os.Stderr, "bare handler:", runBare(text))
+		os.Exit(1)
+	}
 	var s settings
 	rows := flag.String("rows", "all", "rows to run, with commas between: "+strings.Join(rowNames(), ", ")+
 		"; or million")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what goalcast is measured beside: nginx with Nchan, from Debian or Ubuntu. Elsewhere it says so and the bench leaves those rows' peers out.
+# Installs what goalcast is measured beside: nginx with Nchan, and wrk, which asks; from Debian or Ubuntu. Elsewhere it says so and the bench leaves those rows' peers out.
 set -eu
 
-if command -v nginx >/dev/null 2>&1 && ls /usr/lib*/nginx/modules/ngx_nchan_module.so >/dev/null 2>&1; then
+if command -v wrk >/dev/null 2>&1 && command -v nginx >/dev/null 2>&1 && ls /usr/lib*/nginx/modules/ngx_nchan_module.so >/dev/null 2>&1; then
 	exit 0
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
@@ -16,6 +16,6 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 "${root[@]}" apt-get update -qq
-if ! "${root[@]}" apt-get install -y -qq --no-install-recommends nginx-light libnginx-mod-nchan >/dev/null; then
-	echo "Nchan is skipped: nginx-light and libnginx-mod-nchan could not be installed." >&2
+if ! "${root[@]}" apt-get install -y -qq --no-install-recommends nginx-light libnginx-mod-nchan wrk >/dev/null; then
+	echo "Nchan is skipped: nginx-light, libnginx-mod-nchan and wrk could not be installed." >&2
 fi
