@@ -53,9 +53,9 @@ var policyTexts = map[policy]string{cacheLive: cacheLive.text(), cachePlanned: c
 // and it may start early.
 const soon = 90 * time.Minute
 
-// cachePolicy is that of the liveliest match of an answer, and until when it holds. An answer without
-// matches may get some when fixtures come in. None is kept over midnight, in now's own zone: "today"
-// is another day then.
+// cachePolicy is that of the liveliest match of an answer, and until when it holds. An answer
+// without matches may get some when fixtures come in. None is kept over midnight, in now's own zone:
+// "today" is another day then.
 func cachePolicy(now time.Time, matches ...goalcast.Snapshot) (policy, time.Time) {
 	y, m, d := now.Date()
 	return liveliest(now, matches), time.Date(y, m, d+1, 0, 0, 0, 0, now.Location())
@@ -92,8 +92,8 @@ type matchBody struct {
 // play it changes at most once a minute without an event, so polling each second costs 59 empty
 // 304s of 60. It does not cover the cursor, which moves with every event of every match: that is
 // where to listen from, not what the match is, and an older one with the same content is just as
-// right (in between, nothing happened in this match). The one in the text is up to matchAge old; the
-// newest one is in the header of 200 and 304 alike. Whoever serves the answer sets its policy.
+// right (in between, nothing happened in this match). The one in the text is up to matchAge old;
+// the newest one is in the header of 200 and 304 alike. Whoever serves the answer sets its policy.
 func (e *encoder) match(m goalcast.Snapshot, cursor goalcast.Cursor, minute int) (*answer, error) {
 	if m.Timeline == nil {
 		m.Timeline = []goalcast.Event{}

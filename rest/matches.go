@@ -94,8 +94,8 @@ type listOf struct {
 	changes     uint64
 }
 
-// listAge is how long a list is served of which nothing changed on the board: the minutes in it, and
-// what came from the database, are older by that.
+// listAge is how long a list is served of which nothing changed on the board: the minutes in it,
+// and what came from the database, are older by that.
 const listAge = time.Second
 
 // list answers with matches, made once for all who ask while nothing changes.

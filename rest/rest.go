@@ -27,8 +27,8 @@ import (
 // Board gives matches from memory, kept fresh by the bus. The hub's Board is one.
 type Board interface {
 	// Match returns the match and a cursor that is not newer than it: whoever listens from there
-	// misses nothing. The snapshot is shared and not changed: as long as the pointer is the same, so
-	// is the match. ErrNotFound.
+	// misses nothing. The snapshot is shared and not changed: as long as the pointer is the same,
+	// so is the match. ErrNotFound.
 	Match(context.Context, goalcast.MatchID) (*goalcast.Snapshot, goalcast.Cursor, error)
 	// Matches lists by kick-off, then id.
 	Matches(context.Context, goalcast.MatchFilter) ([]goalcast.Snapshot, error)

@@ -55,8 +55,8 @@ func measurements() []measurement {
 			">= 8,000/s, nothing missed or repeated, no call to Redis or database", (*bench).returns},
 		{"deflate", "10,000 viewers of one match with permessage-deflate, 4 events/s; CPU per delivery, bytes",
 			"<= 1.2 x plain; <= 50 % of the bytes", (*bench).deflated},
-		{"rest", "one live match of 11 kB from GET /v1/matches/{id}, all roles in one process; requests/s beside a bare " +
-			"net/http handler that writes the same bytes",
+		{"rest", "one live match of 11 kB from GET /v1/matches/{id}, all roles in one process; requests/s beside a " +
+			"bare net/http handler that writes the same bytes",
 			">= 0.8 x the bare handler; 304 faster than the whole", (*bench).rest},
 	}
 }
