@@ -255,6 +255,13 @@ func TestATokenIsRenewed(t *testing.T) {
 		w.hears(goalcast.FramePong)
 		time.Sleep(50 * time.Millisecond)
 	}
+	w.say(`{"type":"auth","token":"punter-40s","id":"a2"}`) // the wheel has just passed, mostly
+	w.hears(goalcast.FrameRenewed)
+	w.say(`{"type":"auth","token":"punter-3s","id":"a2"}`)
+	short := w.hears(goalcast.FrameRenewed).Expires
+	if f := w.hears(goalcast.FrameExpiring); f.Expires < short || time.Now().UnixMilli() > short+500 {
+		t.Errorf("told of %d at %d: %+v", short, time.Now().UnixMilli(), f)
+	}
 	w.say(`{"type":"auth","token":"punter","id":"a3"}`) // for ever
 	if f := w.hears(goalcast.FrameRenewed); f.ID != "a3" || f.Expires != 0 {
 		t.Errorf("%+v", f)

@@ -142,6 +142,16 @@ func TestATokenSaysWhoSomebodyIs(t *testing.T) {
 	}
 }
 
+// A key is for the algorithm that it was published for, though it could do another.
+func TestAKeyIsForItsAlgorithm(t *testing.T) {
+	w := newWorld(t, func(c *identity.Config, _ *identitytest.Server) {
+		c.Issuers[0].Algorithms = []string{"RS256", "PS256"}
+	})
+	w.good(w.issuer.Token(nil))
+	w.bad(w.issuer.SignWith(jose.PS256, identitytest.RSAKey(1), "rsa-1", nil), "key")
+	w.bad(w.issuer.Sign(jose.ES256, nil), "algorithm")
+}
+
 // Two issuers' users of one name are two.
 func TestUsersAreTheirIssuers(t *testing.T) {
 	other := identitytest.New(t)
@@ -339,6 +349,10 @@ func TestOneFetchServesAll(t *testing.T) {
 	token := w.issuer.Token(nil)
 	var all sync.WaitGroup
 	all.Go(func() { _, _ = w.Verify(first, token) })
+	for deadline := time.Now().Add(time.Minute); w.issuer.Waiting() == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	leave()
 	for range 10 {
 		all.Go(func() {
 			if _, err := w.Verify(t.Context(), token); err != nil {
@@ -346,7 +360,6 @@ func TestOneFetchServesAll(t *testing.T) {
 			}
 		})
 	}
-	leave()
 	w.issuer.Slow(false)
 	all.Wait()
 	if n := w.issuer.Fetches(); n != 1 {

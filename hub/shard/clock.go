@@ -17,6 +17,7 @@ type clock struct {
 	tick    uint32
 	wheel   [][]*Conn          // by tick: whose keep-alive is due
 	stuck   map[*Conn]struct{} // blocked connections
+	brief   map[*Conn]struct{} // renewed for less than a turn of the wheel: see expiry.go
 	leaving []leaver           // lingering ones, in order of their time
 	beat    *frame.Message     // keep-alive of this tick
 }
@@ -29,7 +30,8 @@ type leaver struct {
 
 func newClock(cfg Config) clock {
 	step := cfg.tick()
-	return clock{step: step, wheel: make([][]*Conn, cfg.PingInterval/step+1), stuck: make(map[*Conn]struct{})}
+	return clock{step: step, wheel: make([][]*Conn, cfg.PingInterval/step+1), stuck: make(map[*Conn]struct{}),
+		brief: make(map[*Conn]struct{})}
 }
 
 // ticks counts a span in ticks, at least one.
@@ -58,6 +60,7 @@ func (s *Shard) handleTick() {
 	for _, c := range due {
 		s.keepAlive(c)
 	}
+	s.expireBrief()
 	timeout := k.ticks(s.cfg.WriteTimeout)
 	for c := range k.stuck {
 		s.noteProgress(c)

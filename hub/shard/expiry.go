@@ -52,6 +52,16 @@ func (s *Shard) expire(c *Conn) bool {
 	return false
 }
 
+// expireBrief looks at each tick at those whose new token ends before the wheel surely comes.
+func (s *Shard) expireBrief() {
+	for c := range s.clock.brief {
+		far := s.lookIn(c, s.clock.interval()) == s.clock.interval()
+		if far || c.life != alive || s.expire(c) {
+			delete(s.clock.brief, c)
+		}
+	}
+}
+
 // renew has a new token looked at, which may need its issuer, and reads nothing more from the
 // client until it is done.
 func (s *Shard) renew(c *Conn, token, id string) {
@@ -73,6 +83,9 @@ func (s *Shard) renewed(o *Renewed) {
 	if o.Known {
 		c.Know(o.Rights, o.Until)
 		c.clear(toldExpiry)
+		if s.lookIn(c, s.clock.interval()) < s.clock.interval() { // the wheel may come too late
+			s.clock.brief[c] = struct{}{}
+		}
 	}
 	s.enqueue(c, o.Answer)
 	s.goOn(c)

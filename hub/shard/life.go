@@ -128,6 +128,7 @@ func (s *Shard) drop(c *Conn, label string) {
 	c.rest, c.input = nil, nil
 	delete(s.conns, c)
 	delete(s.clock.stuck, c)
+	delete(s.clock.brief, c)
 	s.throttle.release(c)
 	s.stats.Connections[c.transport]--
 	if c.portable != nil {

@@ -48,6 +48,7 @@ type Server struct {
 	down    bool
 	huge    bool
 	slow    chan struct{} // nil: it is not
+	waiting int           // requests that wait since it is slow
 }
 
 // key signs. The newest of its algorithm is used.
@@ -143,6 +144,13 @@ func (s *Server) Slow(slow bool) {
 	}
 }
 
+// Waiting counts the requests that came while it was slow.
+func (s *Server) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting
+}
+
 // Fetches counts how often keys were asked for.
 func (s *Server) Fetches() int {
 	s.mu.Lock()
@@ -226,6 +234,9 @@ func (s *Server) weather(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		down, huge, slow := s.down, s.huge, s.slow
+		if slow != nil {
+			s.waiting++
+		}
 		s.mu.Unlock()
 		if slow != nil {
 			select {
