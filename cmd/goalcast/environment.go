@@ -14,6 +14,23 @@ import (
 // GOALCAST_PORT_80_TCP_ADDR).
 var notOurs = regexp.MustCompile(`^GOALCAST_(TEST_.*|BENCH_.*|SWARM_.*|SAMPLES|SOAK|MEASURE|SCREENSHOTS|BIN|VERSION|(.*_)?SERVICE_(HOST|PORT.*)|(.*_)?PORT|(.*_)?PORT_\d+_(TCP|UDP|SCTP).*|(.*_)?NAME|(.*_)?ENV_.*)$`)
 
+// retired are settings of earlier versions that are constants now. One that is still set is warned
+// of: an upgrade does not fail for it.
+var retired = []string{
+	"GOALCAST_BRIGHTCOVE_ATTEMPTS", "GOALCAST_FEED_SWEEP_AFTER", "GOALCAST_MAX_MESSAGE", "GOALCAST_MAX_UNANSWERED",
+	"GOALCAST_MESSAGE_BURST", "GOALCAST_OPTA_PULL_TIMEOUT", "GOALCAST_WRITE_TIMEOUT", "GOALCAST_WSC_PULL_PAGE",
+}
+
+// retiredVariables are those of an environment that are retired.
+func retiredVariables(environment []string) (set []string) {
+	for _, pair := range environment {
+		if name, _, _ := strings.Cut(pair, "="); slices.Contains(retired, name) {
+			set = append(set, name)
+		}
+	}
+	return set
+}
+
 // unknownVariables refuses GOALCAST_... variables that nobody reads: a database named in
 // GOALCAST_DATABSE_URL would be one in the current folder.
 func unknownVariables(model *kong.Application, environment []string) error {
@@ -33,7 +50,8 @@ func unknownVariables(model *kong.Application, environment []string) error {
 	var wrong []string
 	for _, pair := range environment {
 		name, _, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "GOALCAST_") || slices.Contains(known, name) || notOurs.MatchString(name) {
+		if !strings.HasPrefix(name, "GOALCAST_") || slices.Contains(known, name) || slices.Contains(retired, name) ||
+			notOurs.MatchString(name) {
 			continue
 		}
 		if likely := nearest(name, known); likely != "" {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,21 @@ func TestReadinessDoesNotFlap(t *testing.T) {
 	step(2*time.Second, nil, true)
 }
 
+// A setting that became a constant is named, and is no setting any more.
+func TestRetiredVariablesAreNamed(t *testing.T) {
+	set := retiredVariables([]string{"HOME=/", "GOALCAST_MAX_UNANSWERED=3", "GOALCAST_LISTEN=:1"})
+	if !slices.Equal(set, []string{"GOALCAST_MAX_UNANSWERED"}) {
+		t.Errorf("named %v", set)
+	}
+	for _, name := range retired {
+		flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "GOALCAST_")), "_", "-")
+		if _, err := parse([]string{"serve", flag + "=1"}, &commands{}); err == nil ||
+			!strings.Contains(err.Error(), "unknown flag") {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
+
 func TestUnknownVariablesAreRefused(t *testing.T) {
 	for _, tt := range []struct {
 		variable string
@@ -164,6 +180,7 @@ func TestUnknownVariablesAreRefused(t *testing.T) {
 		{"GOALCAST_FEED_SECRET_FILES", []string{"did you mean GOALCAST_FEED_SECRET_FILE?"}},
 		{"GOALCAST_LISTEN_FILE", []string{"GOALCAST_LISTEN_FILE"}}, // it is no secret, and nobody would read it
 		{"GOALCAST_COFFEE_MACHINE_TEMPERATURE", []string{"GOALCAST_COFFEE_MACHINE_TEMPERATURE; goalcast serve --help"}},
+		{"GOALCAST_MAX_UNANSWERED", nil}, // retired
 		{"GOALCAST_TEST_ANYTHING", nil},
 		{"GOALCAST_SAMPLES", nil},
 		{"GOALCAST_SPEED", nil}, // of another command

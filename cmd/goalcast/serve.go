@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -22,6 +23,9 @@ func (c *serveCmd) Run(ctx context.Context, o options) error {
 	if len(o.exposed) > 0 {
 		log.Warn("secrets on the command line can be read by every user of this machine: use environment variables, "+
 			"or files by those with _FILE behind their names", "flags", o.exposed)
+	}
+	if set := retiredVariables(os.Environ()); len(set) > 0 {
+		log.Warn("settings that are constants now and change nothing", "settings", set)
 	}
 	bus.LogRedisTo(log)
 	if c.RedisURL == "embedded" && !slices.Contains(c.Roles, roleHub) {
