@@ -54,8 +54,8 @@ var policyTexts = map[policy]string{cacheLive: cacheLive.text(), cachePlanned: c
 const soon = 90 * time.Minute
 
 // cachePolicy is that of the liveliest match of an answer, and until when it holds. An answer
-// without matches may get some when fixtures come in. None is kept over midnight, in now's own zone:
-// "today" is another day then.
+// without matches may get some when fixtures come in. None is kept over midnight, in now's own
+// zone: "today" is another day then.
 func cachePolicy(now time.Time, matches ...goalcast.Snapshot) (policy, time.Time) {
 	y, m, d := now.Date()
 	return liveliest(now, matches), time.Date(y, m, d+1, 0, 0, 0, 0, now.Location())

@@ -106,16 +106,16 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, at string,
 	if err != nil {
 		return err
 	}
-	return s.serveFromBoard(w, r, a)
+	return s.serveFromBoard(w, r, a, s.cfg.Now())
 }
 
 // serveFromBoard serves what the board told.
-func (s *Server) serveFromBoard(w http.ResponseWriter, r *http.Request, a *answer) error {
+func (s *Server) serveFromBoard(w http.ResponseWriter, r *http.Request, a *answer, now time.Time) error {
 	if s.doubtful() { // caches that can ask elsewhere shall
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Warning", `110 - "Response is Stale"`)
 	}
-	return a.serve(w, r, s.cfg.Now())
+	return a.serve(w, r, now)
 }
 
 // getMatches lists one day's matches by kick-off.
@@ -227,10 +227,9 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if !cursor.IsZero() {
 		w.Header().Set("Goalcast-Cursor", cursor.String())
 	}
-	if policy, until := cachePolicy(now, *m); !s.doubtful() {
-		w.Header().Set("Cache-Control", policy.within(until.Sub(now)).String())
-	}
-	return s.serveFromBoard(w, r, a)
+	policy, until := cachePolicy(now, *m)
+	w.Header().Set("Cache-Control", policy.within(until.Sub(now)).String())
+	return s.serveFromBoard(w, r, a, now)
 }
 
 // doubtful says whether the board can only tell what it knew when it last heard anything.

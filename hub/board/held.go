@@ -68,12 +68,12 @@ func (h *held) forget() {
 	h.listed = 0
 }
 
-// use is asOf for somebody who asks for the topic.
-func (h *held) use(t goalcast.Topic) (how *asOf, hole bool) {
+// use is asOf for somebody who asks for the topic now.
+func (h *held) use(t goalcast.Topic, now time.Time) (how *asOf, hole bool) {
 	if m := h.matches[goalcast.MatchID(t.ID)]; t.Kind == goalcast.MatchTopic && m != nil {
-		m.used = h.now()
+		m.used = now
 	} else if l := h.lists[t]; l != nil {
-		l.used = h.now()
+		l.used = now
 	}
 	return h.asOf(t)
 }

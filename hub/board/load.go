@@ -80,11 +80,11 @@ func (b *Board) await(ctx, patience context.Context, t goalcast.Topic) error {
 // lookLocked says whether a topic need not be read now, and whether there is something to be served
 // if it cannot be; asking counts as use.
 func (b *Board) lookLocked(t goalcast.Topic) (fresh, have bool) {
-	how, hole := b.held.use(t)
+	now := b.now()
+	how, hole := b.held.use(t, now)
 	if how == nil {
 		return b.catalog.lacks(t, b.silent), false
 	}
-	now := b.now()
 	age := now.Sub(how.read)
 	old := hole || t.Kind != goalcast.MatchTopic && age > b.cfg.ListAge
 	if b.silent {
