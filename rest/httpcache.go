@@ -8,9 +8,9 @@ import (
 	"goalcast"
 )
 
-// policy is how long an answer may be kept: by everybody for age, and by a CDN, while it asks for a
-// newer one, for another span. It has whole seconds.
-type policy struct{ age, revalidate time.Duration }
+// policy is how long an answer may be kept: by everybody for age, and by a CDN for another span
+// while it asks for a newer one, or while we have nothing but errors. It has whole seconds.
+type policy struct{ age, revalidate, onError time.Duration }
 
 func (p policy) String() string {
 	if text, ok := policyTexts[p]; ok {
@@ -24,6 +24,9 @@ func (p policy) text() string {
 	if p.revalidate > 0 {
 		text += fmt.Sprintf(", stale-while-revalidate=%d", p.revalidate/time.Second)
 	}
+	if p.onError > 0 {
+		text += fmt.Sprintf(", stale-if-error=%d", p.onError/time.Second)
+	}
 	return text
 }
 
@@ -31,23 +34,27 @@ func (p policy) text() string {
 func (p policy) within(span time.Duration) policy {
 	span = max(span, 0).Truncate(time.Second)
 	p.age = min(p.age, span)
-	p.revalidate = min(p.revalidate, span-p.age)
+	p.revalidate, p.onError = min(p.revalidate, span-p.age), min(p.onError, span-p.age)
 	return p
 }
 
 // Policies by how soon an answer can change. The CDN's share, s-maxage with stale-while-revalidate,
 // has it ask us once a second per URL in play, however many fans there are.
 var (
-	cacheLive     = policy{time.Second, 5 * time.Second}
-	cachePlanned  = policy{10 * time.Second, 30 * time.Second}
-	cacheFinished = policy{time.Minute, 10 * time.Minute} // corrections come days later, and are in no hurry
-	cacheFixed    = policy{5 * time.Minute, 0}            // files that are part of the binary
-	never         = policy{}                              // whoever serves it says no-store
+	cacheLive    = policy{time.Second, 5 * time.Second, ourAbsence}
+	cachePlanned = policy{10 * time.Second, 30 * time.Second, ourAbsence}
+	// corrections come days later, and are in no hurry
+	cacheFinished = policy{time.Minute, 10 * time.Minute, ourAbsence}
+	cacheFixed    = policy{5 * time.Minute, 0, ourAbsence} // files that are part of the binary
+	never         = policy{}                               // whoever serves it says no-store
 )
 
 // policyTexts are those that most answers have, written once.
 var policyTexts = map[policy]string{cacheLive: cacheLive.text(), cachePlanned: cachePlanned.text(),
 	cacheFinished: cacheFinished.text(), cacheFixed: cacheFixed.text()}
+
+// ourAbsence is how long a CDN may go on with what it has while none of our servers answers.
+const ourAbsence = 10 * time.Minute
 
 // soon is how long before the planned kick-off a match is served as if it were live: line-ups come,
 // and it may start early.

@@ -65,9 +65,9 @@ func TestHead(t *testing.T) {
 
 func TestCacheControl(t *testing.T) {
 	const (
-		live     = "public, max-age=1, s-maxage=1, stale-while-revalidate=5"
-		finished = "public, max-age=60, s-maxage=60, stale-while-revalidate=600"
-		later    = "public, max-age=10, s-maxage=10, stale-while-revalidate=30"
+		live     = "public, max-age=1, s-maxage=1, stale-while-revalidate=5, stale-if-error=600"
+		finished = "public, max-age=60, s-maxage=60, stale-while-revalidate=600, stale-if-error=600"
+		later    = "public, max-age=10, s-maxage=10, stale-while-revalidate=30, stale-if-error=600"
 	)
 	h := open(t)
 	now := h.clock.now()
@@ -92,7 +92,7 @@ func TestCacheControl(t *testing.T) {
 		"/v1/matches?competition=23":  live,
 		"/v1/matches?competition=99":  later,
 		"/v1/teams/174":               live,
-		"/v1/openapi.yaml":            "public, max-age=300, s-maxage=300",
+		"/v1/openapi.yaml":            "public, max-age=300, s-maxage=300, stale-if-error=600",
 		"/v1/matches/999":             "no-store",
 		"/v1/matches?date=2026-05-18": later,
 		"/v1/competitions/4":          live,
@@ -119,9 +119,10 @@ func TestTodayEndsAtMidnight(t *testing.T) {
 	}{
 		{"/v1/matches?tz=Europe/Brussels", 30 * time.Second, "public, max-age=30, s-maxage=30"},
 		{"/v1/matches?tz=Europe/Brussels", 200 * time.Second,
-			"public, max-age=60, s-maxage=60, stale-while-revalidate=140"},
+			"public, max-age=60, s-maxage=60, stale-while-revalidate=140, stale-if-error=140"},
 		{"/v1/matches?tz=Europe/Brussels", 300 * time.Millisecond, "public, max-age=0, s-maxage=0"},
-		{"/v1/matches", 30 * time.Second, "public, max-age=60, s-maxage=60, stale-while-revalidate=600"},
+		{"/v1/matches", 30 * time.Second,
+			"public, max-age=60, s-maxage=60, stale-while-revalidate=600, stale-if-error=600"},
 		{"/v1/competitions/5?tz=Europe/Brussels", 45 * time.Second, "public, max-age=45, s-maxage=45"},
 	} {
 		h.clock.set(time.Date(2026, 5, 17, 22, 0, 0, 0, time.UTC).Add(-tt.left))
