@@ -35,7 +35,8 @@ func (b books) Match(_ context.Context, id goalcast.MatchID) (goalcast.Snapshot,
 	return m, nil
 }
 
-// openWithBoard starts a house whose matches come from the real board, at the time it is.
+// openWithBoard starts a house whose matches come from the real board, at the time it is, as a
+// minute begins.
 func openWithBoard(t *testing.T, change ...func(*rest.Config, *rest.Deps)) (*house, *board.Board) {
 	t.Helper()
 	var b *board.Board
@@ -44,7 +45,7 @@ func openWithBoard(t *testing.T, change ...func(*rest.Config, *rest.Deps)) (*hou
 		deps.Board = b
 	})...)
 	b.Reset(goalcast.Cursor{Epoch: "k3x9", Offset: 41})
-	h.clock.set(time.Now().UTC())
+	h.clock.set(time.Now().UTC().Truncate(time.Minute))
 	h.with(func() {
 		m := h.matches[1009316]
 		m.Kickoff = h.clock.now()
