@@ -4,10 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"reflect"
-	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -99,147 +95,57 @@ type grantEntry struct {
 	Values []string `yaml:"values"`
 }
 
-// identityFile reads GOALCAST_IDENTITY_FILE. Its errors name the line.
-type identityFile struct {
-	path string
-	cfg  identity.Config
-}
-
+// readIdentity reads GOALCAST_IDENTITY_FILE. Its errors name the line.
 func readIdentity(path string) (*identity.Config, error) {
-	text, err := os.ReadFile(path)
+	document, err := readDocument(path)
 	if err != nil {
 		return nil, err
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
+	cfg, err := issuers(document)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f := &identityFile{path: path}
-	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s: want issuers", path)
+	return cfg, nil
+}
+
+func issuers(document *yaml.Node) (*identity.Config, error) {
+	if document.Kind != yaml.MappingNode {
+		return nil, errors.New("want issuers")
 	}
-	top := document.Content[0].Content
-	for i := 0; i+1 < len(top); i += 2 {
-		switch top[i].Value {
-		case "issuers":
-			if err := f.each(top[i+1], f.issuer); err != nil {
+	cfg := &identity.Config{}
+	for i := 0; i+1 < len(document.Content); i += 2 {
+		name, list := document.Content[i], document.Content[i+1]
+		switch {
+		case name.Value != "issuers":
+			return nil, wrongAt(name, fmt.Errorf("no field %q", name.Value))
+		case list.Kind != yaml.SequenceNode:
+			return nil, wrongAt(list, errors.New("want a list"))
+		}
+		for _, node := range list.Content {
+			issuer, err := readIssuer(node, cfg.Issuers)
+			if err != nil {
 				return nil, err
 			}
-		default:
-			return nil, f.at(top[i], fmt.Errorf("no field %q", top[i].Value))
+			cfg.Issuers = append(cfg.Issuers, issuer)
 		}
 	}
-	if len(f.cfg.Issuers) == 0 {
-		return nil, fmt.Errorf("%s: issuers is missing", path)
+	if len(cfg.Issuers) == 0 {
+		return nil, errors.New("issuers is missing")
 	}
-	return &f.cfg, nil
+	return cfg, nil
 }
 
-func (f *identityFile) at(node *yaml.Node, err error) error {
-	return fmt.Errorf("%s: line %d: %w", f.path, node.Line, err)
-}
-
-// each reads the entries of a list.
-func (f *identityFile) each(list *yaml.Node, read func(*yaml.Node) error) error {
-	if list.Kind != yaml.SequenceNode {
-		return f.at(list, errors.New("want a list"))
-	}
-	for _, entry := range list.Content {
-		if err := read(entry); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// decode reads an entry and refuses fields that it does not have.
-func (f *identityFile) decode(node *yaml.Node, into any) error {
-	if node.Kind != yaml.MappingNode {
-		return f.at(node, errors.New("want an entry, beginning with \"- name:\""))
-	}
-	if err := known(node, reflect.TypeOf(into).Elem()); err != nil {
-		return fmt.Errorf("%s: %w", f.path, err)
-	}
-	err := node.Decode(into)
-	var wrong *yaml.TypeError
-	if errors.As(err, &wrong) && len(wrong.Errors) > 0 { // which says the line itself
-		_, text, _ := strings.Cut(wrong.Errors[0], ": ")
-		return f.at(lineOf(node, wrong.Errors[0]), errors.New(text))
-	}
-	if err != nil {
-		return f.at(node, err)
-	}
-	return nil
-}
-
-// known finds the first field, at any depth, that a type does not have.
-func known(node *yaml.Node, t reflect.Type) error {
-	if node.Kind != yaml.MappingNode {
-		return nil // the decoder says what is wrong
-	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		name, value := node.Content[i], node.Content[i+1]
-		if t.Kind() == reflect.Map {
-			if err := known(value, t.Elem()); err != nil {
-				return err
-			}
-			continue
-		}
-		field, ok := fieldOf(t, name.Value)
-		if !ok {
-			return fmt.Errorf("line %d: no field %q", name.Line, name.Value)
-		}
-		if k := field.Type.Kind(); k == reflect.Map || k == reflect.Struct {
-			if err := known(value, field.Type); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func fieldOf(t reflect.Type, name string) (reflect.StructField, bool) {
-	for field := range t.Fields() {
-		if field.Tag.Get("yaml") == name {
-			return field, true
-		}
-	}
-	return reflect.StructField{}, false
-}
-
-// nodeOf finds the value of a field, or the entry where it has none.
-func nodeOf(entry *yaml.Node, name string) *yaml.Node {
-	return cmp.Or(oddsSource{}.node(entry, name), entry)
-}
-
-func (f *identityFile) issuer(node *yaml.Node) error {
+// readIssuer reads one entry, which stands beside those before it.
+func readIssuer(node *yaml.Node, before []identity.Issuer) (identity.Issuer, error) {
 	var e issuerEntry
-	if err := f.decode(node, &e); err != nil {
-		return err
-	}
-	if !slices.Contains(issuerKinds, e.Kind) {
-		return f.at(nodeOf(node, "kind"), fmt.Errorf("kind %q: want one of %s", e.Kind,
-			strings.Join(issuerKinds, ", ")))
-	}
-	for i := 0; i < len(node.Content); i += 2 {
-		name := node.Content[i]
-		field, _ := fieldOf(reflect.TypeFor[issuerEntry](), name.Value)
-		if kinds := field.Tag.Get("kinds"); kinds != "" && !slices.Contains(strings.Fields(kinds), e.Kind) {
-			return f.at(name, fmt.Errorf("%s: an issuer of kind %s has none", name.Value, e.Kind))
-		}
+	if err := readEntry(node, &e, "an issuer", issuerKinds); err != nil {
+		return identity.Issuer{}, err
 	}
 	i, at, err := e.issuer()
 	if err == nil {
-		err = i.Check()
+		err = cmp.Or(i.Check(), i.Among(before))
 	}
-	if err == nil {
-		err = i.Among(f.cfg.Issuers)
-	}
-	if err != nil {
-		return f.at(nodeOf(node, at), err)
-	}
-	f.cfg.Issuers = append(f.cfg.Issuers, i)
-	return nil
+	return i, wrongAt(nodeOf(node, at), err)
 }
 
 // issuer makes what package identity wants of an entry; with an error comes the field at fault.

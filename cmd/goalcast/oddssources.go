@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,98 +72,41 @@ type oddsSource struct {
 
 // readOddsSources reads the file. Its errors name the line.
 func readOddsSources(path string) ([]oddsSource, error) {
-	text, err := os.ReadFile(path)
+	document, err := readDocument(path)
 	if err != nil {
 		return nil, err
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(document.Content) != 1 || document.Content[0].Kind != yaml.SequenceNode ||
-		len(document.Content[0].Content) == 0 {
+	if document.Kind != yaml.SequenceNode || len(document.Content) == 0 {
 		return nil, fmt.Errorf("%s: want a list of sources, each beginning with \"- name:\"", path)
 	}
 	var list []oddsSource
-	for _, node := range document.Content[0].Content {
-		s, at, err := readOddsSource(node)
+	for _, node := range document.Content {
+		s, err := readOddsSource(node)
 		if err == nil {
-			at, err = node, s.among(list)
+			err = wrongAt(node, s.among(list))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", path, at.Line, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		list = append(list, s)
 	}
 	return list, nil
 }
 
-// readOddsSource reads one entry; with an error comes the place where it is.
-func readOddsSource(node *yaml.Node) (s oddsSource, at *yaml.Node, err error) {
-	if node.Kind != yaml.MappingNode {
-		return s, node, errors.New("want a source, beginning with \"- name:\"")
+// readOddsSource reads one entry.
+func readOddsSource(node *yaml.Node) (s oddsSource, err error) {
+	if err := readEntry(node, &s, "a source", oddsKinds); err != nil {
+		return s, err
 	}
-	if err := node.Decode(&s); err != nil {
-		var wrong *yaml.TypeError
-		if errors.As(err, &wrong) && len(wrong.Errors) > 0 { // which says the line itself
-			_, text, _ := strings.Cut(wrong.Errors[0], ": ")
-			return s, lineOf(node, wrong.Errors[0]), errors.New(text)
-		}
-		return s, node, err
+	if s.secrets, err = s.readFiles(node); err != nil {
+		return s, err
 	}
-	if !slices.Contains(oddsKinds, s.Kind) {
-		return s, cmp.Or(s.node(node, "kind"), node), fmt.Errorf("kind %q: want one of %s", s.Kind,
-			strings.Join(oddsKinds, ", "))
-	}
-	for i := 0; i < len(node.Content); i += 2 {
-		if err := s.allowed(node.Content[i].Value); err != nil {
-			return s, node.Content[i], err
-		}
-	}
-	if s.secrets, at, err = s.readFiles(node); err != nil {
-		return s, at, err
-	}
-	return s, node, s.check()
+	return s, wrongAt(node, s.check())
 }
-
-// lineOf finds the node of which a type error of the library speaks: "line 7:
-// cannot unmarshal ...".
-func lineOf(node *yaml.Node, text string) *yaml.Node {
-	at := *node
-	_, _ = fmt.Sscanf(text, "line %d:", &at.Line)
-	return &at
-}
-
-// node finds the value of a field.
-func (oddsSource) node(entry *yaml.Node, name string) *yaml.Node {
-	for i := 0; i+1 < len(entry.Content); i += 2 {
-		if entry.Content[i].Value == name {
-			return entry.Content[i+1]
-		}
-	}
-	return nil
-}
-
-// allowed says whether a source of this kind has a field.
-func (s oddsSource) allowed(name string) error {
-	for field := range reflect.TypeFor[oddsSource]().Fields() {
-		if field.Tag.Get("yaml") != name {
-			continue
-		}
-		if kinds := field.Tag.Get("kinds"); kinds != "" && !slices.Contains(strings.Fields(kinds), s.Kind) {
-			return fmt.Errorf("%s: a source of kind %s has none", name, s.Kind)
-		}
-		return nil
-	}
-	return fmt.Errorf("no field %q", name)
-}
-
-// maxSecretFile is how long a file may be that holds one secret.
-const maxSecretFile = 64 << 10
 
 // readFiles reads the files that hold secrets. Betfair's session and certificate are read again at
 // each login, by themselves.
-func (s oddsSource) readFiles(node *yaml.Node) (map[string]string, *yaml.Node, error) {
+func (s oddsSource) readFiles(node *yaml.Node) (map[string]string, error) {
 	secrets := map[string]string{}
 	paths := map[string]string{"url_file": s.URLFile, "app_key_file": s.AppKeyFile, "password_file": s.PasswordFile,
 		"token_file": s.TokenFile}
@@ -176,30 +116,18 @@ func (s oddsSource) readFiles(node *yaml.Node) (map[string]string, *yaml.Node, e
 		}
 		text, err := readSecret(path)
 		if err != nil {
-			return nil, cmp.Or(s.node(node, name), node), fmt.Errorf("%s: %w", name, err)
+			return nil, wrongAt(nodeOf(node, name), fmt.Errorf("%s: %w", name, err))
 		}
 		secrets[path] = text
 	}
 	for header, path := range s.HeaderFiles {
 		text, err := readSecret(path)
 		if err != nil {
-			return nil, cmp.Or(s.node(node, "header_files"), node), fmt.Errorf("header_files: %s: %w", header, err)
+			return nil, wrongAt(nodeOf(node, "header_files"), fmt.Errorf("header_files: %s: %w", header, err))
 		}
 		secrets[path] = text
 	}
-	return secrets, node, nil
-}
-
-func readSecret(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimRight(string(text), "\r\n")
-	if secret == "" || len(secret) > maxSecretFile || strings.ContainsAny(secret, "\r\n") {
-		return "", fmt.Errorf("%s does not hold one line", path)
-	}
-	return secret, nil
+	return secrets, nil
 }
 
 var oddsSourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
