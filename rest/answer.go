@@ -18,14 +18,29 @@ import (
 // and shared by all who ask while it is right. It never changes, but that it is compressed when
 // somebody first asks for that.
 type answer struct {
-	contentType string
+	contentType []string // a header's field, as all such slices
 	text        []byte
-	tags        [codings + 1]string // entity tags, quoted: of the text, and of each of its forms; or none
+	tags        [codings + 1][]string // entity tags, quoted: of the text, and of each of its forms; or none
 	policy      policy
 	until       time.Time // no cache keeps it for longer; zero: as the policy says
 	link        string    // the Link header; mostly none
 
-	forms [codings]func() []byte // each makes its form once
+	forms [codings + 1]func() *form // each makes its form once
+}
+
+// form is an answer in one coding.
+type form struct {
+	body   []byte
+	length []string
+	coding []string // none if it is plain
+}
+
+func newForm(body []byte, c coding) *form {
+	f := &form{body: body, length: []string{strconv.Itoa(len(body))}}
+	if c != plain {
+		f.coding = []string{c.String()}
+	}
+	return f
 }
 
 // encoder makes answers and their forms, and counts them.
@@ -47,28 +62,29 @@ func (e *encoder) json(v any, policy policy) (*answer, error) {
 // keep, which has no policy, has none.
 func (e *encoder) text(contentType string, text []byte, policy policy) *answer {
 	e.made(plain)
-	a := &answer{contentType: contentType, text: text, policy: policy}
+	a := &answer{contentType: []string{contentType}, text: text, policy: policy}
 	if policy != never {
 		a.tags = tagsOf(text)
 	}
-	for c := range a.forms {
-		a.forms[c] = sync.OnceValue(func() []byte {
-			e.made(coding(c))
-			return e.packers.pack(coding(c), a.text)
+	for c := range codings {
+		a.forms[c] = sync.OnceValue(func() *form {
+			e.made(c)
+			return newForm(e.packers.pack(c, a.text), c)
 		})
 	}
+	a.forms[plain] = sync.OnceValue(func() *form { return newForm(a.text, plain) })
 	return a
 }
 
 // tagsOf makes strong entity tags from content. A strong validator differs where bytes differ, so
 // each coding has its own.
-func tagsOf(content []byte) (tags [codings + 1]string) {
+func tagsOf(content []byte) (tags [codings + 1][]string) {
 	sum := sha256.Sum256(content)
 	tag := base64.RawURLEncoding.EncodeToString(sum[:])[:22]
 	for c := range codings {
-		tags[c] = `"` + tag + "-" + c.String() + `"`
+		tags[c] = []string{`"` + tag + "-" + c.String() + `"`}
 	}
-	tags[plain] = `"` + tag + `"`
+	tags[plain] = []string{`"` + tag + `"`}
 	return tags
 }
 
@@ -76,19 +92,12 @@ func tagsOf(content []byte) (tags [codings + 1]string) {
 // more than a few bytes.
 func (a *answer) Size() int { return (1+int(codings))*len(a.text) + 1024 }
 
-// form is the answer in a coding, made by whoever asks first while all others wait.
-func (a *answer) form(c coding) []byte {
-	if c == plain {
-		return a.text
-	}
-	return a.forms[c]()
-}
-
-// negotiate chooses the form that a client likes best. What is too small to be packed, or does not
-// become smaller by it, goes out as it is to whoever takes that.
-func (a *answer) negotiate(fields []string) (coding, []byte, error) {
+// negotiate chooses the form that a client likes best, which is made by whoever asks first while
+// all others wait. What is too small to be packed, or does not become smaller by it, goes out as it
+// is to whoever takes that.
+func (a *answer) negotiate(fields []string) (coding, *form, error) {
 	if len(fields) == 0 {
-		return plain, a.text, nil
+		return plain, a.forms[plain](), nil
 	}
 	takes := acceptsOf(fields)
 	c, ok := takes.best()
@@ -99,19 +108,23 @@ func (a *answer) negotiate(fields []string) (coding, []byte, error) {
 	if takes[plain] > 0 && len(a.text) < minPacked {
 		c = plain
 	}
-	body := a.form(c)
-	if takes[plain] > 0 && len(body) >= len(a.text) {
-		return plain, a.text, nil
+	f := a.forms[c]()
+	if takes[plain] > 0 && len(f.body) >= len(a.text) {
+		return plain, a.forms[plain](), nil
 	}
-	return c, body, nil
+	return c, f, nil
 }
 
 // serve writes the answer, or 304 if the client has it.
 func (a *answer) serve(w http.ResponseWriter, r *http.Request, now time.Time) error {
 	h := w.Header()
-	h.Add("Vary", "Accept-Encoding")
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", a.policyAt(now).String())
+	if h["Vary"] == nil {
+		h["Vary"] = byCoding
+	} else {
+		h.Add("Vary", byCoding[0])
+	}
+	if h["Cache-Control"] == nil {
+		h["Cache-Control"] = a.policyAt(now).field()
 	}
 	if a.link != "" {
 		h.Set("Link", a.link)
@@ -121,19 +134,18 @@ func (a *answer) serve(w http.ResponseWriter, r *http.Request, now time.Time) er
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	c, body, err := a.negotiate(r.Header["Accept-Encoding"])
+	c, f, err := a.negotiate(r.Header["Accept-Encoding"])
 	if err != nil {
 		return err
 	}
-	if c != plain {
-		h.Set("Content-Encoding", c.String())
+	if f.coding != nil {
+		h["Content-Encoding"] = f.coding
 	}
-	if a.tags[c] != "" {
-		h.Set("ETag", a.tags[c])
+	if a.tags[c] != nil {
+		h["Etag"] = a.tags[c] // as http.Header spells it
 	}
-	h.Set("Content-Type", a.contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // an error means that the client has gone
+	h["Content-Type"], h["Content-Length"] = a.contentType, f.length
+	_, _ = w.Write(f.body) // an error means that the client has gone
 	return nil
 }
 
@@ -148,7 +160,7 @@ func (a *answer) policyAt(now time.Time) policy {
 // matching finds the client's own spelling of one of our tags in If-None-Match: as it was sent, in
 // whichever coding, or weakened by a proxy.
 func (a *answer) matching(fields []string) (string, bool) {
-	if a.tags[plain] == "" {
+	if a.tags[plain] == nil {
 		return "", false
 	}
 	for _, field := range fields {
@@ -156,10 +168,10 @@ func (a *answer) matching(fields []string) (string, bool) {
 			have = strings.TrimSpace(have)
 			tag := strings.TrimPrefix(have, "W/")
 			if tag == "*" {
-				return a.tags[plain], true
+				return a.tags[plain][0], true
 			}
 			for _, ours := range a.tags {
-				if tag == ours {
+				if tag == ours[0] {
 					return have, true
 				}
 			}

@@ -12,14 +12,15 @@ import (
 // while it asks for a newer one, or while we have nothing but errors. It has whole seconds.
 type policy struct{ age, revalidate, onError time.Duration }
 
-func (p policy) String() string {
-	if text, ok := policyTexts[p]; ok {
-		return text
+// field is Cache-Control.
+func (p policy) field() []string {
+	if field, ok := policyFields[p]; ok {
+		return field
 	}
-	return p.text()
+	return []string{p.String()}
 }
 
-func (p policy) text() string {
+func (p policy) String() string {
 	text := fmt.Sprintf("public, max-age=%d, s-maxage=%[1]d", p.age/time.Second)
 	if p.revalidate > 0 {
 		text += fmt.Sprintf(", stale-while-revalidate=%d", p.revalidate/time.Second)
@@ -49,9 +50,9 @@ var (
 	never         = policy{}                               // whoever serves it says no-store
 )
 
-// policyTexts are those that most answers have, written once.
-var policyTexts = map[policy]string{cacheLive: cacheLive.text(), cachePlanned: cachePlanned.text(),
-	cacheFinished: cacheFinished.text(), cacheFixed: cacheFixed.text()}
+// policyFields are those that most answers have, written once.
+var policyFields = map[policy][]string{cacheLive: {cacheLive.String()}, cachePlanned: {cachePlanned.String()},
+	cacheFinished: {cacheFinished.String()}, cacheFixed: {cacheFixed.String()}}
 
 // ourAbsence is how long a CDN may go on with what it has while none of our servers answers.
 const ourAbsence = 10 * time.Minute
@@ -64,27 +65,34 @@ const soon = 90 * time.Minute
 // without matches may get some when fixtures come in. None is kept over midnight, in now's own
 // zone: "today" is another day then.
 func cachePolicy(now time.Time, matches ...goalcast.Snapshot) (policy, time.Time) {
-	y, m, d := now.Date()
-	return liveliest(now, matches), time.Date(y, m, d+1, 0, 0, 0, 0, now.Location())
-}
-
-func liveliest(now time.Time, matches []goalcast.Snapshot) policy {
-	policy := cacheFinished
+	liveliest := cacheFinished
 	if len(matches) == 0 {
-		policy = cachePlanned
+		liveliest = cachePlanned
 	}
-	for _, m := range matches {
-		switch {
-		case m.State == goalcast.Live:
-			return cacheLive
-		case m.State == goalcast.Scheduled && !m.Kickoff.IsZero() && now.After(m.Kickoff.Add(-soon)) &&
-			now.Before(m.Kickoff.Add(soon)):
-			return cacheLive
-		case m.State != goalcast.Finished && m.State != goalcast.Abandoned:
-			policy = cachePlanned
+	for i := range matches {
+		if p := policyOf(&matches[i], now); p.age < liveliest.age {
+			liveliest = p
 		}
 	}
-	return policy
+	return liveliest, midnight(now)
+}
+
+// midnight is the end of now's day, in its own zone.
+func midnight(now time.Time) time.Time {
+	y, m, d := now.Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, now.Location())
+}
+
+// policyOf is that of one match.
+func policyOf(m *goalcast.Snapshot, now time.Time) policy {
+	switch {
+	case m.State == goalcast.Live, m.State == goalcast.Scheduled && !m.Kickoff.IsZero() &&
+		now.After(m.Kickoff.Add(-soon)) && now.Before(m.Kickoff.Add(soon)):
+		return cacheLive
+	case m.State == goalcast.Finished, m.State == goalcast.Abandoned:
+		return cacheFinished
+	}
+	return cachePlanned
 }
 
 // matchBody is a match as /v1/matches/{id} serves it. Minute and Clock are of the moment it was

@@ -224,11 +224,11 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	h := w.Header()
 	if !cursor.IsZero() {
-		w.Header().Set("Goalcast-Cursor", cursor.String())
+		h["Goalcast-Cursor"] = []string{cursor.String()}
 	}
-	policy, until := cachePolicy(now, *m)
-	w.Header().Set("Cache-Control", policy.within(until.Sub(now)).String())
+	h["Cache-Control"] = policyOf(m, now).within(midnight(now).Sub(now)).field()
 	return s.serveFromBoard(w, r, a, now)
 }
 

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,10 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -68,54 +69,149 @@ func (m *metrics) watch(reg prometheus.Registerer, name string, bytes func() int
 		ConstLabels: prometheus.Labels{"answer": name}}, func() float64 { return float64(bytes()) })
 }
 
-type requestIDKey struct{}
+// exchange is a request in hand: the context of the work on it, and the writer of its answer. It is
+// one piece of memory, since a match is asked for by everybody at once.
+type exchange struct {
+	context.Context // of net/http: ends when the client goes
+	http.ResponseWriter
+	routing chi.Context
+	id      string
+	start   time.Time
+	limit   time.Duration // of the work
+	status  int           // of the answer, when it has one
+	bytes   int           // of its body
 
-// requestID is what begin put into the context.
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	wait    sync.Once
+	waiting context.Context // the work's end, made when somebody first waits for it
+	cancel  context.CancelFunc
 }
 
-// begin is the outermost middleware: request id, security headers, and when all is done the access
-// log line and the latency.
-func (s *Server) begin(api string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			start := time.Now()
-			id := problem.RequestID(w, r)
-			h := w.Header()
-			h.Set("X-Content-Type-Options", "nosniff")
-			h.Set("Referrer-Policy", "no-referrer")
-			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-			r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
-			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-			next.ServeHTTP(ww, r)
-			s.end(api, r, ww, id, time.Since(start))
-		})
+// exchangeKey is the exchange's own among the values of its context.
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// requestID is that of the request that the context is of.
+func requestID(ctx context.Context) string {
+	if x := exchangeOf(ctx); x != nil {
+		return x.id
 	}
+	return ""
+}
+
+// Value implements context.Context.
+func (x *exchange) Value(key any) any {
+	switch key {
+	case exchangeKey{}:
+		return x
+	case chi.RouteCtxKey:
+		return &x.routing
+	}
+	return x.Context.Value(key)
+}
+
+// Deadline implements context.Context.
+func (x *exchange) Deadline() (time.Time, bool) { return x.ending().Deadline() }
+
+// Done implements context.Context.
+func (x *exchange) Done() <-chan struct{} { return x.ending().Done() }
+
+// Err implements context.Context.
+func (x *exchange) Err() error { return x.ending().Err() }
+
+// ending is the work's end. What is answered from memory waits for nothing and needs none.
+func (x *exchange) ending() context.Context {
+	x.wait.Do(func() { x.waiting, x.cancel = context.WithDeadline(x.Context, x.start.Add(x.limit)) })
+	return x.waiting
+}
+
+// done ends the work.
+func (x *exchange) done() {
+	x.wait.Do(func() { x.waiting, x.cancel = ended, func() {} })
+	x.cancel()
+}
+
+// ended is the end of work that nobody waited for.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// WriteHeader implements http.ResponseWriter.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (x *exchange) Write(p []byte) (int, error) {
+	n, err := x.ResponseWriter.Write(p)
+	x.bytes += n
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// Fields that every answer has. They are shared, and never changed in place.
+var (
+	noSniff    = []string{"nosniff"}
+	noReferrer = []string{"no-referrer"}
+	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
+	anyOrigin  = []string{"*"}
+	exposed    = []string{"ETag, Goalcast-Cursor, Link, Retry-After, Warning, X-Request-Id"}
+	byCoding   = []string{"Accept-Encoding"}
+)
+
+// front is one of our APIs: its routes, behind what every request passes first.
+type front struct {
+	*chi.Mux
+	server *Server
+	name   string
+}
+
+// ServeHTTP gives a request its id and its answer the security headers; when all is done it writes
+// the access log's line and counts.
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{Context: r.Context(), ResponseWriter: w, start: time.Now(), limit: f.server.cfg.Timeout}
+	defer x.done()
+	x.id = problem.RequestID(w, r)
+	x.routing.Routes = f
+	h := w.Header()
+	h["X-Content-Type-Options"] = noSniff
+	h["Referrer-Policy"] = noReferrer
+	h["Content-Security-Policy"] = noContent
+	f.Mux.ServeHTTP(x, r.WithContext(x))
+	f.server.end(f.name, r.Method, x)
 }
 
 // end logs and counts. The path itself is not logged: under /v1/me it holds device tokens.
-func (s *Server) end(api string, r *http.Request, ww middleware.WrapResponseWriter, id string, took time.Duration) {
-	status := ww.Status()
-	if status == 0 {
-		status = http.StatusOK // net/http sends it when a handler wrote nothing
-	}
-	method := r.Method
+func (s *Server) end(api, method string, x *exchange) {
+	took := time.Since(x.start)
+	status := cmp.Or(x.status, http.StatusOK) // net/http sends it when a handler wrote nothing
 	if !slices.Contains(methods, method) && method != http.MethodHead && method != http.MethodOptions {
 		method = "other"
 	}
-	pattern := route(r)
+	pattern := route(x)
 	s.metrics.seconds.WithLabelValues(api, method, pattern, strconv.Itoa(status)).Observe(took.Seconds())
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("api", api), slog.String("method", method),
+	if !s.log.Enabled(x.Context, slog.LevelDebug) {
+		return
+	}
+	s.log.LogAttrs(x.Context, slog.LevelDebug, "request", slog.String("api", api), slog.String("method", method),
 		slog.String("route", pattern),
-		slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", took),
-		slog.String("request", id))
+		slog.Int("status", status), slog.Int("bytes", x.bytes), slog.Duration("took", took),
+		slog.String("request", x.id))
 }
 
 // route is the pattern that a request matched, or "none".
-func route(r *http.Request) string {
-	if rc := chi.RouteContext(r.Context()); rc != nil && rc.RoutePattern() != "" {
+func route(ctx context.Context) string {
+	if rc := chi.RouteContext(ctx); rc != nil && rc.RoutePattern() != "" {
 		return rc.RoutePattern()
 	}
 	return "none"
@@ -125,9 +221,8 @@ func route(r *http.Request) string {
 // 500 like any other error.
 func (s *Server) wrap(limit time.Duration, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		if err := guarded(h, w, r.WithContext(ctx)); err != nil {
+		exchangeOf(r.Context()).limit = limit
+		if err := guarded(h, w, r); err != nil {
 			s.fail(w, r, err)
 		}
 	}
@@ -184,28 +279,26 @@ func (s *Server) noMethod(routes chi.Routes) http.HandlerFunc {
 func (s *Server) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		origin := r.Header.Get("Origin")
-		allow, methods, headers := "*", "GET, HEAD", "Authorization, If-None-Match"
-		if r.URL.Path == ticketPath { // what it takes is in a header that a page has to know
+		allow, methods, headers := anyOrigin, "GET, HEAD", "Authorization, If-None-Match"
+		switch {
+		case r.URL.Path == ticketPath: // what it takes is in a header that a page has to know
 			methods, headers = "POST, DELETE", "Authorization, Content-Type"
-		}
-		if isMe(r) {
+		case isMe(r):
 			h.Add("Vary", "Origin")
-			if !slices.Contains(s.cfg.MeOrigins, origin) {
-				allow = ""
-			} else {
-				allow, methods, headers = origin, "GET, HEAD, POST, PUT, DELETE", "Authorization, Content-Type"
+			allow = nil
+			if origin := r.Header.Get("Origin"); slices.Contains(s.cfg.MeOrigins, origin) {
+				allow = []string{origin}
+				methods, headers = "GET, HEAD, POST, PUT, DELETE", "Authorization, Content-Type"
 			}
 		}
-		if allow != "" {
-			h.Set("Access-Control-Allow-Origin", allow)
-			h.Set("Access-Control-Expose-Headers", "ETag, Goalcast-Cursor, Link, Retry-After, Warning, X-Request-Id")
+		if allow != nil {
+			h["Access-Control-Allow-Origin"], h["Access-Control-Expose-Headers"] = allow, exposed
 		}
 		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if allow != "" {
+		if allow != nil {
 			h.Set("Access-Control-Allow-Methods", methods)
 			h.Set("Access-Control-Allow-Headers", headers)
 			h.Set("Access-Control-Max-Age", "86400")

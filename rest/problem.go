@@ -79,11 +79,12 @@ func problemOf(err error) *problem.Problem {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	switch {
-	case r.Context().Err() != nil: // nobody hears the answer; the status keeps it apart from our own faults
+	// nobody hears the answer; the status keeps it apart from our own faults
+	case exchangeOf(r.Context()).Context.Err() != nil:
 		p = problem.New(statusClientGone, "client_gone", "")
 	case p.Status >= 500 && p.Status != http.StatusNotImplemented:
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),
-			slog.String("route", route(r)),
+			slog.String("route", route(r.Context())),
 			slog.String("request", requestID(r.Context())), slog.String("error", err.Error()))
 	}
 	s.metrics.refused.WithLabelValues(p.Code).Inc()

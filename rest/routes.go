@@ -14,9 +14,9 @@ import (
 // rule notes who may use a route. A test holds every route against it.
 func (s *Server) rule(method, pattern string, need goalcast.Role) { s.rules[method+" "+pattern] = need }
 
-func (s *Server) publicRoutes() *chi.Mux {
+func (s *Server) publicRoutes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.begin("public"), s.cors, middleware.GetHead)
+	r.Use(s.cors, middleware.GetHead)
 	r.NotFound(s.noRoute)
 	r.MethodNotAllowed(s.noMethod(r))
 	get := func(pattern string, h handler) {
@@ -49,12 +49,12 @@ func (s *Server) publicRoutes() *chi.Mux {
 	person(http.MethodPost, "/v1/me/merge", s.postMerge)
 	person(http.MethodPost, ticketPath, s.postTicket)
 	do(http.MethodDelete, ticketPath, s.deleteTickets)
-	return r
+	return &front{r, s, "public"}
 }
 
-func (s *Server) adminRoutes() *chi.Mux {
+func (s *Server) adminRoutes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.begin("admin"), private, middleware.GetHead)
+	r.Use(private, middleware.GetHead)
 	r.NotFound(s.noRoute)
 	r.MethodNotAllowed(s.noMethod(r))
 	within := func(limit time.Duration, method, pattern string, need goalcast.Role, h handler) {
@@ -79,5 +79,5 @@ func (s *Server) adminRoutes() *chi.Mux {
 	do(http.MethodGet, "/admin/odds/at", goalcast.Operator, s.getOddsAt)
 	do(http.MethodGet, "/admin/odds/gates", goalcast.Operator, s.getGates)
 	do(http.MethodPut, "/admin/odds/gates/{id}", goalcast.Operator, s.putGate)
-	return r
+	return &front{r, s, "admin"}
 }

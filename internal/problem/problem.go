@@ -70,7 +70,7 @@ func RequestID(w http.ResponseWriter, r *http.Request) string {
 	if id != "" {
 		return id
 	}
-	if id = r.Header.Get(header); !idText.MatchString(id) {
+	if id = r.Header.Get(header); id == "" || !idText.MatchString(id) {
 		id = rand.Text()
 	}
 	w.Header().Set(header, id)
