@@ -74,7 +74,7 @@ func (m *metrics) watch(reg prometheus.Registerer, name string, bytes func() int
 type exchange struct {
 	context.Context // of net/http: ends when the client goes
 	http.ResponseWriter
-	routing chi.Context
+	routing *chi.Context
 	id      string
 	start   time.Time
 	limit   time.Duration // of the work
@@ -108,7 +108,7 @@ func (x *exchange) Value(key any) any {
 	case exchangeKey{}:
 		return x
 	case chi.RouteCtxKey:
-		return &x.routing
+		return x.routing
 	}
 	return x.Context.Value(key)
 }
@@ -174,6 +174,11 @@ type front struct {
 	*chi.Mux
 	server *Server
 	name   string
+	spare  sync.Pool // of *chi.Context; chi would copy the request to pass one of its own
+}
+
+func newFront(routes *chi.Mux, s *Server, name string) *front {
+	return &front{Mux: routes, server: s, name: name, spare: sync.Pool{New: func() any { return chi.NewRouteContext() }}}
 }
 
 // ServeHTTP gives a request its id and its answer the security headers; when all is done it writes
@@ -182,6 +187,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Context: r.Context(), ResponseWriter: w, start: time.Now(), limit: f.server.cfg.Timeout}
 	defer x.done()
 	x.id = problem.RequestID(w, r)
+	x.routing = f.spare.Get().(*chi.Context)
+	defer f.spare.Put(x.routing)
+	x.routing.Reset()
 	x.routing.Routes = f
 	h := w.Header()
 	h["X-Content-Type-Options"] = noSniff

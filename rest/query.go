@@ -27,6 +27,9 @@ type query struct {
 // newQuery refuses parameters that are not known (a typo must not look like an answer, and every
 // spelling of a URL is a new entry in a CDN's cache) and those that are there twice.
 func newQuery(r *http.Request, known ...string) *query {
+	if r.URL.RawQuery == "" {
+		return &query{}
+	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	q := &query{values: values}
 	if err != nil {

@@ -49,7 +49,7 @@ func (s *Server) publicRoutes() http.Handler {
 	person(http.MethodPost, "/v1/me/merge", s.postMerge)
 	person(http.MethodPost, ticketPath, s.postTicket)
 	do(http.MethodDelete, ticketPath, s.deleteTickets)
-	return &front{r, s, "public"}
+	return newFront(r, s, "public")
 }
 
 func (s *Server) adminRoutes() http.Handler {
@@ -79,5 +79,5 @@ func (s *Server) adminRoutes() http.Handler {
 	do(http.MethodGet, "/admin/odds/at", goalcast.Operator, s.getOddsAt)
 	do(http.MethodGet, "/admin/odds/gates", goalcast.Operator, s.getGates)
 	do(http.MethodPut, "/admin/odds/gates/{id}", goalcast.Operator, s.putGate)
-	return &front{r, s, "admin"}
+	return newFront(r, s, "admin")
 }

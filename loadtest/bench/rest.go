@@ -39,37 +39,51 @@ func (b *bench) rest(ctx context.Context, r *row) error {
 	}
 	defer s.close()
 	url := fmt.Sprintf("%s/v1/matches/%d", s.server.url, restMatch)
-	ratios, rates := map[string][]float64{}, map[string][]float64{}
+	ratios, rates, each := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
+	// ask adds what a server made of its requests to the figures, and returns its rate.
+	ask := func(name string, of *server, url string, headers ...string) (float64, error) {
+		before, err := of.use()
+		if err != nil {
+			return 0, err
+		}
+		rate, err := wrk(ctx, b.hold, url, headers...)
+		if err != nil {
+			return 0, err
+		}
+		after, err := of.use()
+		rates[name] = append(rates[name], rate)
+		each[name] = append(each[name], after.Since(before).CPU.Seconds()*1e6/(rate*b.hold.Seconds()))
+		return rate, err
+	}
 	for _, coding := range []string{"identity", "br"} {
 		bare, tag, err := b.bare(ctx, url, coding)
 		if err != nil {
 			return err
 		}
 		for n := range b.repeat {
-			theirs, err := wrk(ctx, b.hold, bare.url)
-			var ours, unchanged float64
+			theirs, err := ask("bare "+coding, bare, bare.url)
+			var ours float64
 			if err == nil {
 				done := b.profile(s.server, fmt.Sprintf("rest-%s-%d", coding, n), b.hold)
-				ours, err = wrk(ctx, b.hold, url, "Accept-Encoding: "+coding)
+				ours, err = ask(coding, s.server, url, "Accept-Encoding: "+coding)
 				<-done
 			}
 			if err == nil && coding == "identity" {
-				unchanged, err = wrk(ctx, b.hold, url, "If-None-Match: "+tag)
-				rates["304"] = append(rates["304"], unchanged)
+				_, err = ask("304", s.server, url, "If-None-Match: "+tag)
 			}
 			if err != nil {
 				bare.stop()
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "%s: %.0f/s, bare %.0f/s, 304 %.0f/s\n", coding, ours, theirs, unchanged)
-			rates[coding], rates["bare "+coding] = append(rates[coding], ours), append(rates["bare "+coding], theirs)
+			fmt.Fprintf(os.Stderr, "%s: %.0f/s, bare %.0f/s\n", coding, ours, theirs)
 			ratios[coding] = append(ratios[coding], ours/theirs)
 		}
 		bare.stop()
-		r.add("%s: %s requests/s, bare %s, ratio %s", coding, spread("%.0f", rates[coding]),
-			spread("%.0f", rates["bare "+coding]), spread("%.2f", ratios[coding]))
+		r.add("%s: %s requests/s, bare %s, ratio %s; %s us of processor time each, bare %s", coding,
+			spread("%.0f", rates[coding]), spread("%.0f", rates["bare "+coding]), spread("%.2f", ratios[coding]),
+			spread("%.1f", each[coding]), spread("%.1f", each["bare "+coding]))
 	}
-	r.add("304: %s requests/s", spread("%.0f", rates["304"]))
+	r.add("304: %s requests/s, %s us each", spread("%.0f", rates["304"]), spread("%.1f", each["304"]))
 	made, err := s.server.metric("goalcast_rest_answers_made_total", `coding="identity"`)
 	if err != nil {
 		return err
