@@ -252,9 +252,10 @@ type MatchFilter struct {
 	Competition CompetitionID
 	Team        TeamID // at home or away
 	Limit       int    // at most so many, the earliest first; 0 is the store's limit
+	MayLag      bool   // they may be as they were a moment ago: a replica of the database may answer
 }
 
-// Chooses says whether a filter chooses a match. It does not look at Limit.
+// Chooses says whether a filter chooses a match. It does not look at Limit and MayLag.
 func (f MatchFilter) Chooses(s Snapshot) bool {
 	at := s.Kickoff
 	if f.Unplanned {

@@ -102,26 +102,35 @@ func (s *Store) Commentary(
 	if limit <= 0 {
 		limit = maxCommentary
 	}
-	rows, err := s.query(ctx, `SELECT body FROM commentary c WHERE match_id = $1 AND language = $2
-		AND NOT EXISTS (SELECT 1 FROM commentary_spans s WHERE s.match_id = c.match_id AND s.language = c.language
-		AND s.edition > c.told AND s.low < c.place)
-		ORDER BY place DESC, modified DESC, line DESC LIMIT $3`,
-		match, clean(language), min(limit, maxCommentary))
-	lines, err := collect(rows, err, func(row scanner) (l goalcast.CommentaryLine, err error) {
-		var body []byte
-		if err := row.Scan(&body); err != nil {
-			return l, err
-		}
-		return l, json.Unmarshal(body, &l)
+	var lines []goalcast.CommentaryLine
+	err := s.lagging(ctx, func(ctx context.Context, q querier) error {
+		rows, err := q.query(ctx, `SELECT body FROM commentary c WHERE match_id = $1 AND language = $2
+			AND NOT EXISTS (SELECT 1 FROM commentary_spans s WHERE s.match_id = c.match_id AND s.language = c.language
+			AND s.edition > c.told AND s.low < c.place)
+			ORDER BY place DESC, modified DESC, line DESC LIMIT $3`,
+			match, clean(language), min(limit, maxCommentary))
+		lines, err = collect(rows, err, func(row scanner) (l goalcast.CommentaryLine, err error) {
+			var body []byte
+			if err := row.Scan(&body); err != nil {
+				return l, err
+			}
+			return l, json.Unmarshal(body, &l)
+		})
+		return err
 	})
 	return lines, s.wrap(fmt.Sprintf("commentary of match %d", match), err)
 }
 
 // CommentaryLanguages lists the languages in which there is commentary on a match, in order.
 func (s *Store) CommentaryLanguages(ctx context.Context, match goalcast.MatchID) ([]string, error) {
-	rows, err := s.query(ctx, `SELECT DISTINCT language FROM commentary WHERE match_id = $1 ORDER BY language`, match)
-	list, err := collect(rows, err, func(row scanner) (language string, err error) {
-		return language, row.Scan(&language)
+	var list []string
+	err := s.lagging(ctx, func(ctx context.Context, q querier) error {
+		rows, err := q.query(ctx, `SELECT DISTINCT language FROM commentary WHERE match_id = $1
+			ORDER BY language`, match)
+		list, err = collect(rows, err, func(row scanner) (language string, err error) {
+			return language, row.Scan(&language)
+		})
+		return err
 	})
 	return list, s.wrap(fmt.Sprintf("languages of match %d", match), err)
 }

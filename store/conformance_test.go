@@ -74,7 +74,7 @@ func score(t testing.TB, s *Store, id goalcast.MatchID, n int) (made []goalcast.
 }
 
 func TestUpdateMatchWritesEverythingOrNothing(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		if _, err := s.Match(ctx, 5); !errors.Is(err, goalcast.ErrNotFound) {
 			t.Errorf("match 5: %v, want ErrNotFound", err)
@@ -133,7 +133,7 @@ func TestUpdateMatchWritesEverythingOrNothing(t *testing.T) {
 }
 
 func TestUpdateMatchKeepsFeedsAlone(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		remember := func(id goalcast.MatchID, memory string) {
 			t.Helper()
@@ -161,7 +161,7 @@ func TestUpdateMatchKeepsFeedsAlone(t *testing.T) {
 }
 
 func TestUpdateMatchOneAtATime(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		const writers, each = 8, 5
 		var wg sync.WaitGroup
 		for w := range writers {
@@ -193,7 +193,7 @@ func TestUpdateMatchOneAtATime(t *testing.T) {
 // A revision or a Seq that is already there is a defect of the caller and must not pass silently,
 // nor leave half a change.
 func TestUpdateMatchRefusesARevisionTwice(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		made := score(t, s, 5, 1)
 		err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
 			error) {
@@ -211,7 +211,7 @@ func TestUpdateMatchRefusesARevisionTwice(t *testing.T) {
 }
 
 func TestUpdateMatchWithManyEvents(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		const n = 2*eventsPerStatement + 7
 		err := s.UpdateMatch(t.Context(), 5, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
 			error) {
@@ -232,7 +232,7 @@ func TestUpdateMatchWithManyEvents(t *testing.T) {
 }
 
 func TestMatchesFilter(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		for i, f := range []*goalcast.Fixture{fixtureOf(1, 2), fixtureOf(3, 1), fixtureOf(4, 5), fixtureOf(6, 7)} {
 			f.Kickoff = kickoff.Add(time.Duration(3-i) * time.Hour)
 			f.Competition.ID = goalcast.CompetitionID(1 + i%2)
@@ -292,7 +292,7 @@ func TestMatchesFilter(t *testing.T) {
 // TestMatchesByTime lists matches that have no planned kick-off, and those in play on another day
 // than planned, page by page.
 func TestMatchesByTime(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		at := func(d time.Duration) time.Time { return kickoff.Add(d) }
 		const day = 24 * time.Hour
 		for id, m := range map[goalcast.MatchID]struct {
@@ -392,7 +392,7 @@ func TestMatchesByTime(t *testing.T) {
 }
 
 func TestNamesFollowTheFixture(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		score(t, s, 5, 0)
 		seq := int64(1)
 		rename := func(name string) string {
@@ -430,7 +430,7 @@ func message(id string, body string) goalcast.Event {
 }
 
 func TestSaveMessage(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		for range 2 { // the second time changes nothing
 			if err := s.SaveMessage(ctx, message("message:1", `{"text":"a\u0000b é"}`)); err != nil {
@@ -453,7 +453,7 @@ func TestSaveMessage(t *testing.T) {
 // Providers count events from one in each match: an id, a revision of it, its row in the outbox and
 // its pushes are of one match.
 func TestAnEventsIDIsOfItsMatch(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		commit := func(match goalcast.MatchID, seq int64, revision int) (goalcast.Event, error) {
 			e := matchEvent(match, seq, goalcast.KindGoal)
@@ -523,7 +523,7 @@ func TestAnEventsIDIsOfItsMatch(t *testing.T) {
 }
 
 func TestOutboxIsPrunedOncePublished(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		made := score(t, s, 5, 3)
 		if err := s.markPublished(ctx, made[:3], time.Now()); err != nil {

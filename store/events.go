@@ -127,13 +127,17 @@ func (t *tx) saveNamesIn(ctx context.Context, table string, names map[int64]stri
 // Team returns a team that a fixture named; ErrNotFound.
 func (s *Store) Team(ctx context.Context, id goalcast.TeamID) (goalcast.Team, error) {
 	team := goalcast.Team{ID: id}
-	err := s.queryRow(ctx, `SELECT name FROM teams WHERE id = $1`, id).Scan(&team.Name)
+	err := s.lagging(ctx, func(ctx context.Context, q querier) error {
+		return q.queryRow(ctx, `SELECT name FROM teams WHERE id = $1`, id).Scan(&team.Name)
+	})
 	return team, s.wrap(fmt.Sprintf("team %d", id), err)
 }
 
 // Competition returns a competition that a fixture named; ErrNotFound.
 func (s *Store) Competition(ctx context.Context, id goalcast.CompetitionID) (goalcast.Competition, error) {
 	c := goalcast.Competition{ID: id}
-	err := s.queryRow(ctx, `SELECT name FROM competitions WHERE id = $1`, id).Scan(&c.Name)
+	err := s.lagging(ctx, func(ctx context.Context, q querier) error {
+		return q.queryRow(ctx, `SELECT name FROM competitions WHERE id = $1`, id).Scan(&c.Name)
+	})
 	return c, s.wrap(fmt.Sprintf("competition %d", id), err)
 }

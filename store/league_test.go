@@ -23,7 +23,7 @@ func standingsOf(season string, edition goalcast.Edition, points int, at time.Ti
 }
 
 func TestStandingsOfTheNewestEditionHold(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		if _, err := s.Standings(ctx, 23, ""); !errors.Is(err, goalcast.ErrNotFound) {
 			t.Errorf("none yet: %v", err)
@@ -70,7 +70,7 @@ func squadOf(team goalcast.TeamID, season string, at time.Time, names ...string)
 }
 
 func TestSquadsAndNames(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		first := goalcast.SquadList{Competition: goalcast.Competition{ID: 23}, Season: "2026", Edition: "1",
 			Squads: []goalcast.Squad{squadOf(1, "2026", kickoff, "Ann", "Bo"), squadOf(2, "2026", kickoff, "Cy"),
@@ -120,7 +120,7 @@ func TestSquadsAndNames(t *testing.T) {
 
 // Lists come from several processes in any order: the newest holds, whole.
 func TestSquadsInAnyOrder(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		var wg sync.WaitGroup
 		for n := range 8 {
 			wg.Go(func() {
@@ -149,7 +149,7 @@ func TestSquadsInAnyOrder(t *testing.T) {
 }
 
 func TestCommentaryIsEditedByLine(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		line := func(id string, p goalcast.Period, minute, modified int, text string) goalcast.CommentaryLine {
 			return goalcast.CommentaryLine{ID: id, Type: "goal", Text: text, Period: p, Minute: minute,
@@ -209,7 +209,7 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 // withdrawn; one from before the document's first line is not. What is left does not depend on the
 // order of the documents.
 func TestCommentaryLinesAreWithdrawn(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *Store) {
+	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		doc := func(edition string, minutes ...int) goalcast.Commentary {
 			c := goalcast.Commentary{Language: "en", Edition: goalcast.Edition(edition)}

@@ -188,9 +188,19 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 			len(w.args)-1, len(w.args)))
 	}
 	w.args = append(w.args, min(limit, maxMatches))
-	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id, snapshot FROM matches%s ORDER BY %s, id
-		LIMIT $%d`, w.String(), placeColumn, len(w.args)), w.args...)
-	list, err := collectReadable(s, rows, err, scanSnapshot)
+	var list []goalcast.Snapshot
+	read := func(ctx context.Context, q querier) error {
+		rows, err := q.query(ctx, fmt.Sprintf(`SELECT id, snapshot FROM matches%s ORDER BY %s, id
+			LIMIT $%d`, w.String(), placeColumn, len(w.args)), w.args...)
+		list, err = collectReadable(s, rows, err, scanSnapshot)
+		return err
+	}
+	var err error
+	if f.MayLag {
+		err = s.lagging(ctx, read)
+	} else {
+		err = read(ctx, s)
+	}
 	return list, s.wrap("list matches", err)
 }
 
@@ -206,8 +216,10 @@ func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time) (before,
 		{&after, `kickoff >= $1 AND kickoff > 0 AND seq > 0 ORDER BY kickoff`, to},
 	} {
 		var ms int64
-		err := s.queryRow(ctx, `SELECT kickoff FROM matches
-			WHERE `+side.condition+` LIMIT 1`, toMillis(side.at)).Scan(&ms)
+		err := s.lagging(ctx, func(ctx context.Context, q querier) error {
+			return q.queryRow(ctx, `SELECT kickoff FROM matches
+				WHERE `+side.condition+` LIMIT 1`, toMillis(side.at)).Scan(&ms)
+		})
 		if err = s.wrap("kick-offs around a day", err); err != nil && !errors.Is(err, goalcast.ErrNotFound) {
 			return before, after, err
 		}

@@ -61,24 +61,44 @@ var errPooler = errors.New("a connection pooler was found")
 
 // openPostgres makes the pool; nothing is connected yet.
 func (s *Store) openPostgres(url string) error {
-	cfg, err := pgx.ParseConfig(url)
+	cfg, err := postgresConfig(url)
 	if err != nil {
-		return errors.New("database URL: not a PostgreSQL URL") // pgx's own text may hold the password
+		return err
 	}
-	several := slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool {
-		return f.Host != cfg.Host || f.Port != cfg.Port
-	})
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = connectTimeout
-		if several {
-			cfg.ConnectTimeout = connectTimeoutEach
-		}
-	}
-	cfg.DialFunc = dial.New().DialContext
 	// a standby is of no use
 	if !strings.Contains(url, "target_session_attrs=") && os.Getenv("PGTARGETSESSIONATTRS") == "" {
 		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	db := s.sessions.pool(url, cfg)
+	s.read, s.write = db, db
+	s.dialect = dialect{
+		name:        "postgres",
+		now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+		forUpdate:   " FOR UPDATE",
+		sql:         func(q string) string { return q },
+		retry:       postgresRetry,
+		unavailable: postgresUnavailable,
+		lost:        postgresLost,
+		refused:     postgresRefused,
+		maxArgs:     60000, // the protocol counts them in 16 bits
+	}
+	return nil
+}
+
+// postgresConfig reads a URL, and adds what all our connections have in common. Its error shows
+// nothing of the URL.
+func postgresConfig(url string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("not a PostgreSQL URL") // pgx's own text may hold the password
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = connectTimeout
+		if severalHosts(cfg) {
+			cfg.ConnectTimeout = connectTimeoutEach
+		}
+	}
+	cfg.DialFunc = dial.New().DialContext
 	closesOnError := cfg.OnPgError
 	cfg.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
 		return closesOnError(conn, err) && !lostRole(err)
@@ -86,7 +106,17 @@ func (s *Store) openPostgres(url string) error {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "goalcast"
 	}
-	p := &s.sessions
+	return cfg, nil
+}
+
+func severalHosts(cfg *pgx.ConnConfig) bool {
+	return slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+		return f.Host != cfg.Host || f.Port != cfg.Port
+	})
+}
+
+// pool makes a pool of connections that have p in common.
+func (p *sessions) pool(url string, cfg *pgx.ConnConfig) *sql.DB {
 	options := []stdlib.OptionOpenDB{
 		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }), // reuse does
 		stdlib.OptionResetSession(p.reuse),
@@ -101,19 +131,7 @@ func (s *Store) openPostgres(url string) error {
 	db.SetMaxIdleConns(PoolSize)
 	db.SetConnMaxIdleTime(10 * time.Minute)
 	db.SetConnMaxLifetime(time.Hour) // so that a pool moves to a new primary behind the same name sooner or later
-	s.read, s.write = db, db
-	s.dialect = dialect{
-		name:        "postgres",
-		now:         "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-		forUpdate:   " FOR UPDATE",
-		sql:         func(q string) string { return q },
-		retry:       postgresRetry,
-		unavailable: postgresUnavailable,
-		lost:        postgresLost,
-		refused:     postgresRefused,
-		maxArgs:     60000, // the protocol counts them in 16 bits
-	}
-	return nil
+	return db
 }
 
 // chooseMode makes a connection through a pooler keep no named statements: the next transaction may

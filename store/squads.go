@@ -99,9 +99,11 @@ func (s *Store) Squad(
 	w.when(season != "", "season = ", clean(season))
 	var squad goalcast.Squad
 	var body []byte
-	err := s.queryRow(ctx, `SELECT body FROM squads`+w.String()+
-		` ORDER BY CASE WHEN players > 0 THEN 0 ELSE 1 END, updated DESC, season DESC, competition
+	err := s.lagging(ctx, func(ctx context.Context, q querier) error {
+		return q.queryRow(ctx, `SELECT body FROM squads`+w.String()+
+			` ORDER BY CASE WHEN players > 0 THEN 0 ELSE 1 END, updated DESC, season DESC, competition
 			LIMIT 1`, w.args...).Scan(&body)
+	})
 	if err == nil {
 		err = json.Unmarshal(body, &squad)
 	}

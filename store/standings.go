@@ -46,8 +46,10 @@ func (s *Store) Standings(
 	w.when(season != "", "season = ", clean(season))
 	var table goalcast.Standings
 	var body []byte
-	err := s.queryRow(ctx, `SELECT body
-		FROM standings`+w.String()+` ORDER BY updated DESC, season DESC LIMIT 1`, w.args...).Scan(&body)
+	err := s.lagging(ctx, func(ctx context.Context, q querier) error {
+		return q.queryRow(ctx, `SELECT body
+			FROM standings`+w.String()+` ORDER BY updated DESC, season DESC LIMIT 1`, w.args...).Scan(&body)
+	})
 	if err == nil {
 		err = json.Unmarshal(body, &table)
 	}

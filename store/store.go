@@ -14,7 +14,8 @@
 // Write one text for both databases: placeholders are $1, $2, ...; times are BIGINT, ms since 1970
 // UTC (toMillis, fromMillis), 0 where not known; JSON is TEXT; bytes are BYTEA or BLOB; ON
 // CONFLICT, RETURNING and FILTER are the same in both. What differs has a name in dialect. Read
-// with s.query and s.queryRow, change with s.tx and only with the tx it gives:
+// with s.query and s.queryRow, or with s.lagging what may be a little old (replicas.go says what
+// that is); change with s.tx and only with the tx it gives:
 //
 //	err := s.tx(ctx, "save device", func(tx *tx) error {
 //		_, err := tx.exec(ctx, `INSERT INTO devices (token, owner) VALUES ($1, $2)
@@ -55,8 +56,9 @@ type Store struct {
 	aside      atomic.Int64 // see SetAside
 	hooks      hooks
 
-	sessions sessions // of PostgreSQL
-	file     *file    // of SQLite; nil in memory
+	replicas *Replicas // nil: none
+	sessions sessions  // of PostgreSQL
+	file     *file     // of SQLite; nil in memory
 	health   health
 	away     atomic.Bool // nobody answered for lostPatience, and has not since
 }
@@ -81,7 +83,9 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	case "sqlite":
 		err = s.openSQLite(ctx, rest)
 	case "postgres", "postgresql":
-		err = s.openPostgres(url)
+		if err = s.openPostgres(url); err != nil {
+			err = fmt.Errorf("database URL: %w", err)
+		}
 	default:
 		return nil, fmt.Errorf("database URL: want sqlite:<path> or postgres://..., not %.12q", scheme+":")
 	}
@@ -114,7 +118,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close ends all connections. It waits for calls that are running.
 func (s *Store) Close() error {
-	errs := []error{s.file.close()}
+	errs := []error{s.file.close(), s.replicas.close()}
 	if s.keep != nil {
 		errs = append(errs, s.keep.Close())
 	}

@@ -29,6 +29,20 @@ func onBoth(t *testing.T, test func(t *testing.T, s *Store)) {
 	}
 }
 
+// onAll is onBoth, and PostgreSQL with a replica whose reads are as new as the primary's.
+func onAll(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Run("replica", func(t *testing.T) {
+		t.Parallel()
+		primary, replica := testservers.ReplicatedPostgres(t)
+		s := openTest(t, primary)
+		rs, unwatch := attach(t, s, anyLag, testLog(t), replica)
+		await(t, "the replica is read", rs.list[0].fit)
+		unwatch() // it stays as it was found
+		test(t, s)
+	})
+	onBoth(t, test)
+}
+
 func openTest(t testing.TB, url string) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), url, testLog(t))

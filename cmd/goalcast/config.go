@@ -35,12 +35,19 @@ type stores struct {
 	RedisPrefix string `name:"redis-prefix" env:"GOALCAST_REDIS_PREFIX" format:"prefix" default:"goalcast" placeholder:"NAME" help:"What all keys, channels and queues in Redis begin with: two installations on one Redis want two. 1 to 40 of a-z, 0-9, - and _."`
 }
 
+// replicas says where copies of the database are.
+type replicas struct {
+	ReadURLs []string      `name:"read-urls" env:"GOALCAST_DATABASE_READ_URLS" format:"replica-url" secret:"" placeholder:"URL,..." help:"Streaming replicas of a PostgreSQL database, one server per URL; a comma in a password is %2C. They take reads of what may be a moment old: tables, squads, commentary, names, matches of far days."`
+	MaxLag   time.Duration `name:"max-lag" env:"GOALCAST_DATABASE_MAX_LAG" range:"200ms..1m" default:"2s" help:"How far behind a replica may be and still be read; one that is further, or of which it is not known, is left out."`
+}
+
 // config is what a node is made from.
 type config struct {
 	serving
 	stores
-	roles   []string
-	migrate bool // bring the database to this version's schema first
+	replicas replicas
+	roles    []string
+	migrate  bool // bring the database to this version's schema first
 
 	wall httpserver.Config // zero but in tests
 }
@@ -107,6 +114,7 @@ var allRoles = []string{roleHub, roleIngest, roleNotify, roleREST, roleOdds}
 type serveCmd struct {
 	serving
 	stores
+	Replicas   replicas      `embed:"" prefix:"database-"`
 	Roles      []string      `env:"GOALCAST_ROLES" default:"hub,ingest,notify,rest,odds" placeholder:"ROLE,..." help:"What this process does: hub (viewers), ingest (feeds), notify (pushes), rest (snapshots, me, /admin), odds (prices). Each scales alone, but for odds: one process of all holds the sources, and another takes over."`
 	TimerSlack time.Duration `name:"timer-slack" env:"GOALCAST_TIMER_SLACK" range:"0s.." default:"0s" help:"How much later than asked for the kernel may wake a thread, to wake it less often; 0 leaves it as it is. With 1ms a hub of many small events saves a tenth of its CPU; the program then starts twice."`
 	Migrate    bool          `env:"GOALCAST_MIGRATE" default:"true" negatable:"" help:"Bring the database to this version's schema at the start."`
@@ -274,7 +282,16 @@ func (c *serveCmd) Validate() error {
 	if len(c.Roles) == 0 {
 		return fmt.Errorf("GOALCAST_ROLES: empty: want some of %s", strings.Join(allRoles, ","))
 	}
-	return errors.Join(c.serving.Validate(), c.together())
+	return errors.Join(c.serving.Validate(), c.together(), c.copied())
+}
+
+// copied refuses replicas of a file.
+func (c *serveCmd) copied() error {
+	if len(c.Replicas.ReadURLs) == 0 || !strings.HasPrefix(c.DatabaseURL, "sqlite:") {
+		return nil
+	}
+	return errors.New("GOALCAST_DATABASE_READ_URLS: GOALCAST_DATABASE_URL is an SQLite file, which has no replicas: " +
+		"name a PostgreSQL database, or leave the replicas out")
 }
 
 // together refuses roles that the embedded Redis would leave alone: no other process reaches it, so

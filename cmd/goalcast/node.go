@@ -37,12 +37,13 @@ type node struct {
 	log    *slog.Logger
 	reg    *prometheus.Registry
 
-	db    *store.Store
-	redis *bus.Redis
-	bus   *bus.Bus
-	relay *store.Relay
-	queue *bus.Queue
-	jobs  *store.Jobs // done by one process of all
+	db       *store.Store
+	replicas *store.Replicas
+	redis    *bus.Redis
+	bus      *bus.Bus
+	relay    *store.Relay
+	queue    *bus.Queue
+	jobs     *store.Jobs // done by one process of all
 
 	watch  *watch.Watch
 	steady *steadiness
@@ -88,6 +89,10 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	}()
 	if n.db, err = store.Open(ctx, cfg.DatabaseURL, log); err != nil {
 		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
+	}
+	if n.replicas, err = store.OpenReplicas(n.db, store.ReplicaOptions{URLs: cfg.replicas.ReadURLs,
+		MaxLag: cfg.replicas.MaxLag}, log, n.reg); err != nil {
+		return nil, fmt.Errorf("GOALCAST_DATABASE_READ_URLS: %w", err)
 	}
 	if cfg.migrate {
 		if err := n.db.Migrate(ctx); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,8 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"goalcast"
+	"goalcast/internal/testservers"
 )
 
 // newTestNode makes a node of roles on an SQLite file; nothing of it runs.
@@ -271,4 +276,68 @@ func TestServeWantsItsTables(t *testing.T) {
 	if !strings.Contains(err.Error(), "GOALCAST_MIGRATE") || !strings.Contains(err.Error(), "goalcast migrate") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A replica of the database that is away is nothing that anybody has to wait for, and its password
+// is shown nowhere.
+func TestAReplicaThatIsAwayDoesNotMatter(t *testing.T) {
+	const password = "Tribune-Vak-Oost-3"
+	t.Setenv("GOALCAST_DATABASE_URL", testservers.Postgres(t))
+	t.Setenv("GOALCAST_DATABASE_READ_URLS", "postgres://goalcast:"+password+"@127.0.0.1:1/x,"+
+		"postgres://goalcast:"+password+"@127.0.0.1:2/x")
+	var cli commands
+	if _, err := parse([]string{"serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
+		"--drain-time=0s"}, &cli); err != nil {
+		t.Fatal(err)
+	}
+	c := cli.Serve
+	var log safeText
+	n, err := newNode(t.Context(), config{serving: c.serving, stores: c.stores, replicas: c.Replicas, roles: c.Roles,
+		migrate: c.Migrate}, options{}, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.run(ctx, nil, nil) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	waitFor(t, 20*time.Second, "all roles, and a word about each replica", func() error {
+		if code, r := readyzOf(t, n, "", false); code != http.StatusOK {
+			return &notReady{r}
+		}
+		if strings.Count(log.String(), "replica is not read") < 2 {
+			return errors.New(log.String())
+		}
+		return nil
+	})
+	if _, err := n.db.Team(ctx, 1); !errors.Is(err, goalcast.ErrNotFound) {
+		t.Errorf("a team that there is not: %v", err)
+	}
+	if strings.Contains(log.String(), password) {
+		t.Errorf("the log shows the password:\n%s", log.String())
+	}
+}
+
+// safeText is a log that is read while it is written.
+type safeText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *safeText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *safeText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }

@@ -76,10 +76,11 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 func (n *node) parts() map[string]func(context.Context) error {
 	listener := n.listener()
 	parts := map[string]func(context.Context) error{
-		"bus":     func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
-		"relay":   n.relay.Run,
-		"jobs":    n.jobs.Run,
-		"secrets": func(ctx context.Context) error { return n.secrets.run(ctx, n.reload) },
+		"bus":      func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
+		"relay":    n.relay.Run,
+		"replicas": n.replicas.Run,
+		"jobs":     n.jobs.Run,
+		"secrets":  func(ctx context.Context) error { return n.secrets.run(ctx, n.reload) },
 	}
 	if n.identity != nil {
 		parts["identity"] = n.identity.Run

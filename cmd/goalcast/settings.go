@@ -79,6 +79,7 @@ var shortDuration = strings.NewReplacer("h0m0s", "h", "m0s", "m")
 var formats = map[string]func(text string) error{
 	"host-port":    hostPort,
 	"database-url": databaseURL,
+	"replica-url":  replicaURL,
 	"redis-url":    redisURL,
 	"service-url":  serviceURL,
 	"webhook-url":  webhookURL,
@@ -197,6 +198,8 @@ func hostPort(text string) error {
 }
 
 func databaseURL(text string) error { return oneOfSchemes(text, "sqlite", "postgres", "postgresql") }
+
+func replicaURL(text string) error { return oneOfSchemes(text, "postgres", "postgresql") }
 
 func redisURL(text string) error {
 	if text == "embedded" {

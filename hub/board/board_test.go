@@ -25,6 +25,7 @@ type books struct {
 	mu    sync.Mutex
 	snaps map[goalcast.MatchID]goalcast.Snapshot
 	reads int
+	asked goalcast.MatchFilter // last
 	err   error
 	hold  chan struct{}
 }
@@ -54,6 +55,7 @@ func (b *books) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 func (b *books) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	b.mu.Lock()
 	b.reads++
+	b.asked = f
 	var found []goalcast.Snapshot
 	for _, s := range b.snaps {
 		if !s.Kickoff.Before(f.From) && s.Kickoff.Before(f.To) && (f.Team == 0 || s.Home.ID == f.Team ||

@@ -290,16 +290,24 @@ func (b *Board) readList(ctx context.Context, t goalcast.Topic) (func(*load) boo
 }
 
 // readRange asks the source what the board does not hold: once for all who ask for the same within
-// StaleAge.
+// StaleAge. Of days before and after the board's window the source may say what was a moment ago; a
+// match that is held all the same, and is further, is shown as it is held.
 func (b *Board) readRange(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	snaps, err := b.ranges.Get(ctx, f, func(ctx context.Context) ([]goalcast.Snapshot, error) {
-		snaps, err := b.source.Matches(ctx, f)
+		asked, now := f, b.now()
+		asked.MayLag = !f.To.IsZero() && f.To.Before(now.Add(-b.cfg.Before)) || f.From.After(now.Add(b.cfg.After))
+		snaps, err := b.source.Matches(ctx, asked)
 		if errors.Is(err, goalcast.ErrNotFound) {
 			err = nil
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.blind = err != nil
+		for i, s := range snaps {
+			if m := b.held.matches[s.ID]; m != nil && m.snap.Seq > s.Seq {
+				snaps[i] = m.snap
+			}
+		}
 		return snaps, err
 	})
 	return slices.Clone(snaps), err

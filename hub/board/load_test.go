@@ -464,3 +464,42 @@ func TestAddressesThatMakeUpTopics(t *testing.T) {
 		}
 	})
 }
+
+// Of days that are far from now the source may say what was a moment ago, of others not; and what
+// the board has heard since is shown all the same.
+func TestOnlyFarDaysMayLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, src := testBoard(Config{})
+		now, day := time.Now(), 24*time.Hour
+		src.snaps[1] = goalcast.Apply(goalcast.Snapshot{}, fixture(1, now.Add(-5*day), 1))
+		if _, _, err := b.Match(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		b.tell(1, goal(1, 2)) // the source has not heard of it
+		for _, tt := range []struct {
+			from, to time.Duration
+			may      bool
+		}{
+			{-6 * day, -4 * day, true},
+			{3 * day, 4 * day, true},
+			{-6 * day, 0, false},
+			{-6 * day, -day, false}, // to the edge
+			{day, 4 * day, false},
+			{-6 * day, 4 * day, false},
+		} {
+			list, err := b.Matches(t.Context(), goalcast.MatchFilter{From: now.Add(tt.from), To: now.Add(tt.to)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if src.asked.MayLag != tt.may {
+				t.Errorf("from %v to %v: may lag: %t", tt.from, tt.to, src.asked.MayLag)
+			}
+			if tt.from == -6*day && (len(list) != 1 || list[0].Seq != 2) {
+				t.Errorf("from %v to %v: %+v, want the match with its goal", tt.from, tt.to, list)
+			}
+		}
+		if _, err := b.Matches(t.Context(), goalcast.MatchFilter{}); err != nil || src.asked.MayLag {
+			t.Errorf("all there are: may lag: %t, %v", src.asked.MayLag, err)
+		}
+	})
+}

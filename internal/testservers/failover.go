@@ -40,7 +40,7 @@ func (p *PostgresPair) FailOver() {
 	p.tb.Helper()
 	p.primary.Stop()
 	p.primary, p.standby = p.standby, p.primary
-	p.primary.do(p.tb, "SELECT pg_promote(true, 60)")
+	p.primary.Do(p.tb, "SELECT pg_promote(true, 60)")
 	p.follow()
 }
 
@@ -54,52 +54,63 @@ func (p *PostgresPair) Restart() {
 // follow makes the standby a copy of the primary, and has commits wait for it.
 func (p *PostgresPair) follow() {
 	p.tb.Helper()
-	s := p.standby
-	s.Stop()
-	data := filepath.Join(s.folder, "data")
-	if err := os.RemoveAll(data); err != nil {
-		p.tb.Fatal(err)
-	}
-	tool, err := find("pg_basebackup", filepath.Dir(s.args[0]))
-	if err != nil {
-		missing(p.tb, "%v", err)
-	}
-	host, port, err := net.SplitHostPort(p.primary.addr(p.tb))
-	if err != nil {
-		p.tb.Fatal(err)
-	}
-	cmd := exec.Command(tool, "-D", data, "-h", host, "-p", port, "-U", "goalcast", "-X", "stream", "-c", "fast",
-		"--no-sync")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
-	cmd.Dir = "/"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		p.tb.Fatalf("pg_basebackup: %v\n%s", err, out)
-	}
-	follows := fmt.Sprintf("primary_conninfo = 'host=%s port=%s user=goalcast application_name=standby'\n", host, port)
-	for name, text := range map[string]string{"postgresql.auto.conf": follows, "standby.signal": ""} {
-		path := filepath.Join(data, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			p.tb.Fatal(err)
-		}
-		if s.user != nil {
-			if err := os.Chown(path, int(s.user.Uid), int(s.user.Gid)); err != nil {
-				p.tb.Fatal(err)
-			}
-		}
-	}
-	s.Start(p.tb)
-	p.primary.do(p.tb, "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
-	p.primary.do(p.tb, "SELECT pg_reload_conf()")
-	err = eventually(startLimit, func() error {
-		state := p.primary.do(p.tb, "SELECT coalesce(max(sync_state), 'nobody') FROM pg_stat_replication")
+	p.standby.follow(p.tb, p.primary)
+	p.primary.haveCommitsWait(p.tb)
+}
+
+// haveCommitsWait has commits wait for the server that follows.
+func (p *PostgresServer) haveCommitsWait(tb testing.TB) {
+	tb.Helper()
+	p.Do(tb, "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+	p.Do(tb, "SELECT pg_reload_conf()")
+	err := eventually(startLimit, func() error {
+		state := p.Do(tb, "SELECT coalesce(max(sync_state), 'nobody') FROM pg_stat_replication")
 		if state != "sync" {
 			return fmt.Errorf("the standby is %s", state)
 		}
 		return nil
 	})
 	if err != nil {
-		p.tb.Fatalf("%v\n%s", err, s.output())
+		tb.Fatalf("%v\n%s", err, p.output())
 	}
+}
+
+// follow makes a server a streaming copy of another, "standby" by name.
+func (p *PostgresServer) follow(tb testing.TB, primary *PostgresServer) {
+	tb.Helper()
+	p.Stop()
+	data := filepath.Join(p.folder, "data")
+	if err := os.RemoveAll(data); err != nil {
+		tb.Fatal(err)
+	}
+	tool, err := find("pg_basebackup", filepath.Dir(p.args[0]))
+	if err != nil {
+		missing(tb, "%v", err)
+	}
+	host, port, err := net.SplitHostPort(primary.addr(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.Command(tool, "-D", data, "-h", host, "-p", port, "-U", "goalcast", "-X", "stream", "-c", "fast",
+		"--no-sync")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.user}
+	cmd.Dir = "/"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("pg_basebackup: %v\n%s", err, out)
+	}
+	follows := fmt.Sprintf("primary_conninfo = 'host=%s port=%s user=goalcast application_name=standby'\n", host, port)
+	for name, text := range map[string]string{"postgresql.auto.conf": follows, "standby.signal": ""} {
+		path := filepath.Join(data, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		if p.user != nil {
+			if err := os.Chown(path, int(p.user.Uid), int(p.user.Gid)); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+	p.Start(tb)
 }
 
 // addr is where the server listens.
@@ -111,8 +122,8 @@ func (p *PostgresServer) addr(tb testing.TB) string {
 	return u.Host
 }
 
-// do runs a statement and returns its first column, if it has one.
-func (p *PostgresServer) do(tb testing.TB, query string) (answer string) {
+// Do runs a statement, and returns the first column of a SELECT.
+func (p *PostgresServer) Do(tb testing.TB, query string) (answer string) {
 	tb.Helper()
 	db, err := sql.Open("pgx", p.URL)
 	if err != nil {

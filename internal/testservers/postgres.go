@@ -21,7 +21,8 @@ import (
 // package. A test binary is one process and starting PostgreSQL takes seconds.
 var shared struct {
 	sync.Mutex
-	fast, durable *PostgresServer
+	fast, durable       *PostgresServer
+	replicated, replica *PostgresServer
 }
 
 // Postgres returns the URL of an empty schema, made for this test and dropped after it, on a server
@@ -29,13 +30,36 @@ var shared struct {
 // and not to be measured.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
-	return schema(tb, &shared.fast, false)
+	return schema(tb, started(tb, &shared.fast, false))
 }
 
 // DurablePostgres is Postgres on a server that flushes every commit to disk, for benchmarks.
 func DurablePostgres(tb testing.TB) string {
 	tb.Helper()
-	return schema(tb, &shared.durable, true)
+	return schema(tb, started(tb, &shared.durable, true))
+}
+
+// ReplicatedPostgres is Postgres on a server with a replica, and the URL of the same schema there.
+// What was committed by way of the first URL is seen by the second at once: commits wait for it.
+func ReplicatedPostgres(tb testing.TB) (primary, replica string) {
+	tb.Helper()
+	p := started(tb, &shared.replicated, false)
+	r := follower(tb, p)
+	url := schema(tb, p) + "&synchronous_commit=remote_apply"
+	return url, strings.Replace(url, p.addr(tb), r.addr(tb), 1)
+}
+
+// follower is the shared replica, started by the first test that wants it.
+func follower(tb testing.TB, primary *PostgresServer) *PostgresServer {
+	tb.Helper()
+	r := started(tb, &shared.replica, false)
+	shared.Lock()
+	defer shared.Unlock()
+	if r.Do(tb, "SELECT pg_is_in_recovery()::text") != "true" {
+		r.follow(tb, primary)
+		primary.haveCommitsWait(tb)
+	}
+	return r
 }
 
 // PostgresServer is a server that the test may stop and start.
@@ -59,6 +83,16 @@ func NewPostgres(tb testing.TB) *PostgresServer {
 	return p
 }
 
+// NewPostgresReplica starts a server for this test alone that follows another by streaming
+// replication. It has everything that the primary had when it was called. Commits do not wait for
+// it.
+func NewPostgresReplica(tb testing.TB, primary *PostgresServer) *PostgresServer {
+	tb.Helper()
+	p := NewPostgres(tb)
+	p.follow(tb, primary)
+	return p
+}
+
 // Stop ends the server as a crash would, by its immediate shutdown; what was committed
 // is there after Start.
 func (p *PostgresServer) Stop() {
@@ -77,9 +111,8 @@ func (p *PostgresServer) Start(tb testing.TB) {
 	}
 }
 
-func schema(tb testing.TB, server **PostgresServer, durable bool) string {
+func schema(tb testing.TB, p *PostgresServer) string {
 	tb.Helper()
-	p := started(tb, server, durable)
 	db, err := sql.Open("pgx", p.URL)
 	if err != nil {
 		tb.Fatal(err)
