@@ -26,7 +26,7 @@ const (
 	Viewer        // what is a user's own: /v1/me
 	Editor        // messages
 	Operator      // documents, replays, alarms, queues, prices
-	Admin         // whatever will be kept from operators
+	Admin         // the audit
 )
 
 var roleNames = []string{"none", "viewer", "editor", "operator", "admin"}

@@ -59,7 +59,7 @@ func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("acknowledge alarm %d: %w", id, err)
 	}
-	s.audit(r, "ack", slog.Int64("alarm", id), slog.String("kind", string(alarm.Kind)))
+	s.audit(r, "ack", nil, alarm, slog.Int64("alarm", id), slog.String("kind", string(alarm.Kind)))
 	return writeJSON(w, http.StatusOK, alarm)
 }
 

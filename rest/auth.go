@@ -171,6 +171,7 @@ func needs(role goalcast.Role) error {
 // adminToken is a configured token: its hash, so that comparing takes the same time for every text.
 type adminToken struct {
 	role   goalcast.Role
+	name   string // of it, else the role's
 	digest [sha256.Size]byte
 }
 
@@ -180,8 +181,12 @@ func adminTokens(byRole map[string][]string) []adminToken {
 	var tokens []adminToken
 	for name, list := range byRole {
 		for _, token := range list {
-			if r, ok := goalcast.ParseRole(name); ok && r >= goalcast.Editor && token != "" {
-				tokens = append(tokens, adminToken{role: r, digest: sha256.Sum256([]byte(token))})
+			role, called, named := strings.Cut(name, ":")
+			if !named {
+				called = role
+			}
+			if r, ok := goalcast.ParseRole(role); ok && r >= goalcast.Editor && token != "" {
+				tokens = append(tokens, adminToken{role: r, name: called, digest: sha256.Sum256([]byte(token))})
 			}
 		}
 	}
@@ -190,7 +195,7 @@ func adminTokens(byRole map[string][]string) []adminToken {
 
 type adminKey struct{}
 
-// adminOf is who asAdmin found: without a user if it was by a configured token.
+// adminOf is who asAdmin found: as the user "token:NAME" if it was by a configured token.
 func adminOf(ctx context.Context) goalcast.Person {
 	p, _ := ctx.Value(adminKey{}).(goalcast.Person)
 	return p
@@ -221,14 +226,16 @@ func (s *Server) asAdmin(need goalcast.Role, h handler) handler {
 func (s *Server) administrator(r *http.Request) (goalcast.Person, error) {
 	token, _ := bearer(r)
 	digest := sha256.Sum256([]byte(token))
-	have := goalcast.NoRole
+	var have adminToken
 	for _, a := range *s.admins.Load() { // all of them, also after a match
 		if subtle.ConstantTimeCompare(a.digest[:], digest[:]) == 1 {
-			have = max(have, a.role)
+			if a.role > have.role {
+				have = a
+			}
 		}
 	}
-	if have > goalcast.NoRole {
-		return goalcast.Person{Role: have}, nil
+	if have.role > goalcast.NoRole {
+		return goalcast.Person{Role: have.role, User: goalcast.UserID("token:" + have.name)}, nil
 	}
 	if s.logins && token != "" {
 		p, err := s.authenticate(r)

@@ -119,13 +119,21 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	worked := s.replay.Process(r.Context(), d.ID)
-	s.audit(r, "replay", slog.Int64("document", int64(d.ID)), slog.Any("error", worked))
+	logged := []slog.Attr{slog.Int64("document", int64(d.ID)), slog.Any("error", worked)}
 	if worked != nil && !errors.Is(worked, goalcast.ErrPermanent) {
+		s.audit(r, "replay", workOf(d), nil, logged...)
 		return fmt.Errorf("replay of document %d: %w", d.ID, worked)
 	}
 	after, err := s.store.Document(r.Context(), d.ID)
 	if err != nil {
+		s.audit(r, "replay", workOf(d), nil, logged...)
 		return fmt.Errorf("document %d after its replay: %w", d.ID, err)
 	}
+	s.audit(r, "replay", workOf(d), workOf(after), logged...)
 	return writeJSON(w, http.StatusOK, itemOf(after))
+}
+
+// workOf is what the audit has of a document: how the work on it stands.
+func workOf(d goalcast.Document) any {
+	return map[string]any{"state": d.State, "error": d.Error, "attempts": d.Attempts}
 }

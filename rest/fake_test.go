@@ -70,6 +70,10 @@ type fake struct {
 	steps       []goalcast.OddsStep                 // on the bus
 	busErr      error
 
+	audits   []goalcast.AuditEntry
+	auditFor goalcast.AuditFilter
+	auditErr []error // of the next entries
+
 	gate        goalcast.Gate
 	prices      []goalcast.State
 	settlements []goalcast.Event
@@ -402,6 +406,41 @@ func (f *fake) OddsGates(context.Context) ([]goalcast.OddsGate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.gates, f.err
+}
+
+func (f *fake) Audit(_ context.Context, e goalcast.AuditEntry) (goalcast.AuditEntry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.auditErr) > 0 {
+		err := f.auditErr[0]
+		if f.auditErr = f.auditErr[1:]; err != nil {
+			return e, err
+		}
+	}
+	e.ID, e.At, e.Prev = int64(len(f.audits)+1), kickoff, ""
+	if e.ID > 1 {
+		e.Prev = f.audits[e.ID-2].Hash
+	}
+	e.Hash = e.Sum()
+	f.audits = append(f.audits, e)
+	return e, nil
+}
+
+func (f *fake) AuditEntries(_ context.Context, q goalcast.AuditFilter) ([]goalcast.AuditEntry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.auditFor = q
+	list := slices.Clone(f.audits)
+	slices.Reverse(list)
+	return list[:min(q.Limit, len(list))], f.err
+}
+
+func (f *fake) AuditAfter(_ context.Context, after int64, q goalcast.AuditFilter) ([]goalcast.AuditEntry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.auditFor = q
+	list := f.audits[min(int(after), len(f.audits)):]
+	return list[:min(2, len(list))], f.err
 }
 
 func (f *fake) PublishOdds(_ context.Context, _ time.Time, steps []goalcast.OddsStep) ([]goalcast.OddsDone, error) {

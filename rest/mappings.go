@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	"goalcast"
@@ -121,7 +122,8 @@ func (s *Server) putMapping(w http.ResponseWriter, r *http.Request) error {
 	if d.Displaced != nil {
 		attrs = append(attrs, slog.String("displaced", d.Displaced.Event))
 	}
-	s.audit(r, "mapping", attrs...)
+	auditTarget(r, body.Source+"/"+body.Event)
+	s.audit(r, "mapping", d.Before, d, attrs...)
 	pending := s.shutGates(r.Context(), goalcast.GateUnmapped, d.Matches()...)
 	return writeJSON(w, http.StatusOK, struct {
 		goalcast.OddsDecision
@@ -166,6 +168,10 @@ func (s *Server) putGate(w http.ResponseWriter, r *http.Request) error {
 		return badParameter("shut", "missing")
 	}
 	match := goalcast.MatchID(id)
+	before, err := s.gateByHand(r.Context(), match)
+	if err != nil {
+		return err
+	}
 	gate, err := s.store.ShutOdds(r.Context(), match, *body.Shut, roleOf(r.Context()).String())
 	if errors.Is(err, goalcast.ErrTooMany) {
 		return problem.New(http.StatusConflict, "too_many", "as many matches are shut as may be; open some first")
@@ -173,7 +179,7 @@ func (s *Server) putGate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("gate of match %d: %w", id, err)
 	}
-	s.audit(r, "gate", slog.Int64("match", id), slog.Bool("shut", *body.Shut))
+	s.audit(r, "gate", before, gate, slog.Int64("match", id), slog.Bool("shut", *body.Shut))
 	answer := struct {
 		goalcast.OddsGate
 		Pending bool `json:"pending,omitempty"`
@@ -182,6 +188,18 @@ func (s *Server) putGate(w http.ResponseWriter, r *http.Request) error {
 		answer.Pending = len(s.shutGates(r.Context(), goalcast.GateOperator, match)) > 0
 	}
 	return writeJSON(w, http.StatusOK, answer)
+}
+
+// gateByHand is what operators have said of a match so far.
+func (s *Server) gateByHand(ctx context.Context, match goalcast.MatchID) (goalcast.OddsGate, error) {
+	list, err := s.store.OddsGates(ctx)
+	if err != nil {
+		return goalcast.OddsGate{}, fmt.Errorf("gates: %w", err)
+	}
+	if i := slices.IndexFunc(list, func(g goalcast.OddsGate) bool { return g.Match == match }); i >= 0 {
+		return list[i], nil
+	}
+	return goalcast.OddsGate{Match: match}, nil
 }
 
 // shutGates shuts matches on the bus, whether or not somebody still waits for the answer. It

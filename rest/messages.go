@@ -71,7 +71,9 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.SaveMessage(r.Context(), e); err != nil {
 		return fmt.Errorf("save message: %w", err)
 	}
-	s.audit(r, "message", slog.String("topic", e.Topics[0].String()), slog.String("event", e.ID))
+	auditTarget(r, e.Topics[0].String())
+	s.audit(r, "message", nil, map[string]any{"event": e.ID, "message": e.Message},
+		slog.String("topic", e.Topics[0].String()), slog.String("event", e.ID))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), publishTime)
 	defer cancel()
 	result := "published"
@@ -81,15 +83,4 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.metrics.messages.WithLabelValues(result).Inc()
 	return writeJSON(w, http.StatusAccepted, map[string]string{"id": e.ID})
-}
-
-// audit logs who did what on the admin API.
-func (s *Server) audit(r *http.Request, action string, attrs ...slog.Attr) {
-	who := []slog.Attr{slog.String("action", action), slog.String("role", roleOf(r.Context()).String())}
-	if user := adminOf(r.Context()).User; user != "" {
-		who = append(who, slog.String("user", string(user)))
-	}
-	attrs = append(append(who, slog.String("peer", r.RemoteAddr),
-		slog.String("request", requestID(r.Context()))), attrs...)
-	s.log.LogAttrs(r.Context(), slog.LevelInfo, "audit", attrs...)
 }

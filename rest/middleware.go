@@ -30,6 +30,9 @@ type metrics struct {
 	limiter   prometheus.Counter       // errors of the limiter; requests pass
 	made      [codings + 1]prometheus.Counter
 	evicted   *prometheus.CounterVec // answer: match or list
+
+	audit       *prometheus.CounterVec // result: written, open, refused
+	auditBroken prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -53,6 +56,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Encoded answers that were dropped to make room, by what they are: match or list."},
 			[]string{"answer"}),
 	}
+	m.audit = f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_audit_total",
+		Help: "Actions of administrators, by what became of their entries: written, open (that it ended could not be " +
+			"written) or refused (nothing could be written, and nothing was done)."}, []string{"result"})
+	for _, result := range []string{"written", "open", "refused"} {
+		m.audit.WithLabelValues(result)
+	}
+	m.auditBroken = f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_rest_audit_broken",
+		Help: "1 if the audit was found changed when it was last verified by this process."})
 	made := f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_made_total",
 		Help: "Answers that were encoded and hashed (identity), and compressed, once for all who ask."},
 		[]string{"coding"})

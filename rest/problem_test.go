@@ -215,7 +215,8 @@ func (h *house) metricLines(t *testing.T) string {
 			for _, l := range m.GetLabel() {
 				labels = append(labels, l.GetName()+"="+l.GetValue())
 			}
-			count := m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			count := m.GetCounter().GetValue() + m.GetGauge().GetValue() +
+				float64(m.GetHistogram().GetSampleCount())
 			fmt.Fprintf(&b, "%s{%s} %v\n", f.GetName(), strings.Join(labels, ","), count)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // tz= works in an image without zone files too
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 
@@ -137,6 +138,16 @@ func (q *query) label(name string) string {
 	text := q.values.Get(name)
 	if text != "" && !labelText.MatchString(text) {
 		q.fail(name, "want at most 40 letters, digits, - or _")
+		return ""
+	}
+	return text
+}
+
+// text is some printable text, or empty.
+func (q *query) text(name string, most int) string {
+	text := q.values.Get(name)
+	if len(text) > most || strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || r < ' ' }) {
+		q.fail(name, "want at most %d letters", most)
 		return ""
 	}
 	return text

@@ -93,7 +93,8 @@ func (s *Server) postRevive(w http.ResponseWriter, r *http.Request) error {
 	if err := s.queues.ReviveTask(r.Context(), queue, task); err != nil {
 		return fmt.Errorf("revive: %w", err)
 	}
-	s.audit(r, "revive", slog.String("queue", queue), slog.String("task", task))
+	s.audit(r, "revive", map[string]string{"state": "dead"}, map[string]string{"state": "pending"},
+		slog.String("queue", queue), slog.String("task", task))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -75,6 +75,7 @@ type Store interface {
 	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
 
 	OddsStore
+	AuditStore
 }
 
 // Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
@@ -110,7 +111,8 @@ type Deps struct {
 // Config holds the limits of a Server. Zero values mean the defaults.
 type Config struct {
 	// AdminTokens are the bearer tokens of /admin by role: "editor", "operator", "admin"; each may
-	// have several. Without any, and without an Authenticator, /admin answers 403. Never logged.
+	// have several. A name may follow the role, which is in the audit: "operator:anna". Without
+	// any, and without an Authenticator, /admin answers 403. Never logged.
 	AdminTokens map[string][]string
 	// Proxies are the networks of the reverse proxies and CDNs in front of us; from others
 	// X-Forwarded-For is not believed. Default: none.

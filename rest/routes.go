@@ -58,6 +58,9 @@ func (s *Server) adminRoutes() http.Handler {
 	r.NotFound(s.noRoute)
 	r.MethodNotAllowed(s.noMethod(r))
 	within := func(limit time.Duration, method, pattern string, need goalcast.Role, h handler) {
+		if method != http.MethodGet {
+			h = s.audited(method, pattern, h)
+		}
 		s.rule(method, pattern, need)
 		r.Method(method, pattern, s.wrap(limit, s.asAdmin(need, h)))
 	}
@@ -79,5 +82,8 @@ func (s *Server) adminRoutes() http.Handler {
 	do(http.MethodGet, "/admin/odds/at", goalcast.Operator, s.getOddsAt)
 	do(http.MethodGet, "/admin/odds/gates", goalcast.Operator, s.getGates)
 	do(http.MethodPut, "/admin/odds/gates/{id}", goalcast.Operator, s.putGate)
+	do(http.MethodGet, "/admin/audit", goalcast.Admin, s.getAudit)
+	within(s.cfg.ReplayTimeout, http.MethodGet, "/admin/audit/export", goalcast.Admin, s.getAuditExport)
+	within(s.cfg.ReplayTimeout, http.MethodGet, "/admin/audit/verify", goalcast.Admin, s.getAuditVerify)
 	return newFront(r, s, "admin")
 }

@@ -179,6 +179,7 @@ func describe(t *testing.T) *description {
 // readDescription reads it once for all tests, which takes longer than most of them; they only look
 // at it.
 var readDescription = sync.OnceValues(func() (*description, error) {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
 	text, err := docs.Files.ReadFile("openapi.yaml")
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ import (
 // minSecret is how many characters a secret has at least.
 const minSecret = 16
 
-// adminRoles are the names in GOALCAST_ADMIN_TOKENS.
+// adminRoles are the roles in GOALCAST_ADMIN_TOKENS.
 var adminRoles = []string{"editor", "operator", "admin"}
 
 // secrets are what NAME=SECRET,NAME=SECRET says. A name that stands there twice has two, so that
@@ -60,11 +61,18 @@ func parseSecrets(text string) (secrets, error) {
 	return s, nil
 }
 
-// check says what is wrong with secrets; names are those that there are, if it matters.
+// tokenName is what may follow a role: the name of whose token it is, for the audit.
+var tokenName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,40}$`)
+
+// check says what is wrong with secrets; names are the roles that there are, if it matters.
 func (s secrets) check(names []string) error {
 	for name, list := range s {
-		if names != nil && !slices.Contains(names, name) {
-			return fmt.Errorf("no role %q: want %s", name, strings.Join(names, ", "))
+		role, whose, named := strings.Cut(name, ":")
+		if names != nil && !slices.Contains(names, role) {
+			return fmt.Errorf("no role %q: want %s", role, strings.Join(names, ", "))
+		}
+		if names != nil && named && !tokenName.MatchString(whose) {
+			return fmt.Errorf("the name in %q: want at most 40 letters, digits, - . or _", name)
 		}
 		if slices.ContainsFunc(list, func(secret string) bool { return len(secret) < minSecret }) {
 			return fmt.Errorf("the secret of %q has fewer than %d characters", name, minSecret)

@@ -1,0 +1,258 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"goalcast"
+)
+
+// AuditStore keeps the book of what administrators did.
+type AuditStore interface {
+	// Audit adds an entry and gives it its place.
+	Audit(context.Context, goalcast.AuditEntry) (goalcast.AuditEntry, error)
+	// AuditEntries lists actions, newest first: of each the last entry.
+	AuditEntries(context.Context, goalcast.AuditFilter) ([]goalcast.AuditEntry, error)
+	// AuditAfter lists all entries behind an ID, oldest first. Of the filter Since, Until and Limit
+	// are read.
+	AuditAfter(ctx context.Context, after int64, f goalcast.AuditFilter) ([]goalcast.AuditEntry, error)
+}
+
+const (
+	// auditTime is what the entry of how an action ended gets, whether or not somebody still waits.
+	auditTime = 3 * time.Second
+	// maxAuditValue is how long what was before and after an action may be, in bytes of JSON; of
+	// what is longer the size is noted.
+	maxAuditValue = 16 << 10
+	// auditPage is how many entries are read at once to be exported or checked.
+	auditPage = 500
+)
+
+// auditNote is what a handler tells of its action besides who asked for which route.
+type auditNote struct {
+	target        string // if it is not what the path names
+	before, after any
+}
+
+type auditKey struct{}
+
+// audited keeps an action in the book. It is noted before it is done, and is not done if it cannot
+// be noted; then again with how it ended. If that entry cannot be written, the first one stays,
+// with the status 0, and the log has the rest.
+func (s *Server) audited(method, pattern string, h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		p := adminOf(r.Context())
+		begun, err := s.store.Audit(r.Context(), goalcast.AuditEntry{Who: string(p.User), Role: p.Role.String(),
+			Action: method + " " + pattern, Target: pathTarget(r), Request: requestID(r.Context())})
+		if err != nil {
+			s.metrics.audit.WithLabelValues("refused").Inc()
+			return fmt.Errorf("nothing is done that is not audited: %w", err)
+		}
+		note := &auditNote{target: begun.Target}
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		err = guarded(h, ww, r.WithContext(context.WithValue(r.Context(), auditKey{}, note)))
+		status := ww.Status()
+		if err != nil {
+			status = problemOf(err).Status
+		} else if status == 0 {
+			status = http.StatusOK
+		}
+		s.auditEnd(r.Context(), begun, *note, status)
+		return err
+	}
+}
+
+// auditEnd adds how an action ended.
+func (s *Server) auditEnd(ctx context.Context, begun goalcast.AuditEntry, note auditNote, status int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTime)
+	defer cancel()
+	e := begun
+	e.Begin, e.Target, e.Status = begun.ID, note.target, status
+	e.Before, e.After = auditValue(note.before), auditValue(note.after)
+	kept, err := s.store.Audit(ctx, e)
+	if err != nil {
+		s.metrics.audit.WithLabelValues("open").Inc()
+		s.log.LogAttrs(ctx, slog.LevelError, "it is not in the audit how an action ended",
+			slog.Int64("begun", begun.ID), slog.String("who", e.Who), slog.String("action", e.Action),
+			slog.String("target", e.Target), slog.String("before", string(e.Before)),
+			slog.String("after", string(e.After)), slog.Int("status", status), slog.String("request", e.Request), slog.String("error", err.Error()))
+		return
+	}
+	s.metrics.audit.WithLabelValues("written").Inc()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "audited", slog.Int64("entry", kept.ID), slog.String("hash", kept.Hash),
+		slog.String("request", kept.Request))
+}
+
+// audit logs who did what on the admin API, and notes what the thing was and is.
+func (s *Server) audit(r *http.Request, action string, before, after any, attrs ...slog.Attr) {
+	if note, ok := r.Context().Value(auditKey{}).(*auditNote); ok {
+		note.before, note.after = before, after
+	}
+	who := []slog.Attr{slog.String("action", action), slog.String("role", roleOf(r.Context()).String())}
+	if user := adminOf(r.Context()).User; user != "" {
+		who = append(who, slog.String("user", string(user)))
+	}
+	attrs = append(append(who, slog.String("peer", r.RemoteAddr),
+		slog.String("request", requestID(r.Context()))), attrs...)
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "audit", attrs...)
+}
+
+// auditTarget names what an action is about where the path does not.
+func auditTarget(r *http.Request, target string) {
+	if note, ok := r.Context().Value(auditKey{}).(*auditNote); ok {
+		note.target = target
+	}
+}
+
+// pathTarget is what the parameters of a path name.
+func pathTarget(r *http.Request) string {
+	rc := chi.RouteContext(r.Context())
+	if rc == nil {
+		return ""
+	}
+	var parts []string
+	for i, name := range rc.URLParams.Keys {
+		if name != "*" {
+			parts = append(parts, rc.URLParams.Values[i])
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// auditValue is JSON; nil for nothing.
+func auditValue(v any) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil { // it was going to be answered in JSON as well
+		text = []byte(`"cannot be written as JSON"`)
+	}
+	if len(text) > maxAuditValue {
+		text = fmt.Appendf(nil, `{"bytes":%d}`, len(text))
+	}
+	return text
+}
+
+// getAudit lists what administrators did, newest first.
+func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
+	q := newQuery(r, "who", "action", "since", "until", "before", "limit")
+	f := goalcast.AuditFilter{Who: q.text("who", 200), Action: q.text("action", 200), Since: q.time("since"),
+		Until: q.time("until"), Before: q.id("before"), Limit: q.number("limit", 100, 500)}
+	if q.err != nil {
+		return q.err
+	}
+	wanted := f.Limit
+	f.Limit++
+	list, err := s.store.AuditEntries(r.Context(), f)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	answer := struct {
+		Entries []goalcast.AuditEntry `json:"entries"`
+		Before  int64                 `json:"before,omitempty"` // of the next page
+	}{Entries: list}
+	if len(list) > wanted {
+		answer.Entries, answer.Before = list[:wanted], list[wanted-1].ID
+	}
+	if answer.Entries == nil {
+		answer.Entries = []goalcast.AuditEntry{}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// auditPages reads all entries, page by page, oldest first.
+func (s *Server) auditPages(ctx context.Context, f goalcast.AuditFilter, page func([]goalcast.AuditEntry) error) error {
+	f.Limit = auditPage
+	for after := int64(0); ; {
+		list, err := s.store.AuditAfter(ctx, after, f)
+		if err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		if err := page(list); err != nil {
+			return err
+		}
+		after = list[len(list)-1].ID
+	}
+}
+
+// getAuditExport writes all entries, one in a line. An answer that cannot be finished is cut off,
+// so that it does not look whole.
+func (s *Server) getAuditExport(w http.ResponseWriter, r *http.Request) error {
+	q := newQuery(r, "since", "until")
+	f := goalcast.AuditFilter{Since: q.time("since"), Until: q.time("until")}
+	if q.err != nil {
+		return q.err
+	}
+	began := false
+	err := s.auditPages(r.Context(), f, func(list []goalcast.AuditEntry) error {
+		if !began {
+			auditHeader(w)
+		}
+		began = true
+		enc := json.NewEncoder(w)
+		for _, e := range list {
+			if err := enc.Encode(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == nil && !began:
+		auditHeader(w)
+	case err != nil && began:
+		s.log.Warn("an export of the audit was cut off", "request", requestID(r.Context()), "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+func auditHeader(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Disposition", `attachment; filename="audit.ndjson"`)
+	w.WriteHeader(http.StatusOK)
+}
+
+// getAuditVerify checks the chain, from the first entry to the last.
+func (s *Server) getAuditVerify(w http.ResponseWriter, r *http.Request) error {
+	if q := newQuery(r); q.err != nil {
+		return q.err
+	}
+	var chain goalcast.AuditChain
+	err := s.auditPages(r.Context(), goalcast.AuditFilter{}, func(list []goalcast.AuditEntry) error {
+		for _, e := range list {
+			if err := chain.Add(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	broken := errors.Is(err, goalcast.ErrChain)
+	if err != nil && !broken {
+		return err
+	}
+	answer := struct {
+		OK   bool   `json:"ok"`
+		ID   int64  `json:"id"`   // of the last entry that is as it was written
+		Hash string `json:"hash"` // of that
+		Why  string `json:"why,omitempty"`
+	}{OK: !broken, ID: chain.ID, Hash: chain.Hash}
+	if broken {
+		answer.Why = err.Error()
+	}
+	s.metrics.auditBroken.Set(map[bool]float64{true: 1}[broken])
+	return writeJSON(w, http.StatusOK, answer)
+}
