@@ -248,6 +248,7 @@ type MatchFilter struct {
 	From, To    time.Time  // planned kick-off: From <= kick-off < To
 	Unplanned   bool       // also matches without a planned kick-off: they count as of when they changed last
 	Live        bool       // also matches in play that changed after From, whenever they were planned
+	State       MatchState // those that stand so
 	After       MatchPlace // those that come after this place; zero: from the beginning
 	Competition CompetitionID
 	Team        TeamID // at home or away
@@ -263,7 +264,7 @@ func (f MatchFilter) Chooses(s Snapshot) bool {
 	}
 	within := !at.Before(f.From) && (f.To.IsZero() || at.Before(f.To)) ||
 		f.Live && s.State == Live && !time.UnixMilli(s.Updated).Before(f.From)
-	return within && (f.Competition == 0 || s.Competition.ID == f.Competition) &&
+	return within && (f.State == "" || s.State == f.State) && (f.Competition == 0 || s.Competition.ID == f.Competition) &&
 		(f.Team == 0 || s.Home.ID == f.Team || s.Away.ID == f.Team) &&
 		(f.After == MatchPlace{} || s.Place().Compare(f.After) > 0)
 }

@@ -217,6 +217,14 @@ func (f Frame) Encode() []byte {
 	return b
 }
 
+// DeltaFrame is the event frame of a revision as the database has it: what of a frame is not the
+// same for all, the cursor, the time it was sent and the event's times.published, is not in it.
+func DeltaFrame(event []byte) []byte {
+	b := make([]byte, 0, len(event)+32)
+	b = append(b, `{"type":"event","event":`...)
+	return append(append(b, event...), '}')
+}
+
 // EventFrame is the event frame of a published event, built around the JSON text that came over the
 // bus. Of the zero cursor the frame says nothing.
 func EventFrame(p Published, sent int64) []byte {

@@ -233,7 +233,7 @@ func TestLiveStatisticsAndCommentaryAreState(t *testing.T) {
 		!strings.Contains(string(last.Value), `"text":"Doelpunt!"`) {
 		t.Errorf("%+v", last)
 	}
-	lines, err := s.Commentary(t.Context(), 7, "nl", 0)
+	lines, err := s.Commentary(t.Context(), 7, "nl", "", 0)
 	want := []goalcast.CommentaryLine{{ID: "2", Type: "goal", Text: "Doelpunt!", Period: goalcast.FirstHalf, Minute: 27,
 		Second: 5, Clock: "27", Modified: time.Date(2020, 7, 5, 17, 29, 0, 0, time.UTC)}}
 	if err != nil || !reflect.DeepEqual(lines, want) {

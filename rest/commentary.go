@@ -21,7 +21,7 @@ const (
 type commentaryOf struct {
 	match    goalcast.MatchID
 	language string
-	limit    int
+	page     page
 }
 
 // commentaryPage is the answer of /v1/matches/{id}/commentary.
@@ -30,7 +30,7 @@ type commentaryPage struct {
 	Language  string                    `json:"language"`
 	Languages []string                  `json:"languages"` // that there are
 	Lines     []goalcast.CommentaryLine `json:"lines"`     // newest first
-	More      bool                      `json:"more,omitempty"`
+	pageEnd
 }
 
 // getCommentary serves a match in words. A match without commentary is not found, and so is one
@@ -40,8 +40,8 @@ func (s *Server) getCommentary(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "lang", "limit")
-	key := commentaryOf{goalcast.MatchID(id), q.label("lang"), q.number("limit", defaultCommentary, maxCommentary)}
+	q := newQuery(r, "lang", "limit", "after")
+	key := commentaryOf{goalcast.MatchID(id), q.label("lang"), q.page(defaultCommentary, maxCommentary)}
 	if q.err != nil {
 		return q.err
 	}
@@ -50,7 +50,11 @@ func (s *Server) getCommentary(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		return s.encoder.json(page, cacheLive)
+		a, err := s.encoder.json(page, cacheLive)
+		if err == nil {
+			a.link = page.link(r, "lang", page.Language)
+		}
+		return a, err
 	})
 	if err != nil {
 		return fmt.Errorf("commentary of match %d: %w", id, err)
@@ -73,14 +77,7 @@ func (s *Server) commentary(ctx context.Context, key commentaryOf) (commentaryPa
 	if !slices.Contains(page.Languages, page.Language) {
 		return page, goalcast.ErrNotFound
 	}
-	if page.Lines, err = s.store.Commentary(ctx, key.match, page.Language, key.limit+1); err != nil {
-		return page, err
-	}
-	if page.More = len(page.Lines) > key.limit; page.More {
-		page.Lines = page.Lines[:key.limit]
-	}
-	if page.Lines == nil {
-		page.Lines = []goalcast.CommentaryLine{}
-	}
-	return page, nil
+	lines, err := s.store.Commentary(ctx, key.match, page.Language, key.page.after, key.page.limit+1)
+	page.Lines, page.pageEnd = endPage(lines, key.page.limit, func(l goalcast.CommentaryLine) string { return l.ID })
+	return page, err
 }

@@ -73,6 +73,9 @@ type fake struct {
 	audits   []goalcast.AuditEntry
 	auditFor goalcast.AuditFilter
 	auditErr []error // of the next entries
+	states    []goalcast.State
+	texts     map[int64]string // of events of match 1009316, by Seq
+	textsRead int
 
 	gate        goalcast.Gate
 	prices      []goalcast.State
@@ -177,6 +180,28 @@ func (f *fake) Competition(_ context.Context, id goalcast.CompetitionID) (goalca
 		}
 	}
 	return goalcast.Competition{}, cmp.Or(f.err, goalcast.ErrNotFound)
+}
+
+func (f *fake) States(_ context.Context, topic goalcast.Topic) (list []goalcast.State, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.states {
+		if s.Topic == topic {
+			list = append(list, s)
+		}
+	}
+	return list, f.busErr
+}
+
+func (f *fake) EventText(_ context.Context, match goalcast.MatchID, seq int64) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.textsRead++
+	text, ok := f.texts[seq]
+	if match != 1009316 || !ok {
+		return nil, cmp.Or(f.err, goalcast.ErrNotFound)
+	}
+	return []byte(text), f.err
 }
 
 func (f *fake) SaveDevice(_ context.Context, d goalcast.Device) error {

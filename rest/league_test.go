@@ -51,7 +51,7 @@ func (f *fake) Squad(_ context.Context, team goalcast.TeamID, competition goalca
 			Joined: "2018-01-01"}}, Updated: kickoff}, f.err
 }
 
-func (f *fake) Commentary(_ context.Context, match goalcast.MatchID, language string,
+func (f *fake) Commentary(_ context.Context, match goalcast.MatchID, language, after string,
 	limit int) ([]goalcast.CommentaryLine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,6 +59,7 @@ func (f *fake) Commentary(_ context.Context, match goalcast.MatchID, language st
 		{ID: "3", Type: "goal", Text: language + " 3", Period: goalcast.SecondHalf, Minute: 93, Second: 5,
 			Clock: "90+3", Players: []goalcast.PlayerID{5}, Modified: kickoff.Add(time.Hour)},
 		{ID: "2", Type: "lineup", Text: language + " 2"}, {ID: "1", Type: "lineup", Text: language + " 1"}}
+	lines = lines[1+slices.IndexFunc(lines, func(l goalcast.CommentaryLine) bool { return l.ID == after }):]
 	return lines[:min(limit, len(lines))], f.err
 }
 

@@ -18,8 +18,7 @@ type matchList struct {
 	Date    string      `json:"date"`
 	Zone    string      `json:"tz"`
 	Matches []matchItem `json:"matches"`
-	More    bool        `json:"more,omitempty"`  // there were more than the limit
-	After   string      `json:"after,omitempty"` // with More: of the next page
+	pageEnd
 
 	Previous string `json:"previous,omitempty"` // of a day without matches: the last day before it that has some
 	Next     string `json:"next,omitempty"`     // and the first after it
@@ -29,9 +28,7 @@ type matchList struct {
 // before and after from the database, a few seconds old. The window's edges are full hours, so that
 // the questions to the database repeat. The filter has both ends and a limit.
 func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
-	now := s.cfg.Now().UTC()
-	from := now.Add(-s.cfg.MemoryBack).Truncate(time.Hour).Add(time.Hour)
-	to := now.Add(s.cfg.MemoryAhead).Truncate(time.Hour)
+	from, to := s.held()
 	f.From, f.To, f.Unplanned = f.From.UTC(), f.To.UTC(), true
 	var all []goalcast.Snapshot
 	for _, part := range []struct {
@@ -54,6 +51,12 @@ func (s *Server) matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcas
 		all = append(all, some[:min(len(some), f.Limit-len(all))]...)
 	}
 	return all, nil
+}
+
+// held is the span of kick-offs that the board holds, in full hours.
+func (s *Server) held() (from, to time.Time) {
+	now := s.cfg.Now().UTC()
+	return now.Add(-s.cfg.MemoryBack).Truncate(time.Hour).Add(time.Hour), now.Add(s.cfg.MemoryAhead).Truncate(time.Hour)
 }
 
 // farMatches asks the board for a time that it does not hold: it asks the database.
@@ -118,18 +121,29 @@ func (s *Server) serveFromBoard(w http.ResponseWriter, r *http.Request, a *answe
 	return a.serve(w, r, now)
 }
 
-// getMatches lists one day's matches by kick-off.
+// getMatches lists one day's matches by kick-off; of those in play all, whenever they were planned,
+// if no day is asked for.
 func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "date", "tz", "competition", "team", "limit", "after")
+	q := newQuery(r, "date", "tz", "state", "competition", "team", "limit", "after")
 	d := q.day(s)
 	limit := q.number("limit", s.cfg.DefaultMatches, s.cfg.MaxMatches)
 	// one more tells whether there are more
-	f := goalcast.MatchFilter{From: d.from, To: d.to, After: q.place("after"), Limit: limit + 1,
+	f := goalcast.MatchFilter{From: d.from, To: d.to, State: q.state(), After: q.place(), Limit: limit + 1,
 		Competition: goalcast.CompetitionID(q.id("competition")), Team: goalcast.TeamID(q.id("team"))}
+	if f.State == goalcast.Live && !q.has("date") {
+		f.From, f.To = s.held()
+		f.Live = true
+	}
 	if q.err != nil {
 		return q.err
 	}
 	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) { return s.dayOf(ctx, r, d, f, limit) })
+}
+
+// state is where the matches asked for stand, or empty.
+func (q *query) state() goalcast.MatchState {
+	return goalcast.MatchState(q.word("state", string(goalcast.Scheduled), string(goalcast.Live),
+		string(goalcast.Finished), string(goalcast.Postponed), string(goalcast.Abandoned)))
 }
 
 // dayOf makes the list of a day, for a filter that asks for one match more than the limit.
@@ -139,26 +153,30 @@ func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.M
 	if err != nil {
 		return nil, fmt.Errorf("matches of %s: %w", d.date, err)
 	}
-	list := matchList{Date: d.date, Zone: d.zone, More: len(matches) > limit}
-	matches = matches[:min(limit, len(matches))]
-	var link string
-	if list.More {
-		list.After = placeText(matches[limit-1].Place())
-		next := r.URL.Query()
-		next.Set("date", d.date) // also when it was today
-		next.Set("after", list.After)
-		link = fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.Path, next.Encode())
-	}
-	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 && f.After == (goalcast.MatchPlace{}) {
+	list := matchList{Date: d.date, Zone: d.zone}
+	matches, list.pageEnd = endPage(matches, limit, placeText)
+	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 && f.State == "" &&
+		f.After == (goalcast.MatchPlace{}) {
 		list.Previous, list.Next = s.daysAround(ctx, d)
 	}
 	now := s.cfg.Now().In(d.from.Location())
 	list.Matches = matchItems(matches, now)
 	a, err := s.answerOf(list, now, matches)
-	if err == nil {
-		a.link = link
+	if err != nil {
+		return nil, err
 	}
-	return a, err
+	switch { // others may come to stand so, whatever those in the list do
+	case f.State == goalcast.Live:
+		a.policy = cacheLive
+	case f.State != "" && a.policy == cacheFinished:
+		a.policy = cachePlanned
+	}
+	if !f.Live { // also when it was today; what is in play is so whatever the day
+		a.link = list.link(r, "date", d.date)
+	} else {
+		a.link = list.link(r)
+	}
+	return a, nil
 }
 
 // answerOf encodes what was made of matches.
@@ -242,6 +260,7 @@ func (s *Server) doubtful() bool {
 type teamPage struct {
 	goalcast.Team
 	Matches []matchItem `json:"matches"` // a week back, two weeks ahead
+	pageEnd
 }
 
 // getTeam serves a team and its matches around now.
@@ -250,24 +269,36 @@ func (s *Server) getTeam(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q := newQuery(r); q.err != nil {
+	q := newQuery(r, "limit", "after")
+	f := goalcast.MatchFilter{Team: goalcast.TeamID(id), After: q.place(),
+		Limit: q.number("limit", s.cfg.DefaultMatches, s.cfg.MaxMatches) + 1}
+	if q.err != nil {
 		return q.err
 	}
-	return s.list(w, r, "", func(ctx context.Context) (*answer, error) { return s.teamOf(ctx, goalcast.TeamID(id)) })
+	return s.list(w, r, "", func(ctx context.Context) (*answer, error) { return s.teamOf(ctx, r, f) })
 }
 
-func (s *Server) teamOf(ctx context.Context, id goalcast.TeamID) (*answer, error) {
+// teamOf makes the page of a team, for a filter that asks for one match more than the limit.
+func (s *Server) teamOf(ctx context.Context, r *http.Request, f goalcast.MatchFilter) (*answer, error) {
+	id := f.Team
 	team, err := s.teams.Get(ctx, id, func(ctx context.Context) (goalcast.Team, error) { return s.store.Team(ctx, id) })
 	if err != nil {
 		return nil, fmt.Errorf("team %d: %w", id, err)
 	}
 	now := s.cfg.Now().UTC()
-	matches, err := s.matches(ctx, goalcast.MatchFilter{Team: team.ID, Limit: s.cfg.DefaultMatches,
-		From: now.Add(-s.cfg.TeamBack).Truncate(time.Hour), To: now.Add(s.cfg.TeamAhead).Truncate(time.Hour)})
+	f.From, f.To = now.Add(-s.cfg.TeamBack).Truncate(time.Hour), now.Add(s.cfg.TeamAhead).Truncate(time.Hour)
+	matches, err := s.matches(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("matches of team %d: %w", id, err)
 	}
-	return s.answerOf(teamPage{Team: team, Matches: matchItems(matches, now)}, now, matches)
+	p := teamPage{Team: team}
+	matches, p.pageEnd = endPage(matches, f.Limit-1, placeText)
+	p.Matches = matchItems(matches, now)
+	a, err := s.answerOf(p, now, matches)
+	if err == nil {
+		a.link = p.link(r)
+	}
+	return a, err
 }
 
 // competitionPage is the answer of /v1/competitions/{id}.
@@ -282,31 +313,39 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "date", "tz")
+	q := newQuery(r, "date", "tz", "limit", "after")
 	d := q.day(s)
+	f := goalcast.MatchFilter{Competition: goalcast.CompetitionID(id), From: d.from, To: d.to, After: q.place(),
+		Limit: q.number("limit", s.cfg.MaxMatches, s.cfg.MaxMatches) + 1}
 	if q.err != nil {
 		return q.err
 	}
-	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) {
-		return s.competitionOf(ctx, goalcast.CompetitionID(id), d)
-	})
+	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) { return s.competitionOf(ctx, r, d, f) })
 }
 
-func (s *Server) competitionOf(ctx context.Context, id goalcast.CompetitionID, d day) (*answer, error) {
+// competitionOf makes the page of a competition, for a filter that asks for one match more than the
+// limit.
+func (s *Server) competitionOf(ctx context.Context, r *http.Request, d day, f goalcast.MatchFilter) (*answer, error) {
+	id := f.Competition
 	comp, err := s.competitions.Get(ctx, id, func(ctx context.Context) (goalcast.Competition, error) {
 		return s.store.Competition(ctx, id)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("competition %d: %w", id, err)
 	}
-	matches, err := s.matches(ctx, goalcast.MatchFilter{Competition: comp.ID, From: d.from, To: d.to,
-		Limit: s.cfg.MaxMatches})
+	matches, err := s.matches(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("matches of competition %d: %w", id, err)
 	}
 	now := s.cfg.Now().In(d.from.Location())
-	return s.answerOf(competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone,
-		Matches: matchItems(matches, now)}}, now, matches)
+	p := competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone}}
+	matches, p.pageEnd = endPage(matches, f.Limit-1, placeText)
+	p.Matches = matchItems(matches, now)
+	a, err := s.answerOf(p, now, matches)
+	if err == nil {
+		a.link = p.link(r, "date", d.date)
+	}
+	return a, err
 }
 
 // getDescription serves one of the documents that describe goalcast's interfaces.

@@ -198,7 +198,7 @@ func TestBadParameters(t *testing.T) {
 		{"/v1/matches?dat=2026-05-17", "query"},
 		{"/v1/matches?team=1&team=2", "team"},
 		{"/v1/matches/1009316?since=4", "query"},
-		{"/v1/teams/174?limit=4", "query"},
+		{"/v1/teams/174?season=4", "query"},
 		{"/v1/competitions/23?team=4", "query"},
 		{"/v1/matches?a=%zz", ""},
 	} {

@@ -97,6 +97,7 @@ func TestDescriptionCheckCanFail(t *testing.T) {
 func TestEveryOperation(t *testing.T) {
 	h := open(t)
 	h.documents[7] = document(7)
+	h.with(func() { h.states, h.texts = statsOf(1009316), textsOf(fullMatch()) })
 	asyncapi := http.StatusOK
 	if _, err := fs.Stat(docs.Files, "asyncapi.yaml"); err != nil {
 		asyncapi = http.StatusNotFound
@@ -111,6 +112,11 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/competitions/23?date=2026-05-17&tz=Europe/Brussels", "", "", 200},
 		{"GET", "/v1/matches/1009316/commentary?lang=nl&limit=1", "", "", 200},
 		{"GET", "/v1/matches/1009316/odds", "", "", 200},
+		{"GET", "/v1/matches/1009316/timeline?limit=2", "", "", 200},
+		{"GET", "/v1/matches/1009316/lineups", "", "", 200},
+		{"GET", "/v1/matches/1009316/stats", "", "", 200},
+		{"GET", "/v1/matches/1009316/clips?country=BE", "", "", 200},
+		{"GET", "/v1/matches/1009316/deltas/4", "", "", 200},
 		{"GET", "/v1/teams/174/squad?competition=23&season=2018", "", "", 200},
 		{"GET", "/v1/competitions/23/standings?season=2018", "", "", 200},
 		{"GET", "/v1/openapi.yaml", "", "", 200},

@@ -102,8 +102,8 @@ func (q *query) time(name string) time.Time {
 }
 
 // place is where a page of a list begins, as placeText wrote it; zero if it is not there.
-func (q *query) place(name string) goalcast.MatchPlace {
-	text := q.values.Get(name)
+func (q *query) place() goalcast.MatchPlace {
+	text := q.values.Get("after")
 	if text == "" {
 		return goalcast.MatchPlace{}
 	}
@@ -111,7 +111,7 @@ func (q *query) place(name string) goalcast.MatchPlace {
 	ms, err := strconv.ParseInt(at, 10, 64)
 	id, ok := parseID(rest)
 	if err != nil || ms < 0 || !ok {
-		q.fail(name, "want the after of the page before")
+		q.badAfter()
 		return goalcast.MatchPlace{}
 	}
 	return goalcast.MatchPlace{Time: time.UnixMilli(ms).UTC(), ID: goalcast.MatchID(id)}
@@ -119,8 +119,76 @@ func (q *query) place(name string) goalcast.MatchPlace {
 
 // placeText names a match by its time and id, so that what is added or moved elsewhere changes
 // nothing for who goes on from there.
-func placeText(p goalcast.MatchPlace) string {
+func placeText(m goalcast.Snapshot) string {
+	p := m.Place()
 	return fmt.Sprintf("%d-%d", p.Time.UnixMilli(), p.ID)
+}
+
+// page is a part of a list: at most limit entries, those after a place that the page before named.
+// Each list has its own way to name places: by what an entry is, so that what is added or moved
+// elsewhere changes nothing for who goes on from there.
+type page struct {
+	limit int
+	after string
+}
+
+// maxAfter is how long the name of a place may be.
+const maxAfter = 160
+
+// page reads limit and after.
+func (q *query) page(def, high int) page {
+	p := page{q.number("limit", def, high), q.values.Get("after")}
+	if len(p.after) > maxAfter {
+		q.badAfter()
+	}
+	return p
+}
+
+func (q *query) badAfter() { q.fail("after", "want the after of the page before") }
+
+// errBadAfter refuses a place that a list does not have.
+var errBadAfter = badParameter("after", "want the after of the page before")
+
+// afterID is the after of a list by id; 0 if it is not there.
+func (q *query) afterID() int64 {
+	text := q.values.Get("after")
+	if text == "" {
+		return 0
+	}
+	n, ok := parseID(text)
+	if !ok {
+		q.badAfter()
+	}
+	return n
+}
+
+// pageEnd is how a page of a list ends.
+type pageEnd struct {
+	More  bool   `json:"more,omitempty"`  // there were more than the limit
+	After string `json:"after,omitempty"` // with More: of the next page
+}
+
+// endPage cuts a list, of which one entry more than the limit was asked for, to a page.
+func endPage[T any](list []T, limit int, place func(T) string) ([]T, pageEnd) {
+	if len(list) <= limit {
+		return append(make([]T, 0, len(list)), list...), pageEnd{}
+	}
+	list = list[:limit]
+	return list, pageEnd{More: true, After: place(list[limit-1])}
+}
+
+// link is the Link header to the next page of a request, empty if this is the last one. more are
+// names and values of parameters that it has besides.
+func (e pageEnd) link(r *http.Request, more ...string) string {
+	if !e.More {
+		return ""
+	}
+	next := r.URL.Query()
+	for i := 0; i+1 < len(more); i += 2 {
+		next.Set(more[i], more[i+1])
+	}
+	next.Set("after", e.After)
+	return fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), next.Encode())
 }
 
 // word is one of few words, or empty.
@@ -212,10 +280,14 @@ func (s *Server) zone(name string) (*time.Location, bool) {
 
 // pathID reads the {id} of a route. What cannot be an id is not found: there is no such page.
 func pathID(r *http.Request) (int64, error) {
-	n, ok := parseID(chi.URLParam(r, "id"))
+	return pathNumber(r, "id")
+}
+
+func pathNumber(r *http.Request, name string) (int64, error) {
+	n, ok := parseID(chi.URLParam(r, name))
 	if !ok {
-		p := problem.New(http.StatusNotFound, "not_found", "id: want a number above 0")
-		p.Parameter = "id"
+		p := problem.New(http.StatusNotFound, "not_found", name+": want a number above 0")
+		p.Parameter = name
 		return 0, p
 	}
 	return n, nil

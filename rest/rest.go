@@ -50,10 +50,14 @@ type Store interface {
 	Standings(ctx context.Context, competition goalcast.CompetitionID, season string) (goalcast.Standings, error)
 	Squad(ctx context.Context, team goalcast.TeamID, competition goalcast.CompetitionID, season string) (goalcast.Squad,
 		error)
-	// Commentary lists lines, newest first; CommentaryLanguages in which languages there are any.
-	Commentary(ctx context.Context, match goalcast.MatchID, language string, limit int) ([]goalcast.CommentaryLine,
-		error)
+	// Commentary lists lines, newest first, those after the one with that id if it is not empty;
+	// CommentaryLanguages in which languages there are any.
+	Commentary(ctx context.Context, match goalcast.MatchID, language, after string, limit int) (
+		[]goalcast.CommentaryLine, error)
 	CommentaryLanguages(context.Context, goalcast.MatchID) ([]string, error)
+
+	// EventText is a revision of a match's events by its Seq, as JSON that never changes. ErrNotFound.
+	EventText(ctx context.Context, match goalcast.MatchID, seq int64) ([]byte, error)
 
 	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.
 	SaveDevice(context.Context, goalcast.Device) error
@@ -98,6 +102,7 @@ type Deps struct {
 	Queues    Queues   // nil: /admin/queues is answered 501
 	Gates     Gates    // nil: operators' words about prices are answered 501
 
+	States      States      // nil: /v1/matches/{id}/stats is answered 501
 	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
 	Settlements Settlements // likewise
 
@@ -138,10 +143,11 @@ type Config struct {
 	MemoryBack, MemoryAhead time.Duration
 	ListAge                 time.Duration
 	Lists                   int // such answers that are kept, up to 250 kB each
-	// MatchBytes and ListBytes are what encoded answers may take in memory, compressed ones
-	// included: of whole matches, and of lists, teams and competitions. Those that are asked for
-	// least go first, and are made again.
-	MatchBytes, ListBytes int
+	// MatchBytes, ListBytes, PartBytes and DeltaBytes are what encoded answers may take in memory,
+	// compressed ones included: of whole matches, of lists, teams and competitions, of parts of
+	// matches, and of single revisions. Those that are asked for least go first, and are made
+	// again.
+	MatchBytes, ListBytes, PartBytes, DeltaBytes int
 	// how long the name of a team or competition is kept; that there is none: a sixth
 	NameAge time.Duration
 	Names   int // teams and as many competitions whose names are kept
@@ -193,6 +199,8 @@ func (c Config) withDefaults() Config {
 	c.Names = cmp.Or(max(c.Names, 0), 5000)
 	c.MatchBytes = cmp.Or(max(c.MatchBytes, 0), 64<<20)
 	c.ListBytes = cmp.Or(max(c.ListBytes, 0), 32<<20)
+	c.PartBytes = cmp.Or(max(c.PartBytes, 0), 32<<20)
+	c.DeltaBytes = cmp.Or(max(c.DeltaBytes, 0), 16<<20)
 	c.Readings = cmp.Or(max(c.Readings, 0), 8)
 	c.LimiterKeys = cmp.Or(max(c.LimiterKeys, 0), 100_000)
 	c.MeBody = cmp.Or(max(c.MeBody, 0), 4<<10)
@@ -216,6 +224,7 @@ type Server struct {
 	alarms  Alarms
 	queues  Queues
 	gates   Gates
+	states  States
 	odds    Odds
 	who     Authenticator
 	logins  bool // who may know administrators
@@ -238,6 +247,9 @@ type Server struct {
 	squads       *cache.Cache[squadOf, *answer]
 	commentaries *cache.Cache[commentaryOf, *answer]
 	wholes       *cache.Cache[matchAt, *answer] // matches with all that is known of them
+	parts        *cache.Cache[partOf, *answer]  // of matches
+	deltas       *cache.Cache[deltaOf, *answer]
+	stats        *cache.Cache[goalcast.MatchID, *answer]
 	lists        *cache.Cache[listOf, *answer]
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
 	prices       *cache.Cache[goalcast.MatchID, *oddsReading]
@@ -251,7 +263,7 @@ type Server struct {
 func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Server {
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
-		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates,
+		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates, states: deps.States,
 		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,
 		limiter: deps.Limiter, log: log,
 		metrics: newMetrics(reg),
@@ -283,8 +295,16 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	}
 	s.wholes = cache.New[matchAt, *answer](encoded("match", matchAge, s.cfg.MatchBytes))
 	s.lists = cache.New[listOf, *answer](encoded("list", listAge, s.cfg.ListBytes))
-	s.metrics.watch(reg, "match", s.wholes.Bytes)
-	s.metrics.watch(reg, "list", s.lists.Bytes)
+	s.parts = cache.New[partOf, *answer](encoded("part", matchAge, s.cfg.PartBytes))
+	deltas := encoded("delta", deltaAge, s.cfg.DeltaBytes)
+	deltas.Missing, deltas.Slots = time.Second, slots
+	s.deltas = cache.New[deltaOf, *answer](deltas)
+	s.stats = cache.New[goalcast.MatchID, *answer](cache.Options{Size: s.cfg.Lists, Age: statsAge, Missing: statsAge,
+		Timeout: oddsReadTime, Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now})
+	for name, bytes := range map[string]func() int{"match": s.wholes.Bytes, "list": s.lists.Bytes,
+		"part": s.parts.Bytes, "delta": s.deltas.Bytes} {
+		s.metrics.watch(reg, name, bytes)
+	}
 	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))
 	s.UseAdminTokens(s.cfg.AdminTokens)
 	if len(*s.admins.Load()) == 0 && !s.logins {

@@ -25,6 +25,11 @@ func (s *Server) publicRoutes() http.Handler {
 	}
 	get("/v1/matches", s.getMatches)
 	get("/v1/matches/{id}", s.getMatch)
+	get("/v1/matches/{id}/timeline", s.getTimeline)
+	get("/v1/matches/{id}/lineups", s.getLineups)
+	get("/v1/matches/{id}/stats", s.getStats)
+	get("/v1/matches/{id}/clips", s.getClips)
+	get("/v1/matches/{id}/deltas/{seq}", s.getDelta)
 	get("/v1/matches/{id}/commentary", s.getCommentary)
 	get("/v1/matches/{id}/odds", s.getOdds)
 	get("/v1/teams/{id}", s.getTeam)

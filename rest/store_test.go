@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -113,6 +114,18 @@ func TestOnRealStore(t *testing.T) {
 	if kick.Cursor.Offset+1 != start2.Cursor.Offset {
 		t.Fatalf("cursors %v, %v", kick.Cursor, start2.Cursor)
 	}
+
+	t.Run("deltas", func(t *testing.T) {
+		published := regexp.MustCompile(`,?"published":\d+`)
+		for _, p := range []goalcast.Published{kick, start2} {
+			frame := published.ReplaceAllString(string(goalcast.EventFrame(p, 7)), "")
+			frame = strings.Replace(frame, fmt.Sprintf(`,"cursor":"%s"`, p.Cursor), "", 1)
+			frame = strings.Replace(frame, `,"sent":7}`, "}", 1)
+			if a := h.get(t, fmt.Sprintf("/v1/matches/1009316/deltas/%d", p.Event.Seq)); string(a.body) != frame {
+				t.Errorf("%s\nis not the frame\n%s", a.body, frame)
+			}
+		}
+	})
 
 	t.Run("match", func(t *testing.T) {
 		a := h.get(t, "/v1/matches/1009316")

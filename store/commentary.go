@@ -95,20 +95,25 @@ func place(l goalcast.CommentaryLine) int64 {
 }
 
 // Commentary lists the lines of a match in a language that were not withdrawn, newest first; at
-// most limit, and at most 1000.
+// most limit, and at most 1000. With the id of a line it lists those that come after it.
 func (s *Store) Commentary(
-	ctx context.Context, match goalcast.MatchID, language string, limit int,
+	ctx context.Context, match goalcast.MatchID, language, after string, limit int,
 ) ([]goalcast.CommentaryLine, error) {
 	if limit <= 0 {
 		limit = maxCommentary
+	}
+	args, behind := []any{match, clean(language), min(limit, maxCommentary)}, ""
+	if after != "" {
+		args = append(args, clean(after))
+		behind = `AND (place, modified, line) < (SELECT a.place, a.modified, a.line FROM commentary a
+			WHERE a.match_id = $1 AND a.language = $2 AND a.line = $4)`
 	}
 	var lines []goalcast.CommentaryLine
 	err := s.lagging(ctx, func(ctx context.Context, q querier) error {
 		rows, err := q.query(ctx, `SELECT body FROM commentary c WHERE match_id = $1 AND language = $2
 			AND NOT EXISTS (SELECT 1 FROM commentary_spans s WHERE s.match_id = c.match_id AND s.language = c.language
 			AND s.edition > c.told AND s.low < c.place)
-			ORDER BY place DESC, modified DESC, line DESC LIMIT $3`,
-			match, clean(language), min(limit, maxCommentary))
+			`+behind+` ORDER BY place DESC, modified DESC, line DESC LIMIT $3`, args...)
 		lines, err = collect(rows, err, func(row scanner) (l goalcast.CommentaryLine, err error) {
 			var body []byte
 			if err := row.Scan(&body); err != nil {

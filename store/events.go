@@ -72,6 +72,15 @@ func (s *Store) Events(
 	return events, s.wrap(fmt.Sprintf("events of match %d", match), err)
 }
 
+// EventText returns a revision of a match's events by its Seq, as the JSON that was committed; it
+// never changes. ErrNotFound.
+func (s *Store) EventText(ctx context.Context, match goalcast.MatchID, seq int64) ([]byte, error) {
+	var body []byte
+	err := s.queryRow(ctx, `SELECT body FROM events WHERE match_id = $1 AND seq = $2 AND seq > 0`, match, seq).
+		Scan(&body)
+	return body, s.wrap(fmt.Sprintf("event %d of match %d", seq, match), err)
+}
+
 // SaveMessage commits an editor's message and its outbox row. One that is already there (same id
 // and revision) changes nothing.
 func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {

@@ -177,7 +177,7 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 					t.Errorf("again: %v, %v", changed, err)
 				}
 			}
-			got, err := s.Commentary(ctx, match, "nl", 0)
+			got, err := s.Commentary(ctx, match, "nl", "", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,10 +196,25 @@ func TestCommentaryIsEditedByLine(t *testing.T) {
 		if got, err := s.CommentaryLanguages(ctx, 1); err != nil || !slices.Equal(got, []string{"en", "nl"}) {
 			t.Errorf("%v, %v", got, err)
 		}
-		if got, err := s.Commentary(ctx, 1, "nl", 1); err != nil || len(got) != 1 || got[0].Text != "extra" {
+		if got, err := s.Commentary(ctx, 1, "nl", "", 1); err != nil || len(got) != 1 || got[0].Text != "extra" {
 			t.Errorf("%+v, %v", got, err)
 		}
-		if got, err := s.Commentary(ctx, 9, "nl", 0); err != nil || len(got) != 0 {
+		var pages []string
+		for after, n := "", 0; n < 5; n++ {
+			got, err := s.Commentary(ctx, 1, "nl", after, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) == 0 {
+				break
+			}
+			after = got[0].ID
+			pages = append(pages, got[0].Text)
+		}
+		if len(pages) != 4 || pages[0] != want[0] || !slices.Equal(pages[2:], want[2:]) {
+			t.Errorf("page by page: %q, want %q", pages, want)
+		}
+		if got, err := s.Commentary(ctx, 9, "nl", "", 0); err != nil || len(got) != 0 {
 			t.Errorf("no match: %v, %v", got, err)
 		}
 	})
@@ -241,7 +256,7 @@ func TestCommentaryLinesAreWithdrawn(t *testing.T) {
 				if _, err := s.SaveCommentary(ctx, c); err != nil {
 					t.Fatal(err)
 				}
-				lines, err := s.Commentary(ctx, match, "en", 0)
+				lines, err := s.Commentary(ctx, match, "en", "", 0)
 				if err != nil {
 					t.Fatal(err)
 				}

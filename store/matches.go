@@ -177,6 +177,7 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	w := where{}
 	w.when(true, "seq >= ", 1)
 	w.within(f)
+	w.when(f.State != "", "state = ", f.State)
 	w.when(f.Competition != 0, "competition = ", f.Competition)
 	if f.Team != 0 {
 		w.args = append(w.args, f.Team)

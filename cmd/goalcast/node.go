@@ -162,7 +162,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	}
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
-			Gates: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
+			Gates: n.bus, States: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}

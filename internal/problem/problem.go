@@ -5,6 +5,7 @@ package problem
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 	"regexp"
@@ -23,6 +24,7 @@ type Problem struct {
 	Parameter string `json:"parameter,omitempty"` // the query or path parameter or body field that is wrong
 	RequestID string `json:"request_id"`          // to find the request in our logs
 
+	Keep      time.Duration `json:"-"` // how long caches may keep the answer, if above 0
 	Retry     time.Duration `json:"-"` // Retry-After, if above 0
 	Challenge string        `json:"-"` // WWW-Authenticate, if not empty
 }
@@ -47,6 +49,9 @@ func Write(w http.ResponseWriter, r *http.Request, body Body) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
+	if p.Keep > 0 {
+		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", p.Keep/time.Second))
+	}
 	h.Del("ETag")
 	if p.Retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.Retry.Seconds()))))

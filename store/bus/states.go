@@ -69,6 +69,11 @@ func (b *Bus) stateChannel(t goalcast.Topic) string {
 	return b.names.stateChannel(b.shardOf(t).number, t)
 }
 
+// States returns the newest values of a topic, by key.
+func (b *Bus) States(ctx context.Context, t goalcast.Topic) ([]goalcast.State, error) {
+	return b.latest(ctx, t)
+}
+
 // latest returns the newest values of topics, topic by topic, by key. It asks once for all.
 func (b *Bus) latest(ctx context.Context, topics ...goalcast.Topic) ([]goalcast.State, error) {
 	pipe := b.redis.client.Pipeline()
