@@ -18,7 +18,7 @@ type States interface {
 	States(context.Context, goalcast.Topic) ([]goalcast.State, error)
 }
 
-// Entries in a page of a timeline or of clips: of one that did not say limit, and the highest limit.
+// Entries in a page of a timeline or of clips: without limit, and the highest limit.
 const (
 	defaultEvents = 200
 	maxEvents     = 500
@@ -40,14 +40,14 @@ type partHead struct {
 
 // part answers with a part of a match, made once for all who ask while the match stays the same.
 func (s *Server) part(w http.ResponseWriter, r *http.Request, id int64, key partOf,
-	make func(*goalcast.Snapshot, partHead) (v any, link string, err error)) error {
+	read func(*goalcast.Snapshot, partHead) (v any, link string, err error)) error {
 	m, _, err := s.board.Match(r.Context(), goalcast.MatchID(id))
 	if err != nil {
 		return fmt.Errorf("match %d: %w", id, err)
 	}
 	key.match = m
 	a, err := s.parts.Get(r.Context(), key, func(context.Context) (*answer, error) {
-		v, link, err := make(m, partHead{m.ID, m.Seq})
+		v, link, err := read(m, partHead{m.ID, m.Seq})
 		if err != nil {
 			return nil, err
 		}
@@ -61,8 +61,7 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, id int64, key part
 		return err
 	}
 	now := s.cfg.Now()
-	policy, until := cachePolicy(now, *m)
-	w.Header().Set("Cache-Control", policy.within(until.Sub(now)).String())
+	w.Header()["Cache-Control"] = policyOf(m, now).field()
 	return s.serveFromBoard(w, r, a, now)
 }
 
@@ -207,12 +206,14 @@ func (s *Server) getStats(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("match %d: %w", id, err)
 	}
-	a, err := s.stats.Get(r.Context(), match, func(ctx context.Context) (*answer, error) { return s.statsOf(ctx, match) })
+	a, err := s.stats.Get(r.Context(), match, func(ctx context.Context) (*answer, error) {
+		return s.statsOf(ctx, match)
+	})
 	if err != nil {
 		return fmt.Errorf("statistics of match %d: %w", id, err)
 	}
 	now := s.cfg.Now()
-	w.Header().Set("Cache-Control", liveliest(now, []goalcast.Snapshot{*m}).String())
+	w.Header()["Cache-Control"] = policyOf(m, now).field()
 	return s.serveFromBoard(w, r, a, now)
 }
 
@@ -229,20 +230,23 @@ func (s *Server) statsOf(ctx context.Context, match goalcast.MatchID) (*answer, 
 	return nil, goalcast.ErrNotFound
 }
 
-// deltaOf names a revision of a match's events.
+// deltaOf names a revision of a match's events. The bus begins another epoch when the database came
+// back without some that were published.
 type deltaOf struct {
 	match goalcast.MatchID
 	seq   int64
+	epoch string
 }
 
 const (
 	// deltaAge is how long a delta is held in memory that somebody asks for; it never changes.
 	deltaAge = time.Hour
-	// forEver is the policy of what never changes.
-	forEver = "public, max-age=31536000, immutable"
 	// futureAge is how long caches may say that a delta is not there yet.
 	futureAge = time.Second
 )
+
+// forEver is the policy of what never changes.
+var forEver = []string{"public, max-age=31536000, immutable"}
 
 // getDelta serves one revision of a match's events by its number: whoever has the match up to the
 // one before goes on with it. A CDN asks for each once, so that catching up costs us nothing.
@@ -258,8 +262,8 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r); q.err != nil {
 		return q.err
 	}
-	key := deltaOf{goalcast.MatchID(id), seq}
-	m, _, err := s.board.Match(r.Context(), key.match)
+	match := goalcast.MatchID(id)
+	m, cursor, err := s.board.Match(r.Context(), match)
 	if err != nil {
 		return fmt.Errorf("match %d: %w", id, err)
 	}
@@ -268,8 +272,9 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 		p.Keep = futureAge
 		return p
 	}
+	key := deltaOf{match, seq, cursor.Epoch}
 	a, err := s.deltas.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
-		text, err := s.store.EventText(ctx, key.match, key.seq)
+		text, err := s.store.EventText(ctx, match, seq)
 		if err != nil {
 			return nil, err
 		}
@@ -278,6 +283,6 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("delta %d of match %d: %w", seq, id, err)
 	}
-	w.Header().Set("Cache-Control", forEver)
+	w.Header()["Cache-Control"] = forEver
 	return a.serve(w, r, s.cfg.Now())
 }

@@ -56,7 +56,8 @@ type Store interface {
 		[]goalcast.CommentaryLine, error)
 	CommentaryLanguages(context.Context, goalcast.MatchID) ([]string, error)
 
-	// EventText is a revision of a match's events by its Seq, as JSON that never changes. ErrNotFound.
+	// EventText is a revision of a match's events by its Seq, as JSON that never changes.
+	// ErrNotFound.
 	EventText(ctx context.Context, match goalcast.MatchID, seq int64) ([]byte, error)
 
 	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.
