@@ -70,9 +70,9 @@ type fake struct {
 	steps       []goalcast.OddsStep                 // on the bus
 	busErr      error
 
-	audits   []goalcast.AuditEntry
-	auditFor goalcast.AuditFilter
-	auditErr []error // of the next entries
+	audits    []goalcast.AuditEntry
+	auditFor  goalcast.AuditFilter
+	auditErr  []error // of the next entries
 	states    []goalcast.State
 	texts     map[int64]string // of events of match 1009316, by Seq
 	textsRead int
