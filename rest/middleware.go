@@ -189,7 +189,8 @@ type front struct {
 }
 
 func newFront(routes *chi.Mux, s *Server, name string) *front {
-	return &front{Mux: routes, server: s, name: name, spare: sync.Pool{New: func() any { return chi.NewRouteContext() }}}
+	return &front{Mux: routes, server: s, name: name,
+		spare: sync.Pool{New: func() any { return chi.NewRouteContext() }}}
 }
 
 // ServeHTTP gives a request its id and its answer the security headers; when all is done it writes
