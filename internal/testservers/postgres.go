@@ -222,6 +222,9 @@ func (p *PostgresServer) start() error {
 	return nil
 }
 
+// Log is what the server has said so far: of a connection with log_statement=all, each statement.
+func (p *PostgresServer) Log() string { return p.output() }
+
 func (p *PostgresServer) output() string {
 	text, _ := os.ReadFile(filepath.Join(p.folder, "log"))
 	return string(text)

@@ -179,6 +179,22 @@ func (r *RedisServer) Do(args ...string) string {
 	return answer
 }
 
+// Commands is how many commands the server has been sent.
+func (r *RedisServer) Commands() int {
+	r.tb.Helper()
+	text, err := r.info("stats")
+	if err != nil {
+		r.tb.Fatalf("redis info: %v", err)
+	}
+	_, rest, _ := strings.Cut(text, "total_commands_processed:")
+	count, _, _ := strings.Cut(rest, "\r")
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		r.tb.Fatalf("redis info: %v", err)
+	}
+	return n
+}
+
 // Calls is how often clients have called a command, "subscribe".
 func (r *RedisServer) Calls(command string) int {
 	r.tb.Helper()
