@@ -190,7 +190,8 @@ func TestFrontsAreNotFooled(t *testing.T) {
 			mu.Lock()
 			asked = nil
 			mu.Unlock()
-			through(t, http.StatusOK, base+path, "X-Forwarded-For", "192.0.2.1", "Accept-Language", "nl-BE, nl;q=0.8, en")
+			through(t, http.StatusOK, base+path, "X-Forwarded-For", "192.0.2.1",
+				"Accept-Language", "nl-BE, nl;q=0.8, en")
 			mu.Lock()
 			for _, h := range asked {
 				if h.Get("User-Agent") == "" {

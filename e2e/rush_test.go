@@ -67,7 +67,8 @@ func (h *rushHour) score(t testing.TB, goals int) {
 	t.Helper()
 	document := strings.Replace(jsonMatch(goals, goals), `"fixture":{`, fmt.Sprintf(
 		`"fixture":{"competition":{"id":%d,"name":"Sunday League"},"kickoff":"2026-05-17T14:00:00Z",`, rushCompetition), 1)
-	if status, text := ask(t, http.MethodPost, h.p.public+"/feeds/json?wait=30s", nil, document); status != http.StatusOK {
+	status, text := ask(t, http.MethodPost, h.p.public+"/feeds/json?wait=30s", nil, document)
+	if status != http.StatusOK {
 		t.Fatal(status, text)
 	}
 }
@@ -80,8 +81,8 @@ type rush struct {
 	commands int             // of Redis
 }
 
-// run has so many clients come within a span, each on a connection of its own, to a goalcast or what
-// stands in front of it. Who gets anything but 200 fails the test.
+// run has so many clients come within a span, each on a connection of its own, to a goalcast or
+// what stands in front of it. Who gets anything but 200 fails the test.
 func (h *rushHour) run(t testing.TB, base string, clients int, span time.Duration) rush {
 	t.Helper()
 	address := strings.TrimPrefix(base, "http://")
@@ -127,7 +128,8 @@ func openApp(address string) (answers []time.Duration, err error) {
 	}
 	from := bufio.NewReader(conn)
 	for _, path := range rushPaths {
-		if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: goalcast\r\nAccept-Encoding: br\r\n\r\n", path); err != nil {
+		_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: goalcast\r\nAccept-Encoding: br\r\n\r\n", path)
+		if err != nil {
 			return nil, err
 		}
 		res, err := http.ReadResponse(from, nil)
@@ -174,8 +176,8 @@ func queriesIn(log string) map[string]int {
 	return counts
 }
 
-// When a goal falls everybody asks for the same: the database is asked once for each thing, Redis not
-// at all, and every answer after the goal has the goal.
+// When a goal falls everybody asks for the same: the database is asked once for each thing, and
+// Redis not at all.
 func TestRushAfterAGoal(t *testing.T) {
 	t.Parallel()
 	h := newRushHour(t)

@@ -22,8 +22,8 @@ server { listen 127.0.0.1:%[2]d; location / { proxy_pass %[3]s; } } }
 `, folder, port, base))
 }
 
-// NginxOf is Nginx with a configuration file of deploy/, whose addresses and folders become those of
-// the test: every upstream is the base URL.
+// NginxOf is Nginx with a configuration file of deploy/, whose addresses and folders become those
+// of the test: every upstream is the base URL.
 func NginxOf(tb testing.TB, file, base string) string {
 	tb.Helper()
 	folder, port := tb.TempDir(), freePort(tb)
