@@ -201,6 +201,44 @@ func TestRushAfterAGoal(t *testing.T) {
 	}
 }
 
+// Who hears of an event from a node and asks the same node gets an answer that knows of it.
+func TestWhoHearsOfAnEventAndAsksIsNotToldLess(t *testing.T) {
+	t.Parallel()
+	s := startClustered(t)
+	const goals = 12
+	post := func(goals int) {
+		t.Helper()
+		status, text := ask(t, http.MethodPost, s.ingest.public+"/feeds/json?wait=30s", nil, jsonMatch(goals, goals))
+		if status != http.StatusOK {
+			t.Fatal(status, text)
+		}
+	}
+	post(1)
+	v := newViewer(t, s.hub.public, overWebSocket, goalcast.ForMatch(rushMatch))
+	v.also = func(f goalcast.Frame, _ []byte) {
+		if f.Type != goalcast.FrameEvent {
+			return
+		}
+		m, err := s.hub.snapshot(rushMatch)
+		if err == nil && m.Seq < f.Event.Seq {
+			err = fmt.Errorf("event %d is told, the answer knows %d", f.Event.Seq, m.Seq)
+		}
+		if err != nil {
+			v.wrong(err)
+		}
+	}
+	v.join()
+	for n := 2; n <= goals; n++ {
+		post(n)
+	}
+	v.waitEvents(30*time.Second, "all goals", func(events []goalcast.Event) error {
+		if len(events) < goals-1 {
+			return fmt.Errorf("%d events", len(events))
+		}
+		return nil
+	})
+}
+
 // BenchmarkRush has 10,000 phones open their app within the second after a goal, each with four
 // requests on a connection of its own: straight to goalcast, with nginx in front, and with Varnish.
 func BenchmarkRush(b *testing.B) {
