@@ -103,3 +103,63 @@ type JobState struct {
 	Failures  int64         `json:"failures"`
 	Error     string        `json:"error,omitempty"` // of the last run
 }
+
+// Audience is what a hub node tells of its viewers.
+type Audience struct {
+	Node       string         `json:"node"` // the machine, and letters that differ from start to start
+	Viewers    int            `json:"viewers"`
+	Transports map[string]int `json:"transports"` // of these, by how they are connected
+	Limit      int            `json:"limit"`      // more viewers are refused; 0: no limit
+	Reason     string         `json:"reason"`     // why no viewers should be sent there; empty: they may
+	Followed   int            `json:"followed"`   // topics that have viewers
+	// Topics are those of them that most viewers follow. A viewer counts in each that it follows.
+	Topics []TopicViewers `json:"topics"`
+	Age    time.Duration  `json:"-"` // since it told that; set where it is read
+}
+
+// TopicViewers is how many follow a topic.
+type TopicViewers struct {
+	Topic   Topic `json:"topic"`
+	Viewers int   `json:"viewers"`
+}
+
+// FeedState is what came of a feed since a time.
+type FeedState struct {
+	Provider, Feed string
+	Last           time.Time  // when its last document came
+	Document       DocumentID // the newest
+	Playing        bool       // documents of a match that is asked about were among them
+
+	// Documents of the last hour: all, and of these the ones that nobody understands, that are of no
+	// use, and that are not worked on yet.
+	Hour, Failed, Ignored, Waiting int
+
+	LastFailed *FailedDocument // the newest that nobody understands; nil: there is none
+}
+
+// FailedDocument is one that could not be understood.
+type FailedDocument struct {
+	ID    DocumentID `json:"id"`
+	At    time.Time  `json:"at"`
+	Error string     `json:"error"`
+}
+
+// PushState is where the pushes of an event stand, for operators.
+type PushState struct {
+	Event    string
+	Match    MatchID
+	Revision int    // the newest that was planned
+	State    string // of the record: RecordNone, ...
+	Since    time.Time
+	Planned  time.Time
+	Open     bool   // its audience is not all in batches yet
+	Content  []byte // JSON of what is shown, if anything is
+	Batches  []PushCount
+}
+
+// PushCount counts the batches of a push that ended, or stand, in one way.
+type PushCount struct {
+	State  string `json:"state"`            // BatchPlanned, ...
+	Reason string `json:"reason,omitempty"` // why they failed, or were dropped
+	Count  int    `json:"batches"`
+}

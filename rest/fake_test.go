@@ -77,6 +77,12 @@ type fake struct {
 	texts     map[int64]string // of events of match 1009316, by Seq
 	textsRead int
 
+	nodes   []goalcast.Audience
+	feeds   []goalcast.FeedState
+	feedsOf [3]any // since, hour, playing: what feeds were asked with
+	last    map[goalcast.MatchID]time.Time
+	pushes  []goalcast.PushState
+
 	gate        goalcast.Gate
 	prices      []goalcast.State
 	settlements []goalcast.Event
@@ -480,6 +486,36 @@ func (f *fake) Odds(_ context.Context, _ goalcast.MatchID, now time.Time) (goalc
 	defer f.mu.Unlock()
 	f.oddsTimes = append(f.oddsTimes, now)
 	return f.gate, f.prices, f.busErr
+}
+
+func (f *fake) Audiences(context.Context) ([]goalcast.Audience, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.nodes, f.busErr
+}
+
+func (f *fake) FeedStates(_ context.Context, since, hour time.Time, playing []goalcast.MatchID) ([]goalcast.FeedState,
+	error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.feedsOf = [3]any{since, hour, playing}
+	return f.feeds, f.err
+}
+
+func (f *fake) LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last, f.err
+}
+
+func (f *fake) RecentPushes(_ context.Context, limit int) ([]goalcast.PushState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pushes[:min(limit, len(f.pushes))], f.err
+}
+
+func (f *fake) PushBacklog(context.Context) (goalcast.PushBacklog, error) {
+	return goalcast.PushBacklog{Events: 1, Audiences: 2, Batches: 3}, nil
 }
 
 func (f *fake) Settlements(context.Context, goalcast.MatchID) ([]goalcast.Event, error) {

@@ -131,7 +131,8 @@ func (s *Server) putMapping(w http.ResponseWriter, r *http.Request) error {
 	}{d, pending})
 }
 
-// getGates lists the matches whose prices an operator has shut.
+// getGates lists the matches whose prices an operator has shut, and how the gates of the matches of
+// these hours are.
 func (s *Server) getGates(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r); q.err != nil {
 		return q.err
@@ -143,7 +144,43 @@ func (s *Server) getGates(w http.ResponseWriter, r *http.Request) error {
 	if list == nil {
 		list = []goalcast.OddsGate{}
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"gates": list})
+	answer := map[string]any{"gates": list}
+	if s.odds != nil {
+		matches, err := s.gatesNow.Get(r.Context(), s.gateChanges.Load(), s.readGates)
+		if err == nil {
+			answer["matches"] = matches
+		} else { // what operators have shut is told all the same
+			s.log.Warn("gates cannot be read", "request", requestID(r.Context()), "error", err)
+		}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// matchGate is how the gate of a match's prices is.
+type matchGate struct {
+	Match matchItem      `json:"match"`
+	Odds  *goalcast.Gate `json:"odds,omitempty"` // nil: it never had prices
+}
+
+// readGates asks the bus for the gates of the matches that operators look at now.
+func (s *Server) readGates(ctx context.Context) ([]matchGate, error) {
+	matches, err := s.watchedNow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []matchGate{}
+	for _, item := range matchItems(matches[:min(len(matches), maxWatched)], s.cfg.Now()) {
+		gate, _, err := s.odds.Odds(ctx, item.ID, s.cfg.Now())
+		if err != nil {
+			return nil, fmt.Errorf("gate of match %d: %w", item.ID, err)
+		}
+		one := matchGate{Match: item}
+		if gate.State != "" {
+			one.Odds = &gate
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 // putGate shuts the prices of a match by hand, or lets whoever holds the sources open them again.
@@ -184,6 +221,7 @@ func (s *Server) putGate(w http.ResponseWriter, r *http.Request) error {
 		goalcast.OddsGate
 		Pending bool `json:"pending,omitempty"`
 	}{OddsGate: gate}
+	s.gateChanges.Add(1)
 	if gate.Shut {
 		answer.Pending = len(s.shutGates(r.Context(), goalcast.GateOperator, match)) > 0
 	}
@@ -207,6 +245,7 @@ func (s *Server) gateByHand(ctx context.Context, match goalcast.MatchID) (goalca
 // when it reads the database.
 func (s *Server) shutGates(ctx context.Context, reason goalcast.GateReason, matches ...goalcast.MatchID) (
 	pending []goalcast.MatchID) {
+	defer s.gateChanges.Add(1)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTime)
 	defer cancel()
 	now := s.cfg.Now()

@@ -128,7 +128,7 @@ func TestOperatorShutsPrices(t *testing.T) {
 		t.Helper()
 		return h.ask(t, http.MethodPut, "/admin/odds/gates/"+id, body, as(operatorToken))
 	}
-	if a := h.get(t, "/admin/odds/gates", as(operatorToken)); string(a.body) != `{"gates":[]}` {
+	if a := h.get(t, "/admin/odds/gates", as(operatorToken)); !strings.HasPrefix(string(a.body), `{"gates":[],`) {
 		t.Errorf("%s", a.body)
 	}
 	const shut = `{"match":1009316,"shut":true,"since":"2026-05-17T18:30:00Z","by":"operator"`
@@ -138,7 +138,8 @@ func TestOperatorShutsPrices(t *testing.T) {
 	if got := h.shut(); !slices.Equal(got, []string{"1009316 operator"}) {
 		t.Errorf("the bus was told %v", got)
 	}
-	if a := h.get(t, "/admin/odds/gates", as(operatorToken)); string(a.body) != `{"gates":[`+shut+"}]}" {
+	if a := h.get(t, "/admin/odds/gates", as(operatorToken)); !strings.HasPrefix(string(a.body),
+		`{"gates":[`+shut+"}],") {
 		t.Errorf("%s", a.body)
 	}
 	h.with(func() { h.busErr = goalcast.ErrUnavailable })

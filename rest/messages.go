@@ -84,3 +84,35 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	s.metrics.messages.WithLabelValues(result).Inc()
 	return writeJSON(w, http.StatusAccepted, map[string]string{"id": e.ID})
 }
+
+// postPreview shows the event that a message would be. Nothing is saved and nobody told.
+func (s *Server) postPreview(w http.ResponseWriter, r *http.Request) error {
+	var body messageBody
+	if err := readJSON(w, r, s.cfg.MessageBody, &body); err != nil {
+		return err
+	}
+	e, err := body.event(s.cfg.Now())
+	if err != nil {
+		return err
+	}
+	auditTarget(r, e.Topics[0].String())
+	return writeJSON(w, http.StatusOK, map[string]any{"event": e, "viewers": s.viewersOf(r.Context(), e.Topics[0])})
+}
+
+// viewersOf is how many follow a topic now, as far as hubs tell; nil if nobody can say.
+func (s *Server) viewersOf(ctx context.Context, topic goalcast.Topic) *int {
+	if s.viewers == nil {
+		return nil
+	}
+	nodes, err := s.viewers.Audiences(ctx)
+	if err != nil {
+		return nil // a help, no more
+	}
+	viewers := 0
+	for _, t := range topicViewers(nodes) {
+		if t.Topic == topic {
+			viewers = t.Viewers
+		}
+	}
+	return &viewers
+}

@@ -81,6 +81,7 @@ type Store interface {
 
 	OddsStore
 	AuditStore
+	WatchStore
 }
 
 // Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
@@ -102,6 +103,7 @@ type Deps struct {
 	Alarms    Alarms   // nil: /admin/alarms is answered 501
 	Queues    Queues   // nil: /admin/queues is answered 501
 	Gates     Gates    // nil: operators' words about prices are answered 501
+	Viewers   Viewers  // nil: /admin/viewers is answered 501
 
 	States      States      // nil: /v1/matches/{id}/stats is answered 501
 	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
@@ -123,6 +125,9 @@ type Config struct {
 	// Proxies are the networks of the reverse proxies and CDNs in front of us; from others
 	// X-Forwarded-For is not believed. Default: none.
 	Proxies []netip.Prefix
+	// Feeds are the providers that may post documents: /admin/feeds names them also while nothing
+	// comes. Default: none.
+	Feeds []string
 	// MeOrigins are the web origins ("https://www.example.org") whose pages may call /v1/me.
 	// Everything else under /v1 may be read from anywhere. Default: none, apps only.
 	MeOrigins []string
@@ -226,6 +231,7 @@ type Server struct {
 	queues  Queues
 	gates   Gates
 	states  States
+	viewers Viewers
 	odds    Odds
 	who     Authenticator
 	logins  bool // who may know administrators
@@ -254,6 +260,9 @@ type Server struct {
 	lists        *cache.Cache[listOf, *answer]
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
 	prices       *cache.Cache[goalcast.MatchID, *oddsReading]
+	feeds        *cache.Cache[struct{}, *feedReading]
+	gatesNow     *cache.Cache[uint64, []matchGate] // by gateChanges
+	gateChanges  atomic.Uint64                     // counts what operators did here
 	settlements  Settlements
 
 	zonesMu sync.Mutex
@@ -265,6 +274,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
 		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates, states: deps.States,
+		viewers: deps.Viewers,
 		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,
 		limiter: deps.Limiter, log: log,
 		metrics: newMetrics(reg),
@@ -307,6 +317,8 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		s.metrics.watch(reg, name, bytes)
 	}
 	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))
+	s.feeds = cache.New[struct{}, *feedReading](kept(watchAge, 1))
+	s.gatesNow = cache.New[uint64, []matchGate](kept(watchAge, 1))
 	s.UseAdminTokens(s.cfg.AdminTokens)
 	if len(*s.admins.Load()) == 0 && !s.logins {
 		log.Warn("no admin tokens: /admin answers 403")

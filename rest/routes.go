@@ -90,5 +90,10 @@ func (s *Server) adminRoutes() http.Handler {
 	do(http.MethodGet, "/admin/audit", goalcast.Admin, s.getAudit)
 	within(s.cfg.ReplayTimeout, http.MethodGet, "/admin/audit/export", goalcast.Admin, s.getAuditExport)
 	within(s.cfg.ReplayTimeout, http.MethodGet, "/admin/audit/verify", goalcast.Admin, s.getAuditVerify)
+	do(http.MethodPost, "/admin/messages/preview", goalcast.Editor, s.postPreview)
+	do(http.MethodGet, "/admin/me", goalcast.Editor, s.getAdminMe)
+	do(http.MethodGet, "/admin/viewers", goalcast.Operator, s.getViewers)
+	do(http.MethodGet, "/admin/feeds", goalcast.Operator, s.getFeeds)
+	do(http.MethodGet, "/admin/pushes", goalcast.Operator, s.getPushes)
 	return newFront(r, s, "admin")
 }

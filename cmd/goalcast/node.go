@@ -162,7 +162,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	}
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
-			Gates: n.bus, States: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
+			Gates: n.bus, Viewers: n.bus, States: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}
@@ -170,9 +170,19 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			deps.Authenticator, deps.Tickets = rest.TokenIdentity{Tokens: n.identity}, n.tickets
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
-			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public}, deps, n.log, n.reg)
+			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Feeds: n.feeds()}, deps, n.log, n.reg)
 	}
 	return nil
+}
+
+// feeds are the providers that may post documents. Prices are posted too, and are none.
+func (n *node) feeds() (list []string) {
+	for name := range n.cfg.FeedSecrets {
+		if name != "odds" {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // close frees what newNode opened, first what stands on others; after run has returned.

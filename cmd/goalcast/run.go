@@ -87,6 +87,7 @@ func (n *node) parts() map[string]func(context.Context) error {
 	}
 	if n.hub != nil {
 		parts["hub"] = n.hub.Run
+		parts["audience"] = n.tellAudience
 	}
 	if n.ingest != nil {
 		parts["ingest"] = n.ingest.Run

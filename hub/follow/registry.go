@@ -390,25 +390,27 @@ func (r *Registry) AnyInLists(topics []goalcast.Topic) bool {
 
 // Viewed lists the topics that have viewers, those with the most first.
 func (r *Registry) Viewed() []goalcast.Topic {
-	type audience struct {
-		topic   goalcast.Topic
-		viewers int
+	all := r.Audience()
+	topics := make([]goalcast.Topic, len(all))
+	for i, a := range all {
+		topics[i] = a.Topic
 	}
+	return topics
+}
+
+// Audience counts the viewers of the topics that have any, those with the most first.
+func (r *Registry) Audience() []goalcast.TopicViewers {
 	r.mu.Lock()
-	all := make([]audience, 0, r.viewed)
+	all := make([]goalcast.TopicViewers, 0, r.viewed)
 	for name, t := range r.topics {
 		if t.viewers > 0 {
-			all = append(all, audience{name, t.viewers})
+			all = append(all, goalcast.TopicViewers{Topic: name, Viewers: t.viewers})
 		}
 	}
 	r.mu.Unlock()
-	slices.SortFunc(all, func(a, b audience) int {
-		return cmp.Or(cmp.Compare(b.viewers, a.viewers), cmp.Compare(a.topic.Kind, b.topic.Kind),
-			cmp.Compare(a.topic.ID, b.topic.ID))
+	slices.SortFunc(all, func(a, b goalcast.TopicViewers) int {
+		return cmp.Or(cmp.Compare(b.Viewers, a.Viewers), cmp.Compare(a.Topic.Kind, b.Topic.Kind),
+			cmp.Compare(a.Topic.ID, b.Topic.ID))
 	})
-	topics := make([]goalcast.Topic, len(all))
-	for i, a := range all {
-		topics[i] = a.topic
-	}
-	return topics
+	return all
 }

@@ -56,6 +56,12 @@ func (n names) database() string {
 func (n names) ticket(place string) string          { return n.of("ticket:" + place) }
 func (n names) tickets(user goalcast.UserID) string { return n.of("tickets:" + string(user)) }
 
+// audience names what a node told of its viewers, and audiences the nodes; session names a session
+// of the operator's page.
+func (n names) audience(node string) string  { return n.of("viewers:" + node) }
+func (n names) audiences() string            { return n.of("viewers") }
+func (n names) session(digest string) string { return n.of("session:" + digest) }
+
 // rate names a shared limit. The limiter's library puts "rate:" in front.
 func (n names) rate(limit string) string { return n.of(limit) }
 
@@ -129,6 +135,14 @@ func Keys() []Key {
 			TTL: maxTicketLife},
 		{Name: "{PREFIX}:tickets:USER", Type: "zset", Owner: "Tickets", Holds: "the tickets of a user, by their end",
 			Bound: "one per user who has any", TTL: maxTicketLife},
+		{Name: "{PREFIX}:viewers", Type: "zset", Owner: "Bus", Holds: "the nodes that have viewers, by when they told",
+			Bound: "one", TTL: audienceLife},
+		{Name: "{PREFIX}:viewers:NODE", Type: "string", Owner: "Bus",
+			Holds: "how many viewers a node has, and which topics most of them follow, as JSON",
+			Bound: "one per node, of up to 200 topics", TTL: audienceLife},
+		{Name: "{PREFIX}:session:DIGEST", Type: "string", Owner: "Sessions",
+			Holds: "a session of the operator's page, which only its cookie can open",
+			Bound: "one per login", TTL: maxSessionLife},
 		{Name: "asynq:{[PREFIX.]OWNER.urgent|default}:*", Type: "several", Owner: "Queue (asynq)",
 			Holds: "tasks that wait, run, are to be tried again or were given up",
 			Bound: "what is enqueued; 10,000 that were given up",

@@ -26,7 +26,7 @@ func (k Key) pattern(prefix string) string {
 		name = strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, `.*`)
 		names = append(names, strings.NewReplacer(
 			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
-			`\d+`, `PERIOD`, `\d+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
+			`\d+`, `PERIOD`, `\d+`, `NODE`, `[A-Za-z0-9._-]+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
 			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
 			`[a-z]+\.(urgent|default)`).Replace(name))
 	}
@@ -54,6 +54,8 @@ func TestKeysAreListed(t *testing.T) {
 	tickets := NewTickets(r.redis, prefix)
 	must(t, tickets.Put(t.Context(), "login:abc", "digest-1", true, []byte("x"), time.Minute, 20))
 	must(t, tickets.Put(t.Context(), "login:abc", "digest-2", false, []byte("x"), 24*time.Hour, 20))
+	must(t, r.bus.TellAudience(t.Context(), goalcast.Audience{Node: "web-1.example-ABCD"}))
+	must(t, NewSessions(r.redis, prefix).Put(t.Context(), "digest-3", []byte("x"), 24*time.Hour))
 	ran := make(chan struct{})
 	q.Handle("test:run", func(context.Context, []byte) error {
 		close(ran)
