@@ -62,7 +62,7 @@ type logging struct {
 type serving struct {
 	logging
 	Listen      string  `env:"GOALCAST_LISTEN" format:"host-port" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
-	AdminListen string  `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" format:"host-port" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin. Keep it inside."`
+	AdminListen string  `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" format:"host-port" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin, and the page for browsers, /console/. Keep it inside."`
 	FeedSecrets secrets `name:"feed-secrets" env:"GOALCAST_FEED_SECRETS" secret:"" placeholder:"PROVIDER=SECRET,..." help:"What a provider shows to post to /feeds/PROVIDER: as bearer token, basic password, x-api-key or ?key=. Named twice, it may show either. A provider without one may not post. A file of secrets is read again when it changes."`
 	FeedsOpen   bool    `name:"feeds-open" env:"GOALCAST_FEEDS_OPEN" help:"Take documents of providers without a secret from any user of this machine, not only from goalcast's own. For trying out: a proxy on this machine lets everybody in."`
 	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE[:NAME]=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well), admin (the audit as well). NAME is whose it is, for the audit. Named twice, a role has two. Without, and without GOALCAST_IDENTITY_FILE: /admin answers 403."`

@@ -14,7 +14,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"goalcast"
 	clientjs "goalcast/clients/js"
+	"goalcast/console"
 	"goalcast/internal/httpserver"
 	"goalcast/loadtest/simulator"
 	"goalcast/notify/fcm/fcmtest"
@@ -41,6 +43,7 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	c.DrainTime = min(c.DrainTime, demoDrain)
 	c.openFeeds()
 	c.Odds.Public = true
+	token := c.openConsole()
 	c.FCM = fcmConfig{Project: demoProject, Endpoint: "http://" + firebase.Addr().String() + "/v1", Rate: c.FCM.Rate}
 	n, err := newNode(ctx, config{
 		serving: c.serving, stores: stores{DatabaseURL: c.DatabaseURL, RedisURL: "embedded", RedisPrefix: "goalcast"},
@@ -63,8 +66,11 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	g.Go(func() error { return fake.Serve(firebase) })
 	g.Go(func() error {
 		defer fake.Close()
-		return n.run(ctx, page, func(public, _ string) {
+		return n.run(ctx, page, func(public, admin string) {
 			fmt.Printf("goalcast demo: open http://%s/\n", public)
+			if token != "" {
+				fmt.Printf("goalcast demo: the operator's page is http://%s%s, its token %s\n", admin, console.Path, token)
+			}
 			odds := simulator.NewOddsPoster("http://"+public+"/feeds/odds", c.feedSecret("odds"), nil, log)
 			if c.Odds.SourcesFile == "" { // else odds come from there
 				g.Go(func() error { return odds.Run(ctx) })
@@ -89,6 +95,17 @@ func (c *demoCmd) openFeeds() {
 			c.FeedSecrets[feed] = []string{rand.Text()}
 		}
 	}
+}
+
+// openConsole makes up an admin token where there is none and only this machine reaches the admin
+// address; or else empty.
+func (c *demoCmd) openConsole() string {
+	if len(c.AdminTokens) > 0 || !loopback(c.AdminListen) {
+		return ""
+	}
+	token := rand.Text()
+	c.AdminTokens = secrets{goalcast.Admin.String(): {token}}
+	return token
 }
 
 // feedSecret is what the demo shows to a feed; empty for one without.

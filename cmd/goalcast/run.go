@@ -176,6 +176,7 @@ func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	if n.rest != nil {
 		mux.Handle("/admin/", n.rest.Admin())
+		n.addConsole(mux)
 	}
 	return mux
 }
