@@ -220,7 +220,7 @@ type querier interface {
 // primary if no replica may be read, or it failed, or has no such row. f takes the context it is
 // given, and may run twice.
 func (s *Store) lagging(ctx context.Context, f func(context.Context, querier) error) error {
-	if s.replicas == nil {
+	if s.replicas == nil || ctx.Value(primaryOnly{}) != nil {
 		return f(ctx, s)
 	}
 	if r := s.replicas.pick(); r != nil {
@@ -230,4 +230,12 @@ func (s *Store) lagging(ctx context.Context, f func(context.Context, querier) er
 	}
 	s.replicas.byPrimary.Inc()
 	return f(ctx, s)
+}
+
+// primaryOnly marks a context in which nothing may lag.
+type primaryOnly struct{}
+
+// fromPrimary has what may lag read from the primary all the same: it changed a moment ago.
+func fromPrimary(ctx context.Context) context.Context {
+	return context.WithValue(ctx, primaryOnly{}, true)
 }

@@ -95,6 +95,12 @@ func TestReadsOfAReplica(t *testing.T) {
 	primary := testservers.NewPostgres(t)
 	strict := openTest(t, primary.URL)
 	win(t, strict, 1)
+	earlier := func(points int) goalcast.Standings {
+		return standingsOf("2024", goalcast.Edition(fmt.Sprintf("%08d", points)), points, kickoff.AddDate(-1, 0, 0))
+	}
+	if _, err := strict.SaveStandings(t.Context(), earlier(1)); err != nil {
+		t.Fatal(err)
+	}
 	standby := testservers.NewPostgresReplica(t, primary)
 	lenient := openTest(t, primary.URL)
 	near := attachOne(t, strict, 2*time.Second, testLog(t), standby.URL)
@@ -127,6 +133,24 @@ func TestReadsOfAReplica(t *testing.T) {
 		t.Error("the replica that lags was read")
 	}
 	await(t, "why", func() bool { return errors.Is(near.reason(), errLags) })
+
+	// Where processes share what they read, whatever was just saved is read from the primary.
+	redis := testservers.Redis(t)
+	here, there := newShared(t, strict, redis), newShared(t, lenient, redis)
+	if _, err := here.SaveStandings(t.Context(), earlier(5)); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]interface {
+		Standings(context.Context, goalcast.CompetitionID, string) (goalcast.Standings, error)
+	}{"the replica": lenient, "shared": there} {
+		table, err := s.Standings(t.Context(), 23, "2024")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := table.Groups[0].Rows[0].Total.Points; got == 5 != (name == "shared") {
+			t.Errorf("%s has %d points", name, got)
+		}
+	}
 
 	// What is written is read again at once, whoever reads it.
 	device := goalcast.Device{Token: "phone", User: "ann", Platform: "ios"}

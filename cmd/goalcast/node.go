@@ -39,6 +39,7 @@ type node struct {
 
 	db       *store.Store
 	replicas *store.Replicas
+	shared   *store.Shared // db, for what all processes ask once
 	redis    *bus.Redis
 	bus      *bus.Bus
 	relay    *store.Relay
@@ -108,7 +109,12 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
 	n.queue = bus.NewQueue(n.redis, bus.QueueOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
 	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
-	n.board = board.New(n.db, log, n.reg)
+	shared := n.redis
+	if cfg.RedisURL == "embedded" { // in which no other process would find anything
+		shared = nil
+	}
+	n.shared = store.NewShared(n.db, shared, bus.AnswerOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
+	n.board = board.New(n.shared, log, n.reg)
 	n.addJobs()
 	if err := n.makeParts(ctx, o); err != nil {
 		return n, err
@@ -142,7 +148,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		n.ingest = ingest.New(ingest.Config{
 			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers,
 			Fault:     o.fault,
-			Reference: n.db, States: n.bus, Now: n.db.Now,
+			Reference: n.shared, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()
 		if err := n.makePulls(); err != nil {
@@ -161,7 +167,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 	}
 	if n.has(roleREST) {
-		deps := rest.Deps{Board: n.board, Store: n.db, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
+		deps := rest.Deps{Board: n.board, Store: n.shared, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
 			Gates: n.bus, Viewers: n.bus, States: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}

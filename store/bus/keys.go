@@ -62,6 +62,13 @@ func (n names) audience(node string) string  { return n.of("viewers:" + node) }
 func (n names) audiences() string            { return n.of("viewers") }
 func (n names) session(digest string) string { return n.of("session:" + digest) }
 
+// answer names what the database said to a question, answering the lease of the process that asks
+// it, changed the last change of what a group of answers is about, and answers all that are kept.
+func (n names) answer(group, key string) string    { return n.of("answer:" + group + "/" + key) }
+func (n names) answering(group, key string) string { return n.of("answering:" + group + "/" + key) }
+func (n names) changed(group string) string        { return n.of("changed:" + group) }
+func (n names) answers() string                    { return n.of("answers") }
+
 // rate names a shared limit. The limiter's library puts "rate:" in front.
 func (n names) rate(limit string) string { return n.of(limit) }
 
@@ -143,6 +150,17 @@ func Keys() []Key {
 		{Name: "{PREFIX}:session:DIGEST", Type: "string", Owner: "Sessions",
 			Holds: "a session of the operator's page, which only its cookie can open",
 			Bound: "one per login", TTL: maxSessionLife},
+		{Name: "{PREFIX}:answer:QUESTION", Type: "hash", Owner: "Answers",
+			Holds: "what the database said: tables, squads, commentary, far days; packed, and the change it is after",
+			Bound: fmt.Sprintf("%d at most, of %d kB at most", maxAnswers, maxAnswer>>10), TTL: maxAnswerLife},
+		{Name: "{PREFIX}:answering:QUESTION", Type: "string", Owner: "Answers",
+			Holds: "the right to ask the database for all processes", Bound: "one per question that is being asked",
+			TTL: answerLease},
+		{Name: "{PREFIX}:answers", Type: "zset", Owner: "Answers", Holds: "the answers that are kept, by their end",
+			Bound: "one", TTL: maxAnswerLife},
+		{Name: "{PREFIX}:changed:GROUP", Type: "string", Owner: "Answers",
+			Holds: "a mark of the last change of tables, squads or a commentary",
+			Bound: "one per competition or match that changed", TTL: changeMemory},
 		{Name: "asynq:{[PREFIX.]OWNER.urgent|default}:*", Type: "several", Owner: "Queue (asynq)",
 			Holds: "tasks that wait, run, are to be tried again or were given up",
 			Bound: "what is enqueued; 10,000 that were given up",

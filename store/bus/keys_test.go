@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ func (k Key) pattern(prefix string) string {
 		names = append(names, strings.NewReplacer(
 			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
 			`\d+`, `PERIOD`, `\d+`, `NODE`, `[A-Za-z0-9._-]+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
+			`QUESTION`, `[a-z:\d]+/.*`, `GROUP`, `[a-z:\d]+`,
 			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
 			`[a-z]+\.(urgent|default)`).Replace(name))
 	}
@@ -56,6 +58,24 @@ func TestKeysAreListed(t *testing.T) {
 	must(t, tickets.Put(t.Context(), "login:abc", "digest-2", false, []byte("x"), 24*time.Hour, 20))
 	must(t, r.bus.TellAudience(t.Context(), goalcast.Audience{Node: "web-1.example-ABCD"}))
 	must(t, NewSessions(r.redis, prefix).Put(t.Context(), "digest-3", []byte("x"), 24*time.Hour))
+	answers := NewAnswers(r.redis, AnswerOptions{Prefix: prefix}, quiet(), prometheus.NewRegistry())
+	must(t, answers.Changed(t.Context(), "tables:5"))
+	_, err := answers.Get(t.Context(), Question{Group: "tables:5", Key: "x", Life: time.Minute,
+		Load: func(context.Context, bool) ([]byte, error) { return []byte("x"), nil }})
+	must(t, err)
+	asking, asked := context.WithCancel(t.Context())
+	var askers sync.WaitGroup
+	defer askers.Wait()
+	defer asked()
+	askers.Go(func() { // so that somebody holds the right to ask whenever keys are looked at
+		for asking.Err() == nil {
+			answers.Get(asking, Question{Group: "tables:5", Key: "y",
+				Load: func(ctx context.Context, _ bool) ([]byte, error) {
+					time.Sleep(answerLease / 4)
+					return nil, goalcast.ErrUnavailable
+				}})
+		}
+	})
 	ran := make(chan struct{})
 	q.Handle("test:run", func(context.Context, []byte) error {
 		close(ran)
@@ -169,6 +189,8 @@ func (k Key) expires() string {
 		return "never"
 	case k.TTL < time.Minute:
 		return k.TTL.String()
+	case k.TTL < time.Hour:
+		return fmt.Sprintf("%g min after the last write", k.TTL.Minutes())
 	}
 	return fmt.Sprintf("%g h after the last write", k.TTL.Hours())
 }
