@@ -73,6 +73,7 @@ type fake struct {
 	audits    []goalcast.AuditEntry
 	auditFor  goalcast.AuditFilter
 	auditErr  []error // of the next entries
+	found     []goalcast.Found
 	states    []goalcast.State
 	texts     map[int64]string // of events of match 1009316, by Seq
 	textsRead int
@@ -197,6 +198,46 @@ func (f *fake) States(_ context.Context, topic goalcast.Topic) (list []goalcast.
 		}
 	}
 	return list, f.busErr
+}
+
+func (f *fake) Search(_ context.Context, text string) ([]goalcast.Found, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, "search "+text)
+	return f.found, f.err
+}
+
+func (f *fake) Player(_ context.Context, id goalcast.PlayerID) (goalcast.PlayerPage, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id != 5 {
+		return goalcast.PlayerPage{}, cmp.Or(f.err, goalcast.ErrNotFound)
+	}
+	p := goalcast.SquadPlayer{Player: goalcast.Player{ID: 5, Name: "Wout Pypaertsz"}, Shirt: 9}
+	return goalcast.PlayerPage{Player: p.Player, Squads: []goalcast.PlayerSquad{{
+		Competition: goalcast.Competition{ID: 23, Name: "Coastal League"}, Season: "2025",
+		Team: goalcast.Team{ID: 174, Name: "Port Amber"}, As: p}}}, f.err
+}
+
+func (f *fake) Seasons(_ context.Context, id goalcast.CompetitionID) ([]goalcast.Season, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id != 23 {
+		return nil, cmp.Or(f.err, goalcast.ErrNotFound)
+	}
+	return []goalcast.Season{{Season: "2025", Standings: true}, {Season: "2024", Squads: true}, {Season: "2023"}}, f.err
+}
+
+func (f *fake) Competitions(_ context.Context, after goalcast.CompetitionID, limit int) (list []goalcast.Competition,
+	err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range []goalcast.CompetitionID{7, 23, 24, 901} {
+		if id > after && len(list) < limit {
+			list = append(list, goalcast.Competition{ID: id, Name: "Coastal League"})
+		}
+	}
+	return list, f.err
 }
 
 func (f *fake) EventText(_ context.Context, match goalcast.MatchID, seq int64) ([]byte, error) {

@@ -29,7 +29,7 @@ type metrics struct {
 	forgotten prometheus.Counter       // generations of the limiter that were dropped early
 	limiter   prometheus.Counter       // errors of the limiter; requests pass
 	made      [codings + 1]prometheus.Counter
-	evicted   *prometheus.CounterVec // answer: match, list, part or delta
+	evicted   *prometheus.CounterVec // answer: match, list, part, delta or reference
 
 	audit       *prometheus.CounterVec // result: written, open, refused
 	auditBroken prometheus.Gauge
@@ -53,7 +53,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		limiter: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
 			Help: "Requests let through because the rate limiter did not answer."}),
 		evicted: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_evicted_total",
-			Help: "Encoded answers that were dropped to make room, by what they are: match, list, part or delta."},
+			Help: "Encoded answers that were dropped to make room, by what they are: match, list, part, delta or " +
+				"reference."},
 			[]string{"answer"}),
 	}
 	m.audit = f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_audit_total",
@@ -76,7 +77,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // watch shows what encoded answers may take in memory.
 func (m *metrics) watch(reg prometheus.Registerer, name string, bytes func() int) {
 	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_rest_answers_bytes",
-		Help:        "What the encoded answers that are held may take, by what they are: match, list, part or delta.",
+		Help: "What the encoded answers that are held may take, by what they are: match, list, part, delta or " +
+			"reference.",
 		ConstLabels: prometheus.Labels{"answer": name}}, func() float64 { return float64(bytes()) })
 }
 

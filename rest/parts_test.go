@@ -85,6 +85,9 @@ func TestPagesMakeTheWholeList(t *testing.T) {
 		{"/v1/matches/1009316/timeline", "events", "id"},
 		{"/v1/matches/1009316/clips", "clips", "event"},
 		{"/v1/matches/1009316/commentary", "lines", "id"},
+		{"/v1/competitions", "competitions", "id"},
+		{"/v1/competitions/23/seasons", "seasons", "season"},
+		{"/v1/search?q=po", "found", "name"},
 	} {
 		whole := walk(t, h, tt.path, tt.list, tt.name)
 		if len(whole) == 0 {

@@ -80,6 +80,7 @@ type Store interface {
 	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
 
 	OddsStore
+	References
 	AuditStore
 	WatchStore
 }
@@ -149,11 +150,11 @@ type Config struct {
 	MemoryBack, MemoryAhead time.Duration
 	ListAge                 time.Duration
 	Lists                   int // such answers that are kept, up to 250 kB each
-	// MatchBytes, ListBytes, PartBytes and DeltaBytes are what encoded answers may take in memory,
-	// compressed ones included: of whole matches, of lists, teams and competitions, of parts of
-	// matches, and of single revisions. Those that are asked for least go first, and are made
-	// again.
-	MatchBytes, ListBytes, PartBytes, DeltaBytes int
+	// MatchBytes and those after it are what encoded answers may take in memory, compressed ones
+	// included: of whole matches, of lists, teams and competitions, of parts of matches, of single
+	// revisions, of searches and what else is told of players and competitions. Those that are
+	// asked for least go first, and are made again.
+	MatchBytes, ListBytes, PartBytes, DeltaBytes, ReferenceBytes int
 	// how long the name of a team or competition is kept; that there is none: a sixth
 	NameAge time.Duration
 	Names   int // teams and as many competitions whose names are kept
@@ -206,6 +207,7 @@ func (c Config) withDefaults() Config {
 	c.MatchBytes = cmp.Or(max(c.MatchBytes, 0), 64<<20)
 	c.ListBytes = cmp.Or(max(c.ListBytes, 0), 32<<20)
 	c.PartBytes = cmp.Or(max(c.PartBytes, 0), 32<<20)
+	c.ReferenceBytes = cmp.Or(max(c.ReferenceBytes, 0), 16<<20)
 	c.DeltaBytes = cmp.Or(max(c.DeltaBytes, 0), 16<<20)
 	c.Readings = cmp.Or(max(c.Readings, 0), 8)
 	c.LimiterKeys = cmp.Or(max(c.LimiterKeys, 0), 100_000)
@@ -256,6 +258,7 @@ type Server struct {
 	wholes       *cache.Cache[matchAt, *answer] // matches with all that is known of them
 	parts        *cache.Cache[partOf, *answer]  // of matches
 	deltas       *cache.Cache[deltaOf, *answer]
+	references   *cache.Cache[string, *answer] // what is told of teams, competitions and players
 	stats        *cache.Cache[goalcast.MatchID, *answer]
 	lists        *cache.Cache[listOf, *answer]
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
@@ -312,8 +315,12 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.deltas = cache.New[deltaOf, *answer](deltas)
 	s.stats = cache.New[goalcast.MatchID, *answer](cache.Options{Size: s.cfg.Lists, Age: statsAge, Missing: statsAge,
 		Timeout: oddsReadTime, Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now})
+	references := encoded("reference", s.cfg.ListAge, s.cfg.ReferenceBytes)
+	references.Slots = slots
+	s.references = cache.New[string, *answer](references)
 	for name, bytes := range map[string]func() int{"match": s.wholes.Bytes, "list": s.lists.Bytes,
-		"part": s.parts.Bytes, "delta": s.deltas.Bytes} {
+		"reference": s.references.Bytes,
+		"part":      s.parts.Bytes, "delta": s.deltas.Bytes} {
 		s.metrics.watch(reg, name, bytes)
 	}
 	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))

@@ -36,6 +36,10 @@ func (s *Server) publicRoutes() http.Handler {
 	get("/v1/teams/{id}/squad", s.getSquad)
 	get("/v1/competitions/{id}", s.getCompetition)
 	get("/v1/competitions/{id}/standings", s.getStandings)
+	get("/v1/competitions/{id}/seasons", s.getSeasons)
+	get("/v1/competitions", s.getCompetitions)
+	get("/v1/players/{id}", s.getPlayer)
+	get("/v1/search", s.getSearch)
 	get("/v1/openapi.yaml", s.getDescription("openapi.yaml"))
 	get("/v1/asyncapi.yaml", s.getDescription("asyncapi.yaml"))
 

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"goalcast"
 	"goalcast/docs"
 	"goalcast/rest"
 )
@@ -69,6 +70,8 @@ func open(t *testing.T, change ...func(*rest.Config, *rest.Deps)) *house {
 	t.Helper()
 	f := newFake()
 	f.matches[1009316] = fullMatch()
+	f.found = []goalcast.Found{{Kind: "team", ID: 174, Name: "Port Amber"}, {Kind: "competition", ID: 23,
+		Name: "Coastal League"}, {Kind: "player", ID: 174, Name: "Wout Pypaertsz"}}
 	h := &house{fake: f, clock: &clock{at: kickoff.Add(20 * time.Minute)}, reg: prometheus.NewRegistry(),
 		log: &logText{}, desc: describe(t)}
 	cfg := rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}},

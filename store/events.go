@@ -112,25 +112,42 @@ func (t *tx) saveNames(ctx context.Context, events []goalcast.Event) error {
 		competitions[int64(e.Fixture.Competition.ID)] = e.Fixture.Competition.Name
 		teams[int64(e.Fixture.Home.ID)] = e.Fixture.Home.Name
 		teams[int64(e.Fixture.Away.ID)] = e.Fixture.Away.Name
+		if err := t.saveSeason(ctx, e.Fixture.Competition.ID, e.Fixture.Season); err != nil {
+			return err
+		}
 	}
-	return cmp.Or(t.saveNamesIn(ctx, "competitions", competitions), t.saveNamesIn(ctx, "teams", teams))
+	return cmp.Or(t.saveNamesIn(ctx, "competitions", goalcast.FoundCompetition, competitions),
+		t.saveNamesIn(ctx, "teams", goalcast.FoundTeam, teams))
+}
+
+// saveSeason notes that a competition has matches in a season.
+func (t *tx) saveSeason(ctx context.Context, competition goalcast.CompetitionID, season string) error {
+	if season = clean(season); competition == 0 || season == "" {
+		return nil
+	}
+	_, err := t.exec(ctx, `INSERT INTO seasons (competition, season) VALUES ($1, $2) ON CONFLICT DO NOTHING`, competition,
+		season)
+	return err
 }
 
 // saveNamesIn writes rows in the order of their ids: two transactions that lock the same rows in
 // the same order do not deadlock.
-func (t *tx) saveNamesIn(ctx context.Context, table string, names map[int64]string) error {
+func (t *tx) saveNamesIn(ctx context.Context, table, kind string, names map[int64]string) error {
 	delete(names, 0)
 	if len(names) == 0 {
 		return nil
 	}
 	var args []any
-	for _, id := range slices.Sorted(maps.Keys(names)) {
+	ids := slices.Sorted(maps.Keys(names))
+	for _, id := range ids {
 		args = append(args, id, clean(names[id]))
 	}
-	_, err := t.exec(ctx, strings.NewReplacer("TABLE", table, "ROWS", valuesList(len(names), 2, 1)).Replace(
+	if _, err := t.exec(ctx, strings.NewReplacer("TABLE", table, "ROWS", valuesList(len(names), 2, 1)).Replace(
 		`INSERT INTO TABLE (id, name) VALUES ROWS ON CONFLICT (id) DO UPDATE SET name = excluded.name
-		WHERE TABLE.name <> excluded.name AND excluded.name <> ''`), args...)
-	return err
+		WHERE TABLE.name <> excluded.name AND excluded.name <> ''`), args...); err != nil {
+		return err
+	}
+	return t.indexNames(ctx, table, kind, ids)
 }
 
 // Team returns a team that a fixture named; ErrNotFound.

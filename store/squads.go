@@ -43,6 +43,10 @@ func (s *Store) SaveSquads(ctx context.Context, list goalcast.SquadList) (change
 			AND season = $2`, list.Competition.ID, season); err != nil {
 			return err
 		}
+		if _, err := tx.exec(ctx, `DELETE FROM squad_players WHERE competition = $1 AND season = $2`,
+			list.Competition.ID, season); err != nil {
+			return err
+		}
 		for _, squad := range list.Squads {
 			body, err := jsonText(squad)
 			if err != nil {
@@ -52,6 +56,9 @@ func (s *Store) SaveSquads(ctx context.Context, list goalcast.SquadList) (change
 				VALUES ($1, $2, $3, $4, $5, $6)`,
 				list.Competition.ID, season, squad.Team.ID, toMillis(squad.Updated), len(squad.Players),
 				body); err != nil {
+				return err
+			}
+			if err := tx.listSquad(ctx, list.Competition.ID, season, squad, squad.Team.ID); err != nil {
 				return err
 			}
 		}
@@ -82,6 +89,13 @@ func (t *tx) savePlayers(ctx context.Context, list goalcast.SquadList, edition s
 		if _, err := t.exec(ctx, `INSERT INTO players (id, name, edition) VALUES `+valuesList(len(some), 3, 1)+`
 			ON CONFLICT (id) DO UPDATE SET name = excluded.name, edition = excluded.edition
 			WHERE players.edition < excluded.edition`, args...); err != nil {
+			return err
+		}
+		ids := make([]int64, len(some))
+		for i, p := range some {
+			ids[i] = int64(p.ID)
+		}
+		if err := t.indexNames(ctx, "players", goalcast.FoundPlayer, ids); err != nil {
 			return err
 		}
 	}

@@ -131,6 +131,13 @@ func (n *node) addJobs() {
 		}
 		return err
 	})
+	n.jobs.Add("index-names", time.Minute, func(ctx context.Context) error {
+		done, err := n.db.IndexNames(ctx)
+		if done > 0 {
+			n.log.Info("names that could not be found can be now", "names", done)
+		}
+		return err
+	})
 	n.jobs.Add("prune-devices", housekeeping, func(ctx context.Context) error {
 		deleted, err := n.db.PruneDevices(ctx)
 		if err == nil && deleted > 0 {
