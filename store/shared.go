@@ -96,9 +96,10 @@ func (s *Store) unpack(packed []byte, value any) error {
 	return json.Unmarshal(text, value)
 }
 
-// changed has a group of answers read anew, if it changed and that was committed.
+// changed has a group of answers read anew if it changed, or may have: a commit whose answer was
+// lost is an error too.
 func (s *Shared) changed(ctx context.Context, group string, changed bool, err error) {
-	if s.answers == nil || !changed || err != nil {
+	if s.answers == nil || !changed && err == nil {
 		return
 	}
 	if err := s.answers.Changed(context.WithoutCancel(ctx), group); err != nil {
