@@ -20,13 +20,13 @@ type link struct{ To, Text string }
 var adviceTexts = map[goalcast.AlarmKind]string{
 	goalcast.AlarmNotStarted: "Is it late? If the broadcast shows it on, the provider does not tell: look at its " +
 		"documents, then call the provider.",
-	goalcast.AlarmSilent: "The provider does not send, or does not reach us. Look at the feeds: if only this match is " +
-		"silent, call the provider; if all are, look at the load balancer and at secrets that were changed.",
+	goalcast.AlarmSilent: "The provider does not send, or does not reach us. Look at the feeds: if only this " +
+		"match is silent, call the provider; if all are, look at the load balancer and at secrets that were changed.",
 	goalcast.AlarmNoClip:     "Nothing is urgent. Ask whoever cuts the clips.",
 	goalcast.AlarmClipFailed: "A better cut, or a replay of its document, starts it again.",
 	goalcast.AlarmNoSummary:  "Nothing is urgent. Ask whoever cuts the clips.",
-	goalcast.AlarmUnreadable: "Nothing is lost: the documents are kept. Look at the error; when the reader is mended, " +
-		"replay them.",
+	goalcast.AlarmUnreadable: "Nothing is lost: the documents are kept. Look at the error; when the reader is " +
+		"mended, replay them.",
 	goalcast.AlarmDisagree: "Compare the documents of the match with the broadcast. Until the feeds agree, an editor " +
 		"can tell viewers.",
 	goalcast.AlarmQueueLag: "Does a process with the role ingest or notify live, and does it reach Redis? What waits " +
@@ -35,8 +35,8 @@ var adviceTexts = map[goalcast.AlarmKind]string{
 	goalcast.AlarmJobStale:  "The error of the job's last run says why. The next run tries again by itself.",
 	goalcast.AlarmHeld: "Look at the broadcast. If the document is right, replay it; if it is wrong, wait: the next " +
 		"one closes this.",
-	goalcast.AlarmOddsSource: "Prices of this source are not shown, which is safe. Look at the log of the process that " +
-		"holds the sources, then call the provider.",
+	goalcast.AlarmOddsSource: "Prices of this source are not shown, which is safe. Look at the log of the process " +
+		"that holds the sources, then call the provider.",
 	goalcast.AlarmOddsLate:   "Look at our clocks first, then call the provider.",
 	goalcast.AlarmOddsQuota:  "Soon the provider answers no more. Ask for more requests.",
 	goalcast.AlarmOddsStates: "Some markets are not shown. Raise GOALCAST_MAX_STATES, or have the provider send fewer.",

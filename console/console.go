@@ -1,12 +1,12 @@
-// Package console is the operator's page: what goalcast does now, what is wrong, and what to do about
-// it, as HTML for a browser on the admin address. It has no data of its own: each page is made of
-// answers of the admin API, which is called in the process with the token of whoever looks. So
-// rights, limits, errors and the audit are those of the API, and all that a page shows is to be had
-// there too.
+// Package console is the operator's page: what goalcast does now, what is wrong, and what to do
+// about it, as HTML for a browser on the admin address. It has no data of its own: each page is
+// made of answers of the admin API, which is called in the process with the token of whoever looks.
+// So rights, limits, errors and the audit are those of the API, and all that a page shows is to be
+// had there too.
 //
 // Requests run on goroutines of the HTTP server; nobody else owns anything here. Shared are the
-// sessions that this process has seen (sessions, by its mutex) and the forms that were sent a moment
-// ago (submissions, likewise).
+// sessions that this process has seen (sessions, by its mutex) and the forms that were sent a
+// moment ago (submissions, likewise).
 package console
 
 import (

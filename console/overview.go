@@ -83,8 +83,8 @@ func (p *overviewPage) look() {
 			"Viewers")
 	}
 	if n := p.Queues.Dead(); n > 0 {
-		say(fmt.Sprintf("%d tasks were given up", n), "Look at their errors; let them run again when the reason is gone.",
-			"queues", "Queues")
+		say(fmt.Sprintf("%d tasks were given up", n),
+			"Look at their errors; let them run again when the reason is gone.", "queues", "Queues")
 	}
 	failed := 0
 	for _, push := range p.Pushes.Pushes {
@@ -95,7 +95,8 @@ func (p *overviewPage) look() {
 		}
 	}
 	if failed > 0 {
-		say(fmt.Sprintf("%d batches of the last pushes failed", failed), "The reason says what to do.", "pushes", "Pushes")
+		say(fmt.Sprintf("%d batches of the last pushes failed", failed), "The reason says what to do.", "pushes",
+			"Pushes")
 	}
 }
 

@@ -30,7 +30,8 @@ func (h *house) fixture(t *testing.T, id goalcast.MatchID, home, away string) {
 		{ID: fmt.Sprintf("match:%d:period:first_half", id), Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf,
 			At: kickoff},
 	}
-	must(t, h.db.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	must(t, h.db.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
 		for i := range events {
 			e := &events[i]
 			e.Match, e.Seq, e.Revision, e.Status = id, int64(i+1), 1, goalcast.Confirmed
@@ -112,8 +113,8 @@ func TestEditorsSeeMessagesOnly(t *testing.T) {
 	}
 	page := v.page("message")
 	contains(t, page, "Message to viewers", "editor")
-	for _, path := range []string{"matches", "feeds", "documents/1", "documents/1/raw", "pushes", "odds", "alarms", "queues",
-		"queues/ingest.default"} {
+	for _, path := range []string{"matches", "feeds", "documents/1", "documents/1/raw", "pushes", "odds", "alarms",
+		"queues", "queues/ingest.default", "audit"} {
 		containsNot(t, page, `href="/console/`+path)
 		if a := v.get(path); a.status != http.StatusForbidden || !strings.Contains(a.body, "forbidden") {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
@@ -121,7 +122,8 @@ func TestEditorsSeeMessagesOnly(t *testing.T) {
 	}
 	for _, path := range []string{"documents/1/replay", "odds/gate", "odds/mapping", "alarms/1/ack",
 		"queues/ingest.default/retry"} {
-		if a := v.post(path, "match", "7", "shut", "true", "source", "x", "event", "1"); a.status != http.StatusForbidden {
+		a := v.post(path, "match", "7", "shut", "true", "source", "x", "event", "1")
+		if a.status != http.StatusForbidden {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
@@ -137,8 +139,8 @@ func TestTextOfStrangersIsText(t *testing.T) {
 	h.audience(t, goalcast.TopicViewers{Topic: goalcast.ForTeam(71), Viewers: 1})
 	doc := h.document(t, 7, hostile+"\x00\xff", hostile)
 	h.alarm(t, "feed_silent:7", 7, hostile)
-	_, err := h.db.SaveMappings(t.Context(), []goalcast.OddsMapping{{Source: "x", Event: "<b>", Home: hostile, Away: "a",
-		Decision: goalcast.MappingOpen, Described: time.Now(), Competition: hostile}})
+	_, err := h.db.SaveMappings(t.Context(), []goalcast.OddsMapping{{Source: "x", Event: "<b>", Home: hostile,
+		Away: "a", Decision: goalcast.MappingOpen, Described: time.Now(), Competition: hostile}})
 	must(t, err)
 	v := h.visitor(t).login(operatorToken)
 	pages := map[string]string{}
@@ -167,7 +169,8 @@ func TestTextOfStrangersIsText(t *testing.T) {
 	}
 	a := v.get(fmt.Sprintf("documents/%d/raw", doc))
 	if a.body != hostile+"\x00\xff" || !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") ||
-		a.header.Get("Content-Type") != "application/octet-stream" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+		a.header.Get("Content-Type") != "application/octet-stream" ||
+		a.header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("%q %v", a.body, a.header)
 	}
 }
@@ -264,8 +267,8 @@ func TestMessage(t *testing.T) {
 	var preview, sent goalcast.Event
 	must(t, json.Unmarshal([]byte(html.UnescapeString(shown[1])), &preview))
 	fields := []string{}
-	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`).FindAllStringSubmatch(a.body,
-		-1) {
+	hidden := regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
+	for _, m := range hidden.FindAllStringSubmatch(a.body, -1) {
 		fields = append(fields, m[1], html.UnescapeString(m[2]))
 	}
 	outbox := func() []goalcast.Event {
@@ -306,8 +309,8 @@ func TestMessage(t *testing.T) {
 func TestOdds(t *testing.T) {
 	h := open(t)
 	h.fixture(t, 7, "Port Amber", "Saltmarsh")
-	_, err := h.db.SaveMappings(t.Context(), []goalcast.OddsMapping{{Source: "exchange", Event: "1.23", Home: "P. Amber",
-		Away: "Saltm.", Decision: goalcast.MappingOpen, Described: time.Now(), Candidates: []goalcast.MatchID{7}}})
+	_, err := h.db.SaveMappings(t.Context(), []goalcast.OddsMapping{{Source: "exchange", Event: "1.23",
+		Home: "P. Amber", Away: "Saltm.", Decision: goalcast.MappingOpen, Described: time.Now(), Candidates: []goalcast.MatchID{7}}})
 	must(t, err)
 	v := h.visitor(t).login(operatorToken)
 	contains(t, v.page("odds"), "none yet")
@@ -382,4 +385,23 @@ func TestQueuesAndPushes(t *testing.T) {
 	v := h.visitor(t).login(operatorToken)
 	contains(t, v.page("queues"), "Periodic jobs", "None has run yet.")
 	contains(t, v.page("pushes"), "No event had anything to push yet.")
+}
+
+// The audit is for administrators; what somebody did at the page is in it as if it was done by hand.
+func TestAudit(t *testing.T) {
+	h := open(t)
+	h.fixture(t, 7, "Port Amber", "Saltmarsh")
+	operator, admin := h.visitor(t).login(operatorToken), h.visitor(t).login(adminToken)
+	operator.done("odds/gate", "match", "7", "shut", "true")
+	containsNot(t, operator.page(""), `href="/console/audit"`)
+	if a := operator.get("audit"); a.status != http.StatusForbidden {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	page := admin.page("audit")
+	contains(t, page, "PUT odds/gates/{id}", "token:", `<span class="tag ok">200</span>`, `&#34;shut&#34;: true`)
+	containsNot(t, page, operatorToken)
+	contains(t, admin.page("audit?action=messages"), "None.")
+	if a := admin.get("audit?before=x"); a.status != http.StatusBadRequest {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 }

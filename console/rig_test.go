@@ -33,6 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	editorToken   = "editor-token-0123456789"
 	operatorToken = "operator-token-0123456789"
+	adminToken    = "admin-token-0123456789"
 )
 
 // house is the page with the real admin API, database and Redis behind it.
@@ -72,7 +73,8 @@ func open(t *testing.T) *house {
 	wg.Go(func() { _ = h.bus.Listen(ctx, b) })
 	t.Cleanup(func() { stop(); wg.Wait() })
 	h.queue = bus.NewQueue(h.redis, bus.QueueOptions{}, log, reg)
-	h.rest = rest.New(rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}}},
+	h.rest = rest.New(rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken},
+		"admin": {adminToken}}},
 		rest.Deps{Board: b, Store: h.db, Publisher: store.NewRelay(h.db, h.bus, log, reg), Replayer: h,
 			Alarms: watch.New(watch.Config{}, h.db, h.queue, log, reg), Queues: h.queue, Gates: h.bus, Viewers: h.bus,
 			Odds: h.bus, Settlements: h.db}, log, reg)
@@ -85,7 +87,8 @@ func open(t *testing.T) *house {
 
 // process is the page as one process serves it.
 func (h *house) process(sessions console.Sessions) *console.Console {
-	return console.New(console.Config{API: h.rest.Admin(), Sessions: sessions, Now: h.time}, slog.New(slog.DiscardHandler))
+	return console.New(console.Config{API: h.rest.Admin(), Sessions: sessions, Now: h.time},
+		slog.New(slog.DiscardHandler))
 }
 
 func (h *house) time() time.Time {

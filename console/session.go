@@ -28,12 +28,12 @@ type Sessions interface {
 
 const (
 	sessionLife = 8 * time.Hour // a shift
-	// sessionLook is how long a session is believed to go on without asking: so much later, at most,
-	// another process takes notice of a logout.
+	// sessionLook is how long a session is believed to go on without asking: so much later, at
+	// most, another process takes notice of a logout.
 	sessionLook = 2 * time.Second
 	sessionTime = time.Second // for asking
-	// maxSessions is how many sessions a process remembers; beyond it those that end first are asked
-	// for each time.
+	// maxSessions is how many sessions a process remembers; beyond it those that end first are
+	// asked for each time.
 	maxSessions = 1000
 )
 
@@ -46,7 +46,8 @@ type session struct {
 	Ends  time.Time     `json:"ends"`
 }
 
-// ended is kept instead of a session that was logged out, so that it differs from one that was lost.
+// ended is kept instead of a session that was logged out, so that it differs from one that was
+// lost.
 var ended = []byte("ended")
 
 // sessions are those that this process has seen. Their mutex guards known.
@@ -207,8 +208,8 @@ func (s *sessions) forget(digest string) {
 	delete(s.known, digest)
 }
 
-// cookieName differs from port to port, which browsers do not keep cookies apart by: whoever looks at
-// two installations through two tunnels is logged in to both.
+// cookieName differs from port to port, which browsers do not keep cookies apart by: whoever looks
+// at two installations through two tunnels is logged in to both.
 func cookieName(r *http.Request) string {
 	_, port, err := net.SplitHostPort(r.Host)
 	if err != nil {

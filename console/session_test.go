@@ -14,7 +14,8 @@ import (
 	"goalcast"
 )
 
-// A token is exchanged for a cookie that says nothing of it and that no script and no other site gets.
+// A token is exchanged for a cookie that says nothing of it and that no script and no other site
+// gets.
 func TestLogin(t *testing.T) {
 	h := open(t)
 	shelf := &shelf{}
@@ -62,8 +63,8 @@ func TestLogin(t *testing.T) {
 // Nobody is sent to another site after the login.
 func TestLoginLeadsToOurPages(t *testing.T) {
 	v := open(t).visitor(t)
-	for _, next := range []string{"https://evil.example/", "//evil.example/console/", "/\\evil.example", "javascript:alert(1)",
-		"/admin/documents", "/console/\\\\evil.example", "http:///console/"} {
+	for _, next := range []string{"https://evil.example/", "//evil.example/console/", "/\\evil.example",
+		"javascript:alert(1)", "/admin/documents", "/console/\\\\evil.example", "http:///console/"} {
 		if to := v.post("login", "token", operatorToken, "next", next).header.Get("Location"); to != "/console/" {
 			t.Errorf("%s leads to %s", next, to)
 		}
@@ -221,7 +222,8 @@ func TestWritesComeFromThePageItself(t *testing.T) {
 			contains(t, a.body, "foreign_origin")
 		}
 		for _, method := range []string{http.MethodPut, http.MethodDelete} {
-			if a := v.send(method, path, nil); a.status != http.StatusMethodNotAllowed && a.status != http.StatusNotFound {
+			a := v.send(method, path, nil)
+			if a.status != http.StatusMethodNotAllowed && a.status != http.StatusNotFound {
 				t.Errorf("%s %s: %d", method, path, a.status)
 			}
 		}

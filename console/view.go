@@ -175,8 +175,8 @@ func (c *Console) read(h page) http.Handler {
 	})
 }
 
-// write is the handler of a form that is ours. What it did is shown by the page that the browser is sent to, so
-// that a reload does nothing again.
+// write is the handler of a form that is ours. What it did is shown by the page that the browser is
+// sent to, so that a reload does nothing again.
 func (c *Console) write(h action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, cancel := c.begin(w, r, writeTime)
@@ -249,7 +249,8 @@ func (v *view) loadAlarms() {
 
 // doneTexts say what a form did.
 var doneTexts = map[string]string{
-	"acked":    "Acknowledged: others see that somebody takes care. The alarm closes by itself when its reason is gone.",
+	"acked": "Acknowledged: others see that somebody takes care. The alarm closes by itself when its reason is " +
+		"gone.",
 	"replayed": "Replayed. Viewers get what came out new; phones hear nothing.",
 	"shut":     "Shut: no price of this match is shown until it is opened again here.",
 	"opened":   "No longer shut by hand. Prices show when nothing else shuts them.",

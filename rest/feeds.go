@@ -13,8 +13,8 @@ import (
 
 // WatchStore is what the database knows of feeds and pushes.
 type WatchStore interface {
-	// FeedStates says what came of each feed since a time, and in the hour since another. Those that
-	// sent documents of the matches are marked.
+	// FeedStates says what came of each feed since a time, and in the hour since another. Those
+	// that sent documents of the matches are marked.
 	FeedStates(ctx context.Context, since, hour time.Time, playing []goalcast.MatchID) ([]goalcast.FeedState, error)
 	// LastDocuments says when the last document of each match came.
 	LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error)

@@ -137,7 +137,8 @@ func (s *Server) watched(ctx context.Context, topics []goalcast.TopicViewers) ([
 			now.last[item.ID].UTC()})
 	}
 	slices.SortStableFunc(list, func(a, b watchedMatch) int {
-		return cmp.Or(order(a.Match)-order(b.Match), cmp.Compare(b.Viewers, a.Viewers), a.Match.Kickoff.Compare(b.Match.Kickoff))
+		return cmp.Or(order(a.Match)-order(b.Match), cmp.Compare(b.Viewers, a.Viewers),
+			a.Match.Kickoff.Compare(b.Match.Kickoff))
 	})
 	return list[:min(len(list), maxWatched)], nil
 }
@@ -176,7 +177,9 @@ func (s *Server) topicName(ctx context.Context, t goalcast.Topic) string {
 	switch t.Kind {
 	case goalcast.TeamTopic:
 		id := goalcast.TeamID(t.ID)
-		team, _ := s.teams.Get(ctx, id, func(ctx context.Context) (goalcast.Team, error) { return s.store.Team(ctx, id) })
+		team, _ := s.teams.Get(ctx, id, func(ctx context.Context) (goalcast.Team, error) {
+			return s.store.Team(ctx, id)
+		})
 		return team.Name
 	case goalcast.CompetitionTopic:
 		id := goalcast.CompetitionID(t.ID)

@@ -104,7 +104,8 @@ func TestFeeds(t *testing.T) {
 			{Provider: "opta", Feed: "F1", Last: ago(time.Hour)},
 			{Provider: "opta", Feed: "F24", Last: ago(2 * time.Minute), Playing: true, Hour: 500, Document: 9},
 			{Provider: "opta", Feed: "F9", Last: ago(4 * time.Minute), Playing: true, Hour: 240, Failed: 2, Ignored: 3,
-				Waiting: 1, LastFailed: &goalcast.FailedDocument{ID: 8, At: ago(5 * time.Minute), Error: "no <Soccer>"}},
+				Waiting: 1, LastFailed: &goalcast.FailedDocument{ID: 8, At: ago(5 * time.Minute),
+					Error: "no <Soccer>"}},
 			{Provider: "opta", Feed: "F13", Last: ago(4 * time.Minute), Playing: true, Hour: 20},
 			{Provider: "json", Last: ago(2 * time.Hour), Playing: true},
 		}
@@ -151,9 +152,11 @@ func TestPushList(t *testing.T) {
 	h := open(t)
 	h.with(func() {
 		h.pushes = []goalcast.PushState{
-			{Event: "opta:1", Match: 1009316, Revision: 2, State: goalcast.RecordShown, Since: kickoff, Planned: kickoff,
-				Content: []byte(`{"kind":"goal","texts":{"nl":{"title":"x"},"en":{"title":"GOAL! 1-0","body":"Varde"}}}`),
-				Batches: []goalcast.PushCount{{State: "failed", Reason: "expired", Count: 2}, {State: "sent", Count: 40}}},
+			{Event: "opta:1", Match: 1009316, Revision: 2, State: goalcast.RecordShown, Since: kickoff,
+				Planned: kickoff, Content: []byte(`{"kind":"goal","texts":{"nl":{"title":"x"},` +
+					`"en":{"title":"GOAL! 1-0","body":"Varde"}}}`),
+				Batches: []goalcast.PushCount{{State: "failed", Reason: "expired", Count: 2},
+					{State: "sent", Count: 40}}},
 			{Event: "opta:2", Planned: kickoff, Content: []byte("?")},
 		}
 	})

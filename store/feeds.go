@@ -56,7 +56,8 @@ func scanFeedState(row scanner) (f goalcast.FeedState, err error) {
 	return f, err
 }
 
-// lastFailed finds the newest document of each feed that came since a time and cannot be understood.
+// lastFailed finds the newest document of each feed that came since a time and cannot be
+// understood.
 func (s *Store) lastFailed(ctx context.Context, since time.Time) (map[[2]string]goalcast.FailedDocument, error) {
 	rows, err := s.query(ctx, `SELECT provider, feed, id, seen, error FROM documents WHERE id IN (SELECT MAX(id)
 		FROM documents WHERE state = 'failed' AND seen >= $1 GROUP BY provider, feed) LIMIT $2`, toMillis(since),

@@ -69,7 +69,8 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 		return n.run(ctx, page, func(public, admin string) {
 			fmt.Printf("goalcast demo: open http://%s/\n", public)
 			if token != "" {
-				fmt.Printf("goalcast demo: the operator's page is http://%s%s, its token %s\n", admin, console.Path, token)
+				fmt.Printf("goalcast demo: the operator's page is http://%s%s, its token %s\n", admin, console.Path,
+					token)
 			}
 			odds := simulator.NewOddsPoster("http://"+public+"/feeds/odds", c.feedSecret("odds"), nil, log)
 			if c.Odds.SourcesFile == "" { // else odds come from there

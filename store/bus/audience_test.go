@@ -32,8 +32,8 @@ func TestAudiences(t *testing.T) {
 		if list := read(); len(list) != 0 {
 			t.Errorf("%+v", list)
 		}
-		a := goalcast.Audience{Node: "web-2", Viewers: 5, Transports: map[string]int{"sse": 5}, Limit: 9, Reason: "draining",
-			Followed: 3, Topics: []goalcast.TopicViewers{{Topic: goalcast.ForMatch(7), Viewers: 4}}}
+		a := goalcast.Audience{Node: "web-2", Viewers: 5, Transports: map[string]int{"sse": 5}, Limit: 9,
+			Reason: "draining", Followed: 3, Topics: []goalcast.TopicViewers{{Topic: goalcast.ForMatch(7), Viewers: 4}}}
 		b := goalcast.Audience{Node: "web-1", Transports: map[string]int{}}
 		must(t, here.TellAudience(t.Context(), a))
 		must(t, here.TellAudience(t.Context(), b))

@@ -60,7 +60,7 @@ export async function startGoalcast(command, flags = []) {
     }
     await new Promise((done) => setTimeout(done, 50));
   }
-  return { port, url: `http://127.0.0.1:${port}`, stop, output: () => output };
+  return { port, url: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${admin}`, stop, output: () => output };
 }
 
 /**
