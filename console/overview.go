@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // overviewPage is what stands on top, and how all else is.
@@ -43,13 +44,16 @@ func (c *Console) overview(v *view) error {
 		return v.AlarmsNo
 	}
 	p.Feeds = feeds.Feeds
-	p.look()
+	p.look(v.Alarms)
 	v.Body = p
 	return nil
 }
 
 // look finds what is wrong besides the alarms.
-func (p *overviewPage) look() {
+func (p *overviewPage) look(alarms []alarm) {
+	alarmed := func(name string) bool {
+		return slices.ContainsFunc(alarms, func(a alarm) bool { return a.Name == name })
+	}
 	say := func(text, advice, to, linkText string) {
 		p.Wrong = append(p.Wrong, wrong{text, advice, link{Path + to, linkText}})
 	}
@@ -61,7 +65,7 @@ func (p *overviewPage) look() {
 		case !f.Silent.IsZero():
 			say(fmt.Sprintf("%s is silent while a match is on", f.Name()),
 				"Call the provider, unless all feeds are silent: then look at the load balancer.", "feeds", "Feeds")
-		case f.Failed > 0:
+		case f.Failed > 0 && !alarmed("unreadable:"+f.Provider+"/"+f.Feed):
 			say(fmt.Sprintf("%d documents of %s in the last hour cannot be understood", f.Failed, f.Name()),
 				"They are kept. Look at the error; when the reader is mended, replay them.",
 				"feeds?state=failed#documents", "Failed documents")

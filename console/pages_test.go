@@ -84,6 +84,9 @@ func TestOverview(t *testing.T) {
 	contains(t, wrong, fmt.Sprintf(`href="/console/documents/%d"`, doc), "Look at the broadcast.")
 	page := v.page("")
 	contains(t, page, "Wrong now", "step held", `href="/console/feeds?match=7#documents"`, "<title>(1) Overview")
+	contains(t, page, "1 documents of opta F9 in the last hour")
+	h.alarm(t, "unreadable:opta/F9", 0, "1 documents of opta F9 cannot be understood")
+	containsNot(t, v.page(""), "in the last hour cannot") // once is enough
 	if strings.Index(page, "Wrong now") > strings.Index(page, "In play") {
 		t.Error("what is wrong does not stand on top")
 	}
@@ -310,7 +313,8 @@ func TestOdds(t *testing.T) {
 	h := open(t)
 	h.fixture(t, 7, "Port Amber", "Saltmarsh")
 	_, err := h.db.SaveMappings(t.Context(), []goalcast.OddsMapping{{Source: "exchange", Event: "1.23",
-		Home: "P. Amber", Away: "Saltm.", Decision: goalcast.MappingOpen, Described: time.Now(), Candidates: []goalcast.MatchID{7}}})
+		Home: "P. Amber", Away: "Saltm.", Decision: goalcast.MappingOpen, Described: time.Now(),
+		Candidates: []goalcast.MatchID{7}}})
 	must(t, err)
 	v := h.visitor(t).login(operatorToken)
 	contains(t, v.page("odds"), "none yet")
@@ -387,7 +391,8 @@ func TestQueuesAndPushes(t *testing.T) {
 	contains(t, v.page("pushes"), "No event had anything to push yet.")
 }
 
-// The audit is for administrators; what somebody did at the page is in it as if it was done by hand.
+// The audit is for administrators; what somebody did at the page is in it as if it was done by
+// hand.
 func TestAudit(t *testing.T) {
 	h := open(t)
 	h.fixture(t, 7, "Port Amber", "Saltmarsh")

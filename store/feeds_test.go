@@ -47,8 +47,8 @@ func TestFeedStates(t *testing.T) {
 		clip := put("wsc", "", 0, 90*time.Minute, goalcast.DocumentApplied, "")
 		want := []goalcast.FeedState{
 			{Provider: "opta", Feed: "F9", Last: now.Add(-time.Second), Document: last, Playing: true, Hour: 4,
-				Failed: 1, Ignored: 1, Waiting: 1, LastFailed: &goalcast.FailedDocument{ID: bad, At: now.Add(-2 * time.Minute),
-					Error: "no <Soccer>"}},
+				Failed: 1, Ignored: 1, Waiting: 1, LastFailed: &goalcast.FailedDocument{ID: bad,
+					At: now.Add(-2 * time.Minute), Error: "no <Soccer>"}},
 			{Provider: "wsc", Last: now.Add(-90 * time.Minute), Document: clip},
 		}
 		if got := states(7, 9); !reflect.DeepEqual(got, want) {
