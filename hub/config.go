@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"goalcast/hub/shard"
+	"goalcast/internal/ratelimit"
 )
 
 // Config holds the hub's limits. The zero value is the default of every field; where 0 means "no
@@ -45,6 +46,13 @@ type Config struct {
 	MaxConnsPerIP int
 	HandshakeRate float64 // new connections and polls per second; 0: no limit; over it: 503 with Retry-After
 	HandshakeMax  int     // of these, at once
+	// AddressRate limits new connections and polls of one address, of all processes together; 0: no
+	// limit (mobile carriers put thousands behind one); over it: 503 with Retry-After.
+	AddressRate ratelimit.Rate
+	// GuessRate limits the wrong tokens and tickets from one address; over it: 503 with
+	// Retry-After.
+	GuessRate ratelimit.Rate
+	Limiter   ratelimit.Limiter // counts them; nil: in this process
 	// how long a viewer waits for a match to be read from the database; over it: 503
 	JoinTimeout time.Duration
 	MaxWait     time.Duration // longest long poll; below the 60 s at which many proxies give up
@@ -86,6 +94,10 @@ func (c Config) WithDefaults() Config {
 	}
 	c.MaxMessage = min(cmp.Or(max(c.MaxMessage, 0), max(40*c.MaxTopics, least)), 1<<20)
 	c.HandshakeMax = cmp.Or(max(c.HandshakeMax, 0), int(c.HandshakeRate)+1)
+	c.GuessRate = c.GuessRate.Or(ratelimit.Rate{PerMinute: 600, Burst: 300})
+	if c.Limiter == nil {
+		c.Limiter = ratelimit.NewBuckets(100_000, time.Now, func() {})
+	}
 	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)
 	c.MaxWait = cmp.Or(max(c.MaxWait, 0), 55*time.Second)
 	c.PingInterval = cmp.Or(max(c.PingInterval, 0), 25*time.Second)

@@ -10,6 +10,7 @@ import (
 
 	"goalcast"
 	"goalcast/hub/frame"
+	"goalcast/hub/limits"
 	"goalcast/hub/shard"
 )
 
@@ -46,6 +47,8 @@ func (h *Hub) identify(r *http.Request, v *viewer) *refusal {
 		return nil
 	case h.limits.Full(v.ip) != "": // before anything is worked out
 		return tooMany(h.limits.Full(v.ip))
+	case h.mayGuess(v) != nil:
+		return tooMany(limits.TooManyGuesses)
 	case ok:
 		p, err = h.cfg.Identity.Verify(ctx, token)
 	default:
@@ -54,7 +57,7 @@ func (h *Hub) identify(r *http.Request, v *viewer) *refusal {
 	switch {
 	case err == nil:
 	case errors.Is(err, goalcast.ErrUnauthorized):
-		return &refusal{goalcast.CodeUnauthorized, "unauthorized", errUnauthorized.Error()}
+		return h.guessed(r, v, &refusal{goalcast.CodeUnauthorized, "unauthorized", errUnauthorized.Error()})
 	default:
 		h.log.Warn("identify a viewer", "error", err)
 		return unavailable()

@@ -34,8 +34,10 @@ func tooMany(reason string) *refusal {
 	switch reason {
 	case "":
 		return nil
-	case limits.TooFast:
+	case limits.TooFast, limits.TooFastForAddress:
 		return &refusal{goalcast.CodeRate, reason, "too many viewers at once, try again"}
+	case limits.TooManyGuesses:
+		return &refusal{goalcast.CodeRate, reason, "too many wrong tokens or tickets, try again later"}
 	case "made_up_topics":
 		return &refusal{goalcast.CodeRate, reason, "too many topics that do not exist, try again"}
 	default:

@@ -175,6 +175,9 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 		text = h.cfg.ClientIP(r)
 	}
 	v.ip, _ = netip.ParseAddr(text) // the zero address where there is none: a limit then counts them together
+	if no := h.mayAsk(r, v); no != nil {
+		return no
+	}
 	if no := h.identify(r, v); no != nil {
 		return no
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"goalcast"
 )
@@ -22,17 +23,19 @@ type refusal struct {
 	text     string
 	field    string              // that is wrong, if it is one
 	document goalcast.DocumentID // that failed; 0 where the request leaves no document
+	retry    time.Duration       // of 429
 }
 
 // Guard knows who may post the feeds of which provider. It belongs to nobody: requests share it.
 type Guard struct {
 	open    bool                                // see Config.Open
+	guesses func(*http.Request) time.Duration   // see Config.Guesses; may be nil
 	secrets atomic.Pointer[map[string][]string] // by provider
 }
 
-// NewGuard makes a Guard; see Config.Secrets and Config.Open.
-func NewGuard(secrets map[string][]string, open bool) *Guard {
-	g := &Guard{open: open}
+// NewGuard makes a Guard; see Config.Secrets, Config.Open and Config.Guesses.
+func NewGuard(secrets map[string][]string, open bool, guesses func(*http.Request) time.Duration) *Guard {
+	g := &Guard{open: open, guesses: guesses}
 	g.UseSecrets(secrets)
 	return g
 }
@@ -61,6 +64,12 @@ func (g *Guard) authorize(provider string, r *http.Request) *refusal {
 		for _, offered := range offeredSecrets(r) {
 			if slices.ContainsFunc(secrets, func(secret string) bool { return same(offered, secret) }) {
 				return nil
+			}
+		}
+		if g.guesses != nil {
+			if wait := g.guesses(r); wait > 0 {
+				return &refusal{status: http.StatusTooManyRequests, reason: "rate_guesses", retry: wait,
+					text: "too many wrong secrets; wait as Retry-After says"}
 			}
 		}
 		return &refusal{status: http.StatusUnauthorized, reason: "unauthorized",

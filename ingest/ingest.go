@@ -62,6 +62,9 @@ type Config struct {
 	// program of this machine, and whoever reaches one that passes requests on.
 	Secrets map[string][]string
 	Open    bool
+	// Guesses counts a wrong secret against whoever showed it, and says how long that one has to
+	// wait; nil: nobody counts. The right secret is always taken.
+	Guesses func(*http.Request) time.Duration
 
 	MaxBody     int64         // bytes of a document, unpacked; longer is 413 and not kept
 	MaxRequests int           // documents being received at once; more get 503
@@ -195,7 +198,7 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 		sources[i] = p.Sources()
 	}
 	in.merger = merge.New(sources...)
-	in.guard = NewGuard(cfg.Secrets, cfg.Open)
+	in.guard = NewGuard(cfg.Secrets, cfg.Open, cfg.Guesses)
 	return in
 }
 

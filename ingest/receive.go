@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"goalcast"
+	"goalcast/internal/ratelimit"
 )
 
 // receive takes one document in: it is kept, then answered, and read meanwhile.
@@ -249,6 +250,8 @@ func writeRefusal(w http.ResponseWriter, r *http.Request, no *refusal) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="feeds", Basic realm="feeds"`)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "2")
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", ratelimit.RetryAfter(no.retry))
 	}
 	writeProblem(w, r, no)
 }

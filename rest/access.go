@@ -9,19 +9,26 @@ import (
 
 // viewer is who reads something that not everybody may see: nobody in particular without a token.
 // A token that is none is refused, so that an app notices that its own has ended.
-func (s *Server) viewer(r *http.Request) (goalcast.Person, error) {
+func (s *Server) viewer(w http.ResponseWriter, r *http.Request) (goalcast.Person, error) {
 	if !s.logins || r.Header.Get("Authorization") == "" {
 		return goalcast.Person{}, nil
 	}
-	return s.authenticate(r)
+	if err := s.mayGuess(r, "viewer"); err != nil {
+		return goalcast.Person{}, err
+	}
+	p, err := s.authenticate(r)
+	if err != nil && problemOf(err).Status == http.StatusUnauthorized {
+		err = s.guessed(w, r, "viewer", err)
+	}
+	return p, err
 }
 
 // maySeeOdds refuses those who may not see prices.
-func (s *Server) maySeeOdds(r *http.Request) error {
+func (s *Server) maySeeOdds(w http.ResponseWriter, r *http.Request) error {
 	if s.cfg.OddsPublic {
 		return nil
 	}
-	p, err := s.viewer(r)
+	p, err := s.viewer(w, r)
 	switch {
 	case err != nil:
 		return err

@@ -45,7 +45,8 @@ func openWithIssuer(t *testing.T, change ...func(*rest.Config, *rest.Deps)) (*ho
 // up; who is let in gets some other answer than 401 or 403.
 func TestEveryRouteForEveryRole(t *testing.T) {
 	h, issuer := openWithIssuer(t, func(c *rest.Config, _ *rest.Deps) {
-		c.UserRate, c.IPRate = rest.Rate{PerMinute: 1e6, Burst: 1e6}, rest.Rate{PerMinute: 1e6, Burst: 1e6}
+		c.UserRate = rest.Rate{PerMinute: 1e6, Burst: 1e6}
+		c.IPRate, c.GuessRate = c.UserRate, c.UserRate
 	})
 	login := func(c claims) string { return issuer.Token(c) }
 	callers := []struct {

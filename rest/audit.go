@@ -84,7 +84,8 @@ func (s *Server) auditEnd(ctx context.Context, begun goalcast.AuditEntry, note a
 		s.log.LogAttrs(ctx, slog.LevelError, "it is not in the audit how an action ended",
 			slog.Int64("begun", begun.ID), slog.String("who", e.Who), slog.String("action", e.Action),
 			slog.String("target", e.Target), slog.String("before", string(e.Before)),
-			slog.String("after", string(e.After)), slog.Int("status", status), slog.String("request", e.Request), slog.String("error", err.Error()))
+			slog.String("after", string(e.After)), slog.Int("status", status),
+			slog.String("request", e.Request), slog.String("error", err.Error()))
 		return
 	}
 	s.metrics.audit.WithLabelValues("written").Inc()

@@ -131,7 +131,7 @@ func (s *Server) asUser(h userHandler) personHandler {
 // limited too.
 func (s *Server) asPerson(h personHandler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := s.take(r.Context(), "rate_ip", addressKey(r.Context()), s.cfg.IPRate); err != nil {
+		if err := s.take(r.Context(), w, "rate_ip", addressKey(r.Context()), s.cfg.IPRate); err != nil {
 			return err
 		}
 		p, err := s.authenticate(r)
@@ -141,7 +141,7 @@ func (s *Server) asPerson(h personHandler) handler {
 		if p.Role < goalcast.Viewer {
 			return needs(goalcast.Viewer)
 		}
-		if err := s.take(r.Context(), "rate_user", "user:"+string(p.User), s.cfg.UserRate); err != nil {
+		if err := s.take(r.Context(), w, "rate_user", "user:"+string(p.User), s.cfg.UserRate); err != nil {
 			return err
 		}
 		return h(w, r, p)
@@ -211,7 +211,7 @@ func (s *Server) asAdmin(need goalcast.Role, h handler) handler {
 		if len(*s.admins.Load()) == 0 && !s.logins {
 			return problem.New(http.StatusForbidden, "admin_disabled", "no admin tokens are configured")
 		}
-		p, err := s.administrator(r)
+		p, err := s.administrator(w, r)
 		switch {
 		case err != nil:
 			return err
@@ -222,8 +222,10 @@ func (s *Server) asAdmin(need goalcast.Role, h handler) handler {
 	}
 }
 
+const wantAdmin = "want Authorization: Bearer and an admin token"
+
 // administrator finds out who asks for something of /admin.
-func (s *Server) administrator(r *http.Request) (goalcast.Person, error) {
+func (s *Server) administrator(w http.ResponseWriter, r *http.Request) (goalcast.Person, error) {
 	token, _ := bearer(r)
 	digest := sha256.Sum256([]byte(token))
 	var have adminToken
@@ -237,8 +239,17 @@ func (s *Server) administrator(r *http.Request) (goalcast.Person, error) {
 	if have.role > goalcast.NoRole {
 		return goalcast.Person{Role: have.role, User: goalcast.UserID("token:" + have.name)}, nil
 	}
-	if s.logins && token != "" {
+	if token == "" {
+		return goalcast.Person{}, unauthorized(wantAdmin)
+	}
+	if err := s.mayGuess(r, "admin"); err != nil {
+		return goalcast.Person{}, err
+	}
+	if s.logins {
 		p, err := s.authenticate(r)
+		if err != nil && problemOf(err).Status == http.StatusUnauthorized {
+			err = s.guessed(w, r, "admin", err)
+		}
 		if err != nil {
 			return p, err
 		}
@@ -246,9 +257,5 @@ func (s *Server) administrator(r *http.Request) (goalcast.Person, error) {
 			return p, nil
 		}
 	}
-	const want = "want Authorization: Bearer and an admin token"
-	if token != "" {
-		return goalcast.Person{}, badBearer(want)
-	}
-	return goalcast.Person{}, unauthorized(want)
+	return goalcast.Person{}, s.guessed(w, r, "admin", badBearer(wantAdmin))
 }

@@ -77,7 +77,7 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	if !languageText.MatchString(body.Language) {
 		return badParameter("language", "want a language like nl, fr, de or en-GB")
 	}
-	if err := s.takeDevice(r, user, token); err != nil {
+	if err := s.takeDevice(w, r, user, token); err != nil {
 		return err
 	}
 	// "nl-BE" is told in "nl"
@@ -93,7 +93,7 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 
 // takeDevice counts a device that the user did not have against the limit of its address: nothing
 // else keeps a stranger from inventing them.
-func (s *Server) takeDevice(r *http.Request, user goalcast.UserID, token string) error {
+func (s *Server) takeDevice(w http.ResponseWriter, r *http.Request, user goalcast.UserID, token string) error {
 	devices, err := s.store.Devices(r.Context(), user)
 	if err != nil {
 		return fmt.Errorf("devices: %w", err)
@@ -101,7 +101,7 @@ func (s *Server) takeDevice(r *http.Request, user goalcast.UserID, token string)
 	if slices.ContainsFunc(devices, func(d goalcast.Device) bool { return d.Token == token }) {
 		return nil
 	}
-	return s.take(r.Context(), "rate_devices", "devices:"+addressKey(r.Context()), s.cfg.DeviceRate)
+	return s.take(r.Context(), w, "rate_devices", "devices:"+addressKey(r.Context()), s.cfg.DeviceRate)
 }
 
 // deleteDevice ends pushes to a device of the caller. One that is not his, or gone already, is left

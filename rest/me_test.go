@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/ratelimit"
 	"goalcast/rest"
 )
 
@@ -323,9 +324,11 @@ func TestRateOfAddress(t *testing.T) {
 // brokenLimiter does not answer.
 type brokenLimiter struct{}
 
-func (brokenLimiter) Take(context.Context, string, rest.Rate) (time.Duration, error) {
-	return time.Hour, errors.New("away")
+func (brokenLimiter) Take(context.Context, string, rest.Rate) (ratelimit.Turn, error) {
+	return ratelimit.Turn{Wait: time.Hour}, errors.New("away")
 }
+
+func (brokenLimiter) Peek(string, rest.Rate) time.Duration { return 0 }
 
 func TestLimiterAway(t *testing.T) {
 	h := open(t, func(_ *rest.Config, d *rest.Deps) { d.Limiter = brokenLimiter{} })

@@ -178,8 +178,9 @@ var (
 	noReferrer = []string{"no-referrer"}
 	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
 	anyOrigin  = []string{"*"}
-	exposed    = []string{"ETag, Goalcast-Cursor, Link, Retry-After, Warning, X-Request-Id"}
-	byCoding   = []string{"Accept-Encoding"}
+	exposed    = []string{"ETag, Goalcast-Cursor, Link, RateLimit, RateLimit-Policy, Retry-After, Warning, " +
+		"X-Request-Id"}
+	byCoding = []string{"Accept-Encoding"}
 )
 
 // front is one of our APIs: its routes, behind what every request passes first.

@@ -75,7 +75,7 @@ func (s *Server) useOdds(deps Deps, settlements cache.Options) {
 // a price is one whose gate has not opened yet.
 func (s *Server) getOdds(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
-	if err := s.maySeeOdds(r); err != nil {
+	if err := s.maySeeOdds(w, r); err != nil {
 		return err
 	}
 	switch {

@@ -22,6 +22,8 @@ import (
 
 	"goalcast"
 	"goalcast/internal/cache"
+	"goalcast/internal/clientip"
+	"goalcast/internal/ratelimit"
 )
 
 // Board gives matches from memory, kept fresh by the bus. The hub's Board is one.
@@ -179,6 +181,10 @@ type Config struct {
 	// that is registered again, as apps do at each start, is not counted. A carrier's address has
 	// hundreds of new ones in the minutes before a final. More: 429 with Retry-After.
 	DeviceRate Rate
+	// GuessRate limits the wrong tokens that are shown to /admin, and where prices are asked for,
+	// from one address. More: 429 with Retry-After, for an issuer's tokens too; the right one of
+	// the configuration is always taken.
+	GuessRate Rate
 	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two
 	// generations; beyond it forgets the idle ones early. 100,000 are about 10 MB.
 	LimiterKeys int
@@ -213,9 +219,10 @@ func (c Config) withDefaults() Config {
 	c.LimiterKeys = cmp.Or(max(c.LimiterKeys, 0), 100_000)
 	c.MeBody = cmp.Or(max(c.MeBody, 0), 4<<10)
 	c.MessageBody = cmp.Or(max(c.MessageBody, 0), 16<<10)
-	c.UserRate = c.UserRate.or(Rate{PerMinute: 120, Burst: 60})
-	c.IPRate = c.IPRate.or(Rate{PerMinute: 6000, Burst: 1000})
-	c.DeviceRate = c.DeviceRate.or(Rate{PerMinute: 20, Burst: 600})
+	c.UserRate = c.UserRate.Or(Rate{PerMinute: 120, Burst: 60})
+	c.IPRate = c.IPRate.Or(Rate{PerMinute: 6000, Burst: 1000})
+	c.GuessRate = c.GuessRate.Or(Rate{PerMinute: 60, Burst: 60})
+	c.DeviceRate = c.DeviceRate.Or(Rate{PerMinute: 20, Burst: 600})
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -224,28 +231,29 @@ func (c Config) withDefaults() Config {
 
 // Server answers requests. It starts nothing and holds nothing that has to be closed.
 type Server struct {
-	cfg     Config
-	board   Board
-	store   Store
-	publish Publisher
-	replay  Replayer
-	alarms  Alarms
-	queues  Queues
-	gates   Gates
-	states  States
-	viewers Viewers
-	odds    Odds
-	who     Authenticator
-	logins  bool // who may know administrators
-	rules   map[string]goalcast.Role
-	tickets Tickets
-	limiter Limiter
-	admins  atomic.Pointer[[]adminToken]
-	log     *slog.Logger
-	metrics *metrics
-	encoder *encoder
-	public  http.Handler
-	admin   http.Handler
+	cfg      Config
+	board    Board
+	store    Store
+	publish  Publisher
+	replay   Replayer
+	alarms   Alarms
+	queues   Queues
+	gates    Gates
+	states   States
+	viewers  Viewers
+	odds     Odds
+	who      Authenticator
+	logins   bool // who may know administrators
+	rules    map[string]goalcast.Role
+	tickets  Tickets
+	limiter  Limiter
+	clientIP func(*http.Request) netip.Addr
+	admins   atomic.Pointer[[]adminToken]
+	log      *slog.Logger
+	metrics  *metrics
+	encoder  *encoder
+	public   http.Handler
+	admin    http.Handler
 
 	// kick-offs before and after an empty day, whose edges are the key, in Unix seconds
 	around       *cache.Cache[[2]int64, [2]time.Time]
@@ -287,7 +295,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		s.who = BearerIdentity{}
 	}
 	if s.limiter == nil {
-		s.limiter = newBuckets(s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
+		s.limiter = ratelimit.NewBuckets(s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
 	}
 	slots := make(chan struct{}, s.cfg.Readings)
 	kept := func(age time.Duration, size int) cache.Options {
@@ -330,6 +338,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	if len(*s.admins.Load()) == 0 && !s.logins {
 		log.Warn("no admin tokens: /admin answers 403")
 	}
+	s.clientIP = clientip.New(s.cfg.Proxies)
 	s.public, s.admin = s.publicRoutes(), s.adminRoutes()
 	return s
 }

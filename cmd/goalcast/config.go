@@ -87,6 +87,7 @@ type serving struct {
 	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns (*.example.org), whole (capacitor://localhost), or null (pages from files and sandboxes); empty is any."`
 
 	Identity identityConfig `embed:""`
+	Limits   limitConfig    `embed:""`
 
 	Viewers viewerLimits `embed:""`
 	Odds    oddsConfig   `embed:""`

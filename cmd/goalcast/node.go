@@ -22,6 +22,7 @@ import (
 	"goalcast/ingest/odds/stream"
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/brightcove"
+	"goalcast/internal/ratelimit"
 	"goalcast/notify"
 	"goalcast/rest"
 	"goalcast/store"
@@ -60,6 +61,7 @@ type node struct {
 	odds     *odds.Runner       // nil without role odds, or without a source
 	identity *identity.Verifier // nil without issuers
 	tickets  *identity.Tickets  // likewise
+	limiter  ratelimit.Limiter  // nil: each part counts by itself
 	secrets  *secretFiles
 	reload   <-chan os.Signal
 
@@ -126,6 +128,7 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 // makeParts makes what the roles ask for.
 func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
+	n.makeLimiter()
 	if err := n.makeIdentity(); err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			MessageRate:   n.cfg.Viewers.MessageRate,
 			StateInterval: n.cfg.Viewers.StateInterval,
 			MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
-			Identity: n.viewers(),
+			Identity: n.viewers(), Limiter: n.limiter, AddressRate: n.cfg.Limits.handshakes(),
 			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}
@@ -147,7 +150,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		n.makeClips()
 		n.ingest = ingest.New(ingest.Config{
 			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers,
-			Fault:     o.fault,
+			Fault: o.fault, Guesses: n.guesses("feeds"),
 			Reference: n.shared, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()
@@ -168,7 +171,8 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	}
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.shared, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
-			Gates: n.bus, Viewers: n.bus, States: n.bus, Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
+			Gates: n.bus, Viewers: n.bus, States: n.bus, Limiter: n.limiter, Odds: oddsNow{n.bus, n.db.Now},
+			Settlements: n.db}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}

@@ -69,7 +69,7 @@ func (n *node) makeOdds() error {
 		sources = append(sources, source)
 	}
 	n.oddsHistory = store.NewOddsHistory(n.db, n.log, n.reg)
-	n.oddsGuard = ingest.NewGuard(n.cfg.FeedSecrets, n.cfg.FeedsOpen)
+	n.oddsGuard = ingest.NewGuard(n.cfg.FeedSecrets, n.cfg.FeedsOpen, n.guesses("feeds"))
 	n.odds = odds.NewRunner(odds.RunnerConfig{
 		Sources: sources, Bus: n.bus, Leases: store.NewLeases(n.db, n.log), Mapper: odds.NewMapper(n.db, n.log, n.reg),
 		Keeper: n.db, History: n.oddsHistory, Settlements: n.db, Publisher: n.relay,

@@ -27,6 +27,9 @@ const (
 	TooFast        = "handshake_rate"
 	Full           = "connections"
 	FullForAddress = "connections_per_ip"
+
+	TooFastForAddress = "handshake_rate_per_ip"
+	TooManyGuesses    = "guesses"
 )
 
 // Limits says who may come in.

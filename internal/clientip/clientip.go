@@ -35,3 +35,15 @@ func Counted(a netip.Addr) netip.Addr {
 	}
 	return p.Addr()
 }
+
+// New says whom a request counts for, by the same rules as Middleware: the zero address where that
+// cannot be told.
+func New(proxies []netip.Prefix) func(*http.Request) netip.Addr {
+	find := Middleware(proxies)
+	return func(r *http.Request) (addr netip.Addr) {
+		find(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			addr = middleware.GetClientIPAddr(r.Context())
+		})).ServeHTTP(nil, r)
+		return addr
+	}
+}

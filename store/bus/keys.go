@@ -72,6 +72,10 @@ func (n names) answers() string                    { return n.of("answers") }
 // rate names a shared limit. The limiter's library puts "rate:" in front.
 func (n names) rate(limit string) string { return n.of(limit) }
 
+// limit names a limit of one user or address, likewise. It has no tag: a cluster spreads them over
+// its nodes, of which one has the events.
+func (n names) limit(key string) string { return n.prefix + ":limit:" + key }
+
 // queue names a queue, and ownQueue is its inverse: false for a queue of another installation.
 // asynq's keys have no prefix of ours, so that the queue's name has it, unless it is the default
 // one.
@@ -137,6 +141,9 @@ func Keys() []Key {
 		{Name: "rate:{PREFIX}:LIMIT", Type: "string", Owner: "Rate",
 			Holds: "how much of a limit that processes share is used", Bound: "one per limit (`fcm:PROJECT`)",
 			Life: "when a full burst may go again"},
+		{Name: "rate:PREFIX:limit:WHOSE", Type: "string", Owner: "Limiter",
+			Holds: "how much of its limits a user or address has used (hash of the user; IPv4, or 64 bits of IPv6)",
+			Bound: "one per user and address that asks for more than a little", Life: "when a full burst may go again"},
 		{Name: "{PREFIX}:ticket:once:DIGEST, {PREFIX}:ticket:stream:DIGEST", Type: "string", Owner: "Tickets",
 			Holds: "who shows a ticket to follow matches live; never the ticket itself", Bound: "20 per user",
 			TTL: maxTicketLife},

@@ -29,7 +29,7 @@ func (k Key) pattern(prefix string) string {
 			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
 			`\d+`, `PERIOD`, `\d+`, `NODE`, `[A-Za-z0-9._-]+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
 			`QUESTION`, `[a-z:\d]+/.*`, `GROUP`, `[a-z:\d]+`,
-			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
+			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `WHOSE`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
 			`[a-z]+\.(urgent|default)`).Replace(name))
 	}
 	return `^(` + strings.Join(names, `|`) + `)$`
@@ -51,6 +51,8 @@ func TestKeysAreListed(t *testing.T) {
 	rate := NewRate(r.redis, RateOptions{Prefix: prefix, Name: "fcm:project", PerMinute: 60, Burst: 10}, quiet(),
 		prometheus.NewRegistry())
 	must(t, rate.Wait(t.Context(), 5))
+	limiter := NewLimiter(r.redis, LimiterOptions{Prefix: prefix, Timeout: patience}, quiet(), prometheus.NewRegistry())
+	takeAll(t, limiter, "ip:203.0.113.9", slow)
 	q := NewQueue(r.redis, QueueOptions{Prefix: prefix, CheckInterval: 10 * time.Millisecond}, quiet(),
 		prometheus.NewRegistry())
 	tickets := NewTickets(r.redis, prefix)
