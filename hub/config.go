@@ -2,10 +2,12 @@ package hub
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"runtime"
 	"time"
 
+	"goalcast"
 	"goalcast/hub/shard"
 	"goalcast/internal/ratelimit"
 )
@@ -24,7 +26,11 @@ type Config struct {
 	Origins []string
 	// Identity says who viewers are; nil: nobody is known, and tokens are not looked at.
 	Identity Identity
-	NoOdds   bool // topics of prices need goalcast.RightOdds
+	// Revoked says whose tickets were revoked in the last minutes, with whatever tells a user's
+	// last revocation from the one before. Streams by those tickets end. nil: none ever is.
+	Revoked     func(context.Context) (map[goalcast.UserID]int64, error)
+	RevokedLook time.Duration // how often that is asked, while anybody is here by a ticket
+	NoOdds      bool          // topics of prices need goalcast.RightOdds
 	// ClientIP names the address a connection counts for; nil: the peer's. Set it behind a proxy.
 	ClientIP func(*http.Request) string
 
@@ -98,6 +104,7 @@ func (c Config) WithDefaults() Config {
 	if c.Limiter == nil {
 		c.Limiter = ratelimit.NewBuckets(100_000, time.Now, func() {})
 	}
+	c.RevokedLook = cmp.Or(max(c.RevokedLook, 0), revokedLook)
 	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)
 	c.MaxWait = cmp.Or(max(c.MaxWait, 0), 55*time.Second)
 	c.PingInterval = cmp.Or(max(c.PingInterval, 0), 25*time.Second)

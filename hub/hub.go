@@ -28,6 +28,7 @@ type Hub struct {
 	board    *board.Board
 	log      *slog.Logger
 	metrics  *metrics
+	holders  holders
 	limits   *limits.Limits
 	follow   *follow.Registry
 	deflater *frame.Deflater // nil: permessage-deflate is off
@@ -109,6 +110,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return h.housekeep(ctx) })
 	g.Go(func() error { return h.watchGates(ctx) })
+	g.Go(func() error { return h.watchRevoked(ctx) })
 	g.Go(func() error { return h.refreshLoop(ctx) })
 	g.Go(func() error { return h.unparkLoop(ctx) })
 	h.running.Store(true)

@@ -42,6 +42,7 @@ func (h *Hub) identify(r *http.Request, v *viewer) *refusal {
 	defer cancel()
 	var p goalcast.Person
 	var err error
+	v.came = time.Now()
 	switch token, ok := tokenOf(r, v.transport); {
 	case !ok && (v.ticket == "" || v.check):
 		return nil
@@ -50,6 +51,7 @@ func (h *Hub) identify(r *http.Request, v *viewer) *refusal {
 	case h.mayGuess(v) != nil:
 		return tooMany(limits.TooManyGuesses)
 	case ok:
+		v.ticket = ""
 		p, err = h.cfg.Identity.Verify(ctx, token)
 	default:
 		p, err = h.cfg.Identity.Ticket(ctx, v.ticket, v.transport == shard.WebSocket)
@@ -62,7 +64,7 @@ func (h *Hub) identify(r *http.Request, v *viewer) *refusal {
 		h.log.Warn("identify a viewer", "error", err)
 		return unavailable()
 	}
-	v.rights, v.until = p.Rights, p.Expires
+	v.rights, v.until, v.user = p.Rights, p.Expires, p.User
 	if v.transport == shard.Poll && !v.until.IsZero() {
 		v.wait = max(0, min(v.wait, time.Until(v.until)))
 	}

@@ -85,6 +85,14 @@ func (h *Hub) awaitCursor(ctx context.Context, c goalcast.Cursor) {
 // attach posts the connection to its shard, with what it begins with, and hands the seat over with
 // it.
 func (h *Hub) attach(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) error {
+	err := h.join(ctx, to, c, v, s, input)
+	if err == nil {
+		h.hold(to, c, v)
+	}
+	return err
+}
+
+func (h *Hub) join(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) error {
 	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
 	if v.resume {

@@ -17,6 +17,7 @@ type metrics struct {
 	refused    *prometheus.CounterVec
 	resumes    *prometheus.CounterVec
 	deflate    prometheus.Counter
+	revoked    prometheus.Counter
 	lateIntros prometheus.Counter
 	write      prometheus.Histogram
 	stateWrite prometheus.Histogram
@@ -42,6 +43,8 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 			Help: "Requests that were refused."}, []string{"reason"}),
 		resumes: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_resumes_total",
 			Help: "Returns with a cursor: ring was answered from memory, all else with a reset."}, []string{"outcome"}),
+		revoked: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_revoked_total",
+			Help: "Connections that were ended since the ticket they came by was revoked."}),
 		deflate: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_deflate_handshakes_total",
 			Help: "WebSockets whose client agreed to permessage-deflate."}),
 		lateIntros: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_late_intros_total",

@@ -27,6 +27,8 @@ type viewer struct {
 	conflate  time.Duration // between two state batches
 	check     bool          // it only asks whether it would be let in
 	ticket    string
+	user      goalcast.UserID // by its ticket
+	came      time.Time
 	rights    goalcast.Rights
 	until     time.Time // when what is known of the viewer ends; zero: never
 	ip        netip.Addr

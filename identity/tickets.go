@@ -35,6 +35,7 @@ type TicketStore interface {
 		most int) error
 	Take(ctx context.Context, digest string, once bool) ([]byte, error) // goalcast.ErrNotFound
 	Drop(ctx context.Context, user goalcast.UserID) error
+	Dropped(context.Context) (map[goalcast.UserID]int64, error) // lately, by when
 }
 
 // Tickets gives tickets out and takes them. It is safe for concurrent use.
@@ -133,6 +134,12 @@ func (t *Tickets) Ticket(ctx context.Context, ticket string, once bool) (p goalc
 // Revoke makes all tickets of a user worthless.
 func (t *Tickets) Revoke(ctx context.Context, user goalcast.UserID) error {
 	return t.store.Drop(ctx, user)
+}
+
+// Revoked says whose tickets were revoked in the last minutes, with what tells a user's last
+// revocation from the one before.
+func (t *Tickets) Revoked(ctx context.Context) (map[goalcast.UserID]int64, error) {
+	return t.store.Dropped(ctx)
 }
 
 // digest is what is kept of a ticket, which is random enough that nobody finds it from that.

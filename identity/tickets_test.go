@@ -55,6 +55,8 @@ func (s *shelf) Take(_ context.Context, digest string, once bool) ([]byte, error
 	return value, nil
 }
 
+func (s *shelf) Dropped(context.Context) (map[goalcast.UserID]int64, error) { return nil, nil }
+
 func (s *shelf) Drop(_ context.Context, user goalcast.UserID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

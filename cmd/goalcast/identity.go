@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"cmp"
 	"errors"
 	"fmt"
@@ -55,6 +56,14 @@ func (n *node) viewers() hub.Identity {
 		*identity.Verifier
 		*identity.Tickets
 	}{n.identity, n.tickets}
+}
+
+// revoked says whose tickets were revoked; nil if nobody has any.
+func (n *node) revoked() func(context.Context) (map[goalcast.UserID]int64, error) {
+	if n.tickets == nil {
+		return nil
+	}
+	return n.tickets.Revoked
 }
 
 // The kinds of issuer.

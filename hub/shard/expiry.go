@@ -91,6 +91,15 @@ func (s *Shard) renewed(o *Renewed) {
 	s.goOn(c)
 }
 
+// revoked ends a connection as if its time were over.
+func (s *Shard) revoked(c *Conn) {
+	if c.life != alive {
+		return
+	}
+	c.expires = 1
+	s.expire(c)
+}
+
 // goOn reads on from a client, of which nothing was read while something was prepared for it.
 func (s *Shard) goOn(c *Conn) {
 	c.clear(paused)

@@ -50,6 +50,9 @@ type (
 		Answer *frame.Message
 	}
 
+	// Revoked ends a connection whose ticket was revoked.
+	Revoked struct{ Conn *Conn }
+
 	// Stale says whether the bus is silent; all viewers are told.
 	Stale struct {
 		Message *frame.Message
@@ -107,6 +110,7 @@ func (o *Gate) do(s *Shard)         { s.gate(o) }
 func (o *Join) do(s *Shard)         { s.join(o) }
 func (o *Subscribed) do(s *Shard)   { s.subscribed(o) }
 func (o *Renewed) do(s *Shard)      { s.renewed(o) }
+func (o *Revoked) do(s *Shard)      { s.revoked(o.Conn) }
 func (o *Stale) do(s *Shard)        { s.setStale(o) }
 func (o *Outdated) do(s *Shard)     { s.outdate(o.Cursor) }
 func (o *Refresh) do(s *Shard)      { s.refresh(o) }

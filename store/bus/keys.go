@@ -55,6 +55,7 @@ func (n names) database() string {
 // ticket names a ticket by its place among its user's, and tickets those.
 func (n names) ticket(place string) string          { return n.of("ticket:" + place) }
 func (n names) tickets(user goalcast.UserID) string { return n.of("tickets:" + string(user)) }
+func (n names) dropped() string                     { return n.of("tickets-dropped") }
 
 // audience names what a node told of its viewers, and audiences the nodes; session names a session
 // of the operator's page.
@@ -149,6 +150,8 @@ func Keys() []Key {
 			TTL: maxTicketLife},
 		{Name: "{PREFIX}:tickets:USER", Type: "zset", Owner: "Tickets", Holds: "the tickets of a user, by their end",
 			Bound: "one per user who has any", TTL: maxTicketLife},
+		{Name: "{PREFIX}:tickets-dropped", Type: "zset", Owner: "Tickets",
+			Holds: "whose tickets were revoked, by when", Bound: "those of a quarter of an hour", TTL: droppedMemory},
 		{Name: "{PREFIX}:viewers", Type: "zset", Owner: "Bus", Holds: "the nodes that have viewers, by when they told",
 			Bound: "one", TTL: audienceLife},
 		{Name: "{PREFIX}:viewers:NODE", Type: "string", Owner: "Bus",

@@ -78,6 +78,7 @@ func TestKeysAreListed(t *testing.T) {
 				}})
 		}
 	})
+	must(t, tickets.Drop(t.Context(), "login:def"))
 	ran := make(chan struct{})
 	q.Handle("test:run", func(context.Context, []byte) error {
 		close(ran)

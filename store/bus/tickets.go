@@ -14,6 +14,14 @@ import (
 // maxTicketLife is how long a ticket lasts at most.
 const maxTicketLife = 12 * time.Hour
 
+const (
+	// droppedMemory is how long it is noted whose tickets were dropped: hubs ask every few seconds,
+	// and Redis may be away for some time.
+	droppedMemory = 15 * time.Minute
+	// maxDropped is how many of them hubs are told, the newest.
+	maxDropped = 10_000
+)
+
 // Tickets are kept for all processes: what one gives out, any other takes. The bus sees digests of
 // tickets only; what they are good for is its caller's.
 type Tickets struct {
@@ -44,13 +52,18 @@ end
 return 1
 `)
 
-// dropTickets deletes all tickets of a user. KEYS: 1 those of the user. ARGV: 1 what the names of
-// tickets begin with.
+// dropTickets deletes all tickets of a user, and notes that for the hubs. KEYS: 1 those of the
+// user, 2 whose tickets were dropped. ARGV: 1 what the names of tickets begin with, 2 the user, 3
+// now and 4 how long it is noted, ms.
 var dropTickets = redis.NewScript(`
 for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
 	redis.call('DEL', ARGV[1] .. old)
 end
-return redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', ARGV[3] - ARGV[4]))
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+return 1
 `)
 
 // ticketPlace is a ticket's place among its user's: what is behind the beginning of its name.
@@ -90,5 +103,20 @@ func (t *Tickets) Take(ctx context.Context, digest string, once bool) ([]byte, e
 // Drop deletes all tickets of a user. ErrUnavailable.
 func (t *Tickets) Drop(ctx context.Context, user goalcast.UserID) error {
 	return wrapRedis("drop tickets",
-		dropTickets.Run(ctx, t.redis.client, []string{t.names.tickets(user)}, t.names.ticket("")).Err())
+		dropTickets.Run(ctx, t.redis.client, []string{t.names.tickets(user), t.names.dropped()}, t.names.ticket(""),
+			string(user), time.Now().UnixMilli(), droppedMemory.Milliseconds()).Err())
+}
+
+// Dropped lists whose tickets were dropped in the last minutes, by when. ErrUnavailable.
+func (t *Tickets) Dropped(ctx context.Context) (map[goalcast.UserID]int64, error) {
+	list, err := t.redis.client.ZRevRangeWithScores(ctx, t.names.dropped(), 0, maxDropped-1).Result()
+	if err != nil {
+		return nil, wrapRedis("whose tickets were dropped", err)
+	}
+	all := make(map[goalcast.UserID]int64, len(list))
+	for _, z := range list {
+		user, _ := z.Member.(string)
+		all[goalcast.UserID(user)] = int64(z.Score)
+	}
+	return all, nil
 }

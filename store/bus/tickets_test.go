@@ -85,3 +85,29 @@ func TestTicketsWhileRedisIsAway(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Whose tickets were dropped is told to all processes, and when: twice is another time.
+func TestDroppedTicketsAreTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, testservers.Redis(t), Options{})
+	tickets := NewTickets(r.redis, "")
+	if all, err := tickets.Dropped(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
+	}
+	must(t, tickets.Drop(t.Context(), "login:abc"))
+	first, err := NewTickets(r.redis, "").Dropped(t.Context())
+	if err != nil || len(first) != 1 || first["login:abc"] == 0 {
+		t.Errorf("%v, %v", first, err)
+	}
+	for deadline := time.Now().Add(patience); ; {
+		must(t, tickets.Drop(t.Context(), "login:abc"))
+		again, err := tickets.Dropped(t.Context())
+		must(t, err)
+		if again["login:abc"] > first["login:abc"] {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v, and then %v", first, again)
+		}
+	}
+}
