@@ -83,6 +83,13 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 		h.deflater.Earlier = h.earlier
 	}
 	h.follow = follow.New(bus, follow.Config{
+		Need: func(t goalcast.Topic) goalcast.Rights {
+			need, ok := b.Private().Topic(t)
+			if !ok {
+				return goalcast.RightOfNobody // until it is known whose match it is
+			}
+			return need
+		},
 		Shards: cfg.Shards, MaxStates: cfg.MaxStates, Linger: cfg.FollowLinger, Timeout: cfg.JoinTimeout,
 		Deflater: h.deflater, Changed: h.statesChanged, Gate: h.gateChanged, Lacks: b.Lacks}, log)
 	h.ring.restart(goalcast.Cursor{})
@@ -198,6 +205,7 @@ const freshFor = time.Minute
 // Event sends an event to those who follow one of its topics; part of goalcast.Listener.
 func (h *Hub) Event(p goalcast.Published) {
 	e := shard.NewEvent(p, 0, time.Now(), h.deflater, len(h.shards))
+	e.Need = h.board.Private().Event(&p.Event)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.parkLocked(p, e) {
@@ -216,6 +224,7 @@ func (h *Hub) deliverLocked(p goalcast.Published, e *shard.Event) {
 	}
 	h.seq++
 	e.Seq = h.seq
+	moved := h.tellNeedLocked(&p.Event, e.Need)
 	in, unsure := h.board.Apply(p, e.Seq)
 	e.Intro, e.Unsure = h.newIntro(in), unsure
 	h.ring.add(e)
@@ -226,6 +235,9 @@ func (h *Hub) deliverLocked(p goalcast.Published, e *shard.Event) {
 		e = e.WithoutCursor(p)
 	}
 	h.postAll(e)
+	if moved {
+		h.sendIntroLocked(p.Event.Match, p.Event.Topics)
+	}
 }
 
 // State gives a new value to those who follow its topic; part of goalcast.Listener.

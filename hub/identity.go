@@ -112,34 +112,51 @@ func (h *Hub) newConn(v *viewer, e frame.Encoding) *shard.Conn {
 
 // Renew looks at a viewer's new token: it is part of shard.Door.
 func (h *Hub) Renew(to *shard.Shard, c *shard.Conn, topics []goalcast.Topic, token, id string) {
-	h.working.Go(func() { to.Post(h.renew(c, topics, token, id)) })
+	before := c.Rights()
+	h.working.Go(func() { h.renew(to, c, before, topics, token, id) })
 }
 
-// renew says who a viewer is from now on. It has to be somebody who may see what is followed.
-func (h *Hub) renew(c *shard.Conn, topics []goalcast.Topic, token, id string) *shard.Renewed {
-	refuse := func(code goalcast.Code, text string) *shard.Renewed {
+// renew says who a viewer is from now on. It has to be somebody who may see what is followed. If
+// that is more or less of private competitions than before, all snapshots come again.
+func (h *Hub) renew(to *shard.Shard, c *shard.Conn, before goalcast.Rights, topics []goalcast.Topic, token, id string) {
+	refuse := func(code goalcast.Code, text string) {
 		f := goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text}
-		return &shard.Renewed{Conn: c, Answer: frame.Of(frame.ClassControl, f)}
+		to.Post(&shard.Renewed{Conn: c, Answer: frame.Of(frame.ClassControl, f)})
 	}
 	if h.cfg.Identity == nil {
-		return refuse(goalcast.CodeBadFrame, "nobody is known here: tokens are not looked at")
+		refuse(goalcast.CodeBadFrame, "nobody is known here: tokens are not looked at")
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.JoinTimeout)
 	defer cancel()
 	p, err := h.cfg.Identity.Verify(ctx, token)
 	switch {
 	case errors.Is(err, goalcast.ErrUnauthorized):
-		return refuse(goalcast.CodeUnauthorized, errUnauthorized.Error())
+		refuse(goalcast.CodeUnauthorized, errUnauthorized.Error())
+		return
 	case err != nil:
 		h.log.Warn("renew a viewer", "error", err)
-		return refuse(goalcast.CodeUnavailable, errUnavailable.Error())
+		refuse(goalcast.CodeUnavailable, errUnavailable.Error())
+		return
 	}
 	if err := h.may(topics, p.Rights); err != nil {
-		return refuse(goalcast.CodeForbidden, err.Error())
+		refuse(goalcast.CodeForbidden, err.Error())
+		return
 	}
 	f := goalcast.Frame{Type: goalcast.FrameRenewed, ID: id, Expires: millis(p.Expires)}
-	return &shard.Renewed{Conn: c, Known: true, Rights: p.Rights, Until: p.Expires,
+	renewed := &shard.Renewed{Conn: c, Known: true, Rights: p.Rights, Until: p.Expires,
 		Answer: frame.Of(frame.ClassControl, f)}
+	if len(topics) == 0 || !h.seesPrivate(before^p.Rights) {
+		to.Post(renewed)
+		return
+	}
+	if err := h.withSnapshots(ctx, topics, p.Rights, c.Encoding(), func(start shard.Start) bool {
+		renewed.Start = start
+		return to.Post(renewed)
+	}); err != nil {
+		h.log.Warn("renew a viewer", "error", err)
+		refuse(goalcast.CodeUnavailable, errUnavailable.Error())
+	}
 }
 
 // millis is a time on the wire; 0 for none.

@@ -16,9 +16,10 @@ import (
 	"goalcast/hub"
 )
 
-// people is an identity whose tokens say who it is: "fan", "punter" (who may see prices), "away"
-// (that cannot be known), "fan-3s" and "punter-3s" (for so long); anybody else is nobody. Tickets
-// are tokens with the word "once" or "stream" in front.
+// people is an identity whose tokens say who it is: "fan", "punter" (who may see prices), "member"
+// and "guest" (who may see a private competition each, and prices), "away" (that cannot be known),
+// "fan-3s" and "punter-3s" (for so long); anybody else is nobody. Tickets are tokens with the word
+// "once" or "stream" in front.
 type people struct{ used *sync.Map }
 
 func (p people) Verify(_ context.Context, token string) (goalcast.Person, error) {
@@ -35,6 +36,10 @@ func (p people) Verify(_ context.Context, token string) (goalcast.Person, error)
 	case "fan":
 	case "punter":
 		person.Rights = goalcast.RightOdds
+	case "member":
+		person.Rights = goalcast.RightOdds | memberRight
+	case "guest":
+		person.Rights = goalcast.RightOdds | goalcast.PrivateRight(1)
 	case "away":
 		return goalcast.Person{}, goalcast.ErrUnavailable
 	default:

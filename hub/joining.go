@@ -38,6 +38,9 @@ func (h *Hub) prepare(ctx context.Context, v *viewer, s *seat) *refusal {
 		s.claim, err = h.follow.Follow(ctx, v.topics)
 	}
 	if err == nil {
+		err = h.learn(ctx, v.topics)
+	}
+	if err == nil {
 		err = h.awaitReading(ctx, v)
 	}
 	if err == nil {
@@ -57,15 +60,18 @@ func (h *Hub) awaitReading(ctx context.Context, v *viewer) error {
 		h.mu.RLock()
 		outcome := h.outcome(v)
 		h.mu.RUnlock()
-		if outcome == resumed {
+		if outcome == resumed && !h.seesPrivate(v.rights) {
 			h.readUnsure(ctx, v)
 			return nil
+		}
+		if outcome == resumed {
+			h.readUnsure(ctx, v)
 		}
 	}
 	if err := h.board.Load(ctx, v.topics); err != nil {
 		return err
 	}
-	h.board.Encode(v.topics)
+	h.board.Encode(v.topics, v.rights)
 	return nil
 }
 
@@ -100,7 +106,7 @@ func (h *Hub) join(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewe
 			return err
 		}
 	}
-	return h.withSnapshots(ctx, v.topics, c.Encoding(), func(start shard.Start) bool {
+	return h.withSnapshots(ctx, v.topics, v.rights, c.Encoding(), func(start shard.Start) bool {
 		var first []*frame.Message
 		first = append(first, h.hello(v, h.told()))
 		if v.resume {
@@ -127,15 +133,23 @@ func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, 
 	if h.outcome(v) != resumed {
 		return false, nil
 	}
-	missed, _ := h.ring.since(v.since, v.topics, h.cfg.MaxReplay)
+	seen := h.seen(v.topics, v.rights)
+	missed, _ := h.ring.since(v.since, seen, h.cfg.MaxReplay)
 	start := shard.Start{Cursor: h.ring.cursor(), Seq: h.seq}
 	if v.transport != shard.Poll {
 		start.Frames = append(start.Frames, h.hello(v, v.since))
 		if h.stale {
 			start.Frames = append(start.Frames, frame.Stale(true))
 		}
+		if h.seesPrivate(v.rights) {
+			frames, ok := h.privateSnapshots(seen, v.rights)
+			if !ok {
+				return false, nil
+			}
+			start.Frames = append(start.Frames, frames...)
+		}
 	}
-	start.Frames = append(start.Frames, h.withIntros(missed, v.topics)...)
+	start.Frames = append(start.Frames, h.withIntros(missed, seen, v.rights)...)
 	for _, t := range v.topics { // states are not replayed: all their newest values are sent
 		if v.transport != shard.Poll && h.follow.Table(t) != nil {
 			if start.Marks == nil {
@@ -153,18 +167,18 @@ func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, 
 
 // withSnapshots calls post, under the lock that orders all, with the snapshots of topics; it reads
 // what is missing before.
-func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e frame.Encoding,
+func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, rights goalcast.Rights, e frame.Encoding,
 	post func(shard.Start) bool) error {
 	for range 5 {
 		if err := h.board.Load(ctx, topics); err != nil {
 			return err
 		}
-		h.board.Encode(topics)
+		h.board.Encode(topics, rights)
 		if e.Compressed() {
-			h.squeeze(topics)
+			h.squeeze(topics, rights)
 		}
 		h.mu.RLock()
-		start, ok := h.snapshotsLocked(topics)
+		start, ok := h.snapshotsLocked(topics, rights)
 		posted := ok && post(start)
 		h.mu.RUnlock()
 		switch {
@@ -179,13 +193,13 @@ func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, e fram
 
 // squeeze compresses the snapshots of topics here rather than in the shard. They are those that
 // will be sent unless an event comes first.
-func (h *Hub) squeeze(topics []goalcast.Topic) {
+func (h *Hub) squeeze(topics []goalcast.Topic, rights goalcast.Rights) {
 	for _, t := range topics {
 		if t.Kind.StatesOnly() {
 			continue // made for each viewer, and short
 		}
 		h.mu.RLock()
-		m, ok := h.frameOf(t)
+		m, ok := h.frameOf(t, rights)
 		h.mu.RUnlock()
 		if ok {
 			m.Bytes(frame.Deflate)
@@ -193,8 +207,9 @@ func (h *Hub) squeeze(topics []goalcast.Topic) {
 	}
 }
 
-// snapshotsLocked collects the snapshots of topics as of now; false if one is not on the board.
-func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (shard.Start, bool) {
+// snapshotsLocked collects the snapshots of topics as of now for somebody with such rights; false
+// if one is not on the board.
+func (h *Hub) snapshotsLocked(topics []goalcast.Topic, rights goalcast.Rights) (shard.Start, bool) {
 	start := shard.Start{Cursor: h.ring.cursor(), Seq: h.seq, Frames: make([]*frame.Message, 0, len(topics)+4)}
 	for _, t := range topics {
 		if table := h.follow.Table(t); table != nil {
@@ -203,7 +218,7 @@ func (h *Hub) snapshotsLocked(topics []goalcast.Topic) (shard.Start, bool) {
 			}
 			_, start.Marks[t] = table.Snapshot()
 		}
-		m, ok := h.frameOf(t)
+		m, ok := h.frameOf(t, rights)
 		if !ok {
 			return shard.Start{}, false
 		}
@@ -260,7 +275,10 @@ func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, rights goalcast.Rights, 
 	defer s.leave()
 	var err error
 	if s.claim, err = h.follow.Follow(ctx, topics); err == nil {
-		err = h.withSnapshots(ctx, topics, c.Encoding(), func(start shard.Start) bool {
+		err = h.learn(ctx, topics)
+	}
+	if err == nil {
+		err = h.withSnapshots(ctx, topics, rights, c.Encoding(), func(start shard.Start) bool {
 			return s.subscribe(to, &shard.Subscribed{Conn: c, Start: start})
 		})
 	}

@@ -115,22 +115,31 @@ func (h *Hub) introduce(id goalcast.MatchID, s goalcast.Snapshot) { h.sendIntro(
 func (h *Hub) sendIntro(id goalcast.MatchID, topics []goalcast.Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.sendIntroLocked(id, topics)
+}
+
+func (h *Hub) sendIntroLocked(id goalcast.MatchID, topics []goalcast.Topic) {
 	if in := h.newIntro(h.board.Intro(id)); in != nil && h.running.Load() {
+		h.needOf(goalcast.ForMatch(id)) // it may have been read just now
 		h.postAll(&shard.Introduce{Topics: topics, Intro: in})
 	}
 }
 
 // withIntros puts the matches that may not be known to who follows topics ahead of the events that
-// were missed.
-func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic) []*frame.Message {
+// were missed, as far as they may be seen with such rights.
+func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, rights goalcast.Rights) []*frame.Message {
 	all := make([]*frame.Message, 0, len(missed)+8)
 	done := make(map[goalcast.MatchID]bool)
 	for _, m := range missed {
+		if !rights.Have(m.Need) {
+			continue
+		}
 		in := m.Intro
 		if in == nil && m.Unsure {
 			in = h.newIntro(h.board.Intro(m.Match))
 		}
-		if in != nil && !done[in.Match] && !slices.Contains(topics, goalcast.ForMatch(in.Match)) {
+		if in != nil && rights.Have(in.Need) && !done[in.Match] &&
+			!slices.Contains(topics, goalcast.ForMatch(in.Match)) {
 			done[in.Match] = true
 			for _, t := range m.Topics {
 				if form := in.For(t, in.Known); form != nil && slices.Contains(topics, t) {

@@ -117,7 +117,7 @@ func (r *refresh) some(ctx context.Context) (again bool, err error) {
 		}
 		err = errs[i]
 	}
-	r.hub.board.Encode(read)
+	r.hub.board.Encode(read, 0)
 	rest := append(slices.Clone(r.left[len(topics):]), later...)
 	if len(hopeless) > 0 {
 		r.hub.log.Error("refresh after a reset: viewers sent away from what cannot be read",
@@ -145,13 +145,13 @@ func (r *refresh) post(read, hopeless, rest []goalcast.Topic) (gone []goalcast.T
 			gone = append(gone, t)
 		}
 	}
-	done := shard.Refresh{Frames: make(map[goalcast.Topic]*frame.Message, len(held)), Last: len(rest)+len(gone) == 0}
+	done := shard.Refresh{Frames: make(map[goalcast.Topic]shard.Forms, len(held)), Last: len(rest)+len(gone) == 0}
 	if done.Last {
 		h.ring.broken = false // whoever gets the last snapshots may have their cursor
 	}
 	done.Cursor = h.told()
 	for _, t := range held {
-		done.Frames[t], _ = h.frameOf(t)
+		done.Frames[t], _ = h.formsOf(t)
 	}
 	if len(hopeless) > 0 {
 		h.postAll(&shard.GiveUp{Topics: hopeless})
@@ -171,15 +171,18 @@ func resetMessage(why goalcast.Reason) *frame.Message {
 
 // onBoard says whether frameOf would find a topic.
 func (h *Hub) onBoard(t goalcast.Topic) bool {
-	_, ok := h.frameOf(t)
+	_, ok := h.frameOf(t, 0)
 	return ok
 }
 
-// frameOf gives a topic's snapshot; false if it is not on the board.
-func (h *Hub) frameOf(t goalcast.Topic) (*frame.Message, bool) {
+// frameOf gives a topic's snapshot for somebody with such rights; false if it is not on the board.
+func (h *Hub) frameOf(t goalcast.Topic, rights goalcast.Rights) (*frame.Message, bool) {
 	table := h.follow.Table(t)
+	if !rights.Have(h.needOf(t)) {
+		table = nil
+	}
 	if t.Kind != goalcast.OddsTopic {
-		view, as, ok := h.board.View(t)
+		view, as, ok := h.board.View(t, rights)
 		if !ok {
 			return nil, false
 		}

@@ -64,6 +64,6 @@ func (h *Hub) newIntro(in *board.Intro) *shard.Intro {
 				Text: func() []byte { return snapshotText(t, "", v.JSON(), nil) }}
 		})
 	}
-	return &shard.Intro{Match: in.Match, Known: in.Known, Size: in.Size,
+	return &shard.Intro{Match: in.Match, Known: in.Known, Size: in.Size, Need: in.Need,
 		Long: message(in.Team), Short: message(in.Competition)}
 }

@@ -94,5 +94,10 @@ func (i *issuer) rights(c claims) (have goalcast.Rights) {
 	if c.granted(i.cfg.Odds) {
 		have |= goalcast.RightOdds
 	}
+	for n, group := range i.limits.Private {
+		if c.granted(i.cfg.Private[group.Name]) {
+			have |= goalcast.PrivateRight(n)
+		}
+	}
 	return have
 }

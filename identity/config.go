@@ -16,6 +16,7 @@ import (
 // Config is what a Verifier is made from. Of the limits zero means the default.
 type Config struct {
 	Issuers []Issuer
+	Private []Group // of competitions that not everybody may see
 
 	Skew          time.Duration // how far clocks may differ
 	FetchTimeout  time.Duration // of one call to an issuer
@@ -49,6 +50,14 @@ type Issuer struct {
 	// too.
 	Roles map[goalcast.Role]Grant
 	Odds  Grant // who may see prices
+	// Private says who may see the competitions of a group, by its name.
+	Private map[string]Grant
+}
+
+// Group is competitions that a right of its own shows.
+type Group struct {
+	Name         string
+	Competitions []goalcast.CompetitionID
 }
 
 // Introspection is how an issuer is asked about opaque tokens.
@@ -111,6 +120,11 @@ func (i Issuer) Check() error {
 			return fmt.Errorf("odds: %w", err)
 		}
 	}
+	for name, grant := range i.Private {
+		if err := grant.check(); err != nil {
+			return fmt.Errorf("private: %s: %w", name, err)
+		}
+	}
 	if slices.Contains(i.Audiences, "") {
 		return errors.New("audiences: one is empty")
 	}
@@ -166,6 +180,52 @@ func serviceURL(field, text string, dialled bool) error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Among says what is wrong with a group beside those before it. A competition is in one group: that
+// of two could be seen by nobody, or by whoever is in any of them, and neither is plain.
+func (g Group) Among(before []Group) error {
+	switch {
+	case !nameText.MatchString(g.Name):
+		return fmt.Errorf("name %q: want 1 to 40 of a-z, 0-9, - and _", g.Name)
+	case len(g.Competitions) == 0:
+		return errors.New("competitions is missing")
+	case len(before) >= goalcast.MaxPrivateGroups:
+		return fmt.Errorf("more than %d groups", goalcast.MaxPrivateGroups)
+	}
+	seen := map[goalcast.CompetitionID]bool{}
+	for _, o := range before {
+		if o.Name == g.Name {
+			return fmt.Errorf("name %q is there twice", g.Name)
+		}
+		for _, id := range o.Competitions {
+			seen[id] = true
+		}
+	}
+	for _, id := range g.Competitions {
+		switch {
+		case id <= 0:
+			return fmt.Errorf("competitions: %d: want the number of one", id)
+		case seen[id]:
+			return fmt.Errorf("competitions: %d is there twice", id)
+		}
+		seen[id] = true
+	}
+	return nil
+}
+
+// PrivateCompetitions say which right each competition of the groups needs.
+func (c Config) PrivateCompetitions() goalcast.Private {
+	if len(c.Private) == 0 {
+		return nil
+	}
+	private := goalcast.Private{}
+	for i, g := range c.Private {
+		for _, id := range g.Competitions {
+			private[id] = goalcast.PrivateRight(i)
+		}
+	}
+	return private
 }
 
 // Among says what is wrong with an issuer beside those before it.

@@ -75,8 +75,11 @@ type kept struct {
 	Expires int64           `json:"expires,omitempty"` // ms since 1970 UTC
 }
 
-// oddsRight is the name of the right to prices.
-const oddsRight = "odds"
+// The names of rights: to prices, and, with the name of a group behind it, to private competitions.
+const (
+	oddsRight    = "odds"
+	privateRight = "private:"
+)
 
 // Issue gives somebody a ticket, and says until when it is good. ErrUnavailable.
 func (t *Tickets) Issue(ctx context.Context, p goalcast.Person, once bool) (ticket string, until time.Time, err error) {
@@ -88,7 +91,7 @@ func (t *Tickets) Issue(ctx context.Context, p goalcast.Person, once bool) (tick
 	if !p.Expires.IsZero() && p.Expires.Before(until) {
 		until = p.Expires
 	}
-	k := kept{User: p.User, Login: p.Login, Role: p.Role, Rights: rightNames(p.Rights)}
+	k := kept{User: p.User, Login: p.Login, Role: p.Role, Rights: t.rightNames(p.Rights)}
 	switch {
 	case !once:
 		k.Expires = until.UnixMilli()
@@ -116,7 +119,7 @@ func (t *Tickets) Ticket(ctx context.Context, ticket string, once bool) (p goalc
 	if err == nil {
 		err = json.Unmarshal(value, &k)
 	}
-	p = goalcast.Person{User: k.User, Login: k.Login, Role: k.Role, Rights: rightsOf(k.Rights)}
+	p = goalcast.Person{User: k.User, Login: k.Login, Role: k.Role, Rights: t.rightsOf(k.Rights)}
 	if k.Expires > 0 {
 		p.Expires = time.UnixMilli(k.Expires)
 	}
@@ -148,18 +151,28 @@ func digest(ticket string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func rightNames(have goalcast.Rights) (names []string) {
+func (t *Tickets) rightNames(have goalcast.Rights) (names []string) {
 	if have.Have(goalcast.RightOdds) {
 		names = append(names, oddsRight)
+	}
+	for n, group := range t.verifier.cfg.Private {
+		if have.Have(goalcast.PrivateRight(n)) {
+			names = append(names, privateRight+group.Name)
+		}
 	}
 	return names
 }
 
 // rightsOf are the rights of names; one that this process does not know is none.
-func rightsOf(names []string) (have goalcast.Rights) {
+func (t *Tickets) rightsOf(names []string) (have goalcast.Rights) {
 	for _, name := range names {
 		if name == oddsRight {
 			have |= goalcast.RightOdds
+		}
+		for n, group := range t.verifier.cfg.Private {
+			if name == privateRight+group.Name {
+				have |= goalcast.PrivateRight(n)
+			}
 		}
 	}
 	return have

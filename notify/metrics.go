@@ -34,7 +34,7 @@ type metrics struct {
 var (
 	failReasons = []string{"expired"}
 	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction",
-		"withdrawn_unseen", "cancelled", "current"}
+		"withdrawn_unseen", "cancelled", "current", "private"}
 	steps = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
 		"delete_token", "confirm", "backlog"}
 )

@@ -157,6 +157,9 @@ type Config struct {
 
 	// Penalties says whether a penalty that is given, taken back or missed is pushed too.
 	Penalties bool
+	// Private says which competitions not everybody may see: of their matches nothing is pushed.
+	// Who follows them is known, and not what they may see when a goal falls.
+	Private goalcast.Private
 	// Zone is where dates are told; nil is UTC.
 	Zone *time.Location
 	// Names are the teams' names by language ("nl", "fr", "de", "en") where they

@@ -606,3 +606,28 @@ func TestTwoSendersShareTheRate(t *testing.T) {
 		}
 	})
 }
+
+// Of a private competition nothing is pushed, and of a match that may be of one nothing before that
+// is known.
+func TestWhatIsPrivateIsNotPushed(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(3)
+		f := fixture(2, "Noordzand", "Val-Rouge")
+		f.Fixture.Competition = goalcast.Competition{}
+		w.commit(f)
+		n := w.run(notify.Config{Private: goalcast.Private{8: goalcast.PrivateRight(0)}}, nil, nil)
+		w.goal("opta:1")
+		w.eventually("looked at", func() bool { return n.value(t, "goalcast_notify_errors_total", "no_names") > 0 })
+		f = fixture(3, "Noordzand", "Val-Rouge")
+		f.Fixture.Competition.ID = 8
+		w.commit(f)
+		w.goal("opta:2")
+		w.idle()
+		if got := w.fcm.Requests(); got != 0 || n.value(t, "goalcast_notify_dropped_total", "private") < 2 {
+			t.Errorf("delivered %v", w.texts())
+		}
+		w.commit(fixture(4, "Noordzand", "Val-Rouge"))
+		w.goal("opta:3")
+		w.eventually("pushed", func() bool { return w.fcm.Requests() > 0 })
+	})
+}

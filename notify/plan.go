@@ -14,7 +14,7 @@ var (
 	// between the look at it and its lock: to be done again at once
 	errReplan = errors.New("record changed while planning")
 	// a feed was faster than the fixture, or has no names at all
-	errNoNames = errors.New("the teams of its match have none")
+	errNoNames = errors.New("the teams of its match, or its competition, have none")
 )
 
 func (n *Notifier) planLoop(ctx context.Context) error {
@@ -95,6 +95,13 @@ func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
 	match, err := n.store.Match(ctx, e.Match)
 	if err != nil {
 		return err
+	}
+	switch private := n.cfg.Private.Match(&match) != 0; {
+	case private && match.Competition.ID == 0: // it may yet be a public one
+		return errNoNames
+	case private:
+		n.metrics.dropped.WithLabelValues("private").Inc()
+		return n.store.MarkPlanned(ctx, []string{e.KeyOfAll()})
 	}
 	for {
 		err := n.planOnce(ctx, e, match)

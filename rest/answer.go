@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"goalcast"
 	"goalcast/internal/problem"
 )
 
@@ -22,8 +23,9 @@ type answer struct {
 	text        []byte
 	tags        [codings + 1][]string // entity tags, quoted: of the text, and of each of its forms; or none
 	policy      policy
-	until       time.Time // no cache keeps it for longer; zero: as the policy says
-	link        string    // the Link header; mostly none
+	until       time.Time       // no cache keeps it for longer; zero: as the policy says
+	link        string          // the Link header; mostly none
+	need        goalcast.Rights // what one has to have to be served it, where whoever serves asks
 
 	forms [codings + 1]func() *form // each makes its form once
 }

@@ -45,6 +45,9 @@ func (s *Server) getCommentary(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
+	if err := s.maySeeMatch(w, r, key.match); err != nil {
+		return err
+	}
 	a, err := s.commentaries.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
 		page, err := s.commentary(ctx, key)
 		if err != nil {

@@ -95,6 +95,7 @@ type listOf struct {
 	path, query string
 	at          string
 	changes     uint64
+	rights      goalcast.Rights // of those who are served it
 }
 
 // listAge is how long a list is served of which nothing changed on the board: the minutes in it,
@@ -104,7 +105,10 @@ const listAge = time.Second
 // list answers with matches, made once for all who ask while nothing changes.
 func (s *Server) list(w http.ResponseWriter, r *http.Request, at string,
 	read func(context.Context) (*answer, error)) error {
-	key := listOf{path: r.URL.Path, query: r.URL.RawQuery, at: at, changes: s.board.Changes()}
+	key := listOf{path: r.URL.Path, query: r.URL.RawQuery, at: at, changes: s.board.Changes(), rights: rightsOf(r)}
+	if key.rights != 0 {
+		w.Header()["Cache-Control"] = unshared
+	}
 	a, err := s.lists.Get(r.Context(), key, read)
 	if err != nil {
 		return err
@@ -149,7 +153,7 @@ func (q *query) state() goalcast.MatchState {
 // dayOf makes the list of a day, for a filter that asks for one match more than the limit.
 func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.MatchFilter, limit int) (*answer,
 	error) {
-	matches, err := s.matches(ctx, f)
+	matches, err := s.matchesFor(ctx, f, rightsOf(r))
 	if err != nil {
 		return nil, fmt.Errorf("matches of %s: %w", d.date, err)
 	}
@@ -157,7 +161,7 @@ func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.M
 	matches, list.pageEnd = endPage(matches, limit, placeText)
 	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 && f.State == "" &&
 		f.After == (goalcast.MatchPlace{}) {
-		list.Previous, list.Next = s.daysAround(ctx, d)
+		list.Previous, list.Next = s.daysAround(ctx, d, rightsOf(r))
 	}
 	now := s.cfg.Now().In(d.from.Location())
 	list.Matches = matchItems(matches, now)
@@ -189,13 +193,20 @@ func (s *Server) answerOf(v any, now time.Time, matches []goalcast.Snapshot) (*a
 	return a, err
 }
 
+// daysOf names an empty day by its edges, in Unix seconds, and what one who asks may see.
+type daysOf struct {
+	from, to int64
+	rights   goalcast.Rights
+}
+
 // daysAround names the last day before d and the first after it that have matches. It is a help to
 // find them: without the database there is none.
-func (s *Server) daysAround(ctx context.Context, d day) (previous, next string) {
+func (s *Server) daysAround(ctx context.Context, d day, have goalcast.Rights) (previous, next string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	at, err := s.around.Get(ctx, [2]int64{d.from.Unix(), d.to.Unix()}, func(ctx context.Context) ([2]time.Time, error) {
-		before, after, err := s.store.KickoffsAround(ctx, d.from, d.to)
+	key := daysOf{d.from.Unix(), d.to.Unix(), have}
+	at, err := s.around.Get(ctx, key, func(ctx context.Context) ([2]time.Time, error) {
+		before, after, err := s.store.KickoffsAround(ctx, d.from, d.to, s.cfg.Private.Hidden(have))
 		return [2]time.Time{before, after}, err
 	})
 	if err != nil {
@@ -230,9 +241,9 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r); q.err != nil {
 		return q.err
 	}
-	m, cursor, err := s.board.Match(r.Context(), goalcast.MatchID(id))
+	m, cursor, err := s.match(w, r, goalcast.MatchID(id))
 	if err != nil {
-		return fmt.Errorf("match %d: %w", id, err)
+		return err
 	}
 	now := s.cfg.Now()
 	minute := m.Minute(now)
@@ -246,7 +257,7 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if !cursor.IsZero() {
 		h["Goalcast-Cursor"] = []string{cursor.String()}
 	}
-	h["Cache-Control"] = policyOf(m, now).within(midnight(now).Sub(now)).field()
+	mayKeep(w, policyOf(m, now).within(midnight(now).Sub(now)).field())
 	return s.serveFromBoard(w, r, a, now)
 }
 
@@ -287,7 +298,7 @@ func (s *Server) teamOf(ctx context.Context, r *http.Request, f goalcast.MatchFi
 	}
 	now := s.cfg.Now().UTC()
 	f.From, f.To = now.Add(-s.cfg.TeamBack).Truncate(time.Hour), now.Add(s.cfg.TeamAhead).Truncate(time.Hour)
-	matches, err := s.matches(ctx, f)
+	matches, err := s.matchesFor(ctx, f, rightsOf(r))
 	if err != nil {
 		return nil, fmt.Errorf("matches of team %d: %w", id, err)
 	}
@@ -319,6 +330,9 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 		Limit: q.number("limit", s.cfg.MaxMatches, s.cfg.MaxMatches) + 1}
 	if q.err != nil {
 		return q.err
+	}
+	if err := s.maySeeCompetition(w, r, f.Competition); err != nil {
+		return err
 	}
 	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) { return s.competitionOf(ctx, r, d, f) })
 }

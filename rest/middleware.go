@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"goalcast"
 	"goalcast/internal/problem"
 )
 
@@ -90,9 +91,10 @@ type exchange struct {
 	routing *chi.Context
 	id      string
 	start   time.Time
-	limit   time.Duration // of the work
-	status  int           // of the answer, when it has one
-	bytes   int           // of its body
+	limit   time.Duration   // of the work
+	status  int             // of the answer, when it has one
+	bytes   int             // of its body
+	rights  goalcast.Rights // to what is private, see looked
 
 	wait    sync.Once
 	waiting context.Context // the work's end, made when somebody first waits for it

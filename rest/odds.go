@@ -90,8 +90,8 @@ func (s *Server) getOdds(w http.ResponseWriter, r *http.Request) error {
 		return q.err
 	}
 	match := goalcast.MatchID(id)
-	if _, _, err := s.board.Match(r.Context(), match); err != nil {
-		return fmt.Errorf("match %d: %w", id, err)
+	if _, _, err := s.match(w, r, match); err != nil {
+		return err
 	}
 	settlements, err := s.settled.Get(r.Context(), match, func(ctx context.Context) (*[]oddsSettlement, error) {
 		return s.settlementsOf(ctx, match)

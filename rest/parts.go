@@ -41,9 +41,9 @@ type partHead struct {
 // part answers with a part of a match, made once for all who ask while the match stays the same.
 func (s *Server) part(w http.ResponseWriter, r *http.Request, id int64, key partOf,
 	read func(*goalcast.Snapshot, partHead) (v any, link string, err error)) error {
-	m, _, err := s.board.Match(r.Context(), goalcast.MatchID(id))
+	m, _, err := s.match(w, r, goalcast.MatchID(id))
 	if err != nil {
-		return fmt.Errorf("match %d: %w", id, err)
+		return err
 	}
 	key.match = m
 	a, err := s.parts.Get(r.Context(), key, func(context.Context) (*answer, error) {
@@ -61,7 +61,7 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, id int64, key part
 		return err
 	}
 	now := s.cfg.Now()
-	w.Header()["Cache-Control"] = policyOf(m, now).field()
+	mayKeep(w, policyOf(m, now).field())
 	return s.serveFromBoard(w, r, a, now)
 }
 
@@ -202,9 +202,9 @@ func (s *Server) getStats(w http.ResponseWriter, r *http.Request) error {
 		return q.err
 	}
 	match := goalcast.MatchID(id)
-	m, _, err := s.board.Match(r.Context(), match)
+	m, _, err := s.match(w, r, match)
 	if err != nil {
-		return fmt.Errorf("match %d: %w", id, err)
+		return err
 	}
 	a, err := s.stats.Get(r.Context(), match, func(ctx context.Context) (*answer, error) {
 		return s.statsOf(ctx, match)
@@ -213,7 +213,7 @@ func (s *Server) getStats(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("statistics of match %d: %w", id, err)
 	}
 	now := s.cfg.Now()
-	w.Header()["Cache-Control"] = policyOf(m, now).field()
+	mayKeep(w, policyOf(m, now).field())
 	return s.serveFromBoard(w, r, a, now)
 }
 
@@ -263,9 +263,9 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 		return q.err
 	}
 	match := goalcast.MatchID(id)
-	m, cursor, err := s.board.Match(r.Context(), match)
+	m, cursor, err := s.match(w, r, match)
 	if err != nil {
-		return fmt.Errorf("match %d: %w", id, err)
+		return err
 	}
 	if seq > m.Seq {
 		p := problem.New(http.StatusNotFound, "not_found", "this match has not come that far")
@@ -283,6 +283,6 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("delta %d of match %d: %w", seq, id, err)
 	}
-	w.Header()["Cache-Control"] = forEver
+	mayKeep(w, forEver)
 	return a.serve(w, r, s.cfg.Now())
 }

@@ -44,8 +44,9 @@ type Store interface {
 	Competition(context.Context, goalcast.CompetitionID) (goalcast.Competition, error) // ErrNotFound
 
 	// KickoffsAround returns the last planned kick-off before from and the first at or after to;
-	// zero times where there is none.
-	KickoffsAround(ctx context.Context, from, to time.Time) (before, after time.Time, err error)
+	// zero times where there is none. Matches of some competitions do not count.
+	KickoffsAround(ctx context.Context, from, to time.Time, without []goalcast.CompetitionID) (before, after time.Time,
+		err error)
 
 	// What is told around matches. An empty season, and competition 0, choose the newest.
 	// ErrNotFound.
@@ -167,6 +168,8 @@ type Config struct {
 	OddsAge time.Duration
 	// OddsPublic lets everybody see prices. Without it only those with goalcast.RightOdds may.
 	OddsPublic bool
+	// Private says which competitions not everybody may see; they need an Authenticator.
+	Private goalcast.Private
 	// readings of these from the database at one time; others wait, at most Timeout
 	Readings int
 
@@ -255,8 +258,8 @@ type Server struct {
 	public   http.Handler
 	admin    http.Handler
 
-	// kick-offs before and after an empty day, whose edges are the key, in Unix seconds
-	around       *cache.Cache[[2]int64, [2]time.Time]
+	// kick-offs before and after an empty day
+	around       *cache.Cache[daysOf, [2]time.Time]
 	far          *cache.Cache[goalcast.MatchFilter, []goalcast.Snapshot] // without timelines and line-ups
 	teams        *cache.Cache[goalcast.TeamID, goalcast.Team]
 	competitions *cache.Cache[goalcast.CompetitionID, goalcast.Competition]
@@ -302,7 +305,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		return cache.Options{Size: size, Age: age, Missing: age / 6, Timeout: s.cfg.Timeout, Slots: slots,
 			Now: s.cfg.Now}
 	}
-	s.around = cache.New[[2]int64, [2]time.Time](kept(s.cfg.ListAge, s.cfg.Lists))
+	s.around = cache.New[daysOf, [2]time.Time](kept(s.cfg.ListAge, s.cfg.Lists))
 	s.far = cache.New[goalcast.MatchFilter, []goalcast.Snapshot](kept(s.cfg.ListAge, s.cfg.Lists))
 	s.teams = cache.New[goalcast.TeamID, goalcast.Team](kept(s.cfg.NameAge, s.cfg.Names))
 	s.competitions = cache.New[goalcast.CompetitionID, goalcast.Competition](kept(s.cfg.NameAge, s.cfg.Names))

@@ -21,7 +21,7 @@ func (s *Server) publicRoutes() http.Handler {
 	r.MethodNotAllowed(s.noMethod(r))
 	get := func(pattern string, h handler) {
 		s.rule(http.MethodGet, pattern, goalcast.NoRole)
-		r.Get(pattern, s.wrap(s.cfg.Timeout, h))
+		r.Get(pattern, s.wrap(s.cfg.Timeout, s.looked(h)))
 	}
 	get("/v1/matches", s.getMatches)
 	get("/v1/matches/{id}", s.getMatch)

@@ -31,8 +31,15 @@ func (s *Server) getSquad(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		return s.encoder.json(squad, cacheFinished)
+		a, err := s.encoder.json(squad, cacheFinished)
+		if err == nil {
+			a.need = s.cfg.Private[squad.Competition.ID]
+		}
+		return a, err
 	})
+	if err == nil {
+		err = s.maySee(w, r, a.need)
+	}
 	if err != nil {
 		return fmt.Errorf("squad of team %d: %w", id, err)
 	}

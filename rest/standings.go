@@ -25,6 +25,9 @@ func (s *Server) getStandings(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
+	if err := s.maySeeCompetition(w, r, key.competition); err != nil {
+		return err
+	}
 	a, err := s.standings.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
 		standings, err := s.store.Standings(ctx, key.competition, key.season)
 		if err != nil {

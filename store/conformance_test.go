@@ -275,12 +275,17 @@ func TestMatchesFilter(t *testing.T) {
 		}
 		// Planned: at 1, 2 and 3 hours. The match without a kick-off is on no day.
 		hour := func(n int) time.Time { return kickoff.Add(time.Duration(n) * time.Hour) }
-		for _, tt := range []struct{ from, to, before, after time.Time }{
-			{hour(2), hour(3), hour(1), hour(3)},
-			{hour(1), hour(2), time.Time{}, hour(2)},
-			{hour(4), hour(5), hour(3), time.Time{}},
+		for _, tt := range []struct {
+			from, to, before, after time.Time
+			without                 []goalcast.CompetitionID
+		}{
+			{hour(2), hour(3), hour(1), hour(3), nil},
+			{hour(1), hour(2), time.Time{}, hour(2), nil},
+			{hour(4), hour(5), hour(3), time.Time{}, nil},
+			{hour(3), hour(3), hour(2), time.Time{}, []goalcast.CompetitionID{0, 1}},
+			{hour(2), hour(3), time.Time{}, time.Time{}, []goalcast.CompetitionID{1}},
 		} {
-			before, after, err := s.KickoffsAround(t.Context(), tt.from, tt.to)
+			before, after, err := s.KickoffsAround(t.Context(), tt.from, tt.to, tt.without)
 			if err != nil || !before.Equal(tt.before) || !after.Equal(tt.after) {
 				t.Errorf("around %v to %v: %v, %v, %v; want %v, %v", tt.from, tt.to, before, after, err, tt.before,
 					tt.after)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -206,20 +207,29 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 }
 
 // KickoffsAround returns the last planned kick-off before from and the first at or after to; zero
-// times where there is none.
-func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time) (before, after time.Time, err error) {
+// times where there is none. Matches of some competitions do not count.
+func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time, without []goalcast.CompetitionID) (before,
+	after time.Time, err error) {
+	counts := ""
+	if len(without) > 0 {
+		ids := make([]string, len(without))
+		for i, id := range without {
+			ids[i] = strconv.FormatInt(int64(id), 10)
+		}
+		counts = " AND competition NOT IN (" + strings.Join(ids, ", ") + ")"
+	}
 	for _, side := range []struct {
 		kickoff   *time.Time
 		condition string
 		at        time.Time
 	}{
-		{&before, `kickoff < $1 AND kickoff > 0 AND seq > 0 ORDER BY kickoff DESC`, from},
-		{&after, `kickoff >= $1 AND kickoff > 0 AND seq > 0 ORDER BY kickoff`, to},
+		{&before, ` AND kickoff < $1 AND kickoff > 0 ORDER BY kickoff DESC`, from},
+		{&after, ` AND kickoff >= $1 AND kickoff > 0 ORDER BY kickoff`, to},
 	} {
 		var ms int64
 		err := s.lagging(ctx, func(ctx context.Context, q querier) error {
 			return q.queryRow(ctx, `SELECT kickoff FROM matches
-				WHERE `+side.condition+` LIMIT 1`, toMillis(side.at)).Scan(&ms)
+				WHERE seq > 0`+counts+side.condition+` LIMIT 1`, toMillis(side.at)).Scan(&ms)
 		})
 		if err = s.wrap("kick-offs around a day", err); err != nil && !errors.Is(err, goalcast.ErrNotFound) {
 			return before, after, err

@@ -38,15 +38,13 @@ func wrongAt(node *yaml.Node, err error) error {
 	return fmt.Errorf("line %d: %w", node.Line, err)
 }
 
-// readEntry reads an entry into a struct and refuses what it does not have. The struct's tag kinds
-// says entries of which kinds have a field; without it all may. In errors an entry is called what:
-// "a source".
-func readEntry(node *yaml.Node, into any, what string, kinds []string) error {
+// decodeEntry reads an entry into a struct and refuses what it does not have. In errors an entry is
+// called what: "a source".
+func decodeEntry(node *yaml.Node, into any, what string) error {
 	if node.Kind != yaml.MappingNode {
 		return wrongAt(node, fmt.Errorf("want %s, beginning with \"- name:\"", what))
 	}
-	entry := reflect.TypeOf(into).Elem()
-	if err := known(node, entry); err != nil {
+	if err := known(node, reflect.TypeOf(into).Elem()); err != nil {
 		return err
 	}
 	if err := node.Decode(into); err != nil {
@@ -56,6 +54,16 @@ func readEntry(node *yaml.Node, into any, what string, kinds []string) error {
 		}
 		return wrongAt(node, err)
 	}
+	return nil
+}
+
+// readEntry is decodeEntry for entries of several kinds. The struct's tag kinds says entries of
+// which kinds have a field; without it all may.
+func readEntry(node *yaml.Node, into any, what string, kinds []string) error {
+	if err := decodeEntry(node, into, what); err != nil {
+		return err
+	}
+	entry := reflect.TypeOf(into).Elem()
 	at := nodeOf(node, "kind")
 	kind := at.Value // none for an entry without
 	if !slices.Contains(kinds, kind) {

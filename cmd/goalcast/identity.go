@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -41,6 +42,7 @@ func (n *node) makeIdentity() error {
 		return fmt.Errorf("GOALCAST_IDENTITY_FILE: %w", err)
 	}
 	if cfg != nil {
+		n.private = cfg.PrivateCompetitions()
 		n.identity = identity.New(*cfg, rest.Anonymous, n.log, n.reg)
 		n.tickets = identity.NewTickets(n.identity, bus.NewTickets(n.redis, n.cfg.RedisPrefix), n.reg)
 	}
@@ -95,8 +97,9 @@ type issuerEntry struct {
 	SecretFile    string `yaml:"client_secret_file" kinds:"introspection"`
 	Prefix        string `yaml:"prefix" kinds:"introspection"`
 
-	Roles map[string]grantEntry `yaml:"roles"`
-	Odds  grantEntry            `yaml:"odds"`
+	Roles   map[string]grantEntry `yaml:"roles"`
+	Odds    grantEntry            `yaml:"odds"`
+	Private map[string]grantEntry `yaml:"private"` // by the group's name
 }
 
 type grantEntry struct {
@@ -124,24 +127,59 @@ func issuers(document *yaml.Node) (*identity.Config, error) {
 	cfg := &identity.Config{}
 	for i := 0; i+1 < len(document.Content); i += 2 {
 		name, list := document.Content[i], document.Content[i+1]
-		switch {
-		case name.Value != "issuers":
+		var read func(*yaml.Node) error
+		switch name.Value {
+		case "issuers":
+			read = func(node *yaml.Node) error {
+				issuer, err := readIssuer(node, cfg.Issuers)
+				cfg.Issuers = append(cfg.Issuers, issuer)
+				return err
+			}
+		case "private":
+			read = func(node *yaml.Node) error {
+				group, err := readGroup(node, cfg.Private)
+				cfg.Private = append(cfg.Private, group)
+				return err
+			}
+		default:
 			return nil, wrongAt(name, fmt.Errorf("no field %q", name.Value))
-		case list.Kind != yaml.SequenceNode:
+		}
+		if list.Kind != yaml.SequenceNode {
 			return nil, wrongAt(list, errors.New("want a list"))
 		}
 		for _, node := range list.Content {
-			issuer, err := readIssuer(node, cfg.Issuers)
-			if err != nil {
+			if err := read(node); err != nil {
 				return nil, err
 			}
-			cfg.Issuers = append(cfg.Issuers, issuer)
 		}
 	}
 	if len(cfg.Issuers) == 0 {
 		return nil, errors.New("issuers is missing")
 	}
+	for _, i := range cfg.Issuers {
+		for name := range i.Private {
+			if !slices.ContainsFunc(cfg.Private, func(g identity.Group) bool { return g.Name == name }) {
+				return nil, fmt.Errorf("issuer %s: private: there is no group %q", i.Name, name)
+			}
+		}
+	}
 	return cfg, nil
+}
+
+// groupEntry is an entry of private.
+type groupEntry struct {
+	Name         string                   `yaml:"name"`
+	Competitions []goalcast.CompetitionID `yaml:"competitions"`
+}
+
+// readGroup reads one group of private competitions, which stands beside those before it.
+func readGroup(node *yaml.Node, before []identity.Group) (identity.Group, error) {
+	var e groupEntry
+	if err := decodeEntry(node, &e, "a group"); err != nil {
+		return identity.Group{}, err
+	}
+	g := identity.Group(e)
+	return g, wrongAt(node, g.Among(before))
 }
 
 // readIssuer reads one entry, which stands beside those before it.
@@ -160,7 +198,11 @@ func readIssuer(node *yaml.Node, before []identity.Issuer) (identity.Issuer, err
 // issuer makes what package identity wants of an entry; with an error comes the field at fault.
 func (e issuerEntry) issuer() (i identity.Issuer, at string, err error) {
 	i = identity.Issuer{Name: e.Name, URL: e.Issuer, Audiences: e.Audiences, Algorithms: e.Algorithms, Keys: e.Keys,
-		Odds: identity.Grant(e.Odds), Roles: map[goalcast.Role]identity.Grant{}}
+		Odds: identity.Grant(e.Odds), Roles: map[goalcast.Role]identity.Grant{},
+		Private: map[string]identity.Grant{}}
+	for name, grant := range e.Private {
+		i.Private[name] = identity.Grant(grant)
+	}
 	for name, grant := range e.Roles {
 		role, ok := goalcast.ParseRole(name)
 		if !ok {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ issuers:
       editor: {claim: groups, values: [editors]}
       operator: {claim: realm_access.roles, values: [ops, chiefs]}
     odds: {claim: age18, values: [true, "1"]}
+    private: {cup: {claim: groups, values: [friends, staff]}}
   - name: app
     kind: firebase
     project: example-project
@@ -29,6 +31,11 @@ issuers:
     client_id: goalcast
     client_secret_file: DIR/token
     prefix: club_
+private:
+  - name: staff
+    competitions: [21]
+  - name: cup
+    competitions: [8, 9]
 `
 
 func TestIdentityFile(t *testing.T) {
@@ -45,6 +52,14 @@ func TestIdentityFile(t *testing.T) {
 		club.Keys != "https://login.example.org/keys" {
 		t.Errorf("%+v", club)
 	}
+	if len(cfg.Private) != 2 || club.Private["cup"].Values[1] != "staff" || len(app.Private) != 0 {
+		t.Errorf("%+v, %+v", cfg.Private, club.Private)
+	}
+	private := cfg.PrivateCompetitions()
+	if len(private) != 3 || private[21] != goalcast.PrivateRight(0) || private[8] != goalcast.PrivateRight(1) ||
+		private[9] != private[8] {
+		t.Errorf("%v", private)
+	}
 	if app.URL != "https://securetoken.google.com/example-project" || len(app.Audiences) != 1 ||
 		app.Audiences[0] != "example-project" || app.Introspection != nil {
 		t.Errorf("%+v", app)
@@ -52,6 +67,15 @@ func TestIdentityFile(t *testing.T) {
 	if i := opaque.Introspection; i == nil || i.Secret != "the-token-that-is-hidden" || i.Prefix != "club_" {
 		t.Errorf("%+v", opaque)
 	}
+}
+
+// groups are so many of private competitions, a line each.
+func groups(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "  - {name: g%d, competitions: [%d]}\n", i, i+1)
+	}
+	return text.String()
 }
 
 func TestAWrongIdentityFileNamesItsLine(t *testing.T) {
@@ -80,7 +104,20 @@ func TestAWrongIdentityFileNamesItsLine(t *testing.T) {
 		{good + "    roles:\n      editor: {claim: x, valus: [y]}\n", `line 7: no field "valus"`},
 		{good + "    roles:\n      editor: {claim: x}\n", "line 2: roles: editor: want a claim and its values"},
 		{good + "    odds: {values: [y]}\n", "line 2: odds: want a claim and its values"},
-		{good + "    private: {cup: {claim: x, values: [y]}}\n", `line 6: no field "private"`},
+		{good + "    private: {cup: {claim: x, values: [y]}}\n", `issuer a: private: there is no group "cup"`},
+		{good + "    private: {cup: {claim: x}}\n", "line 2: private: cup: want a claim and its values"},
+		{good + "private: 8\n", "line 6: want a list"},
+		{good + "private:\n  - 8\n", `line 7: want a group, beginning with "- name:"`},
+		{good + "private:\n  - name: cup\n", "line 7: competitions is missing"},
+		{good + "private:\n  - name: cup\n    teams: [1]\n", `line 8: no field "teams"`},
+		{good + "private:\n  - name: cup\n    competitions: [0]\n", "line 7: competitions: 0"},
+		{good + "private:\n  - name: cup\n    competitions: [a]\n", "line 8: cannot unmarshal"},
+		{good + "private:\n  - {name: Cup, competitions: [1]}\n", `line 7: name "Cup"`},
+		{good + "private:\n  - {name: a, competitions: [1]}\n  - {name: a, competitions: [2]}\n",
+			`line 8: name "a" is there twice`},
+		{good + "private:\n  - {name: a, competitions: [1]}\n  - {name: b, competitions: [2, 1]}\n",
+			"line 8: competitions: 1 is there twice"},
+		{good + "private:\n" + groups(9), "line 15: more than 8 groups"},
 		{good + "  - name: a\n    kind: firebase\n    project: x\n", `line 6: name "a" is there twice`},
 		{good + strings.Replace(good[len("issuers:\n"):], "name: a", "name: b", 1), "line 6: issuer"},
 		{"issuers:\n  - name: a\n    kind: introspection\n    issuer: https://a.example.org\n" +

@@ -62,6 +62,7 @@ type node struct {
 	identity *identity.Verifier // nil without issuers
 	tickets  *identity.Tickets  // likewise
 	limiter  ratelimit.Limiter  // nil: each part counts by itself
+	private  goalcast.Private   // competitions that not everybody may see
 	secrets  *secretFiles
 	reload   <-chan os.Signal
 
@@ -116,7 +117,11 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 		shared = nil
 	}
 	n.shared = store.NewShared(n.db, shared, bus.AnswerOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
-	n.board = board.New(n.shared, log, n.reg)
+	n.makeLimiter()
+	if err := n.makeIdentity(); err != nil {
+		return n, err
+	}
+	n.board = board.New(n.shared, log, n.reg, board.Config{Private: n.private})
 	n.addJobs()
 	if err := n.makeParts(ctx, o); err != nil {
 		return n, err
@@ -128,10 +133,6 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 // makeParts makes what the roles ask for.
 func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
-	n.makeLimiter()
-	if err := n.makeIdentity(); err != nil {
-		return err
-	}
 	if n.has(roleHub) {
 		n.hub = hub.New(hub.Config{
 			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending,
@@ -180,7 +181,8 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			deps.Authenticator, deps.Tickets = rest.TokenIdentity{Tokens: n.identity}, n.tickets
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
-			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Feeds: n.feeds()}, deps, n.log, n.reg)
+			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Private: n.private, Feeds: n.feeds()},
+			deps, n.log, n.reg)
 	}
 	return nil
 }

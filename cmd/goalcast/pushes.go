@@ -55,7 +55,8 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		Prefix: n.cfg.RedisPrefix, Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages),
 		Processes: c.Processes,
 	}, n.log, n.reg)
-	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault},
+	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault,
+		Private: n.private},
 		n.db, n.queue, sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil

@@ -40,6 +40,8 @@ type Config struct {
 	Loads         int           // readings at one time
 	MaxWaiting    int           // readings that wait for their turn; more are refused
 	MaxPerAddress int           // of these, for viewers of one address (IPv6: one /64)
+
+	Private goalcast.Private // competitions that not everybody may see: View leaves them out
 }
 
 func (c Config) WithDefaults() Config {
@@ -198,26 +200,52 @@ func (b *Board) Doubtful() bool {
 	return b.silent && b.blind
 }
 
-// View returns a topic as viewers of it are shown it, and the cursor up to which all events are in
-// it; false if the topic is not on the board.
-func (b *Board) View(t goalcast.Topic) (*View, goalcast.Cursor, bool) {
+// View returns a topic as viewers of it with such rights are shown it, and the cursor up to which
+// all events are in it; false if the topic is not on the board. What they may not see is left out,
+// as if it did not exist.
+func (b *Board) View(t goalcast.Topic, rights goalcast.Rights) (*View, goalcast.Cursor, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	v := b.held.view(t)
+	v := b.held.view(t, rights)
 	if v == nil {
 		if !b.catalog.lacks(t, b.silent) {
 			return nil, goalcast.Cursor{}, false
 		}
-		v = &View{snaps: []goalcast.Snapshot{}} // made for each viewer, and short
+		v = nothing()
 	}
 	return v, b.cursor, true
 }
 
+// Private says which competitions not everybody may see.
+func (b *Board) Private() goalcast.Private { return b.cfg.Private }
+
+// Needs are the rights that make a difference to what viewers of a topic are shown; none if it is
+// not on the board.
+func (b *Board) Needs(t goalcast.Topic) goalcast.Rights {
+	if len(b.cfg.Private) == 0 {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held.needs(t)
+}
+
+// Need is what one has to have to see a match; false if that is not held.
+func (b *Board) Need(id goalcast.MatchID) (goalcast.Rights, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.held.matches[id]
+	if m == nil {
+		return 0, false
+	}
+	return b.cfg.Private.Match(&m.snap), true
+}
+
 // Encode encodes the matches of topics, so that nobody has to do it at a place where others wait.
-func (b *Board) Encode(topics []goalcast.Topic) {
+func (b *Board) Encode(topics []goalcast.Topic, rights goalcast.Rights) {
 	for _, t := range topics {
 		b.mu.Lock()
-		v := b.held.view(t)
+		v := b.held.view(t, rights)
 		b.mu.Unlock()
 		if v != nil {
 			v.JSON()
@@ -231,7 +259,7 @@ func (b *Board) Intro(id goalcast.MatchID) *Intro {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if m := b.held.matches[id]; m != nil {
-		return introOf(m)
+		return b.held.introOf(m)
 	}
 	return nil
 }

@@ -49,7 +49,9 @@ type list struct {
 	asOf
 	used  time.Time
 	whole bool // the source had no more matches in the window than are held
-	view  *View
+	// views are by what those who see them may see; empty until somebody asks, and after a change
+	views map[goalcast.Rights]*View
+	needs goalcast.Rights // of the matches in the views: rights beside these make no difference
 }
 
 // asOf says how good what is held is.
@@ -127,7 +129,7 @@ func (h *held) changed(m *match) {
 		}
 	}
 	for _, t := range m.in { // also those it no longer belongs to: a moved kick-off must be seen there
-		h.lists[t].view = nil
+		h.lists[t].views = nil
 	}
 }
 

@@ -20,17 +20,18 @@ type Intro struct {
 	// place of the match's event before, as Apply was told it: where nobody has joined since, all
 	// know the match
 	Known             uint64
-	Team, Competition *View // for viewers of a team, of a competition: shortened as in their lists
-	Size              int   // in memory, roughly
+	Team, Competition *View           // for viewers of a team, of a competition: shortened as in their lists
+	Size              int             // in memory, roughly
+	Need              goalcast.Rights // what one has to have to see the match
 }
 
 const clockSkew = time.Minute // between the machines that stamp events and those that make lists
 
-func newIntro(s goalcast.Snapshot, known uint64) *Intro {
+func (h *held) newIntro(s goalcast.Snapshot, known uint64) *Intro {
 	view := func(kind goalcast.TopicKind) *View { return &View{snaps: []goalcast.Snapshot{inList(s, kind)}} }
 	return &Intro{Match: s.ID, Known: known, Team: view(goalcast.TeamTopic),
 		Competition: view(goalcast.CompetitionTopic),
-		Size:        2048 + 1024*len(s.Timeline)}
+		Size:        2048 + 1024*len(s.Timeline), Need: h.cfg.Private.Match(&s)}
 }
 
 // introFor gives what has to go ahead of an event that is about to be applied; nil mostly. Unsure
@@ -48,18 +49,18 @@ func (h *held) introFor(e goalcast.Event) (in *Intro, unsure bool) {
 	}
 	switch added, lacking := h.newTopics(m, e.Topics); {
 	case added:
-		return newIntro(m.snap, 0), false
+		return h.newIntro(m.snap, 0), false
 	case m.late, lacking, !h.listedSince(m.snap.Kickoff, m.snap.Updated, m.snap.State == goalcast.Live):
-		return introOf(m), false
+		return h.introOf(m), false
 	}
 	return nil, false
 }
 
 // introOf makes the intro of a match as it stands; all who need it until the match's next event
 // share it.
-func introOf(m *match) *Intro {
+func (h *held) introOf(m *match) *Intro {
 	if m.intro == nil {
-		m.intro = newIntro(m.snap, m.told)
+		m.intro = h.newIntro(m.snap, m.told)
 	}
 	return m.intro
 }

@@ -299,7 +299,7 @@ func TestMadeUpTopicsCostNothing(t *testing.T) {
 			made := []goalcast.Topic{{Kind: goalcast.MatchTopic, ID: id}, {Kind: goalcast.TeamTopic, ID: id},
 				{Kind: goalcast.CompetitionTopic, ID: id}}
 			ensure(made[i%3])
-			if v, _, ok := b.View(made[i%3]); !ok || string(v.JSON()) != "[]" {
+			if v, _, ok := b.View(made[i%3], 0); !ok || string(v.JSON()) != "[]" {
 				t.Fatalf("no snapshot of %s", made[i%3])
 			}
 		}

@@ -45,12 +45,33 @@ func Derive[T any](v *View, derive func(last T) T) T {
 	return last
 }
 
-// view finds or makes the view of a match or list; nil if it is not on the board.
-func (h *held) view(t goalcast.Topic) *View {
+// nothing is what those see who may not see a match: the same as where there is none. It is made
+// for each, and short.
+func nothing() *View { return &View{snaps: []goalcast.Snapshot{}} }
+
+// needs are the rights that make a difference to a topic's view.
+func (h *held) needs(t goalcast.Topic) (all goalcast.Rights) {
+	if m := h.matches[goalcast.MatchID(t.ID)]; t.Kind == goalcast.MatchTopic && m != nil {
+		return h.cfg.Private.Match(&m.snap)
+	}
+	if l := h.lists[t]; l != nil {
+		for id := range l.ids {
+			all |= h.cfg.Private.Match(&h.matches[id].snap)
+		}
+	}
+	return all
+}
+
+// view finds or makes the view of a match or list for those with such rights; nil if it is not on
+// the board.
+func (h *held) view(t goalcast.Topic, rights goalcast.Rights) *View {
 	if t.Kind == goalcast.MatchTopic {
 		m := h.matches[goalcast.MatchID(t.ID)]
 		if m == nil {
 			return nil
+		}
+		if !rights.Have(h.cfg.Private.Match(&m.snap)) {
+			return nothing()
 		}
 		if m.view == nil {
 			m.view = &View{snaps: []goalcast.Snapshot{m.snap}}
@@ -61,14 +82,27 @@ func (h *held) view(t goalcast.Topic) *View {
 	if l == nil {
 		return nil
 	}
-	if l.view == nil {
+	if l.views == nil {
+		l.views = make(map[goalcast.Rights]*View, 1)
+		if l.needs = 0; len(h.cfg.Private) > 0 {
+			l.needs = h.needs(t)
+		}
+	}
+	v := l.views[rights&l.needs]
+	if v == nil {
 		snaps := h.snaps(l)
+		if l.needs != 0 {
+			snaps = slices.DeleteFunc(snaps, func(s goalcast.Snapshot) bool {
+				return !rights.Have(h.cfg.Private.Match(&s))
+			})
+		}
 		for i, s := range snaps {
 			snaps[i] = inList(s, t.Kind)
 		}
-		l.view = &View{snaps: snaps}
+		v = &View{snaps: snaps}
+		l.views[rights&l.needs] = v
 	}
-	return l.view
+	return v
 }
 
 // inList is a match as it is shown in a list of that kind: without line-ups, and in a competition's

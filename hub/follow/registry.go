@@ -38,6 +38,8 @@ type Config struct {
 	Gate     func(*Table, *GateChange) // has them told of a gate, before anything that Changed is called for next
 	// there certainly is no such match, so its topics have no states; nil: nobody knows
 	Lacks func(goalcast.Topic) bool
+	// what one has to have to get anything by a topic, as far as its name says; nil: nothing
+	Need func(goalcast.Topic) goalcast.Rights
 }
 
 // Registry holds the topics that are followed here.
@@ -63,6 +65,7 @@ type Topic struct {
 	Table *Table // nil: it has no states
 
 	registry *Registry
+	need     atomic.Uint32 // Rights
 
 	// guarded by the registry's mutex
 	viewers  int           // those who are about to join included
@@ -186,6 +189,9 @@ func (r *Registry) topicLocked(name goalcast.Topic) *Topic {
 	t := r.topics[name]
 	if t == nil {
 		t = &Topic{Name: name, registry: r, idle: time.Now()}
+		if r.cfg.Need != nil {
+			t.need.Store(uint32(r.cfg.Need(name)))
+		}
 		if r.bus != nil && name.Kind.HasStates() {
 			t.Table = NewTable(name, r.cfg.Shards)
 		}
@@ -344,6 +350,30 @@ func (r *Registry) gated() (tables []*Table) {
 		}
 	}
 	return tables
+}
+
+// Need is what one has to have to get anything by the topic.
+func (t *Topic) Need() goalcast.Rights { return goalcast.Rights(t.need.Load()) }
+
+// Need is that of a topic; nobody gets anything by one that is not here.
+func (r *Registry) Need(name goalcast.Topic) goalcast.Rights {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.topics[name]; t != nil {
+		return t.Need()
+	}
+	return goalcast.RightOfNobody
+}
+
+// Know notes what a match needs: its topics need it too.
+func (r *Registry) Know(id goalcast.MatchID, need goalcast.Rights) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range []goalcast.Topic{goalcast.ForMatch(id), goalcast.ForOdds(id)} {
+		if t := r.topics[name]; t != nil {
+			t.need.Store(uint32(need))
+		}
+	}
 }
 
 // Table finds a topic's table; nil if there is none.

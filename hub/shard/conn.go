@@ -108,6 +108,9 @@ func (c *Conn) Know(rights goalcast.Rights, until time.Time) {
 // Rights are the viewer's. They are to be read on the shard's goroutine.
 func (c *Conn) Rights() goalcast.Rights { return c.rights }
 
+// mayFollow says whether the viewer may get anything by a topic that it follows.
+func (c *Conn) mayFollow(t *topic) bool { return c.rights.Have(t.followed.Need()) }
+
 // RawSockets says that connections can be taken from net/http by their descriptor.
 const RawSockets = rawSockets
 

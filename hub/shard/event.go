@@ -18,8 +18,9 @@ type Event struct {
 	Cursor goalcast.Cursor
 	At     time.Time // when the hub got it
 	Times  goalcast.Times
-	Intro  *Intro // what goes ahead of it for those who may not know its match; nil mostly
-	Unsure bool   // they may not know its match, which was not held when it came
+	Intro  *Intro          // what goes ahead of it for those who may not know its match; nil mostly
+	Unsure bool            // they may not know its match, which was not held when it came
+	Need   goalcast.Rights // what one has to have to see it; 0 mostly
 
 	shards atomic.Int32 // those that have not yet written it
 }
@@ -44,16 +45,17 @@ func NewEvent(p goalcast.Published, seq uint64, now time.Time, d *frame.Deflater
 func (e *Event) WithoutCursor(p goalcast.Published) *Event {
 	p.Cursor = goalcast.Cursor{}
 	bare := NewEvent(p, e.Seq, e.At, nil, int(e.shards.Load()))
-	bare.Cursor, bare.Intro = e.Cursor, e.Intro
+	bare.Cursor, bare.Intro, bare.Need = e.Cursor, e.Intro, e.Need
 	return bare
 }
 
 // Intro is the snapshot of a match that goes ahead of one of its events.
 type Intro struct {
 	Match       goalcast.MatchID
-	Known       uint64         // Seq of the match's event before: where nobody has joined since, all know the match
-	Long, Short *frame.Message // for viewers of a team, of a competition
-	Size        int            // in memory, roughly
+	Known       uint64          // Seq of the match's event before: where nobody has joined since, all know the match
+	Long, Short *frame.Message  // for viewers of a team, of a competition
+	Size        int             // in memory, roughly
+	Need        goalcast.Rights // what one has to have to see the match; 0 mostly
 }
 
 // For gives the form for viewers of a topic who may have joined up to a place in the hub's count;
@@ -87,6 +89,7 @@ func (s *Shard) fanOut(e *Event) {
 			continue
 		}
 		intro := e.Intro.For(name, t.joined)
+		need := e.Need | t.followed.Need()
 		n := len(t.members)
 		t.start = (t.start + 7919) % n // a prime: each event begins elsewhere
 		s.walking = true               // who is cut off meanwhile leaves the list afterwards
@@ -95,9 +98,9 @@ func (s *Shard) fanOut(e *Event) {
 			if j >= n {
 				j -= n
 			}
-			if c := t.members[j].conn; c.last < m.Seq {
+			if c := t.members[j].conn; c.last < m.Seq && c.rights.Have(need) {
 				c.last = m.Seq
-				if intro != nil {
+				if intro != nil && c.rights.Have(e.Intro.Need) {
 					s.enqueue(c, intro)
 				}
 				s.enqueue(c, m)
@@ -116,13 +119,14 @@ func (s *Shard) introduce(o *Introduce) {
 		if t == nil {
 			continue
 		}
+		need := o.Intro.Need | t.followed.Need()
 		m := o.Intro.Long
 		if name.Kind.Info().Matches == goalcast.ShortList {
 			m = o.Intro.Short
 		}
 		s.walking = true
 		for _, member := range t.members {
-			if !got[member.conn] {
+			if !got[member.conn] && member.conn.rights.Have(need) {
 				got[member.conn] = true
 				s.enqueue(member.conn, m)
 			}

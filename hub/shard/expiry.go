@@ -88,6 +88,9 @@ func (s *Shard) renewed(o *Renewed) {
 		}
 	}
 	s.enqueue(c, o.Answer)
+	if len(o.Frames) > 0 && c.life == alive {
+		s.startAgain(c, &o.Start)
+	}
 	s.goOn(c)
 }
 

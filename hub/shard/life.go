@@ -57,6 +57,17 @@ func (s *Shard) start(c *Conn, b *Start) {
 	}
 }
 
+// startAgain begins anew with what a connection follows, whose viewer may see more or less of it.
+func (s *Shard) startAgain(c *Conn, b *Start) {
+	c.lags = nil
+	s.allow(c, b.Frames)
+	for i := range c.subs {
+		t := c.subs[i].topic
+		t.joined = b.Seq
+		s.startStates(c, t, b.Marks)
+	}
+}
+
 // tooSlow ends a connection for which too much waits. What waits is forgotten; its last word is
 // sent when it takes anything again within WriteTimeout.
 func (s *Shard) tooSlow(c *Conn) {
@@ -194,11 +205,11 @@ func (s *Shard) refresh(r *Refresh) {
 	if r.Last {
 		s.cursor, s.broken = r.Cursor, false
 	}
-	for name, m := range r.Frames {
+	for name, forms := range r.Frames {
 		if t := s.topics[name]; t != nil {
 			for _, member := range t.members {
 				if tell(member.conn) {
-					s.allow(member.conn, []*frame.Message{m})
+					s.allow(member.conn, []*frame.Message{forms.of(member.conn)})
 				}
 			}
 		}

@@ -48,6 +48,7 @@ type (
 		Rights goalcast.Rights
 		Until  time.Time
 		Answer *frame.Message
+		Start  // without a claim: what is followed, as it is seen now; empty if that is as it was
 	}
 
 	// Revoked ends a connection whose ticket was revoked.
@@ -66,7 +67,7 @@ type (
 	// Refresh brings what was read for viewers after that.
 	Refresh struct {
 		Reset  *frame.Message // goes ahead, to each viewer once
-		Frames map[goalcast.Topic]*frame.Message
+		Frames map[goalcast.Topic]Forms
 		Last   bool            // nothing is left to be read
 		Cursor goalcast.Cursor // if so: where the frames are
 	}
@@ -103,6 +104,14 @@ type Start struct {
 	Cursor goalcast.Cursor           // up to which the events are in the frames
 	Seq    uint64                    // the hub's count of events then
 }
+
+// Forms are a topic's snapshot by what of the rights in the mask a viewer has.
+type Forms struct {
+	Mask goalcast.Rights
+	By   map[goalcast.Rights]*frame.Message
+}
+
+func (f Forms) of(c *Conn) *frame.Message { return f.By[c.rights&f.Mask] }
 
 func (e *Event) do(s *Shard)        { s.fanOut(e) }
 func (o StatesChanged) do(s *Shard) { s.statesChanged(o.Table) }

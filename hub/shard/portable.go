@@ -129,7 +129,7 @@ func (s *Shard) statesForPoll(c *Conn) [][]byte {
 		return frames
 	}
 	for _, sub := range c.subs {
-		if sub.topic.followed.Table == nil {
+		if sub.topic.followed.Table == nil || !c.mayFollow(sub.topic) {
 			continue
 		}
 		updates, _ := sub.topic.followed.Table.Since(0)

@@ -95,9 +95,12 @@ func (s *Shard) gate(o *Gate) {
 		t.flushed = max(t.flushed, o.Void)
 		t.batch, t.longer = frame.Batch{}, nil
 	}
+	need := t.followed.Need()
 	s.walking = true // who is cut off meanwhile leaves the list afterwards
 	for _, m := range t.members {
-		s.enqueue(m.conn, o.Message)
+		if m.conn.rights.Have(need) {
+			s.enqueue(m.conn, o.Message)
+		}
 	}
 	s.stopWalking()
 }
@@ -120,8 +123,11 @@ func (s *Shard) flushStates() {
 		t.batch = t.batch.Next(t.flushed, upto, updates, f.nextBatch())
 		t.flushed = upto
 		t.start = (t.start + 7919) % len(t.members)
+		need := t.followed.Need()
 		for j := range t.members {
-			s.lag(t.members[(j+t.start)%len(t.members)].conn, t, t.batch.Since)
+			if c := t.members[(j+t.start)%len(t.members)].conn; c.rights.Have(need) {
+				s.lag(c, t, t.batch.Since)
+			}
 		}
 	}
 	f.dirty = f.dirty[:0]
@@ -184,6 +190,9 @@ func (f *flushes) batch(l lag) *frame.Batch {
 // have. States that were given out between the snapshot and now are sent once more.
 func (s *Shard) startStates(c *Conn, t *topic, marks map[goalcast.Topic]uint64) {
 	mark, ok := marks[t.followed.Name]
+	if !c.mayFollow(t) {
+		return
+	}
 	if ok && t.followed.Table != nil {
 		if m := t.followed.Table.GateSince(mark); m != nil {
 			s.allow(c, []*frame.Message{m})
