@@ -74,6 +74,12 @@ type Event struct {
 	Times Times     `json:"times"`
 }
 
+// Revision is one revision of an event as it is kept.
+type Revision struct {
+	Event Event
+	At    time.Time // when it was committed; it was published right after that
+}
+
 // Times are the moments a revision passed, in milliseconds since 1970 UTC; 0 where it is not known.
 // With the hub's "sent" of the frame and the client's own clock they make latency from whistle to
 // glass a measured thing.

@@ -76,6 +76,7 @@ type fake struct {
 	found     []goalcast.Found
 	states    []goalcast.State
 	texts     map[int64]string // of events of match 1009316, by Seq
+	revisions []goalcast.Revision
 	textsRead int
 
 	nodes   []goalcast.Audience
@@ -239,6 +240,18 @@ func (f *fake) Competitions(_ context.Context, after goalcast.CompetitionID, lim
 	for _, id := range []goalcast.CompetitionID{7, 23, 24, 901} {
 		if id > after && len(list) < limit {
 			list = append(list, goalcast.Competition{ID: id, Name: "Coastal League"})
+		}
+	}
+	return list, f.err
+}
+
+func (f *fake) Revisions(_ context.Context, match goalcast.MatchID, after int64, limit int) (list []goalcast.Revision,
+	err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, rev := range f.revisions {
+		if rev.Event.Match == match && rev.Event.Seq > after && len(list) < limit {
+			list = append(list, rev)
 		}
 	}
 	return list, f.err

@@ -238,8 +238,12 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q := newQuery(r); q.err != nil {
+	q := newQuery(r, "seq", "at")
+	switch {
+	case q.err != nil:
 		return q.err
+	case q.has("seq") || q.has("at"):
+		return s.getMatchThen(w, r, goalcast.MatchID(id), q)
 	}
 	m, cursor, err := s.match(w, r, goalcast.MatchID(id))
 	if err != nil {

@@ -54,7 +54,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		limiter: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
 			Help: "Requests let through because the rate limiter did not answer."}),
 		evicted: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_evicted_total",
-			Help: "Encoded answers that were dropped to make room, by what they are: match, list, part, delta or " +
+			Help: "Encoded answers that were dropped to make room, by what they are: match, list, part, delta, then or " +
 				"reference."},
 			[]string{"answer"}),
 	}
@@ -78,7 +78,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 // watch shows what encoded answers may take in memory.
 func (m *metrics) watch(reg prometheus.Registerer, name string, bytes func() int) {
 	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_rest_answers_bytes",
-		Help: "What the encoded answers that are held may take, by what they are: match, list, part, delta or " +
+		Help: "What the encoded answers that are held may take, by what they are: match, list, part, delta, then or " +
 			"reference.",
 		ConstLabels: prometheus.Labels{"answer": name}}, func() float64 { return float64(bytes()) })
 }

@@ -50,6 +50,11 @@ func (s *Server) maySee(w http.ResponseWriter, r *http.Request, need goalcast.Ri
 	return nil
 }
 
+// hides says whether a request may not see a competition.
+func (s *Server) hides(r *http.Request, id goalcast.CompetitionID) bool {
+	return !rightsOf(r).Have(s.cfg.Private[id])
+}
+
 // mayKeep says how long caches may keep an answer, unless none may.
 func mayKeep(w http.ResponseWriter, policy []string) {
 	if h := w.Header(); h["Cache-Control"] == nil {

@@ -45,7 +45,7 @@ func openPrivate(t *testing.T) (h *house, member, guest string, issuer *identity
 // is such a thing. What those with the right are served no cache keeps.
 func TestEveryRouteHidesWhatIsPrivate(t *testing.T) {
 	h, member, guest, issuer := openPrivate(t)
-	ids := map[string]string{"matches": "1009316", "competitions": "23", "teams": "174"}
+	ids := map[string]string{"matches": "1009316", "competitions": "23", "teams": "174", "players": "5"}
 	asked := 0
 	for route, need := range h.server.Rules() {
 		method, path, _ := strings.Cut(route, " ")
@@ -161,6 +161,27 @@ func TestListsLeaveOutWhatIsPrivate(t *testing.T) {
 		}
 		if empty.Next != want.Format(time.DateOnly) {
 			t.Errorf("%.20s: next %q, want %s", header, empty.Next, want.Format(time.DateOnly))
+		}
+	}
+}
+
+// A private competition is neither found nor listed, and no page is short for that.
+func TestAPrivateCompetitionIsNotFound(t *testing.T) {
+	h, member, guest, _ := openPrivate(t)
+	h.with(func() {
+		h.found = []goalcast.Found{{Kind: "competition", ID: 7, Name: "Coastal League"},
+			{Kind: "competition", ID: 23, Name: "Coastal Cup"}}
+	})
+	for _, header := range []string{"X: y", member, guest, member, "X: y"} {
+		for path, want := range map[string]string{"/v1/search?q=coastal": `"id":23`,
+			"/v1/competitions?limit=2": `"id":23`, "/v1/competitions": `"id":23`} {
+			a := h.get(t, path, header)
+			if a.status != http.StatusOK || strings.Contains(string(a.body), want) != (header == member) {
+				t.Errorf("%s, %.20s: %d %s", path, header, a.status, a.body)
+			}
+			if strings.Contains(path, "limit") && strings.Count(string(a.body), `"id":`) != 2 {
+				t.Errorf("%s, %.20s: %s", path, header, a.body)
+			}
 		}
 	}
 }

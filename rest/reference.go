@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,6 +38,10 @@ const (
 // key names it among all of these.
 func (s *Server) reference(w http.ResponseWriter, r *http.Request, key string, policy policy,
 	read func(context.Context) (v any, link string, err error)) error {
+	if have := rightsOf(r); have != 0 { // and what they are served is for them alone
+		key = fmt.Sprintf("%s, seen with %d", key, have)
+		w.Header()["Cache-Control"] = unshared
+	}
 	a, err := s.references.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
 		v, link, err := read(ctx)
 		if err != nil {
@@ -80,6 +85,9 @@ func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, "", fmt.Errorf("search: %w", err)
 		}
+		found = slices.DeleteFunc(slices.Clone(found), func(f goalcast.Found) bool {
+			return f.Kind == goalcast.CompetitionTopic.String() && s.hides(r, goalcast.CompetitionID(f.ID))
+		})
 		list, end, err := pageAfter(found, p, func(f goalcast.Found) string {
 			return f.Kind + ":" + strconv.FormatInt(f.ID, 10)
 		})
@@ -100,8 +108,15 @@ func (s *Server) getPlayer(w http.ResponseWriter, r *http.Request) error {
 	return s.reference(w, r, key, cacheFinished, func(ctx context.Context) (any, string, error) {
 		page, err := s.store.Player(ctx, goalcast.PlayerID(id))
 		if err != nil {
-			err = fmt.Errorf("player %d: %w", id, err)
+			return nil, "", fmt.Errorf("player %d: %w", id, err)
 		}
+		seen := slices.DeleteFunc(slices.Clone(page.Squads), func(q goalcast.PlayerSquad) bool {
+			return s.hides(r, q.Competition.ID)
+		})
+		if len(seen) == 0 && len(page.Squads) > 0 { // nobody knows him who may not see one of them
+			return nil, "", fmt.Errorf("player %d: %w", id, goalcast.ErrNotFound)
+		}
+		page.Squads = seen
 		return page, "", err
 	})
 }
@@ -123,6 +138,9 @@ func (s *Server) getSeasons(w http.ResponseWriter, r *http.Request) error {
 	p := q.page(defaultEntries, maxEntries)
 	if q.err != nil {
 		return q.err
+	}
+	if err := s.maySeeCompetition(w, r, goalcast.CompetitionID(id)); err != nil {
+		return err
 	}
 	key := fmt.Sprintf("seasons %d %d %s", id, p.limit, p.after)
 	return s.reference(w, r, key, cacheFinished, func(ctx context.Context) (any, string, error) {
@@ -150,11 +168,12 @@ func (s *Server) getCompetitions(w http.ResponseWriter, r *http.Request) error {
 	}
 	key := fmt.Sprintf("competitions %d %d", limit, after)
 	return s.reference(w, r, key, cacheFinished, func(ctx context.Context) (any, string, error) {
-		// one more tells whether there are more
-		list, err := s.store.Competitions(ctx, goalcast.CompetitionID(after), limit+1)
+		// one more tells whether there are more, and so many may be left out
+		list, err := s.store.Competitions(ctx, goalcast.CompetitionID(after), limit+1+len(s.cfg.Private))
 		if err != nil {
 			return nil, "", fmt.Errorf("competitions: %w", err)
 		}
+		list = slices.DeleteFunc(slices.Clone(list), func(c goalcast.Competition) bool { return s.hides(r, c.ID) })
 		list, end := endPage(list, limit, func(c goalcast.Competition) string {
 			return strconv.FormatInt(int64(c.ID), 10)
 		})

@@ -43,6 +43,8 @@ type Store interface {
 	Team(context.Context, goalcast.TeamID) (goalcast.Team, error)                      // ErrNotFound
 	Competition(context.Context, goalcast.CompetitionID) (goalcast.Competition, error) // ErrNotFound
 
+	// Revisions returns those of a match with a Seq above afterSeq, in order; at most limit.
+	Revisions(ctx context.Context, match goalcast.MatchID, afterSeq int64, limit int) ([]goalcast.Revision, error)
 	// KickoffsAround returns the last planned kick-off before from and the first at or after to;
 	// zero times where there is none. Matches of some competitions do not count.
 	KickoffsAround(ctx context.Context, from, to time.Time, without []goalcast.CompetitionID) (before, after time.Time,
@@ -269,6 +271,7 @@ type Server struct {
 	wholes       *cache.Cache[matchAt, *answer] // matches with all that is known of them
 	parts        *cache.Cache[partOf, *answer]  // of matches
 	deltas       *cache.Cache[deltaOf, *answer]
+	thens        *cache.Cache[matchThen, *answer]
 	references   *cache.Cache[string, *answer] // what is told of teams, competitions and players
 	stats        *cache.Cache[goalcast.MatchID, *answer]
 	lists        *cache.Cache[listOf, *answer]
@@ -324,6 +327,9 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	deltas := encoded("delta", deltaAge, s.cfg.DeltaBytes)
 	deltas.Missing, deltas.Slots = time.Second, slots
 	s.deltas = cache.New[deltaOf, *answer](deltas)
+	thens := encoded("then", deltaAge, s.cfg.DeltaBytes)
+	thens.Missing, thens.Slots = time.Second, make(chan struct{}, historyReads)
+	s.thens = cache.New[matchThen, *answer](thens)
 	s.stats = cache.New[goalcast.MatchID, *answer](cache.Options{Size: s.cfg.Lists, Age: statsAge, Missing: statsAge,
 		Timeout: oddsReadTime, Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now})
 	references := encoded("reference", s.cfg.ListAge, s.cfg.ReferenceBytes)
@@ -331,7 +337,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.references = cache.New[string, *answer](references)
 	for name, bytes := range map[string]func() int{"match": s.wholes.Bytes, "list": s.lists.Bytes,
 		"reference": s.references.Bytes,
-		"part":      s.parts.Bytes, "delta": s.deltas.Bytes} {
+		"part":      s.parts.Bytes, "delta": s.deltas.Bytes, "then": s.thens.Bytes} {
 		s.metrics.watch(reg, name, bytes)
 	}
 	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))

@@ -81,6 +81,24 @@ func (s *Store) EventText(ctx context.Context, match goalcast.MatchID, seq int64
 	return body, s.wrap(fmt.Sprintf("event %d of match %d", seq, match), err)
 }
 
+// Revisions returns the revisions of a match's events with a Seq above afterSeq, in order, with when
+// they were committed; at most limit. It asks the primary: what is made of them is kept for good.
+func (s *Store) Revisions(ctx context.Context, match goalcast.MatchID, afterSeq int64,
+	limit int) ([]goalcast.Revision, error) {
+	rows, err := s.query(ctx, `SELECT body, created FROM events WHERE match_id = $1 AND seq > $2 AND seq > 0
+		ORDER BY seq LIMIT $3`, match, afterSeq, limit)
+	list, err := collect(rows, err, func(row scanner) (rev goalcast.Revision, err error) {
+		var body []byte
+		var ms int64
+		if err := row.Scan(&body, &ms); err != nil {
+			return rev, err
+		}
+		rev.At = fromMillis(ms)
+		return rev, json.Unmarshal(body, &rev.Event)
+	})
+	return list, s.wrap(fmt.Sprintf("revisions of match %d", match), err)
+}
+
 // SaveMessage commits an editor's message and its outbox row. One that is already there (same id
 // and revision) changes nothing.
 func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
