@@ -254,6 +254,12 @@ func (f *fake) Revisions(_ context.Context, match goalcast.MatchID, after int64,
 			list = append(list, rev)
 		}
 	}
+	m := f.matches[match]
+	for seq := after + 1; len(f.revisions) == 0 && seq <= m.Seq && len(list) < limit; seq++ {
+		list = append(list, goalcast.Revision{At: kickoff.Add(time.Duration(seq) * time.Second), Event: goalcast.Event{
+			ID: "fixture", Revision: int(seq), Seq: seq, Match: match, Status: goalcast.Confirmed,
+			Kind: goalcast.KindFixture, Fixture: &m.Fixture}})
+	}
 	return list, f.err
 }
 

@@ -54,8 +54,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		limiter: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
 			Help: "Requests let through because the rate limiter did not answer."}),
 		evicted: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_evicted_total",
-			Help: "Encoded answers that were dropped to make room, by what they are: match, list, part, delta, then or " +
-				"reference."},
+			Help: "Encoded answers that were dropped to make room, by what they are: match, list, part, delta, " +
+				"then or reference."},
 			[]string{"answer"}),
 	}
 	m.audit = f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_audit_total",

@@ -11,14 +11,15 @@ import (
 	"goalcast"
 )
 
-// toldInSteps has match 3 told in four revisions, a minute apart: a fixture, the kick-off, a goal that is
-// taken back.
+// toldInSteps has match 3 told in four revisions, a minute apart: a fixture, the kick-off, a goal
+// that is taken back.
 func toldInSteps(h *house) (steps []goalcast.Snapshot, at []time.Time) {
 	var m goalcast.Snapshot
 	for i, e := range []goalcast.Event{
 		{ID: "match:3:fixture", Revision: 1, Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{Kickoff: kickoff,
 			Home: goalcast.Team{ID: 1, Name: "Port Amber"}, Away: goalcast.Team{ID: 2, Name: "Harbour"}}},
-		{ID: "match:3:period:first_half", Revision: 1, Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf, At: kickoff},
+		{ID: "match:3:period:first_half", Revision: 1, Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf,
+			At: kickoff},
 		{ID: "goal", Revision: 1, Kind: goalcast.KindGoal, Team: 1, Period: goalcast.FirstHalf, Minute: 2,
 			Goal: &goalcast.Goal{Type: goalcast.OpenPlay}},
 		{ID: "goal", Revision: 2, Status: goalcast.Cancelled, Kind: goalcast.KindGoal, Team: 1,
@@ -36,8 +37,8 @@ func toldInSteps(h *house) (steps []goalcast.Snapshot, at []time.Time) {
 	return steps, at
 }
 
-// A match as it was after a revision is what the reducer made of it then, a goal that was taken back
-// later included; so it is at any moment until the next.
+// A match as it was after a revision is what the reducer made of it then, a goal that was taken
+// back later included; so it is at any moment until the next.
 func TestAMatchAsItWas(t *testing.T) {
 	h := open(t)
 	var steps []goalcast.Snapshot
@@ -55,8 +56,8 @@ func TestAMatchAsItWas(t *testing.T) {
 			if again, _ := json.Marshal(got); a.status != http.StatusOK || string(again) != string(text) {
 				t.Errorf("%s: %d\n%s, want\n%s", path, a.status, again, text)
 			}
-			if got := a.header.Get("Cache-Control"); !strings.Contains(got, "immutable") || a.header.Get("ETag") == "" ||
-				a.header.Get("Goalcast-Cursor") != "" || strings.Contains(string(a.body), `"cursor"`) {
+			if got := a.header.Get("Cache-Control"); !strings.Contains(got, "immutable") ||
+				a.header.Get("ETag") == "" || a.header.Get("Goalcast-Cursor") != "" || strings.Contains(string(a.body), `"cursor"`) {
 				t.Errorf("%s: %s, %v", path, got, a.header)
 			}
 		}

@@ -107,6 +107,10 @@ func TestUpdateMatchWritesEverythingOrNothing(t *testing.T) {
 		if got, err := s.Events(ctx, 5, 1, 1); err != nil || !reflect.DeepEqual(got, want[1:2]) {
 			t.Errorf("events after 1 = %+v, %v", got, err)
 		}
+		if got, err := s.Revisions(ctx, 5, 1, 1); err != nil || len(got) != 1 ||
+			!reflect.DeepEqual(got[0].Event, want[1]) || time.Since(got[0].At).Abs() > time.Minute {
+			t.Errorf("revisions after 1 = %+v, %v", got, err)
+		}
 		snapshot, err := s.Match(ctx, 5)
 		if err != nil || snapshot.Seq != 3 || snapshot.Score.Home != 2 || !snapshot.Kickoff.Equal(kickoff) {
 			t.Errorf("snapshot = %+v, %v", snapshot, err)

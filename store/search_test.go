@@ -27,7 +27,7 @@ func kept(t *testing.T, s *Store, match goalcast.MatchID, competition, home, awa
 	}
 }
 
-func squadsOf(edition goalcast.Edition, names ...string) goalcast.SquadList {
+func squadsNamed(edition goalcast.Edition, names ...string) goalcast.SquadList {
 	squad := goalcast.Squad{Competition: goalcast.Competition{ID: 23}, Season: "2024",
 		Team: goalcast.Team{ID: 1, Name: "Sandvík"}, Updated: kickoff}
 	for i, name := range names {
@@ -57,7 +57,7 @@ func search(t *testing.T, s *Store, text string) string {
 func TestSearchFindsWordsByTheirBeginnings(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		kept(t, s, 7, "Élite Nord", "Sandvík FC", "Rovers of Sandby")
-		if _, err := s.SaveSquads(t.Context(), squadsOf("1", "Ólaf Sandersøn", "N'Dour Élan", "İlkay")); err != nil {
+		if _, err := s.SaveSquads(t.Context(), squadsNamed("1", "Ólaf Sandersøn", "N'Dour Élan", "İlkay")); err != nil {
 			t.Fatal(err)
 		}
 		check := func(text, want string) {
@@ -82,7 +82,7 @@ func TestSearchFindsWordsByTheirBeginnings(t *testing.T) {
 		kept(t, s, 7, "Élite Nord", "Nordvík", "Rovers of Sandby")
 		check("sandvik", "")
 		check("nord", "team 1 Nordvík, competition 23 Élite Nord")
-		if _, err := s.SaveSquads(t.Context(), squadsOf("2", "Ólaf Berg")); err != nil {
+		if _, err := s.SaveSquads(t.Context(), squadsNamed("2", "Ólaf Berg")); err != nil {
 			t.Fatal(err)
 		}
 		check("olaf", "player 1 Ólaf Berg")
@@ -95,7 +95,7 @@ func TestSearchFindsWordsByTheirBeginnings(t *testing.T) {
 func TestNamesFromBeforeAreIndexed(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		kept(t, s, 7, "Coastal League", "Sandvík", "Rovers")
-		if _, err := s.SaveSquads(t.Context(), squadsOf("1", "Ólaf Berg")); err != nil {
+		if _, err := s.SaveSquads(t.Context(), squadsNamed("1", "Ólaf Berg")); err != nil {
 			t.Fatal(err)
 		}
 		for _, q := range []string{`DELETE FROM search_words`, `UPDATE teams SET indexed = ''`,
@@ -134,7 +134,7 @@ func TestPlayersSeasonsAndCompetitions(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		kept(t, s, 7, "Coastal League", "Sandvík", "Rovers")
-		if _, err := s.SaveSquads(ctx, squadsOf("1", "Ólaf Berg", "Ilo Varde")); err != nil {
+		if _, err := s.SaveSquads(ctx, squadsNamed("1", "Ólaf Berg", "Ilo Varde")); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.SaveStandings(ctx, standingsOf("2025", "1", 3, kickoff)); err != nil {
@@ -145,7 +145,7 @@ func TestPlayersSeasonsAndCompetitions(t *testing.T) {
 			p.Squads[0].As.Shirt != 2 || p.Squads[0].Season != "2024" {
 			t.Errorf("%+v, %v", p, err)
 		}
-		if _, err := s.SaveSquads(ctx, squadsOf("2", "Ólaf Berg")); err != nil {
+		if _, err := s.SaveSquads(ctx, squadsNamed("2", "Ólaf Berg")); err != nil {
 			t.Fatal(err)
 		}
 		if p, err := s.Player(ctx, 2); err != nil || len(p.Squads) != 0 {
