@@ -190,7 +190,7 @@ func TestAuditShowsChanges(t *testing.T) {
 			statement string
 			last      int64 // entry that is as it was
 		}{
-			{`DELETE FROM audit WHERE id = 5`, 4}, // this does not show here: docs/security.md
+			{`DELETE FROM audit WHERE id = 5`, 4}, // this does not show here: docs/audit.md
 			{`UPDATE audit SET at = at + 1 WHERE id = 4`, 3},
 			{`UPDATE audit SET hash = 'made up' WHERE id = 3`, 2},
 			{`DELETE FROM audit WHERE id = 2`, 1},

@@ -105,8 +105,7 @@ func (p *OddsPoster) post(ctx context.Context, day *Day) (next *Day, err error) 
 	if err != nil {
 		return body.end(), err
 	}
-	answer, _ := io.ReadAll(io.LimitReader(res.Body, 300)) // only for the error's text
-	_ = res.Body.Close()
+	answer := excuse(res, p.secret)
 	next = body.end()
 	final := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed}
 	switch {

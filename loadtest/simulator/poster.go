@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -64,8 +65,7 @@ func postOnce(ctx context.Context, client *http.Client, url, secret string, doc 
 	if err != nil {
 		return 0, err
 	}
-	answer, _ := io.ReadAll(io.LimitReader(res.Body, 300)) // only for the error's text
-	_ = res.Body.Close()
+	answer := excuse(res, secret)
 	switch {
 	case res.StatusCode/100 == 2:
 		return 0, nil
@@ -74,4 +74,16 @@ func postOnce(ctx context.Context, client *http.Client, url, secret string, doc 
 		return time.Duration(min(max(seconds, 0), 30)) * time.Second, fmt.Errorf("%s: %s", res.Status, answer)
 	}
 	return 0, fmt.Errorf("%w: %s: %s", ErrRefused, res.Status, answer)
+}
+
+// excuse is the beginning of an answer's body, for an error's text. The other side may repeat what
+// it was sent, the secret too, which is left out.
+func excuse(res *http.Response, secret string) string {
+	defer res.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10))
+	shown := string(text)
+	if secret != "" {
+		shown = strings.ReplaceAll(shown, secret, "[secret]")
+	}
+	return shown[:min(len(shown), 300)]
 }
