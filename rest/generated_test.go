@@ -175,7 +175,8 @@ var known = map[string][]string{
 	"id": {"1009316", "1009316", "174", "23", "7", "5"}, "seq": {"3", "4", "13", "14", "999"},
 	"token": {phone}, "topic": {"team:174", "match:1009316", "competition:23"}, "q": {"port", "po am", "été", "zz"},
 	"tz": {"UTC", "Europe/Brussels"}, "market": {"1x2", "ou:2.5"}, "selection": {"home"}, "after": {"opta:1", "team:174",
-		"1779042600000-1009316", "2"}, "queue": {"default"}, "task": {"a"}, "event": {"1.23"}, "source": {"exchange"},
+		"1779042600000-1009316", "2"}, "queue": {"default"}, "task": {"a"},
+	"event": {"1.23"}, "source": {"exchange"},
 	"anonymous": {anna, bram}, "language": {"nl", "fr-BE"}, "season": {"2025", "2018"}, "at": {"2026-05-17T18:44:01Z"},
 }
 

@@ -176,11 +176,8 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // Fields that every answer has. They are shared, and never changed in place.
 var (
-	noSniff    = []string{"nosniff"}
-	noReferrer = []string{"no-referrer"}
-	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
-	anyOrigin  = []string{"*"}
-	exposed    = []string{"ETag, Goalcast-Cursor, Link, RateLimit, RateLimit-Policy, Retry-After, Warning, " +
+	anyOrigin = []string{"*"}
+	exposed   = []string{"ETag, Goalcast-Cursor, Link, RateLimit, RateLimit-Policy, Retry-After, Warning, " +
 		"X-Request-Id"}
 	byCoding = []string{"Accept-Encoding"}
 )
@@ -198,8 +195,7 @@ func newFront(routes *chi.Mux, s *Server, name string) *front {
 		spare: sync.Pool{New: func() any { return chi.NewRouteContext() }}}
 }
 
-// ServeHTTP gives a request its id and its answer the security headers; when all is done it writes
-// the access log's line and counts.
+// ServeHTTP gives a request its id; when all is done it writes the access log's line and counts.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Context: r.Context(), ResponseWriter: w, start: time.Now(), limit: f.server.cfg.Timeout}
 	defer x.done()
@@ -208,10 +204,6 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.spare.Put(x.routing)
 	x.routing.Reset()
 	x.routing.Routes = f
-	h := w.Header()
-	h["X-Content-Type-Options"] = noSniff
-	h["Referrer-Policy"] = noReferrer
-	h["Content-Security-Policy"] = noContent
 	f.Mux.ServeHTTP(x, r.WithContext(x))
 	f.server.end(f.name, r.Method, x)
 }

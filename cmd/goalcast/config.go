@@ -88,6 +88,7 @@ type serving struct {
 
 	Identity identityConfig `embed:""`
 	Limits   limitConfig    `embed:""`
+	Networks networksConfig `embed:""`
 
 	Viewers viewerLimits `embed:""`
 	Odds    oddsConfig   `embed:""`

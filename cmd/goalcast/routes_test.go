@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -140,6 +141,63 @@ func TestNoRouteWaitsForABodyWithoutEnd(t *testing.T) {
 		_ = c.SetReadDeadline(time.Now().Add(max(time.Until(until), time.Second)))
 		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "timeout") {
 			t.Errorf("still waiting: %s", request)
+		}
+	}
+}
+
+// TestEveryAnswerIsForItsOwnPage asks every route of both addresses without showing anything:
+// whatever comes back, a browser takes it for what it says it is, loads nothing for it that we did
+// not allow, and shows it in nobody's frame.
+func TestEveryAnswerIsForItsOwnPage(t *testing.T) {
+	t.Parallel()
+	p := startNode(t, httpserver.Config{}, shares{requests: 1000, admin: 1000})
+	for address, routes := range p.routes(t) {
+		for _, route := range routes {
+			c := p.send(t, address, route+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Errorf("%s: %v", route, err)
+				continue
+			}
+			_ = res.Body.Close()
+			if res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Referrer-Policy") == "" ||
+				!strings.Contains(res.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+				t.Errorf("%s: %s %v", route, res.Status, res.Header)
+			}
+		}
+	}
+}
+
+// TestEveryRouteBoundsWhatIsSent sends each route of both addresses, with every credential, a
+// header and a body that are far larger than any that it takes.
+func TestEveryRouteBoundsWhatIsSent(t *testing.T) {
+	t.Parallel()
+	p := startNode(t, httpserver.Config{}, shares{requests: 1000, admin: 1000})
+	large := strings.Repeat("a", 1<<20)
+	for address, routes := range p.routes(t) {
+		for _, route := range routes {
+			for _, token := range []string{"", operatorToken, jsonSecret, "abcdefghijklmnopqrstuvwxyz0123456789"} {
+				head := route + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + token + "\r\n"
+				c := p.send(t, address, head+"X-Large: "+large[:64<<10])
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
+				if res, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil &&
+					res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+					t.Errorf("%s: a header of 64 kB: %s", route, res.Status)
+				}
+				c = p.send(t, address, head+fmt.Sprintf("Content-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+					64<<20))
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
+				sent := 0
+				for ; sent < 64; sent++ { // until nobody reads any more
+					if _, err := io.WriteString(c, large); err != nil {
+						break
+					}
+				}
+				if sent == 64 {
+					t.Errorf("%s: took a body of 64 MB", route)
+				}
+			}
 		}
 	}
 }

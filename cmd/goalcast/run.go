@@ -27,7 +27,8 @@ const (
 // one returned. started is called with the addresses once both listen.
 func (n *node) run(ctx context.Context, page http.Handler, started func(public, admin string)) error {
 	var leaving atomic.Bool
-	public, admin := n.newServers(n.publicRoutes(page), n.adminRoutes(&leaving))
+	walls := newFence(n.cfg.Proxies, n.reg)
+	public, admin := n.newServers(n.publicRoutes(page, walls), n.adminRoutes(&leaving, walls))
 	publicListener, err := public.Listen(ctx, n.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_LISTEN: %w", err)
@@ -147,7 +148,7 @@ func (n *node) addJobs() {
 	})
 }
 
-func (n *node) publicRoutes(page http.Handler) http.Handler {
+func (n *node) publicRoutes(page http.Handler, walls *fence) http.Handler {
 	mux := http.NewServeMux()
 	if n.hub != nil {
 		mux.Handle("/v1/live", httpserver.Live(clientip.Middleware(n.cfg.Proxies)(n.hub)))
@@ -156,10 +157,10 @@ func (n *node) publicRoutes(page http.Handler) http.Handler {
 		mux.Handle("/v1/", n.rest.Public())
 	}
 	if n.ingest != nil {
-		mux.Handle("/feeds/", n.ingest.Handler())
+		mux.Handle("/feeds/", walls.around("feeds", n.cfg.Networks.Feeds, n.ingest.Handler()))
 	}
 	if n.oddsFeed != nil {
-		mux.Handle("/feeds/odds", n.oddsRoute())
+		mux.Handle("/feeds/odds", walls.around("feeds", n.cfg.Networks.Feeds, n.oddsRoute()))
 	}
 	if n.player != nil {
 		mux.Handle("/callbacks/brightcove/", n.player.Callbacks(n.clips.Wake))
@@ -170,12 +171,14 @@ func (n *node) publicRoutes(page http.Handler) http.Handler {
 	return mux
 }
 
-func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+func (n *node) adminRoutes(leaving *atomic.Bool, walls *fence) http.Handler {
+	all := http.NewServeMux()
+	all.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
+	all.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		n.readyz(w, r, leaving.Load())
 	})
+	mux := http.NewServeMux()
+	all.Handle("/", walls.around("admin", n.cfg.Networks.Admin, mux))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // without cmdline, which shows secrets that were given as flags
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -185,7 +188,7 @@ func (n *node) adminRoutes(leaving *atomic.Bool) http.Handler {
 		mux.Handle("/admin/", n.rest.Admin())
 		n.addConsole(mux)
 	}
-	return mux
+	return all
 }
 
 // newServers makes the two servers. What the admin server does takes longer: a profile, a replay, a

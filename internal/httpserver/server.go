@@ -142,6 +142,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
 	s.begin(c, r.ContentLength != 0)
 	defer s.answered(c)
+	secure(w.Header())
 	control := http.NewResponseController(w)
 	switch {
 	// all is here; the server's own deadline would cancel the context of a handler that takes long
@@ -167,6 +168,21 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		// net/http drains what the handler did not read, whatever deadline that has set
 		_ = control.SetReadDeadline(time.Now().Add(min(strayBody, s.cfg.BodyGrace)))
 	}
+}
+
+// Fields of every answer. They are shared, and never changed in place.
+var (
+	noSniff    = []string{"nosniff"}
+	noReferrer = []string{"no-referrer"}
+	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
+)
+
+// secure has browsers take an answer for what it says it is, load nothing for it, show it in no
+// frame, and tell nobody where they read it. Pages, which need more, set their own.
+func secure(h http.Header) {
+	h["X-Content-Type-Options"] = noSniff
+	h["Referrer-Policy"] = noReferrer
+	h["Content-Security-Policy"] = noContent
 }
 
 // hasBody says whether any route of ours reads a body of this method.
