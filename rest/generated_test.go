@@ -21,8 +21,8 @@ import (
 	"goalcast/rest"
 )
 
-// Environment variables of TestGeneratedRequests: how many requests, 1,000 unless it says so, and the
-// seed that a failure printed.
+// Environment variables of TestGeneratedRequests: how many requests, 1,000 unless it says so, and
+// the seed that a failure printed.
 const (
 	generatedCount = "GOALCAST_GENERATED"
 	generatedSeed  = "GOALCAST_GENERATED_SEED"
@@ -73,8 +73,8 @@ func TestGeneratedRequests(t *testing.T) {
 			answered[op.method+" "+op.path] = true
 		}
 		if err != nil || a.status >= 500 {
-			t.Fatalf("request %d of seed %d: %s %s %v %q\n%d %.600s\n%v", n, seed, method, target, headers, body, a.status,
-				a.body, err)
+			t.Fatalf("request %d of seed %d: %s %s %v %q\n%d %.600s\n%v", n, seed, method, target, headers, body,
+				a.status, a.body, err)
 		}
 	}
 	t.Logf("statuses %v; %d of %d operations were done", statuses, len(answered), len(g.operations))
@@ -174,8 +174,8 @@ func (g *generator) request(o operation) (method, target, body string, headers m
 var known = map[string][]string{
 	"id": {"1009316", "1009316", "174", "23", "7", "5"}, "seq": {"3", "4", "13", "14", "999"},
 	"token": {phone}, "topic": {"team:174", "match:1009316", "competition:23"}, "q": {"port", "po am", "été", "zz"},
-	"tz": {"UTC", "Europe/Brussels"}, "market": {"1x2", "ou:2.5"}, "selection": {"home"}, "after": {"opta:1", "team:174",
-		"1779042600000-1009316", "2"}, "queue": {"default"}, "task": {"a"},
+	"tz": {"UTC", "Europe/Brussels"}, "market": {"1x2", "ou:2.5"}, "selection": {"home"},
+	"after": {"opta:1", "team:174", "1779042600000-1009316", "2"}, "queue": {"default"}, "task": {"a"},
 	"event": {"1.23"}, "source": {"exchange"},
 	"anonymous": {anna, bram}, "language": {"nl", "fr-BE"}, "season": {"2025", "2018"}, "at": {"2026-05-17T18:44:01Z"},
 }
@@ -192,8 +192,8 @@ func (g *generator) text(name string, s *openapi3.Schema) string {
 }
 
 func (g *generator) garbage() string {
-	return pick(g, "", "x", "0", "-1", "01", "99999999999999999999", "2026-02-30", "é", "\x00", "\xff\xfe", "%", "../..",
-		"a/b", "match:0", "' OR 1=1 --", strings.Repeat("9", 200), "null", "1e3", "🏳️", " ", "a;b", "[]")
+	return pick(g, "", "x", "0", "-1", "01", "99999999999999999999", "2026-02-30", "é", "\x00", "\xff\xfe", "%",
+		"../..", "a/b", "match:0", "' OR 1=1 --", strings.Repeat("9", 200), "null", "1e3", "🏳️", " ", "a;b", "[]")
 }
 
 // value fits a schema, or nearly.
