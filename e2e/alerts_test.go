@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goalcast/internal/testservers"
 )
 
 // What the alerts of deploy/alerts.yaml ask for is there as soon as a process runs, with zero, so
@@ -39,7 +41,7 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 	}
 	p.stop(30 * time.Second)
 
-	p = start(t, env, "serve")
+	p = start(t, env.with(newKeyPair(t, testservers.NewAuthority(t)).settings()...), "serve")
 	waitFor(t, 10*time.Second, "the last document to be known again", func() error {
 		if got := p.metric("goalcast_ingest_last_document_timestamp_seconds", `provider="opta"`); got != last {
 			return fmt.Errorf("it came at %f, after a restart at %f", last, got)

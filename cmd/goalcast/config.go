@@ -46,6 +46,7 @@ type config struct {
 	serving
 	stores
 	replicas replicas
+	tls      tlsConfig
 	roles    []string
 	migrate  bool // bring the database to this version's schema first
 
@@ -117,6 +118,7 @@ type serveCmd struct {
 	serving
 	stores
 	Replicas   replicas      `embed:"" prefix:"database-"`
+	TLS        tlsConfig     `embed:"" prefix:"tls-"`
 	Roles      []string      `env:"GOALCAST_ROLES" default:"hub,ingest,notify,rest,odds" placeholder:"ROLE,..." help:"What this process does: hub (viewers), ingest (feeds), notify (pushes), rest (snapshots, me, /admin), odds (prices). Each scales alone, but for odds: one process of all holds the sources, and another takes over."`
 	TimerSlack time.Duration `name:"timer-slack" env:"GOALCAST_TIMER_SLACK" range:"0s.." default:"0s" help:"How much later than asked for the kernel may wake a thread, to wake it less often; 0 leaves it as it is. With 1ms a hub of many small events saves a tenth of its CPU; the program then starts twice."`
 	Migrate    bool          `env:"GOALCAST_MIGRATE" default:"true" negatable:"" help:"Bring the database to this version's schema at the start."`
@@ -284,7 +286,7 @@ func (c *serveCmd) Validate() error {
 	if len(c.Roles) == 0 {
 		return fmt.Errorf("GOALCAST_ROLES: empty: want some of %s", strings.Join(allRoles, ","))
 	}
-	return errors.Join(c.serving.Validate(), c.together(), c.copied())
+	return errors.Join(c.serving.Validate(), c.together(), c.copied(), c.TLS.check())
 }
 
 // copied refuses replicas of a file.

@@ -69,6 +69,8 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_OPTA_PULL_URL=http://lists.example.org", want: "GOALCAST_OPTA_PULL_URL"},
 		{env: "GOALCAST_OPTA_PULL_URL=https://me:0123456789abcdef@lists.example.org", want: "GOALCAST_OPTA_PULL_URL"},
 		{env: "GOALCAST_OPTA_PULL_EVERY=1ms", want: "GOALCAST_OPTA_PULL_EVERY: 1ms is out of range: want at least 1s"},
+		{env: "GOALCAST_TLS_CERT_FILE=/tls.crt", want: "GOALCAST_TLS_KEY_FILE: not set"},
+		{env: "GOALCAST_TLS_KEY_FILE=/tls.key", want: "GOALCAST_TLS_CERT_FILE: not set"},
 		{env: "GOALCAST_SPEED=0", want: "GOALCAST_SPEED", args: []string{"demo"}},
 		{env: "GOALCAST_SPEED=NaN", want: "GOALCAST_SPEED", args: []string{"demo"}},
 		{env: "GOALCAST_SPEED=-1", want: "GOALCAST_SPEED", args: []string{"simulate"}},

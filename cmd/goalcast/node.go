@@ -66,6 +66,8 @@ type node struct {
 	secrets  *secretFiles
 	reload   <-chan os.Signal
 
+	certificate *certificate // of the public address; nil: no TLS
+
 	oddsHistory *store.OddsHistory // the runner's
 	oddsFeed    *stream.Feed       // nil if nobody posts odds
 	oddsGuard   *ingest.Guard      // of the feed
@@ -91,6 +93,9 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 			n.close()
 		}
 	}()
+	if n.certificate, err = openCertificate(cfg.tls, log, n.reg); err != nil {
+		return nil, err
+	}
 	if n.db, err = store.Open(ctx, cfg.DatabaseURL, log); err != nil {
 		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w", err)
 	}

@@ -66,7 +66,7 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 		return nil
 	})
 	n.log.Info("listening", "public", publicListener.Addr().String(), "admin", adminListener.Addr().String(), "roles",
-		n.cfg.roles)
+		n.cfg.roles, "tls", n.certificate != nil)
 	if started != nil {
 		started(publicListener.Addr().String(), adminListener.Addr().String())
 	}
@@ -198,6 +198,9 @@ func (n *node) newServers(public, admin http.Handler) (*httpserver.Server, *http
 	outside.Name, outside.MaxConns = "public", n.shares.requests
 	if n.cfg.SendBuffer == 0 {
 		outside.SendBuffer = -1
+	}
+	if n.certificate != nil {
+		outside.Certificate = n.certificate.get
 	}
 	inside := n.cfg.wall
 	inside.Name, inside.MaxConns = "admin", n.shares.admin

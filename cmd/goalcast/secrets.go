@@ -123,7 +123,7 @@ func exposed(ctx *kong.Context) []string {
 	return names
 }
 
-// secretChecks is how often the files of secrets are looked at.
+// secretChecks is how often the files of secrets and of the certificate are looked at.
 const secretChecks = 10 * time.Second
 
 // secretFiles reads secrets again from their files, when they change or when asked
@@ -193,6 +193,9 @@ func (s *secretFiles) run(ctx context.Context, asked <-chan os.Signal) error {
 		}
 		for _, f := range s.files {
 			s.read(f)
+		}
+		if s.n.certificate != nil {
+			s.n.certificate.look()
 		}
 	}
 }

@@ -32,8 +32,8 @@ func (c *serveCmd) Run(ctx context.Context, o options) error {
 		log.Warn("events reach no hub: GOALCAST_REDIS_URL is embedded, which no other process reaches", "roles",
 			c.Roles)
 	}
-	n, err := newNode(ctx, config{serving: c.serving, stores: c.stores, replicas: c.Replicas, roles: c.Roles,
-		migrate: c.Migrate}, o, log)
+	n, err := newNode(ctx, config{serving: c.serving, stores: c.stores, replicas: c.Replicas, tls: c.TLS,
+		roles: c.Roles, migrate: c.Migrate}, o, log)
 	if err != nil {
 		return err
 	}

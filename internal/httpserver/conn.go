@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"container/list"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"time"
@@ -60,6 +61,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	n = s.secure(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &conn{server: s, net: n}
@@ -104,6 +106,9 @@ func (s *Server) makeRoom() {
 
 // abort closes a connection and has the kernel throw away what its peer has not taken.
 func abort(c net.Conn) {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn() // its own Close would wait for a peer that does not read
+	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}

@@ -9,6 +9,7 @@ package httpserver
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -47,6 +48,10 @@ type Config struct {
 	// of which the kernel makes the double. Negative leaves it to the kernel, which
 	// gives a client that never reads megabytes.
 	SendBuffer int
+
+	// Certificate gives the one to show in a handshake. With it the server speaks TLS and nothing
+	// else; a handshake may take as long as a header.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 }
 
 func (c Config) withDefaults() Config {
@@ -79,6 +84,7 @@ type Server struct {
 	cfg     Config
 	handler http.Handler
 	http    *http.Server
+	tls     *tls.Config // nil: it does not speak TLS
 	metrics metrics
 
 	mu    sync.Mutex
@@ -93,9 +99,11 @@ func New(cfg Config, h http.Handler, reg prometheus.Registerer) *Server {
 	s := &Server{cfg: cfg.withDefaults(), handler: h, conns: map[net.Conn]*conn{}}
 	s.room.L = &s.mu
 	s.metrics = newMetrics(s, reg)
+	s.tls = newTLS(s.cfg)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetHTTP2(s.tls != nil)
+	protocols.SetUnencryptedHTTP2(s.tls == nil)
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(s.serve), Protocols: &protocols,
 		ReadHeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.HeaderTimeout + s.cfg.BodyGrace,
@@ -111,7 +119,7 @@ func New(cfg Config, h http.Handler, reg prometheus.Registerer) *Server {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, s.known(c))
 		},
-		ConnState: s.changed,
+		ConnState: s.changed, ErrorLog: newErrorLog(s, reg),
 	}
 	return s
 }
@@ -143,6 +151,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.begin(c, r.ContentLength != 0)
 	defer s.answered(c)
 	secure(w.Header())
+	if r.TLS != nil {
+		w.Header().Set("Strict-Transport-Security", strictTransport)
+	}
 	control := http.NewResponseController(w)
 	switch {
 	// all is here; the server's own deadline would cancel the context of a handler that takes long
