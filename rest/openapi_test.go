@@ -125,6 +125,8 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/search?q=po&limit=2", "", "", 200},
 		{"GET", "/v1/openapi.yaml", "", "", 200},
 		{"GET", "/v1/asyncapi.yaml", "", "", asyncapi},
+		{"GET", "/docs", "", "", 200},
+		{"GET", "/docs/swagger-ui.css", "", "", 200},
 		{"PUT", "/v1/me/devices/" + phone, `{"platform":"android","language":"nl-BE"}`, anna, 204},
 		{"GET", "/v1/me/devices", "", anna, 200},
 		{"DELETE", "/v1/me/devices/" + phone, "", anna, 204},

@@ -42,6 +42,9 @@ func (s *Server) publicRoutes() http.Handler {
 	get("/v1/search", s.getSearch)
 	get("/v1/openapi.yaml", s.getDescription("openapi.yaml"))
 	get("/v1/asyncapi.yaml", s.getDescription("asyncapi.yaml"))
+	page := s.getPage()
+	get("/docs", page)
+	get("/docs/{file}", page)
 
 	me := r.With(private, clientip.Middleware(s.cfg.Proxies))
 	person := func(method, pattern string, h personHandler) {

@@ -154,7 +154,10 @@ func (n *node) publicRoutes(page http.Handler, walls *fence) http.Handler {
 		mux.Handle("/v1/live", httpserver.Live(clientip.Middleware(n.cfg.Proxies)(n.hub)))
 	}
 	if n.rest != nil {
-		mux.Handle("/v1/", n.rest.Public())
+		api := n.rest.Public()
+		mux.Handle("/v1/", api)
+		mux.Handle("/docs", api)
+		mux.Handle("/docs/", api)
 	}
 	if n.ingest != nil {
 		mux.Handle("/feeds/", walls.around("feeds", n.cfg.Networks.Feeds, n.ingest.Handler()))
