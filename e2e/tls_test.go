@@ -190,7 +190,8 @@ func TestTLSInTheProcess(t *testing.T) {
 	hear(2)
 
 	expired, expiredKey := authority.Issue(time.Now().Add(-time.Minute))
-	for what, wrong := range map[string][2][]byte{"expired": {expired, expiredKey}, "of two pairs": {second, expiredKey},
+	for what, wrong := range map[string][2][]byte{
+		"expired": {expired, expiredKey}, "of two pairs": {second, expiredKey},
 		"no PEM": {second, []byte("nonsense")}, "empty": {nil, nil}, "the wrong way round": {secondKey, second}} {
 		errs := p.metric("goalcast_http_certificate_errors_total")
 		exchange(wrong[0], wrong[1], "certificate not exchanged")

@@ -82,7 +82,8 @@ func (s *Store) EventText(ctx context.Context, match goalcast.MatchID, seq int64
 }
 
 // Revisions returns the revisions of a match's events with a Seq above afterSeq, in order, with
-// when they were committed; at most limit. It asks the primary: what is made of them is kept for good.
+// when they were committed; at most limit. It asks the primary: what is made of them is kept for
+// good.
 func (s *Store) Revisions(ctx context.Context, match goalcast.MatchID, afterSeq int64,
 	limit int) ([]goalcast.Revision, error) {
 	rows, err := s.query(ctx, `SELECT body, created FROM events WHERE match_id = $1 AND seq > $2 AND seq > 0
