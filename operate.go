@@ -130,8 +130,8 @@ type FeedState struct {
 	Document       DocumentID // the newest
 	Playing        bool       // documents of a match that is asked about were among them
 
-	// Documents of the last hour: all, and of these the ones that nobody understands, that are of no
-	// use, and that are not worked on yet.
+	// Documents of the last hour: all, and of these the ones that nobody understands, that are of
+	// no use, and that are not worked on yet.
 	Hour, Failed, Ignored, Waiting int
 
 	LastFailed *FailedDocument // the newest that nobody understands; nil: there is none

@@ -46,7 +46,8 @@ func (a *Authority) Issue(until time.Time) (certificate, key []byte) {
 	a.t.Helper()
 	own := newKey(a.t)
 	a.issued++
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(a.issued), NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(a.issued),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		Subject: pkix.Name{CommonName: "goalcast"}, DNSNames: []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
