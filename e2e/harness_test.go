@@ -31,6 +31,9 @@ var program string
 func TestMain(m *testing.M) {
 	if program = os.Getenv("GOALCAST_BIN"); program == "" {
 		program = filepath.Join("..", "tmp", "goalcast-under-test")
+		if whole, err := filepath.Abs(program); err == nil { // some tests run it elsewhere
+			program = whole
+		}
 		build := exec.Command("make", "--silent", "-C", "..", "program")
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {

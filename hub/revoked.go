@@ -73,8 +73,9 @@ func (h *Hub) watchRevoked(ctx context.Context) error {
 			continue
 		}
 		for _, end := range h.holders.revoke(revoked, asked) {
-			if c := end.conn.Value(); c != nil && end.shard.Post(&shard.Revoked{Conn: c}) {
-				h.metrics.revoked.Inc()
+			if c := end.conn.Value(); c != nil {
+				h.metrics.revoked.Inc() // first: whoever is told of the end may look at once
+				end.shard.Post(&shard.Revoked{Conn: c})
 			}
 		}
 	}
