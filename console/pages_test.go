@@ -21,7 +21,7 @@ const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
 // fixture makes a match that began 20 minutes ago.
 func (h *house) fixture(t *testing.T, id goalcast.MatchID, home, away string) {
 	t.Helper()
-	kickoff := time.Now().Add(-20 * time.Minute).UTC().Truncate(time.Second)
+	kickoff := h.time().Add(-20 * time.Minute).UTC().Truncate(time.Second)
 	events := []goalcast.Event{
 		{ID: fmt.Sprintf("match:%d:fixture", id), Kind: goalcast.KindFixture, Fixture: &goalcast.Fixture{
 			Competition: goalcast.Competition{ID: 5, Name: "Coastal League"}, Kickoff: kickoff,
