@@ -62,7 +62,7 @@ func (c *Console) postLogin(w http.ResponseWriter, r *http.Request) {
 	if !me.Expires.IsZero() && me.Expires.Before(one.Ends) {
 		one.Ends = me.Expires
 	}
-	if old := cookieOf(r); old != nil { // whoever logs in anew leaves nothing behind
+	if old := cookieOf(r); old != nil { // a new login ends the session before
 		c.sessions.end(r.Context(), old)
 	}
 	setCookie(w, r, c.sessions.begin(r.Context(), one), one.Ends.Sub(c.cfg.Now()))

@@ -83,7 +83,7 @@ func (p *overviewPage) look(alarms []alarm) {
 		}
 	}
 	if p.ViewersNo == nil && len(p.Viewers.Nodes) == 0 {
-		say("No hub tells of its viewers", "Is a process with the role hub alive, and does it reach Redis?", "matches",
+		say("No hub reports its viewers", "Is a process with the role hub alive, and does it reach Redis?", "matches",
 			"Viewers")
 	}
 	if n := p.Queues.Dead(); n > 0 {

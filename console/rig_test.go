@@ -183,7 +183,7 @@ func (v *visitor) post(path string, pairs ...string) shown {
 	return v.send(http.MethodPost, "/console/"+path, form, "Origin: "+v.base)
 }
 
-// done is post for what has to work; it follows to the page that tells of it.
+// done posts what has to work, and follows to the page that confirms it.
 func (v *visitor) done(path string, pairs ...string) string {
 	v.t.Helper()
 	a := v.post(path, pairs...)

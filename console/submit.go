@@ -31,7 +31,7 @@ func newSubmissions(now func() time.Time) *submissions {
 	return &submissions{now: now, sent: map[string]*submission{}}
 }
 
-// do calls f for the first who comes with a key; all others get what became of that.
+// do calls f once for a key; whoever comes with it later gets the same result.
 func (s *submissions) do(key string, f func() (string, error)) (string, error) {
 	one, first := s.take(key)
 	if !first {

@@ -172,7 +172,7 @@ func testFront(t *testing.T, startFront func(testing.TB, string) string) {
 	}
 }
 
-// What goalcast is told of a request does not depend on what a stranger writes into it.
+// Headers that a stranger sends do not change where goalcast thinks a request comes from.
 func TestFrontsAreNotFooled(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

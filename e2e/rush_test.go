@@ -62,7 +62,7 @@ func newRushHour(t testing.TB) *rushHour {
 	return h
 }
 
-// score tells of so many goals.
+// score posts a document with so many goals.
 func (h *rushHour) score(t testing.TB, goals int) {
 	t.Helper()
 	document := strings.Replace(jsonMatch(goals, goals), `"fixture":{`, fmt.Sprintf(

@@ -21,7 +21,7 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// keyPair is the two files that a goalcast with TLS is told of.
+// keyPair is the certificate file and the key file of a goalcast with TLS.
 type keyPair struct{ certificate, key string }
 
 func newKeyPair(t *testing.T, a *testservers.Authority) keyPair {

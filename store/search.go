@@ -68,7 +68,8 @@ func (t *tx) indexNames(ctx context.Context, table, kind string, ids []int64) er
 		for i, id := range some {
 			args[i] = id
 		}
-		if err := t.indexWhere(ctx, table, kind, `id IN `+strings.TrimSpace(valuesList(1, len(some), 1)), args...); err != nil {
+		err := t.indexWhere(ctx, table, kind, `id IN `+strings.TrimSpace(valuesList(1, len(some), 1)), args...)
+		if err != nil {
 			return err
 		}
 	}

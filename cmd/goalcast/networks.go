@@ -18,7 +18,7 @@ type networksConfig struct {
 	Admin []netip.Prefix `name:"admin-networks" env:"GOALCAST_ADMIN_NETWORKS" placeholder:"CIDR,..." help:"Networks that may use the admin address, besides showing a token; others are answered 403, but for /healthz and /readyz. Empty is any."`
 }
 
-// fence lets in who comes from certain networks.
+// fence lets in only what comes from the networks it is given.
 type fence struct {
 	address func(*http.Request) netip.Addr
 	refused *prometheus.CounterVec
