@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,8 +31,6 @@ const (
 	answerLease   = 1500 * time.Millisecond
 	answerWait    = time.Second
 	answerTimeout = 100 * time.Millisecond
-	// answerAway is how long Redis is not asked after it did not answer in time.
-	answerAway = time.Second
 )
 
 // Answers are what the database said, kept for all processes: of those that want the same, one asks
@@ -46,12 +43,10 @@ type Answers struct {
 	redis   *Redis
 	names   names
 	options AnswerOptions
-	log     *slog.Logger
 
 	given, dropped *prometheus.CounterVec
 
-	mu   sync.Mutex
-	away time.Time // Redis is not asked before; zero while it answers
+	away absence
 }
 
 // AnswerOptions are the limits of Answers; zero fields take the default.
@@ -78,7 +73,9 @@ func NewAnswers(r *Redis, o AnswerOptions, log *slog.Logger, reg prometheus.Regi
 	o.Lease, o.Wait = cmp.Or(o.Lease, answerLease), cmp.Or(o.Wait, answerWait)
 	o.Timeout = cmp.Or(o.Timeout, answerTimeout)
 	f := promauto.With(reg)
-	a := &Answers{redis: r, names: r.names(o.Prefix), options: o, log: log,
+	a := &Answers{redis: r, names: r.names(o.Prefix), options: o,
+		away: absence{log: log, begun: "answers are not shared while Redis is away: each process asks the database",
+			over: "answers are shared again"},
 		given: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_store_answers_total",
 			Help: "What was asked of the database by way of Redis: shared (another process had asked), loaded, late " +
 				"(the one that asked took too long) or away (Redis did not answer)."}, []string{"outcome"}),
@@ -196,7 +193,7 @@ func (a *Answers) load(ctx context.Context, q Question, token, mark string, rece
 	keys := append(a.keys(q), a.names.answers())
 	outcome, failed := keepAnswer.Run(limited, a.redis.client, keys, token, mark, kept, life.Milliseconds(),
 		time.Now().UnixMilli(), maxAnswers).Text()
-	if a.noteAway(failed); failed != nil {
+	if a.away.note(failed); failed != nil {
 		outcome = "away"
 	}
 	if outcome != "kept" {
@@ -220,10 +217,7 @@ func (a *Answers) keys(q Question) []string {
 
 // ask asks Redis, unless it did not answer a moment ago.
 func (a *Answers) ask(ctx context.Context, q Question, token string) ([]string, error) {
-	a.mu.Lock()
-	away := a.away
-	a.mu.Unlock()
-	if time.Now().Before(away) {
+	if a.away.now() {
 		return nil, errRedisAway
 	}
 	limited, cancel := context.WithTimeout(ctx, a.options.Timeout)
@@ -231,23 +225,7 @@ func (a *Answers) ask(ctx context.Context, q Question, token string) ([]string, 
 	reply, err := askAnswer.Run(limited, a.redis.client, a.keys(q), token, a.options.Lease.Milliseconds(),
 		(changeMemory - a.options.Recent).Milliseconds()).StringSlice()
 	if ctx.Err() == nil {
-		a.noteAway(err)
+		a.away.note(err)
 	}
 	return reply, err
-}
-
-// noteAway notes whether Redis answered.
-func (a *Answers) noteAway(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case err != nil:
-		if a.away.IsZero() {
-			a.log.Warn("answers are not shared while Redis is away: each process asks the database", "error", err)
-		}
-		a.away = time.Now().Add(answerAway)
-	case !a.away.IsZero():
-		a.away = time.Time{}
-		a.log.Info("answers are shared again")
-	}
 }

@@ -51,11 +51,10 @@ type Limiter struct {
 	alone   *ratelimit.Buckets // its part of the rest, while Redis is away
 	turns   map[string]prometheus.Counter
 	asked   prometheus.Counter
-	log     *slog.Logger
+	away    absence
 
 	mu     sync.Mutex // guards the rest
 	leases map[string]*lease
-	away   time.Time // Redis is not asked before; zero while it answers
 }
 
 // lease is what a process has fetched of one key's turns. Its lock is held while Redis is asked, so
@@ -78,7 +77,9 @@ func NewLimiter(r *Redis, o LimiterOptions, log *slog.Logger, reg prometheus.Reg
 	turns := f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_limits_turns_total",
 		Help: "Turns of shared limits by whose word gave or refused them: free (this process's own part), shared " +
 			"(Redis), alone (this process's part of the rest, while Redis is away)."}, []string{"by", "result"})
-	l := &Limiter{options: o, names: r.names(o.Prefix), shared: redis_rate.NewLimiter(r.client), log: log,
+	l := &Limiter{options: o, names: r.names(o.Prefix), shared: redis_rate.NewLimiter(r.client),
+		away: absence{log: log.With("instances", o.Instances), begun: "limits are kept by shares while Redis is away",
+			over: "limits are shared again"},
 		free:  ratelimit.NewBuckets(o.Keys, time.Now, forgotten.Inc),
 		alone: ratelimit.NewBuckets(o.Keys, time.Now, forgotten.Inc),
 		turns: map[string]prometheus.Counter{}, leases: map[string]*lease{},
@@ -132,9 +133,9 @@ func (l *Limiter) Peek(key string, rate ratelimit.Rate) time.Duration {
 		return 0
 	}
 	l.mu.Lock()
-	known, away := l.leases[key], time.Now().Before(l.away)
+	known := l.leases[key]
 	l.mu.Unlock()
-	if away {
+	if l.away.now() {
 		return min(wait, l.alone.Peek(key, shared.Part(l.options.Instances)))
 	}
 	if known == nil {
@@ -180,10 +181,7 @@ func (l *Limiter) fill(ctx context.Context, key string, rate ratelimit.Rate, hav
 	if have.turns > 0 || now.Before(have.blocked) {
 		return nil
 	}
-	l.mu.Lock()
-	away := l.away
-	l.mu.Unlock()
-	if now.Before(away) {
+	if l.away.now() {
 		return errRedisAway
 	}
 	asking, cancel := context.WithTimeout(ctx, l.options.Timeout)
@@ -194,7 +192,7 @@ func (l *Limiter) fill(ctx context.Context, key string, rate ratelimit.Rate, hav
 	if err != nil && ctx.Err() != nil {
 		return err // who asked has gone, which says nothing of Redis
 	}
-	l.answered(err)
+	l.away.note(err)
 	if err != nil {
 		return err
 	}
@@ -203,20 +201,4 @@ func (l *Limiter) fill(ctx context.Context, key string, rate ratelimit.Rate, hav
 		have.blocked = time.Now().Add(max(answer.RetryAfter, time.Millisecond))
 	}
 	return nil
-}
-
-// answered notes whether Redis is there.
-func (l *Limiter) answered(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case err == nil && !l.away.IsZero():
-		l.away = time.Time{}
-		l.log.Info("limits are shared again")
-	case err != nil:
-		if l.away.IsZero() {
-			l.log.Warn("limits are kept by shares while Redis is away", "instances", l.options.Instances, "error", err)
-		}
-		l.away = time.Now().Add(rateAway)
-	}
 }

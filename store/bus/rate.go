@@ -2,10 +2,8 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -14,17 +12,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How long a Rate waits for Redis.
-const (
-	// rateTimeout is how long Redis may take to answer before the process goes by its own share:
-	// what waits are goals.
-	rateTimeout = 250 * time.Millisecond
-	// rateAway is how long Redis is not asked again after that.
-	rateAway = time.Second
-)
-
-// errRedisAway says that Redis did not answer a moment ago.
-var errRedisAway = errors.New("redis is away")
+// rateTimeout is how long Redis may take to answer a Rate before the process goes by its own share:
+// what waits are goals.
+const rateTimeout = 250 * time.Millisecond
 
 // RateOptions are what a Rate lets through. Prefix may be empty.
 type RateOptions struct {
@@ -44,17 +34,16 @@ type Rate struct {
 	shared  *redis_rate.Limiter
 	own     *rate.Limiter
 	alone   prometheus.Counter
-	log     *slog.Logger
-
-	mu   sync.Mutex
-	away time.Time // Redis is not asked before; zero while it answers
+	away    absence
 }
 
 // NewRate makes a Rate; it does not contact Redis.
 func NewRate(r *Redis, o RateOptions, log *slog.Logger, reg prometheus.Registerer) *Rate {
 	o.PerMinute, o.Burst, o.Processes = max(1, o.PerMinute), max(1, o.Burst), max(1, o.Processes)
 	return &Rate{
-		options: o, key: r.names(o.Prefix).rate(o.Name), log: log,
+		options: o, key: r.names(o.Prefix).rate(o.Name),
+		away: absence{log: log.With("rate", o.Name), begun: "a shared rate is kept by shares while Redis is away",
+			over: "a shared rate is shared again"},
 		limit:  redis_rate.Limit{Rate: o.PerMinute, Period: time.Minute, Burst: o.Burst},
 		shared: redis_rate.NewLimiter(r.client),
 		own:    rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60/float64(o.Processes)), o.Burst),
@@ -104,27 +93,15 @@ func (r *Rate) wait(ctx context.Context, n int) error {
 // ask takes n from the shared limit, or returns how long to wait before it is asked again. An error
 // means that Redis is away.
 func (r *Rate) ask(ctx context.Context, n int) (pause time.Duration, err error) {
-	r.mu.Lock()
-	away := r.away
-	r.mu.Unlock()
-	if time.Now().Before(away) {
+	if r.away.now() {
 		return 0, errRedisAway
 	}
 	ctx, cancel := context.WithTimeout(ctx, rateTimeout)
 	defer cancel()
 	answer, err := r.shared.AllowN(ctx, r.key, r.limit, n)
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.away.note(err)
 	if err != nil {
-		if r.away.IsZero() {
-			r.log.Warn("a shared rate is kept by shares while Redis is away", "rate", r.options.Name, "error", err)
-		}
-		r.away = time.Now().Add(rateAway)
 		return 0, fmt.Errorf("ask for %d of rate %s: %w", n, r.options.Name, err)
-	}
-	if !r.away.IsZero() {
-		r.away = time.Time{}
-		r.log.Info("a shared rate is shared again", "rate", r.options.Name)
 	}
 	if answer.Allowed >= n {
 		return 0, nil
