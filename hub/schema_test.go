@@ -40,7 +40,7 @@ func TestServedFramesFitTheSchema(t *testing.T) {
 		"stale": true, "error": true, "bye": true, "pong": true}
 
 	w := newWorld()
-	n := start(t, w, hub.Config{PingInterval: 50 * time.Millisecond, StateInterval: time.Millisecond,
+	n := start(t, w, hub.Config{PingInterval: 500 * time.Millisecond, StateInterval: time.Millisecond,
 		DrainTime: 100 * time.Millisecond}, false)
 	w.fixture(1)
 	w.state(1, "1x2/home", 1)

@@ -94,8 +94,6 @@ func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
 	h.Set("ETag", a.tag)
 	// keep it, and ask each time whether it is still the same: a new release shows at once
 	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", policy)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
 }

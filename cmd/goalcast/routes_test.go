@@ -99,7 +99,8 @@ func (p *inProcess) routes(t *testing.T) map[string][]string {
 		"GET /feeds/json", "POST /callbacks/brightcove/a/1", "GET /", "POST /", "OPTIONS *",
 		"PUT /nowhere", "BREW /"}
 	admin := []string{"GET /healthz", "POST /healthz", "GET /readyz", "GET /metrics", "GET /debug/pprof/",
-		"POST /debug/pprof/symbol", "GET /debug/pprof/heap", "POST /nowhere"}
+		"POST /debug/pprof/symbol", "GET /debug/pprof/heap", "POST /nowhere",
+		"GET /console/", "GET /console/login", "POST /console/login", "GET /console/documents/1/raw"}
 	variable := regexp.MustCompile(`\{[^}]*\}`)
 	for list, handler := range map[*[]string]http.Handler{&public: p.rest.Public(), &admin: p.rest.Admin()} {
 		found := 0

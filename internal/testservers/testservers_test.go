@@ -2,6 +2,7 @@ package testservers
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -114,7 +115,14 @@ func TestFailover(t *testing.T) {
 		t.Parallel()
 		p := NewRedisPair(t)
 		p.master.Do("SET", "a", "1")
-		p.master.Do("WAIT", "1", "5000")
+		if err := eventually(startLimit, func() error { // WAIT would be of a connection of its own
+			if got := p.replica.Do("STRLEN", "a"); got != ":1" {
+				return fmt.Errorf("the replica has %s of it", got)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
 		first := p.master
 		p.FailOver()
 		if p.master == first || p.master.Do("STRLEN", "a") != ":1" {
