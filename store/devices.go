@@ -20,7 +20,8 @@ const (
 	MaxFollows = 500
 )
 
-const deviceColumns = `d.id, d.token, d.user_id, d.platform, d.language, d.created, d.proven`
+const deviceColumns = `d.id, d.token, d.sealed, d.sealed_by, d.user_id, d.platform, d.language,
+	d.created, d.proven`
 
 // SaveDevice registers a device, or notes that it is still there and updates the one with that
 // token: platform, language, and whose it is, since a phone that changes hands keeps its token and
@@ -31,20 +32,25 @@ func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 		if err := tx.lockUser(ctx, d.User); err != nil {
 			return err
 		}
+		row := s.tokenRow(d.Token)
+		if err := tx.reseal(ctx, row, s.places(d.Token)); err != nil {
+			return err
+		}
 		var others int
 		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM devices WHERE user_id = $1
-			AND token <> $2`, string(d.User), d.Token).Scan(&others); err != nil {
+			AND token <> $2`, string(d.User), row.token).Scan(&others); err != nil {
 			return err
 		}
 		if others >= MaxDevices {
 			return fmt.Errorf("%w devices: %d", goalcast.ErrTooMany, MaxDevices)
 		}
-		_, err := tx.exec(ctx, `INSERT INTO devices (token, user_id, platform, language, created, seen, proven)
-			VALUES ($1, $2, $3, $4, $5, $5, FALSE)
+		_, err := tx.exec(ctx, `INSERT INTO devices (token, sealed, sealed_by, user_id, platform, language, created,
+				seen, proven)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, FALSE)
 			ON CONFLICT (token) DO UPDATE
 			SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language,
 				seen = excluded.seen`,
-			d.Token, string(d.User), d.Platform, d.Language, toMillis(s.Now()))
+			row.token, row.sealed, row.sealedBy, string(d.User), d.Platform, d.Language, toMillis(s.Now()))
 		return err
 	})
 }
@@ -53,7 +59,9 @@ func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 // another user has.
 func (s *Store) DeleteDevice(ctx context.Context, user goalcast.UserID, token string) error {
 	return s.tx(ctx, "delete device", func(tx *tx) error {
-		return tx.mustChange(ctx, `DELETE FROM devices WHERE user_id = $1 AND token = $2`, string(user), token)
+		places := s.places(token)
+		return tx.mustChange(ctx, `DELETE FROM devices WHERE user_id = $1
+			AND token IN `+valuesList(1, len(places), 2), append([]any{string(user)}, places...)...)
 	})
 }
 
@@ -61,7 +69,8 @@ func (s *Store) DeleteDevice(ctx context.Context, user goalcast.UserID, token st
 // no error if it is gone here too.
 func (s *Store) DeleteToken(ctx context.Context, token string) error {
 	return s.tx(ctx, "delete token", func(tx *tx) error {
-		_, err := tx.exec(ctx, `DELETE FROM devices WHERE token = $1`, token)
+		places := s.places(token)
+		_, err := tx.exec(ctx, `DELETE FROM devices WHERE token IN `+valuesList(1, len(places), 1), places...)
 		return err
 	})
 }
@@ -255,9 +264,14 @@ func (s *Store) DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device
 
 func (s *Store) devices(ctx context.Context, doing, query string, args ...any) ([]goalcast.Device, error) {
 	rows, err := s.query(ctx, query, args...)
-	devices, err := collect(rows, err, func(row scanner) (d goalcast.Device, err error) {
+	devices, err := collectReadable(s, rows, err, func(row scanner) (d goalcast.Device, err error) {
 		var created int64
-		err = row.Scan(&d.ID, &d.Token, &d.User, &d.Platform, &d.Language, &created, &d.Proven)
+		var kept keptToken
+		err = row.Scan(&d.ID, &kept.token, &kept.sealed, &kept.sealedBy, &d.User, &d.Platform, &d.Language, &created,
+			&d.Proven)
+		if err == nil {
+			d.Token, err = s.reveal(d.ID, kept)
+		}
 		d.Created = fromMillis(created)
 		return d, err
 	})

@@ -42,6 +42,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/seal"
 )
 
 // Store is the database. Open makes it; its methods may be called by many goroutines.
@@ -60,6 +61,7 @@ type Store struct {
 	sessions sessions  // of PostgreSQL
 	file     *file     // of SQLite; nil in memory
 	health   health
+	keys     *seal.Keys  // of the tokens of devices; nil: they are kept in the clear
 	away     atomic.Bool // nobody answered for lostPatience, and has not since
 }
 
