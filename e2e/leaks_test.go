@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"goalcast/identity/identitytest"
+	"goalcast/internal/seal"
 	"goalcast/internal/testservers"
 )
 
@@ -219,6 +220,8 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 		"GOALCAST_BRIGHTCOVE_CMS_URL=" + p.URL + "/cms", "GOALCAST_BRIGHTCOVE_INGEST_URL=" + p.URL + "/ingest",
 		"GOALCAST_BRIGHTCOVE_CALLBACK_URL=https://feeds.example.org", "GOALCAST_BRIGHTCOVE_CALLBACK_SECRET=" +
 			marked("callback"),
+		"GOALCAST_DEVICE_KEYS_FILE=" + v.write("device-keys", "key="+base64.StdEncoding.EncodeToString(
+			[]byte(marked("devices-0123456789"))[:seal.KeySize])),
 		"GOALCAST_FCM_PROJECT=demo", "GOALCAST_FCM_CREDENTIALS=" + string(account),
 		"GOALCAST_ALARM_WEBHOOK=" + p.URL + "/webhook/" + marked("webhook") + "?key=" + marked("webhook"),
 		"GOALCAST_ALARM_WEBHOOK_SECRET=" + marked("webhook-secret"), "GOALCAST_ALARM_JOB_STALE=1s",

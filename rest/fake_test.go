@@ -281,6 +281,17 @@ func (f *fake) SaveDevice(_ context.Context, d goalcast.Device) error {
 	return f.err
 }
 
+func (f *fake) Erase(_ context.Context, user goalcast.UserID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return f.err
+	}
+	f.devices = slices.DeleteFunc(f.devices, func(d goalcast.Device) bool { return d.User == user })
+	delete(f.follows, user)
+	return nil
+}
+
 func (f *fake) Merge(_ context.Context, from, to goalcast.UserID) (m goalcast.Merged, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -123,11 +123,15 @@ func (s *Server) getDevices(w http.ResponseWriter, r *http.Request, user goalcas
 	if err != nil {
 		return fmt.Errorf("devices: %w", err)
 	}
+	return writeJSON(w, http.StatusOK, map[string]any{"devices": deviceItems(devices)})
+}
+
+func deviceItems(devices []goalcast.Device) []deviceItem {
 	items := make([]deviceItem, len(devices))
 	for i, d := range devices {
 		items[i] = deviceItem{Token: shortened(d.Token), Platform: d.Platform, Language: d.Language, Created: d.Created}
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"devices": items})
+	return items
 }
 
 // followable reads the {topic} of a route. Odds are not pushed: age and country rules differ.

@@ -128,6 +128,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/docs", "", "", 200},
 		{"GET", "/docs/swagger-ui.css", "", "", 200},
 		{"PUT", "/v1/me/devices/" + phone, `{"platform":"android","language":"nl-BE"}`, anna, 204},
+		{"GET", "/v1/me", "", anna, 200},
 		{"GET", "/v1/me/devices", "", anna, 200},
 		{"DELETE", "/v1/me/devices/" + phone, "", anna, 204},
 		{"PUT", "/v1/me/follows/team:174", "", anna, 204},

@@ -69,6 +69,8 @@ type Store interface {
 	SaveDevice(context.Context, goalcast.Device) error
 	// Merge gives a user all that another has, who is gone afterwards. ErrTooMany.
 	Merge(ctx context.Context, from, to goalcast.UserID) (goalcast.Merged, error)
+	// Erase deletes all that is kept of a user, and is no error if that is nothing.
+	Erase(context.Context, goalcast.UserID) error
 	DeleteDevice(ctx context.Context, user goalcast.UserID, token string) error // ErrNotFound, also for another user's
 	Devices(context.Context, goalcast.UserID) ([]goalcast.Device, error)
 	Follow(context.Context, goalcast.UserID, goalcast.Topic) error // twice is once. ErrTooMany

@@ -52,6 +52,8 @@ func (s *Server) publicRoutes() http.Handler {
 		me.Method(method, pattern, s.wrap(s.cfg.Timeout, s.asPerson(h)))
 	}
 	do := func(method, pattern string, h userHandler) { person(method, pattern, s.asUser(h)) }
+	do(http.MethodGet, "/v1/me", s.getMe)
+	do(http.MethodDelete, "/v1/me", s.deleteMe)
 	do(http.MethodGet, "/v1/me/devices", s.getDevices)
 	do(http.MethodPut, "/v1/me/devices/{token}", s.putDevice)
 	do(http.MethodDelete, "/v1/me/devices/{token}", s.deleteDevice)

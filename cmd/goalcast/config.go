@@ -99,6 +99,8 @@ type serving struct {
 	Archive archiving `embed:""`
 	Alarm   alarming  `embed:"" prefix:"alarm-"`
 
+	DeviceKeys deviceKeys `name:"device-keys" env:"GOALCAST_DEVICE_KEYS" secret:"" placeholder:"NAME=KEY,..." help:"Keys that tokens of devices are kept encrypted with: 32 bytes each in base64. The first encrypts, all decrypt. Empty: they are kept in the clear."`
+
 	FCM  fcmConfig  `embed:"" prefix:"fcm-"`
 	Push pushConfig `embed:"" prefix:"push-"`
 }

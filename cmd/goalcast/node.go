@@ -110,6 +110,9 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	} else if err := n.db.Migrated(ctx); err != nil {
 		return nil, fmt.Errorf("GOALCAST_DATABASE_URL: %w (GOALCAST_MIGRATE is false)", err)
 	}
+	if err := n.sealDevices(ctx); err != nil {
+		return nil, fmt.Errorf("GOALCAST_DEVICE_KEYS: %w", err)
+	}
 	if n.redis, err = bus.OpenRedis(cfg.RedisURL); err != nil {
 		return nil, fmt.Errorf("GOALCAST_REDIS_URL: %w", err)
 	}

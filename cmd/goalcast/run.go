@@ -139,6 +139,13 @@ func (n *node) addJobs() {
 		}
 		return err
 	})
+	n.jobs.Add("seal-devices", housekeeping, func(ctx context.Context) error {
+		count, err := n.db.ResealDevices(ctx)
+		if err == nil && count > 0 {
+			n.log.Info("devices are sealed with the current key now", "devices", count)
+		}
+		return err
+	})
 	n.jobs.Add("prune-devices", housekeeping, func(ctx context.Context) error {
 		deleted, err := n.db.PruneDevices(ctx)
 		if err == nil && deleted > 0 {
