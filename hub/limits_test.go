@@ -356,6 +356,14 @@ func TestKeepAlive(t *testing.T) {
 				}
 			}
 			good.cut() // who no longer reads does not answer either
+			stream := dialSSE(t, n, query("match:1", goalcast.Cursor{}))
+			until(t, stream, goalcast.FrameSnapshot)
+			for range 2 { // a script sees it, and a browser keeps its id
+				if r := only(t, stream, goalcast.FramePong); r.Cursor == nil || r.Cursor.Offset != 2 || r.Time == 0 ||
+					r.id != r.Cursor.String() {
+					t.Errorf("keep-alive of a stream: id %s, %s", r.id, r.raw)
+				}
+			}
 			_, in := shake(t, n, "match:1", nil)
 			code, _, frames := closing(t, in)
 			pings := 0

@@ -26,7 +26,7 @@ func get(t *testing.T, h http.Handler, path string, header ...string) *httptest.
 func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 	h := clientjs.Handler(clientjs.Page{})
 	seen := map[string]bool{}
-	link := regexp.MustCompile(`(?:src|href)="(/[^"]*)"|from '([^']+)'|url\((/[^)]+)\)`)
+	link := regexp.MustCompile(`(?:src|href)="(/[^"]*)"|(?:from |import\()'([^']+)'|url\((/[^)]+)\)`)
 	var walk func(path string)
 	walk = func(path string) {
 		if seen[path] {
@@ -51,7 +51,8 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 		}
 	}
 	walk("/")
-	for _, must := range []string{"/goalcast.js", "/reducer.js", "/links.js", "/tables.js", "/page/main.js",
+	for _, must := range []string{"/goalcast.js", "/reducer.js", "/links.js", "/later.js", "/polling.js",
+		"/asking.js", "/watch.js", "/tables.js", "/page/main.js",
 		"/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
 		if !seen[must] {
 			t.Errorf("%s is not reached from /", must)

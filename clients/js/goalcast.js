@@ -5,10 +5,10 @@
 //   live.on('event', ({ event, match }) => console.log(event.kind, match.score));
 //   live.start();
 //
-// It connects by WebSocket, or by EventSource where WebSockets do not get through; keeps the cursor
-// and comes back with it after a cut, so that no event is lost and none is told twice; keeps each
-// match's snapshot by the same reducer as the hub. Node 20 has no WebSocket of its own: hand one in
-// (`import WebSocket from 'ws'`).
+// It connects by WebSocket, or where that does not get through by EventSource, by long poll or by what
+// a CDN keeps; keeps the cursor and comes back with it after a cut, so that no event is lost and none
+// is told twice; keeps each match's snapshot by the same reducer as the hub. Node 20 has no WebSocket
+// of its own: hand one in (`import WebSocket from 'ws'`).
 
 import { openEventSource, openSocket } from './links.js';
 import { apply, emptySnapshot, inMatchOrder, placeOf } from './reducer.js';
@@ -18,6 +18,12 @@ export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder, p
 export { codes, frameTypes, kinds, reasons, topicKinds } from './tables.js';
 
 const gateKey = '!'; // of the state that says whether prices may be shown
+const transports = ['websocket', 'eventsource', 'poll', 'deltas']; // the best first
+
+// later loads what the first frame does not need; undefined where that fails, until it is asked for
+// again.
+let loading;
+const later = () => loading ??= import('./later.js').catch(() => loading = undefined);
 
 const defaults = {
   url: undefined, // of the hub, http(s); in a browser the page's own origin
@@ -27,15 +33,18 @@ const defaults = {
   // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at
   // most 60000. Events are never held back
   conflateMs: 0,
-  // 'auto': WebSocket, EventSource if that does not get through or breaks again and again; or
-  // 'websocket', 'eventsource'
+  // 'auto': WebSocket; if that does not get through, or breaks again and again, EventSource, long poll,
+  // what a CDN keeps, and up again when that may have changed; or one of them: 'websocket',
+  // 'eventsource', 'poll', 'deltas'
   transport: 'auto',
+  cdn: undefined, // of what serves /v1/matches, http(s); the hub's url where there is none
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,
   // async () => 'eyJ...': the token of who watches, asked for before each connection and before it
   // ends; undefined for nobody in particular
   token: undefined,
-  fetch: globalThis.fetch, // asks why a connection did not come about; browsers hide the answer to a handshake
+  // asks why a connection did not come about, since browsers hide the answer to a handshake; polls
+  fetch: globalThis.fetch,
   random: Math.random,
   backoff: 500, // ms: the n-th try in a row waits up to backoff * 2^n, evenly spread (full jitter) ...
   maxBackoff: 30_000, // ... and at most this
@@ -44,6 +53,9 @@ const defaults = {
   settled: 60_000,
   helloTimeout: 10_000, // ms until the hub must have said hello
   pongTimeout: 10_000, // ms until it must have answered a ping
+  upgradeAfter: 300_000, // ms on a lesser transport until better ones are tried again
+  deltasEvery: 2000, // ms between two looks at what a CDN keeps; five times that while no match is near
+  hiddenAfter: 60_000, // ms until a page that nobody sees lets its connection go; 0: never
   clockPings: 1, // pings after each hello to learn the hub's clock; the quickest counts. More make latencies truer
   remember: 5000, // revisions of so many events are kept, to tell repeats
 };
@@ -52,9 +64,9 @@ const defaults = {
  * A connection to a hub. `on(name, fn)` listens and returns a function that ends it. What there is
  * to hear:
  *
- * - `status` {status, reason, retry}: 'connecting', 'live', 'stale' (the hub itself hears nothing
- *   new), 'reconnecting', 'closed' (by stop, or with a reason: the hub refused for good what is asked
- *   for; start tries once more)
+ * - `status` {status, reason, retry, error}: 'connecting', 'live', 'stale' (the hub itself hears nothing
+ *   new), 'reconnecting' (error: the hub's words, if it refused), 'paused' (nobody looks), 'closed' (by
+ *   stop, or with a reason: the hub refused for good what is asked for; start tries once more)
  * - `event` {event, cursor, match, previous, latency}: each revision once, in order. match is the
  *   snapshot with it, previous the one before; undefined for messages. A match that is not known yet
  *   comes ahead of its first event, as `match`
@@ -64,7 +76,10 @@ const defaults = {
  * - `reset` {reason}: events may have been missed; snapshots follow
  * - `problem` {code, error, topics, final}: the hub did not like something. topics are those of a
  *   subscription that failed; they are dropped, unless the reason may be over soon. final: the whole
- *   connection was refused for good, and is not tried again
+ *   connection was refused for good, and is not tried again. Where nobody listens it is written to the
+ *   console
+ *
+ * `for await (const { event, match } of live)` gives what `event` tells.
  */
 export class Goalcast {
   #options;
@@ -79,12 +94,20 @@ export class Goalcast {
   #failures = 0; // tries in a row that did not come to a connection that held
   #blocked = 0; // tries in a row that failed although the hub would have let them in
   #broken = 0; // connections in a row that did not hold, and that the hub did not close
+  #lostHere = 0; // connections and tries in a row that ended since this way was taken
   #attempt = 0; // counts connections
   #requests = new Map(); // id -> topics of subscriptions that were sent
   #requestCount = 0;
-  #greeted = false; // a WebSocket came to a hello at least once
-  #transport;
+  #greeted = false; // this way came to a hello at least once
+  #origin; // of the hub: scheme and host
+  #ways; // the transports that there are, the best first ...
+  #way = 0; // ... and the one in use
+  #left = 0; // when a better one was given up, or tried again in vain
+  #climbs = 0; // how often in vain
+  #trying = 0; // the way that is tried
+  #probe; // a connection by a better way, being tried beside the one in use
   #running = false;
+  #paused = false;
   #silence = 25_000; // ms: hello.ping
   #lastHeard = 0;
   #pings = new Map();
@@ -92,7 +115,7 @@ export class Goalcast {
   #roundTrip = Infinity; // ms, of the ping that told the clock
   #clockPings = 0; // still to send
   #conflateMs; // asked for
-  #unsubscribeWindow;
+  #unwatch;
   #authId; // of the newest auth frame
   #unauthorized = 0; // tries in a row whose token the hub did not take
   #oddsBeat = 5_000; // ms: hello.odds_beat
@@ -122,7 +145,7 @@ export class Goalcast {
   constructor(options = {}) {
     this.#options = { ...defaults, ...options };
     this.#options.url ??= globalThis.location?.origin;
-    if (!this.#options.url) throw new TypeError('goalcast: url is missing');
+    this.#origin = originOf(this.#options.url);
     this.cursor = this.#options.cursor;
     this.#conflateMs = this.#options.conflateMs;
     for (const match of this.#options.matches) this.matches.set(match.id, match);
@@ -130,14 +153,15 @@ export class Goalcast {
       this.#topics.add(topic);
       if (!this.cursor) this.#unjoined.add(topic);
     }
-    this.#transport = this.#options.transport;
-    if (this.#transport === 'auto') this.#transport = this.#options.WebSocket ? 'websocket' : 'eventsource';
+    const { transport, WebSocket, EventSource, fetch } = this.#options;
+    const there = { websocket: WebSocket, eventsource: EventSource, poll: fetch, deltas: fetch };
+    this.#ways = transport === 'auto' ? transports.filter((name) => there[name]) : [transport];
   }
 
   get topics() { return [...this.#topics]; }
 
-  /** How it is connected: 'websocket' or 'eventsource'. */
-  get transport() { return this.#transport; }
+  /** How it is connected: 'websocket', 'eventsource', 'poll' or 'deltas'. */
+  get transport() { return this.#ways[this.#way]; }
 
   /** The hub's clock, in ms since 1970. */
   now() { return Date.now() + (this.clockOffset ?? 0); }
@@ -156,8 +180,14 @@ export class Goalcast {
   start() {
     if (this.#running) return this;
     this.#running = true;
-    if (globalThis.window?.addEventListener) this.#watchNetwork();
+    this.#paused = false;
     this.#connect();
+    later().then((found) => {
+      if (!this.#running || !found) return;
+      this.#unwatch ??= found.watchMachine({ online: () => this.#online(), offline: () => this.#offline(),
+        changed: () => this.#test(), pause: (reason) => this.#pause(reason), resume: () => this.resume(),
+        woke: () => this.#again() }, this.#options.hiddenAfter);
+    });
     return this;
   }
 
@@ -166,9 +196,59 @@ export class Goalcast {
 
   #stop(reason) {
     this.#running = false;
-    this.#unsubscribeWindow?.();
+    this.#unwatch?.();
+    this.#unwatch = undefined;
     this.#drop();
     this.#setStatus('closed', reason);
+  }
+
+  /**
+   * Lets the connection go until resume, which goes on where this was. Pages do so by themselves;
+   * an app does when it goes to the background.
+   */
+  pause() { this.#pause('asked'); }
+
+  #pause(reason) {
+    if (!this.#running || this.#paused) return;
+    this.#paused = true;
+    this.#attempt++;
+    this.#drop();
+    this.#setStatus('paused', reason);
+  }
+
+  resume() {
+    if (!this.#paused) this.#test(); // who comes back wants to know at once
+    else {
+      this.#paused = false;
+      this.#again();
+    }
+  }
+
+  /** The same as `event` tells, one after the other; starts, and ends with stop. */
+  async* [Symbol.asyncIterator]() {
+    const queue = [];
+    let refused;
+    let wake = () => {};
+    const ends = [
+      this.on('event', (told) => {
+        queue.push(told);
+        wake();
+      }),
+      this.on('problem', (problem) => { if (problem.final) refused = problem; }),
+      this.on('status', () => wake()),
+    ];
+    try {
+      this.start();
+      for (;;) {
+        if (queue.length > this.#options.remember) throw new Error('goalcast: events are not taken as fast as they come');
+        if (queue.length > 0) yield queue.shift();
+        else if (this.#running) await new Promise((done) => { wake = done; });
+        else break;
+      }
+      if (refused) throw Object.assign(new Error(`goalcast: ${refused.error ?? refused.code}`), { code: refused.code });
+    } finally {
+      for (const end of ends) end();
+    }
   }
 
   subscribe(...topics) {
@@ -197,12 +277,8 @@ export class Goalcast {
   conflate(ms) {
     if (ms === this.#conflateMs) return;
     this.#conflateMs = ms;
-    if (!this.#running) return;
     if (this.#link?.send) this.#sendConflate(); // before hello it is dropped: hello looks again
-    else if (this.#transport === 'eventsource') {
-      this.#drop();
-      this.#connect();
-    }
+    else if (this.transport !== 'websocket') this.#again();
   }
 
   // sendConflate rides on a subscription to what is followed already, whose snapshot comes once
@@ -212,17 +288,20 @@ export class Goalcast {
       conflate_ms: this.#conflateMs }));
   }
 
-  // topicsChanged tells the hub on the open socket; an EventSource has its topics in the URL and
-  // connects again.
+  // topicsChanged tells the hub on the open socket; all others have their topics in the URL and connect
+  // again.
   #topicsChanged(type, topics) {
-    if (!this.#running) return;
     if (this.#link?.send) {
       if (type === 'subscribe') this.#subscribe(topics);
       else this.#link.send(JSON.stringify({ type, topics })); // before hello it is dropped: hello looks again
-    } else if (this.#transport === 'eventsource') {
-      this.#drop();
-      this.#connect();
-    }
+    } else if (this.transport !== 'websocket') this.#again();
+  }
+
+  // again connects at once: another connection, or the next one without waiting for its turn.
+  #again() {
+    if (!this.#running || this.#paused) return;
+    this.#drop();
+    this.#connect();
   }
 
   // subscribe asks for topics under a mark of its own, so that an error tells which were refused.
@@ -253,48 +332,53 @@ export class Goalcast {
         this.#unjoined.delete(topic);
       }
     }
-    this.#emit('problem', { code, error, id, topics, final: false });
+    this.#refused({ code, error, id, topics, final: false });
   }
 
-  #url(scheme) {
-    const url = new URL('/v1/live', this.#options.url);
-    if (scheme === 'ws') url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-    if (this.#topics.size > 0) url.searchParams.set('topics', [...this.#topics].join(','));
-    if (this.#conflateMs > 0) url.searchParams.set('conflate_ms', this.#conflateMs);
-    if (this.cursor && this.#unjoined.size === 0) url.searchParams.set('since', this.cursor);
-    return url.href.replaceAll('%3A', ':').replaceAll('%2C', ',');
+  #refused(problem) {
+    if (!this.#listeners.get('problem')?.size) console.error(`goalcast: ${problem.error ?? problem.code}`);
+    this.#emit('problem', problem);
+  }
+
+  // url is written without URL: React Native's cannot be changed.
+  #url(transport, topics = this.topics, extra = '') {
+    const query = [];
+    if (topics.length > 0) query.push(`topics=${topics.map(encodeURIComponent).join().replaceAll('%3A', ':')}`);
+    if (this.#conflateMs > 0) query.push(`conflate_ms=${this.#conflateMs}`);
+    // prices are polled without a cursor
+    const since = this.#unjoined.size === 0 && (transport !== 'poll' || topics.some((topic) => !topic.startsWith('odds:')));
+    if (this.cursor && since) query.push(`since=${encodeURIComponent(this.cursor)}`);
+    if (extra) query.push(extra);
+    const origin = transport === 'websocket' ? this.#origin.replace(/^http/i, 'ws') : this.#origin;
+    return `${origin}/v1/live${query.length > 0 ? '?' : ''}${query.join('&')}`;
   }
 
   #connect() {
     const attempt = ++this.#attempt;
     if (this.status !== 'reconnecting') this.#setStatus('connecting');
     for (const topic of this.cursor ? [] : this.#topics) this.#unjoined.add(topic);
-    if (!this.#options.token) {
-      this.#open();
-      return;
-    }
-    const going = () => attempt === this.#attempt && this.#running && !this.#link;
-    this.#credentials().then((found) => going() && this.#open(found), (err) => {
-      if (!going()) return;
+    if (this.#topics.size === 0 && this.transport !== 'websocket') return; // until there is something to ask for
+    this.#prepare(this.#way, () => attempt === this.#attempt && this.#running && !this.#link, (found) => {
+      this.#link = this.#open(this.#way, found);
+      this.#after('hello', this.#options.helloTimeout,
+        () => (this.#options.fetch ? this.#askWhy('no hello') : this.#lost('no hello')));
+    }, (err) => {
       if (err.code === 'unauthorized') this.#refusedToken(err.message);
-      else this.#lost(err.code ?? 'no token', err.retry);
+      else this.#lost(err.code ?? 'no token', err.retry, err.code && err.message);
     });
   }
 
-  // credentials are what the next connection shows: a token, or, where a browser can send none, a
-  // ticket for it. A failure has the hub's code and when to come back, if it is the hub's.
-  async #credentials() {
-    const { token: ask, fetch, helloTimeout, url } = this.#options;
-    const token = await withTimeout(ask(), helloTimeout);
-    const socket = this.#transport === 'websocket';
-    if (!token || socket && /^[\w.~+-]+$/.test(token)) return { token }; // as a subprotocol may be written
-    const res = await fetch(new URL('/v1/live/ticket', url).href, { method: 'POST', body: JSON.stringify({ for: socket ? 'websocket' : 'stream' }),
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(helloTimeout) });
-    const answer = await res.json();
-    if (res.ok) return { ticket: answer.ticket };
-    throw Object.assign(new Error(answer.detail), { code: answer.code,
-      retry: Number(res.headers.get('retry-after')) * 1000 || undefined });
+  // prepare brings what a way needs: nothing, most often, and then it is open at once.
+  #prepare(way, still, open, fail) {
+    const transport = this.#ways[way];
+    if (!this.#options.token && ['websocket', 'eventsource'].includes(transport)) {
+      open({});
+      return;
+    }
+    later().then(async (found) => {
+      if (!found) throw new Error('a part of the script does not load');
+      return { ...found, ...await found.credentials(transport, this.#origin, this.#options) };
+    }).then((found) => still() && open(found), (err) => still() && fail(err));
   }
 
   // refusedToken: it may have ended on its way. A new one is asked for, twice; then somebody has to
@@ -306,7 +390,7 @@ export class Goalcast {
     }
     this.#stop('unauthorized');
     this.#unauthorized = 0;
-    this.#emit('problem', { code: 'unauthorized', error: detail, final: true });
+    this.#refused({ code: 'unauthorized', error: detail, final: true });
   }
 
   // expiring: what the hub knows of who watches ends soon. A socket hands a new token in; an
@@ -315,72 +399,115 @@ export class Goalcast {
     if (!this.#options.token) return; // the hub says bye in time
     const link = this.#link;
     if (!link.send) {
-      this.#drop();
-      this.#connect();
+      this.#again();
       return;
     }
-    withTimeout(this.#options.token(), this.#options.helloTimeout).then((token) => {
+    later().then((found) => found?.tokenOf(this.#options)).then((token) => {
       if (this.#link !== link || !token) return;
       this.#authId = `a${++this.#requestCount}`;
       link.send(JSON.stringify({ type: 'auth', token, id: this.#authId }));
     }, () => {}); // then the hub says bye, and the next connection asks again
   }
 
-  #open({ token, ticket } = {}) {
-    const open = this.#transport === 'websocket' ? openSocket : openEventSource;
-    const Class = this.#transport === 'websocket' ? this.#options.WebSocket : this.#options.EventSource;
-    if (!Class) throw new TypeError(`goalcast: this runtime has no ${this.#transport}; hand a class in`);
+  #open(way, { token, ticket, openPoll, openDeltas }) {
+    const transport = this.#ways[way];
+    const { WebSocket, EventSource, cdn, fetch } = this.#options;
     const asked = { topics: this.topics, conflateMs: this.#conflateMs };
-    let address = this.#url(this.#transport === 'websocket' ? 'ws' : 'http');
-    if (ticket) address += `${address.includes('?') ? '&' : '?'}ticket=${encodeURIComponent(ticket)}`;
-    const link = open(Class, address, {
-      frame: (text) => this.#link === link && this.#heard(text, asked),
-      end: (reason, code) => this.#link === link && this.#ended(reason, code),
-    }, token);
-    this.#link = link;
-    this.#after('hello', this.#options.helloTimeout,
-      () => (this.#options.fetch ? this.#askWhy('no hello') : this.#lost('no hello')));
+    const to = {
+      frame: (text) => {
+        if (link === this.#probe) this.#probed(way, text);
+        if (link === this.#link) this.#heard(text, asked);
+      },
+      end: (reason, code) => {
+        if (link === this.#probe) this.#climb(way + 1);
+        else if (link === this.#link) this.#ended(reason, code);
+      },
+    };
+    const polled = { topics: this.topics, token, options: this.#options, every: this.#conflateMs,
+      url: (topics, extra) => this.#url('poll', topics, extra),
+      base: cdn ? originOf(cdn) : this.#origin, cursor: this.cursor,
+      known: (id) => (this.#outdated.has(id) ? undefined : this.matches.get(id)),
+      joined: (topic) => !this.#unjoined.has(topic) };
+    if (!{ websocket: WebSocket, eventsource: EventSource, poll: fetch, deltas: fetch }[transport]) {
+      throw new TypeError(`goalcast: this runtime has no ${transport}; hand one in`);
+    }
+    const address = this.#url(transport, this.topics, ticket && `ticket=${encodeURIComponent(ticket)}`);
+    const link = transport === 'websocket' ? openSocket(WebSocket, address, to, token)
+      : transport === 'eventsource' ? openEventSource(EventSource, address, to)
+        : (transport === 'poll' ? openPoll : openDeltas)(polled, to);
+    return link;
   }
 
-  // ended: the connection is gone. If it never came to a hello the hub may have refused it.
-  // WebSockets that break again and again, without the hub having closed them, do not get through
-  // as they should.
+  // climb tries a way that is better than the one in use, beside it, and then the next.
+  #climb(way = 0) {
+    this.#cancel('probe');
+    this.#probe?.close();
+    this.#probe = undefined;
+    if (way >= this.#way) {
+      this.#left = Date.now();
+      this.#climbs++;
+      this.#upgradeLater();
+      return;
+    }
+    const link = this.#link;
+    this.#trying = way;
+    this.#after('probe', this.#options.helloTimeout, () => this.#climb(way + 1));
+    this.#prepare(way, () => link && link === this.#link && way === this.#trying && !this.#probe,
+      (found) => { this.#probe = this.#open(way, found); }, () => this.#climb(way + 1));
+  }
+
+  // probed: a better way leads to the hub, if a hello comes. What both tell is told once.
+  #probed(way, text) {
+    if (!/"type":\s*"hello"/.test(text)) {
+      this.#climb(way + 1);
+      return;
+    }
+    const link = this.#probe;
+    this.#probe = undefined;
+    this.#drop();
+    this.#take(way);
+    this.#link = link;
+  }
+
+  // take goes by another way from now on.
+  #take(way) {
+    this.#way = way;
+    this.#left = Date.now();
+    this.#greeted = false;
+    this.#blocked = this.#broken = this.#climbs = this.#lostHere = 0;
+  }
+
+  // upgradeLater: of a CDN one asks for nothing but time, and the hub may be back soon.
+  #upgradeLater() {
+    const { upgradeAfter, maxBackoff } = this.#options;
+    const wait = this.transport === 'deltas' ? Math.min(upgradeAfter, maxBackoff * 2 ** this.#climbs) : upgradeAfter;
+    if (this.#way > 0) this.#after('upgrade', Math.max(0, this.#left + wait - Date.now()), () => this.#climb());
+  }
+
+  // ended: the connection is gone. If it never came to a hello the hub may have refused it, as it may
+  // refuse each poll. Connections that break again and again, without the hub having closed them, do
+  // not get through as they should.
   #ended(reason, code) {
-    if (this.#timers.has('hello') && this.#options.fetch) {
+    if (this.#options.fetch && (this.#timers.has('hello') || this.transport === 'poll')) {
       this.#askWhy(reason);
       return;
     }
     if ([1002, 1006, 1007].includes(code)) this.#broken++;
-    if (this.#options.transport === 'auto' && this.#broken >= 4
-      && this.#options.EventSource) this.#transport = 'eventsource';
     this.#lost(reason);
   }
 
   // askWhy asks the hub whether it would let this connection in. What it refuses for good is told
-  // once and not tried again; what it refuses for now is tried when it says.
+  // once and not tried again; what it refuses for now is tried when it says, and what a CDN has is
+  // shown meanwhile.
   async #askWhy(reason) {
     this.#drop();
     const attempt = this.#attempt;
-    const url = new URL(this.#url('http'));
-    url.searchParams.set('check', '1');
-    const { fetch, helloTimeout, token: ask } = this.#options;
-    let why = {};
-    let admitted = false;
-    try {
-      const headers = { accept: 'application/json' };
-      const token = ask && await withTimeout(ask(), helloTimeout);
-      if (token) headers.authorization = `Bearer ${token}`;
-      const res = await fetch(url.href, { headers, signal: AbortSignal.timeout(helloTimeout) });
-      admitted = res.ok;
-      // anything else is not the hub's word
-      if (/problem\+json/.test(res.headers.get('content-type'))) why = await res.json();
-      why.retry = Number(res.headers.get('retry-after')) * 1000 || undefined;
-    } catch {
-      // no network, or no hub: the next try will tell
-    }
-    if (attempt !== this.#attempt || !this.#running) return;
+    const still = () => attempt === this.#attempt && this.#running;
+    const found = await later();
+    const why = await found?.why(this.#url('check', this.topics, 'check=1'), this.#options) ?? {};
+    if (!still()) return;
     const final = why.code && why.status >= 400 && why.status < 500 && ![408, 425, 429].includes(why.status);
-    this.#blocked = admitted ? this.#blocked + 1 : 0;
+    this.#blocked = why.admitted ? this.#blocked + 1 : 0;
     if (final && why.code === 'bad_cursor' && this.cursor) { // of another kind of hub; without it there is a way
       this.#reset({ reason: why.code });
       this.#lost(why.code);
@@ -388,9 +515,15 @@ export class Goalcast {
       this.#refusedToken(why.detail);
     } else if (final) {
       this.#stop(why.code);
-      this.#emit('problem', { code: why.code, error: why.detail, final: true });
+      this.#refused({ code: why.code, error: why.detail, final: true });
     } else {
-      this.#lost(why.code ?? reason, why.retry);
+      const deltas = this.#ways.indexOf('deltas');
+      if (!why.admitted && this.#failures >= 2 && this.#way < deltas
+        && await found?.reachable(this.#options.cdn ? originOf(this.#options.cdn) : this.#origin, this.topics, this.#options)) {
+        if (!still()) return;
+        this.#take(deltas);
+        this.#lost(why.code ?? reason, 0, why.detail);
+      } else if (still()) this.#lost(why.code ?? reason, why.retry, why.detail);
     }
   }
 
@@ -421,7 +554,7 @@ export class Goalcast {
 
   #hello(frame, asked) {
     this.#cancel('hello');
-    this.#after('settled', this.#options.settled, () => { this.#failures = this.#broken = 0; });
+    this.#after('settled', this.#options.settled, () => { this.#failures = this.#broken = this.#blocked = this.#lostHere = 0; });
     this.#greeted = true;
     this.#unauthorized = 0;
     if (frame.ping > 0) this.#silence = frame.ping;
@@ -439,6 +572,8 @@ export class Goalcast {
     this.#oddsHeard.clear();
     this.#silentOdds.clear();
     this.#setStatus('live');
+    this.#upgradeLater();
+    this.#listenForSilence();
     if (!this.#link?.send) return;
     // What was changed while the connection was being made.
     const added = this.topics.filter((topic) => !asked.topics.includes(topic));
@@ -448,7 +583,6 @@ export class Goalcast {
     if (asked.conflateMs !== this.#conflateMs) this.#sendConflate();
     this.#clockPings = this.#options.clockPings - 1;
     this.#ping();
-    this.#listenForSilence();
   }
 
   #snapshot(frame) {
@@ -606,6 +740,7 @@ export class Goalcast {
   }
 
   #pong(frame) {
+    if (frame.cursor && this.#unjoined.size === 0) this.cursor = frame.cursor;
     const sent = this.#pings.get(frame.id);
     this.#pings.clear();
     this.#cancel('pong');
@@ -631,60 +766,74 @@ export class Goalcast {
     this.#after('pong', this.#options.pongTimeout, () => this.#lost('no pong'));
   }
 
+  // test asks a connection that may be dead; those that cannot be asked are made anew.
+  #test() {
+    if (this.#link?.send) this.#ping();
+    else if (this.#link) this.#again();
+  }
+
   // listenForSilence pings when nothing was heard for as long as the hub said it would at most be
-  // silent: its own pings are invisible here.
+  // silent: its own pings are invisible here. What cannot ping is left after twice as long.
   #listenForSilence() {
-    const left = this.#lastHeard + this.#silence - Date.now();
+    const most = this.#silence * (this.#link?.send ? 1 : 2);
+    const left = this.#lastHeard + most - Date.now();
+    if (left <= 0 && !this.#link?.send) {
+      this.#broken++;
+      this.#lost('silent');
+      return;
+    }
     if (left <= 0) this.#ping();
-    this.#after('silence', left > 0 ? left : this.#silence, () => this.#listenForSilence());
+    this.#after('silence', left > 0 ? left : most, () => this.#listenForSilence());
   }
 
   // lost waits and connects. A hub that says when to come back is not asked earlier; one that says
-  // so again and again is asked ever more seldom, unless it only stops in good order.
-  #lost(reason, retry = 0) {
+  // so again and again is asked ever more seldom, unless it only stops in good order. A way that leads
+  // nowhere is left for the next; behind the last comes the first.
+  #lost(reason, retry = 0, error) {
     this.#drop();
     if (!this.#running) return;
     if (reason !== 'drain') this.#failures++;
-    const { transport, EventSource, fetch, random, backoff, maxBackoff } = this.#options;
-    const failed = fetch ? this.#blocked : this.#failures;
-    if (transport === 'auto' && !this.#greeted && failed >= 2 && EventSource) this.#transport = 'eventsource';
+    this.#lostHere++;
+    const { fetch, random, backoff, maxBackoff } = this.#options;
+    const blocked = fetch ? this.#blocked >= (this.#greeted ? 4 : 2) : !this.#greeted && this.#failures >= 2;
+    if (blocked || this.#broken >= 4) {
+      if (this.#way + 1 < this.#ways.length) this.#take(this.#way + 1);
+    } else if (this.transport === 'deltas' && this.#ways.length > 1 && reason !== 'offline' && this.#lostHere > 3) this.#take(0);
     const own = reason === 'drain' && retry > 0 ? 0
       : random() * Math.min(maxBackoff, backoff * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20));
     const wait = Math.max(retry, own);
-    this.#setStatus('reconnecting', reason, wait);
+    this.#setStatus('reconnecting', reason, wait, error);
     this.#after('retry', wait, () => this.#connect());
   }
 
   #drop() {
-    const link = this.#link;
-    this.#link = undefined;
+    const links = [this.#link, this.#probe];
+    this.#link = this.#probe = undefined;
     for (const name of [...this.#timers.keys()]) this.#cancel(name);
     this.#pings.clear();
     this.#requests.clear();
-    link?.close();
+    for (const link of links) link?.close();
   }
 
-  // watchNetwork: a browser knows at once when the network goes and comes; a socket may take
-  // minutes to notice.
-  #watchNetwork() {
-    const off = () => this.#link && this.#lost('offline', this.#options.maxBackoff);
-    const on = () => {
-      if (this.#link || !this.#running) return;
-      this.#drop();
-      this.#connect(); // and whatever is asked for meanwhile does not count
-    };
-    window.addEventListener('offline', off);
-    window.addEventListener('online', on);
-    this.#unsubscribeWindow = () => {
-      window.removeEventListener('offline', off);
-      window.removeEventListener('online', on);
-    };
+  #offline() {
+    if (this.#link) this.#lost('offline', this.#options.maxBackoff);
   }
 
-  #setStatus(status, reason, retry) {
+  // online: another network lets other things through.
+  #online() {
+    if (this.#link) {
+      if (this.#way === 0) this.#test();
+      else if (!this.#probe) this.#climb();
+      return;
+    }
+    this.#take(0);
+    this.#again(); // and whatever is asked for meanwhile does not count
+  }
+
+  #setStatus(status, reason, retry, error) {
     if (this.status === status && reason === undefined) return;
     this.status = status;
-    this.#emit('status', { status, reason, retry });
+    this.#emit('status', { status, reason, retry, ...(error && { error }) });
   }
 
   #after(name, ms, fn) {
@@ -701,11 +850,11 @@ export class Goalcast {
   }
 }
 
-// withTimeout waits for a promise of somebody else, not for ever.
-function withTimeout(promise, ms) {
-  let timer;
-  const over = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('no token in time')), ms); });
-  return Promise.race([promise, over]).finally(() => clearTimeout(timer));
+// originOf is an address without its path. (React Native's URL knows little of them.)
+function originOf(url) {
+  const origin = /^https?:\/\/[^/?#]+/i.exec(url ?? '')?.[0];
+  if (!origin) throw new TypeError(`goalcast: ${url ? `the url ${url} does not begin with http:// or https://` : 'url is missing'}`);
+  return origin;
 }
 
 // topicList takes topics as they are given: one by one, in lists, or in one text with commas.

@@ -107,16 +107,15 @@ func (s *Shard) keepAlive(c *Conn) {
 	k.dueIn(c, s.lookIn(c, due))
 }
 
-// newBeat makes a tick's keep-alive. It carries the cursor, so that who follows a quiet match can
-// still resume after hours: for SSE an id without data, which a browser remembers and does not
-// show; for WebSocket, whose pings scripts cannot see, a pong frame behind the ping.
+// newBeat makes a tick's keep-alive: a pong, with the cursor, so that who follows a quiet match can
+// still resume after hours. A WebSocket's comes behind a ping, which scripts cannot see.
 func (s *Shard) newBeat() *frame.Message {
-	f := goalcast.Frame{Type: goalcast.FramePong, Time: time.Now().UnixMilli()}
-	sse := []byte(":\n\n")
+	f, id := goalcast.Frame{Type: goalcast.FramePong, Time: time.Now().UnixMilli()}, ""
 	if !s.broken && !s.cursor.IsZero() {
-		f.Cursor = &s.cursor
-		sse = []byte(":\nid: " + s.cursor.String() + "\n\n")
+		f.Cursor, id = &s.cursor, s.cursor.String()
 	}
-	text := frame.Of(frame.ClassControl, f).Bytes(frame.WebSocket)
-	return frame.Fixed("beat", append(ws.MustCompileFrame(ws.NewPingFrame(nil)), text...), sse)
+	m := frame.Of(frame.ClassControl, f)
+	m.ID = id
+	return frame.Fixed("beat", append(ws.MustCompileFrame(ws.NewPingFrame(nil)), m.Bytes(frame.WebSocket)...),
+		m.Bytes(frame.SSE))
 }

@@ -228,7 +228,8 @@ async function findMatch(page, id) {
 // showStatus shows how the hub is connected. While it is not, or hears nothing itself, nobody knows
 // what goes on: clocks stop, and are marked.
 function showStatus(page, { status }) {
-  const shown = navigator.onLine === false && status !== 'live' ? 'offline' : status;
+  const now = status === 'paused' ? 'reconnecting' : status; // it is seen again when the page is
+  const shown = navigator.onLine === false && now !== 'live' ? 'offline' : now;
   byId('status').dataset.status = shown;
   setText(byId('status-text'), t(shown));
   const away = !['live', 'connecting'].includes(shown);

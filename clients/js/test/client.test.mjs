@@ -115,7 +115,7 @@ test('bye: comes back when it was told to, not before', async () => {
 
 test('full jitter: each pause is random up to a bound that doubles', async () => {
   hub.onVisit = (visit) => visit.end();
-  const heard = listen({ backoff: 8, maxBackoff: 64, random: () => 0.5 });
+  const heard = listen({ transport: 'websocket', backoff: 8, maxBackoff: 64, random: () => 0.5 });
   await hub.visit(6);
   const waits = heard.status.filter((s) => s.status === 'reconnecting').map((s) => s.retry);
   assert.deepEqual(waits.slice(0, 6), [4, 8, 16, 32, 32, 32]);
