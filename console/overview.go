@@ -66,7 +66,8 @@ func (p *overviewPage) look(alarms []alarm) {
 			say(fmt.Sprintf("%s is silent while a match is on", f.Name()),
 				"Call the provider, unless all feeds are silent: then look at the load balancer.", "feeds", "Feeds")
 		case f.Failed > 0 && !alarmed("unreadable:"+f.Provider+"/"+f.Feed):
-			say(fmt.Sprintf("%d documents of %s in the last hour cannot be understood", f.Failed, f.Name()),
+			say(fmt.Sprintf("%s of %s in the last hour cannot be understood", counted(f.Failed, "document", "documents"),
+				f.Name()),
 				"They are kept. Look at the error; when the reader is mended, replay them.",
 				"feeds?state=failed#documents", "Failed documents")
 		}
@@ -87,7 +88,7 @@ func (p *overviewPage) look(alarms []alarm) {
 			"Viewers")
 	}
 	if n := p.Queues.Dead(); n > 0 {
-		say(fmt.Sprintf("%d tasks were given up", n),
+		say(counted(n, "task was", "tasks were")+" given up",
 			"Look at their errors; let them run again when the reason is gone.", "queues", "Queues")
 	}
 	failed := 0
@@ -99,7 +100,7 @@ func (p *overviewPage) look(alarms []alarm) {
 		}
 	}
 	if failed > 0 {
-		say(fmt.Sprintf("%d batches of the last pushes failed", failed), "The reason says what to do.", "pushes",
+		say(counted(failed, "batch", "batches")+" of the last pushes failed", "The reason says what to do.", "pushes",
 			"Pushes")
 	}
 }

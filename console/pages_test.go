@@ -84,8 +84,8 @@ func TestOverview(t *testing.T) {
 	contains(t, wrong, fmt.Sprintf(`href="/console/documents/%d"`, doc), "Look at the broadcast.")
 	page := v.page("")
 	contains(t, page, "Wrong now", "step held", `href="/console/feeds?match=7#documents"`, "<title>(1) Overview")
-	contains(t, page, "1 documents of opta F9 in the last hour")
-	h.alarm(t, "unreadable:opta/F9", 0, "1 documents of opta F9 cannot be understood")
+	contains(t, page, "1 document of opta F9 in the last hour")
+	h.alarm(t, "unreadable:opta/F9", 0, "1 document of opta F9 cannot be understood")
 	containsNot(t, v.page(""), "in the last hour cannot") // once is enough
 	if strings.Index(page, "Wrong now") > strings.Index(page, "In play") {
 		t.Error("what is wrong does not stand on top")

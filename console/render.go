@@ -77,17 +77,18 @@ func (c *Console) render(w http.ResponseWriter, status int, v *view) {
 }
 
 var funcs = template.FuncMap{
-	"asset":  func(name string) string { return Path + name + "?v=" + assets[name].tag },
-	"ago":    ago,
-	"span":   span,
-	"clock":  func(now, t time.Time) string { return clock(now, t) },
-	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"full":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"millis": func(ms int64) time.Time { return time.UnixMilli(ms).UTC() },
-	"number": number,
-	"bytes":  size,
-	"words":  func(code string) string { return strings.ReplaceAll(code, "_", " ") },
-	"pair":   func(a, b any) [2]any { return [2]any{a, b} },
+	"asset":   func(name string) string { return Path + name + "?v=" + assets[name].tag },
+	"ago":     ago,
+	"span":    span,
+	"clock":   func(now, t time.Time) string { return clock(now, t) },
+	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"full":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+	"millis":  func(ms int64) time.Time { return time.UnixMilli(ms).UTC() },
+	"number":  number,
+	"counted": counted,
+	"bytes":   size,
+	"words":   func(code string) string { return strings.ReplaceAll(code, "_", " ") },
+	"pair":    func(a, b any) [2]any { return [2]any{a, b} },
 	"seconds": func(s float64) string {
 		return span(time.Duration(s * float64(time.Second)))
 	},
@@ -137,6 +138,14 @@ func number(n int) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+// counted is a count with the word for one or for more.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + more
 }
 
 func size(n int) string {

@@ -219,8 +219,12 @@ func (w *Watch) clockSkew(_ context.Context, r *round) (out []goalcast.Alarm, _ 
 func (w *Watch) unreadable(ctx context.Context, r *round) (out []goalcast.Alarm, _ error) {
 	failed, err := w.store.FailedFeeds(ctx, r.now.Add(-w.cfg.Unreadable))
 	for _, f := range failed {
+		noun := "documents"
+		if f.Documents == 1 {
+			noun = "document"
+		}
 		out = append(out, goalcast.Alarm{Name: fmt.Sprintf("unreadable:%s/%s", f.Provider, f.Feed),
-			Text: fmt.Sprintf("%d documents of %s %s cannot be understood, the newest is %d", f.Documents, f.Provider,
+			Text: fmt.Sprintf("%d %s of %s %s cannot be understood, the newest is %d", f.Documents, noun, f.Provider,
 				f.Feed, f.Newest)})
 	}
 	return out, err

@@ -170,6 +170,24 @@ func TestEveryAnswerIsForItsOwnPage(t *testing.T) {
 	}
 }
 
+// TestPageHasOneAddress: whoever writes a slash behind it is led there.
+func TestPageHasOneAddress(t *testing.T) {
+	t.Parallel()
+	p := startNode(t, httpserver.Config{}, shares{requests: 1000, admin: 1000})
+	plain := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for path, want := range map[string]string{"/docs/": "308 /docs", "/docs": "200 ", "/docs/swagger-ui.css": "200 ",
+		"/docs/nothing": "404 "} {
+		res, err := plain.Get("http://" + p.public + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if got := fmt.Sprint(res.StatusCode, " ", res.Header.Get("Location")); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
 // TestEveryRouteBoundsWhatIsSent sends each route of both addresses, with every credential, a
 // header and a body that are far larger than any that it takes.
 func TestEveryRouteBoundsWhatIsSent(t *testing.T) {

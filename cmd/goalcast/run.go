@@ -165,6 +165,7 @@ func (n *node) publicRoutes(page http.Handler, walls *fence) http.Handler {
 		mux.Handle("/v1/", api)
 		mux.Handle("/docs", api)
 		mux.Handle("/docs/", api)
+		mux.Handle("/docs/{$}", http.RedirectHandler("/docs", http.StatusPermanentRedirect))
 	}
 	if n.ingest != nil {
 		mux.Handle("/feeds/", walls.around("feeds", n.cfg.Networks.Feeds, n.ingest.Handler()))
