@@ -66,8 +66,8 @@ func (p *overviewPage) look(alarms []alarm) {
 			say(fmt.Sprintf("%s is silent while a match is on", f.Name()),
 				"Call the provider, unless all feeds are silent: then look at the load balancer.", "feeds", "Feeds")
 		case f.Failed > 0 && !alarmed("unreadable:"+f.Provider+"/"+f.Feed):
-			say(fmt.Sprintf("%s of %s in the last hour cannot be understood", counted(f.Failed, "document", "documents"),
-				f.Name()),
+			say(fmt.Sprintf("%s of %s in the last hour cannot be understood",
+				counted(f.Failed, "document", "documents"), f.Name()),
 				"They are kept. Look at the error; when the reader is mended, replay them.",
 				"feeds?state=failed#documents", "Failed documents")
 		}

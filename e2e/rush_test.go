@@ -41,10 +41,10 @@ var rushPaths = []string{
 	fmt.Sprintf("/v1/matches/%d/commentary", rushMatch),
 }
 
-func newRushHour(t testing.TB) *rushHour {
+func newRushHour(t testing.TB, more ...string) *rushHour {
 	h := &rushHour{postgres: testservers.NewPostgres(t), redis: testservers.NewRedis(t)}
 	env := common.with("GOALCAST_REDIS_URL="+h.redis.URL,
-		"GOALCAST_DATABASE_URL="+h.postgres.URL+"&options=-c%20log_statement%3Dall")
+		"GOALCAST_DATABASE_URL="+h.postgres.URL+"&options=-c%20log_statement%3Dall").with(more...)
 	h.p = start(t, env, "serve")
 	h.score(t, 1)
 	db := openStore(t, common.with("GOALCAST_DATABASE_URL="+h.postgres.URL))
@@ -242,7 +242,7 @@ func TestWhoHearsOfAnEventAndAsksIsNotToldLess(t *testing.T) {
 // BenchmarkRush has 10,000 phones open their app within the second after a goal, each with four
 // requests on a connection of its own: straight to goalcast, with nginx in front, and with Varnish.
 func BenchmarkRush(b *testing.B) {
-	h := newRushHour(b)
+	h := newRushHour(b, "GOALCAST_READ_RATE_PER_IP=0")
 	goals := 1
 	play := func(b *testing.B, base string) {
 		var answers []time.Duration

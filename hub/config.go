@@ -102,7 +102,7 @@ func (c Config) WithDefaults() Config {
 	c.HandshakeMax = cmp.Or(max(c.HandshakeMax, 0), int(c.HandshakeRate)+1)
 	c.GuessRate = c.GuessRate.Or(ratelimit.Rate{PerMinute: 600, Burst: 300})
 	if c.Limiter == nil {
-		c.Limiter = ratelimit.NewBuckets(100_000, time.Now, func() {})
+		c.Limiter = ratelimit.NewBuckets[string](100_000, time.Now, func() {})
 	}
 	c.RevokedLook = cmp.Or(max(c.RevokedLook, 0), revokedLook)
 	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)

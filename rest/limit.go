@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"github.com/go-chi/chi/v5/middleware"
 
@@ -22,17 +23,26 @@ type Limiter = ratelimit.Limiter
 func (s *Server) take(ctx context.Context, w http.ResponseWriter, code, key string, rate Rate) error {
 	turn, err := s.limiter.Take(ctx, key, rate)
 	if err != nil {
-		s.metrics.limiter.Inc()
-		s.log.Debug("rate limiter", "error", err)
+		s.limiterAway(err)
 		return nil
 	}
 	ratelimit.Headers(w.Header(), code, rate, turn)
 	if turn.Wait > 0 {
-		p := problem.New(http.StatusTooManyRequests, code, "too many requests; wait as Retry-After says")
-		p.Retry = turn.Wait
-		return p
+		return tooMany(code, turn)
 	}
 	return nil
+}
+
+// limiterAway counts a request that passes since nobody knows whether it may.
+func (s *Server) limiterAway(err error) {
+	s.metrics.limiter.Inc()
+	s.log.Debug("rate limiter", "error", err)
+}
+
+func tooMany(code string, turn ratelimit.Turn) error {
+	p := problem.New(http.StatusTooManyRequests, code, "too many requests; wait as Retry-After says")
+	p.Retry = turn.Wait
+	return p
 }
 
 // mayGuess refuses whoever has shown too many wrong tokens, before another one is looked at. class
@@ -57,6 +67,76 @@ func (s *Server) guessed(w http.ResponseWriter, r *http.Request, class string, e
 
 func (s *Server) guessKey(r *http.Request, class string) string {
 	return "guess:" + class + ":" + clientip.Counted(s.clientIP(r)).String()
+}
+
+// readClass is what a public route costs, and so how often one address may ask for it.
+type readClass uint8
+
+const (
+	readMatch  readClass = iota // a match or a part of it: from memory
+	readList                    // lists and reference data: from memory, or the database for all who ask
+	readSearch                  // each word is a reading of the database
+	readThen                    // a match as it stood: its history is read
+	readClasses
+)
+
+const (
+	// readOwn is the part of a class's rate that each process gives to an address besides, by
+	// itself and at once: so whoever asks for little costs no call and nothing that is shared.
+	readOwn = 10
+	// readBurst is the part of a minute's requests that an address may make at once.
+	readBurst = 3
+)
+
+// readLimit is what an address may ask for of one class.
+type readLimit struct {
+	code   string
+	own    Rate // of each process
+	shared Rate // of all processes together
+}
+
+// readLimits are those of a rate for matches. Carriers put thousands of phones behind one address,
+// which all open the app when a goal falls: so they are wide.
+func readLimits(rate int) (limits [readClasses]readLimit) {
+	for class, of := range [readClasses]struct {
+		code string
+		part int
+	}{readMatch: {"rate_match", 1}, readList: {"rate_list", 2}, readSearch: {"rate_search", 20},
+		readThen: {"rate_then", 200}} {
+		each := max(1, rate/of.part)
+		own := max(1, each/readOwn)
+		limits[class] = readLimit{code: of.code, own: Rate{PerMinute: own, Burst: own},
+			shared: Rate{PerMinute: each, Burst: max(1, each/readBurst)}}
+	}
+	return limits
+}
+
+// readKey is an address that reads.
+type readKey struct {
+	address netip.Addr // as clientip.Counted has it
+	class   readClass
+}
+
+// mayRead refuses an address that asks for too much of a class. Answers that pass say nothing of
+// limits: caches keep them, for others too.
+func (s *Server) mayRead(w http.ResponseWriter, r *http.Request, class readClass) error {
+	if s.cfg.ReadRate == 0 {
+		return nil
+	}
+	limit, key := &s.readLimits[class], readKey{clientip.Counted(s.clientIP(r)), class}
+	if turn := s.reads.TakeAt(exchangeOf(r.Context()).start, key, limit.own); turn.Wait == 0 {
+		return nil
+	}
+	turn, err := s.limiter.Take(r.Context(), limit.code+":"+key.address.String(), limit.shared)
+	if err != nil {
+		s.limiterAway(err)
+		return nil
+	}
+	if turn.Wait == 0 {
+		return nil
+	}
+	ratelimit.Headers(w.Header(), limit.code, limit.shared, turn)
+	return tooMany(limit.code, turn)
 }
 
 // addressKey is the limiter's key for the client's address. Requests whose address cannot be told

@@ -1,11 +1,16 @@
 package rest_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"goalcast/internal/ratelimit"
 	"goalcast/rest"
 )
 
@@ -76,5 +81,77 @@ func TestRateLimitHeaders(t *testing.T) {
 		if (a.status == http.StatusTooManyRequests) != (i == 2) || (a.header.Get("Retry-After") == "1") != (i == 2) {
 			t.Errorf("%d: %d, %v", i, a.status, a.header)
 		}
+	}
+}
+
+// countedLimiter counts how often somebody has to be asked, and lets nobody through or everybody.
+type countedLimiter struct {
+	asked atomic.Int64
+	wait  time.Duration
+}
+
+func (l *countedLimiter) Take(context.Context, string, rest.Rate) (ratelimit.Turn, error) {
+	l.asked.Add(1)
+	return ratelimit.Turn{Wait: l.wait}, nil
+}
+
+func (l *countedLimiter) Peek(string, rest.Rate) time.Duration { return 0 }
+
+// An address may ask for so much of each class of public routes, as may its neighbours in one /64
+// together; others are not held back by it, and an answer that passes says nothing of limits.
+func TestReadsOfAnAddressAreLimited(t *testing.T) {
+	h := open(t, behindProxies, func(c *rest.Config, _ *rest.Deps) { c.ReadRate = 60 })
+	for i, tt := range []struct {
+		path, code  string
+		least, each int // turns at once, and those that come back in a minute
+	}{
+		{"/v1/matches/1009316", "rate_match", 6 + 20, 6 + 60},
+		{"/v1/matches?date=2026-05-17", "rate_list", 3 + 10, 3 + 30},
+		{"/v1/search?q=po", "rate_search", 1 + 1, 1 + 3},
+		{"/v1/matches/1009316?seq=1", "rate_then", 1 + 1, 1 + 1},
+	} {
+		began := time.Now()
+		address := func(host string) string { return from(fmt.Sprintf("2001:db8:%d:2::%s", i, host)) }
+		var a answer
+		given := 0
+		for ; given <= 200; given++ {
+			if a = h.get(t, tt.path, address(fmt.Sprint(1+given%2))); a.status == http.StatusTooManyRequests {
+				break
+			}
+			if a.header.Get("RateLimit") != "" || a.header.Get("Cache-Control") == "no-store" {
+				t.Fatalf("%s: %v", tt.path, a.header)
+			}
+		}
+		back := float64(tt.each) * time.Since(began).Minutes()
+		if given < tt.least || float64(given) > float64(tt.least)+back+1 {
+			t.Errorf("%s: %d given, want %d and %.1f", tt.path, given, tt.least, back)
+		}
+		a.problem(t, http.StatusTooManyRequests, tt.code)
+		if a.header.Get("Retry-After") == "" || a.header.Get("Cache-Control") != "no-store" ||
+			!strings.HasPrefix(a.header.Get("RateLimit"), `"`+tt.code+`";r=0`) {
+			t.Errorf("%s: %v", tt.path, a.header)
+		}
+		if a := h.get(t, tt.path, from(fmt.Sprintf("2001:db8:%d:3::1", i))); a.status != http.StatusOK {
+			t.Errorf("%s of another network: %d %s", tt.path, a.status, a.body)
+		}
+	}
+}
+
+// Whoever asks for little is given it by this process: nobody else is asked.
+func TestReadsAskNobodyUntilThereAreMany(t *testing.T) {
+	limiter := &countedLimiter{wait: time.Hour}
+	h := open(t, behindProxies, func(c *rest.Config, d *rest.Deps) { c.ReadRate, d.Limiter = 600, limiter })
+	for i := range 61 {
+		a := h.get(t, "/v1/matches/1009316", from("203.0.113.9"))
+		if i < 60 && (a.status != http.StatusOK || limiter.asked.Load() != 0) {
+			t.Fatalf("%d: %d, asked %d times", i, a.status, limiter.asked.Load())
+		}
+	}
+	for limiter.asked.Load() == 0 { // a turn comes back in a second
+		h.get(t, "/v1/matches/1009316", from("203.0.113.9"))
+	}
+	h.get(t, "/v1/matches/1009316", from("203.0.113.10"))
+	if n := limiter.asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
 	}
 }

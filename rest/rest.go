@@ -192,6 +192,11 @@ type Config struct {
 	// from one address. More: 429 with Retry-After, for an issuer's tokens too; the right one of
 	// the configuration is always taken.
 	GuessRate Rate
+	// ReadRate is how many matches or parts of one an address (IPv6: one /64) may ask for a minute,
+	// of all processes together: a third of that at once. Half as many lists, a twentieth as many
+	// searches, a two-hundredth as many matches as they stood. Each process gives an address a
+	// tenth of that besides, without asking anybody. More: 429 with Retry-After. Default: no limit.
+	ReadRate int
 	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two
 	// generations; beyond it forgets the idle ones early. 100,000 are about 10 MB.
 	LimiterKeys int
@@ -229,6 +234,7 @@ func (c Config) withDefaults() Config {
 	c.UserRate = c.UserRate.Or(Rate{PerMinute: 120, Burst: 60})
 	c.IPRate = c.IPRate.Or(Rate{PerMinute: 6000, Burst: 1000})
 	c.GuessRate = c.GuessRate.Or(Rate{PerMinute: 60, Burst: 60})
+	c.ReadRate = max(c.ReadRate, 0)
 	c.DeviceRate = c.DeviceRate.Or(Rate{PerMinute: 20, Burst: 600})
 	if c.Now == nil {
 		c.Now = time.Now
@@ -254,13 +260,17 @@ type Server struct {
 	rules    map[string]goalcast.Role
 	tickets  Tickets
 	limiter  Limiter
+	reads    *ratelimit.Buckets[readKey] // what this process gives away by itself
 	clientIP func(*http.Request) netip.Addr
 	admins   atomic.Pointer[[]adminToken]
 	log      *slog.Logger
 	metrics  *metrics
-	encoder  *encoder
-	public   http.Handler
-	admin    http.Handler
+
+	readLimits [readClasses]readLimit
+
+	encoder *encoder
+	public  http.Handler
+	admin   http.Handler
 
 	// kick-offs before and after an empty day
 	around       *cache.Cache[daysOf, [2]time.Time]
@@ -303,8 +313,10 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		s.who = BearerIdentity{}
 	}
 	if s.limiter == nil {
-		s.limiter = ratelimit.NewBuckets(s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
+		s.limiter = ratelimit.NewBuckets[string](s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
 	}
+	s.reads = ratelimit.NewBuckets[readKey](s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
+	s.readLimits = readLimits(s.cfg.ReadRate)
 	slots := make(chan struct{}, s.cfg.Readings)
 	kept := func(age time.Duration, size int) cache.Options {
 		return cache.Options{Size: size, Age: age, Missing: age / 6, Timeout: s.cfg.Timeout, Slots: slots,

@@ -45,6 +45,9 @@ func (s *Server) getMatchThen(w http.ResponseWriter, r *http.Request, id goalcas
 	if q.err != nil {
 		return q.err
 	}
+	if err := s.mayRead(w, r, readThen); err != nil {
+		return err
+	}
 	m, cursor, err := s.match(w, r, id)
 	if err != nil {
 		return err

@@ -189,7 +189,8 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			deps.Authenticator, deps.Tickets = rest.TokenIdentity{Tokens: n.identity}, n.tickets
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
-			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Private: n.private, Feeds: n.feeds()},
+			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Private: n.private, Feeds: n.feeds(),
+			ReadRate: n.cfg.Limits.ReadRate},
 			deps, n.log, n.reg)
 	}
 	return nil

@@ -2,8 +2,10 @@
 package clientip
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/go-chi/chi/v5/middleware"
 )
@@ -36,14 +38,54 @@ func Counted(a netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-// New says whom a request counts for, by the same rules as Middleware: the zero address where that
-// cannot be told.
+// New says whom a request counts for, by the same rules as Middleware, and makes nothing of memory:
+// the zero address where it cannot be told. A test holds one to the other.
 func New(proxies []netip.Prefix) func(*http.Request) netip.Addr {
-	find := Middleware(proxies)
-	return func(r *http.Request) (addr netip.Addr) {
-		find(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			addr = middleware.GetClientIPAddr(r.Context())
-		})).ServeHTTP(nil, r)
-		return addr
+	return func(r *http.Request) netip.Addr {
+		peer := peerOf(r.RemoteAddr)
+		if !within(proxies, peer.WithZone("")) {
+			return peer
+		}
+		fields := r.Header["X-Forwarded-For"]
+		for n := len(fields) - 1; n >= 0; n-- {
+			for field := fields[n]; field != ""; { // from the end: before a hop that is not ours, anybody wrote
+				i := strings.LastIndexByte(field, ',')
+				hop := strings.TrimSpace(field[i+1:])
+				field = field[:max(i, 0)]
+				if hop == "" {
+					continue
+				}
+				a, err := netip.ParseAddr(hop)
+				if err != nil {
+					return netip.Addr{}
+				}
+				if a = a.Unmap().WithZone(""); !within(proxies, a) {
+					return a
+				}
+			}
+		}
+		return netip.Addr{}
 	}
+}
+
+func within(networks []netip.Prefix, a netip.Addr) bool {
+	for _, p := range networks {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// peerOf is the address in a request's RemoteAddr.
+func peerOf(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote // without a port, as tests have it
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap()
 }

@@ -10,7 +10,7 @@ import (
 // A bucket gives its burst at once, then its rate, and is full again after a pause.
 func TestBuckets(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	b := NewBuckets(100, func() time.Time { return now }, func() { t.Error("forgot") })
+	b := NewBuckets[string](100, func() time.Time { return now }, func() { t.Error("forgot") })
 	rate := Rate{PerMinute: 60, Burst: 5}
 	take := func() time.Duration {
 		turn, err := b.Take(t.Context(), "a", rate)
@@ -48,7 +48,7 @@ func TestBuckets(t *testing.T) {
 func TestBucketsForget(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	forgot := 0
-	b := NewBuckets(1000, func() time.Time { return now }, func() { forgot++ })
+	b := NewBuckets[string](1000, func() time.Time { return now }, func() { forgot++ })
 	rate := Rate{PerMinute: 1, Burst: 3}
 	for range 3 {
 		if turn, _ := b.Take(t.Context(), "greedy", rate); turn.Wait != 0 {
@@ -84,7 +84,7 @@ func TestBucketsForget(t *testing.T) {
 // The header fields name the bucket, the time in which it fills, what is left and until when.
 func TestHeaders(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	b := NewBuckets(100, func() time.Time { return now }, func() {})
+	b := NewBuckets[string](100, func() time.Time { return now }, func() {})
 	rate := Rate{PerMinute: 120, Burst: 3}
 	for i, want := range []string{`"user";r=2;t=1`, `"user";r=1;t=1`, `"user";r=0;t=2`, `"user";r=0;t=2`} {
 		turn, _ := b.Take(t.Context(), "a", rate)

@@ -65,49 +65,59 @@ func RetryAfter(wait time.Duration) string { return strconv.Itoa(max(1, seconds(
 // seconds rounds up.
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// Buckets is a Limiter in memory. Of each key it keeps one time: when its bucket will be full
-// again. Keys live in two generations; one is dropped as a whole when all in it are full again, or
-// when it has grown to its limit.
-type Buckets struct {
+// generationLife is how long a generation of Buckets lives at least, so that buckets that fill in
+// an instant do not make new ones all the time.
+const generationLife = 10 * time.Second
+
+// Buckets counts in memory; Buckets[string] is a Limiter. Of each key it keeps one time: when its
+// bucket will be full again. Keys live in two generations; one is dropped as a whole when all in it
+// are full again, or when it has grown to its limit.
+type Buckets[K comparable] struct {
 	max    int
 	now    func() time.Time
 	forgot func()
 
 	mu      sync.Mutex
-	current map[string]time.Time
-	older   map[string]time.Time
+	current map[K]time.Time
+	older   map[K]time.Time
 	full    time.Time // from then on every bucket in older is full
 	newest  time.Time // the latest time in current
+	turn    time.Time // current may be older's successor for good from then on
 }
 
 // NewBuckets makes buckets of so many keys in each of two generations; forgot is told when some had
 // to be forgotten early.
-func NewBuckets(maxKeys int, now func() time.Time, forgot func()) *Buckets {
-	return &Buckets{max: maxKeys, now: now, forgot: forgot, current: map[string]time.Time{},
-		older: map[string]time.Time{}}
+func NewBuckets[K comparable](maxKeys int, now func() time.Time, forgot func()) *Buckets[K] {
+	return &Buckets[K]{max: maxKeys, now: now, forgot: forgot, current: map[K]time.Time{},
+		older: map[K]time.Time{}}
 }
 
 // Take implements Limiter; it has no errors.
-func (b *Buckets) Take(_ context.Context, key string, rate Rate) (Turn, error) {
-	now := b.now()
+func (b *Buckets[K]) Take(_ context.Context, key K, rate Rate) (Turn, error) {
+	return b.TakeAt(b.now(), key, rate), nil
+}
+
+// TakeAt is Take for who knows what time it is.
+func (b *Buckets[K]) TakeAt(now time.Time, key K, rate Rate) Turn {
+	interval := rate.Interval()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.turnLocked(now)
-	full := b.fullLocked(key, now).Add(rate.Interval())
+	full := b.fullLocked(key, now).Add(interval)
 	reset := full.Sub(now)
-	if wait := reset - time.Duration(rate.Burst)*rate.Interval(); wait > 0 {
-		return Turn{Wait: wait, Reset: reset - rate.Interval()}, nil
+	if wait := reset - time.Duration(rate.Burst)*interval; wait > 0 {
+		return Turn{Wait: wait, Reset: reset - interval}
 	}
 	b.current[key] = full
 	if full.After(b.newest) {
 		b.newest = full
 	}
-	used := int((reset + rate.Interval() - 1) / rate.Interval())
-	return Turn{Left: max(0, rate.Burst-used), Reset: reset}, nil
+	used := int((reset + interval - 1) / interval)
+	return Turn{Left: max(0, rate.Burst-used), Reset: reset}
 }
 
 // Peek implements Limiter.
-func (b *Buckets) Peek(key string, rate Rate) time.Duration {
+func (b *Buckets[K]) Peek(key K, rate Rate) time.Duration {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +126,7 @@ func (b *Buckets) Peek(key string, rate Rate) time.Duration {
 }
 
 // fullLocked is when a key's bucket is full.
-func (b *Buckets) fullLocked(key string, now time.Time) time.Time {
+func (b *Buckets[K]) fullLocked(key K, now time.Time) time.Time {
 	full, ok := b.current[key]
 	if !ok {
 		full = b.older[key]
@@ -128,14 +138,14 @@ func (b *Buckets) fullLocked(key string, now time.Time) time.Time {
 }
 
 // turnLocked starts a new generation when nothing is lost by it, or memory demands it.
-func (b *Buckets) turnLocked(now time.Time) {
+func (b *Buckets[K]) turnLocked(now time.Time) {
 	early := len(b.current) >= b.max
-	if !early && (now.Before(b.full) || len(b.current) == 0) {
+	if !early && (now.Before(b.full) || now.Before(b.turn) || len(b.current) == 0) {
 		return
 	}
 	if early && now.Before(b.full) {
 		b.forgot()
 	}
-	b.older, b.full = b.current, b.newest
-	b.current = make(map[string]time.Time)
+	b.older, b.full, b.turn = b.current, b.newest, now.Add(generationLife)
+	b.current = make(map[K]time.Time)
 }

@@ -105,7 +105,7 @@ func (b *bench) restServer(ctx context.Context) (s *stage, err error) {
 	if s.redis, err = b.redis(ctx); err != nil {
 		return s, err
 	}
-	if s.server, err = b.hub(ctx, s.redis.url, "hub,ingest,notify,rest"); err != nil {
+	if s.server, err = b.hub(ctx, s.redis.url, "hub,ingest,notify,rest", "--read-rate-per-ip", "0"); err != nil {
 		return s, err
 	}
 	return s, postMatch(s.server.url, liveMatch(time.Now().UTC(), 28))

@@ -24,6 +24,9 @@ const (
 	limitBatch = 16
 	// leaseLife is how long turns that were fetched are good.
 	leaseLife = 10 * time.Second
+	// leasePause is how long Redis is not asked again about a key that got fewer turns than were
+	// asked for: so a flood costs Redis 20 calls a second for each key and process.
+	leasePause = 50 * time.Millisecond
 )
 
 // LimiterOptions are those of a Limiter. Prefix may be empty.
@@ -47,8 +50,8 @@ type Limiter struct {
 	options LimiterOptions
 	names   names
 	shared  *redis_rate.Limiter
-	free    *ratelimit.Buckets // what this process gives away by itself
-	alone   *ratelimit.Buckets // its part of the rest, while Redis is away
+	free    *ratelimit.Buckets[string] // what this process gives away by itself
+	alone   *ratelimit.Buckets[string] // its part of the rest, while Redis is away
 	turns   map[string]prometheus.Counter
 	asked   prometheus.Counter
 	away    absence
@@ -64,7 +67,7 @@ type lease struct {
 	turns   int
 	left    int // in Redis
 	until   time.Time
-	blocked time.Time // there are no turns before
+	blocked time.Time // no more turns are fetched before
 }
 
 // NewLimiter makes a Limiter; it does not contact Redis.
@@ -80,8 +83,8 @@ func NewLimiter(r *Redis, o LimiterOptions, log *slog.Logger, reg prometheus.Reg
 	l := &Limiter{options: o, names: r.names(o.Prefix), shared: redis_rate.NewLimiter(r.client),
 		away: absence{log: log.With("instances", o.Instances), begun: "limits are kept by shares while Redis is away",
 			over: "limits are shared again"},
-		free:  ratelimit.NewBuckets(o.Keys, time.Now, forgotten.Inc),
-		alone: ratelimit.NewBuckets(o.Keys, time.Now, forgotten.Inc),
+		free:  ratelimit.NewBuckets[string](o.Keys, time.Now, forgotten.Inc),
+		alone: ratelimit.NewBuckets[string](o.Keys, time.Now, forgotten.Inc),
 		turns: map[string]prometheus.Counter{}, leases: map[string]*lease{},
 		asked: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_limits_asked_total",
 			Help: "Times that Redis was asked for turns of a shared limit, which fetches some at once."})}
@@ -143,6 +146,9 @@ func (l *Limiter) Peek(key string, rate ratelimit.Rate) time.Duration {
 	}
 	known.Lock()
 	defer known.Unlock()
+	if known.turns > 0 && time.Now().Before(known.until) {
+		return 0
+	}
 	return min(wait, max(0, time.Until(known.blocked)))
 }
 
@@ -186,9 +192,10 @@ func (l *Limiter) fill(ctx context.Context, key string, rate ratelimit.Rate, hav
 	}
 	asking, cancel := context.WithTimeout(ctx, l.options.Timeout)
 	defer cancel()
+	batch := max(1, rate.Burst/limitBatch)
 	l.asked.Inc()
 	answer, err := l.shared.AllowAtMost(asking, l.names.limit(key), redis_rate.Limit{Rate: rate.PerMinute,
-		Period: time.Minute, Burst: rate.Burst}, max(1, rate.Burst/limitBatch))
+		Period: time.Minute, Burst: rate.Burst}, batch)
 	if err != nil && ctx.Err() != nil {
 		return err // who asked has gone, which says nothing of Redis
 	}
@@ -197,8 +204,8 @@ func (l *Limiter) fill(ctx context.Context, key string, rate ratelimit.Rate, hav
 		return err
 	}
 	have.turns, have.left, have.until = answer.Allowed, answer.Remaining, time.Now().Add(leaseLife)
-	if answer.Allowed == 0 {
-		have.blocked = time.Now().Add(max(answer.RetryAfter, time.Millisecond))
+	if answer.Allowed < batch {
+		have.blocked = time.Now().Add(max(answer.RetryAfter, leasePause))
 	}
 	return nil
 }

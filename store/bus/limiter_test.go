@@ -124,3 +124,28 @@ func TestLimitWhileRedisIsAway(t *testing.T) {
 		}
 	}
 }
+
+// A flood of requests of one key costs Redis few calls, also where turns come back all the time.
+func TestFloodCostsRedisFewCalls(t *testing.T) {
+	t.Parallel()
+	l := limiters(t, testservers.NewRedis(t).URL, 1)[0]
+	fast := ratelimit.Rate{PerMinute: 600_000, Burst: 1600}
+	began, given := time.Now(), 0
+	for time.Since(began) < time.Second {
+		turn, err := l.Take(t.Context(), "rate_match:a", fast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if turn.Wait == 0 {
+			given++
+		}
+	}
+	_, shared := l.parts(fast)
+	batches, pauses := given/(shared.Burst/limitBatch), int(time.Since(began)/leasePause)
+	if n := int(testutil.ToFloat64(l.asked)); n > batches+pauses+2 {
+		t.Errorf("Redis was asked %d times for %d batches and in %d pauses", n, batches, pauses)
+	}
+	if given < fast.Burst {
+		t.Errorf("%d given", given)
+	}
+}
