@@ -1,8 +1,16 @@
 // asking.js: what the SDK asks a hub by fetch: why a connection did not come about, and a ticket for
 // the next. Loaded by later.js.
 
-// asked fetches, and gives up after helloTimeout. (AbortSignal.timeout is not everywhere.)
+/** @import { Options, Transport } from './types.js' */
+
+/**
+ * asked fetches, and gives up after helloTimeout. (AbortSignal.timeout is not everywhere.)
+ * @param {string} url
+ * @param {Options} options
+ * @param {{[field: string]: any}} init
+ */
 async function asked(url, { fetch, helloTimeout }, init) {
+  if (!fetch) throw new Error('this runtime has no fetch');
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), helloTimeout);
   try {
@@ -15,19 +23,33 @@ async function asked(url, { fetch, helloTimeout }, init) {
   }
 }
 
-// withTimeout waits for a promise of somebody else, not for ever.
+/**
+ * withTimeout waits for a promise of somebody else, not for ever.
+ * @template T
+ * @param {Promise<T> | T} promise
+ * @param {number} ms
+ */
 function withTimeout(promise, ms) {
+  /** @type {ReturnType<typeof setTimeout>} */
   let timer;
+  /** @type {Promise<never>} */
   const over = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('no token in time')), ms); });
   return Promise.race([promise, over]).finally(() => clearTimeout(timer));
 }
 
-/** The token of who watches; undefined for nobody in particular. */
-export const tokenOf = async ({ token, helloTimeout }) => token && withTimeout(token(), helloTimeout);
+/**
+ * The token of who watches; undefined for nobody in particular.
+ * @param {Options} options
+ */
+export const tokenOf = async ({ token, helloTimeout }) => (token ? withTimeout(token(), helloTimeout) : undefined);
 
 /**
  * What the next connection shows: a token, or, where a browser can send none, a ticket for it. A
  * failure has the hub's code and when to come back, if it is the hub's.
+ * @param {Transport} transport
+ * @param {string} origin of the hub
+ * @param {Options} options
+ * @returns {Promise<{token?: string, ticket?: string}>}
  */
 export async function credentials(transport, origin, options) {
   const token = transport === 'deltas' ? undefined : await tokenOf(options); // a CDN has what everybody may see
@@ -44,6 +66,9 @@ export async function credentials(transport, origin, options) {
 /**
  * Whether the hub would let a connection in (admitted), and if not why: code, status, detail and
  * retry, in ms. Empty if the hub said nothing.
+ * @param {string} url
+ * @param {Options} options
+ * @returns {Promise<{admitted: boolean, code?: string, status?: number, detail?: string, retry?: number}>}
  */
 export async function why(url, options) {
   try {

@@ -14,19 +14,26 @@ import { openEventSource, openSocket } from './links.js';
 import { apply, emptySnapshot, inMatchOrder, placeOf } from './reducer.js';
 import { codes } from './tables.js';
 
-export { apply, clockText, emptySnapshot, inMatchOrder, minuteAt, periodOrder, placeOf, resultOf } from './reducer.js';
-export { codes, frameTypes, kinds, reasons, topicKinds } from './tables.js';
+/**
+ * @import { Asked, Ears, EventTold, Frame, Gate, Latency, Link, Match, MatchEvent, Options, ProblemTold,
+ *   State, Status, Told, Topics, Transport } from './types.js'
+ */
+/** @import { Polled } from './polling.js' */
+/** @typedef {{token?: string, ticket?: string} & Partial<typeof import('./later.js')>} Found what a way needs */
 
 const gateKey = '!'; // of the state that says whether prices may be shown
+/** @type {Transport[]} */
 const transports = ['websocket', 'eventsource', 'poll', 'deltas']; // the best first
 
 // later loads what the first frame does not need; undefined where that fails, until it is asked for
 // again.
+/** @type {Promise<typeof import('./later.js') | undefined> | undefined} */
 let loading;
 const later = () => loading ??= import('./later.js').catch(() => loading = undefined);
 
+/** @type {Omit<Options, 'url'>} */
 const defaults = {
-  url: undefined, // of the hub, http(s); in a browser the page's own origin
+  // url: of the hub, http(s); in a browser the page's own origin
   topics: [], // 'match:1', 'team:2', 'competition:3', 'odds:1'; or one text with commas
   cursor: undefined, // of an earlier session, to go on from there: with its ...
   matches: [], // ... snapshots
@@ -82,69 +89,98 @@ const defaults = {
  * `for await (const { event, match } of live)` gives what `event` tells.
  */
 export class Goalcast {
+  /** @type {Options} */
   #options;
+  /** @type {Map<string, Set<(told: any) => void>>} */
   #listeners = new Map();
+  /** @type {Set<string>} */
   #topics = new Set();
+  /** @type {Set<string>} */
   #unjoined = new Set(); // topics whose snapshot has not come: until then a cursor would leave them out
+  /** @type {Set<number>} */
   #outdated = new Set(); // ids of matches known before a reset: their next snapshots count whatever they say
   #outdatedStates = false; // and so do all values until every snapshot has come
+  /** @type {Map<string, number>} */
   #revisions = new Map(); // match and event id -> newest revision told
+  /** @type {Link | undefined} */
   #link; // the connection of now: {send, close}; undefined between two
+  /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #timers = new Map();
   #failures = 0; // tries in a row that did not come to a connection that held
   #blocked = 0; // tries in a row that failed although the hub would have let them in
   #broken = 0; // connections in a row that did not hold, and that the hub did not close
   #lostHere = 0; // connections and tries in a row that ended since this way was taken
   #attempt = 0; // counts connections
+  /** @type {Map<string | undefined, string[]>} */
   #requests = new Map(); // id -> topics of subscriptions that were sent
   #requestCount = 0;
   #greeted = false; // this way came to a hello at least once
+  /** @type {string} */
   #origin; // of the hub: scheme and host
+  /** @type {Transport[]} */
   #ways; // the transports that there are, the best first ...
   #way = 0; // ... and the one in use
   #left = 0; // when a better one was given up, or tried again in vain
   #climbs = 0; // how often in vain
   #trying = 0; // the way that is tried
+  /** @type {Link | undefined} */
   #probe; // a connection by a better way, being tried beside the one in use
   #running = false;
   #paused = false;
   #silence = 25_000; // ms: hello.ping
   #lastHeard = 0;
+  /** @type {Map<string | undefined, number>} */
   #pings = new Map();
   #pingCount = 0;
   #roundTrip = Infinity; // ms, of the ping that told the clock
   #clockPings = 0; // still to send
+  /** @type {number} */
   #conflateMs; // asked for
+  /** @type {(() => void) | undefined} */
   #unwatch;
+  /** @type {string | undefined} */
   #authId; // of the newest auth frame
   #unauthorized = 0; // tries in a row whose token the hub did not take
   #oddsBeat = 5_000; // ms: hello.odds_beat
   // topics of prices -> when the hub said what was heard last of them: {clock, steady}, in ms by the
   // clock of this machine, which goes on while the machine sleeps, and by one that nobody sets
+  /** @type {Map<string, {clock: number, steady: number}>} */
   #oddsHeard = new Map();
+  /** @type {Set<string>} */
   #silentOdds = new Set(); // those that it said nothing of for too long, as listeners know it
 
-  /** The snapshots of the matches followed, by id. */
+  /**
+   * The snapshots of the matches followed, by id.
+   * @type {Map<number, Match>}
+   */
   matches = new Map();
-  /** The newest state messages, by "topic key". */
+  /**
+   * The newest state messages, by "topic key".
+   * @type {Map<string, State>}
+   */
   states = new Map();
   /**
    * Everything up to here was seen; undefined before the first. Good for `cursor` of a later
    * session, together with `matches`.
+   * @type {string | undefined}
    */
   cursor;
+  /** @type {Status} */
   status = 'closed';
   /**
    * How seldom states come on this connection, in ms: what the hub made of conflateMs. 0: as they
    * happen.
    */
   conflateMs = 0;
-  /** ms to add to this machine's clock for the hub's; undefined before it is known. */
+  /**
+   * ms to add to this machine's clock for the hub's; undefined before it is known.
+   * @type {number | undefined}
+   */
   clockOffset;
 
+  /** @param {Partial<Options>} options */
   constructor(options = {}) {
-    this.#options = { ...defaults, ...options };
-    this.#options.url ??= globalThis.location?.origin;
+    this.#options = { ...defaults, url: options.url ?? globalThis.location?.origin, ...options };
     this.#origin = originOf(this.#options.url);
     this.cursor = this.#options.cursor;
     this.#conflateMs = this.#options.conflateMs;
@@ -154,6 +190,7 @@ export class Goalcast {
       if (!this.cursor) this.#unjoined.add(topic);
     }
     const { transport, WebSocket, EventSource, fetch } = this.#options;
+    /** @type {{[name: string]: unknown}} */
     const there = { websocket: WebSocket, eventsource: EventSource, poll: fetch, deltas: fetch };
     this.#ways = transport === 'auto' ? transports.filter((name) => there[name]) : [transport];
   }
@@ -166,12 +203,24 @@ export class Goalcast {
   /** The hub's clock, in ms since 1970. */
   now() { return Date.now() + (this.clockOffset ?? 0); }
 
+  /**
+   * Listens, until the function that it returns is called.
+   * @template {keyof Told} Name
+   * @param {Name} name
+   * @param {(told: Told[Name]) => void} fn
+   * @returns {() => void}
+   */
   on(name, fn) {
-    if (!this.#listeners.has(name)) this.#listeners.set(name, new Set());
-    this.#listeners.get(name).add(fn);
-    return () => this.#listeners.get(name).delete(fn);
+    const fns = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, fns.add(fn));
+    return () => { fns.delete(fn); };
   }
 
+  /**
+   * @template {keyof Told} Name
+   * @param {Name} name
+   * @param {Told[Name]} detail
+   */
   #emit(name, detail) {
     for (const fn of [...this.#listeners.get(name) ?? []]) fn(detail);
   }
@@ -185,7 +234,7 @@ export class Goalcast {
     later().then((found) => {
       if (!this.#running || !found) return;
       this.#unwatch ??= found.watchMachine({ online: () => this.#online(), offline: () => this.#offline(),
-        changed: () => this.#test(), pause: (reason) => this.#pause(reason), resume: () => this.resume(),
+        changed: () => this.#test(0), pause: (reason) => this.#pause(reason), resume: () => this.resume(),
         woke: () => this.#again() }, this.#options.hiddenAfter);
     });
     return this;
@@ -194,6 +243,7 @@ export class Goalcast {
   /** Ends the connection; start may follow and goes on where this stopped. */
   stop() { this.#stop(); }
 
+  /** @type {(reason?: string) => void} */
   #stop(reason) {
     this.#running = false;
     this.#unwatch?.();
@@ -208,6 +258,7 @@ export class Goalcast {
    */
   pause() { this.#pause('asked'); }
 
+  /** @type {(reason: string) => void} */
   #pause(reason) {
     if (!this.#running || this.#paused) return;
     this.#paused = true;
@@ -224,33 +275,17 @@ export class Goalcast {
     }
   }
 
-  /** The same as `event` tells, one after the other; starts, and ends with stop. */
+  /**
+   * The same as `event` tells, one after the other; starts, and ends with stop.
+   * @returns {AsyncGenerator<EventTold, void, undefined>}
+   */
   async* [Symbol.asyncIterator]() {
-    const queue = [];
-    let refused;
-    let wake = () => {};
-    const ends = [
-      this.on('event', (told) => {
-        queue.push(told);
-        wake();
-      }),
-      this.on('problem', (problem) => { if (problem.final) refused = problem; }),
-      this.on('status', () => wake()),
-    ];
-    try {
-      this.start();
-      for (;;) {
-        if (queue.length > this.#options.remember) throw new Error('goalcast: events are not taken as fast as they come');
-        if (queue.length > 0) yield queue.shift();
-        else if (this.#running) await new Promise((done) => { wake = done; });
-        else break;
-      }
-      if (refused) throw Object.assign(new Error(`goalcast: ${refused.error ?? refused.code}`), { code: refused.code });
-    } finally {
-      for (const end of ends) end();
-    }
+    const found = await later();
+    if (!found) throw new Error('goalcast: a part of the script does not load');
+    yield* found.eventsOf(this, this.#options.remember);
   }
 
+  /** @param {Topics[]} topics */
   subscribe(...topics) {
     const added = topicList(topics).filter((topic) => !this.#topics.has(topic));
     if (added.length === 0) return;
@@ -261,6 +296,7 @@ export class Goalcast {
     this.#topicsChanged('subscribe', added);
   }
 
+  /** @param {Topics[]} topics */
   unsubscribe(...topics) {
     const gone = topicList(topics).filter((topic) => this.#topics.delete(topic));
     for (const topic of gone) {
@@ -273,6 +309,7 @@ export class Goalcast {
   /**
    * Asks for states at most every so many ms from now on: more seldom on a slow network, 0 for as
    * they happen.
+   * @param {number} ms
    */
   conflate(ms) {
     if (ms === this.#conflateMs) return;
@@ -284,12 +321,13 @@ export class Goalcast {
   // sendConflate rides on a subscription to what is followed already, whose snapshot comes once
   // more. Without topics there are no states.
   #sendConflate() {
-    if (this.#topics.size > 0) this.#link.send(JSON.stringify({ type: 'subscribe', topics: this.topics.slice(0, 1),
+    if (this.#topics.size > 0) this.#link?.send?.(JSON.stringify({ type: 'subscribe', topics: this.topics.slice(0, 1),
       conflate_ms: this.#conflateMs }));
   }
 
   // topicsChanged tells the hub on the open socket; all others have their topics in the URL and connect
   // again.
+  /** @type {(type: 'subscribe' | 'unsubscribe', topics: string[]) => void} */
   #topicsChanged(type, topics) {
     if (this.#link?.send) {
       if (type === 'subscribe') this.#subscribe(topics);
@@ -305,14 +343,16 @@ export class Goalcast {
   }
 
   // subscribe asks for topics under a mark of its own, so that an error tells which were refused.
+  /** @type {(topics: string[]) => void} */
   #subscribe(topics) {
     const id = `s${++this.#requestCount}`;
     this.#requests.set(id, topics);
-    this.#link.send(JSON.stringify({ type: 'subscribe', topics, id }));
+    this.#link?.send?.(JSON.stringify({ type: 'subscribe', topics, id }));
   }
 
   // problem: none of a subscription's topics is followed. Those that may be later are asked for
   // again; the others are dropped, else they would have the next connection refused.
+  /** @type {(frame: Frame) => void} */
   #problem({ code, error, id }) {
     if (id !== undefined && id === this.#authId) { // a token that was not taken
       if (code === 'unavailable') this.#after('auth', 2000, () => this.#expiring());
@@ -321,7 +361,7 @@ export class Goalcast {
     }
     const topics = this.#requests.get(id);
     this.#requests.delete(id);
-    if (topics && codes[code]?.final === false) {
+    if (topics && /** @type {{[code: string]: {final: boolean}}} */ (codes)[code]?.final === false) {
       this.#after(`again ${id}`, this.#options.backoff * (2 + 8 * this.#options.random()), () => {
         const still = topics.filter((topic) => this.#topics.has(topic));
         if (still.length > 0) this.#subscribe(still);
@@ -335,18 +375,21 @@ export class Goalcast {
     this.#refused({ code, error, id, topics, final: false });
   }
 
+  /** @type {(problem: ProblemTold) => void} */
   #refused(problem) {
     if (!this.#listeners.get('problem')?.size) console.error(`goalcast: ${problem.error ?? problem.code}`);
     this.#emit('problem', problem);
   }
 
   // url is written without URL: React Native's cannot be changed.
+  /** @type {(transport: Transport | 'check', topics?: string[], extra?: string) => string} */
   #url(transport, topics = this.topics, extra = '') {
     const query = [];
     if (topics.length > 0) query.push(`topics=${topics.map(encodeURIComponent).join().replaceAll('%3A', ':')}`);
     if (this.#conflateMs > 0) query.push(`conflate_ms=${this.#conflateMs}`);
     // prices are polled without a cursor
-    const since = this.#unjoined.size === 0 && (transport !== 'poll' || topics.some((topic) => !topic.startsWith('odds:')));
+    const since = this.#unjoined.size === 0
+      && (transport !== 'poll' || topics.some((topic) => !topic.startsWith('odds:')));
     if (this.cursor && since) query.push(`since=${encodeURIComponent(this.cursor)}`);
     if (extra) query.push(extra);
     const origin = transport === 'websocket' ? this.#origin.replace(/^http/i, 'ws') : this.#origin;
@@ -369,6 +412,7 @@ export class Goalcast {
   }
 
   // prepare brings what a way needs: nothing, most often, and then it is open at once.
+  /** @type {(way: number, still: () => boolean, open: (found: Found) => void, fail: (err: any) => void) => void} */
   #prepare(way, still, open, fail) {
     const transport = this.#ways[way];
     if (!this.#options.token && ['websocket', 'eventsource'].includes(transport)) {
@@ -383,6 +427,7 @@ export class Goalcast {
 
   // refusedToken: it may have ended on its way. A new one is asked for, twice; then somebody has to
   // log in again.
+  /** @type {(detail?: string) => void} */
   #refusedToken(detail) {
     if (this.#options.token && ++this.#unauthorized < 3) {
       this.#lost('unauthorized');
@@ -398,21 +443,23 @@ export class Goalcast {
   #expiring() {
     if (!this.#options.token) return; // the hub says bye in time
     const link = this.#link;
-    if (!link.send) {
+    if (!link?.send) {
       this.#again();
       return;
     }
     later().then((found) => found?.tokenOf(this.#options)).then((token) => {
       if (this.#link !== link || !token) return;
       this.#authId = `a${++this.#requestCount}`;
-      link.send(JSON.stringify({ type: 'auth', token, id: this.#authId }));
+      link.send?.(JSON.stringify({ type: 'auth', token, id: this.#authId }));
     }, () => {}); // then the hub says bye, and the next connection asks again
   }
 
+  /** @type {(way: number, found: Found) => Link} */
   #open(way, { token, ticket, openPoll, openDeltas }) {
     const transport = this.#ways[way];
-    const { WebSocket, EventSource, cdn, fetch } = this.#options;
+    const { WebSocket, EventSource } = this.#options;
     const asked = { topics: this.topics, conflateMs: this.#conflateMs };
+    /** @type {Ears} */
     const to = {
       frame: (text) => {
         if (link === this.#probe) this.#probed(way, text);
@@ -423,20 +470,21 @@ export class Goalcast {
         else if (link === this.#link) this.#ended(reason, code);
       },
     };
+    /** @type {Polled} */
     const polled = { topics: this.topics, token, options: this.#options, every: this.#conflateMs,
       url: (topics, extra) => this.#url('poll', topics, extra),
-      base: cdn ? originOf(cdn) : this.#origin, cursor: this.cursor,
+      base: this.#base(), cursor: this.cursor,
       known: (id) => (this.#outdated.has(id) ? undefined : this.matches.get(id)),
       joined: (topic) => !this.#unjoined.has(topic) };
-    if (!{ websocket: WebSocket, eventsource: EventSource, poll: fetch, deltas: fetch }[transport]) {
-      throw new TypeError(`goalcast: this runtime has no ${transport}; hand one in`);
-    }
     const address = this.#url(transport, this.topics, ticket && `ticket=${encodeURIComponent(ticket)}`);
-    const link = transport === 'websocket' ? openSocket(WebSocket, address, to, token)
-      : transport === 'eventsource' ? openEventSource(EventSource, address, to)
-        : (transport === 'poll' ? openPoll : openDeltas)(polled, to);
+    const link = transport === 'websocket' && WebSocket ? openSocket(WebSocket, address, to, token)
+      : transport === 'eventsource' && EventSource ? openEventSource(EventSource, address, to)
+        : (transport === 'poll' ? openPoll : openDeltas)?.(polled, to);
+    if (!link) throw new TypeError(`goalcast: this runtime has no ${transport}; hand one in`);
     return link;
   }
+
+  #base() { return originOf(this.#options.cdn ?? this.#origin); }
 
   // climb tries a way that is better than the one in use, beside it, and then the next.
   #climb(way = 0) {
@@ -452,11 +500,12 @@ export class Goalcast {
     const link = this.#link;
     this.#trying = way;
     this.#after('probe', this.#options.helloTimeout, () => this.#climb(way + 1));
-    this.#prepare(way, () => link && link === this.#link && way === this.#trying && !this.#probe,
+    this.#prepare(way, () => link !== undefined && link === this.#link && way === this.#trying && !this.#probe,
       (found) => { this.#probe = this.#open(way, found); }, () => this.#climb(way + 1));
   }
 
   // probed: a better way leads to the hub, if a hello comes. What both tell is told once.
+  /** @type {(way: number, text: string) => void} */
   #probed(way, text) {
     if (!/"type":\s*"hello"/.test(text)) {
       this.#climb(way + 1);
@@ -470,6 +519,7 @@ export class Goalcast {
   }
 
   // take goes by another way from now on.
+  /** @type {(way: number) => void} */
   #take(way) {
     this.#way = way;
     this.#left = Date.now();
@@ -477,58 +527,63 @@ export class Goalcast {
     this.#blocked = this.#broken = this.#climbs = this.#lostHere = 0;
   }
 
-  // upgradeLater: of a CDN one asks for nothing but time, and the hub may be back soon.
+  // upgradeLater: who reads from a CDN may have a hub again soon. Not all try in the same second.
   #upgradeLater() {
-    const { upgradeAfter, maxBackoff } = this.#options;
-    const wait = this.transport === 'deltas' ? Math.min(upgradeAfter, maxBackoff * 2 ** this.#climbs) : upgradeAfter;
-    if (this.#way > 0) this.#after('upgrade', Math.max(0, this.#left + wait - Date.now()), () => this.#climb());
+    const { upgradeAfter, maxBackoff, random } = this.#options;
+    const most = this.transport === 'deltas' ? Math.min(upgradeAfter, maxBackoff * 2 ** this.#climbs) : upgradeAfter;
+    const left = this.#left + most * (0.75 + random() / 2) - Date.now();
+    if (this.#way > 0) this.#after('upgrade', Math.max(0, left), () => this.#climb());
   }
 
   // ended: the connection is gone. If it never came to a hello the hub may have refused it, as it may
   // refuse each poll. Connections that break again and again, without the hub having closed them, do
   // not get through as they should.
+  /** @type {(reason: string, code?: number) => void} */
   #ended(reason, code) {
     if (this.#options.fetch && (this.#timers.has('hello') || this.transport === 'poll')) {
       this.#askWhy(reason);
       return;
     }
-    if ([1002, 1006, 1007].includes(code)) this.#broken++;
+    if ([1002, 1006, 1007].includes(code ?? 0)) this.#broken++;
     this.#lost(reason);
   }
 
   // askWhy asks the hub whether it would let this connection in. What it refuses for good is told
   // once and not tried again; what it refuses for now is tried when it says, and what a CDN has is
   // shown meanwhile.
+  /** @type {(reason: string) => Promise<void>} */
   async #askWhy(reason) {
     this.#drop();
     const attempt = this.#attempt;
     const still = () => attempt === this.#attempt && this.#running;
     const found = await later();
-    const why = await found?.why(this.#url('check', this.topics, 'check=1'), this.#options) ?? {};
+    const why = await found?.why(this.#url('check', this.topics, 'check=1'), this.#options) ?? { admitted: false };
     if (!still()) return;
-    const final = why.code && why.status >= 400 && why.status < 500 && ![408, 425, 429].includes(why.status);
+    const { code, status = 0 } = why;
+    const final = code && status >= 400 && status < 500 && ![408, 425, 429].includes(status);
     this.#blocked = why.admitted ? this.#blocked + 1 : 0;
-    if (final && why.code === 'bad_cursor' && this.cursor) { // of another kind of hub; without it there is a way
-      this.#reset({ reason: why.code });
-      this.#lost(why.code);
-    } else if (why.code === 'unauthorized') {
+    if (final && code === 'bad_cursor' && this.cursor) { // of another kind of hub; without it there is a way
+      this.#reset({ reason: code });
+      this.#lost(code);
+    } else if (code === 'unauthorized') {
       this.#refusedToken(why.detail);
     } else if (final) {
-      this.#stop(why.code);
-      this.#refused({ code: why.code, error: why.detail, final: true });
+      this.#stop(code);
+      this.#refused({ code, error: why.detail, final: true });
     } else {
       const deltas = this.#ways.indexOf('deltas');
       if (!why.admitted && this.#failures >= 2 && this.#way < deltas
-        && await found?.reachable(this.#options.cdn ? originOf(this.#options.cdn) : this.#origin, this.topics, this.#options)) {
+        && await found?.reachable(this.#base(), this.topics, this.#options)) {
         if (!still()) return;
         this.#take(deltas);
-        this.#lost(why.code ?? reason, 0, why.detail);
-      } else if (still()) this.#lost(why.code ?? reason, why.retry, why.detail);
+        this.#lost(code ?? reason, 0, why.detail);
+      } else if (still()) this.#lost(code ?? reason, why.retry, why.detail);
     }
   }
 
   // heard takes one frame. What is not understood is left alone: later versions add types and
   // fields.
+  /** @type {(text: string, asked: Asked) => void} */
   #heard(text, asked) {
     this.#lastHeard = Date.now();
     let frame;
@@ -552,9 +607,11 @@ export class Goalcast {
     }
   }
 
+  /** @type {(frame: Frame, asked: Asked) => void} */
   #hello(frame, asked) {
     this.#cancel('hello');
-    this.#after('settled', this.#options.settled, () => { this.#failures = this.#broken = this.#blocked = this.#lostHere = 0; });
+    this.#after('settled', this.#options.settled,
+      () => { this.#failures = this.#broken = this.#blocked = this.#lostHere = 0; });
     this.#greeted = true;
     this.#unauthorized = 0;
     if (frame.ping > 0) this.#silence = frame.ping;
@@ -572,6 +629,7 @@ export class Goalcast {
     this.#oddsHeard.clear();
     this.#silentOdds.clear();
     this.#setStatus('live');
+    if (!this.#link) return; // who heard it may have stopped
     this.#upgradeLater();
     this.#listenForSilence();
     if (!this.#link?.send) return;
@@ -585,9 +643,10 @@ export class Goalcast {
     this.#ping();
   }
 
+  /** @type {(frame: Frame) => void} */
   #snapshot(frame) {
     for (const incoming of frame.matches ?? []) this.#replace(incoming, frame.topic ?? '');
-    if (frame.states?.some((state) => state.key === gateKey)) this.#forgetPrices(frame.topic);
+    if (frame.states?.some((/** @type {State} */ state) => state.key === gateKey)) this.#forgetPrices(frame.topic);
     for (const state of frame.states ?? []) this.#state(state);
     if (frame.topic) this.#unjoined.delete(frame.topic);
     if (this.#unjoined.size === 0) this.#outdatedStates = false;
@@ -597,6 +656,7 @@ export class Goalcast {
   // replace takes a snapshot, unless the match is known newer. A team's or competition's has no
   // line-ups and only the main events, and so has that of a match which comes along with an event:
   // what else is known of the match stays.
+  /** @type {(incoming: Match, topic: string) => void} */
   #replace(incoming, topic) {
     const previous = this.matches.get(incoming.id);
     let match = { ...incoming, timeline: incoming.timeline ?? [] };
@@ -608,6 +668,7 @@ export class Goalcast {
     this.#emit('match', { match, previous });
   }
 
+  /** @type {(frame: Frame) => void} */
   #event(frame) {
     const { event } = frame;
     if (frame.cursor) this.cursor = frame.cursor;
@@ -616,7 +677,8 @@ export class Goalcast {
     if (known >= event.revision) return;
     this.#revisions.delete(id); // and to the end of the queue
     this.#revisions.set(id, event.revision);
-    if (this.#revisions.size > this.#options.remember) this.#revisions.delete(this.#revisions.keys().next().value);
+    const oldest = this.#revisions.keys().next().value ?? '';
+    if (this.#revisions.size > this.#options.remember) this.#revisions.delete(oldest);
 
     let match;
     let previous;
@@ -631,14 +693,17 @@ export class Goalcast {
 
   // latency tells in ms how long each part of the way took; parts that are not known are left out.
   // total is from the document's last byte to here.
+  /** @type {(event: MatchEvent, frame: Frame) => Latency} */
   #latency(event, frame) {
     const { provider, received, published } = event.times ?? {};
     const here = this.now();
+    /** @type {(from?: number, to?: number) => number | undefined} */
     const span = (from, to) => (from && to ? Math.max(0, to - from) : undefined);
     return { provider: span(provider, received), ingest: span(received, published), hub: span(published, frame.sent),
       network: span(frame.sent, here), total: span(received, here) };
   }
 
+  /** @type {(state?: State, sent?: number) => void} */
   #state(state, sent) {
     if (!state) return;
     const key = `${state.topic} ${state.key}`;
@@ -647,12 +712,13 @@ export class Goalcast {
     if (gated) this.#hearPrices(state.topic, sent);
     if (old && old.version >= state.version && !this.#outdatedStates) return;
     if (state.key === gateKey) this.#forgetPrices(state.topic); // whichever way it goes, they are void
-    else if (gated && this.states.get(`${state.topic} ${gateKey}`).value?.gate !== 'open') return;
+    else if (gated && this.states.get(`${state.topic} ${gateKey}`)?.value?.gate !== 'open') return;
     if (state.value === null) this.states.delete(key);
     else this.states.set(key, state);
     this.#emit('state', state);
   }
 
+  /** @type {(topic: string) => void} */
   #forgetPrices(topic) {
     for (const key of this.states.keys()) if (key.startsWith(`${topic} `)) this.states.delete(key);
   }
@@ -660,6 +726,7 @@ export class Goalcast {
   // hearPrices notes when the hub said something of the prices. What was on its way for longer than
   // prices live, in a network or in front of a frozen tab, is as good as silence; unless it is the
   // clock that is wrong.
+  /** @type {(topic: string, sent?: number) => void} */
   #hearPrices(topic, sent) {
     const now = Date.now();
     const late = sent && this.clockOffset !== undefined ? Math.max(0, now + this.clockOffset - sent) : 0;
@@ -670,6 +737,7 @@ export class Goalcast {
 
   // isSilent: after two beats without a word prices are hidden. Nothing was lost, so that the next
   // word brings them back.
+  /** @type {(topic: string) => boolean} */
   #isSilent(topic) {
     const heard = this.#oddsHeard.get(topic);
     return !heard || Math.max(Date.now() - heard.clock, performance.now() - heard.steady) > 2 * this.#oddsBeat;
@@ -704,6 +772,8 @@ export class Goalcast {
    * Whether prices of a match may be shown: {gate: 'open' | 'suspended' | 'closed', reason, since}.
    * While there is no live connection they may not. It is true at this moment only: ask again
    * whenever you draw.
+   * @param {number | string} match
+   * @returns {Gate}
    */
   gate(match) {
     const state = this.states.get(`odds:${match} ${gateKey}`);
@@ -716,6 +786,10 @@ export class Goalcast {
   /**
    * A price in thousandths, `live.price(1009316, '1x2', 'home')`; undefined if none may be shown
    * now.
+   * @param {number | string} match
+   * @param {string} market
+   * @param {string} selection
+   * @returns {number | undefined}
    */
   price(match, market, selection) {
     if (this.gate(match).gate !== 'open') return undefined;
@@ -723,6 +797,7 @@ export class Goalcast {
     return value?.st === 'open' ? value.sel?.[selection]?.p : undefined;
   }
 
+  /** @type {(frame: {reason?: string}) => void} */
   #reset(frame) {
     this.cursor = undefined;
     this.#outdated = new Set(this.matches.keys());
@@ -734,11 +809,13 @@ export class Goalcast {
 
   // bye: the hub leaves, or cannot take anybody now, and says when to come back, differently to
   // everyone.
+  /** @type {(frame: Frame) => void} */
   #bye(frame) {
     if (frame.cursor && this.#unjoined.size === 0) this.cursor = frame.cursor;
     this.#lost(frame.reason ?? 'bye', frame.retry);
   }
 
+  /** @type {(frame: Frame) => void} */
   #pong(frame) {
     if (frame.cursor && this.#unjoined.size === 0) this.cursor = frame.cursor;
     const sent = this.#pings.get(frame.id);
@@ -752,6 +829,7 @@ export class Goalcast {
 
   // measureClock keeps the offset of the quickest round trip: it is the one that can be least
   // wrong.
+  /** @type {(hubTime: number, roundTrip: number) => void} */
   #measureClock(hubTime, roundTrip) {
     if (roundTrip > this.#roundTrip) return;
     this.#roundTrip = roundTrip;
@@ -762,14 +840,17 @@ export class Goalcast {
     if (this.#timers.has('pong')) return; // one at a time: the first that stays unanswered tells
     const id = `p${++this.#pingCount}`;
     this.#pings.set(id, Date.now());
-    this.#link.send(JSON.stringify({ type: 'ping', id }));
+    this.#link?.send?.(JSON.stringify({ type: 'ping', id }));
     this.#after('pong', this.#options.pongTimeout, () => this.#lost('no pong'));
   }
 
-  // test asks a connection that may be dead; those that cannot be asked are made anew.
-  #test() {
-    if (this.#link?.send) this.#ping();
-    else if (this.#link) this.#again();
+  // test asks a connection that may be dead. One that cannot be asked is made anew if it was silent for
+  // longer than that.
+  /** @type {(silence?: number) => void} */
+  #test(silence = this.#silence) {
+    if (!this.#link || this.#timers.has('hello')) return;
+    if (this.#link.send) this.#ping();
+    else if (Date.now() - this.#lastHeard >= silence) this.#again();
   }
 
   // listenForSilence pings when nothing was heard for as long as the hub said it would at most be
@@ -789,6 +870,7 @@ export class Goalcast {
   // lost waits and connects. A hub that says when to come back is not asked earlier; one that says
   // so again and again is asked ever more seldom, unless it only stops in good order. A way that leads
   // nowhere is left for the next; behind the last comes the first.
+  /** @type {(reason: string, retry?: number, error?: string) => void} */
   #lost(reason, retry = 0, error) {
     this.#drop();
     if (!this.#running) return;
@@ -798,7 +880,7 @@ export class Goalcast {
     const blocked = fetch ? this.#blocked >= (this.#greeted ? 4 : 2) : !this.#greeted && this.#failures >= 2;
     if (blocked || this.#broken >= 4) {
       if (this.#way + 1 < this.#ways.length) this.#take(this.#way + 1);
-    } else if (this.transport === 'deltas' && this.#ways.length > 1 && reason !== 'offline' && this.#lostHere > 3) this.#take(0);
+    } else if (this.transport === 'deltas' && this.#ways.length > 1 && this.#lostHere > 3) this.#take(0);
     const own = reason === 'drain' && retry > 0 ? 0
       : random() * Math.min(maxBackoff, backoff * 2 ** Math.min(Math.max(this.#failures - 1, 0), 20));
     const wait = Math.max(retry, own);
@@ -822,7 +904,7 @@ export class Goalcast {
   // online: another network lets other things through.
   #online() {
     if (this.#link) {
-      if (this.#way === 0) this.#test();
+      if (this.#way === 0) this.#test(0);
       else if (!this.#probe) this.#climb();
       return;
     }
@@ -830,12 +912,14 @@ export class Goalcast {
     this.#again(); // and whatever is asked for meanwhile does not count
   }
 
+  /** @type {(status: Status, reason?: string, retry?: number, error?: string) => void} */
   #setStatus(status, reason, retry, error) {
     if (this.status === status && reason === undefined) return;
     this.status = status;
     this.#emit('status', { status, reason, retry, ...(error && { error }) });
   }
 
+  /** @type {(name: string, ms: number, fn: () => void) => void} */
   #after(name, ms, fn) {
     this.#cancel(name);
     this.#timers.set(name, setTimeout(() => {
@@ -844,6 +928,7 @@ export class Goalcast {
     }, ms));
   }
 
+  /** @type {(name: string) => void} */
   #cancel(name) {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
@@ -851,13 +936,16 @@ export class Goalcast {
 }
 
 // originOf is an address without its path. (React Native's URL knows little of them.)
+/** @type {(url?: string) => string} */
 function originOf(url) {
   const origin = /^https?:\/\/[^/?#]+/i.exec(url ?? '')?.[0];
-  if (!origin) throw new TypeError(`goalcast: ${url ? `the url ${url} does not begin with http:// or https://` : 'url is missing'}`);
+  const wrong = url ? `the url ${url} does not begin with http:// or https://` : 'url is missing';
+  if (!origin) throw new TypeError(`goalcast: ${wrong}`);
   return origin;
 }
 
 // topicList takes topics as they are given: one by one, in lists, or in one text with commas.
+/** @type {(given: Topics[]) => string[]} */
 function topicList(given) {
   return given.flatMap((one) =>
     (typeof one === 'object' && one?.[Symbol.iterator] ? [...one] : [one])).flatMap((topic) => {
@@ -869,9 +957,10 @@ function topicList(given) {
 
 // withMore adds to a shortened snapshot what an older, longer one knows: line-ups, and events that
 // it leaves out.
+/** @type {(short: Match, long: Match) => Match} */
 function withMore(short, long) {
   const newest = new Map(long.timeline.map((e) => [e.id, e]));
-  for (const e of short.timeline) if (!(newest.get(e.id)?.revision > e.revision)) newest.set(e.id, e);
+  for (const e of short.timeline) if (!((newest.get(e.id)?.revision ?? 0) > e.revision)) newest.set(e.id, e);
   return { ...short, timeline: [...newest.values()].sort(inMatchOrder),
     ...(long.lineups && !short.lineups && { lineups: long.lineups }) };
 }

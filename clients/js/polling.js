@@ -5,7 +5,20 @@ const abreast = 50; // revisions: from further behind a match is read anew, whic
 const day = 86_400_000; // ms
 const soon = 10 * 60_000; // ms before kick-off from which a match is asked for as if it were live
 
-// paused waits; an abort ends it early.
+/** @import { Ears, Link, Match, Options } from './types.js' */
+
+/**
+ * @typedef {{topics: string[], options: Options, token?: string, every: number,
+ *   url: (topics: string[], query?: string) => string, base: string, cursor?: string,
+ *   known: (match: number) => Match | undefined, joined: (topic: string) => boolean}} Polled what is asked for,
+ * and how: url is of a long poll, base the address of what serves matches, every in ms for prices
+ */
+
+/**
+ * paused waits; an abort ends it early.
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ */
 function paused(ms, signal) {
   return new Promise((done) => {
     const timer = setTimeout(done, ms);
@@ -13,8 +26,17 @@ function paused(ms, signal) {
   });
 }
 
-// within fetches, and gives up after so many ms. (AbortSignal.timeout is not everywhere.)
+/**
+ * within fetches, and gives up after so many ms. (AbortSignal.timeout is not everywhere.)
+ * @param {number} ms
+ * @param {Options} options
+ * @param {string} url
+ * @param {{[name: string]: string}} headers
+ * @param {AbortSignal} signal
+ * @returns {Promise<{status: number, ok: boolean, cursor: string | null, text: string}>}
+ */
 async function within(ms, { fetch }, url, headers, signal) {
+  if (!fetch) throw new Error('this runtime has no fetch');
   const own = new AbortController();
   const stop = () => own.abort();
   const timer = setTimeout(stop, ms);
@@ -32,15 +54,20 @@ async function within(ms, { fetch }, url, headers, signal) {
  * The hub's long poll: each answer brings what is new since the cursor of the one before. Prices are
  * asked for apart, without a cursor: another node may answer each time, and each counts its gates
  * for itself, so that only whole snapshots of them can be trusted.
+ * @param {Polled} polled
+ * @param {Ears} ears
+ * @returns {Link}
  */
 export function openPoll({ url, topics, token, options, every }, { frame, end }) {
   const abort = new AbortController();
   const { signal } = abort;
+  /** @type {{[name: string]: string}} */
   const headers = { accept: 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
   const priced = topics.filter((topic) => topic.startsWith('odds:'));
   const others = topics.filter((topic) => !priced.includes(topic));
   let greeted = false;
 
+  /** @type {(topics: string[], limit: number, wait?: string) => Promise<any>} */
   async function ask(these, limit, wait) {
     const res = await within(limit, options, url(these, wait && `wait=${wait}`), headers, signal);
     if (signal.aborted) return undefined;
@@ -50,8 +77,11 @@ export function openPoll({ url, topics, token, options, every }, { frame, end })
 
   // Of each answer's hello only the first counts: the connection is one to whoever listens. Who comes
   // with a cursor is sent none.
+  /** @param {any[]} frames */
   function tell(frames) {
-    if (!greeted && !frames.some(({ type }) => type === 'hello')) frame(JSON.stringify({ type: 'hello', conflate_ms: every }));
+    if (!greeted && !frames.some(({ type }) => type === 'hello')) {
+      frame(JSON.stringify({ type: 'hello', conflate_ms: every }));
+    }
     for (const one of frames) {
       if (!(one.type === 'hello' && greeted) && !signal.aborted) frame(JSON.stringify(one));
       greeted = true;
@@ -73,8 +103,8 @@ export function openPoll({ url, topics, token, options, every }, { frame, end })
     while (!signal.aborted) {
       const answer = await ask(priced, 5000);
       if (!answer) return;
-      tell(answer.frames.filter(({ type }) => type === 'snapshot' || others.length === 0)
-        .map(({ cursor, ...rest }) => rest));
+      tell(answer.frames.filter((/** @type {any} */ { type }) => type === 'snapshot' || others.length === 0)
+        .map((/** @type {any} */ { cursor, ...rest }) => rest));
       await paused(Math.max(1000, every), signal);
     }
   }
@@ -87,6 +117,9 @@ export function openPoll({ url, topics, token, options, every }, { frame, end })
 /**
  * What a CDN keeps: the snapshots of matches, and each later revision under its number, for ever.
  * There are no prices and no statistics on this way.
+ * @param {Polled} polled
+ * @param {Ears} ears
+ * @returns {Link}
  */
 export function openDeltas({ base, topics, known, joined, cursor, options }, { frame, end }) {
   const abort = new AbortController();
@@ -95,6 +128,7 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
   let needsCursor = !cursor;
 
   // read answers undefined for what is not there.
+  /** @param {string} path */
   async function read(path) {
     const res = await within(helloTimeout, options, base + path, {}, signal);
     if (res.status === 404) return undefined;
@@ -102,12 +136,15 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
     return res;
   }
 
+  /** @type {Map<number, number>} */
   const seen = new Map(); // matches of lists that are far off -> their seq
 
+  /** @param {any} what */
   const tell = (what) => signal.aborted || frame(typeof what === 'string' ? what : JSON.stringify(what));
 
   // match reads one as it stands, or stood. The first that is read gives the cursor with which a better
   // way goes on: all others are read after it.
+  /** @type {(id: number, query?: string) => Promise<{snapshot?: Match, cursor?: string}>} */
   async function match(id, query = '') {
     const res = await read(`/v1/matches/${id}${query}`);
     if (!res) return {};
@@ -117,6 +154,7 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
     return found;
   }
 
+  /** @type {(id: number, topic: string, query?: string) => Promise<void>} */
   async function whole(id, topic, query) {
     const { snapshot, cursor: first } = await match(id, query);
     tell({ type: 'snapshot', topic, matches: snapshot ? [snapshot] : [], cursor: first });
@@ -124,8 +162,9 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
 
   // catchUp reads a match's revisions, in order: up to a number that somebody told, or until one is
   // not there yet.
+  /** @type {(id: number, upTo?: number) => Promise<void>} */
   async function catchUp(id, upTo = Infinity) {
-    const from = known(id).seq;
+    const from = known(id)?.seq ?? 0;
     if (upTo < Infinity && upTo - from > abreast) return whole(id, `match:${id}`);
     for (let seq = from + 1; seq <= upTo && !signal.aborted; seq++) {
       if (seq - from > abreast) return whole(id, `match:${id}`);
@@ -139,8 +178,10 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
 
   // list follows the matches that a hub's snapshot of the topic would have, and others once something
   // happens in them. Entries of a list have no events, so that each match is read.
+  /** @param {string} topic */
   async function list(topic) {
     const [kind, id] = topic.split(':');
+    /** @type {{matches?: Match[]}} */
     const { matches = [] } = JSON.parse((await read(`/v1/${kind}s/${id}`))?.text ?? '{}');
     if (!joined(topic)) {
       const found = [];
@@ -153,13 +194,14 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
       if (!known(m.id)) {
         seen.set(m.id, m.seq);
         if (isNear(m)) await whole(m.id, `match:${m.id}`);
-        else if (old > 0 && old < m.seq) await whole(m.id, `match:${m.id}`, `?seq=${old}`);
+        else if (old && old < m.seq) await whole(m.id, `match:${m.id}`, `?seq=${old}`);
       }
-      if (known(m.id)?.seq < m.seq) await catchUp(m.id, m.seq);
+      if ((known(m.id)?.seq ?? m.seq) < m.seq) await catchUp(m.id, m.seq);
     }
     return matches.map((m) => m.id);
   }
 
+  /** @param {string} topic */
   async function one(topic) {
     const id = Number(topic.split(':')[1]);
     if (joined(topic) && known(id)) await catchUp(id);
@@ -168,6 +210,7 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
   }
 
   async function round() {
+    /** @type {Set<number>} */
     const ids = new Set();
     for (const topic of topics) {
       if (topic.startsWith('odds:')) tell({ type: 'snapshot', topic, states: [] });
@@ -176,7 +219,7 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
     }
     return [...ids].some((id) => {
       const { state, kickoff } = known(id) ?? {};
-      return state === 'live' || state === 'scheduled' && Date.parse(kickoff) - Date.now() < soon;
+      return state === 'live' || state === 'scheduled' && Date.parse(kickoff ?? '') - Date.now() < soon;
     });
   }
 
@@ -192,7 +235,10 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
   return { close: () => abort.abort() };
 }
 
-// pathOf is where the first of some topics that has matches is read.
+/**
+ * pathOf is where the first of some topics that has matches is read.
+ * @param {string[]} topics
+ */
 function pathOf(topics) {
   const topic = topics.find((one) => !one.startsWith('odds:'));
   if (!topic) throw new Error('no matches');
@@ -200,13 +246,21 @@ function pathOf(topics) {
   return kind === 'match' ? `/v1/matches/${id}` : `/v1/${kind}s/${id}`;
 }
 
-// isNear says whether a hub's snapshots of teams and competitions have a match.
+/**
+ * isNear says whether a hub's snapshots of teams and competitions have a match.
+ * @param {Match} match
+ */
 function isNear({ state, kickoff }) {
-  const left = Date.parse(kickoff) - Date.now();
+  const left = Date.parse(kickoff ?? '') - Date.now();
   return state === 'live' || left > -day && left < 2 * day;
 }
 
-/** Whether what serves matches answers. */
+/**
+ * Whether what serves matches answers.
+ * @param {string} base
+ * @param {string[]} topics
+ * @param {Options} options
+ */
 export async function reachable(base, topics, options) {
   const { signal } = new AbortController();
   try {

@@ -7,10 +7,15 @@ const slept = 30_000; // ms by which it is then ahead after a sleep
 /**
  * Calls back until the function that it returns is called. Where there is no page, only sleep is
  * noticed.
+ * @param {{online: () => void, offline: () => void, changed: () => void, pause: (reason: string) => void,
+ *   resume: () => void, woke: () => void}} calls
+ * @param {number} hiddenAfter ms
  */
 export function watchMachine({ online, offline, changed, pause, resume, woke }, hiddenAfter) {
-  const { window: page, document, navigator } = globalThis;
+  const { window: page, document, navigator } = /** @type {any} */ (globalThis);
+  /** @type {(() => void)[]} */
   const ends = [];
+  /** @type {(target: any, name: string, fn: () => void) => void} */
   const listen = (target, name, fn) => {
     target?.addEventListener?.(name, fn);
     ends.push(() => target?.removeEventListener?.(name, fn));
@@ -23,6 +28,7 @@ export function watchMachine({ online, offline, changed, pause, resume, woke }, 
   listen(document, 'freeze', () => pause('frozen'));
   listen(document, 'resume', resume);
 
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const seen = () => {
     clearTimeout(timer);
@@ -33,6 +39,7 @@ export function watchMachine({ online, offline, changed, pause, resume, woke }, 
   if (document?.hidden) seen();
 
   let last = Date.now();
+  /** @type {any} */
   const clock = setInterval(() => {
     const now = Date.now();
     if (now - last > looks + slept && !document?.hidden) woke(); // timers of a hidden page are slow

@@ -1,5 +1,5 @@
 // tell.js: events in words and signs; used by the cards and the detail.
-import { clockText, minuteAt, placeOf } from '../goalcast.js';
+import { clockText, minuteAt, placeOf } from '../reducer.js';
 import { h } from './dom.js';
 import { t, timeOfDay } from './words.js';
 

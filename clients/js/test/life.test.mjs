@@ -17,7 +17,10 @@ afterEach(async () => {
   await hub.close();
 });
 
-const make = (options = {}) => (live = new Goalcast({ url: hub.url, topics: ['match:1'], WebSocket, backoff: 5, ...options }));
+function make(options = {}) {
+  live = new Goalcast({ url: hub.url, topics: ['match:1'], WebSocket, backoff: 5, ...options });
+  return live;
+}
 
 async function until(condition, what = condition.toString()) {
   for (const end = Date.now() + 5000; !condition();) {
@@ -110,6 +113,7 @@ test('pause lets go, resume goes on with the cursor; nothing is connected betwee
 
 test('who comes back asks at once whether the connection is still there', async () => {
   make({ pongTimeout: 50 }).start();
+  live.resume(); // of what is not there yet it cannot be asked
   const first = await hub.visit(0);
   first.send(hello());
   await until(() => live.status === 'live' && first.pings === 1);
@@ -220,7 +224,8 @@ test("it needs little: React Native's URL cannot be changed and it has no AbortS
   }
   make({ url: 'https://live.example/app?x=1', topics: ['match:1', 'team:2'], cursor: 'e1-4', conflateMs: 500,
     WebSocket: Socket, EventSource: undefined, fetch: undefined }).start();
-  assert.deepEqual(opened, [['wss://live.example/v1/live?topics=match:1,team:2&conflate_ms=500&since=e1-4', undefined]]);
+  assert.deepEqual(opened,
+    [['wss://live.example/v1/live?topics=match:1,team:2&conflate_ms=500&since=e1-4', undefined]]);
   assert.throws(() => new Goalcast({ url: 'live.example' }), /does not begin with http/);
   assert.throws(() => new Goalcast(), /url is missing/);
 });

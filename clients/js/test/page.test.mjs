@@ -14,7 +14,8 @@ const ids = { match: 9_000_000_001, home: 9_000_000_011, away: 9_000_000_012, co
 let hub;
 let browser;
 
-before(async () => { [hub, browser] = await Promise.all([startGoalcast('serve'), chromium.launch(chromiumOptions)]); });
+before(async () => { [hub, browser] = await Promise.all([startGoalcast('serve'), chromium.launch({ ...chromiumOptions,
+  ignoreDefaultArgs: ['--disable-back-forward-cache'] })]); });
 after(async () => {
   await browser?.close();
   await hub?.stop();
@@ -134,6 +135,61 @@ test('a page whose parts do not come says so, and comes back', async () => {
   fails = false;
   await page.waitForSelector('.card', wait);
   await close();
+});
+
+test('a page that is hidden for its time, or left for the back-forward cache, lets its connection go, and goes on '
+  + 'from there', async () => {
+  const { page, close } = await open(desktop);
+  await live(page);
+  await page.evaluate(async () => {
+    const { Goalcast } = await import('/goalcast.js');
+    window.sdk = new Goalcast({ topics: ['match:9000000001'], hiddenAfter: 100 });
+    window.told = [];
+    window.sdk.on('status',
+      ({ status, reason }) => window.told.push(status === 'paused' ? `${status} ${reason}` : status));
+    window.sdk.start();
+  });
+  const sdk = (status) =>
+    page.waitForFunction((want) => window.sdk?.status === want && window.sdk.cursor, status, wait);
+  await sdk('live');
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await sdk('paused');
+  await page.evaluate(() => {
+    delete document.hidden;
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await sdk('live');
+  await page.goto(`${hub.url}/v1/matches`);
+  await page.evaluate(() => history.back());
+  // it is the same page, with all that it had
+  await page.waitForFunction(() => window.told?.at(-1) === 'live' && window.told.length > 6, undefined, wait);
+  assert.deepEqual(await page.evaluate(() => window.told),
+    ['connecting', 'live', 'paused hidden', 'connecting', 'live', 'paused left', 'connecting', 'live']);
+  await live(page);
+  await close();
+});
+
+test('a script learns in words why a handshake failed, which a browser hides from it', async () => {
+  const page = await browser.newPage();
+  await page.goto(hub.url);
+  const told = await page.evaluate(async (topics) => {
+    const { Goalcast } = await import('/goalcast.js');
+    const all = [];
+    for (const transport of ['websocket', 'eventsource', 'poll']) for (const topic of topics) {
+      all.push(await new Promise((done) => {
+        const sdk = new Goalcast({ topics: topic, transport });
+        sdk.on('problem', ({ code, error, final }) => done([code, Boolean(error), final, sdk.status]));
+        sdk.start();
+      }));
+    }
+    return all;
+  }, ['mach:1', Array.from({ length: 101 }, (_, i) => `match:${i + 1}`).join()]);
+  assert.deepEqual(told, Array.from({ length: 3 }, () => [['bad_topic', true, true, 'closed'],
+    ['too_many_topics', true, true, 'closed']]).flat());
+  await page.close();
 });
 
 test("the browser's own EventSource comes back after each refusal that may be over, and after no other", async () => {
