@@ -1,6 +1,6 @@
 package goalcast
 
-// The kinds of thing that a search finds and that have names by language.
+// The kinds of thing that a search finds. NameKinds are those of them that have names by language.
 const (
 	FoundTeam        = "team"
 	FoundCompetition = "competition"

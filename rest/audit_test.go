@@ -77,6 +77,11 @@ func TestAuditTellsBeforeAndAfter(t *testing.T) {
 			`{"event":"message:a","message":"Rain."}`},
 		{"PUT", "/admin/odds/gates/1009316", `{"shut":true}`, "1009316", `"shut":false`, `"shut":true`},
 		{"PUT", "/admin/odds/gates/1009316", `{"shut":false}`, "1009316", `"shut":true`, `"shut":false`},
+		{"PUT", "/admin/names", `{"names":[{"kind":"team","id":7,"language":"nl","name":"Luik"}]}`, "team:7:nl",
+			`{"team:7:nl":""}`, `{"team:7:nl":"Luik"}`},
+		{"PUT", "/admin/names", `{"names":[{"kind":"team","id":7,"language":"nl","name":""},` +
+			`{"kind":"team","id":8,"language":"nl","name":"Gent"},{"kind":"team","id":9,"language":"nl"}]}`, "2 names",
+			`{"team:7:nl":"Luik","team:8:nl":""}`, `{"team:7:nl":"","team:8:nl":"Gent"}`},
 		{"PUT", "/admin/odds/mappings", `{"source":"exchange","event":"e1","match":1009316}`, "exchange/e1",
 			`"decision":"unmapped"`, `"match":1009316`},
 		{"POST", "/admin/documents/7/replay", "", "7", `"attempts":1`, `"attempts":2`},

@@ -79,6 +79,10 @@ type fake struct {
 	revisions []goalcast.Revision
 	textsRead int
 
+	names  []goalcast.Name // in order
+	shown  *goalcast.Names // of those, what the process knows
+	saving error           // of SaveNames
+
 	nodes   []goalcast.Audience
 	feeds   []goalcast.FeedState
 	feedsOf [3]any // since, hour, playing: what feeds were asked with

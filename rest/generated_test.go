@@ -141,7 +141,7 @@ func (g *generator) request(o operation) (method, target, body string, headers m
 			}
 		case "header":
 			if g.one(4) {
-				headers[v.Name] = pick(g, "*", `"x"`, `W/"y", "z"`, "")
+				headers[v.Name] = pick(g, "*", `"x"`, `W/"y", "z"`, "", "nl-BE, fr;q=0.5")
 			}
 		}
 	}
@@ -177,7 +177,8 @@ var known = map[string][]string{
 	"tz": {"UTC", "Europe/Brussels"}, "market": {"1x2", "ou:2.5"}, "selection": {"home"},
 	"after": {"opta:1", "team:174", "1779042600000-1009316", "2"}, "queue": {"default"}, "task": {"a"},
 	"event": {"1.23"}, "source": {"exchange"},
-	"anonymous": {anna, bram}, "language": {"nl", "fr-BE"}, "season": {"2025", "2018"}, "at": {"2026-05-17T18:44:01Z"},
+	"anonymous": {anna, bram}, "language": {"nl", "fr-BE"}, "lang": {"nl", "fr-BE"},
+	"kind": {"team", "competition"}, "season": {"2025", "2018"}, "at": {"2026-05-17T18:44:01Z"},
 }
 
 // text is a value of a parameter: one that fits its schema, one that the house knows, or nonsense.

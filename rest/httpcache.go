@@ -131,11 +131,12 @@ type matchItem struct {
 	Lineups  *struct{} `json:"lineups,omitempty"`
 }
 
-func matchItems(matches []goalcast.Snapshot, now time.Time) []matchItem {
+func matchItems(matches []goalcast.Snapshot, now time.Time, names naming) []matchItem {
 	items := make([]matchItem, len(matches))
 	for i, m := range matches {
 		minute := m.Minute(now)
-		items[i].matchBody = matchBody{Snapshot: m, Minute: minute, Clock: goalcast.ClockText(m.Period, minute)}
+		items[i].matchBody = matchBody{Snapshot: names.match(m), Minute: minute,
+			Clock: goalcast.ClockText(m.Period, minute)}
 	}
 	return items
 }

@@ -169,7 +169,7 @@ func (s *Server) readGates(ctx context.Context) ([]matchGate, error) {
 		return nil, err
 	}
 	list := []matchGate{}
-	for _, item := range matchItems(matches[:min(len(matches), maxWatched)], s.cfg.Now()) {
+	for _, item := range matchItems(matches[:min(len(matches), maxWatched)], s.cfg.Now(), naming{}) {
 		gate, _, err := s.odds.Odds(ctx, item.ID, s.cfg.Now())
 		if err != nil {
 			return nil, fmt.Errorf("gate of match %d: %w", item.ID, err)

@@ -96,6 +96,7 @@ type listOf struct {
 	at          string
 	changes     uint64
 	rights      goalcast.Rights // of those who are served it
+	names       naming
 }
 
 // listAge is how long a list is served of which nothing changed on the board: the minutes in it,
@@ -103,9 +104,10 @@ type listOf struct {
 const listAge = time.Second
 
 // list answers with matches, made once for all who ask while nothing changes.
-func (s *Server) list(w http.ResponseWriter, r *http.Request, at string,
+func (s *Server) list(w http.ResponseWriter, r *http.Request, at string, names naming,
 	read func(context.Context) (*answer, error)) error {
-	key := listOf{path: r.URL.Path, query: r.URL.RawQuery, at: at, changes: s.board.Changes(), rights: rightsOf(r)}
+	key := listOf{path: r.URL.Path, query: r.URL.RawQuery, at: at, changes: s.board.Changes(), rights: rightsOf(r),
+		names: names}
 	if key.rights != 0 {
 		w.Header()["Cache-Control"] = unshared
 	}
@@ -128,7 +130,7 @@ func (s *Server) serveFromBoard(w http.ResponseWriter, r *http.Request, a *answe
 // getMatches lists one day's matches by kick-off; of those in play all, whenever they were planned,
 // if no day is asked for.
 func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "date", "tz", "state", "competition", "team", "limit", "after")
+	q := newQuery(r, "date", "tz", "state", "competition", "team", "limit", "after", "lang")
 	d := q.day(s)
 	limit := q.number("limit", s.cfg.DefaultMatches, s.cfg.MaxMatches)
 	// one more tells whether there are more
@@ -138,10 +140,13 @@ func (s *Server) getMatches(w http.ResponseWriter, r *http.Request) error {
 		f.From, f.To = s.held()
 		f.Live = true
 	}
+	names := s.naming(w, r, q)
 	if q.err != nil {
 		return q.err
 	}
-	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) { return s.dayOf(ctx, r, d, f, limit) })
+	return s.list(w, r, d.date, names, func(ctx context.Context) (*answer, error) {
+		return s.dayOf(ctx, r, d, f, limit, names)
+	})
 }
 
 // state is where the matches asked for stand, or empty.
@@ -151,8 +156,8 @@ func (q *query) state() goalcast.MatchState {
 }
 
 // dayOf makes the list of a day, for a filter that asks for one match more than the limit.
-func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.MatchFilter, limit int) (*answer,
-	error) {
+func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.MatchFilter, limit int,
+	names naming) (*answer, error) {
 	matches, err := s.matchesFor(ctx, f, rightsOf(r))
 	if err != nil {
 		return nil, fmt.Errorf("matches of %s: %w", d.date, err)
@@ -164,7 +169,7 @@ func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.M
 		list.Previous, list.Next = s.daysAround(ctx, d, rightsOf(r))
 	}
 	now := s.cfg.Now().In(d.from.Location())
-	list.Matches = matchItems(matches, now)
+	list.Matches = matchItems(matches, now, names)
 	a, err := s.answerOf(list, now, matches)
 	if err != nil {
 		return nil, err
@@ -230,6 +235,7 @@ const matchAge = 10 * time.Second
 type matchAt struct {
 	match  *goalcast.Snapshot // the board has another one when it changes
 	minute int
+	names  naming
 }
 
 // getMatch serves a match with everything that is known of it.
@@ -238,12 +244,16 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "seq", "at")
+	q := newQuery(r, "seq", "at", "lang")
 	switch {
 	case q.err != nil:
 		return q.err
 	case q.has("seq") || q.has("at"):
 		return s.getMatchThen(w, r, goalcast.MatchID(id), q)
+	}
+	names := s.naming(w, r, q)
+	if q.err != nil {
+		return q.err
 	}
 	m, cursor, err := s.match(w, r, goalcast.MatchID(id))
 	if err != nil {
@@ -251,8 +261,8 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := s.cfg.Now()
 	minute := m.Minute(now)
-	a, err := s.wholes.Get(r.Context(), matchAt{m, minute}, func(context.Context) (*answer, error) {
-		return s.encoder.match(*m, cursor, minute)
+	a, err := s.wholes.Get(r.Context(), matchAt{m, minute, names}, func(context.Context) (*answer, error) {
+		return s.encoder.match(names.match(*m), cursor, minute)
 	})
 	if err != nil {
 		return err
@@ -284,17 +294,18 @@ func (s *Server) getTeam(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "limit", "after")
+	q := newQuery(r, "limit", "after", "lang")
 	f := goalcast.MatchFilter{Team: goalcast.TeamID(id), After: q.place(),
 		Limit: q.number("limit", s.cfg.DefaultMatches, s.cfg.MaxMatches) + 1}
+	names := s.naming(w, r, q)
 	if q.err != nil {
 		return q.err
 	}
-	return s.list(w, r, "", func(ctx context.Context) (*answer, error) { return s.teamOf(ctx, r, f) })
+	return s.list(w, r, "", names, func(ctx context.Context) (*answer, error) { return s.teamOf(ctx, r, f, names) })
 }
 
 // teamOf makes the page of a team, for a filter that asks for one match more than the limit.
-func (s *Server) teamOf(ctx context.Context, r *http.Request, f goalcast.MatchFilter) (*answer, error) {
+func (s *Server) teamOf(ctx context.Context, r *http.Request, f goalcast.MatchFilter, names naming) (*answer, error) {
 	id := f.Team
 	team, err := s.teams.Get(ctx, id, func(ctx context.Context) (goalcast.Team, error) { return s.store.Team(ctx, id) })
 	if err != nil {
@@ -306,9 +317,9 @@ func (s *Server) teamOf(ctx context.Context, r *http.Request, f goalcast.MatchFi
 	if err != nil {
 		return nil, fmt.Errorf("matches of team %d: %w", id, err)
 	}
-	p := teamPage{Team: team}
+	p := teamPage{Team: names.team(team)}
 	matches, p.pageEnd = endPage(matches, f.Limit-1, placeText)
-	p.Matches = matchItems(matches, now)
+	p.Matches = matchItems(matches, now, names)
 	a, err := s.answerOf(p, now, matches)
 	if err == nil {
 		a.link = p.link(r)
@@ -328,22 +339,26 @@ func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "date", "tz", "limit", "after")
+	q := newQuery(r, "date", "tz", "limit", "after", "lang")
 	d := q.day(s)
 	f := goalcast.MatchFilter{Competition: goalcast.CompetitionID(id), From: d.from, To: d.to, After: q.place(),
 		Limit: q.number("limit", s.cfg.MaxMatches, s.cfg.MaxMatches) + 1}
+	names := s.naming(w, r, q)
 	if q.err != nil {
 		return q.err
 	}
 	if err := s.maySeeCompetition(w, r, f.Competition); err != nil {
 		return err
 	}
-	return s.list(w, r, d.date, func(ctx context.Context) (*answer, error) { return s.competitionOf(ctx, r, d, f) })
+	return s.list(w, r, d.date, names, func(ctx context.Context) (*answer, error) {
+		return s.competitionOf(ctx, r, d, f, names)
+	})
 }
 
 // competitionOf makes the page of a competition, for a filter that asks for one match more than the
 // limit.
-func (s *Server) competitionOf(ctx context.Context, r *http.Request, d day, f goalcast.MatchFilter) (*answer, error) {
+func (s *Server) competitionOf(ctx context.Context, r *http.Request, d day, f goalcast.MatchFilter,
+	names naming) (*answer, error) {
 	id := f.Competition
 	comp, err := s.competitions.Get(ctx, id, func(ctx context.Context) (goalcast.Competition, error) {
 		return s.store.Competition(ctx, id)
@@ -356,9 +371,9 @@ func (s *Server) competitionOf(ctx context.Context, r *http.Request, d day, f go
 		return nil, fmt.Errorf("matches of competition %d: %w", id, err)
 	}
 	now := s.cfg.Now().In(d.from.Location())
-	p := competitionPage{Competition: comp, matchList: matchList{Date: d.date, Zone: d.zone}}
+	p := competitionPage{Competition: names.competition(comp), matchList: matchList{Date: d.date, Zone: d.zone}}
 	matches, p.pageEnd = endPage(matches, f.Limit-1, placeText)
-	p.Matches = matchItems(matches, now)
+	p.Matches = matchItems(matches, now, names)
 	a, err := s.answerOf(p, now, matches)
 	if err == nil {
 		a.link = p.link(r, "date", d.date)

@@ -137,6 +137,8 @@ func TestEveryOperation(t *testing.T) {
 		{"POST", "/admin/messages", `{"topic":"match:1009316","body":{"text":"Rain."}}`, editorToken, 202},
 		{"GET", "/admin/documents?provider=opta&feed=f9&match=1009316" +
 			"&state=applied&from=2026-05-17T00:00:00Z&to=2026-05-18T00:00:00Z&limit=3", "", operatorToken, 200},
+		{"PUT", "/admin/names", `{"names":[{"kind":"team","id":174,"language":"nl","name":"Haven"}]}`, editorToken, 200},
+		{"GET", "/admin/names?kind=team&id=174&language=nl&limit=1", "", editorToken, 200},
 		{"GET", "/admin/documents/7", "", operatorToken, 200},
 		{"GET", "/admin/documents/7/body", "", operatorToken, 200},
 		{"POST", "/admin/documents/7/replay", "", operatorToken, 200},

@@ -34,12 +34,19 @@ const (
 	defaultEntries, maxEntries = 100, 500
 )
 
+// referenceOf names what the database knows among all of that, and to whom and in which language it
+// is told.
+type referenceOf struct {
+	what   string
+	rights goalcast.Rights
+	names  naming
+}
+
 // reference answers with what the database knows, made once for all who ask within a few seconds.
-// key names it among all of these.
-func (s *Server) reference(w http.ResponseWriter, r *http.Request, key string, policy policy,
+func (s *Server) reference(w http.ResponseWriter, r *http.Request, what string, policy policy, names naming,
 	read func(context.Context) (v any, link string, err error)) error {
-	if have := rightsOf(r); have != 0 { // and what they are served is for them alone
-		key = fmt.Sprintf("%s, seen with %d", key, have)
+	key := referenceOf{what, rightsOf(r), names}
+	if key.rights != 0 { // what they are served is for them alone
 		w.Header()["Cache-Control"] = unshared
 	}
 	a, err := s.references.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
@@ -67,7 +74,7 @@ type searchPage struct {
 
 // getSearch finds teams, competitions and players by the beginnings of their words.
 func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "q", "limit", "after")
+	q := newQuery(r, "q", "limit", "after", "lang")
 	text, p := strings.TrimSpace(q.values.Get("q")), q.page(defaultFound, maxFound)
 	words := strings.Join(fold.Query(text), " ")
 	switch n := utf8.RuneCountInString(text); {
@@ -76,11 +83,12 @@ func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
 	case words == "":
 		q.fail("q", "want letters or digits")
 	}
+	names := s.naming(w, r, q)
 	if q.err != nil {
 		return q.err
 	}
 	key := fmt.Sprintf("search %s %d %s", words, p.limit, p.after)
-	return s.reference(w, r, key, cachePlanned, func(ctx context.Context) (any, string, error) {
+	return s.reference(w, r, key, cachePlanned, names, func(ctx context.Context) (any, string, error) {
 		found, err := s.store.Search(ctx, words)
 		if err != nil {
 			return nil, "", fmt.Errorf("search: %w", err)
@@ -91,6 +99,9 @@ func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
 		list, end, err := pageAfter(found, p, func(f goalcast.Found) string {
 			return f.Kind + ":" + strconv.FormatInt(f.ID, 10)
 		})
+		for i := range list {
+			list[i] = names.found(list[i])
+		}
 		return searchPage{list, end}, end.link(r), err
 	})
 }
@@ -101,11 +112,13 @@ func (s *Server) getPlayer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q := newQuery(r); q.err != nil {
+	q := newQuery(r, "lang")
+	names := s.naming(w, r, q)
+	if q.err != nil {
 		return q.err
 	}
 	key := fmt.Sprintf("player %d", id)
-	return s.reference(w, r, key, cacheFinished, func(ctx context.Context) (any, string, error) {
+	return s.reference(w, r, key, cacheFinished, names, func(ctx context.Context) (any, string, error) {
 		page, err := s.store.Player(ctx, goalcast.PlayerID(id))
 		if err != nil {
 			return nil, "", fmt.Errorf("player %d: %w", id, err)
@@ -115,6 +128,9 @@ func (s *Server) getPlayer(w http.ResponseWriter, r *http.Request) error {
 		})
 		if len(seen) == 0 && len(page.Squads) > 0 { // nobody knows him who may not see one of them
 			return nil, "", fmt.Errorf("player %d: %w", id, goalcast.ErrNotFound)
+		}
+		for i, q := range seen {
+			seen[i].Competition, seen[i].Team = names.competition(q.Competition), names.team(q.Team)
 		}
 		page.Squads = seen
 		return page, "", err
@@ -143,7 +159,7 @@ func (s *Server) getSeasons(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	key := fmt.Sprintf("seasons %d %d %s", id, p.limit, p.after)
-	return s.reference(w, r, key, cacheFinished, func(ctx context.Context) (any, string, error) {
+	return s.reference(w, r, key, cacheFinished, naming{}, func(ctx context.Context) (any, string, error) {
 		all, err := s.store.Seasons(ctx, goalcast.CompetitionID(id))
 		if err != nil {
 			return nil, "", fmt.Errorf("seasons of competition %d: %w", id, err)
@@ -161,13 +177,13 @@ type competitionsPage struct {
 
 // getCompetitions lists the competitions that fixtures named.
 func (s *Server) getCompetitions(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "limit", "after")
-	limit, after := q.number("limit", defaultEntries, maxEntries), q.afterID()
+	q := newQuery(r, "limit", "after", "lang")
+	limit, after, names := q.number("limit", defaultEntries, maxEntries), q.afterID(), s.naming(w, r, q)
 	if q.err != nil {
 		return q.err
 	}
 	key := fmt.Sprintf("competitions %d %d", limit, after)
-	return s.reference(w, r, key, cacheFinished, func(ctx context.Context) (any, string, error) {
+	return s.reference(w, r, key, cacheFinished, names, func(ctx context.Context) (any, string, error) {
 		// one more tells whether there are more, and so many may be left out
 		list, err := s.store.Competitions(ctx, goalcast.CompetitionID(after), limit+1+len(s.cfg.Private))
 		if err != nil {
@@ -177,6 +193,9 @@ func (s *Server) getCompetitions(w http.ResponseWriter, r *http.Request) error {
 		list, end := endPage(list, limit, func(c goalcast.Competition) string {
 			return strconv.FormatInt(int64(c.ID), 10)
 		})
+		for i := range list {
+			list[i] = names.competition(list[i])
+		}
 		return competitionsPage{list, end}, end.link(r), nil
 	})
 }

@@ -87,6 +87,7 @@ type Store interface {
 	Jobs(context.Context) ([]goalcast.JobState, error) // periodic ones, of all processes
 
 	OddsStore
+	NameStore
 	References
 	AuditStore
 	WatchStore
@@ -112,6 +113,7 @@ type Deps struct {
 	Queues    Queues   // nil: /admin/queues is answered 501
 	Gates     Gates    // nil: operators' words about prices are answered 501
 	Viewers   Viewers  // nil: /admin/viewers is answered 501
+	Names     NameBook // nil: everything is called as the provider calls it
 
 	States      States      // nil: /v1/matches/{id}/stats is answered 501
 	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
@@ -259,6 +261,7 @@ type Server struct {
 	logins   bool // who may know administrators
 	rules    map[string]goalcast.Role
 	tickets  Tickets
+	nameBook NameBook
 	limiter  Limiter
 	reads    *ratelimit.Buckets[readKey] // what this process gives away by itself
 	clientIP func(*http.Request) netip.Addr
@@ -284,7 +287,7 @@ type Server struct {
 	parts        *cache.Cache[partOf, *answer]  // of matches
 	deltas       *cache.Cache[deltaOf, *answer]
 	thens        *cache.Cache[matchThen, *answer]
-	references   *cache.Cache[string, *answer] // what is told of teams, competitions and players
+	references   *cache.Cache[referenceOf, *answer] // what is told of teams, competitions and players
 	stats        *cache.Cache[goalcast.MatchID, *answer]
 	lists        *cache.Cache[listOf, *answer]
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
@@ -303,11 +306,14 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
 		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates, states: deps.States,
-		viewers: deps.Viewers,
+		viewers: deps.Viewers, nameBook: deps.Names,
 		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,
 		limiter: deps.Limiter, log: log,
 		metrics: newMetrics(reg),
 		rules:   map[string]goalcast.Role{}, zones: map[string]*time.Location{"UTC": time.UTC},
+	}
+	if s.nameBook == nil {
+		s.nameBook = noNames{}
 	}
 	if s.who == nil {
 		s.who = BearerIdentity{}
@@ -348,7 +354,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		Timeout: oddsReadTime, Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now})
 	references := encoded("reference", s.cfg.ListAge, s.cfg.ReferenceBytes)
 	references.Slots = slots
-	s.references = cache.New[string, *answer](references)
+	s.references = cache.New[referenceOf, *answer](references)
 	for name, bytes := range map[string]func() int{"match": s.wholes.Bytes, "list": s.lists.Bytes,
 		"reference": s.references.Bytes,
 		"part":      s.parts.Bytes, "delta": s.deltas.Bytes, "then": s.thens.Bytes} {

@@ -102,6 +102,8 @@ func (s *Server) adminRoutes() http.Handler {
 	do(http.MethodGet, "/admin/odds/at", goalcast.Operator, s.getOddsAt)
 	do(http.MethodGet, "/admin/odds/gates", goalcast.Operator, s.getGates)
 	do(http.MethodPut, "/admin/odds/gates/{id}", goalcast.Operator, s.putGate)
+	do(http.MethodGet, "/admin/names", goalcast.Editor, s.getNames)
+	do(http.MethodPut, "/admin/names", goalcast.Editor, s.putNames)
 	do(http.MethodGet, "/admin/audit", goalcast.Admin, s.getAudit)
 	within(s.cfg.ReplayTimeout, http.MethodGet, "/admin/audit/export", goalcast.Admin, s.getAuditExport)
 	within(s.cfg.ReplayTimeout, http.MethodGet, "/admin/audit/verify", goalcast.Admin, s.getAuditVerify)

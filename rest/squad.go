@@ -13,6 +13,7 @@ type squadOf struct {
 	team        goalcast.TeamID
 	competition goalcast.CompetitionID
 	season      string
+	names       naming
 }
 
 // getSquad serves who plays for a team.
@@ -21,8 +22,9 @@ func (s *Server) getSquad(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "competition", "season")
-	key := squadOf{goalcast.TeamID(id), goalcast.CompetitionID(q.id("competition")), q.label("season")}
+	q := newQuery(r, "competition", "season", "lang")
+	key := squadOf{goalcast.TeamID(id), goalcast.CompetitionID(q.id("competition")), q.label("season"),
+		s.naming(w, r, q)}
 	if q.err != nil {
 		return q.err
 	}
@@ -31,7 +33,7 @@ func (s *Server) getSquad(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		a, err := s.encoder.json(squad, cacheFinished)
+		a, err := s.encoder.json(key.names.squad(squad), cacheFinished)
 		if err == nil {
 			a.need = s.cfg.Private[squad.Competition.ID]
 		}

@@ -12,6 +12,7 @@ import (
 type standingsOf struct {
 	competition goalcast.CompetitionID
 	season      string
+	names       naming
 }
 
 // getStandings serves the tables of a competition as the provider tells them.
@@ -20,8 +21,8 @@ func (s *Server) getStandings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "season")
-	key := standingsOf{goalcast.CompetitionID(id), q.label("season")}
+	q := newQuery(r, "season", "lang")
+	key := standingsOf{goalcast.CompetitionID(id), q.label("season"), s.naming(w, r, q)}
 	if q.err != nil {
 		return q.err
 	}
@@ -33,7 +34,7 @@ func (s *Server) getStandings(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil, err
 		}
-		return s.encoder.json(standings, cachePlanned)
+		return s.encoder.json(key.names.standings(standings), cachePlanned)
 	})
 	if err != nil {
 		return fmt.Errorf("standings of competition %d: %w", id, err)

@@ -41,6 +41,8 @@ func (s *Server) getMatchThen(w http.ResponseWriter, r *http.Request, id goalcas
 		q.fail("at", "want seq or at")
 	case q.has("at") && at.After(now):
 		q.fail("at", "is yet to come")
+	case q.has("lang"):
+		q.fail("lang", "a match as it stood has the names that it was told with")
 	}
 	if q.err != nil {
 		return q.err

@@ -132,7 +132,7 @@ func (s *Server) watched(ctx context.Context, topics []goalcast.TopicViewers) ([
 		return nil, err
 	}
 	list := []watchedMatch{}
-	for _, item := range matchItems(matches, s.cfg.Now()) {
+	for _, item := range matchItems(matches, s.cfg.Now(), naming{}) {
 		list = append(list, watchedMatch{item, viewers[goalcast.ForMatch(item.ID)], viewers[goalcast.ForOdds(item.ID)],
 			now.last[item.ID].UTC()})
 	}

@@ -41,6 +41,7 @@ type node struct {
 	db       *store.Store
 	replicas *store.Replicas
 	shared   *store.Shared // db, for what all processes ask once
+	names    *store.NameBook
 	redis    *bus.Redis
 	bus      *bus.Bus
 	relay    *store.Relay
@@ -125,6 +126,10 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 		shared = nil
 	}
 	n.shared = store.NewShared(n.db, shared, bus.AnswerOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
+	n.names = store.NewNameBook(n.db, log, n.reg)
+	if err := n.names.Refresh(ctx); err != nil {
+		return n, fmt.Errorf("GOALCAST_DATABASE_URL: names: %w", err)
+	}
 	n.makeLimiter()
 	if err := n.makeIdentity(); err != nil {
 		return n, err
@@ -180,7 +185,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	}
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.shared, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
-			Gates: n.bus, Viewers: n.bus, States: n.bus, Limiter: n.limiter, Odds: oddsNow{n.bus, n.db.Now},
+			Gates: n.bus, Viewers: n.bus, Names: n.names, States: n.bus, Limiter: n.limiter, Odds: oddsNow{n.bus, n.db.Now},
 			Settlements: n.db}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}

@@ -83,6 +83,9 @@ func (n *node) parts() map[string]func(context.Context) error {
 		"jobs":     n.jobs.Run,
 		"secrets":  func(ctx context.Context) error { return n.secrets.run(ctx, n.reload) },
 	}
+	if n.rest != nil || n.notifier != nil {
+		parts["names"] = n.names.Run
+	}
 	if n.identity != nil {
 		parts["identity"] = n.identity.Run
 	}

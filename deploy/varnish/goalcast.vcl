@@ -45,8 +45,12 @@ sub vcl_recv {
 	} else {
 		set req.http.Accept-Encoding = "identity";
 	}
-	# The language that is liked best: names are in one.
-	set req.http.Accept-Language = regsub(req.http.Accept-Language, "^ *([A-Za-z]+(-[A-Za-z0-9]+)*).*$", "\1");
+	# The language that is liked best: names are in one. None where the query has it: it counts alone.
+	if (req.url ~ "[?&]lang=[^&]") {
+		unset req.http.Accept-Language;
+	} else {
+		set req.http.Accept-Language = regsub(req.http.Accept-Language, "^ *([A-Za-z]+(-[A-Za-z0-9]+)*).*$", "\1");
+	}
 
 	# As long as goalcast answers, what is old is served only while the new one is fetched.
 	if (std.healthy(req.backend_hint)) {

@@ -53,6 +53,7 @@ func Write(w http.ResponseWriter, r *http.Request, body Body) {
 		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", p.Keep/time.Second))
 	}
 	h.Del("ETag")
+	h.Del("Content-Language") // of what would have been the answer
 	if p.Retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.Retry.Seconds()))))
 	}
