@@ -68,8 +68,40 @@ func testNotifier(cfg Config) *Notifier {
 	return n
 }
 
+// named are names by language.
+type named []goalcast.Name
+
+func (n named) Names() *goalcast.Names { return goalcast.NewNames("1", n) }
+
+// Pushes name teams and competitions in the language of the phone, as far as there are such names.
+func TestPushesNameThingsInTheirLanguage(t *testing.T) {
+	names := named{{Kind: goalcast.FoundTeam, ID: 1, Language: "fr", Name: "Le Port"},
+		{Kind: goalcast.FoundCompetition, ID: 3, Language: "fr", Name: "Ligue de la Côte"}}
+	for _, tt := range []struct {
+		book      NameBook
+		team, cup string // in French
+	}{
+		{names, "Le Port", "Ligue de la Côte"},
+		{named(nil), "Alpha", "Coastal"},
+		{nil, "Alpha", "Coastal"},
+	} {
+		match := goalcast.Snapshot{Fixture: goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Coastal"},
+			Home: goalcast.Team{ID: 1, Name: "Alpha"}, Away: goalcast.Team{ID: 2, Name: "Beta"}}}
+		texts := testNotifier(Config{Names: tt.book}).texts(facts{kind: kindPeriod, match: match,
+			event: goalcast.Event{Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf}})
+		if got := texts["fr"]; got.Title != "Coup d'envoi : "+tt.team+" - Beta" || got.Body != tt.cup {
+			t.Errorf("fr: %+v", got)
+		}
+		if got := texts["nl"]; got.Title != "Aftrap: Alpha - Beta" || got.Body != "Coastal" {
+			t.Errorf("nl: %+v", got)
+		}
+	}
+}
+
 func TestTextsGolden(t *testing.T) {
-	n := testNotifier(Config{Names: map[goalcast.TeamID]map[string]string{2: {"nl": "Roodendal", "en": "Red Valley"}},
+	n := testNotifier(Config{Names: named{{Kind: goalcast.FoundTeam, ID: 2, Language: "nl", Name: "Roodendal"},
+		{Kind: goalcast.FoundTeam, ID: 2, Language: "en", Name: "Red Valley"},
+		{Kind: goalcast.FoundTeam, ID: 1, Language: "nl-BE", Name: "of another language"}},
 		Zone: time.FixedZone("", 3600)})
 	var out strings.Builder
 	show := func(title, kind string, e goalcast.Event, g *game) {

@@ -119,6 +119,11 @@ type Limiter interface {
 	Wait(ctx context.Context, n int) error
 }
 
+// NameBook has the names by language in memory.
+type NameBook interface {
+	Names() *goalcast.Names // nil: none
+}
+
 // Config are the limits of a notifier. Zero fields take the default.
 type Config struct {
 	Poll      time.Duration // how often the outbox and the batches are looked at without a hint; 1 s
@@ -162,9 +167,8 @@ type Config struct {
 	Private goalcast.Private
 	// Zone is where dates are told; nil is UTC.
 	Zone *time.Location
-	// Names are the teams' names by language ("nl", "fr", "de", "en") where they
-	// differ from the provider's.
-	Names map[goalcast.TeamID]map[string]string
+	// Names has the names of teams and competitions by language; nil: they are the provider's.
+	Names NameBook
 	// Limiter is shared by all notifiers of a project; nil for one of this
 	// process alone, by RateLimit.
 	Limiter Limiter

@@ -119,14 +119,18 @@ type facts struct {
 type writer struct {
 	words
 	language string
-	names    map[goalcast.TeamID]map[string]string
+	names    *goalcast.Names
 	zone     *time.Location
 }
 
 func (n *Notifier) texts(t facts) map[string]Text {
+	var names *goalcast.Names
+	if n.cfg.Names != nil {
+		names = n.cfg.Names.Names()
+	}
 	out := make(map[string]Text, len(languages))
 	for _, l := range languages {
-		out[l] = writer{phrases(l), l, n.cfg.Names, n.cfg.Zone}.write(t)
+		out[l] = writer{phrases(l), l, names, n.cfg.Zone}.write(t)
 	}
 	return out
 }
@@ -135,7 +139,7 @@ func (w writer) write(t facts) Text {
 	home, away := w.team(t.match.Home), w.team(t.match.Away)
 	line := fmt.Sprintf("%s %d-%d %s", home, t.score.Home, t.score.Away, away)
 	pair := home + " - " + away
-	competition := t.match.Competition.Name
+	competition := w.names.Competition(t.match.Competition, w.language).Name
 	return rowOf(t.kind).write(w, t, texts{line: line, pair: pair, competition: competition})
 }
 
@@ -167,12 +171,7 @@ func (w writer) period(t facts, s texts) Text {
 }
 
 // team is a team's name in the language, else the provider's.
-func (w writer) team(t goalcast.Team) string {
-	if name := w.names[t.ID][w.language]; name != "" {
-		return name
-	}
-	return t.Name
-}
+func (w writer) team(t goalcast.Team) string { return w.names.Team(t, w.language).Name }
 
 // side is the name of the team that the event is for.
 func (w writer) side(t facts) string {

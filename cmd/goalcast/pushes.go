@@ -56,7 +56,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		Processes: c.Processes,
 	}, n.log, n.reg)
 	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault,
-		Private: n.private},
+		Private: n.private, Names: n.names},
 		n.db, n.queue, sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil
