@@ -15,6 +15,9 @@ type Device struct {
 	Language string // of the app: "nl", "fr", "de", "en"; other values read as "en"
 	Created  time.Time
 	Proven   bool // a push to it was taken by its push service
+	// LiveToken starts a Live Activity on an iPhone (ActivityKit's push-to-start token); empty:
+	// none can be started. A secret like Token. Written only: Devices and the like leave it empty.
+	LiveToken string
 }
 
 // Merged is what a user got of another.

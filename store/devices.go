@@ -24,9 +24,9 @@ const deviceColumns = `d.id, d.token, d.sealed, d.sealed_by, d.user_id, d.platfo
 	d.created, d.proven`
 
 // SaveDevice registers a device, or notes that it is still there and updates the one with that
-// token: platform, language, and whose it is, since a phone that changes hands keeps its token and
-// must not get the pushes of its former owner. ID and Created of the argument are ignored.
-// ErrTooMany beyond MaxDevices.
+// token: platform, language, what starts activities on it, and whose it is, since a phone that
+// changes hands keeps its token and must not get the pushes of its former owner. ID and Created of
+// the argument are ignored. ErrTooMany beyond MaxDevices.
 func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 	return s.tx(ctx, "save device", func(tx *tx) error {
 		if err := tx.lockUser(ctx, d.User); err != nil {
@@ -44,13 +44,16 @@ func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 		if others >= MaxDevices {
 			return fmt.Errorf("%w devices: %d", goalcast.ErrTooMany, MaxDevices)
 		}
+		live := s.liveTokenRow(d.LiveToken)
 		_, err := tx.exec(ctx, `INSERT INTO devices (token, sealed, sealed_by, user_id, platform, language, created,
-				seen, proven)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, FALSE)
+				seen, proven, live_token, live_sealed, live_sealed_by)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, FALSE, $8, $9, $10)
 			ON CONFLICT (token) DO UPDATE
 			SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language,
-				seen = excluded.seen`,
-			row.token, row.sealed, row.sealedBy, string(d.User), d.Platform, d.Language, toMillis(s.Now()))
+				seen = excluded.seen, live_token = excluded.live_token, live_sealed = excluded.live_sealed,
+				live_sealed_by = excluded.live_sealed_by`,
+			row.token, row.sealed, row.sealedBy, string(d.User), d.Platform, d.Language, toMillis(s.Now()),
+			live.token, live.sealed, live.sealedBy)
 		return err
 	})
 }

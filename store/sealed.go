@@ -12,14 +12,15 @@ import (
 // sealBatch is how many devices one transaction of ResealDevices changes.
 const sealBatch = 500
 
-// UseDeviceKeys makes the tokens of devices be kept encrypted; nil, as after Open, in the clear. It is
-// called before anything else that has to do with devices.
+// UseDeviceKeys makes the tokens of devices be kept encrypted; nil, as after Open, in the clear. It
+// is called before anything else that has to do with devices.
 func (s *Store) UseDeviceKeys(k *seal.Keys) { s.keys = k }
 
-// DeviceKeys says whether the tokens of all devices can be read: ErrNoKey if one is encrypted with a
-// key that UseDeviceKeys was not given.
+// DeviceKeys says whether the tokens of all devices can be read: ErrNoKey if one is encrypted with
+// a key that UseDeviceKeys was not given.
 func (s *Store) DeviceKeys(ctx context.Context) error {
-	rows, err := s.query(ctx, `SELECT DISTINCT sealed_by FROM devices WHERE sealed_by <> ''`)
+	rows, err := s.query(ctx, `SELECT sealed_by FROM devices WHERE sealed_by <> ''
+		UNION SELECT live_sealed_by FROM devices WHERE live_token <> '' AND live_sealed_by <> ''`)
 	names, err := collect(rows, err, func(row scanner) (name string, err error) { return name, row.Scan(&name) })
 	if err != nil {
 		return s.wrap("read which keys devices are sealed with", err)
@@ -116,8 +117,8 @@ func (t *tx) moveToken(ctx context.Context, old string, fresh keptToken) error {
 	return err
 }
 
-// ResealDevices encrypts the tokens that are in the clear or encrypted with an older key, and counts
-// them. Afterwards the older keys may be taken away.
+// ResealDevices encrypts the tokens that are in the clear or encrypted with an older key, and
+// counts them. Afterwards the older keys may be taken away.
 func (s *Store) ResealDevices(ctx context.Context) (count int, err error) {
 	if s.keys == nil {
 		return 0, nil
@@ -133,8 +134,11 @@ func (s *Store) ResealDevices(ctx context.Context) (count int, err error) {
 		list, err := collect(rows, err, func(row scanner) (k kept, err error) {
 			return k, row.Scan(&k.id, &k.token, &k.sealed, &k.sealedBy)
 		})
-		if err != nil || len(list) == 0 {
+		if err != nil {
 			return count, s.wrap("read devices to seal", err)
+		}
+		if len(list) == 0 {
+			return count, s.resealLive(ctx)
 		}
 		err = s.tx(ctx, "seal devices", func(tx *tx) error {
 			for _, k := range list {
