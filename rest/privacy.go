@@ -27,7 +27,8 @@ func (s *Server) getMe(w http.ResponseWriter, r *http.Request, user goalcast.Use
 		Follows: append([]goalcast.Topic{}, follows...)})
 }
 
-// deleteMe erases the caller. The tickets go first: who cannot be told whether they went asks again.
+// deleteMe erases the caller. The tickets go first: who cannot be told whether they went asks
+// again.
 func (s *Server) deleteMe(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
 	if s.tickets != nil {
 		if err := s.tickets.Revoke(r.Context(), user); err != nil {

@@ -48,7 +48,8 @@ func TestAUserIsShownAndErased(t *testing.T) {
 	}
 	shows(bram, `"follows":["team:175"]`)
 	user, _ := rest.Anonymous(anna)
-	if slices.ContainsFunc(tickets.revoked, func(u goalcast.UserID) bool { return u != user }) || len(tickets.revoked) < 3 {
+	others := func(u goalcast.UserID) bool { return u != user }
+	if slices.ContainsFunc(tickets.revoked, others) || len(tickets.revoked) < 3 {
 		t.Errorf("tickets of %v ended", tickets.revoked)
 	}
 }
