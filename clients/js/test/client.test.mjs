@@ -444,7 +444,7 @@ test('the clock is learnt from as many pings as asked for', async () => {
 
 const refusals = JSON.parse(readFileSync(new URL('../../../testdata/refusals.json', import.meta.url)));
 
-for (const transport of ['websocket', 'eventsource']) {
+for (const transport of ['websocket', 'eventsource', 'poll']) {
   for (const refusal of refusals) {
     test(`refused by ${transport} because of ${refusal.code}: ${refusal.final ? 'told once, not tried again'
       : 'comes back when it was told to'}`, async () => {
@@ -458,7 +458,7 @@ for (const transport of ['websocket', 'eventsource']) {
       } else {
         await until(() => live.status === 'reconnecting');
         const { reason, retry } = heard.status.at(-1);
-        assert.deepEqual([reason, retry], [refusal.code, transport === 'websocket' ? 1000 : 300]);
+        assert.deepEqual([reason, retry], [refusal.code, transport === 'eventsource' ? 300 : 1000]);
         hub.refusal = undefined;
         const visit = await hub.visit(0);
         assert.ok(visit.at - hub.refused[0] >= retry - 10, `back after ${visit.at - hub.refused[0]} ms`);
@@ -473,6 +473,29 @@ for (const transport of ['websocket', 'eventsource']) {
     });
   }
 }
+
+test('while every node is full, what a CDN has is shown; then the hub again, with nothing missed', async () => {
+  hub.refusal = refusals.find((r) => r.code === 'full');
+  const [match] = snapshot('').matches;
+  hub.rest['/v1/matches/1'] = { ...match, seq: 4 };
+  hub.rest['/v1/matches/1/deltas/5'] = { type: 'event', event: goal(5).event };
+  hub.retryAfter = 0;
+  const heard = listen({ backoff: 1, maxBackoff: 10, upgradeAfter: 50, deltasEvery: 10, random: () => 0,
+    EventSource: SimpleEventSource });
+  hub.onVisit = (visit) => visit.send(hello());
+  await until(() => heard.events.length === 1);
+  assert.deepEqual([live.transport, live.status, live.matches.get(1).score.home], ['deltas', 'live', 1]);
+  assert.equal(heard.status.find((s) => s.status === 'reconnecting').error, 'refused: full');
+  assert.ok(hub.refused.length >= 3, `gone after ${hub.refused.length} refusals`);
+  hub.refusal = undefined;
+  await until(() => live.transport === 'websocket');
+  const visit = hub.visits.findLast(({ transport }) => transport === 'websocket');
+  assert.equal(visit.since, 'e1-4');
+  visit.send({ ...goal(5), cursor: 'e1-5' });
+  visit.send({ ...goal(6), cursor: 'e1-6' });
+  await until(() => heard.events.length === 2);
+  assert.deepEqual([heard.events, heard.problems], [['opta:5#1', 'opta:6#1'], []]);
+});
 
 test('a cursor that the hub cannot read is left, and the viewer comes in', async () => {
   hub.refusal = refusals.find((r) => r.code === 'bad_cursor');

@@ -1,4 +1,5 @@
-// A hub that does what a test tells it: WebSocket and SSE on /v1/live, frames of wire version 1.
+// A hub that does what a test tells it: WebSocket, SSE and long poll on /v1/live, frames of wire
+// version 1. A long poll is answered with the first frame that is sent.
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
@@ -13,6 +14,8 @@ export class ScriptedHub {
   asked = []; // with which authorization
   tickets = []; // who asked for tickets
   answerPings = true;
+  retryAfter = 1; // s, of what is refused for now
+  rest = {}; // path -> what a CDN has there
   onVisit = () => {};
 
   async open(port = 0) {
@@ -21,7 +24,7 @@ export class ScriptedHub {
       if (this.refusal) {
         const body = problem(this.refusal);
         socket.end(`HTTP/1.1 ${this.refusal.status} No\r\ncontent-type: application/problem+json\r\n`
-          + `${this.refusal.final ? '' : 'retry-after: 1\r\n'}content-length: ${body.length}\r\n`
+          + `${this.refusal.final ? '' : `retry-after: ${this.retryAfter}\r\n`}content-length: ${body.length}\r\n`
           + `connection: close\r\n\r\n${body}`);
         this.#refused();
         return;
@@ -96,6 +99,11 @@ export class ScriptedHub {
       }
       return;
     }
+    if (this.rest[req.url]) {
+      res.writeHead(200, { 'content-type': 'application/json', 'goalcast-cursor': 'e1-4' })
+        .end(JSON.stringify(this.rest[req.url]));
+      return;
+    }
     if (!req.url.startsWith('/v1/live')) {
       res.writeHead(404).end();
       return;
@@ -106,15 +114,25 @@ export class ScriptedHub {
       this.checks++;
       this.asked.push(req.headers.authorization);
     }
-    if (this.refusal && (this.refusal.final || req.url.includes('check=1'))) {
+    const polls = req.headers.accept !== 'text/event-stream';
+    if (this.refusal && (this.refusal.final || polls)) {
       res.writeHead(this.refusal.status,
         { 'content-type': 'application/problem+json', ...cors,
-        ...(!this.refusal.final && { 'retry-after': '1' }) }).end(problem(this.refusal));
+        ...(!this.refusal.final && { 'retry-after': this.retryAfter }) }).end(problem(this.refusal));
       if (!req.url.includes('check=1')) this.#refused();
       return;
     }
     if (req.url.includes('check=1')) {
       res.writeHead(204, cors).end();
+      return;
+    }
+    if (polls) {
+      res.writeHead(200, { 'content-type': 'application/json', ...cors });
+      const visit = this.#add(req, {
+        send: (frame) => res.end(JSON.stringify({ cursor: frame.cursor, frames: [frame] })),
+        end: () => res.destroy(),
+      });
+      visit.transport = 'poll';
       return;
     }
     res.writeHead(200, { 'content-type': 'text/event-stream', ...cors }).flushHeaders();

@@ -105,7 +105,7 @@ test('a hub that says bye since the token has ended gets a new one', async () =>
   assert.match(second.protocols, /token-2/);
 });
 
-for (const transport of ['websocket', 'eventsource']) {
+for (const transport of ['websocket', 'eventsource', 'poll']) {
   test(`a token that is refused is asked for again, three times, then never: ${transport}`, async () => {
     hub.refusal = unauthorized;
     const heard = listen({ transport, EventSource: SimpleEventSource });
