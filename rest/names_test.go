@@ -285,7 +285,8 @@ func TestNamesAreListed(t *testing.T) {
 		return text, p
 	}
 	for query, want := range map[string]string{"": all,
-		"?kind=team&language=NL": "team:20:nl Bergen, team:174:nl Haven", "?id=23": "competition:23:nl Kustliga", "?language=fr": "", "?after=team:174:nl": "team:174:nl-BE Havenstad"} {
+		"?kind=team&language=NL": "team:20:nl Bergen, team:174:nl Haven", "?id=23": "competition:23:nl Kustliga",
+		"?language=fr": "", "?after=team:174:nl": "team:174:nl-BE Havenstad"} {
 		if got, _ := list(query); strings.Join(got, ", ") != want {
 			t.Errorf("%s: %v", query, got)
 		}

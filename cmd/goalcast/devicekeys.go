@@ -26,8 +26,8 @@ func (d *deviceKeys) Decode(ctx *kong.DecodeContext) error {
 	return err
 }
 
-// sealDevices gives the store the keys. A process that could not read devices would pass over phones
-// when a goal falls, or take those it knows for new ones: it does not start.
+// sealDevices gives the store the keys. A process that could not read devices would pass over
+// phones when a goal falls, or take those it knows for new ones: it does not start.
 func (n *node) sealDevices(ctx context.Context) error {
 	n.db.UseDeviceKeys(n.cfg.DeviceKeys.keys)
 	if !n.has(roleREST) && !n.has(roleNotify) {

@@ -1,5 +1,5 @@
-// Package seal keeps short secrets of others, such as the tokens of phones, so that whoever gets hold
-// of the database learns none of them: encrypted, and found again by a keyed hash.
+// Package seal keeps short secrets of others, such as the tokens of phones, so that whoever gets
+// hold of the database learns none of them: encrypted, and found again by a keyed hash.
 package seal
 
 import (
@@ -106,7 +106,8 @@ func (k *Keys) Names() []string {
 // Seal encrypts a secret with the current key; twice gives two texts.
 func (k *Keys) Seal(secret string) []byte { return k.list[0].aead.Seal(nil, nil, []byte(secret), nil) }
 
-// Open decrypts what the named key sealed. It fails if there is no such key, or if something changed it.
+// Open decrypts what the named key sealed. It fails if there is no such key, or if something
+// changed it.
 func (k *Keys) Open(name string, sealed []byte) (string, error) {
 	one, ok := k.find(name)
 	if !ok {
@@ -119,8 +120,8 @@ func (k *Keys) Open(name string, sealed []byte) (string, error) {
 	return string(secret), nil
 }
 
-// Lookup are the hashes under which a secret may be found, by each key, the current one's first. Who
-// has no key can neither make one from a secret nor tell whether a secret he knows is there.
+// Lookup are the hashes under which a secret may be found, by each key, the current one's first.
+// Who has no key can neither make one from a secret nor tell whether a secret he knows is there.
 func (k *Keys) Lookup(secret string) []string {
 	out := make([]string, len(k.list))
 	for i, one := range k.list {
