@@ -59,6 +59,8 @@ type Frame struct {
 	// it, for the whole connection.
 	ConflateMs int64 `json:"conflate_ms,omitempty"`
 
+	Speed int `json:"speed,omitempty"` // hello of a replay: so many times as fast as it was
+
 	// OddsBeat: in a hello of who follows prices, something of each such topic comes at least this
 	// often; who hears nothing for twice as long shows no price.
 	OddsBeat int64 `json:"odds_beat,omitempty"`
@@ -107,6 +109,8 @@ const (
 	CodeDraining      Code = "draining"
 	CodeStarting      Code = "starting"
 	CodeUnavailable   Code = "unavailable"
+	CodeReplaysFull   Code = "replays_full"
+	CodeNoReplay      Code = "no_replay"
 	CodeBadTopic      Code = "bad_topic"
 	CodeTooManyTopics Code = "too_many_topics"
 	CodeBadParameter  Code = "bad_parameter"
@@ -133,6 +137,8 @@ var Codes = []CodeInfo{
 	{Code: CodeDraining, Status: 503},
 	{Code: CodeStarting, Status: 503},
 	{Code: CodeUnavailable, Status: 503, InFrame: true},
+	{Code: CodeReplaysFull, Status: 503},
+	{Code: CodeNoReplay, Status: 404, Final: true},
 	{Code: CodeBadTopic, Status: 400, InFrame: true, Final: true},
 	{Code: CodeTooManyTopics, Status: 400, InFrame: true, Final: true},
 	{Code: CodeBadParameter, Status: 400, Final: true},
@@ -171,13 +177,15 @@ const (
 	ByeDrain   Reason = "drain"    // the node stops
 	ByeTooSlow Reason = "too_slow" // too much waited, and nothing was taken
 	ByeExpired Reason = "expired"  // the viewer's token has ended: come back with a new one
+	// all of a replay was told: there is nothing to come back for
+	ByeReplayOver Reason = "replay_over"
 )
 
 // ResetReasons and ByeReasons list the reasons there are.
 var (
 	ResetReasons = []Reason{ResetEpoch, ResetTooOld, ResetAhead, ResetTooMuch, ResetGap, ResetRefresh, ResetBadCursor}
-	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, ByeExpired, CodeFull.Bye(), CodeRate.Bye(), CodeDraining.Bye(),
-		CodeStarting.Bye(), CodeUnavailable.Bye()}
+	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, ByeExpired, ByeReplayOver, CodeFull.Bye(), CodeRate.Bye(), CodeDraining.Bye(),
+		CodeStarting.Bye(), CodeUnavailable.Bye(), CodeReplaysFull.Bye()}
 )
 
 // Bye is the reason of the bye that an event stream gets instead of a refusal.
@@ -189,7 +197,7 @@ type CloseCode uint16
 
 // The codes with which the hub closes. A client that closes gets its own code back, or CloseNormal.
 const (
-	CloseNormal      CloseCode = 1000
+	CloseNormal      CloseCode = 1000 // also at the end of a replay; a bye came before
 	CloseGoingAway   CloseCode = 1001 // the node stops; a bye came before
 	CloseProtocol    CloseCode = 1002 // what the client sent is no WebSocket
 	CloseUnsupported CloseCode = 1003 // or binary

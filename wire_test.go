@@ -105,6 +105,8 @@ func wireFrames() map[string]goalcast.Frame {
 		"pong":         {Type: goalcast.FramePong, ID: "8", Time: ms},
 		"pong-unasked": {Type: goalcast.FramePong, Cursor: cursor(1237), Time: ms},
 		"subscribe":    {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{matchTopic, oddsTopic}, ID: "7"},
+		"hello-replay": {Type: goalcast.FrameHello, Version: goalcast.WireVersion,
+			Cursor: &goalcast.Cursor{Epoch: "r3mv", Offset: 2}, Topics: topics[:1], Ping: 25_000, Time: ms, Speed: 10},
 		"hello-conflated": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
 			Topics: []goalcast.Topic{oddsTopic}, Ping: 25000,
 			ConflateMs: 1000, OddsBeat: 5000, Time: ms},

@@ -63,6 +63,11 @@ type Config struct {
 	JoinTimeout time.Duration
 	MaxWait     time.Duration // longest long poll; below the 60 s at which many proxies give up
 
+	// Replay reads what was told of a match, at most so many revisions, in that order. nil: nothing
+	// is played again.
+	Replay     func(ctx context.Context, match goalcast.MatchID, limit int) ([]goalcast.Revision, error)
+	MaxReplays int // replays of matches at one time; over it: 503
+
 	PingInterval  time.Duration // something is sent to each connection at least this often
 	MaxUnanswered int           // WebSocket pings without any answer before a peer is taken for dead
 	WriteTimeout  time.Duration // how long a socket may take nothing; over it: cut
@@ -107,6 +112,7 @@ func (c Config) WithDefaults() Config {
 	c.RevokedLook = cmp.Or(max(c.RevokedLook, 0), revokedLook)
 	c.JoinTimeout = cmp.Or(max(c.JoinTimeout, 0), 5*time.Second)
 	c.MaxWait = cmp.Or(max(c.MaxWait, 0), 55*time.Second)
+	c.MaxReplays = cmp.Or(max(c.MaxReplays, 0), 64)
 	c.PingInterval = cmp.Or(max(c.PingInterval, 0), 25*time.Second)
 	c.MaxUnanswered = min(cmp.Or(max(c.MaxUnanswered, 0), 3), 200)
 	c.WriteTimeout = cmp.Or(max(c.WriteTimeout, 0), 10*time.Second)

@@ -40,6 +40,8 @@ type Hub struct {
 	next     atomic.Uint32  // shard of the next connection
 	working  sync.WaitGroup // goroutines that prepare subscriptions or end portable connections
 	refreshs chan struct{}  // holds one token: a reset waits to be told to viewers
+	replays  atomic.Int64   // that are under way
+	reading  chan struct{}  // one in it per match that is read to be played again
 	waiting  atomic.Int64   // topics whose viewers wait for a refresh; of the refresh under way
 
 	// mu is the order of things: under it an event gets its place in the ring, on the board and in
@@ -74,6 +76,7 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 			Conns: cfg.MaxConns, ConnsPerAddress: cfg.MaxConnsPerIP, Rate: cfg.HandshakeRate, Burst: cfg.HandshakeMax}),
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
 		refreshs: make(chan struct{}, 1),
+		reading:  make(chan struct{}, replayReads),
 		turn:     make(chan struct{}),
 		unpark:   make(chan struct{}, 1),
 	}

@@ -26,12 +26,11 @@ const madeUpPause = time.Second
 func (h *Hub) prepare(ctx context.Context, v *viewer, s *seat) *refusal {
 	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
-	if !h.board.Admit(ctx, v.topics) {
-		select {
-		case <-time.After(madeUpPause):
-		case <-ctx.Done():
-		}
-		return tooMany("made_up_topics")
+	if no := h.admitTopics(ctx, v); no != nil {
+		return no
+	}
+	if v.replay != nil {
+		return h.prepareReplay(ctx, v, s)
 	}
 	err := h.awaitHistory(ctx)
 	if err == nil {
@@ -50,6 +49,18 @@ func (h *Hub) prepare(ctx context.Context, v *viewer, s *seat) *refusal {
 		h.log.Warn("join", "error", err)
 	}
 	return unavailable()
+}
+
+// admitTopics refuses, after a pause, who asks for too much that does not exist.
+func (h *Hub) admitTopics(ctx context.Context, v *viewer) *refusal {
+	if h.board.Admit(ctx, v.topics) {
+		return nil
+	}
+	select {
+	case <-time.After(madeUpPause):
+	case <-ctx.Done():
+	}
+	return tooMany("made_up_topics")
 }
 
 // awaitReading has the snapshots read that the viewer will need; none if its cursor can be resumed
@@ -101,6 +112,9 @@ func (h *Hub) attach(ctx context.Context, to *shard.Shard, c *shard.Conn, v *vie
 func (h *Hub) join(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) error {
 	ctx, cancel := context.WithTimeout(board.ForAddress(ctx, v.ip), h.cfg.JoinTimeout)
 	defer cancel()
+	if v.replay != nil {
+		return h.joinReplay(to, c, v, s, input)
+	}
 	if v.resume {
 		if done, err := h.attachResumed(to, c, v, s, input); done || err != nil {
 			return err
@@ -225,11 +239,15 @@ func (h *Hub) snapshotsLocked(topics []goalcast.Topic, rights goalcast.Rights) (
 		start.Frames = append(start.Frames, m)
 	}
 	if told := h.told(); !told.IsZero() {
-		// Only now has the viewer all that the cursor stands for: an id without data, which an
-		// EventSource remembers and does not show.
-		start.Frames = append(start.Frames, frame.Fixed("mark", nil, []byte("id: "+told.String()+"\n\n")))
+		start.Frames = append(start.Frames, mark(told))
 	}
 	return start, true
+}
+
+// mark goes behind snapshots. Only now has the viewer all that the cursor stands for: an id without
+// data, which an EventSource remembers and does not show.
+func mark(c goalcast.Cursor) *frame.Message {
+	return frame.Fixed("mark", nil, []byte("id: "+c.String()+"\n\n"))
 }
 
 // hello is a connection's first frame. Its cursor is where the frames behind it go on from. A
@@ -241,6 +259,9 @@ func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 		ConflateMs: v.conflate.Milliseconds(), Expires: millis(v.until)}
 	if slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }) {
 		f.OddsBeat = follow.GateBeat.Milliseconds()
+	}
+	if v.replay != nil {
+		f.Speed = v.replay.speed
 	}
 	if !c.IsZero() {
 		f.Cursor = &c

@@ -24,7 +24,7 @@ type metrics struct {
 	age        [3]prometheus.Observer
 
 	connections, subscriptions, topics, pending, bytes, messages, received, closed, batches, pace *prometheus.Desc
-	stale, ringEvents, ringBytes, droppedStates, deflated, refresh, followed                      *prometheus.Desc
+	stale, ringEvents, ringBytes, droppedStates, deflated, refresh, followed, replays             *prometheus.Desc
 }
 
 func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
@@ -72,6 +72,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 		stale:         desc("stale", "1 while the bus is silent."),
 		followed:      desc("state_topics", "Topics whose states the bus is asked for."),
 		refresh:       desc("refresh_topics", "Topics whose viewers wait to be refreshed after the bus lost events."),
+		replays:       desc("replays", "Matches that are played again now, each to one viewer."),
 		ringEvents:    desc("ring_events", "Events kept for those who come back."),
 		ringBytes:     desc("ring_bytes", "Their size in memory."),
 		droppedStates: desc("states_dropped_total", "Values of keys over the limit of a topic."),
@@ -103,7 +104,8 @@ func (m *metrics) written(e *shard.Event, now time.Time) {
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages,
 		m.received, m.closed, m.batches,
-		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh, m.followed} {
+		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh, m.followed,
+		m.replays} {
 		ch <- d
 	}
 }
@@ -160,6 +162,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	put(m.ringEvents, prometheus.GaugeValue, int64(events))
 	put(m.ringBytes, prometheus.GaugeValue, int64(bytes))
 	put(m.followed, prometheus.GaugeValue, m.hub.follow.Followed())
+	put(m.replays, prometheus.GaugeValue, m.hub.replays.Load())
 	put(m.refresh, prometheus.GaugeValue, m.hub.waiting.Load())
 	put(m.droppedStates, prometheus.CounterValue, m.hub.follow.Dropped())
 	if d := m.hub.deflater; d != nil {

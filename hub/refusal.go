@@ -40,6 +40,8 @@ func tooMany(reason string) *refusal {
 		return &refusal{goalcast.CodeRate, reason, "too many wrong tokens or tickets, try again later"}
 	case "made_up_topics":
 		return &refusal{goalcast.CodeRate, reason, "too many topics that do not exist, try again"}
+	case "replays":
+		return &refusal{goalcast.CodeReplaysFull, reason, "too many replays of matches, try again"}
 	default:
 		return &refusal{goalcast.CodeFull, reason, "too many viewers, try again"}
 	}

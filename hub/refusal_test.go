@@ -83,6 +83,7 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 		name, query, origin, token string
 		cfg                        hub.Config
 		before                     func(*testing.T, *node)
+		world                      func() *world
 	}{
 		"full": {
 			{name: "node", cfg: hub.Config{MaxConns: 1}, before: enter},
@@ -94,16 +95,31 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 		"unavailable": {
 			{name: "identity", token: "away", cfg: hub.Config{Identity: people{}}},
 		},
+		"replays_full": {{name: "one", query: "topics=match:1&replay=kickoff", cfg: hub.Config{MaxReplays: 1},
+			world: haltingWorld, before: func(t *testing.T, n *node) {
+				until(t, dialCoder(t, n, replayOf(1, 1)), goalcast.FrameEvent)
+			}}},
+		"no_replay": {
+			{name: "no match", query: "topics=match:9&replay=kickoff"},
+			{name: "not over", query: "topics=match:2&replay=kickoff", world: haltingWorld},
+			{name: "too long", query: "topics=match:1&replay=kickoff", world: endlessWorld},
+		},
 		"forbidden": {{name: "odds", query: "topics=odds:1", cfg: hub.Config{NoOdds: true}},
 			{name: "odds, known", query: "topics=odds:1", token: "fan",
 				cfg: hub.Config{NoOdds: true, Identity: people{}}}},
 		"unauthorized": {{name: "token", token: "nobody", cfg: hub.Config{Identity: people{}}}},
 		"bad_topic": {{name: "kind", query: "topics=match:1,foo:2"},
-			{name: "letters", query: "topics=m,a,t,c,h"}},
+			{name: "letters", query: "topics=m,a,t,c,h"},
+			{name: "replay of two", query: "topics=match:1,match:2&replay=kickoff"},
+			{name: "replay of prices", query: "topics=odds:1&replay=kickoff"}},
 		"too_many_topics": {{name: "three", query: "topics=match:1,match:2,match:3", cfg: hub.Config{MaxTopics: 2}}},
 		"bad_cursor":      {{name: "since", query: "topics=match:1&since=!"}},
 		"bad_parameter": {{name: "wait", query: "topics=match:1&wait=soon"}, {name: "query", query: "topics=%zz"},
-			{name: "conflate", query: "topics=match:1&conflate_ms=-1"}},
+			{name: "conflate", query: "topics=match:1&conflate_ms=-1"},
+			{name: "replay", query: "topics=match:1&replay=half_time"},
+			{name: "speed", query: "topics=match:1&replay=kickoff&speed=61"},
+			{name: "fraction", query: "topics=match:1&replay=kickoff&speed=1.5"},
+			{name: "live speed", query: "topics=match:1&speed=2"}},
 		"bad_origin": {{name: "page", origin: "https://evil.example",
 			cfg: hub.Config{Origins: []string{"good.example"}}}},
 	}
@@ -116,11 +132,16 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 				t.Parallel()
 				cfg := cause.cfg
 				cfg.RetrySpread = 3 * time.Second
+				w := newWorld()
+				if cause.world != nil {
+					w = cause.world()
+				}
+				cfg.Replay = w.Told
 				var n *node
 				if form.Code == "starting" {
-					n = unstarted(t, newWorld(), cfg)
+					n = unstarted(t, w, cfg)
 				} else {
-					n = start(t, newWorld(), cfg, false)
+					n = start(t, w, cfg, false)
 				}
 				if cause.before != nil {
 					cause.before(t, n)
@@ -130,6 +151,11 @@ func TestRefusalsSayWhatToDoNext(t *testing.T) {
 					topics = "topics=match:1"
 				}
 				for _, kind := range []string{"websocket", "poll", "sse", "check"} {
+					if kind == "poll" && strings.Contains(topics, "replay=kickoff") {
+						checkRefusal(t, kind, askAs(t, n, kind, topics, "", ""),
+							refusalForm{Code: "bad_parameter", Final: true, Status: 400})
+						continue
+					}
 					res := askAs(t, n, kind, topics, cause.origin, cause.token)
 					checkRefusal(t, kind, res, form)
 				}

@@ -10,8 +10,9 @@ import (
 // among the viewers of each of its topics. Whoever takes one defers its leave, which gives back
 // what no shard has taken over.
 type seat struct {
-	limit *limits.Seat // nil: a shard has it, or a later subscription needs none
-	claim follow.Claim
+	limit  *limits.Seat // nil: a shard has it, or a later subscription needs none
+	claim  follow.Claim
+	replay *replay // its place among the replays; nil: it watches live, or a shard has it
 }
 
 // leave gives back what the seat still has.
@@ -19,6 +20,9 @@ func (s *seat) leave() {
 	s.claim.Leave()
 	if s.limit != nil {
 		s.limit.Leave()
+	}
+	if s.replay != nil {
+		s.replay.leave()
 	}
 	*s = seat{}
 }

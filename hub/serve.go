@@ -25,6 +25,7 @@ type viewer struct {
 	bad       goalcast.Reason // the reason of a reset that is sent whatever since says
 	wait      time.Duration
 	conflate  time.Duration // between two state batches
+	replay    *replay       // nil: it watches live
 	check     bool          // it only asks whether it would be let in
 	ticket    string
 	user      goalcast.UserID // by its ticket
@@ -109,6 +110,9 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 	if v.topics, err = shard.ParseTopics(texts); err != nil {
 		return nil, &refusal{goalcast.CodeBadTopic, "topics", err.Error()}
 	}
+	if no := v.parseReplay(q); no != nil {
+		return nil, no
+	}
 	if v.since, err = goalcast.ParseCursor(q.Get("since")); err != nil {
 		return nil, &refusal{goalcast.CodeBadCursor, "cursor", err.Error()}
 	}
@@ -158,7 +162,10 @@ func (h *Hub) mayEnter(r *http.Request, v *viewer) *refusal {
 	if no := h.authorize(r, v); no != nil {
 		return no
 	}
-	return tooMany(h.limits.Full(v.ip))
+	if no := tooMany(h.limits.Full(v.ip)); no != nil || v.replay == nil {
+		return no
+	}
+	return h.mayReplay(r.Context(), v)
 }
 
 // authorize finds out who asks, and whether they may have what they ask for.

@@ -147,6 +147,10 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request, v *viewer, s *
 		h.refuse(w, r, no)
 		return
 	}
+	if v.replay.over(v) {
+		w.WriteHeader(http.StatusNoContent) // after which a browser does not come back
+		return
+	}
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")

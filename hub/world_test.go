@@ -48,6 +48,9 @@ type world struct {
 	states  map[goalcast.Topic][]goalcast.State
 	follows []string
 	deaf    error // what the bus answers to who wants to follow states
+	// what the database has of each match, and when the next revision will be committed
+	told map[goalcast.MatchID][]goalcast.Revision
+	now  time.Time
 
 	// Of the nodes that start:
 	board   board.Config
@@ -56,7 +59,8 @@ type world struct {
 
 func newWorld() *world {
 	return &world{epoch: "e1", snaps: make(map[goalcast.MatchID]goalcast.Snapshot), reads: make(map[string]int),
-		states: make(map[goalcast.Topic][]goalcast.State)}
+		states: make(map[goalcast.Topic][]goalcast.State), told: make(map[goalcast.MatchID][]goalcast.Revision),
+		now: time.Date(2026, 8, 22, 15, 0, 0, 0, time.UTC)}
 }
 
 func (w *world) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error) {
@@ -103,6 +107,21 @@ func (w *world) Matches(_ context.Context, f goalcast.MatchFilter) ([]goalcast.S
 	return found, w.down
 }
 
+// Told is what store.Told is.
+func (w *world) Told(_ context.Context, id goalcast.MatchID, limit int) ([]goalcast.Revision, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reads[fmt.Sprint("told:", id)]++
+	return append([]goalcast.Revision(nil), w.told[id][:min(limit, len(w.told[id]))]...), w.down
+}
+
+// later has the next revision committed so much later.
+func (w *world) later(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
 func (w *world) Follow(_ context.Context, t goalcast.Topic) ([]goalcast.State, func(), error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -134,6 +153,10 @@ func (w *world) playLocked(e goalcast.Event) goalcast.Cursor {
 			e.Topics = s.Topics(e.Match)
 		}
 	}
+	kept := e
+	kept.Times.Published = 0
+	w.told[e.Match] = append(w.told[e.Match], goalcast.Revision{Event: kept, At: w.now})
+	w.now = w.now.Add(time.Millisecond)
 	w.offset++
 	raw, err := json.Marshal(e)
 	if err != nil {

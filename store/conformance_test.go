@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -455,6 +456,61 @@ func TestSaveMessage(t *testing.T) {
 		rows, err := s.unpublished(ctx, time.Now().Add(time.Minute), 10)
 		if err != nil || len(rows) != 2 || !strings.Contains(string(rows[0].event.Message), `\u0000`) {
 			t.Errorf("outbox = %+v, %v", rows, err)
+		}
+	})
+}
+
+// What was told of a match comes back in that order: its events by number, whatever clocks said, and
+// messages between them. What is of prices, or of another match, is not in it.
+func TestToldIsInTheOrderOfTelling(t *testing.T) {
+	onAll(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		at := func(second int) {
+			s.clock.set(kickoff.Add(time.Duration(second)*time.Second), time.Now())
+		}
+		say := func(match goalcast.MatchID, id string) {
+			m := message(id, `"x"`)
+			m.Match = match
+			if err := s.SaveMessage(ctx, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at(100)
+		say(5, "message:first")
+		at(200)
+		score(t, s, 5, 1)
+		at(300)
+		say(6, "message:elsewhere")
+		say(5, "message:between")
+		at(600)
+		score(t, s, 5, 1)
+		at(500) // of another process
+		score(t, s, 5, 1)
+		at(700)
+		say(5, "message:last")
+		if _, err := s.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
+			VALUES ('settlement:1', 1, 5, 0, '{"id":"settlement:1","kind":"settlement"}', 0)`); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.Told(ctx, 5, 100)
+		var got []string
+		for _, rev := range list {
+			got = append(got, cmp.Or(strings.TrimPrefix(rev.Event.ID, "message:"), "?")[:4])
+			if rev.Event.Seq > 0 {
+				got[len(got)-1] = fmt.Sprint(rev.Event.Seq)
+			}
+		}
+		if want := "firs 1 2 betw 3 4 last"; err != nil || strings.Join(got, " ") != want {
+			t.Errorf("told %v, %v; want %s", got, err, want)
+		}
+		if off := list[0].At.Sub(kickoff.Add(100 * time.Second)); off.Abs() > 10*time.Second {
+			t.Errorf("the first at %v", list[0].At)
+		}
+		if list, err := s.Told(ctx, 5, 3); err != nil || len(list) > 3 {
+			t.Errorf("at most 3: %d, %v", len(list), err)
+		}
+		if list, err := s.Told(ctx, 77, 3); err != nil || len(list) > 0 {
+			t.Errorf("of no match: %v, %v", list, err)
 		}
 	})
 }

@@ -88,16 +88,48 @@ func (s *Store) Revisions(ctx context.Context, match goalcast.MatchID, afterSeq 
 	limit int) ([]goalcast.Revision, error) {
 	rows, err := s.query(ctx, `SELECT body, created FROM events WHERE match_id = $1 AND seq > $2 AND seq > 0
 		ORDER BY seq LIMIT $3`, match, afterSeq, limit)
-	list, err := collect(rows, err, func(row scanner) (rev goalcast.Revision, err error) {
-		var body []byte
-		var ms int64
-		if err := row.Scan(&body, &ms); err != nil {
-			return rev, err
-		}
-		rev.At = fromMillis(ms)
-		return rev, json.Unmarshal(body, &rev.Event)
-	})
+	list, err := collect(rows, err, scanRevision)
 	return list, s.wrap(fmt.Sprintf("revisions of match %d", match), err)
+}
+
+func scanRevision(row scanner) (rev goalcast.Revision, err error) {
+	var body []byte
+	var ms int64
+	if err := row.Scan(&body, &ms); err != nil {
+		return rev, err
+	}
+	rev.At = fromMillis(ms)
+	return rev, json.Unmarshal(body, &rev.Event)
+}
+
+// Told returns what viewers of a match were told, in that order: its revisions by Seq, and between
+// them, by when they were committed, an editor's messages of the match. It reads at most limit.
+func (s *Store) Told(ctx context.Context, match goalcast.MatchID, limit int) ([]goalcast.Revision, error) {
+	rows, err := s.query(ctx, `SELECT body, created FROM events WHERE match_id = $1
+		ORDER BY created, seq, id, revision LIMIT $2`, match, limit)
+	all, err := collect(rows, err, scanRevision)
+	if err != nil {
+		return nil, s.wrap(fmt.Sprintf("what was told of match %d", match), err)
+	}
+	var revisions, messages []goalcast.Revision
+	for _, rev := range all {
+		switch {
+		case rev.Event.Seq > 0:
+			revisions = append(revisions, rev)
+		case rev.Event.Kind == goalcast.KindMessage:
+			messages = append(messages, rev)
+		}
+	}
+	// the clocks of those that commit differ: times do not say what came first
+	slices.SortFunc(revisions, func(a, b goalcast.Revision) int { return cmp.Compare(a.Event.Seq, b.Event.Seq) })
+	list := make([]goalcast.Revision, 0, len(revisions)+len(messages))
+	for _, rev := range revisions {
+		for len(messages) > 0 && messages[0].At.Before(rev.At) {
+			list, messages = append(list, messages[0]), messages[1:]
+		}
+		list = append(list, rev)
+	}
+	return append(list, messages...), nil
 }
 
 // SaveMessage commits an editor's message and its outbox row. One that is already there (same id

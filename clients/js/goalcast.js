@@ -40,6 +40,10 @@ const defaults = {
   // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at
   // most 60000. Events are never held back
   conflateMs: 0,
+  // 'kickoff': a match that is over, the only one of topics, is played again as it was told, `speed`
+  // times as fast, 1 to 60; then the status is 'closed', reason 'replay_over'. start plays it once more
+  replay: undefined,
+  speed: 1,
   // 'auto': WebSocket; if that does not get through, or breaks again and again, EventSource, long poll,
   // what a CDN keeps, and up again when that may have changed; or one of them: 'websocket',
   // 'eventsource', 'poll', 'deltas'
@@ -73,7 +77,8 @@ const defaults = {
  *
  * - `status` {status, reason, retry, error}: 'connecting', 'live', 'stale' (the hub itself hears nothing
  *   new), 'reconnecting' (error: the hub's words, if it refused), 'paused' (nobody looks), 'closed' (by
- *   stop, or with a reason: the hub refused for good what is asked for; start tries once more)
+ *   stop, or with a reason: the hub refused for good what is asked for, start tries once more; or
+ *   'replay_over')
  * - `event` {event, cursor, match, previous, latency}: each revision once, in order. match is the
  *   snapshot with it, previous the one before; undefined for messages. A match that is not known yet
  *   comes ahead of its first event, as `match`
@@ -189,10 +194,10 @@ export class Goalcast {
       this.#topics.add(topic);
       if (!this.cursor) this.#unjoined.add(topic);
     }
-    const { transport, WebSocket, EventSource, fetch } = this.#options;
-    /** @type {{[name: string]: unknown}} */
-    const there = { websocket: WebSocket, eventsource: EventSource, poll: fetch, deltas: fetch };
-    this.#ways = transport === 'auto' ? transports.filter((name) => there[name]) : [transport];
+    const { transport, WebSocket, EventSource, fetch, replay } = this.#options;
+    const polls = !replay && fetch; // which bring none
+    const there = [WebSocket, EventSource, polls, polls];
+    this.#ways = transport === 'auto' ? transports.filter((_, way) => there[way]) : [transport];
   }
 
   get topics() { return [...this.#topics]; }
@@ -390,6 +395,7 @@ export class Goalcast {
     // prices are polled without a cursor
     const since = this.#unjoined.size === 0
       && (transport !== 'poll' || topics.some((topic) => !topic.startsWith('odds:')));
+    if (this.#options.replay) query.push(`replay=kickoff&speed=${this.#options.speed}`);
     if (this.cursor && since) query.push(`since=${encodeURIComponent(this.cursor)}`);
     if (extra) query.push(extra);
     const origin = transport === 'websocket' ? this.#origin.replace(/^http/i, 'ws') : this.#origin;
@@ -691,11 +697,11 @@ export class Goalcast {
     if (match) this.#emit('match', { match, previous, event });
   }
 
-  // latency tells in ms how long each part of the way took; parts that are not known are left out.
-  // total is from the document's last byte to here.
+  // latency tells in ms how long each part of the way took; parts that are not known are left out,
+  // and in a replay those of then. total is from the document's last byte to here.
   /** @type {(event: MatchEvent, frame: Frame) => Latency} */
   #latency(event, frame) {
-    const { provider, received, published } = event.times ?? {};
+    const { provider, received, published } = !this.#options.replay && event.times || {};
     const here = this.now();
     /** @type {(from?: number, to?: number) => number | undefined} */
     const span = (from, to) => (from && to ? Math.max(0, to - from) : undefined);
@@ -797,20 +803,25 @@ export class Goalcast {
     return value?.st === 'open' ? value.sel?.[selection]?.p : undefined;
   }
 
-  /** @type {(frame: {reason?: string}) => void} */
+  // reset: what comes next begins anew. At the end of a replay, a bye, nobody is told: nothing comes.
+  /** @type {(frame: {type?: string, reason?: string}) => void} */
   #reset(frame) {
     this.cursor = undefined;
     this.#outdated = new Set(this.matches.keys());
     this.#outdatedStates = true;
     this.#revisions.clear();
     for (const topic of this.#topics) this.#unjoined.add(topic);
-    this.#emit('reset', { reason: frame.reason });
+    if (frame.type !== 'bye') this.#emit('reset', { reason: frame.reason });
   }
 
   // bye: the hub leaves, or cannot take anybody now, and says when to come back, differently to
   // everyone.
   /** @type {(frame: Frame) => void} */
   #bye(frame) {
+    if (frame.reason === 'replay_over') {
+      this.#reset(frame); // its cursor is good for nothing else
+      return this.#stop(frame.reason);
+    }
     if (frame.cursor && this.#unjoined.size === 0) this.cursor = frame.cursor;
     this.#lost(frame.reason ?? 'bye', frame.retry);
   }

@@ -41,6 +41,8 @@ export const codes = {
   draining: { status: 503, inFrame: false, final: false },
   starting: { status: 503, inFrame: false, final: false },
   unavailable: { status: 503, inFrame: true, final: false },
+  replays_full: { status: 503, inFrame: false, final: false },
+  no_replay: { status: 404, inFrame: false, final: true },
   bad_topic: { status: 400, inFrame: true, final: true },
   too_many_topics: { status: 400, inFrame: true, final: true },
   bad_parameter: { status: 400, inFrame: false, final: true },
@@ -55,5 +57,5 @@ export const codes = {
 /** Why a stream cannot be resumed, and why it ends. */
 export const reasons = {
   reset: ['epoch', 'too_old', 'ahead', 'too_much', 'gap', 'refresh', 'bad_cursor'],
-  bye: ['drain', 'too_slow', 'expired', 'full', 'rate', 'draining', 'starting', 'unavailable'],
+  bye: ['drain', 'too_slow', 'expired', 'replay_over', 'full', 'rate', 'draining', 'starting', 'unavailable', 'replays_full'],
 };

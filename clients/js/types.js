@@ -51,7 +51,7 @@
  *
  * @typedef {{
  *   url: string, topics: Topics, cursor: string | undefined, matches: Iterable<Match>, conflateMs: number,
- *   transport: 'auto' | Transport, cdn: string | undefined,
+ *   replay: 'kickoff' | undefined, speed: number, transport: 'auto' | Transport, cdn: string | undefined,
  *   WebSocket: (new (url: string, protocols?: string[]) => any) | undefined,
  *   EventSource: (new (url: string) => any) | undefined,
  *   token: (() => Promise<string | undefined> | string | undefined) | undefined,

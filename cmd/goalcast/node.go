@@ -157,6 +157,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			StateInterval: n.cfg.Viewers.StateInterval,
 			MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
 			Identity: n.viewers(), Revoked: n.revoked(), Limiter: n.limiter, AddressRate: n.cfg.Limits.handshakes(),
+			Replay:   n.db.Told,
 			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}

@@ -100,19 +100,27 @@ func (s *Shard) keepAlive(c *Conn) {
 		}
 		c.asked++
 	}
-	if k.beat == nil {
-		k.beat = s.newBeat()
-	}
-	s.enqueue(c, k.beat)
+	s.enqueue(c, s.beatFor(c))
 	k.dueIn(c, s.lookIn(c, due))
 }
 
-// newBeat makes a tick's keep-alive: a pong, with the cursor, so that who follows a quiet match can
-// still resume after hours. A WebSocket's comes behind a ping, which scripts cannot see.
-func (s *Shard) newBeat() *frame.Message {
+// beatFor gives a connection's keep-alive: in a tick one for all who watch live.
+func (s *Shard) beatFor(c *Conn) *frame.Message {
+	switch k := &s.clock; {
+	case c.replay != nil:
+		return newBeat(s.told(c))
+	case k.beat == nil:
+		k.beat = newBeat(s.told(c))
+	}
+	return s.clock.beat
+}
+
+// newBeat makes a keep-alive: a pong, with the cursor, so that who follows a quiet match can still
+// resume after hours. A WebSocket's comes behind a ping, which scripts cannot see.
+func newBeat(cursor goalcast.Cursor) *frame.Message {
 	f, id := goalcast.Frame{Type: goalcast.FramePong, Time: time.Now().UnixMilli()}, ""
-	if !s.broken && !s.cursor.IsZero() {
-		f.Cursor, id = &s.cursor, s.cursor.String()
+	if !cursor.IsZero() {
+		f.Cursor, id = &cursor, cursor.String()
 	}
 	m := frame.Of(frame.ClassControl, f)
 	m.ID = id

@@ -23,8 +23,8 @@ const (
 // TransportNames are the transports as labels.
 var TransportNames = [Transports]string{"websocket", "sse", "poll"}
 
-// Conn is one viewer. Its shard's goroutine owns all of it once it has joined. On amd64 it is 184
-// bytes, in memory 192; with three topics there are 48 bytes more here and 48 in
+// Conn is one viewer. Its shard's goroutine owns all of it once it has joined. On amd64 it is 192
+// bytes, as in memory; with three topics there are 48 bytes more here and 48 in
 // the shard's index, and nothing else while nothing waits: no goroutine, no buffer, no timer.
 type Conn struct {
 	fd        int32 // -1: portable, or closed
@@ -54,6 +54,7 @@ type Conn struct {
 	input     *frame.Input     // client bytes and fragments that are not complete yet; nil mostly
 	portable  *Portable        // nil: raw
 	seat      *limits.Seat     // left when the connection ends
+	replay    *Replay          // nil: live
 }
 
 // life is how far a connection is on its way to its end; it never goes back.
@@ -96,6 +97,9 @@ type lag struct {
 func NewConn(t Transport, e frame.Encoding, conflate time.Duration) *Conn {
 	return &Conn{fd: -1, transport: t, encoding: e, conflate: uint16(conflate.Milliseconds())}
 }
+
+// Play has a connection, not yet joined, be one that a match is played to again.
+func (c *Conn) Play(r *Replay) { c.replay = r }
 
 // Know says what a connection's viewer may see, and until when; the zero time is for ever.
 func (c *Conn) Know(rights goalcast.Rights, until time.Time) {

@@ -41,10 +41,6 @@ func (s *Shard) drainSome() {
 		n = int(int64(d.total)*int64(passed)/int64(d.span)) - d.gone
 		d.gone += max(n, 0)
 	}
-	cursor := s.cursor
-	if s.broken {
-		cursor = goalcast.Cursor{}
-	}
 	for c := range s.conns {
 		if n <= 0 {
 			return
@@ -53,7 +49,7 @@ func (s *Shard) drainSome() {
 			continue
 		}
 		n--
-		last := []*frame.Message{s.bye(goalcast.ByeDrain, cursor)}
+		last := []*frame.Message{s.bye(goalcast.ByeDrain, s.told(c))}
 		if c.transport == WebSocket {
 			last = append(last, frame.Close(goalcast.CloseGoingAway, "drain"))
 		}

@@ -34,11 +34,7 @@ func (s *Shard) expire(c *Conn) bool {
 	end := time.Unix(int64(c.expires), 0)
 	switch left := time.Until(end); {
 	case left <= 0:
-		cursor := s.cursor
-		if s.broken {
-			cursor = goalcast.Cursor{}
-		}
-		last := []*frame.Message{s.bye(goalcast.ByeExpired, cursor)}
+		last := []*frame.Message{s.bye(goalcast.ByeExpired, s.told(c))}
 		if c.transport == WebSocket {
 			last = append(last, frame.Close(goalcast.CloseExpired, "expired"))
 		}
@@ -88,6 +84,9 @@ func (s *Shard) renewed(o *Renewed) {
 		}
 	}
 	s.enqueue(c, o.Answer)
+	if c.replay != nil && !c.rights.Have(c.replay.Need) {
+		s.replayOver(c)
+	}
 	if len(o.Frames) > 0 && c.life == alive {
 		s.startAgain(c, &o.Start)
 	}

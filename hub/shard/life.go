@@ -14,7 +14,9 @@ func (s *Shard) join(j *Join) {
 	c := j.Conn
 	s.conns[c] = struct{}{}
 	c.seat = j.Seat
-	s.cursor = j.Cursor // what the inbox held before the join is done, so they are equal unless this is the first
+	if c.replay == nil {
+		s.cursor = j.Cursor // what the inbox held before the join is done, so they are equal unless this is the first
+	}
 	c.allowance = int32(s.cfg.MaxPending)
 	c.tokens, c.refilled = uint16(s.cfg.MessageBurst*100), s.millis()
 	c.wrote = s.clock.tick
@@ -37,6 +39,9 @@ func (s *Shard) join(j *Join) {
 	s.start(c, &j.Start)
 	if c.transport != Poll {
 		s.clock.dueIn(c, s.lookIn(c, 1+rand.Uint32N(s.clock.interval())))
+	}
+	if c.replay != nil {
+		c.replay.Begin()
 	}
 	if len(j.Input) > 0 {
 		s.feed(c, j.Input)
@@ -149,6 +154,9 @@ func (s *Shard) drop(c *Conn, label string) {
 		closeSocket(int(c.fd))
 		c.fd = -1
 	}
+	if c.replay != nil {
+		c.replay.End()
+	}
 	c.seat.Leave()
 }
 
@@ -171,11 +179,13 @@ func (s *Shard) end() {
 	s.publishStats()
 }
 
-// setStale tells all viewers whether the bus is silent.
+// setStale tells all who watch live whether the bus is silent.
 func (s *Shard) setStale(o *Stale) {
 	s.stale = o.Silent
 	for c := range s.conns {
-		s.enqueue(c, o.Message)
+		if c.replay == nil {
+			s.enqueue(c, o.Message)
+		}
 	}
 }
 
@@ -183,6 +193,9 @@ func (s *Shard) setStale(o *Stale) {
 func (s *Shard) outdate(at goalcast.Cursor) {
 	s.cursor, s.broken = at, true
 	for c := range s.conns {
+		if c.replay != nil {
+			continue // it lacks nothing
+		}
 		c.set(outdated)
 		c.clear(toldReset)
 	}

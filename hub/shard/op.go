@@ -51,6 +51,13 @@ type (
 		Start  // without a claim: what is followed, as it is seen now; empty if that is as it was
 	}
 
+	// Replayed brings what a replay tells a connection next, ReplayOver ends the connection behind it.
+	Replayed struct {
+		Conn    *Conn
+		Message *frame.Message
+	}
+	ReplayOver struct{ Conn *Conn }
+
 	// Revoked ends a connection whose ticket was revoked.
 	Revoked struct{ Conn *Conn }
 
@@ -119,6 +126,8 @@ func (o *Gate) do(s *Shard)         { s.gate(o) }
 func (o *Join) do(s *Shard)         { s.join(o) }
 func (o *Subscribed) do(s *Shard)   { s.subscribed(o) }
 func (o *Renewed) do(s *Shard)      { s.renewed(o) }
+func (o *Replayed) do(s *Shard)     { s.enqueue(o.Conn, o.Message) }
+func (o *ReplayOver) do(s *Shard)   { s.replayOver(o.Conn) }
 func (o *Revoked) do(s *Shard)      { s.revoked(o.Conn) }
 func (o *Stale) do(s *Shard)        { s.setStale(o) }
 func (o *Outdated) do(s *Shard)     { s.outdate(o.Cursor) }

@@ -17,7 +17,7 @@ func batchBucket(frames int) int { return min(max(bits.Len(uint(frames))-1, 0), 
 var Closings = [...]string{
 	"gone", "client", "drain", "too_slow", "stalled", "no_pong", "protocol", "rate", "too_big", "answered", "shutdown",
 	"error",
-	"unavailable", "expired",
+	"unavailable", "expired", "replay_over",
 }
 
 // tally counts closings.

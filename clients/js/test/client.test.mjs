@@ -77,6 +77,40 @@ test('a cut in mid-match: back with the cursor, nothing lost, nothing twice', as
   assert.equal(live.matches.get(1).score.home, 3);
 });
 
+for (const transport of ['websocket', 'eventsource']) {
+  test(`a replay: ${transport}, after a cut it goes on, at its end it stops and is forgotten`, async () => {
+    const heard = listen({ replay: 'kickoff', speed: 10, transport, EventSource: SimpleEventSource });
+    const query = (visit) => ['replay', 'speed', 'since'].map((name) => visit.query.get(name));
+    const first = await hub.visit(0);
+    assert.deepEqual(query(first), ['kickoff', '10', null]);
+    let last;
+    live.on('event', (e) => { last = e; });
+    first.send(hello());
+    first.send(snapshot('e1-4'));
+    first.send(goal(5));
+    await until(() => heard.events.length === 1);
+    assert.deepEqual([last.latency.ingest, last.latency.total], [undefined, undefined]); // that was then
+    first.end();
+    const second = await hub.visit(1);
+    assert.deepEqual(query(second), ['kickoff', '10', 'e1-5']);
+    second.send(hello());
+    second.send(goal(6));
+    second.send({ type: 'bye', reason: 'replay_over', retry: 1 });
+    await until(() => live.status === 'closed');
+    assert.deepEqual(heard.status.at(-1), { status: 'closed', reason: 'replay_over', retry: undefined });
+    assert.deepEqual([live.cursor, live.matches.get(1).score.home], [undefined, 2]);
+    live.start();
+    const third = await hub.visit(2);
+    assert.deepEqual(query(third), ['kickoff', '10', null]);
+    third.send(hello());
+    third.send(snapshot('e1-4'));
+    await until(() => live.matches.get(1).score.home === 0); // as it was before kick-off
+    third.send(goal(5));
+    await until(() => heard.events.length === 3);
+    assert.deepEqual([heard.problems, heard.resets, hub.visits.length], [[], [], 3]);
+  });
+}
+
 test('an event of one match is not taken for a repetition of another match\'s that has its id', async () => {
   const heard = listen({ topics: ['match:1', 'match:2'] });
   const first = await hub.visit(0);
