@@ -22,32 +22,62 @@ type cutting struct {
 
 // audiencePart is one step's part of an audience.
 type audiencePart struct {
-	devices []int64 // that got a push before
-	late    []int64 // that never did: anybody can invent such devices, so they come last
-	last    goalcast.UserID
-	more    bool
+	recipients []goalcast.Recipient // that got a push before
+	late       []goalcast.Recipient // that never did: anybody can invent such devices, so they come last
+	last       goalcast.UserID
+	more       bool
 }
 
 func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID,
 	users int) (p audiencePart, err error) {
-	if p.devices, p.last, p.more, err = n.store.Audience(ctx, topics, after, users); err != nil || len(p.devices) == 0 {
+	p.recipients, p.last, p.more, err = n.store.Audience(ctx, topics, after, users)
+	if err != nil || len(p.recipients) == 0 {
 		return p, err
 	}
-	if p.late, err = n.store.NewDevices(ctx, p.devices); err != nil {
+	devices := make([]int64, len(p.recipients))
+	for i, r := range p.recipients {
+		devices[i] = r.Device
+	}
+	late, err := n.store.NewDevices(ctx, devices)
+	if err != nil {
 		return p, err
 	}
-	p.devices = slices.DeleteFunc(p.devices, func(id int64) bool {
-		_, late := slices.BinarySearch(p.late, id)
-		return late
+	p.recipients = slices.DeleteFunc(p.recipients, func(r goalcast.Recipient) bool {
+		_, is := slices.BinarySearch(late, r.Device)
+		if is {
+			p.late = append(p.late, r)
+		}
+		return is
 	})
 	return p, nil
 }
 
-// cut puts a part of the audience into batches, behind those that the record counts.
-func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) []goalcast.PushBatch {
+// withheld counts devices that get no push, or not at once, because their user wants it so; by
+// reason.
+type withheld map[string]int
+
+func (n *Notifier) withheld(w withheld) {
+	for reason, devices := range w {
+		n.metrics.withheld.WithLabelValues(reason).Add(float64(devices))
+	}
+}
+
+// cut puts a part of the audience into batches, behind those that the record counts. Whoever does
+// not want the push is in none.
+func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) ([]goalcast.PushBatch, withheld) {
 	var batches []goalcast.PushBatch
-	for i, all := range [][]int64{p.devices, p.late} {
-		for devices := range slices.Chunk(all, n.cfg.BatchSize) {
+	kept := withheld{}
+	want := onPhones(*r).User
+	for i, all := range [][]goalcast.Recipient{p.recipients, p.late} {
+		var devices []int64
+		for _, recipient := range all {
+			if !wants(recipient.Preferences, want) {
+				kept[heldOff]++
+				continue
+			}
+			devices = append(devices, recipient.Device)
+		}
+		for devices := range slices.Chunk(devices, n.cfg.BatchSize) {
 			batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event,
 				Revision: r.Base, Number: r.Batches,
 				Devices: devices, Late: i > 0, Created: now, Expires: r.Expires})
@@ -55,7 +85,17 @@ func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) []
 		}
 	}
 	r.Cut, r.Open = p.last, p.more
-	return batches
+	return batches, kept
+}
+
+// heldOff is the reason of withheld where the user has switched the kind of push off, or not on.
+const heldOff = "off"
+
+func wants(p *goalcast.Preferences, kind goalcast.PushKind) bool {
+	if p == nil {
+		return kind.Default()
+	}
+	return p.Wants(kind)
 }
 
 // cutLater asks cutLoop to go on with a push. If that has too much to do, whoever looks for
@@ -125,9 +165,10 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 		n.cfg.Fault("cut")
 	}
 	var batches []goalcast.PushBatch
+	var kept withheld
 	err = n.store.ExtendPush(ctx, c.event, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
 		error) {
-		batches, more = nil, rec.Open
+		batches, kept, more = nil, nil, rec.Open
 		if !rec.Open || rec.Base != seen.Base || rec.Cut != seen.Cut {
 			return rec, nil, errReplan
 		}
@@ -137,7 +178,7 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 			n.metrics.dropped.WithLabelValues("expired").Inc()
 			return rec, nil, nil
 		}
-		batches = n.cut(&rec, part, now)
+		batches, kept = n.cut(&rec, part, now)
 		if more = rec.Open; !more {
 			n.metrics.cut.Observe(now.Sub(rec.Shown).Seconds())
 			n.log.Info("audience is cut", "event", rec.Event, "batches", rec.Batches)
@@ -150,6 +191,7 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 	if err != nil {
 		return false, err
 	}
+	n.withheld(kept)
 	n.handOut(ctx, batches)
 	return more, nil
 }

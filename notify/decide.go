@@ -315,8 +315,9 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
 	}
 	c := Content{
-		Kind: kind, Texts: n.texts(t), Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
-		High: kind != kindPeriod, Channel: rowOf(kind).channel, Received: e.Times.Received,
+		Kind: kind, User: switchOf(kind, e.Period), Texts: n.texts(t),
+		Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
+		High:   kind != kindPeriod, Channel: rowOf(kind).channel, Received: e.Times.Received,
 		Data: map[string]string{
 			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10),
 			"kind":  kind,

@@ -25,6 +25,8 @@ const (
 type pushKind struct {
 	kind string
 	off  string // the kind that tells those who got this one that it is not so; empty if nothing does
+	// what users switch it on and off by; empty: switchOf says, by the period
+	user goalcast.PushKind
 
 	channel  string // what a phone's owner can mute
 	tag      string // what tags begin with, where each event has a notification of its own
@@ -39,23 +41,23 @@ type pushKind struct {
 // pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties share one
 // with periods, so as never to be in the way of a goal.
 var pushKinds = []pushKind{
-	{kind: kindGoal, off: kindGoalOff, channel: "goals", tag: "goal", collapse: "goal", each: true, ttl: goalTTL,
-		write: writer.goalText},
-	{kind: kindGoalOff, channel: "goals", tag: "goal", collapse: "goal", each: true, ttl: goalTTL,
-		write: writer.goalOffText},
-	{kind: kindRed, off: kindRedOff, channel: "cards", tag: "red", collapse: "red", each: true, ttl: cardTTL,
-		write: writer.redText},
-	{kind: kindRedOff, channel: "cards", tag: "red", collapse: "red", each: true, ttl: cardTTL,
-		write: writer.redOffText},
-	{kind: kindPenalty, off: kindPenaltyOff, channel: "penalties", tag: "penalty", collapse: "period", each: true,
-		ttl:   goalTTL,
-		write: writer.penaltyText},
-	{kind: kindPenaltyOff, channel: "penalties", tag: "penalty", collapse: "period", each: true, ttl: goalTTL,
-		write: writer.penaltyOffText},
-	{kind: kindMissed, channel: "penalties", tag: "penalty", collapse: "period", each: true, ttl: goalTTL,
-		write: writer.missedText},
+	{kind: kindGoal, off: kindGoalOff, user: goalcast.PushGoals, channel: "goals", tag: "goal", collapse: "goal",
+		each: true, ttl: goalTTL, write: writer.goalText},
+	{kind: kindGoalOff, user: goalcast.PushGoals, channel: "goals", tag: "goal", collapse: "goal", each: true,
+		ttl: goalTTL, write: writer.goalOffText},
+	{kind: kindRed, off: kindRedOff, user: goalcast.PushRedCards, channel: "cards", tag: "red", collapse: "red",
+		each: true, ttl: cardTTL, write: writer.redText},
+	{kind: kindRedOff, user: goalcast.PushRedCards, channel: "cards", tag: "red", collapse: "red", each: true,
+		ttl: cardTTL, write: writer.redOffText},
+	{kind: kindPenalty, off: kindPenaltyOff, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty",
+		collapse: "period", each: true, ttl: goalTTL, write: writer.penaltyText},
+	{kind: kindPenaltyOff, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty", collapse: "period",
+		each: true, ttl: goalTTL, write: writer.penaltyOffText},
+	{kind: kindMissed, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty", collapse: "period",
+		each: true, ttl: goalTTL, write: writer.missedText},
 	{kind: kindPeriod, channel: "matches", collapse: "period", ttl: periodTTL, write: writer.period},
-	{kind: kindStatus, channel: "matches", collapse: "status", ttl: statusTTL, write: writer.status},
+	{kind: kindStatus, user: goalcast.PushStatus, channel: "matches", collapse: "status", ttl: statusTTL,
+		write: writer.status},
 }
 
 // rowOf finds a kind's row; what is no kind has one of an event of its own match,
@@ -70,6 +72,20 @@ func rowOf(kind string) *pushKind {
 }
 
 var noKind = pushKind{channel: "matches", collapse: "period", ttl: periodTTL, write: writer.period}
+
+// switchOf is what users switch a kind of push on and off by.
+func switchOf(kind string, p goalcast.Period) goalcast.PushKind {
+	if user := rowOf(kind).user; user != "" {
+		return user
+	}
+	switch p {
+	case goalcast.FirstHalf, goalcast.SecondHalf:
+		return goalcast.PushKickoffs
+	case goalcast.Shootout:
+		return goalcast.PushShootouts
+	}
+	return goalcast.PushResults
+}
 
 // kinds are the names of all kinds of push.
 func kinds() []string {

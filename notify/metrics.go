@@ -18,6 +18,7 @@ type metrics struct {
 	failed   *prometheus.CounterVec // messages by reason
 	retried  *prometheus.CounterVec // messages by reason
 	dropped  *prometheus.CounterVec // pushes and batches by reason
+	withheld *prometheus.CounterVec // devices by reason
 	removed  prometheus.Counter
 	errors   *prometheus.CounterVec // steps that did not work and are tried again
 	enqueued prometheus.Counter
@@ -35,7 +36,8 @@ var (
 	failReasons = []string{"expired"}
 	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction",
 		"withdrawn_unseen", "cancelled", "current", "private"}
-	steps = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
+	heldReasons = []string{heldOff}
+	steps       = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
 		"delete_token", "confirm", "backlog"}
 )
 
@@ -86,6 +88,8 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 		retried: vector("retried_total", "Messages put off for another try, by reason.", "reason", answers...),
 		dropped: vector("dropped_total", "Pushes (when planned) and batches (before sending) not sent, by reason.",
 			"reason", dropReasons...),
+		withheld: vector("withheld_total", "Devices that were sent no push, or not at once, because their user "+
+			"prefers it so; by reason.", "reason", heldReasons...),
 		removed: counter("tokens_removed_total", "Devices deleted because the push service does not know them any "+
 			"more."),
 		errors:   vector("errors_total", "Steps that went wrong and are tried again, by step.", "step", steps...),

@@ -57,9 +57,10 @@ type Store interface {
 	// PushRecord returns what is kept under PushRecord.Event; Revision 0 if there is nothing.
 	PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error)
 	// Audience returns the devices of the next users after one, at most so many users, who follow
-	// any of the topics, and the last of these users. more says that others may follow.
-	Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (devices []int64,
-		last goalcast.UserID, more bool, err error)
+	// any of the topics, with what these users prefer, and the last of these users. more says that
+	// others may follow.
+	Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (
+		recipients []goalcast.Recipient, last goalcast.UserID, more bool, err error)
 	// PlanPush plans one revision in one transaction: it locks the event's record, calls plan, and
 	// writes the record and the batches it returns together with the outbox row's planned_at.
 	// false: somebody else has planned the revision, and nothing was written. plan may be called

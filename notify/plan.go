@@ -131,6 +131,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	}
 	var v verdict
 	var batches []goalcast.PushBatch
+	var kept withheld
 	planned, err := n.store.PlanPush(ctx, e, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
 		error) {
 		now := n.now()
@@ -140,21 +141,23 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		if v.fresh && !first.fresh {
 			return rec, nil, errReplan
 		}
-		batches = n.batchesOf(&v, e, part, now)
+		batches, kept = n.batchesOf(&v, e, part, now)
 		return v.record, batches, nil
 	})
 	if err != nil || !planned {
 		return err
 	}
+	n.withheld(kept)
 	n.planned(ctx, v, batches)
 	return nil
 }
 
 // batchesOf makes the batches of a push: of the first of all followers' devices, or one batch for
 // each batch of the base. What remains to be cut is noted in the record.
-func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, now time.Time) []goalcast.PushBatch {
+func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, now time.Time) ([]goalcast.PushBatch,
+	withheld) {
 	if v.kind == "" {
-		return nil
+		return nil, nil
 	}
 	if v.fresh {
 		v.record.Batches, v.record.Expires = 0, v.expires
@@ -166,7 +169,7 @@ func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, no
 			Revision: e.Revision, Number: i,
 			Source: batchID(v.record.Event, v.record.Base, i), Created: now, Expires: v.expires}
 	}
-	return batches
+	return batches, nil
 }
 
 func batchID(event string, revision, number int) string {

@@ -48,6 +48,7 @@ type fake struct {
 	filters   []goalcast.MatchFilter // those asked with
 	devices   []goalcast.Device
 	follows   map[goalcast.UserID][]goalcast.Topic
+	prefers   map[goalcast.UserID]goalcast.UserPreferences
 	messages  []goalcast.Event
 	published []goalcast.Event
 	pubErr    error
@@ -293,6 +294,7 @@ func (f *fake) Erase(_ context.Context, user goalcast.UserID) error {
 	}
 	f.devices = slices.DeleteFunc(f.devices, func(d goalcast.Device) bool { return d.User == user })
 	delete(f.follows, user)
+	delete(f.prefers, user)
 	return nil
 }
 
@@ -352,6 +354,41 @@ func (f *fake) Follows(_ context.Context, user goalcast.UserID) ([]goalcast.Topi
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.follows[user]), f.err
+}
+
+func (f *fake) Preferences(_ context.Context, user goalcast.UserID) (goalcast.UserPreferences, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.prefers[user], f.err
+}
+
+func (f *fake) SavePreferences(_ context.Context, user goalcast.UserID, p goalcast.Preferences) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.prefers == nil {
+		f.prefers = map[goalcast.UserID]goalcast.UserPreferences{}
+	}
+	f.prefers[user] = goalcast.UserPreferences{Preferences: p, Follows: f.prefers[user].Follows}
+	return f.err
+}
+
+func (f *fake) SaveFollowPreferences(_ context.Context, user goalcast.UserID, t goalcast.Topic,
+	p goalcast.FollowPreferences) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Contains(f.follows[user], t) {
+		return goalcast.ErrNotFound
+	}
+	all := f.prefers[user]
+	if all.Follows == nil {
+		all.Follows = map[goalcast.Topic]goalcast.FollowPreferences{}
+	}
+	all.Follows[t] = p
+	if f.prefers == nil {
+		f.prefers = map[goalcast.UserID]goalcast.UserPreferences{}
+	}
+	f.prefers[user] = all
+	return f.err
 }
 
 func (f *fake) SaveMessage(_ context.Context, e goalcast.Event) error {

@@ -133,6 +133,10 @@ func TestEveryOperation(t *testing.T) {
 		{"DELETE", "/v1/me/devices/" + phone, "", anna, 204},
 		{"PUT", "/v1/me/follows/team:174", "", anna, 204},
 		{"GET", "/v1/me/follows", "", anna, 200},
+		{"PUT", "/v1/me/follows/team:174/preferences", `{"kinds":{"goals":false}}`, anna, 204},
+		{"GET", "/v1/me/follows/team:174/preferences", "", anna, 200},
+		{"PUT", "/v1/me/preferences", quiet("22:30", "07:00", "Europe/Brussels", "hold"), anna, 204},
+		{"GET", "/v1/me/preferences", "", anna, 200},
 		{"DELETE", "/v1/me/follows/team:174", "", anna, 204},
 		{"POST", "/admin/messages", `{"topic":"match:1009316","body":{"text":"Rain."}}`, editorToken, 202},
 		{"GET", "/admin/documents?provider=opta&feed=f9&match=1009316" +

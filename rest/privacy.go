@@ -11,6 +11,9 @@ import (
 type ownData struct {
 	Devices []deviceItem     `json:"devices"`
 	Follows []goalcast.Topic `json:"follows"`
+
+	Preferences       preferencesBody                          `json:"preferences"`
+	FollowPreferences map[goalcast.Topic]followPreferencesBody `json:"follow_preferences"`
 }
 
 // getMe exports what is kept of the caller.
@@ -23,8 +26,16 @@ func (s *Server) getMe(w http.ResponseWriter, r *http.Request, user goalcast.Use
 	if err != nil {
 		return fmt.Errorf("follows: %w", err)
 	}
-	return writeJSON(w, http.StatusOK, ownData{Devices: deviceItems(devices),
-		Follows: append([]goalcast.Topic{}, follows...)})
+	p, err := s.store.Preferences(r.Context(), user)
+	if err != nil {
+		return fmt.Errorf("preferences: %w", err)
+	}
+	own := ownData{Devices: deviceItems(devices), Follows: append([]goalcast.Topic{}, follows...),
+		Preferences: bodyOf(p.Preferences), FollowPreferences: map[goalcast.Topic]followPreferencesBody{}}
+	for topic, f := range p.Follows {
+		own.FollowPreferences[topic] = followBodyOf(f)
+	}
+	return writeJSON(w, http.StatusOK, own)
 }
 
 // deleteMe erases the caller. The tickets go first: who cannot be told whether they went asks

@@ -18,6 +18,8 @@ func TestAUserIsShownAndErased(t *testing.T) {
 	h.ask(t, http.MethodPut, "/v1/me/devices/"+phone, `{"platform":"ios","language":"nl"}`, as(anna))
 	h.ask(t, http.MethodPut, "/v1/me/follows/team:174", "", as(anna))
 	h.ask(t, http.MethodPut, "/v1/me/follows/team:175", "", as(bram))
+	h.ask(t, http.MethodPut, "/v1/me/preferences", `{"kinds":{"kickoffs":false}}`, as(anna))
+	h.ask(t, http.MethodPut, "/v1/me/follows/team:174/preferences", `{"kinds":{"goals":false}}`, as(anna))
 	shows := func(who string, want ...string) {
 		t.Helper()
 		a := h.get(t, "/v1/me", as(who))
@@ -31,7 +33,8 @@ func TestAUserIsShownAndErased(t *testing.T) {
 			}
 		}
 	}
-	shows(anna, `"platform":"ios"`, `"follows":["team:174"]`)
+	shows(anna, `"platform":"ios"`, `"follows":["team:174"]`, `"kickoffs":false`,
+		`"follow_preferences":{"team:174":{"kinds":{"goals":false},"spoilers":null}}`)
 	shows(bram, `"devices":[]`, `"follows":["team:175"]`)
 
 	tickets.err = errors.New("Redis is away")
@@ -44,7 +47,7 @@ func TestAUserIsShownAndErased(t *testing.T) {
 		if a := h.ask(t, http.MethodDelete, "/v1/me", "", as(anna)); a.status != http.StatusNoContent {
 			t.Errorf("%d %s", a.status, a.body)
 		}
-		shows(anna, `"devices":[]`, `"follows":[]`)
+		shows(anna, `"devices":[]`, `"follows":[]`, `"kickoffs":true`, `"follow_preferences":{}`)
 	}
 	shows(bram, `"follows":["team:175"]`)
 	user, _ := rest.Anonymous(anna)

@@ -76,6 +76,12 @@ type Store interface {
 	Follow(context.Context, goalcast.UserID, goalcast.Topic) error // twice is once. ErrTooMany
 	Unfollow(context.Context, goalcast.UserID, goalcast.Topic) error
 	Follows(context.Context, goalcast.UserID) ([]goalcast.Topic, error)
+	// Preferences are all that the user has set; saving replaces them, but for those of follows.
+	Preferences(context.Context, goalcast.UserID) (goalcast.UserPreferences, error)
+	SavePreferences(context.Context, goalcast.UserID, goalcast.Preferences) error
+	// SaveFollowPreferences replaces those of one topic: ErrNotFound if the user does not follow
+	// it. ErrTooMany.
+	SaveFollowPreferences(context.Context, goalcast.UserID, goalcast.Topic, goalcast.FollowPreferences) error
 
 	// SaveMessage keeps an event of kind message and its outbox row. The same id again changes
 	// nothing.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -125,7 +126,8 @@ const (
 	KeepNewDevice = 30 * 24 * time.Hour
 )
 
-// PruneDevices deletes devices without a sign of life for that long, and counts them.
+// PruneDevices deletes devices without a sign of life for that long, and counts them. Preferences
+// of a user who has neither devices nor follows go after KeepNewDevice.
 func (s *Store) PruneDevices(ctx context.Context) (count int64, err error) {
 	err = s.tx(ctx, "prune devices", func(tx *tx) error {
 		now := s.Now()
@@ -134,7 +136,13 @@ func (s *Store) PruneDevices(ctx context.Context) (count int64, err error) {
 		if err != nil {
 			return err
 		}
-		count, err = result.RowsAffected()
+		if count, err = result.RowsAffected(); err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, `DELETE FROM preferences WHERE updated < $1
+			AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.user_id = preferences.user_id)
+			AND NOT EXISTS (SELECT 1 FROM follows f WHERE f.user_id = preferences.user_id)`,
+			toMillis(now.Add(-KeepNewDevice)))
 		return err
 	})
 	return count, err
@@ -174,7 +182,10 @@ func (s *Store) Unfollow(ctx context.Context, user goalcast.UserID, topic goalca
 	return s.tx(ctx, "unfollow", func(tx *tx) error {
 		_, err := tx.exec(ctx, `DELETE FROM follows WHERE user_id = $1 AND kind = $2
 			AND topic = $3`, string(user), int(topic.Kind), topic.ID)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.forgetFollow(ctx, user, topic, toMillis(s.Now()))
 	})
 }
 
@@ -189,13 +200,13 @@ func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.T
 }
 
 // Audience returns a part of those who follow any of the topics: of the next users after one, at
-// most so many, the ids of all devices, and where this part ends, for the next call ("" at first).
-// more: others may follow. It takes as long as the part is large, however many followers there are:
-// users come in the order of the index on follows, topic by topic, each once, in the order in which
-// they first followed something.
+// most so many, all devices with their user's preferences, and where this part ends, for the next
+// call ("" at first). more: others may follow. It takes as long as the part is large, however many
+// followers there are: users come in the order of the index on follows, topic by topic, each once,
+// in the order in which they first followed something.
 func (s *Store) Audience(
 	ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int,
-) (devices []int64, last goalcast.UserID, more bool, err error) {
+) (recipients []goalcast.Recipient, last goalcast.UserID, more bool, err error) {
 	if len(topics) == 0 || users <= 0 {
 		return nil, after, false, nil
 	}
@@ -203,33 +214,60 @@ func (s *Store) Audience(
 	parts := make([]string, len(topics))
 	args := []any{place, user, users}
 	for i, t := range topics {
-		parts[i] = fmt.Sprintf(`SELECT place, user_id
+		parts[i] = fmt.Sprintf(`SELECT place, user_id, %d AS via
 			FROM (SELECT place, user_id FROM follows WHERE kind = $%d AND topic = $%d AND (place, user_id) > ($1, $2)
-			ORDER BY place, user_id LIMIT $3) AS t%d`, 4+2*i, 5+2*i, i)
+			ORDER BY place, user_id LIMIT $3) AS t%d`, 1<<i, 4+2*i, 5+2*i, i)
 		args = append(args, int(t.Kind), t.ID)
 	}
-	rows, err := s.query(ctx, `SELECT u.place, u.user_id, COALESCE(d.id, 0) FROM (
-			SELECT place, user_id FROM (`+strings.Join(parts, " UNION ")+`) AS followers
-				ORDER BY place, user_id LIMIT $3) AS u
-		LEFT JOIN devices d ON d.user_id = u.user_id ORDER BY u.place, u.user_id`, args...)
+	// A user comes once from each topic, so that the sum of via is the set of the topics that lead
+	// to him; whoever is among the first of all is among the first of each of his topics.
+	rows, err := s.query(ctx, `SELECT u.place, u.user_id, u.via, COALESCE(d.id, 0), p.body FROM (
+			SELECT place, user_id, SUM(via) AS via FROM (`+strings.Join(parts, " UNION ALL ")+`) AS followers
+				GROUP BY place, user_id ORDER BY place, user_id LIMIT $3) AS u
+		LEFT JOIN devices d ON d.user_id = u.user_id LEFT JOIN preferences p ON p.user_id = u.user_id
+		ORDER BY u.place, u.user_id`, args...)
 	last = after
 	count := 0
+	var wishes *goalcast.Preferences // of the user at hand
 	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
-		var place, id int64
+		var place, via, id int64
 		var user string
-		if err := row.Scan(&place, &user, &id); err != nil {
+		var body []byte
+		if err := row.Scan(&place, &user, &via, &id, &body); err != nil {
 			return struct{}{}, err
 		}
 		if at := joinPlace(place, user); at != last {
 			last = at
 			count++
+			wishes = s.wishes(user, body, topics, via)
 		}
 		if id > 0 {
-			devices = append(devices, id)
+			recipients = append(recipients, goalcast.Recipient{Device: id, Preferences: wishes})
 		}
 		return struct{}{}, nil
 	})
-	return devices, last, count == users, s.wrap("read audience", err)
+	return recipients, last, count == users, s.wrap("read audience", err)
+}
+
+// wishes are a user's preferences for an event, by those of its topics that led to him; nil for
+// the default.
+func (s *Store) wishes(user string, body []byte, topics []goalcast.Topic, via int64) *goalcast.Preferences {
+	if body == nil {
+		return nil
+	}
+	var all goalcast.UserPreferences
+	if err := json.Unmarshal(body, &all); err != nil {
+		s.setAside("preferences", user, err)
+		return nil
+	}
+	var followed []goalcast.Topic
+	for i, t := range topics {
+		if via&(1<<i) != 0 {
+			followed = append(followed, t)
+		}
+	}
+	p := all.For(followed)
+	return &p
 }
 
 // joinPlace writes a user's place among all followers as text: "1700000000000/user".

@@ -160,7 +160,7 @@ func TestAudienceInParts(t *testing.T) {
 				if err != nil || len(devices) > 2*users || again && last == after {
 					t.Fatalf("%d users after %q: %d devices, last %q, %v", users, after, len(devices), last, err)
 				}
-				for _, id := range devices {
+				for _, id := range ids(devices) {
 					if got[id] {
 						t.Errorf("parts of %d: device %d comes twice", users, id)
 					}
@@ -182,6 +182,13 @@ func TestAudienceInParts(t *testing.T) {
 			t.Errorf("no topics: %v, %v, %v", none, more, err)
 		}
 	})
+}
+
+func ids(recipients []goalcast.Recipient) (list []int64) {
+	for _, r := range recipients {
+		list = append(list, r.Device)
+	}
+	return list
 }
 
 func tokens(t *testing.T, s *Store, user goalcast.UserID) []string {
@@ -228,7 +235,7 @@ func TestAudienceComesInTheOrderOfAge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, after, more = append(got, devices...), last, again
+			got, after, more = append(got, ids(devices)...), last, again
 		}
 		if want := []int64{1, 2, 3, 4}; !reflect.DeepEqual(got, want) {
 			t.Errorf("devices %v, want %v", got, want)

@@ -25,4 +25,4 @@ func (s *Store) Erase(ctx context.Context, user goalcast.UserID) error {
 }
 
 // userTables are all tables with a column user_id.
-var userTables = []string{"devices", "follows"}
+var userTables = []string{"devices", "follows", "preferences"}

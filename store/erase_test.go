@@ -12,6 +12,8 @@ func TestAUserIsErased(t *testing.T) {
 		follow("ann", 1, 2)
 		save("bob", "c")
 		follow("bob", 1)
+		prefer(t, s, "ann", sleeps)
+		prefer(t, s, "bob", sleeps)
 		for range 2 { // twice is once
 			if err := s.Erase(t.Context(), "ann"); err != nil {
 				t.Fatal(err)
@@ -19,6 +21,9 @@ func TestAUserIsErased(t *testing.T) {
 		}
 		if d, f := tokens(t, s, "ann"), followed(t, s, "ann"); len(d) != 0 || f != "[]" {
 			t.Errorf("ann has %v, %s", d, f)
+		}
+		if ann, bob := preferencesOf(t, s, "ann"), preferencesOf(t, s, "bob"); !ann.IsZero() || bob.IsZero() {
+			t.Errorf("ann has %+v, bob %+v", ann, bob)
 		}
 		if d, f := tokens(t, s, "bob"), followed(t, s, "bob"); !slices.Equal(d, []string{"c"}) || f != "[team:1]" {
 			t.Errorf("bob has %v, %s", d, f)

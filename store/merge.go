@@ -8,9 +8,10 @@ import (
 	"goalcast"
 )
 
-// Merge gives a user the devices and follows that another has, in one transaction, after which the
-// other has none: it is a user no longer. Once more changes nothing. ErrTooMany if that would be
-// more than a user may have; then nothing has changed.
+// Merge gives a user the devices, follows and preferences that another has, in one transaction,
+// after which the other has none: it is a user no longer. Preferences that the user has set stay.
+// Once more changes nothing. ErrTooMany if that would be more than a user may have; then nothing
+// has changed.
 //
 // The place among followers is the earlier one of the two. Devices whose place moves while an event
 // is being planned may miss its push; whoever is just logging in looks at the app.
@@ -48,6 +49,9 @@ func (s *Store) Merge(ctx context.Context, from, to goalcast.UserID) (m goalcast
 				return err
 			}
 			*step.count = int(changed)
+		}
+		if err := tx.mergePreferences(ctx, from, to, toMillis(s.Now())); err != nil {
+			return err
 		}
 		return tx.withinLimits(ctx, to)
 	})
