@@ -38,7 +38,15 @@ type PushBatch struct {
 	Late     bool      // it is sent when no other batch waits
 	Created  time.Time // when it was planned
 	Expires  time.Time // it is not sent at or after this time
+
+	// How the users of its devices want it. A batch with a Source has what that has.
+	NotBefore time.Time // zero: at once
+	Silent    bool      // without a sound
+	NoScores  bool      // its text names neither the score nor who scored
 }
+
+// Waits says whether the batch was made to wait: its users want it later.
+func (b PushBatch) Waits() bool { return b.NotBefore.After(b.Created) }
 
 // PushClaim is a batch that somebody may send until the lease ends, with all that he must know to
 // decide whether it still should be.
@@ -60,6 +68,7 @@ type PushBacklog struct {
 	Events    int // revisions that are not planned, also those that wait for names
 	Audiences int // events whose followers are not all in batches
 	Batches   int // that are not done
+	Held      int // batches that wait because their users want it so; they are not in Batches
 }
 
 // PushResult says what became of a claimed batch.

@@ -52,50 +52,26 @@ func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, a
 	return p, nil
 }
 
-// withheld counts devices that get no push, or not at once, because their user wants it so; by
-// reason.
-type withheld map[string]int
-
-func (n *Notifier) withheld(w withheld) {
-	for reason, devices := range w {
-		n.metrics.withheld.WithLabelValues(reason).Add(float64(devices))
-	}
-}
-
-// cut puts a part of the audience into batches, behind those that the record counts. Whoever does
-// not want the push is in none.
+// cut puts a part of the audience into batches, behind those that the record counts, each of devices
+// that get the push in the same way.
 func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) ([]goalcast.PushBatch, withheld) {
 	var batches []goalcast.PushBatch
-	kept := withheld{}
-	want := onPhones(*r).User
-	for i, all := range [][]goalcast.Recipient{p.recipients, p.late} {
-		var devices []int64
-		for _, recipient := range all {
-			if !wants(recipient.Preferences, want) {
-				kept[heldOff]++
-				continue
-			}
-			devices = append(devices, recipient.Device)
+	ways, devices, kept := n.sorted(r, p)
+	for _, w := range ways {
+		var notBefore time.Time
+		if w.wait > 0 {
+			notBefore = r.Shown.Add(w.wait)
 		}
-		for devices := range slices.Chunk(devices, n.cfg.BatchSize) {
+		for devices := range slices.Chunk(devices[w], n.cfg.BatchSize) {
 			batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event,
 				Revision: r.Base, Number: r.Batches,
-				Devices: devices, Late: i > 0, Created: now, Expires: r.Expires})
+				Devices: devices, Late: w.late, Created: now, Expires: r.Expires.Add(w.delay),
+				NotBefore: notBefore, Silent: w.silent, NoScores: w.noScores})
 			r.Batches++
 		}
 	}
 	r.Cut, r.Open = p.last, p.more
 	return batches, kept
-}
-
-// heldOff is the reason of withheld where the user has switched the kind of push off, or not on.
-const heldOff = "off"
-
-func wants(p *goalcast.Preferences, kind goalcast.PushKind) bool {
-	if p == nil {
-		return kind.Default()
-	}
-	return p.Wants(kind)
 }
 
 // cutLater asks cutLoop to go on with a push. If that has too much to do, whoever looks for

@@ -315,7 +315,7 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
 	}
 	c := Content{
-		Kind: kind, User: switchOf(kind, e.Period), Texts: n.texts(t),
+		Kind: kind, User: switchOf(kind, e.Period), Texts: n.texts(t, false), NoScores: n.texts(t, true),
 		Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
 		High:   kind != kindPeriod, Channel: rowOf(kind).channel, Received: e.Times.Received,
 		Data: map[string]string{

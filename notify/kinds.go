@@ -108,10 +108,16 @@ func periodTTL(c Config, p goalcast.Period) time.Duration {
 }
 
 func (w writer) goalText(t facts, s texts) Text {
+	if w.noScores {
+		return Text{fmt.Sprintf(w.goal, minute(t.event, s.pair)), s.competition}
+	}
 	return Text{fmt.Sprintf(w.goal, minute(t.event, s.line)), w.scorer(t)}
 }
 
 func (w writer) goalOffText(t facts, s texts) Text {
+	if w.noScores {
+		return Text{fmt.Sprintf(w.goalOff, minute(t.event, s.pair)), s.competition}
+	}
 	return Text{fmt.Sprintf(w.goalOff, s.line), fmt.Sprintf(w.offBody, minute(t.event, w.scorer(t)))}
 }
 

@@ -36,8 +36,7 @@ var (
 	failReasons = []string{"expired"}
 	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction",
 		"withdrawn_unseen", "cancelled", "current", "private"}
-	heldReasons = []string{heldOff}
-	steps       = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
+	steps = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
 		"delete_token", "confirm", "backlog"}
 )
 
@@ -72,7 +71,8 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 	})
 	backlog := f.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_backlog",
 		Help: "What waits to be pushed, of all processes together: events that are not " +
-			"planned, audiences that are not all in batches, batches that are not done."}, []string{"what"})
+			"planned, audiences that are not all in batches, batches that are not done, and batches " +
+			"that wait because their users want it so."}, []string{"what"})
 	stopped := f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_notify_stopped",
 		Help: "1 while the push service takes nothing from this process: its credentials " +
 			"or its project are wrong."})
@@ -110,4 +110,5 @@ func (m *metrics) waits(b goalcast.PushBacklog) {
 	m.backlog.WithLabelValues("events").Set(float64(b.Events))
 	m.backlog.WithLabelValues("audiences").Set(float64(b.Audiences))
 	m.backlog.WithLabelValues("batches").Set(float64(b.Batches))
+	m.backlog.WithLabelValues("held").Set(float64(b.Held))
 }

@@ -226,6 +226,7 @@ type Notifier struct {
 	cuts  chan cutting  // pushes whose audience this process has begun to cut
 
 	brake brake
+	zones sync.Map // *time.Location by name, of users
 
 	mu     sync.Mutex
 	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone

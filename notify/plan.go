@@ -196,10 +196,13 @@ func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.Pu
 }
 
 // handOut gives batches to this process's workers, and to the queue what they cannot take; of those
-// that come last, the sweep finds what is left.
+// that come last, the sweep finds what is left, and those that wait.
 func (n *Notifier) handOut(ctx context.Context, batches []goalcast.PushBatch) {
 	n.metrics.batches.Add(float64(len(batches)))
 	for _, b := range batches {
+		if b.Waits() {
+			continue // the sweep finds it when it is due
+		}
 		if b.Late {
 			n.offer(n.late, b.ID)
 		} else if !n.offer(n.ready, b.ID) {

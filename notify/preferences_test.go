@@ -3,7 +3,9 @@ package notify_test
 import (
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"goalcast"
 	"goalcast/notify"
@@ -57,4 +59,194 @@ func TestPushesThatUsersHaveSwitchedOff(t *testing.T) {
 			t.Errorf("counted %v withheld, want 2", got)
 		}
 	})
+}
+
+// ahead is a store whose clock can be put forward.
+type ahead struct {
+	notify.Store
+	by atomic.Int64
+}
+
+func (a *ahead) Now() time.Time { return a.Store.Now().Add(time.Duration(a.by.Load())) }
+
+// rested waits until nothing is left to do but what users want later.
+func (w *world) rested() {
+	w.t.Helper()
+	w.eventually("nothing left to do now", func() bool {
+		b, err := w.store.PushBacklog(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		b.Held = 0
+		return b == goalcast.PushBacklog{}
+	})
+}
+
+// done waits until no batch is left, whatever the clock.
+func (w *world) done(events int) {
+	w.t.Helper()
+	w.eventually("all batches done", func() bool {
+		list, err := w.store.RecentPushes(w.t.Context(), 100)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, p := range list {
+			for _, b := range p.Batches {
+				if b.State == goalcast.BatchPlanned || b.State == goalcast.BatchClaimed {
+					return false
+				}
+			}
+		}
+		return len(list) == events
+	})
+}
+
+func spoiler(delay int, noScores bool) goalcast.Preferences {
+	return goalcast.Preferences{Spoilers: goalcast.Spoilers{Delay: delay, NoScores: noScores}}
+}
+
+// A delayed push outlives the process that planned it, and its time to live is counted from then.
+func TestDelayedPush(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		for _, token := range []string{"now", "late", "blind"} {
+			w.user(token, "android", "en", goalcast.ForMatch(900))
+		}
+		w.prefer("late", spoiler(60, false))
+		w.prefer("blind", spoiler(0, true))
+		clock := &ahead{Store: w.store}
+		n := w.run(notify.Config{}, clock, nil)
+		w.goal("opta:1")
+		w.rested()
+		want := []string{"blind: GOAL! 27' Noordzand - Val-Rouge", "now: GOAL! 27' Noordzand 1-0 Val-Rouge"}
+		if got := slices.Sorted(slices.Values(w.texts())); !reflect.DeepEqual(got, want) {
+			t.Errorf("at once: %q, want %q", got, want)
+		}
+		for _, d := range w.fcm.Deliveries() {
+			if _, tells := d.Data["score"]; tells != (d.Token == "now") || d.Token == "blind" &&
+				d.Body != "Harbour League" {
+				t.Errorf("%+v", d)
+			}
+		}
+		if got := n.value(t, "goalcast_notify_withheld_total", "delayed"); got != 1 {
+			t.Errorf("counted %v delayed", got)
+		}
+		n.stop()
+		clock.by.Store(int64(170 * time.Second)) // the others' push has lived 120 s
+		w.run(notify.Config{}, clock, nil)
+		w.done(1)
+		want = append(want[:1:1], "late: GOAL! 27' Noordzand 1-0 Val-Rouge", want[1])
+		if got := slices.Sorted(slices.Values(w.texts())); !reflect.DeepEqual(got, want) {
+			t.Errorf("later: %q, want %q", got, want)
+		}
+	})
+}
+
+// Who has not got the goal yet hears nothing of it when it is taken back, nor later; who has got it
+// does. What is corrected meanwhile comes as it is then, once.
+func TestDelayedPushOfWhatChangesMeanwhile(t *testing.T) {
+	const goal, corrected = "GOAL! 27' Noordzand 1-0 Val-Rouge", "GOAL! 28' Noordzand 1-0 Val-Rouge"
+	for name, tt := range map[string]struct {
+		change    func(*goalcast.Event)
+		now, late []string
+		undone    float64
+	}{
+		"taken back": {cancelled, []string{goal, "Goal cancelled: Noordzand 0-0 Val-Rouge"}, nil, 1},
+		"corrected":  {func(e *goalcast.Event) { e.Minute = 28 }, []string{goal, corrected}, []string{corrected}, 0},
+		"as it was":  {nil, []string{goal}, []string{goal}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, w *world) {
+				w.user("now", "ios", "en", goalcast.ForMatch(900))
+				w.user("late", "ios", "en", goalcast.ForMatch(900))
+				w.prefer("late", spoiler(15, false))
+				clock := &ahead{Store: w.store}
+				n := w.run(notify.Config{}, clock, nil)
+				e := w.goal("opta:1")
+				w.rested()
+				if tt.change != nil {
+					w.revise(e, tt.change)
+					w.rested()
+				}
+				clock.by.Store(int64(20 * time.Second))
+				w.done(1)
+				got := map[string][]string{}
+				for _, d := range w.fcm.Deliveries() {
+					got[d.Token] = append(got[d.Token], d.Title)
+				}
+				if !slices.Equal(got["now"], tt.now) || !slices.Equal(got["late"], tt.late) {
+					t.Errorf("%q", got)
+				}
+				if got := n.value(t, "goalcast_notify_withheld_total", "taken_back"); got != tt.undone {
+					t.Errorf("counted %v taken back, want %v", got, tt.undone)
+				}
+			})
+		})
+	}
+}
+
+// In quiet hours a goal comes without a sound or not at all, since it is none at dawn; what is still
+// news then comes then.
+func TestQuietHoursOfUsers(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		now := time.Now().UTC()
+		at := func(d time.Duration) goalcast.DayTime {
+			when := now.Add(d)
+			return goalcast.DayTime(when.Hour()*60 + when.Minute())
+		}
+		quiet := func(from, to time.Duration, hold bool) goalcast.Preferences {
+			return goalcast.Preferences{Quiet: &goalcast.QuietHours{From: at(from), To: at(to), Zone: "Etc/UTC",
+				Hold: hold}}
+		}
+		for token, p := range map[string]goalcast.Preferences{"awake": quiet(2*time.Hour, 4*time.Hour, true),
+			"silent": quiet(-time.Hour, time.Hour, false), "held": quiet(-time.Hour, time.Hour, true)} {
+			w.user(token, "android", "en", goalcast.ForMatch(900))
+			w.prefer(token, p)
+		}
+		clock := &ahead{Store: w.store}
+		n := w.run(notify.Config{}, clock, nil)
+		w.goal("opta:1")
+		w.commit(goalcast.Event{ID: "match:900:fixture", Revision: 2, Kind: goalcast.KindFixture,
+			Fixture: &goalcast.Fixture{Competition: goalcast.Competition{ID: 5, Name: "Harbour League"},
+				Home: goalcast.Team{ID: 1, Name: "Noordzand"}, Away: goalcast.Team{ID: 2, Name: "Val-Rouge"},
+				Halted: goalcast.Postponed}})
+		w.rested()
+		want := []string{"awake: GOAL! 27' Noordzand 1-0 Val-Rouge", "awake: Postponed: Noordzand - Val-Rouge",
+			"silent: GOAL! 27' Noordzand 1-0 Val-Rouge", "silent: Postponed: Noordzand - Val-Rouge"}
+		if got := slices.Sorted(slices.Values(w.texts())); !reflect.DeepEqual(got, want) {
+			t.Errorf("now: %q, want %q", got, want)
+		}
+		for _, d := range w.fcm.Deliveries() {
+			if d.Silent != (d.Token == "silent") || d.High == (d.Token == "silent") {
+				t.Errorf("%+v", d)
+			}
+		}
+		for reason, count := range map[string]float64{"held": 1, "dropped": 1, "off": 0} {
+			if got := n.value(t, "goalcast_notify_withheld_total", reason); got != count {
+				t.Errorf("counted %v %s, want %v", got, reason, count)
+			}
+		}
+		clock.by.Store(int64(70 * time.Minute))
+		w.done(2)
+		want = []string{want[0], want[1], "held: Postponed: Noordzand - Val-Rouge", want[2], want[3]}
+		if got := slices.Sorted(slices.Values(w.texts())); !reflect.DeepEqual(got, want) {
+			t.Errorf("after quiet hours: %q, want %q", got, want)
+		}
+	})
+}
+
+// What was held too long, since nothing was sent for hours, is dropped.
+func TestHeldPushIsNotSentTooLate(t *testing.T) {
+	t.Parallel()
+	w := embeddedWorld(t)
+	w.user("late", "ios", "en", goalcast.ForMatch(900))
+	w.prefer("late", spoiler(15, false))
+	clock := &ahead{Store: w.store}
+	n := w.run(notify.Config{}, clock, nil)
+	w.goal("opta:1")
+	w.rested()
+	clock.by.Store(int64(136 * time.Second))
+	w.done(1)
+	if got := w.texts(); len(got) != 0 || n.value(t, "goalcast_notify_withheld_total", "dropped") != 1 {
+		t.Errorf("delivered %q", got)
+	}
 }

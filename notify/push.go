@@ -10,10 +10,12 @@ import (
 type Content struct {
 	// "goal", "goal_cancelled", "red_card", "red_card_cancelled", "period", "status", "penalty",
 	// "penalty_cancelled", "penalty_missed"
-	Kind  string            `json:"kind"`
-	User  goalcast.PushKind `json:"user,omitempty"` // what users switch it on and off by
-	Texts map[string]Text   `json:"texts"`
-	Tag   string            `json:"tag"` // of a shown notification: a newer one with the same tag replaces it
+	Kind     string            `json:"kind"`
+	User     goalcast.PushKind `json:"user,omitempty"` // what users switch it on and off by
+	Texts    map[string]Text   `json:"texts"`
+	NoScores map[string]Text   `json:"no_scores,omitempty"` // the same without score and scorer
+	// of a shown notification: a newer one with the same tag replaces it
+	Tag string `json:"tag"`
 	// of waiting notifications: only the newest is kept for a phone that is off
 	Collapse string `json:"collapse"`
 	Thread   string `json:"thread"` // notifications that phones may group

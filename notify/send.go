@@ -95,6 +95,7 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 	defer signal(n.sweep) // newer batches of the event may have waited for this one
 	if reason := refusal(c, n.now()); reason != "" {
 		n.metrics.dropped.WithLabelValues(reason).Inc()
+		n.undone(c, reason)
 		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchDropped, Reason: reason})
 	}
 	var content Content
@@ -171,7 +172,7 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 		// the next claim says why not
 		return goalcast.PushResult{State: goalcast.BatchPlanned, Remaining: c.Devices}, nil
 	}
-	if c.Batch.Number == 0 && c.Batch.Source == "" && c.Attempt == 1 && content.Received > 0 {
+	if c.Batch.Number == 0 && c.Batch.Source == "" && c.Attempt == 1 && !c.Batch.Waits() && content.Received > 0 {
 		n.metrics.first.Observe(max(0, started.Sub(time.UnixMilli(content.Received)).Seconds()))
 	}
 	sending, cancel := n.sending(ctx, min(n.cfg.SendLimit, c.Batch.Expires.Sub(started)))
@@ -327,20 +328,25 @@ func (n *Notifier) finish(ctx context.Context, c goalcast.PushClaim, result goal
 
 // compose writes one message per device, in its language.
 func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) []Message {
-	silent := c.Batch.Source != "" && c.Record.State == goalcast.RecordShown
+	silent := c.Batch.Silent || c.Batch.Source != "" && c.Record.State == goalcast.RecordShown
+	texts := content.Texts
 	data := make(map[string]string, len(content.Data)+1)
 	for k, v := range content.Data {
 		data[k] = v
 	}
 	data["silent"] = fmt.Sprint(silent)
+	if c.Batch.NoScores {
+		texts = content.NoScores
+		delete(data, "score")
+	}
 	messages := make([]Message, len(devices))
 	for i, d := range devices {
 		language := d.Language
-		if _, ok := content.Texts[language]; !ok {
+		if _, ok := texts[language]; !ok {
 			language = fallback
 		}
 		messages[i] = Message{
-			Token: d.Token, Platform: d.Platform, Text: content.Texts[language], Language: language, Tag: content.Tag,
+			Token: d.Token, Platform: d.Platform, Text: texts[language], Language: language, Tag: content.Tag,
 			Collapse: content.Collapse,
 			Thread:   content.Thread, Channel: content.Channel, High: content.High && !silent, Silent: silent,
 			Expires: c.Batch.Expires, Data: data,

@@ -121,16 +121,17 @@ type writer struct {
 	language string
 	names    *goalcast.Names
 	zone     *time.Location
+	noScores bool // for who does not want to know the score, nor who scored
 }
 
-func (n *Notifier) texts(t facts) map[string]Text {
+func (n *Notifier) texts(t facts, noScores bool) map[string]Text {
 	var names *goalcast.Names
 	if n.cfg.Names != nil {
 		names = n.cfg.Names.Names()
 	}
 	out := make(map[string]Text, len(languages))
 	for _, l := range languages {
-		out[l] = writer{phrases(l), l, names, n.cfg.Zone}.write(t)
+		out[l] = writer{phrases(l), l, names, n.cfg.Zone, noScores}.write(t)
 	}
 	return out
 }
@@ -139,12 +140,15 @@ func (w writer) write(t facts) Text {
 	home, away := w.team(t.match.Home), w.team(t.match.Away)
 	line := fmt.Sprintf("%s %d-%d %s", home, t.score.Home, t.score.Away, away)
 	pair := home + " - " + away
+	if w.noScores {
+		line = pair
+	}
 	competition := w.names.Competition(t.match.Competition, w.language).Name
 	return rowOf(t.kind).write(w, t, texts{line: line, pair: pair, competition: competition})
 }
 
-// texts are what most kinds put into their own: "Home 1-0 Away", "Home - Away", and
-// the competition's name.
+// texts are what most kinds put into their own: "Home 1-0 Away", which is "Home - Away" for who
+// does not want to know the score, "Home - Away", and the competition's name.
 type texts struct{ line, pair, competition string }
 
 func (w writer) period(t facts, s texts) Text {
@@ -162,6 +166,7 @@ func (w writer) period(t facts, s texts) Text {
 	}
 	body := s.competition
 	switch {
+	case w.noScores: // how it ended would tell
 	case t.match.Shootout != nil:
 		body = fmt.Sprintf(w.onPenalties, fmt.Sprintf("%d-%d", t.match.Shootout.Home, t.match.Shootout.Away))
 	case t.extra:

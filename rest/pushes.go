@@ -53,7 +53,7 @@ func (s *Server) getPushes(w http.ResponseWriter, r *http.Request) error {
 		items[i].Kind, items[i].Title, items[i].Body = pushText(p.Content)
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"pushes": items, "waiting": map[string]int{
-		"events": backlog.Events, "audiences": backlog.Audiences, "batches": backlog.Batches}})
+		"events": backlog.Events, "audiences": backlog.Audiences, "batches": backlog.Batches, "held": backlog.Held}})
 }
 
 // pushText is what a push says, in English, or else in any language there is.

@@ -162,7 +162,8 @@ func TestPushList(t *testing.T) {
 	})
 	a := string(h.get(t, "/admin/pushes", as(operatorToken)).body)
 	for _, part := range []string{`"title":"GOAL! 1-0"`, `"kind":"goal"`, `"batches":[]`,
-		`{"state":"failed","reason":"expired","batches":2}`, `"waiting":{"audiences":2,"batches":3,"events":1}`} {
+		`{"state":"failed","reason":"expired","batches":2}`,
+		`"waiting":{"audiences":2,"batches":3,"events":1,"held":0}`} {
 		if !strings.Contains(a, part) {
 			t.Errorf("no %s in %s", part, a)
 		}

@@ -116,12 +116,14 @@ func (s *Store) eachUnplanned(ctx context.Context, doing, set string, keys []str
 }
 
 // PushBacklog counts what waits: events that are not planned, audiences that are not all in
-// batches, batches that are not done.
+// batches, batches that are not done, and those whose users want them later.
 func (s *Store) PushBacklog(ctx context.Context) (b goalcast.PushBacklog, err error) {
+	held := `(attempt = 0 AND not_before > ` + s.dialect.now + `)`
 	err = s.queryRow(ctx, `SELECT (SELECT COUNT(*) FROM outbox WHERE planned_at IS NULL),
 		(SELECT COUNT(*) FROM pushes WHERE open),
-		(SELECT COUNT(*) FROM push_batches WHERE state IN ('planned', 'claimed'))`).Scan(&b.Events, &b.Audiences,
-		&b.Batches)
+		(SELECT COUNT(*) FROM push_batches WHERE state IN ('planned', 'claimed') AND NOT `+held+`),
+		(SELECT COUNT(*) FROM push_batches WHERE state = 'planned' AND `+held+`)`).Scan(&b.Events, &b.Audiences,
+		&b.Batches, &b.Held)
 	return b, s.wrap("count what waits to be pushed", err)
 }
 
@@ -262,15 +264,15 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	if err != nil {
 		return err
 	}
-	const columns = 9
+	const columns = 12
 	for part := range slices.Chunk(batches, 1000) {
 		var args []any
 		for _, b := range part {
 			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires),
-				packIDs(b.Devices), b.Late)
+				packIDs(b.Devices), b.Late, toMillis(b.NotBefore), b.Silent, b.NoScores)
 		}
 		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created,
-			expires, remaining, late) VALUES `+
+			expires, remaining, late, not_before, silent, no_scores) VALUES `+
 			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
 			return err
 		}
@@ -330,21 +332,21 @@ func (s *Store) ClaimBatch(
 
 func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Duration, c *goalcast.PushClaim) error {
 	b := &c.Batch
-	var created, expires int64
+	var created, expires, notBefore int64
 	var remaining, reached []byte
 	var unsure bool
 	err := t.queryRow(ctx, fmt.Sprintf(`UPDATE push_batches
 		SET state = 'claimed', attempt = attempt + 1, lease_until = %[1]s + $3, unsure = (state = 'claimed')
 		WHERE id = $1 AND `+claimable+`
 		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached,
-			unsure`, t.dialect.now, "$2"),
+			unsure, not_before, silent, no_scores`, t.dialect.now, "$2"),
 		id, toMillis(now), lease.Milliseconds()).Scan(
 		&b.ID, &b.Event, &b.Revision, &b.Number, &b.Source, &created, &expires, &c.Attempt, &remaining, &reached,
-		&unsure)
+		&unsure, &notBefore, &b.Silent, &b.NoScores)
 	if err != nil {
 		return err
 	}
-	b.Created, b.Expires = fromMillis(created), fromMillis(expires)
+	b.Created, b.Expires, b.NotBefore = fromMillis(created), fromMillis(expires), fromMillis(notBefore)
 	if c.Devices, err = unpackIDs(remaining); err != nil {
 		return err
 	}
@@ -380,15 +382,16 @@ func (t *tx) claimNewest(ctx context.Context, c *goalcast.PushClaim) error {
 	return nil
 }
 
-// claimSource reads which devices got the source of a claimed batch, or may have got it.
+// claimSource reads which devices got the source of a claimed batch, or may have got it, and in
+// which way.
 func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	var remaining, reached []byte
 	var dead bool
 	// A live claim of the source was made after this batch's own, and so after this revision was
 	// planned: it sends nothing older.
 	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed'
-		AND lease_until <= `+t.dialect.now+` FROM push_batches WHERE id = $1`,
-		c.Batch.Source).Scan(&remaining, &reached, &c.Sent, &dead)
+		AND lease_until <= `+t.dialect.now+`, silent, no_scores FROM push_batches WHERE id = $1`,
+		c.Batch.Source).Scan(&remaining, &reached, &c.Sent, &dead, &c.Batch.Silent, &c.Batch.NoScores)
 	if noRows(err) {
 		return nil // it is gone, and with it who got it
 	}
