@@ -184,8 +184,8 @@ const (
 // ResetReasons and ByeReasons list the reasons there are.
 var (
 	ResetReasons = []Reason{ResetEpoch, ResetTooOld, ResetAhead, ResetTooMuch, ResetGap, ResetRefresh, ResetBadCursor}
-	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, ByeExpired, ByeReplayOver, CodeFull.Bye(), CodeRate.Bye(), CodeDraining.Bye(),
-		CodeStarting.Bye(), CodeUnavailable.Bye(), CodeReplaysFull.Bye()}
+	ByeReasons   = []Reason{ByeDrain, ByeTooSlow, ByeExpired, ByeReplayOver, CodeFull.Bye(), CodeRate.Bye(),
+		CodeDraining.Bye(), CodeStarting.Bye(), CodeUnavailable.Bye(), CodeReplaysFull.Bye()}
 )
 
 // Bye is the reason of the bye that an event stream gets instead of a refusal.

@@ -22,7 +22,8 @@ import (
 )
 
 func replayOf(match goalcast.MatchID, speed int) url.Values {
-	return url.Values{"topics": {goalcast.ForMatch(match).String()}, "replay": {"kickoff"}, "speed": {fmt.Sprint(speed)}}
+	return url.Values{"topics": {goalcast.ForMatch(match).String()}, "replay": {"kickoff"},
+		"speed": {fmt.Sprint(speed)}}
 }
 
 func (w *world) period(id goalcast.MatchID, p goalcast.Period) {
@@ -203,7 +204,8 @@ func TestAReplayGoesOn(t *testing.T) {
 				v = kinds[kind](t, other, q)
 			}
 			all := until(t, v, goalcast.FrameBye)
-			if len(all) != 1+toldInSecond+1 || all[0].Type != goalcast.FrameHello || all[1].Event.Status != goalcast.Cancelled {
+			if len(all) != 1+toldInSecond+1 || all[0].Type != goalcast.FrameHello ||
+				all[1].Event.Status != goalcast.Cancelled {
 				t.Errorf("on return: %v", all)
 			}
 			end := *all[len(all)-2].Cursor
@@ -212,7 +214,8 @@ func TestAReplayGoesOn(t *testing.T) {
 				if res.StatusCode != http.StatusNoContent {
 					t.Errorf("after the end: %s", res.Status)
 				}
-				wait(t, "places given back", func() bool { return other.metric(t, "goalcast_hub_connections", "") == 0 })
+				wait(t, "places given back",
+					func() bool { return other.metric(t, "goalcast_hub_connections", "") == 0 })
 			} else {
 				q.Set("since", end.String())
 				if all := until(t, kinds[kind](t, other, q), goalcast.FrameBye); len(all) != 2 {

@@ -52,8 +52,8 @@ func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, a
 	return p, nil
 }
 
-// cut puts a part of the audience into batches, behind those that the record counts, each of devices
-// that get the push in the same way.
+// cut puts a part of the audience into batches, behind those that the record counts, each of
+// devices that get the push in the same way.
 func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) ([]goalcast.PushBatch, withheld) {
 	var batches []goalcast.PushBatch
 	ways, devices, kept := n.sorted(r, p)

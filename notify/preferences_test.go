@@ -184,8 +184,8 @@ func TestDelayedPushOfWhatChangesMeanwhile(t *testing.T) {
 	}
 }
 
-// In quiet hours a goal comes without a sound or not at all, since it is none at dawn; what is still
-// news then comes then.
+// In quiet hours a goal comes without a sound or not at all, since it is none at dawn; what is
+// still news then comes then.
 func TestQuietHoursOfUsers(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		now := time.Now().UTC()

@@ -70,7 +70,8 @@ func (n *Notifier) wayOf(p *goalcast.Preferences, kind goalcast.PushKind, planne
 // up rounds a duration up to a multiple of a step.
 func up(d, step time.Duration) time.Duration { return (d + step - 1) / step * step }
 
-// zone is a time zone by its name; the installation's own where there is none of that name any more.
+// zone is a time zone by its name; the installation's own where there is none of that name any
+// more.
 func (n *Notifier) zone(name string) *time.Location {
 	if known, ok := n.zones.Load(name); ok {
 		return known.(*time.Location)

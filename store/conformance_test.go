@@ -460,8 +460,8 @@ func TestSaveMessage(t *testing.T) {
 	})
 }
 
-// What was told of a match comes back in that order: its events by number, whatever clocks said, and
-// messages between them. What is of prices, or of another match, is not in it.
+// What was told of a match comes back in that order: its events by number, whatever clocks said,
+// and messages between them. What is of prices, or of another match, is not in it.
 func TestToldIsInTheOrderOfTelling(t *testing.T) {
 	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()

@@ -51,7 +51,8 @@ type (
 		Start  // without a claim: what is followed, as it is seen now; empty if that is as it was
 	}
 
-	// Replayed brings what a replay tells a connection next, ReplayOver ends the connection behind it.
+	// Replayed brings what a replay tells a connection next, ReplayOver ends the connection behind
+	// it.
 	Replayed struct {
 		Conn    *Conn
 		Message *frame.Message

@@ -23,8 +23,8 @@ func (s *Shard) replayOver(c *Conn) {
 	s.close(c, "replay_over", last...)
 }
 
-// told is the cursor that a connection may be told now. There is none while the bus has lost events,
-// and none in a replay, whose frames have their own.
+// told is the cursor that a connection may be told now. There is none while the bus has lost
+// events, and none in a replay, whose frames have their own.
 func (s *Shard) told(c *Conn) goalcast.Cursor {
 	if s.broken || c.replay != nil {
 		return goalcast.Cursor{}
