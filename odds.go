@@ -162,7 +162,15 @@ type OddsMappingFilter struct {
 	Source   string
 	Decision MappingDecision
 	Match    MatchID // that it is, not that it may be
-	Limit    int     // default and most: 1000
+	After    OddsMappingPlace
+	Limit    int // default and most: 1001
+}
+
+// OddsMappingPlace is the place of a mapping in a list, those described last first; zero before the
+// first.
+type OddsMappingPlace struct {
+	Described     time.Time
+	Source, Event string
 }
 
 // Why an operator's decision about an event is refused, besides ErrNotFound for an event that no

@@ -48,10 +48,11 @@ type Alarm struct {
 
 // AlarmFilter chooses alarms; zero fields choose all.
 type AlarmFilter struct {
-	Open  bool // only those that are not closed
-	Kind  AlarmKind
-	Match MatchID
-	Limit int // at most so many; 0 is the store's limit
+	Open   bool // only those that are not closed
+	Kind   AlarmKind
+	Match  MatchID
+	Before int64 // only those with a lower ID
+	Limit  int   // at most so many; 0 is the store's limit
 }
 
 // FailedFeed is a feed of which documents could not be understood.

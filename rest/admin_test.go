@@ -175,13 +175,13 @@ func TestDocuments(t *testing.T) {
 	h.documents[7], h.documents[8] = document(7), failed
 
 	list := decode[struct{ Documents []struct{ ID int64 } }](t, h.get(t, "/admin/documents", as(operatorToken)).body)
-	if len(list.Documents) != 2 || list.Documents[0].ID != 8 || h.docFilter != (goalcast.DocumentFilter{Limit: 100}) {
+	if len(list.Documents) != 2 || list.Documents[0].ID != 8 || h.docFilter != (goalcast.DocumentFilter{Limit: 101}) {
 		t.Errorf("list %+v, filter %+v", list, h.docFilter)
 	}
 	h.get(t, "/admin/documents?provider=opta&feed=f24&match=9&state=failed"+
 		"&from=2026-05-17T12:00:00%2B02:00&to=2026-05-18T00:00:00Z&before=50&limit=7", as(operatorToken))
 	want := goalcast.DocumentFilter{Provider: "opta", Feed: "F24", Match: 9, State: goalcast.DocumentFailed, Before: 50,
-		Limit: 7,
+		Limit: 8,
 		From:  time.Date(2026, 5, 17, 10, 0, 0, 0, time.UTC), To: time.Date(2026, 5, 18, 0, 0, 0, 0, time.UTC)}
 	if h.docFilter != want {
 		t.Errorf("filter %+v, want %+v", h.docFilter, want)

@@ -22,14 +22,14 @@ func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) error {
 	if s.alarms == nil {
 		return errNotHere
 	}
-	q := newQuery(r, "state", "kind", "match", "limit")
+	q := newQuery(r, "state", "kind", "match", "limit", "after")
 	kinds := make([]string, len(goalcast.AlarmKinds))
 	for i, k := range goalcast.AlarmKinds {
 		kinds[i] = string(k)
 	}
 	f := goalcast.AlarmFilter{Open: q.word("state", "open", "all") != "all",
 		Kind:  goalcast.AlarmKind(q.word("kind", kinds...)),
-		Match: goalcast.MatchID(q.id("match")), Limit: q.number("limit", 100, 500)}
+		Match: goalcast.MatchID(q.id("match")), Before: q.afterID(), Limit: 1 + q.number("limit", 100, 500)}
 	if q.err != nil {
 		return q.err
 	}
@@ -37,10 +37,12 @@ func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("alarms: %w", err)
 	}
-	if list == nil {
-		list = []goalcast.Alarm{}
-	}
-	return writeJSON(w, http.StatusOK, map[string]any{"alarms": list})
+	answer := struct {
+		Alarms []goalcast.Alarm `json:"alarms"`
+		pageEnd
+	}{}
+	answer.Alarms, answer.pageEnd = endPage(list, f.Limit-1, func(a goalcast.Alarm) string { return fmt.Sprint(a.ID) })
+	return writePage(w, r, answer.pageEnd, answer)
 }
 
 // postAck acknowledges an alarm: somebody takes care of it. It stays open until its reason is gone.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -146,35 +147,34 @@ func auditValue(v any) json.RawMessage {
 
 // getAudit lists what administrators did, newest first.
 func (s *Server) getAudit(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "who", "action", "since", "until", "before", "limit")
+	q := newQuery(r, "who", "action", "since", "until", "before", "after", "limit")
 	f := goalcast.AuditFilter{Who: q.text("who", 200), Action: q.text("action", 200), Since: q.time("since"),
-		Until: q.time("until"), Before: q.id("before"), Limit: q.number("limit", 100, 500)}
+		Until: q.time("until"), Before: q.afterOrBefore(), Limit: 1 + q.number("limit", 100, 500)}
 	if q.err != nil {
 		return q.err
 	}
-	wanted := f.Limit
-	f.Limit++
 	list, err := s.store.AuditEntries(r.Context(), f)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
 	answer := struct {
 		Entries []goalcast.AuditEntry `json:"entries"`
-		Before  int64                 `json:"before,omitempty"` // of the next page
-	}{Entries: list}
-	if len(list) > wanted {
-		answer.Entries, answer.Before = list[:wanted], list[wanted-1].ID
+		Before  int64                 `json:"before,omitempty"` // after, by its older name
+		pageEnd
+	}{}
+	answer.Entries, answer.pageEnd = endPage(list, f.Limit-1,
+		func(e goalcast.AuditEntry) string { return fmt.Sprint(e.ID) })
+	if answer.More {
+		answer.Before = answer.Entries[len(answer.Entries)-1].ID
 	}
-	if answer.Entries == nil {
-		answer.Entries = []goalcast.AuditEntry{}
-	}
-	return writeJSON(w, http.StatusOK, answer)
+	return writePage(w, r, answer.pageEnd, answer)
 }
 
-// auditPages reads all entries, page by page, oldest first.
-func (s *Server) auditPages(ctx context.Context, f goalcast.AuditFilter, page func([]goalcast.AuditEntry) error) error {
+// auditPages reads all entries behind an ID, page by page, oldest first.
+func (s *Server) auditPages(ctx context.Context, after int64, f goalcast.AuditFilter,
+	page func([]goalcast.AuditEntry) error) error {
 	f.Limit = auditPage
-	for after := int64(0); ; {
+	for {
 		list, err := s.store.AuditAfter(ctx, after, f)
 		if err != nil {
 			return fmt.Errorf("audit: %w", err)
@@ -198,7 +198,7 @@ func (s *Server) getAuditExport(w http.ResponseWriter, r *http.Request) error {
 		return q.err
 	}
 	began := false
-	err := s.auditPages(r.Context(), f, func(list []goalcast.AuditEntry) error {
+	err := s.auditPages(r.Context(), 0, f, func(list []goalcast.AuditEntry) error {
 		if !began {
 			auditHeader(w)
 		}
@@ -232,15 +232,7 @@ func (s *Server) getAuditVerify(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r); q.err != nil {
 		return q.err
 	}
-	var chain goalcast.AuditChain
-	err := s.auditPages(r.Context(), goalcast.AuditFilter{}, func(list []goalcast.AuditEntry) error {
-		for _, e := range list {
-			if err := chain.Add(e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	chain, err := s.auditFrom(r.Context(), goalcast.AuditChain{})
 	broken := errors.Is(err, goalcast.ErrChain)
 	if err != nil && !broken {
 		return err
@@ -256,4 +248,73 @@ func (s *Server) getAuditVerify(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.metrics.auditBroken.Set(map[bool]float64{true: 1}[broken])
 	return writeJSON(w, http.StatusOK, answer)
+}
+
+// auditFrom verifies what follows the last entry of a chain, and that this one is still there. It
+// returns the chain up to the last entry that is as it was written: ErrChain if others are not.
+func (s *Server) auditFrom(ctx context.Context, chain goalcast.AuditChain) (goalcast.AuditChain, error) {
+	known, found := chain, chain.ID == 0
+	err := s.auditPages(ctx, max(0, known.ID-1), goalcast.AuditFilter{}, func(list []goalcast.AuditEntry) error {
+		for _, e := range list {
+			if found {
+				if err := chain.Add(e); err != nil {
+					return err
+				}
+				continue
+			}
+			if e.ID != known.ID || e.Hash != known.Hash || e.Sum() != e.Hash {
+				return fmt.Errorf("%w: entry %d is not what it was", goalcast.ErrChain, known.ID)
+			}
+			found = true
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("%w: entry %d is gone, and what followed it", goalcast.ErrChain, known.ID)
+	}
+	return chain, err
+}
+
+// auditWhole is how often a process verifies the audit from its first entry on.
+const auditWhole = 24 * time.Hour
+
+// auditVerified is how far a process has verified the audit.
+type auditVerified struct {
+	sync.Mutex
+	chain goalcast.AuditChain
+	whole time.Time // when it was last verified from its first entry on
+}
+
+// VerifyAudit verifies what was added to the audit since this process last did: so it also shows if
+// the last entries were cut off since. It begins with the first entry once a day, and after the
+// audit was found changed. The command calls it as a job. What it finds is in the log and a metric;
+// its errors are the store's.
+func (s *Server) VerifyAudit(ctx context.Context) error {
+	v := &s.verified
+	v.Lock()
+	defer v.Unlock()
+	now, from := s.cfg.Now(), v.chain
+	whole := v.whole.IsZero() || now.Sub(v.whole) >= auditWhole
+	if whole {
+		from = goalcast.AuditChain{}
+	}
+	chain, err := s.auditFrom(ctx, from)
+	switch {
+	case err == nil && whole && chain.ID < v.chain.ID:
+		err = fmt.Errorf("%w: entries from %d to %d are gone", goalcast.ErrChain, chain.ID+1, v.chain.ID)
+	case err == nil && whole:
+		v.whole = now
+	}
+	switch {
+	case errors.Is(err, goalcast.ErrChain):
+		s.metrics.auditBroken.Set(1)
+		s.log.ErrorContext(ctx, "the audit was changed", "error", err, "good_until", chain.ID)
+		v.whole = time.Time{}
+		return nil
+	case err != nil:
+		return err
+	}
+	s.metrics.auditBroken.Set(0)
+	v.chain = chain
+	return nil
 }

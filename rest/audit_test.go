@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,9 +140,11 @@ func TestAuditIsReadByAdmins(t *testing.T) {
 	type page struct {
 		Entries []goalcast.AuditEntry
 		Before  int64
+		After   string
+		More    bool
 	}
 	got := decode[page](t, h.get(t, "/admin/audit?limit=2", as(adminToken)).body)
-	if len(got.Entries) != 2 || got.Entries[0].ID != 6 || got.Before != 5 || got.Entries[0].Who != "token:editor" {
+	if len(got.Entries) != 2 || got.Entries[0].ID != 6 || got.Before != 5 || got.After != "5" || !got.More || got.Entries[0].Who != "token:editor" {
 		t.Errorf("%+v", got)
 	}
 	h.get(t, "/admin/audit?who=token:anna&action=PUT+/admin/odds&since=2026-05-17T12:00:00Z"+
@@ -200,5 +203,47 @@ func TestAuditMayBeEmpty(t *testing.T) {
 	}
 	if a := h.get(t, "/admin/audit/verify", as(adminToken)); string(a.body) != `{"ok":true,"id":0,"hash":""}` {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// The book is verified by itself: what is new each time, all of it once a day and after a change
+// was found. Entries that were cut off show as well.
+func TestAuditIsVerifiedByItself(t *testing.T) {
+	var later atomic.Int64 // hours
+	h := openWithAdmin(t, func(c *rest.Config, _ *rest.Deps) {
+		c.Now = func() time.Time { return kickoff.Add(time.Duration(later.Load()) * time.Hour) }
+	})
+	write := func() { h.ask(t, http.MethodPost, "/admin/messages", message, as(editorToken)) }
+	verify := func(when string, broken bool) {
+		t.Helper()
+		if err := h.server.VerifyAudit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("goalcast_rest_audit_broken{} %d\n", map[bool]int{true: 1}[broken]); !strings.Contains(
+			h.metricLines(t), want) {
+			t.Errorf("%s: want %s", when, want)
+		}
+	}
+	verify("nothing is written", false)
+	write()
+	verify("two entries", false)
+	write()
+	h.with(func() { h.audits[0].Who = "somebody else" })
+	verify("an entry changed that was verified", false) // today
+	later.Store(25)
+	verify("a day later", true)
+	verify("still", true)
+	h.with(func() { h.audits[0].Who = "token:editor" })
+	verify("put back", false)
+	write()
+	h.with(func() { h.audits[5].Target = "7" })
+	verify("a new entry is wrong", true)
+	h.with(func() { h.audits = h.audits[:5] })
+	verify("that one is gone, which nobody had verified", false)
+	h.with(func() { h.audits = h.audits[:4] })
+	verify("one is gone that was verified", true)
+	verify("still gone", true)
+	if log := h.log.String(); strings.Count(log, `msg="the audit was changed"`) != 5 || !strings.Contains(log, "level=ERROR") {
+		t.Errorf("log %s", log)
 	}
 }

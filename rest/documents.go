@@ -46,14 +46,14 @@ func itemOf(d goalcast.Document) documentItem {
 
 // getDocuments lists kept documents, newest first.
 func (s *Server) getDocuments(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "provider", "feed", "match", "state", "from", "to", "before", "limit")
+	q := newQuery(r, "provider", "feed", "match", "state", "from", "to", "before", "after", "limit")
 	f := goalcast.DocumentFilter{
 		Provider: q.label("provider"), Feed: strings.ToUpper(q.label("feed")), Match: goalcast.MatchID(q.id("match")),
 		State: goalcast.DocumentState(q.word("state", string(goalcast.DocumentReceived),
 			string(goalcast.DocumentApplied),
 			string(goalcast.DocumentIgnored), string(goalcast.DocumentFailed))),
-		From: q.time("from"), To: q.time("to"), Before: goalcast.DocumentID(q.id("before")),
-		Limit: q.number("limit", min(100, s.cfg.MaxDocuments), s.cfg.MaxDocuments),
+		From: q.time("from"), To: q.time("to"), Before: goalcast.DocumentID(q.afterOrBefore()),
+		Limit: 1 + q.number("limit", min(100, s.cfg.MaxDocuments), s.cfg.MaxDocuments),
 	}
 	if q.err != nil {
 		return q.err
@@ -62,11 +62,16 @@ func (s *Server) getDocuments(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("documents: %w", err)
 	}
-	items := make([]documentItem, len(docs))
+	answer := struct {
+		Documents []documentItem `json:"documents"`
+		pageEnd
+	}{}
+	docs, answer.pageEnd = endPage(docs, f.Limit-1, func(d goalcast.Document) string { return fmt.Sprint(d.ID) })
+	answer.Documents = make([]documentItem, len(docs))
 	for i, d := range docs {
-		items[i] = itemOf(d)
+		answer.Documents[i] = itemOf(d)
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"documents": items})
+	return writePage(w, r, answer.pageEnd, answer)
 }
 
 // document reads the one that the path names.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -40,11 +42,11 @@ const maxOddsBody = 2 << 10
 
 // getMappings lists which matches the events of providers are, newest first.
 func (s *Server) getMappings(w http.ResponseWriter, r *http.Request) error {
-	q := newQuery(r, "source", "decision", "match", "limit")
+	q := newQuery(r, "source", "decision", "match", "limit", "after")
 	f := goalcast.OddsMappingFilter{Source: q.label("source"),
 		Decision: goalcast.MappingDecision(q.word("decision", string(goalcast.MappingOpen),
 			string(goalcast.MappingFound), string(goalcast.MappingDecided), string(goalcast.MappingRefused))),
-		Match: goalcast.MatchID(q.id("match")), Limit: q.number("limit", 100, 1000)}
+		Match: goalcast.MatchID(q.id("match")), After: q.mappingPlace(), Limit: 1 + q.number("limit", 100, 1000)}
 	if q.err != nil {
 		return q.err
 	}
@@ -52,10 +54,30 @@ func (s *Server) getMappings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("mappings: %w", err)
 	}
-	if list == nil {
-		list = []goalcast.OddsMapping{}
+	answer := struct {
+		Mappings []goalcast.OddsMapping `json:"mappings"`
+		pageEnd
+	}{}
+	answer.Mappings, answer.pageEnd = endPage(list, f.Limit-1, func(m goalcast.OddsMapping) string {
+		return fmt.Sprintf("%d/%s/%s", m.Described.UnixMilli(), m.Source, m.Event)
+	})
+	return writePage(w, r, answer.pageEnd, answer)
+}
+
+// mappingPlace is where a page of mappings begins; zero if it is not there.
+func (q *query) mappingPlace() goalcast.OddsMappingPlace {
+	text := q.values.Get("after")
+	if text == "" {
+		return goalcast.OddsMappingPlace{}
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"mappings": list})
+	at, rest, _ := strings.Cut(text, "/")
+	source, event, _ := strings.Cut(rest, "/")
+	ms, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || ms < 0 || !labelText.MatchString(source) || !eventText.MatchString(event) {
+		q.badAfter()
+		return goalcast.OddsMappingPlace{}
+	}
+	return goalcast.OddsMappingPlace{Described: time.UnixMilli(ms).UTC(), Source: source, Event: event}
 }
 
 // mappingBody is an operator's decision.

@@ -40,13 +40,13 @@ func withMapping(h *house) {
 func TestMappingsAreListed(t *testing.T) {
 	h := open(t)
 	if a := h.get(t, "/admin/odds/mappings", as(operatorToken)); string(a.body) != `{"mappings":[]}` ||
-		h.mappingsFor != (goalcast.OddsMappingFilter{Limit: 100}) {
+		h.mappingsFor != (goalcast.OddsMappingFilter{Limit: 101}) {
 		t.Errorf("%s, %+v", a.body, h.mappingsFor)
 	}
 	withMapping(h)
 	a := h.get(t, "/admin/odds/mappings?source=feed&decision=unmapped&match=7&limit=1000", as(operatorToken))
 	if !strings.Contains(string(a.body), `"candidates":[7,1009316]`) || h.mappingsFor != (goalcast.OddsMappingFilter{
-		Source: "feed", Decision: goalcast.MappingOpen, Match: 7, Limit: 1000}) {
+		Source: "feed", Decision: goalcast.MappingOpen, Match: 7, Limit: 1001}) {
 		t.Errorf("%s, %+v", a.body, h.mappingsFor)
 	}
 	h.get(t, "/admin/odds/mappings", as(editorToken)).problem(t, http.StatusForbidden, "forbidden")

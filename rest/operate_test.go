@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 func TestAlarms(t *testing.T) {
 	h := open(t)
 	if a := h.get(t, "/admin/alarms", as(operatorToken)); string(a.body) != `{"alarms":[]}` ||
-		h.alarmsFor != (goalcast.AlarmFilter{Open: true, Limit: 100}) {
+		h.alarmsFor != (goalcast.AlarmFilter{Open: true, Limit: 101}) {
 		t.Errorf("%s, %+v", a.body, h.alarmsFor)
 	}
 	h.with(func() {
@@ -24,7 +25,7 @@ func TestAlarms(t *testing.T) {
 	})
 	all := string(h.get(t, "/admin/alarms?state=all&kind=feed_silent&match=7&limit=5", as(operatorToken)).body)
 	if !strings.Contains(all, `"match":7`) || !strings.Contains(all, `"closed":"`) ||
-		h.alarmsFor != (goalcast.AlarmFilter{Kind: goalcast.AlarmSilent, Match: 7, Limit: 5}) {
+		h.alarmsFor != (goalcast.AlarmFilter{Kind: goalcast.AlarmSilent, Match: 7, Limit: 6}) {
 		t.Errorf("%s, %+v", all, h.alarmsFor)
 	}
 	acked := h.ask(t, http.MethodPost, "/admin/alarms/4/ack", "", as(operatorToken))
@@ -89,4 +90,58 @@ func TestProcessWithoutAlarmsAndQueues(t *testing.T) {
 		method, path, _ := strings.Cut(path, " ")
 		h.ask(t, method, path, "", as(operatorToken)).problem(t, http.StatusNotImplemented, "not_here")
 	}
+}
+
+// Lists of the admin API go on where a page ended, and say so as public ones do.
+func TestAdminListsHavePages(t *testing.T) {
+	h := openWithAdmin(t)
+	withMapping(h)
+	h.documents[7], h.documents[8] = document(7), document(8)
+	h.with(func() {
+		h.alarms = []goalcast.Alarm{{ID: 4, Name: "a", Kind: goalcast.AlarmSilent, Opened: kickoff},
+			{ID: 3, Name: "b", Kind: goalcast.AlarmSilent, Opened: kickoff}}
+	})
+	h.ask(t, http.MethodPost, "/admin/messages", message, as(adminToken))
+	first := h.mappings[0]
+	for _, tt := range []struct {
+		path, after string
+		asked       func() any
+		want        any
+	}{
+		{"/admin/documents", "8", func() any { return h.docFilter }, goalcast.DocumentFilter{Before: 8, Limit: 2}},
+		{"/admin/alarms", "4", func() any { return h.alarmsFor },
+			goalcast.AlarmFilter{Open: true, Before: 4, Limit: 2}},
+		{"/admin/audit", "2", func() any { return h.auditFor }, goalcast.AuditFilter{Before: 2, Limit: 2}},
+		{"/admin/odds/mappings", fmt.Sprintf("%d/%s/%s", first.Described.UnixMilli(), first.Source, first.Event),
+			func() any { return h.mappingsFor }, goalcast.OddsMappingFilter{Limit: 2, After: goalcast.OddsMappingPlace{
+				Described: first.Described, Source: first.Source, Event: first.Event}}},
+	} {
+		a := h.get(t, tt.path+"?limit=1", as(adminToken))
+		end := decode[struct {
+			More  bool
+			After string
+		}](t, a.body)
+		next, ok := strings.CutPrefix(a.header.Get("Link"), "<")
+		next, _, _ = strings.Cut(next, ">")
+		if !end.More || end.After != tt.after || !ok {
+			t.Errorf("%s: %+v, Link %q", tt.path, end, a.header.Get("Link"))
+			continue
+		}
+		h.get(t, next, as(adminToken))
+		if got := tt.asked(); got != tt.want {
+			t.Errorf("%s: asked for %+v, want %+v", next, got, tt.want)
+		}
+		a = h.get(t, tt.path+"?limit=2", as(adminToken))
+		if a.header.Get("Link") != "" || strings.Contains(string(a.body), `"more"`) {
+			t.Errorf("%s: the last page goes on: %s", tt.path, a.body)
+		}
+		for _, after := range []string{"0", "x", "1/feed", "-1/feed/e", "1//e"} {
+			h.get(t, tt.path+"?after="+after, as(adminToken)).problem(t, http.StatusBadRequest, "bad_parameter")
+		}
+	}
+	a := h.get(t, "/admin/documents?limit=1&before=20", as(adminToken))
+	if want := `</admin/documents?after=8&limit=1>; rel="next"`; a.header.Get("Link") != want {
+		t.Errorf("Link %q", a.header.Get("Link"))
+	}
+	h.get(t, "/admin/documents?before=20&after=20", as(adminToken)).problem(t, http.StatusBadRequest, "bad_parameter")
 }

@@ -162,6 +162,17 @@ func (q *query) afterID() int64 {
 	return n
 }
 
+// afterOrBefore is the after of a list by id, the highest first. before is its older name.
+func (q *query) afterOrBefore() int64 {
+	if !q.has("before") {
+		return q.afterID()
+	}
+	if q.has("after") {
+		q.fail("after", "want after or before")
+	}
+	return q.id("before")
+}
+
 // pageEnd is how a page of a list ends.
 type pageEnd struct {
 	More  bool   `json:"more,omitempty"`  // there were more than the limit
@@ -187,8 +198,17 @@ func (e pageEnd) link(r *http.Request, more ...string) string {
 	for i := 0; i+1 < len(more); i += 2 {
 		next.Set(more[i], more[i+1])
 	}
+	next.Del("before") // see afterOrBefore
 	next.Set("after", e.After)
 	return fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), next.Encode())
+}
+
+// writePage writes a page of a list that no cache keeps.
+func writePage(w http.ResponseWriter, r *http.Request, end pageEnd, page any) error {
+	if link := end.link(r); link != "" {
+		w.Header().Set("Link", link)
+	}
+	return writeJSON(w, http.StatusOK, page)
 }
 
 // word is one of few words, or empty.

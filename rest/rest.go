@@ -276,6 +276,7 @@ type Server struct {
 	metrics  *metrics
 
 	readLimits [readClasses]readLimit
+	verified   auditVerified
 
 	encoder *encoder
 	public  http.Handler

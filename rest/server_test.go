@@ -3,6 +3,8 @@ package rest_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -168,6 +170,7 @@ type problem struct {
 type description struct {
 	doc    *openapi3.T
 	router routers.Router
+	known  map[[sha256.Size]byte]bool // answers that came before; nil: each is checked
 }
 
 func describe(t *testing.T) *description {
@@ -176,7 +179,8 @@ func describe(t *testing.T) *description {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	own := *d // what it knows is this test's alone
+	return &own
 }
 
 // readDescription reads it once for all tests, which takes longer than most of them; they only look
@@ -239,6 +243,9 @@ func (d *description) errorIn(r *http.Request, a answer) error {
 	ctx := context.Background()
 	route, params, err := d.router.FindRoute(r)
 	if err != nil { // no such route or method: the answer is a problem all the same
+		if d.knows("", a) {
+			return nil
+		}
 		return d.doc.Components.Schemas["Problem"].Value.VisitJSON(mustJSON(a.body), openapi3.EnableJSONSchema2020())
 	}
 	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route,
@@ -249,6 +256,25 @@ func (d *description) errorIn(r *http.Request, a answer) error {
 			return err
 		}
 	}
+	if d.knows(route.Method+" "+route.Path, a) {
+		return nil
+	}
 	return openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{RequestValidationInput: in,
 		Status: a.status, Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)), Options: in.Options})
+}
+
+// knows says whether the same answer of an operation, but for the id of its request, came before:
+// then it has been checked. It does so where known is not nil.
+func (d *description) knows(operation string, a answer) bool {
+	if d.known == nil {
+		return false
+	}
+	text := fmt.Sprintf("%s %d %v %s", operation, a.status, a.header, a.body)
+	if id := a.header.Get("X-Request-Id"); id != "" {
+		text = strings.ReplaceAll(text, id, "")
+	}
+	sum := sha256.Sum256([]byte(text))
+	before := d.known[sum]
+	d.known[sum] = true
+	return before
 }

@@ -104,6 +104,7 @@ func (s *Store) Alarms(ctx context.Context, f goalcast.AlarmFilter) ([]goalcast.
 	w.when(f.Open, "closed = ", 0)
 	w.when(f.Kind != "", "kind = ", f.Kind)
 	w.when(f.Match != 0, "match_id = ", f.Match)
+	w.when(f.Before > 0, "id < ", f.Before)
 	limit := f.Limit
 	if limit <= 0 {
 		limit = maxAlarms

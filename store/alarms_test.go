@@ -56,7 +56,8 @@ func TestAlarms(t *testing.T) {
 			want   int
 		}{{goalcast.AlarmFilter{}, 4}, {goalcast.AlarmFilter{Open: true}, 2},
 			{goalcast.AlarmFilter{Kind: goalcast.AlarmQueueLag}, 2},
-			{goalcast.AlarmFilter{Match: 2}, 1}, {goalcast.AlarmFilter{Limit: 3}, 3}} {
+			{goalcast.AlarmFilter{Match: 2}, 1}, {goalcast.AlarmFilter{Before: acked.ID}, int(acked.ID) - 1},
+			{goalcast.AlarmFilter{Limit: 3}, 3}} {
 			if list, err := s.Alarms(ctx, tt.filter); err != nil || len(list) != tt.want || len(list) > 1 &&
 				list[0].ID < list[1].ID {
 				t.Errorf("%+v: %+v, %v", tt.filter, list, err)

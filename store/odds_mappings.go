@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxMappings    = 1000   // one list has at most
+	maxMappings    = 1001   // one list has at most
 	maxCandidates  = 10     // of a mapping
 	maxOddsLoad    = 20_000 // RecentOdds lists at most
 	maxOddsPlanned = 20_000 // OddsFixtures lists at most
@@ -172,6 +172,11 @@ func (s *Store) Mappings(ctx context.Context, f goalcast.OddsMappingFilter) ([]g
 	w.when(f.Source != "", "source = ", f.Source)
 	w.when(f.Decision != "", "decision = ", f.Decision)
 	w.when(f.Match != 0, "match_id = ", f.Match)
+	if n := len(w.args); f.After.Event != "" {
+		w.args = append(w.args, toMillis(f.After.Described), f.After.Source, f.After.Event)
+		w.conditions = append(w.conditions, fmt.Sprintf(`(described < $%[1]d OR described = $%[1]d AND
+			(source > $%[2]d OR source = $%[2]d AND event > $%[3]d))`, n+1, n+2, n+3))
+	}
 	limit := f.Limit
 	if limit <= 0 {
 		limit = maxMappings

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -122,6 +123,24 @@ func TestMappingsAreFoundAndDecided(t *testing.T) {
 		}
 		if list, err := s.Mappings(ctx, goalcast.OddsMappingFilter{Limit: 2}); err != nil || len(list) != 2 {
 			t.Errorf("two of them: %v, %v", list, err)
+		}
+		var whole, pages []goalcast.OddsMapping
+		if whole, err = s.Mappings(ctx, goalcast.OddsMappingFilter{}); err != nil {
+			t.Fatal(err)
+		}
+		for f := (goalcast.OddsMappingFilter{Limit: 1}); ; {
+			page, err := s.Mappings(ctx, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 || len(pages) > len(whole) {
+				break
+			}
+			pages = append(pages, page...)
+			f.After = goalcast.OddsMappingPlace{Described: page[0].Described, Source: page[0].Source, Event: page[0].Event}
+		}
+		if !reflect.DeepEqual(pages, whole) {
+			t.Errorf("page by page %v, at once %v", pages, whole)
 		}
 	})
 }

@@ -19,6 +19,7 @@ import (
 // how long they are kept.
 const (
 	housekeeping = time.Hour
+	verifyAudit  = 10 * time.Minute // only what is new is read
 	keepOutbox   = 48 * time.Hour
 )
 
@@ -156,6 +157,9 @@ func (n *node) addJobs() {
 		}
 		return err
 	})
+	if n.rest != nil {
+		n.jobs.Add("verify-audit", verifyAudit, n.rest.VerifyAudit)
+	}
 }
 
 func (n *node) publicRoutes(page http.Handler, walls *fence) http.Handler {
