@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"goalcast/internal/testservers"
+	"goalcast/notify/apns/apnstest"
 )
 
 // What the alerts of deploy/alerts.yaml ask for is there as soon as a process runs, with zero, so
@@ -30,8 +31,11 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 		"audiences: [goalcast]}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	p8, _ := apnstest.Key()
 	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1",
-		"GOALCAST_IDENTITY_FILE="+issuers)
+		"GOALCAST_APNS_BUNDLE_ID="+apnstest.BundleID, "GOALCAST_APNS_KEY="+string(p8),
+		"GOALCAST_APNS_KEY_ID="+apnstest.KeyID, "GOALCAST_APNS_TEAM_ID="+apnstest.TeamID,
+		"GOALCAST_APNS_ENDPOINT=http://127.0.0.1:9", "GOALCAST_IDENTITY_FILE="+issuers)
 	p := start(t, env, "serve")
 	f7 := madeUpMatches(t)[0].f7
 	p.take(optaNow("F7", f7))

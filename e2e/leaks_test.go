@@ -28,6 +28,7 @@ import (
 	"goalcast/identity/identitytest"
 	"goalcast/internal/seal"
 	"goalcast/internal/testservers"
+	"goalcast/notify/apns/apnstest"
 )
 
 // mark is in every secret of these tests, so that whoever shows a part of one is found too.
@@ -223,10 +224,25 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 		"GOALCAST_DEVICE_KEYS_FILE=" + v.write("device-keys", "key="+base64.StdEncoding.EncodeToString(
 			[]byte(marked("devices-0123456789"))[:seal.KeySize])),
 		"GOALCAST_FCM_PROJECT=demo", "GOALCAST_FCM_CREDENTIALS=" + string(account),
+		"GOALCAST_APNS_BUNDLE_ID=org.example.goals", "GOALCAST_APNS_KEY_FILE=" + v.write("apns.p8", appleKey()),
+		"GOALCAST_APNS_KEY_ID=KEY0123456", "GOALCAST_APNS_TEAM_ID=TEAM012345",
+		"GOALCAST_APNS_ENDPOINT=" + p.URL,
 		"GOALCAST_ALARM_WEBHOOK=" + p.URL + "/webhook/" + marked("webhook") + "?key=" + marked("webhook"),
 		"GOALCAST_ALARM_WEBHOOK_SECRET=" + marked("webhook-secret"), "GOALCAST_ALARM_JOB_STALE=1s",
 	}
 	return v
+}
+
+// appleKey is the text of a .p8 file.
+var appleKey = sync.OnceValue(func() string {
+	p8, _ := apnstest.Key()
+	return string(p8)
+})
+
+// appleKeyLines are the lines of that key.
+func appleKeyLines() []string {
+	lines := strings.Split(strings.TrimSpace(appleKey()), "\n")
+	return lines[1 : len(lines)-2] // the last one may be short
 }
 
 // keyLines are the lines of the key in the service account.
@@ -308,6 +324,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	t.Parallel()
 	l, services, issuer := &leaks{t: t}, newParrot(t), identitytest.New(t)
 	l.know(keyLines(t)...)
+	l.know(appleKeyLines()...)
 	postgres, redis := testservers.NewPostgres(t), testservers.NewRedis(t)
 	redis.Do("ACL", "SETUSER", "goalcast", "on", ">"+marked("redis"), "~*", "&*", "+@all")
 	database, err := url.Parse(postgres.URL)
@@ -582,6 +599,8 @@ func TestAStartThatFailsShowsNoSecret(t *testing.T) {
 		"credentials' kind": {"GOALCAST_FCM_PROJECT=demo", `GOALCAST_FCM_CREDENTIALS={"type":"` + secret + `"}`},
 		"credentials' key": {"GOALCAST_FCM_PROJECT=demo", `GOALCAST_FCM_CREDENTIALS={"type":"service_account",
 			"client_email":"a@example.org","private_key":"` + secret + `"}`},
+		"a key for Apple": {"GOALCAST_APNS_BUNDLE_ID=org.example.goals", "GOALCAST_APNS_KEY=" + secret,
+			"GOALCAST_APNS_KEY_ID=KEY0123456", "GOALCAST_APNS_TEAM_ID=TEAM012345"},
 		"the webhook's scheme": {"GOALCAST_ALARM_WEBHOOK=ftp://alarms.example.org/" + secret},
 		"the webhook":          {"GOALCAST_ALARM_WEBHOOK=https://alarms.example.org/%zz" + secret},
 		"a setting's name":     {"GOALCAST_FEED_SECRET_JSON=" + secret},

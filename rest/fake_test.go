@@ -47,6 +47,7 @@ type fake struct {
 	matches   map[goalcast.MatchID]goalcast.Snapshot
 	filters   []goalcast.MatchFilter // those asked with
 	devices   []goalcast.Device
+	channels  map[goalcast.MatchID]string
 	follows   map[goalcast.UserID][]goalcast.Topic
 	prefers   map[goalcast.UserID]goalcast.UserPreferences
 	messages  []goalcast.Event
@@ -332,6 +333,12 @@ func (f *fake) Devices(_ context.Context, user goalcast.UserID) ([]goalcast.Devi
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(f.devices), func(d goalcast.Device) bool { return d.User != user }), f.err
+}
+
+func (f *fake) LiveChannel(id goalcast.MatchID) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.channels[id]
 }
 
 func (f *fake) Follow(_ context.Context, user goalcast.UserID, t goalcast.Topic) error {

@@ -16,6 +16,8 @@ import (
 type deviceBody struct {
 	Platform string `json:"platform"`
 	Language string `json:"language"`
+	// LiveToken starts Live Activities; empty: goalcast starts none.
+	LiveToken string `json:"live_activity_token"`
 }
 
 // deviceItem is a device in the user's list. The token is shortened: it is a secret, and whoever
@@ -77,6 +79,9 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	if !languageText.MatchString(body.Language) {
 		return badParameter("language", "want a language like nl, fr, de or en-GB")
 	}
+	if body.LiveToken != "" && (body.Platform != "ios" || !liveTokenText.MatchString(body.LiveToken)) {
+		return badParameter("live_activity_token", "want 16 to 100 bytes in hexadecimal, of a device of platform ios")
+	}
 	if err := s.takeDevice(w, r, user, token); err != nil {
 		return err
 	}
@@ -84,7 +89,7 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-")
 	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
 		Token: token, User: user, Platform: body.Platform, Language: language,
-		Created: s.cfg.Now().UTC()}); err != nil {
+		Created: s.cfg.Now().UTC(), LiveToken: body.LiveToken}); err != nil {
 		return fmt.Errorf("save device: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -125,6 +125,8 @@ type Deps struct {
 	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
 	Settlements Settlements // likewise
 
+	LiveChannels LiveChannels // nil: no match has one
+
 	// Authenticator says who requests speak for. Nil: BearerIdentity, and /admin knows configured
 	// tokens only.
 	Authenticator Authenticator
@@ -299,6 +301,7 @@ type Server struct {
 	lists        *cache.Cache[listOf, *answer]
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
 	prices       *cache.Cache[goalcast.MatchID, *oddsReading]
+	channels     LiveChannels
 	feeds        *cache.Cache[struct{}, *feedReading]
 	gatesNow     *cache.Cache[uint64, []matchGate] // by gateChanges
 	gateChanges  atomic.Uint64                     // counts what operators did here
@@ -313,7 +316,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
 		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates, states: deps.States,
-		viewers: deps.Viewers, nameBook: deps.Names,
+		viewers: deps.Viewers, nameBook: deps.Names, channels: deps.LiveChannels,
 		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,
 		limiter: deps.Limiter, log: log,
 		metrics: newMetrics(reg),

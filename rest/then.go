@@ -106,5 +106,5 @@ func (s *Server) matchThen(ctx context.Context, key matchThen) (*answer, error) 
 	case m.Seq == 0:
 		return nil, goalcast.ErrNotFound
 	}
-	return s.encoder.match(m, goalcast.Cursor{}, m.Minute(then))
+	return s.encoder.match(m, goalcast.Cursor{}, m.Minute(then), "")
 }

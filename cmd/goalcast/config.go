@@ -102,6 +102,7 @@ type serving struct {
 	DeviceKeys deviceKeys `name:"device-keys" env:"GOALCAST_DEVICE_KEYS" secret:"" placeholder:"NAME=KEY,..." help:"Keys that tokens of devices are kept encrypted with: 32 bytes each in base64. The first encrypts, all decrypt. Empty: they are kept in the clear."`
 
 	FCM  fcmConfig  `embed:"" prefix:"fcm-"`
+	APNS apnsConfig `embed:"" prefix:"apns-"`
 	Push pushConfig `embed:"" prefix:"push-"`
 }
 
@@ -265,6 +266,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_ADMIN_TOKENS", c.AdminTokens.check(adminRoles)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
+		{"GOALCAST_APNS_BUNDLE_ID", c.APNS.check()},
 		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.checkAccount()},
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET", c.Clips.checkCallbacks()},
 		{"GOALCAST_OPTA_PULL", c.Pulls.check()},

@@ -24,6 +24,8 @@ import (
 	"goalcast/ingest/wsc/brightcove"
 	"goalcast/internal/ratelimit"
 	"goalcast/notify"
+	"goalcast/notify/apns"
+	"goalcast/notify/live"
 	"goalcast/rest"
 	"goalcast/store"
 	"goalcast/store/bus"
@@ -58,6 +60,9 @@ type node struct {
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	sender   pushService        // the notifier's
+	live     *live.Runner       // nil without role notify, or without an app at Apple
+	apple    *apns.Client       // live's
+	channels *live.Channels     // nil without role rest
 	rest     *rest.Server       // nil without role rest
 	odds     *odds.Runner       // nil without role odds, or without a source
 	identity *identity.Verifier // nil without issuers
@@ -183,11 +188,16 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		if err := n.makeNotifier(ctx, o.fault); err != nil {
 			return err
 		}
+		if err := n.makeLive(o.fault); err != nil {
+			return err
+		}
 	}
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.shared, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
 			Gates: n.bus, Viewers: n.bus, Names: n.names, States: n.bus, Limiter: n.limiter,
 			Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
+		n.channels = live.NewChannels(n.db, n.log)
+		deps.LiveChannels = n.channels
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}
@@ -217,6 +227,9 @@ func (n *node) close() {
 	if n.sender != nil {
 		n.sender.Close()
 	}
+	if n.apple != nil {
+		n.apple.Close()
+	}
 	if n.player != nil {
 		n.player.Close()
 	}
@@ -242,6 +255,9 @@ func (n *node) listener() goalcast.Listener {
 	}
 	if n.notifier != nil {
 		all = append(all, waker{n.notifier})
+	}
+	if n.live != nil {
+		all = append(all, liveWaker{n.live})
 	}
 	if n.odds != nil {
 		all = append(all, incidents{n.odds})

@@ -101,6 +101,12 @@ func (n *node) parts() map[string]func(context.Context) error {
 	if n.notifier != nil {
 		parts["notify"] = n.notifier.Run
 	}
+	if n.live != nil {
+		parts["live"] = n.live.Run
+	}
+	if n.channels != nil {
+		parts["channels"] = n.channels.Run
+	}
 	if n.odds != nil {
 		parts["odds"] = n.runOdds
 	}

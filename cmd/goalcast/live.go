@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"goalcast"
+	"goalcast/notify/apns"
+	"goalcast/notify/live"
+	"goalcast/store"
+)
+
+// apnsConfig says how Live Activities reach Apple.
+type apnsConfig struct {
+	Bundle      string        `name:"bundle-id" env:"GOALCAST_APNS_BUNDLE_ID" placeholder:"ID" help:"Bundle id of the app whose Live Activities are moved (docs/live-activities.md). Empty: none are. One goalcast per app and environment: channels that are not its own are deleted."`
+	Key         string        `env:"GOALCAST_APNS_KEY" secret:"" placeholder:"PEM" help:"Key for Apple's push service, the text of the .p8 file."`
+	KeyID       string        `name:"key-id" env:"GOALCAST_APNS_KEY_ID" placeholder:"ID" help:"Id of the key, ten characters."`
+	TeamID      string        `name:"team-id" env:"GOALCAST_APNS_TEAM_ID" placeholder:"ID" help:"Id of the team that the key is of, ten characters."`
+	Environment string        `env:"GOALCAST_APNS_ENVIRONMENT" default:"production" enum:"production,sandbox" placeholder:"NAME" help:"production, or sandbox for apps that Xcode installs."`
+	Lead        time.Duration `env:"GOALCAST_APNS_LEAD" range:"1m..168h" default:"24h" help:"How long before kick-off a match gets its broadcast channel; an app has 10,000 at most."`
+	Endpoint    string        `env:"GOALCAST_APNS_ENDPOINT" placeholder:"URL" help:"Another address than Apple's, for HTTP/2: for tests against a fake."`
+}
+
+// check says what is wrong with settings that belong together. It shows nothing of the key.
+func (c apnsConfig) check() error {
+	if c.Bundle == "" {
+		for name, value := range map[string]string{"GOALCAST_APNS_KEY": c.Key, "GOALCAST_APNS_KEY_ID": c.KeyID,
+			"GOALCAST_APNS_TEAM_ID": c.TeamID, "GOALCAST_APNS_ENDPOINT": c.Endpoint} {
+			if value != "" {
+				return fmt.Errorf("not set, though %s is", name)
+			}
+		}
+		return nil
+	}
+	for name, value := range map[string]string{"GOALCAST_APNS_KEY_FILE": c.Key, "GOALCAST_APNS_KEY_ID": c.KeyID,
+		"GOALCAST_APNS_TEAM_ID": c.TeamID} {
+		if value == "" {
+			return fmt.Errorf("set, though %s is not", name)
+		}
+	}
+	client, err := c.open(prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	client.Close()
+	return nil
+}
+
+func (c apnsConfig) open(reg prometheus.Registerer) (*apns.Client, error) {
+	return apns.New(apns.Config{Key: []byte(c.Key), KeyID: c.KeyID, TeamID: c.TeamID, BundleID: c.Bundle,
+		Sandbox: c.Environment == "sandbox", Endpoint: c.Endpoint}, reg)
+}
+
+// makeLive makes what moves Live Activities, if an app is configured.
+func (n *node) makeLive(fault func(point string)) error {
+	if n.cfg.APNS.Bundle == "" {
+		return nil
+	}
+	client, err := n.cfg.APNS.open(n.reg)
+	if err != nil {
+		return fmt.Errorf("GOALCAST_APNS_BUNDLE_ID: %w", err)
+	}
+	n.apple = client
+	n.live = live.New(live.Config{Lead: n.cfg.APNS.Lead, Private: n.private, Fault: fault}, n.db, client,
+		store.NewLeases(n.db, n.log), n.log, n.reg)
+	return nil
+}
+
+// liveWaker takes an event on the bus as a hint that a lock screen has to move.
+type liveWaker struct{ live *live.Runner }
+
+func (w liveWaker) Event(p goalcast.Published)            { w.live.Wake(p.Event.Match) }
+func (liveWaker) State(goalcast.State)                    {}
+func (liveWaker) Reread(goalcast.Topic, []goalcast.State) {}
+func (liveWaker) Reset(goalcast.Cursor)                   {}
+func (liveWaker) Stale(bool)                              {}
