@@ -24,7 +24,8 @@ func TestAMatchIsPlayedAgain(t *testing.T) {
 		document := fmt.Sprintf(`{"time":%q,"match":%d,"fixture":{"competition":{"id":9000000001,"name":"Sunday"},
 			"home":{"id":9000000011,"name":"Millpond"},"away":{"id":9000000012,"name":"Quarry"},"kickoff":%q},
 			"events":[%s]}`, now, id, now, events)
-		if got, text := ask(t, http.MethodPost, p.public+"/feeds/json?wait=1", bearer(secret), document); got != http.StatusOK {
+		got, text := ask(t, http.MethodPost, p.public+"/feeds/json?wait=1", bearer(secret), document)
+		if got != http.StatusOK {
 			t.Fatalf("%d: %s", got, text)
 		}
 	}

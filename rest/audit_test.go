@@ -144,7 +144,8 @@ func TestAuditIsReadByAdmins(t *testing.T) {
 		More    bool
 	}
 	got := decode[page](t, h.get(t, "/admin/audit?limit=2", as(adminToken)).body)
-	if len(got.Entries) != 2 || got.Entries[0].ID != 6 || got.Before != 5 || got.After != "5" || !got.More || got.Entries[0].Who != "token:editor" {
+	if len(got.Entries) != 2 || got.Entries[0].ID != 6 || got.Before != 5 || got.After != "5" || !got.More ||
+		got.Entries[0].Who != "token:editor" {
 		t.Errorf("%+v", got)
 	}
 	h.get(t, "/admin/audit?who=token:anna&action=PUT+/admin/odds&since=2026-05-17T12:00:00Z"+

@@ -79,8 +79,8 @@ func TestGeneratedRequests(t *testing.T) {
 				a.status, a.body, err)
 		}
 	}
-	t.Logf("statuses %v; %d different answers; %d of %d operations were done", statuses, len(h.desc.known), len(answered),
-		len(g.operations))
+	t.Logf("statuses %v; %d different answers; %d of %d operations were done", statuses, len(h.desc.known),
+		len(answered), len(g.operations))
 	if len(answered)*4 < len(g.operations)*3 || statuses[http.StatusBadRequest] == 0 ||
 		statuses[http.StatusForbidden] == 0 {
 		t.Errorf("these requests ask for little: %d of %d operations, %v", len(answered), len(g.operations), statuses)

@@ -65,7 +65,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.audit.WithLabelValues(result)
 	}
 	m.auditBroken = f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_rest_audit_broken",
-		Help: "1 if the audit was found changed when this process last verified it, by itself or for somebody who asked."})
+		Help: "1 if the audit was found changed when this process last verified it, by itself or for somebody who " +
+			"asked."})
 	made := f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_made_total",
 		Help: "Answers that were encoded and hashed (identity), and compressed, once for all who ask."},
 		[]string{"coding"})

@@ -87,7 +87,7 @@ func TestClientGone(t *testing.T) {
 
 func TestUnknownRoutes(t *testing.T) {
 	h := open(t)
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/match/1", "/v1/matches/", "/v1/matches/1/goals", "/v1/me",
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/match/1", "/v1/matches/", "/v1/matches/1/goals", "/v1/you",
 		"/v2/matches", "/v1/me/devices/", "/admin", "/admin/users"} {
 		h.get(t, path, as(anna)).problem(t, http.StatusNotFound, "no_route")
 	}

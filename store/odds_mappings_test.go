@@ -137,7 +137,8 @@ func TestMappingsAreFoundAndDecided(t *testing.T) {
 				break
 			}
 			pages = append(pages, page...)
-			f.After = goalcast.OddsMappingPlace{Described: page[0].Described, Source: page[0].Source, Event: page[0].Event}
+			f.After = goalcast.OddsMappingPlace{Described: page[0].Described, Source: page[0].Source,
+				Event: page[0].Event}
 		}
 		if !reflect.DeepEqual(pages, whole) {
 			t.Errorf("page by page %v, at once %v", pages, whole)
