@@ -88,7 +88,7 @@ func TestPushesNameThingsInTheirLanguage(t *testing.T) {
 		match := goalcast.Snapshot{Fixture: goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Coastal"},
 			Home: goalcast.Team{ID: 1, Name: "Alpha"}, Away: goalcast.Team{ID: 2, Name: "Beta"}}}
 		texts := testNotifier(Config{Names: tt.book}).texts(facts{kind: kindPeriod, match: match,
-			event: goalcast.Event{Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf}})
+			event: goalcast.Event{Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf}}, false)
 		if got := texts["fr"]; got.Title != "Coup d'envoi : "+tt.team+" - Beta" || got.Body != tt.cup {
 			t.Errorf("fr: %+v", got)
 		}
