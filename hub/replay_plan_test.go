@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -113,7 +114,7 @@ func TestAReplayWithoutKickoff(t *testing.T) {
 	for i := range huge {
 		huge[i] = one(int64(i+1), goalcast.Fixture{Awarded: &goalcast.Score{}, Venue: fmt.Sprintf("%01000d", i)})
 	}
-	if err := (&replay{topic: topic}).plan(huge); err != errTooLong {
+	if err := (&replay{topic: topic}).plan(huge); !errors.Is(err, errTooLong) {
 		t.Errorf("%d bytes: %v", maxReplayBytes, err)
 	}
 }

@@ -84,9 +84,9 @@ func endlessWorld() *world {
 	return w
 }
 
-// comparable is a frame without what differs between live and again: cursors, and when something
+// sameness is a frame without what differs between live and again: cursors, and when something
 // was published and sent.
-func comparable(t *testing.T, r received) string {
+func sameness(t *testing.T, r received) string {
 	t.Helper()
 	var f map[string]any
 	if err := json.Unmarshal([]byte(r.raw), &f); err != nil {
@@ -129,7 +129,7 @@ func TestAReplayIsWhatALiveViewerGot(t *testing.T) {
 					if err != nil {
 						t.Fatalf("%v after %v", err, *to)
 					}
-					*to = append(*to, comparable(t, r))
+					*to = append(*to, sameness(t, r))
 					return r
 				}
 				next(live, &want) // hello
