@@ -212,15 +212,17 @@ func TestEventStreamsOverHTTP2(t *testing.T) {
 		t.Errorf("%d different waits of %d: all would come back at once", len(waits), streams)
 	}
 	for _, body := range bodies {
-		block(t, body, `^:\nid: \S+-0\n\n$`) // nothing happens: a comment keeps it alive
+		block(t, body, `^event: pong\nid: \S+-0\ndata: .*\n\n$`) // nothing happens: a pong keeps it alive
 	}
 	if err := p.tell(1); err != nil {
 		t.Fatal(err)
 	}
 	for _, body := range bodies {
-		text := ":"
-		for strings.HasPrefix(text, ":") {
-			text = block(t, body, `^(:\nid: \S+|event: event\nid: \S+-1\ndata: .*"message:rolling-1".*)\n\n$`)
+		const pong = "event: pong"
+		text := pong
+		for strings.HasPrefix(text, pong) {
+			text = block(t, body, `^(event: pong\nid: \S+\ndata: .*|`+
+				`event: event\nid: \S+-1\ndata: .*"message:rolling-1".*)\n\n$`)
 		}
 	}
 	p.stop(20 * time.Second) // with a goodbye on each

@@ -19,7 +19,7 @@ import (
 )
 
 // startLimit is how long a server may take to answer; test machines are busy.
-const startLimit = 60 * time.Second
+const startLimit = 180 * time.Second
 
 // guard is the shell that starts a server and outlives this process for a moment: its standard
 // input is a pipe whose other end only this process holds, so that cat ends when this process does,
