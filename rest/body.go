@@ -34,6 +34,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) err
 	if !utf8.Valid(text) {
 		return badBody("it is not UTF-8")
 	}
+	if string(bytes.TrimSpace(text)) == "null" { // which the decoder takes for an object without fields
+		return badBody("want a JSON object")
+	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {

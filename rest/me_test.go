@@ -197,6 +197,7 @@ func TestBadDevices(t *testing.T) {
 		{at, `{"platform":"ios",`, "application/json", 400, "bad_body", ""},
 		{at, `{"platform" "ios"}`, "application/json", 400, "bad_body", ""},
 		{at, ``, "application/json", 400, "bad_body", ""},
+		{"/v1/me/preferences", " null ", "application/json", 400, "bad_body", ""},
 		{at, good + good, "application/json", 400, "bad_body", ""},
 		{at, `{"platform":"ios","language":"` + "\xff\xfe" + `"}`, "application/json", 400, "bad_body", ""},
 		{at, good, "text/plain", 415, "not_json", ""},
