@@ -150,7 +150,7 @@ test("Chromium's own WebSocket", async () => {
   const [plain, packed] = [new Reading(), new Reading()];
   const control = connect(plain, { perMessageDeflate: false });
   await until('the plain one', () => plain.events.size > 0, control);
-  const page = await browser.newPage();
+  const page = await browser.newPage({ bypassCSP: true }); // what is no page may not connect
   await page.goto(`${demo.url}/favicon.ico`).catch(() => {}); // any address of this origin
   const { texts, extensions, end } = await page.evaluate(async (path) => {
     const socket = new WebSocket(location.origin.replace('http', 'ws') + path);

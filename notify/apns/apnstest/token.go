@@ -35,7 +35,7 @@ func (t *tokens) check(r *http.Request, s *Server) refusal {
 		return refusal{http.StatusForbidden, "MissingProviderToken"}
 	}
 	invalid := refusal{http.StatusForbidden, "InvalidProviderToken"}
-	signed, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil || signed.Signatures[0].Header.KeyID != s.KeyID {
 		return invalid
 	}
