@@ -134,6 +134,19 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// paused does something while the process stands still.
+func (p *process) paused(do func()) {
+	p.t.Helper()
+	signal := func(s syscall.Signal) {
+		if err := p.cmd.Process.Signal(s); err != nil {
+			p.t.Error(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	defer signal(syscall.SIGCONT)
+	do()
+}
+
 // stop asks the process to end and fails the test if it does not within the time
 // or ends with an error.
 func (p *process) stop(within time.Duration) {

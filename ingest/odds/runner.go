@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -218,7 +219,7 @@ func (r *Runner) source(ctx context.Context, s Named, inbox chan<- func(*Books, 
 func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 	pause := firstPause
 	for ctx.Err() == nil {
-		begin := time.Now()
+		sink.imaged.Store(nil)
 		kept, err := r.keeper.KeptOdds(ctx, s.Name)
 		if err == nil {
 			sink.kept = kept
@@ -228,7 +229,7 @@ func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 		if ctx.Err() != nil {
 			break
 		}
-		pause = pauseAfter(err, time.Since(begin), pause)
+		pause = pauseAfter(err, sink.well(), pause)
 		r.log.Warn("odds source ended, will be run again", "source", s.Name, "in", pause, "error", err)
 		select {
 		case <-ctx.Done():
@@ -240,15 +241,16 @@ func (r *Runner) again(ctx context.Context, s Named, sink *sink) error {
 }
 
 // pauseAfter is how long a source is not run after it ended; planned is what comes without a reason
-// for another one.
-func pauseAfter(err error, ran, planned time.Duration) time.Duration {
+// for another one. A source that had prices for longer than that is none that cannot come up: a cut
+// in each minute must not cost more with every cut.
+func pauseAfter(err error, well, planned time.Duration) time.Duration {
 	var later Later
 	switch {
 	case errors.As(err, &later):
 		return min(max(later.After, firstPause), longestPause)
 	case errors.Is(err, goalcast.ErrPermanent):
 		return refusedPause
-	case ran > lastPause, planned > lastPause:
+	case well > planned, planned > lastPause:
 		return firstPause
 	}
 	return planned
@@ -291,6 +293,16 @@ type sink struct {
 	inbox chan<- func(*Books, time.Time)
 	saver *saver
 	kept  []byte
+
+	imaged atomic.Pointer[time.Time] // when the first image came since the source was last run
+}
+
+// well is for how long there were prices since the source was last run.
+func (s *sink) well() time.Duration {
+	if first := s.imaged.Load(); first != nil {
+		return time.Since(*first)
+	}
+	return 0
 }
 
 // post waits for the books: a source that is faster than they are is read more slowly.
@@ -339,6 +351,8 @@ func (s *sink) Fixture(f Fixture) {
 }
 
 func (s *sink) Image(event string, at time.Time, markets []Market) {
+	first := time.Now()
+	s.imaged.CompareAndSwap(nil, &first)
 	markets = s.stamped(at, markets)
 	s.prices(event, func(b *Books, id goalcast.MatchID, now time.Time) { b.Image(s.name, id, markets, now) })
 }

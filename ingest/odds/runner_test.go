@@ -263,11 +263,13 @@ func TestRedisAwayFromPrices(t *testing.T) {
 func TestASourceIsRunAgainAfterAPause(t *testing.T) {
 	some := errors.New("no connection")
 	for what, tt := range map[string]struct {
-		err                error
-		ran, planned, want time.Duration
+		err                 error
+		well, planned, want time.Duration
 	}{
 		"it fails at once":         {some, 0, 4 * time.Second, 4 * time.Second},
 		"it was up":                {some, time.Hour, 16 * time.Second, firstPause},
+		"it was up for as short":   {some, 3 * time.Second, 4 * time.Second, 4 * time.Second},
+		"it was up for longer":     {some, 5 * time.Second, 4 * time.Second, firstPause},
 		"a person has to mend it":  {goalcast.ErrPermanent, 0, firstPause, refusedPause},
 		"that has been mended":     {some, 0, refusedPause, firstPause},
 		"its provider says when":   {Later{some, 90 * time.Second}, 0, firstPause, 90 * time.Second},
@@ -275,7 +277,7 @@ func TestASourceIsRunAgainAfterAPause(t *testing.T) {
 		"tomorrow, says it":        {Later{some, 24 * time.Hour}, 0, firstPause, longestPause},
 		"after what it said first": {some, 0, longestPause, firstPause},
 	} {
-		if got := pauseAfter(tt.err, tt.ran, tt.planned); got != tt.want {
+		if got := pauseAfter(tt.err, tt.well, tt.planned); got != tt.want {
 			t.Errorf("%s: %s, want %s", what, got, tt.want)
 		}
 	}

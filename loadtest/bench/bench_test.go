@@ -72,7 +72,14 @@ func TestSmallRows(t *testing.T) {
 		t.Skip(err)
 	}
 	t.Chdir("../..")
-	b := &bench{settings: settings{scale: 0.01, hold: time.Second, repeat: 1, folder: t.TempDir()}}
+	program := os.Getenv("GOALCAST_BIN") // or that which all tests run: another build would take minutes
+	if program == "" {
+		program = "tmp/goalcast-under-test"
+		if text, err := exec.Command("make", "--silent", "program").CombinedOutput(); err != nil {
+			t.Fatalf("make program: %v\n%s", err, text)
+		}
+	}
+	b := &bench{settings: settings{binary: program, scale: 0.01, hold: time.Second, repeat: 1, folder: t.TempDir()}}
 	if err := b.build(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,14 +3,17 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,14 +22,15 @@ import (
 	"time"
 )
 
-// bareVariable names the folder of a process that is the bare handler.
+// bareVariable is the address of a process that is the bare handler, and the answer's file.
 const bareVariable = "GOALCAST_BENCH_BARE"
 
 // restMatch is the match that is asked for.
 const restMatch = 9_000_000_001
 
 // rest asks for a live match as fast as it goes, in turn from goalcast and from a handler that does
-// nothing but write the same bytes, each a process of its own.
+// nothing but write the same bytes, header and body, each a process of its own. What a handler
+// makes that writes the body alone stands beside it: the rest of its lead is what fields cost.
 func (b *bench) rest(ctx context.Context, r *row) error {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		r.verdict = "not measured"
@@ -62,6 +66,9 @@ func (b *bench) rest(ctx context.Context, r *row) error {
 		}
 		for n := range b.repeat {
 			theirs, err := ask("bare "+coding, bare, bare.url)
+			if err == nil {
+				_, err = ask("body "+coding, bare, bare.url+bodyAlone)
+			}
 			var ours float64
 			if err == nil {
 				done := b.profile(s.server, fmt.Sprintf("rest-%s-%d", coding, n), b.hold)
@@ -79,9 +86,10 @@ func (b *bench) rest(ctx context.Context, r *row) error {
 			ratios[coding] = append(ratios[coding], ours/theirs)
 		}
 		bare.stop()
-		r.add("%s: %s requests/s, bare %s, ratio %s; %s us of processor time each, bare %s", coding,
-			spread("%.0f", rates[coding]), spread("%.0f", rates["bare "+coding]), spread("%.2f", ratios[coding]),
-			spread("%.1f", each[coding]), spread("%.1f", each["bare "+coding]))
+		r.add("%s: %s requests/s, bare %s, ratio %s; %s us of processor time each, bare %s; the body alone %s "+
+			"requests/s", coding, spread("%.0f", rates[coding]), spread("%.0f", rates["bare "+coding]),
+			spread("%.2f", ratios[coding]), spread("%.1f", each[coding]), spread("%.1f", each["bare "+coding]),
+			spread("%.0f", rates["body "+coding]))
 	}
 	r.add("304: %s requests/s, %s us each", spread("%.0f", rates["304"]), spread("%.1f", each["304"]))
 	made, err := s.server.metric("goalcast_rest_answers_made_total", `coding="identity"`)
@@ -179,20 +187,20 @@ func (b *bench) bare(ctx context.Context, url, coding string) (s *server, tag st
 		return nil, "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, "", err
-	}
 	if got := resp.Header.Get("Content-Encoding"); resp.StatusCode != http.StatusOK || got != coding &&
 		coding != "identity" {
 		return nil, "", fmt.Errorf("%s: %s, Content-Encoding %q", url, resp.Status, got)
+	}
+	answer, err := httputil.DumpResponse(resp, true)
+	if err != nil {
+		return nil, "", err
 	}
 	port, err := freePort()
 	if err != nil {
 		return nil, "", err
 	}
 	file := filepath.Join(b.folder, "bare-"+coding)
-	if err := os.WriteFile(file, body, 0o600); err != nil {
+	if err := os.WriteFile(file, answer, 0o600); err != nil {
 		return nil, "", err
 	}
 	self, err := os.Executable()
@@ -207,20 +215,38 @@ func (b *bench) bare(ctx context.Context, url, coding string) (s *server, tag st
 	return s, resp.Header.Get("ETag"), s.ready(ctx, func() error { _, err := get(s.url); return err })
 }
 
+// bodyAlone is the path under which the bare handler writes no fields of the answer but its type.
+const bodyAlone = "/body"
+
 // runBare is the process that bare starts; text is its address and the file that it serves.
 func runBare(text string) error {
-	address, file, _ := strings.Cut(text, "=")
-	body, err := os.ReadFile(file)
+	address, name, _ := strings.Cut(text, "=")
+	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
+	defer file.Close()
+	answer, err := http.ReadResponse(bufio.NewReader(file), nil)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	answer.Header.Del("Date") // net/http writes its own
+	whole := answer.Header
+	alone := http.Header{"Content-Type": whole["Content-Type"], "Content-Length": {strconv.Itoa(len(body))}}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
-	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := whole
+		if r.URL.Path == bodyAlone {
+			header = alone
+		}
+		maps.Copy(w.Header(), header)
 		_, _ = w.Write(body)
 	}))
 }
