@@ -314,8 +314,16 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 	for _, old := range match.Timeline {
 		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
 	}
+	texts, err := n.texts(t, false)
+	if err != nil {
+		return nil, "", err
+	}
+	noScores, err := n.texts(t, true)
+	if err != nil {
+		return nil, "", err
+	}
 	c := Content{
-		Kind: kind, User: switchOf(kind, e.Period), Texts: n.texts(t, false), NoScores: n.texts(t, true),
+		Kind: kind, User: switchOf(kind, e.Period), Texts: texts, NoScores: noScores,
 		Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
 		High:   kind != kindPeriod, Channel: rowOf(kind).channel, Received: e.Times.Received,
 		Data: map[string]string{

@@ -63,6 +63,10 @@ func goalEvent(id string, team goalcast.TeamID, minute int, scorer string) goalc
 }
 
 func testNotifier(cfg Config) *Notifier {
+	var err error
+	if cfg.Templates, err = readTemplates(files); err != nil {
+		panic(err)
+	}
 	n := New(cfg, nil, nil, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	n.now = func() time.Time { return noon }
 	return n
@@ -87,8 +91,11 @@ func TestPushesNameThingsInTheirLanguage(t *testing.T) {
 	} {
 		match := goalcast.Snapshot{Fixture: goalcast.Fixture{Competition: goalcast.Competition{ID: 3, Name: "Coastal"},
 			Home: goalcast.Team{ID: 1, Name: "Alpha"}, Away: goalcast.Team{ID: 2, Name: "Beta"}}}
-		texts := testNotifier(Config{Names: tt.book}).texts(facts{kind: kindPeriod, match: match,
+		texts, err := testNotifier(Config{Names: tt.book}).texts(facts{kind: kindPeriod, match: match,
 			event: goalcast.Event{Kind: goalcast.KindPeriod, Period: goalcast.FirstHalf}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got := texts["fr"]; got.Title != "Coup d'envoi : "+tt.team+" - Beta" || got.Body != tt.cup {
 			t.Errorf("fr: %+v", got)
 		}

@@ -166,6 +166,8 @@ type Config struct {
 	// Private says which competitions not everybody may see: of their matches nothing is pushed.
 	// Who follows them is known, and not what they may see when a goal falls.
 	Private goalcast.Private
+	// Templates are what pushes say, of LoadTemplates; required.
+	Templates Templates
 	// Zone is where dates are told; nil is UTC.
 	Zone *time.Location
 	// Names has the names of teams and competitions by language; nil: they are the provider's.

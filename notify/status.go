@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -101,26 +100,4 @@ func toldByDelay(e goalcast.Event, status string, match goalcast.Snapshot) bool 
 			return old.Kind == goalcast.KindDelay && old.Counts() && old.Delay != nil &&
 				old.Delay.Type == goalcast.Abandonment
 		})
-}
-
-// status writes the text of a status. The date of a new kick-off is written in figures, as all
-// four languages read them.
-func (w writer) status(t facts, s texts) Text {
-	status, _, _ := strings.Cut(t.status, " ")
-	switch status {
-	case statusLate:
-		return Text{fmt.Sprintf(w.late, s.pair), s.competition}
-	case statusSuspended:
-		return Text{fmt.Sprintf(w.suspended, s.line), s.competition}
-	case statusResumed:
-		return Text{fmt.Sprintf(w.resumed, s.line), s.competition}
-	case statusAwarded:
-		return Text{fmt.Sprintf(w.awarded, s.line), s.competition}
-	case statusNewDate:
-		return Text{fmt.Sprintf(w.newDate, s.pair), join(t.event.Fixture.Kickoff.In(w.zone).Format("02.01.2006 15:04"),
-			s.competition)}
-	case statusAbandoned:
-		return Text{fmt.Sprintf(w.abandoned, s.pair), s.competition}
-	}
-	return Text{fmt.Sprintf(w.postponed, s.pair), s.competition}
 }

@@ -1,109 +1,56 @@
 package notify
 
 import (
+	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"text/template"
 	"time"
+
+	"golang.org/x/text/unicode/bidi"
 
 	"goalcast"
 )
 
-// Languages that pushes are written in; a device with any other gets "en".
+// Languages are those that pushes are written in, one file each in texts/; a device with any other
+// gets "en".
 var languages = [...]string{"nl", "fr", "de", "en"}
 
 // fallback is the language of devices whose own is not one of ours.
 const fallback = "en"
 
-// words are the phrases of a language. "%s" stands for the line with both teams and the score, or
-// for what the comment says.
-type words struct {
-	goal, goalOff      string // score line
-	goalFor            string // team, where the scorer is not known
-	own, penalty       string // after a scorer's name
-	offBody            string // minute and scorer of a goal that does not count
-	red, second        string // team
-	redOff             string // team
-	firstHalf          string // both teams
-	secondHalf         string
-	halfTime, fullTime string
-	after90            string // ninety minutes are over and it goes on
-	shootout           string
-	extraTime          string // the match ended after extra time
-	onPenalties        string // score of the shoot-out
-	postponed          string // both teams
-	abandoned          string
-	late               string
-	newDate            string
-	suspended, resumed string // score line
-	awarded            string
-	givenFor           string // team that has a penalty
-	penaltyOff         string
-	missed             string
+//go:embed texts
+var files embed.FS
+
+// Templates are the texts of pushes in all languages. They do not change and may be used by many
+// goroutines.
+type Templates map[string]*template.Template // by language
+
+// LoadTemplates reads the texts that are built in and checks them: see check. The error names all
+// that is wrong, by file, language and kind of push.
+func LoadTemplates() (Templates, error) {
+	t, err := readTemplates(files)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.check()
 }
 
-func phrases(language string) words {
-	switch language {
-	case "nl":
-		return words{
-			goal: "GOAL! %s", goalOff: "Goal afgekeurd: %s", goalFor: "Doelpunt voor %s", own: "eigen doelpunt",
-			penalty: "strafschop",
-			offBody: "Telt niet: %s", red: "Rode kaart voor %s", second: "Tweede geel voor %s",
-			redOff:    "Rode kaart ingetrokken: %s",
-			firstHalf: "Aftrap: %s", secondHalf: "Tweede helft: %s", halfTime: "Rust: %s", fullTime: "Einde: %s",
-			after90:  "Verlengingen: %s",
-			shootout: "Strafschoppen: %s", extraTime: "Na verlengingen", onPenalties: "Na strafschoppen: %s",
-			postponed: "Uitgesteld: %s", abandoned: "Gestaakt: %s",
-			late: "Aftrap vertraagd: %s", newDate: "Nieuwe datum: %s", suspended: "Wedstrijd onderbroken: %s",
-			resumed: "Het spel gaat verder: %s",
-			awarded: "Uitslag toegekend: %s", givenFor: "Strafschop voor %s",
-			penaltyOff: "Toch geen strafschop voor %s", missed: "Strafschop gemist: %s",
+func readTemplates(from fs.FS) (Templates, error) {
+	t := Templates{}
+	for _, language := range languages {
+		parsed, err := template.New(language).ParseFS(from, fileOf(language))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", fileOf(language), err)
 		}
-	case "fr":
-		return words{
-			goal: "BUT ! %s", goalOff: "But annulé : %s", goalFor: "But pour %s", own: "contre son camp",
-			penalty: "penalty",
-			offBody: "Ne compte pas : %s", red: "Carton rouge pour %s", second: "Deuxième carton jaune pour %s",
-			redOff:    "Carton rouge annulé : %s",
-			firstHalf: "Coup d'envoi : %s", secondHalf: "Deuxième mi-temps : %s", halfTime: "Mi-temps : %s",
-			fullTime: "Terminé : %s",
-			after90:  "Prolongations : %s", shootout: "Tirs au but : %s", extraTime: "Après prolongations",
-			onPenalties: "Aux tirs au but : %s",
-			postponed:   "Reporté : %s", abandoned: "Arrêté : %s",
-			late: "Coup d'envoi retardé : %s", newDate: "Nouvelle date : %s", suspended: "Match interrompu : %s",
-			resumed: "Le match reprend : %s",
-			awarded: "Résultat sur tapis vert : %s", givenFor: "Penalty pour %s",
-			penaltyOff: "Finalement pas de penalty pour %s", missed: "Penalty manqué : %s",
-		}
-	case "de":
-		return words{
-			goal: "TOR! %s", goalOff: "Tor aberkannt: %s", goalFor: "Tor für %s", own: "Eigentor", penalty: "Elfmeter",
-			offBody: "Zählt nicht: %s", red: "Rote Karte für %s", second: "Gelb-Rot für %s",
-			redOff:    "Platzverweis zurückgenommen: %s",
-			firstHalf: "Anstoß: %s", secondHalf: "Zweite Halbzeit: %s", halfTime: "Halbzeit: %s",
-			fullTime: "Abpfiff: %s",
-			after90:  "Verlängerung: %s", shootout: "Elfmeterschießen: %s", extraTime: "Nach Verlängerung",
-			onPenalties: "Im Elfmeterschießen: %s",
-			postponed:   "Verlegt: %s", abandoned: "Abgebrochen: %s",
-			late: "Anstoß verzögert: %s", newDate: "Neuer Termin: %s", suspended: "Spiel unterbrochen: %s",
-			resumed: "Es geht weiter: %s",
-			awarded: "Spiel gewertet: %s", givenFor: "Elfmeter für %s", penaltyOff: "Doch kein Elfmeter für %s",
-			missed: "Elfmeter verschossen: %s",
-		}
+		t[language] = parsed
 	}
-	return words{
-		goal: "GOAL! %s", goalOff: "Goal cancelled: %s", goalFor: "Goal for %s", own: "own goal", penalty: "penalty",
-		offBody: "Does not count: %s", red: "Red card for %s", second: "Second yellow for %s",
-		redOff:    "Red card rescinded: %s",
-		firstHalf: "Kick-off: %s", secondHalf: "Second half: %s", halfTime: "Half time: %s", fullTime: "Full time: %s",
-		after90:  "Extra time: %s",
-		shootout: "Penalty shoot-out: %s", extraTime: "After extra time", onPenalties: "On penalties: %s",
-		postponed: "Postponed: %s", abandoned: "Abandoned: %s",
-		late: "Kick-off delayed: %s", newDate: "New date: %s", suspended: "Play suspended: %s",
-		resumed: "Play resumes: %s",
-		awarded: "Result awarded: %s", givenFor: "Penalty for %s", penaltyOff: "No penalty after all for %s",
-		missed: "Penalty missed: %s",
-	}
+	return t, nil
 }
+
+func fileOf(language string) string { return "texts/" + language + ".tmpl" }
 
 // facts is all that the text of a push is made of.
 type facts struct {
@@ -115,116 +62,171 @@ type facts struct {
 	extra  bool // of a full time: there was extra time
 }
 
-// writer writes tellings in one language.
-type writer struct {
-	words
-	language string
-	names    *goalcast.Names
-	zone     *time.Location
-	noScores bool // for who does not want to know the score, nor who scored
+// template is the name of the template that writes the push: a kind of push, or what of it.
+func (t facts) template() string {
+	switch t.kind {
+	case kindRed:
+		if t.event.Card.Type == goalcast.SecondYellow {
+			return string(goalcast.SecondYellow)
+		}
+	case kindStatus:
+		status, _, _ := strings.Cut(t.status, " ")
+		return status
+	case kindPeriod:
+		switch t.event.Period {
+		case goalcast.FirstHalf, goalcast.HalfTime, goalcast.SecondHalf, goalcast.FullTime90, goalcast.Shootout:
+			return string(t.event.Period)
+		}
+		return string(goalcast.FullTime)
+	}
+	return t.kind
 }
 
-func (n *Notifier) texts(t facts, noScores bool) map[string]Text {
+// said is what a template is given. With NoScores it has neither the score, nor how a match ended,
+// nor who scored for whom.
+type said struct {
+	NoScores    bool
+	Pair        string // "Home - Away"; never empty
+	Line        string // "Home 1-0 Away"; Pair with NoScores
+	Team        string // that the event is for; empty only with NoScores
+	Player      string // empty if not known
+	Minute      string // "90+3' ", with a space behind it; empty if not known
+	Competition string // empty if not known
+	OwnGoal     bool
+	Penalty     bool   // the goal is one
+	Shootout    string // "4-3"; empty if there was none
+	ExtraTime   bool   // there was extra time
+	Date        string // of the new kick-off, in figures as all languages read them
+}
+
+// writer writes pushes in one language.
+type writer struct {
+	templates *template.Template
+	language  string
+	names     *goalcast.Names
+	zone      *time.Location
+	noScores  bool
+}
+
+func (n *Notifier) texts(t facts, noScores bool) (map[string]Text, error) {
 	var names *goalcast.Names
 	if n.cfg.Names != nil {
 		names = n.cfg.Names.Names()
 	}
+	return n.cfg.Templates.write(t, names, n.cfg.Zone, noScores)
+}
+
+// write writes a push in all languages.
+func (t Templates) write(f facts, names *goalcast.Names, zone *time.Location, noScores bool) (map[string]Text, error) {
 	out := make(map[string]Text, len(languages))
 	for _, l := range languages {
-		out[l] = writer{phrases(l), l, names, n.cfg.Zone, noScores}.write(t)
+		text, err := writer{t[l], l, names, zone, noScores}.write(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s in %s: %w", fileOf(l), f.template(), l, err)
+		}
+		out[l] = text
 	}
-	return out
+	return out, nil
 }
 
-func (w writer) write(t facts) Text {
-	home, away := w.team(t.match.Home), w.team(t.match.Away)
-	line := fmt.Sprintf("%s %d-%d %s", home, t.score.Home, t.score.Away, away)
-	pair := home + " - " + away
-	if w.noScores {
-		line = pair
+var errLines = errors.New("a text has two lines, a title and a body")
+
+func (w writer) write(f facts) (Text, error) {
+	s, err := w.say(f)
+	if err != nil {
+		return Text{}, err
 	}
-	competition := w.names.Competition(t.match.Competition, w.language).Name
-	return rowOf(t.kind).write(w, t, texts{line: line, pair: pair, competition: competition})
+	text, err := w.execute(f.template(), s)
+	if err != nil {
+		return Text{}, err
+	}
+	title, body, _ := strings.Cut(strings.Trim(text, "\n"), "\n")
+	if body == "" {
+		body = s.Pair
+	}
+	if title == "" || strings.Contains(body, "\n") {
+		return Text{}, fmt.Errorf("%w: %q", errLines, text)
+	}
+	return Text{title, body}, nil
 }
 
-// texts are what most kinds put into their own: "Home 1-0 Away", which is "Home - Away" for who
-// does not want to know the score, "Home - Away", and the competition's name.
-type texts struct{ line, pair, competition string }
-
-func (w writer) period(t facts, s texts) Text {
-	switch t.event.Period {
-	case goalcast.FirstHalf:
-		return Text{fmt.Sprintf(w.firstHalf, s.pair), s.competition}
-	case goalcast.HalfTime:
-		return Text{fmt.Sprintf(w.halfTime, s.line), s.competition}
-	case goalcast.SecondHalf:
-		return Text{fmt.Sprintf(w.secondHalf, s.line), s.competition}
-	case goalcast.FullTime90:
-		return Text{fmt.Sprintf(w.after90, s.line), s.competition}
-	case goalcast.Shootout:
-		return Text{fmt.Sprintf(w.shootout, s.line), s.competition}
-	}
-	body := s.competition
-	switch {
-	case w.noScores: // how it ended would tell
-	case t.match.Shootout != nil:
-		body = fmt.Sprintf(w.onPenalties, fmt.Sprintf("%d-%d", t.match.Shootout.Home, t.match.Shootout.Away))
-	case t.extra:
-		body = w.extraTime
-	}
-	return Text{fmt.Sprintf(w.fullTime, s.line), body}
+func (w writer) execute(name string, data any) (string, error) {
+	var out strings.Builder
+	err := w.templates.ExecuteTemplate(&out, name, data)
+	return out.String(), err
 }
 
-// team is a team's name in the language, else the provider's.
-func (w writer) team(t goalcast.Team) string { return w.names.Team(t, w.language).Name }
-
-// side is the name of the team that the event is for.
-func (w writer) side(t facts) string {
-	if t.event.Team == t.match.Away.ID {
-		return w.team(t.match.Away)
+// say gathers what a template is given.
+func (w writer) say(f facts) (said, error) {
+	home, err1 := w.team(f.match.Home, "home")
+	away, err2 := w.team(f.match.Away, "away")
+	s := said{NoScores: w.noScores, Pair: home + " - " + away,
+		Competition: name(w.names.Competition(f.match.Competition, w.language).Name)}
+	s.Line = s.Pair
+	if f.event.Clock != "" {
+		s.Minute = f.event.Clock + "' "
 	}
-	return w.team(t.match.Home)
+	if f.event.Fixture != nil {
+		s.Date = f.event.Fixture.Kickoff.In(w.zone).Format("02.01.2006 15:04")
+	}
+	if goal := f.kind == kindGoal || f.kind == kindGoalOff; !goal || !w.noScores {
+		s.Player, s.Team = player(f.event), home
+		if f.event.Team == f.match.Away.ID {
+			s.Team = away
+		}
+		if g := f.event.Goal; g != nil { // nil: what was taken for a goal is something else
+			s.OwnGoal, s.Penalty = g.Type == goalcast.OwnGoal, g.Type == goalcast.PenaltyGoal
+		}
+	}
+	if !w.noScores {
+		s.Line, s.ExtraTime = fmt.Sprintf("%s %d-%d %s", home, f.score.Home, f.score.Away, away), f.extra
+		if kicks := f.match.Shootout; kicks != nil {
+			s.Shootout = fmt.Sprintf("%d-%d", kicks.Home, kicks.Away)
+		}
+	}
+	return s, errors.Join(err1, err2)
 }
 
-// scorer is "Name", "Name (own goal)", or the team where no name is known.
-func (w writer) scorer(t facts) string {
-	name := player(t.event)
-	if name == "" {
-		name = fmt.Sprintf(w.goalFor, w.side(t))
+// team is a team's name in the language, else the provider's, else what the side is called.
+func (w writer) team(t goalcast.Team, side string) (string, error) {
+	if known := name(w.names.Team(t, w.language).Name); known != "" {
+		return known, nil
 	}
-	if t.event.Goal == nil { // what was taken for a goal is something else
-		return name
-	}
-	switch t.event.Goal.Type {
-	case goalcast.OwnGoal:
-		return name + " (" + w.own + ")"
-	case goalcast.PenaltyGoal:
-		return name + " (" + w.penalty + ")"
-	}
-	return name
+	return w.execute(side, nil)
 }
 
 func player(e goalcast.Event) string {
 	if e.Player == nil {
 		return ""
 	}
-	return e.Player.Name
+	return name(e.Player.Name)
 }
 
-// minute puts the minute before a text: "90+3' text".
-func minute(e goalcast.Event, text string) string {
-	if e.Clock == "" {
-		return text
-	}
-	return e.Clock + "' " + text
-}
+// Marks of Unicode around a text that is read in its own direction (first strong isolate, pop
+// directional isolate).
+const (
+	isolate    = "\u2068"
+	endIsolate = "\u2069"
+)
 
-func join(parts ...string) string {
-	kept := parts[:0]
-	for _, p := range parts {
-		if p != "" {
-			kept = append(kept, p)
+// name is a name as it can stand in a text: in one line, and where it is read from right to left,
+// marked as such, so that the score beside it is not turned round. Marks of its own, which might
+// turn what comes after it, are left out.
+func name(text string) string {
+	toLeft := false
+	text = strings.Map(func(r rune) rune {
+		p, _ := bidi.LookupRune(r)
+		switch p.Class() {
+		case bidi.R, bidi.AL:
+			toLeft = true
+		case bidi.LRO, bidi.RLO, bidi.LRE, bidi.RLE, bidi.PDF, bidi.LRI, bidi.RLI, bidi.FSI, bidi.PDI:
+			return -1
 		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	text = strings.Join(strings.Fields(text), " ")
+	if toLeft {
+		text = isolate + text + endIsolate
 	}
-	return strings.Join(kept, " · ")
+	return text
 }

@@ -131,6 +131,8 @@ func fixture(revision int, home, away string) goalcast.Event {
 			Kickoff: time.Now().Add(-30 * time.Minute)}}
 }
 
+var templates = sync.OnceValues(notify.LoadTemplates)
+
 // running is a notifier and its queue, in a process of their own as it were.
 type running struct {
 	*notify.Notifier
@@ -151,6 +153,10 @@ func (w *world) run(cfg notify.Config, db notify.Store, queue notify.Queue) *run
 	}
 	if queue == nil {
 		queue = q
+	}
+	var err error
+	if cfg.Templates, err = templates(); err != nil {
+		w.t.Fatal(err)
 	}
 	n := notify.New(cfg, db, queue, w.sender, w.log, reg)
 	q.Handle(notify.TaskBatch, n.Batch)

@@ -35,6 +35,10 @@ type pushService interface {
 // makeNotifier makes what sends pushes, if there is a service to send them through. fault
 // is for the crash test.
 func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error {
+	templates, err := notify.LoadTemplates()
+	if err != nil {
+		return fmt.Errorf("texts of pushes: %w", err)
+	}
 	c := n.cfg.FCM
 	if c.Project == "" {
 		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
@@ -56,7 +60,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		Processes: c.Processes,
 	}, n.log, n.reg)
 	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault,
-		Private: n.private, Names: n.names},
+		Private: n.private, Names: n.names, Templates: templates},
 		n.db, n.queue, sender, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil
