@@ -12,22 +12,23 @@ import (
 // metrics are counted per process. The values of labels are few and fixed, and each is there from
 // the start, so that its first one counts in a rate.
 type metrics struct {
-	planned  *prometheus.CounterVec // pushes by kind
-	batches  prometheus.Counter
-	sent     prometheus.Counter
-	failed   *prometheus.CounterVec // messages by reason
-	retried  *prometheus.CounterVec // messages by reason
-	dropped  *prometheus.CounterVec // pushes and batches by reason
-	withheld *prometheus.CounterVec // devices by reason
-	removed  prometheus.Counter
-	errors   *prometheus.CounterVec // steps that did not work and are tried again
-	enqueued prometheus.Counter
-	waiting  prometheus.Counter
-	first    prometheus.Histogram
-	cut      prometheus.Histogram
-	batch    prometheus.Histogram
-	stopped  prometheus.Gauge
-	backlog  *prometheus.GaugeVec // what waits, as last counted
+	planned   *prometheus.CounterVec // pushes by kind
+	batches   prometheus.Counter
+	sent      prometheus.Counter
+	shortened prometheus.Counter
+	failed    *prometheus.CounterVec // messages by reason
+	retried   *prometheus.CounterVec // messages by reason
+	dropped   *prometheus.CounterVec // pushes and batches by reason
+	withheld  *prometheus.CounterVec // devices by reason
+	removed   prometheus.Counter
+	errors    *prometheus.CounterVec // steps that did not work and are tried again
+	enqueued  prometheus.Counter
+	waiting   prometheus.Counter
+	first     prometheus.Histogram
+	cut       prometheus.Histogram
+	batch     prometheus.Histogram
+	stopped   prometheus.Gauge
+	backlog   *prometheus.GaugeVec // what waits, as last counted
 }
 
 // reasons are all that failed, retried and dropped are counted by, but for what a push service
@@ -83,6 +84,8 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 			"kind", kinds()...),
 		batches: counter("batches_planned_total", "Batches of devices planned."),
 		sent:    counter("sent_total", "Messages that the push service took."),
+		shortened: counter("shortened_total", "Messages that the push service took with a text that was shortened: "+
+			"they had more bytes than it takes."),
 		failed: vector("failed_total", "Messages given up, by reason.", "reason",
 			slices.Concat(failReasons, answers)...),
 		retried: vector("retried_total", "Messages put off for another try, by reason.", "reason", answers...),

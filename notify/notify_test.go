@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,12 @@ func TestGoalReachesEveryFollowerOnce(t *testing.T) {
 		for _, d := range w.fcm.Deliveries() {
 			wantData := map[string]string{"event": "opta:1", "revision": "1", "match": "900", "kind": "goal",
 				"score": "1-0", "silent": "false",
-				"time": fmt.Sprint(e.Times.Received)}
+				"time": d.Data["time"]}
+			// when it was received; a moment before where the database's clock is behind
+			if made, err := strconv.ParseInt(d.Data["time"], 10, 64); err != nil || made > e.Times.Received ||
+				made < e.Times.Received-time.Minute.Milliseconds() {
+				t.Errorf("time %s of an event of %d (%v)", d.Data["time"], e.Times.Received, err)
+			}
 			if !reflect.DeepEqual(d.Data, wantData) || !d.High || d.Silent || d.TTL > 2*time.Minute ||
 				d.TTL < 110*time.Second {
 				t.Errorf("%+v", d)
@@ -609,6 +615,30 @@ func TestTwoSendersShareTheRate(t *testing.T) {
 
 // Of a private competition nothing is pushed, and of a match that may be of one nothing before that
 // is known.
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+	w := worlds["sqlite"](t)
+	for _, platform := range []string{"android", "ios", "web"} {
+		w.user(platform, platform, "fr", goalcast.ForMatch(900))
+	}
+	n := w.run(notify.Config{}, nil, nil)
+	name := strings.Repeat("<", 160) // six bytes each in JSON
+	w.commit(fixture(2, name, "\u202e"+strings.Repeat("👨‍👩‍👧‍👦", 6)))
+	w.commit(goalcast.Event{ID: "opta:1", Kind: goalcast.KindGoal, Team: 2, Period: goalcast.FirstHalf, Minute: 27,
+		At: time.Now().UTC(), Goal: &goalcast.Goal{Type: goalcast.OwnGoal},
+		Player: &goalcast.Player{ID: 11, Name: name}})
+	w.eventually("three pushes", func() bool { return len(w.fcm.Deliveries()) >= 3 })
+	w.idle()
+	for _, d := range w.fcm.Deliveries() {
+		if !strings.HasPrefix(d.Title, "BUT ! 27' <<<<") || d.Body == "" || strings.Contains(d.Title, "\u202e") {
+			t.Errorf("shows %q, %q", d.Title, d.Body)
+		}
+	}
+	if got := n.value(t, "goalcast_notify_shortened_total", ""); got != 1 {
+		t.Errorf("%v shortened: want the text on the web, which is there twice", got)
+	}
+}
+
 func TestWhatIsPrivateIsNotPushed(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		w.fans(3)

@@ -81,4 +81,6 @@ type Result struct {
 	Unsure  bool          // with Later: the message may have arrived all the same
 	All     bool          // with Denied: so will be whatever else we send
 	Err     error         // nil for Delivered
+
+	Shortened bool // the text was too long for the service: see Text.Fit
 }

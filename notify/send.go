@@ -238,6 +238,9 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 		switch r.Outcome {
 		case Delivered:
 			n.metrics.sent.Inc()
+			if r.Shortened {
+				n.metrics.shortened.Inc()
+			}
 			if !d.Proven {
 				fresh = append(fresh, d.ID)
 			}

@@ -5,9 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"firebase.google.com/go/v4/messaging"
 
@@ -19,33 +17,38 @@ import (
 // "matches" and this one.
 const silentChannel = "silent"
 
-// maxPayload is how many bytes a message may have in JSON, without its token. Firebase allows a
-// device 4096 of what it counts, which is not documented, and adds some of its own for APNs.
+// maxPayload is how many bytes a message may have in JSON, without its token: everything counts,
+// keys, data and headers too. Firebase allows a device 4096 of what it counts, which is not
+// documented, and adds some of its own for APNs, which takes as many.
 const maxPayload = 4096 - 256
 
 // encode writes a message for Firebase. Texts that are too long for it are shortened: a goal with
 // half a name is a goal.
-func encode(m notify.Message, now time.Time) *messaging.Message {
-	for {
-		out := write(m, now)
-		if surelyFits(m) {
-			return out
-		}
-		over := payload(out) - maxPayload
-		if over <= 0 || !shorten(&m.Text, over) {
-			return out
-		}
+func encode(m notify.Message, now time.Time) (out *messaging.Message, shortened bool) {
+	if surelyFits(m) {
+		return write(m, now), false
 	}
+	with := func(t notify.Text) *messaging.Message {
+		m.Text = t
+		return write(m, now)
+	}
+	was := m.Text
+	text := was.Fit(maxPayload, func(t notify.Text) int { return payload(with(t)) })
+	return with(text), text != was
 }
 
-// surelyFits spares the usual message the count: its texts are twice in a message at most, and a
-// byte is at most six in JSON.
+// frame is how many bytes of JSON a message has at most besides what differs from one to another.
+const frame = 1000
+
+// surelyFits spares the usual message the count. A byte is at most six in JSON; texts are twice in
+// a message at most, a tag three times.
 func surelyFits(m notify.Message) bool {
-	data := 0
+	n := 2*(len(m.Text.Title)+len(m.Text.Body)) + 3*len(m.Tag) + len(m.Collapse) + len(m.Thread) + len(m.Channel) +
+		len(m.Language)
 	for k, v := range m.Data {
-		data += len(k) + len(v)
+		n += len(k) + len(v)
 	}
-	return len(m.Text.Title)+len(m.Text.Body) <= 200 && data+len(m.Tag)+len(m.Collapse)+len(m.Thread) <= 600
+	return 6*n <= maxPayload-frame
 }
 
 // payload is how many bytes a message has in JSON, without its token.
@@ -55,27 +58,6 @@ func payload(m *messaging.Message) int {
 		return 0 // the SDK will say so too
 	}
 	return len(text) - len(m.Token)
-}
-
-// shorten takes some of over bytes off the longer text, some because a text may be in a message
-// more than once and its characters may be written in more bytes than they have. false: there is
-// nothing left to take.
-func shorten(t *notify.Text, over int) bool {
-	longer := &t.Body
-	if len(t.Title) > len(t.Body) {
-		longer = &t.Title
-	}
-	const mark = "…"
-	text := strings.TrimSuffix(*longer, mark)
-	if text == "" {
-		return false
-	}
-	keep := max(0, len(text)-max(1, over/6)-len(mark))
-	for keep > 0 && !utf8.RuneStart(text[keep]) {
-		keep--
-	}
-	*longer = text[:keep] + mark
-	return true
 }
 
 // write puts a message together, with the block of the device's platform only; with all where the

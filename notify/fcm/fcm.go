@@ -138,11 +138,15 @@ func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.R
 
 func (s *Sender) send(ctx context.Context, messages []notify.Message) []notify.Result {
 	now := time.Now()
-	out := make([]*messaging.Message, len(messages))
+	out, shortened := make([]*messaging.Message, len(messages)), make([]bool, len(messages))
 	for i, m := range messages {
-		out[i] = encode(m, now)
+		out[i], shortened[i] = encode(m, now)
 	}
-	return s.sendEach(ctx, out)
+	results := s.sendEach(ctx, out)
+	for i := range results {
+		results[i].Shortened = shortened[i]
+	}
+	return results
 }
 
 func (s *Sender) sendEach(ctx context.Context, messages []*messaging.Message) []notify.Result {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -251,35 +252,85 @@ func TestMessageThatTheSDKRefuses(t *testing.T) {
 	}
 }
 
-// A text that is too long for Firebase is shortened, in whole characters, and what
-// fits is left as it is.
+// A text that is too long for Firebase is shortened, between characters as people see them, and
+// what fits is left as it is.
 func TestTextsThatAreTooLong(t *testing.T) {
 	fake, sender := start(t)
-	for name, tt := range map[string]notify.Text{
-		"title":       {Title: "GOAL! " + strings.Repeat("Noordzand ", 2000), Body: "Joris Wuyts"},
-		"body":        {Title: "GOAL!", Body: strings.Repeat("ĳ", 5000)},
-		"both":        {Title: strings.Repeat("⚽", 3000), Body: strings.Repeat("\u0001\"<", 3000)},
-		"just enough": {Title: "GOAL!", Body: strings.Repeat("x", 1200)},
+	long := map[string]string{}
+	for i := range 12 {
+		long[fmt.Sprint("key", i)] = strings.Repeat("\u0001", 40)
+	}
+	for name, tt := range map[string]struct {
+		text notify.Text
+		data map[string]string // besides the usual
+		fits bool
+	}{
+		"title":    {text: notify.Text{Title: "GOAL! " + strings.Repeat("Noordzand ", 2000), Body: "Joris Wuyts"}},
+		"body":     {text: notify.Text{Title: "GOAL!", Body: strings.Repeat("ĳ", 5000)}},
+		"both":     {text: notify.Text{Title: strings.Repeat("⚽", 3000), Body: strings.Repeat("\u0001\"<", 3000)}},
+		"families": {text: notify.Text{Title: strings.Repeat("👨‍👩‍👧‍👦", 300), Body: strings.Repeat("🇧🇪", 900)}},
+		"Hebrew": {text: notify.Text{Title: strings.Repeat("\u2068הפועל באר שבע\u2069 1-0 ", 400),
+			Body: "כדורגל"}},
+		"data":        {text: notify.Text{Title: "GOAL!", Body: strings.Repeat("Noordzand ", 60)}, data: long},
+		"just enough": {text: notify.Text{Title: "GOAL!", Body: strings.Repeat("x", 1200)}, fits: true},
 	} {
 		for _, platform := range []string{"android", "ios", "web", "fridge"} {
 			m := message(name+platform, platform)
-			m.Text = tt
-			if r := sender.Send(t.Context(), []notify.Message{m})[0]; r.Outcome != notify.Delivered {
+			m.Text = tt.text
+			maps.Copy(m.Data, tt.data)
+			r := sender.Send(t.Context(), []notify.Message{m})[0]
+			if r.Outcome != notify.Delivered || r.Shortened == tt.fits {
 				t.Errorf("%s, %s: %+v", name, platform, r)
 				continue
 			}
 			shown := fake.Phone(m.Token)[0]
-			if !utf8.ValidString(shown.Title+shown.Body) || len(shown.Title)+len(shown.Body) < 400 ||
-				shown.Title[:3] != tt.Title[:3] {
+			if !r.Shortened {
+				if shown.Title != tt.text.Title || shown.Body != tt.text.Body {
+					t.Errorf("%s, %s: shows %.50q, %.50q", name, platform, shown.Title, shown.Body)
+				}
+				continue
+			}
+			title, cut1 := strings.CutSuffix(shown.Title, "…")
+			body, cut2 := strings.CutSuffix(shown.Body, "…")
+			if !cut1 && !cut2 || !strings.HasPrefix(tt.text.Title, title) || !strings.HasPrefix(tt.text.Body, body) ||
+				!utf8.ValidString(title+body) || len(title) < 5 || len(title+body) < 50 {
 				t.Errorf("%s, %s: shows %.50q, %.50q", name, platform, shown.Title, shown.Body)
 			}
-			if fits := name == "just enough" && platform != "fridge"; fits && shown.Body != tt.Body {
-				t.Errorf("%s, %s: %d bytes are left", name, platform, len(shown.Body))
+			family, flag := "👨‍👩‍👧‍👦", "🇧🇪"
+			if name == "families" && (len(title)%len(family) != 0 || len(body)%len(flag) != 0) {
+				t.Errorf("%s, %s: a family or a flag is torn: %q, %q", name, platform, title, body)
 			}
 		}
 	}
 	if v := fake.Violations(); len(v) > 0 {
 		t.Errorf("violations: %v", v)
+	}
+}
+
+// What is taken to fit without a count does, whatever its bytes are in JSON.
+func TestWhatSurelyFits(t *testing.T) {
+	now := time.Now()
+	for _, platform := range []string{"android", "ios", "web", "fridge"} {
+		for name, grow := range map[string]func(*notify.Message, string){
+			"title":    func(m *notify.Message, more string) { m.Text.Title += more },
+			"body":     func(m *notify.Message, more string) { m.Text.Body += more },
+			"tag":      func(m *notify.Message, more string) { m.Tag += more },
+			"collapse": func(m *notify.Message, more string) { m.Collapse += more },
+			"thread":   func(m *notify.Message, more string) { m.Thread += more },
+			"data":     func(m *notify.Message, more string) { m.Data["event"] += more },
+		} {
+			m := message("", platform)
+			m.Language = "zh-Hant-TW"
+			if !surelyFits(m) {
+				t.Fatal("the usual message is counted")
+			}
+			for surelyFits(m) {
+				if out, _ := encode(m, now); payload(out) > maxPayload {
+					t.Fatalf("%s, %s: %d bytes", platform, name, payload(out))
+				}
+				grow(&m, "\u0001")
+			}
+		}
 	}
 }
 

@@ -160,6 +160,10 @@ func (m message) check(c *checks) {
 	}
 }
 
+// appleExtra is about what Firebase adds to a payload for Apple, in bytes: ids of the message, the
+// sender and the app.
+const appleExtra = 200
+
 // size is that of what goes to a device, by the biggest platform: near enough to Google's own
 // count, which is not documented.
 func (m message) size() int {
@@ -172,14 +176,17 @@ func (m message) size() int {
 	}
 	own := 0
 	if m.APNS != nil {
-		own = max(own, length(m.APNS.Payload))
+		own = max(own, length(m.APNS.Payload)+length(m.APNS.Options)+appleExtra)
 	}
 	if m.Webpush != nil {
-		own = max(own, length(m.Webpush.Notification)+length(m.Webpush.Data))
+		own = max(own, length(m.Webpush.Notification)+length(m.Webpush.Data)+length(m.Webpush.Options))
 	}
-	if m.Android != nil && m.Android.Notification != nil {
-		n := m.Android.Notification
-		own = max(own, len(n.Title)+len(n.Body)+len(n.Tag)+len(n.Channel)+length(m.Android.Data))
+	if m.Android != nil {
+		android := len(m.Android.CollapseKey) + length(m.Android.Data)
+		if n := m.Android.Notification; n != nil {
+			android += len(n.Title) + len(n.Body) + len(n.Tag) + len(n.Channel) + len(n.Image)
+		}
+		own = max(own, android)
 	}
 	return length(m.Notification) + length(m.Data) + own
 }
