@@ -183,7 +183,7 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 		since, old = n.cfg.since(want, e, match, now)
 		rec.Since = since
 	}
-	content, fingerprint, err := n.content(rec, want, status, e, match)
+	content, fingerprint, err := n.content(rec, factsOf(want, status, e, match))
 	if err != nil {
 		return verdict{}, err
 	}
@@ -280,7 +280,7 @@ func (n *Notifier) decideUnwanted(rec goalcast.PushRecord, e goalcast.Event, mat
 		}
 		return verdict{record: rec, reason: reason}, nil
 	}
-	content, fingerprint, err := n.content(rec, off, "", e, match)
+	content, fingerprint, err := n.content(rec, factsOf(off, "", e, match))
 	if err != nil {
 		return verdict{}, err
 	}
@@ -306,21 +306,40 @@ func newer(match goalcast.Snapshot, e goalcast.Event) bool {
 	return ok && known.Revision > e.Revision
 }
 
-// content writes the push of a kind, and a fingerprint of what of it is seen, which begins with
-// the status if it is one.
-func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalcast.Event,
-	match goalcast.Snapshot) (content []byte, fingerprint string, err error) {
-	t := facts{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
+// factsOf are those of the push of a kind.
+func factsOf(kind, status string, e goalcast.Event, match goalcast.Snapshot) facts {
+	f := facts{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
 	for _, old := range match.Timeline {
-		t.extra = t.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
+		f.extra = f.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
 	}
-	texts, err := n.texts(t, false)
+	return f
+}
+
+// content writes a push, and a fingerprint of what of it is seen, which begins with the status if
+// it is one.
+func (n *Notifier) content(rec goalcast.PushRecord, f facts) (content []byte, fingerprint string, err error) {
+	c, err := n.compile(rec, f)
 	if err != nil {
 		return nil, "", err
 	}
-	noScores, err := n.texts(t, true)
+	seen := sha256.Sum256(fmt.Append(nil, f.kind, c.Texts)) // fmt prints maps in the order of their keys
+	content, err = json.Marshal(c)
+	fingerprint = base64.RawURLEncoding.EncodeToString(seen[:12])
+	if f.status != "" {
+		fingerprint = f.status + statusEnd + fingerprint
+	}
+	return content, fingerprint, err
+}
+
+func (n *Notifier) compile(rec goalcast.PushRecord, f facts) (Content, error) {
+	kind, status, e := f.kind, f.status, f.event
+	texts, err := n.texts(f, false)
 	if err != nil {
-		return nil, "", err
+		return Content{}, err
+	}
+	noScores, err := n.texts(f, true)
+	if err != nil {
+		return Content{}, err
 	}
 	c := Content{
 		Kind: kind, User: switchOf(kind, e.Period), Texts: texts, NoScores: noScores,
@@ -329,7 +348,7 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 		Data: map[string]string{
 			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10),
 			"kind":  kind,
-			"score": fmt.Sprintf("%d-%d", t.score.Home, t.score.Away),
+			"score": fmt.Sprintf("%d-%d", f.score.Home, f.score.Away),
 			"time":  strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
 		},
 	}
@@ -340,13 +359,7 @@ func (n *Notifier) content(rec goalcast.PushRecord, kind, status string, e goalc
 	if old := onPhones(rec); old.Tag != old.Collapse {
 		c.Tag = old.Tag // of this event alone: it takes the place of what is shown, though that was of another kind
 	}
-	seen := sha256.Sum256(fmt.Append(nil, kind, c.Texts)) // fmt prints maps in the order of their keys
-	content, err = json.Marshal(c)
-	fingerprint = base64.RawURLEncoding.EncodeToString(seen[:12])
-	if status != "" {
-		fingerprint = status + statusEnd + fingerprint
-	}
-	return content, fingerprint, err
+	return c, nil
 }
 
 // maxTag is what APNs takes for apns-collapse-id, in bytes.

@@ -113,8 +113,8 @@ func TestTextsGolden(t *testing.T) {
 	var out strings.Builder
 	show := func(title, kind string, e goalcast.Event, g *game) {
 		t.Helper()
-		raw, _, err := n.content(goalcast.PushRecord{}, kind, statusOf(goalcast.PushRecord{State: goalcast.RecordShown},
-			e, g.Snapshot, noon), e, g.Snapshot)
+		raw, _, err := n.content(goalcast.PushRecord{}, factsOf(kind, statusOf(
+			goalcast.PushRecord{State: goalcast.RecordShown}, e, g.Snapshot, noon), e, g.Snapshot))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -173,3 +173,38 @@ func (t Text) check() error {
 	}
 	return nil
 }
+
+// Sample is a push as it may come, of a match that is made up.
+type Sample struct {
+	Name     string // "own goal"
+	Kind     string // Content.Kind
+	NoScores bool
+	Message  Message // Platform, Language and the like say for whom
+}
+
+// Samples are pushes of all kinds, as a Sender gets them for devices of each language and platform,
+// with and without scores: for a preview. Dates are told in the zone.
+func Samples(t Templates, zone *time.Location, platforms []string) ([]Sample, error) {
+	n := &Notifier{cfg: Config{Templates: t, Zone: zone}, now: time.Now}
+	var devices []goalcast.Device
+	for _, language := range languages {
+		for _, platform := range platforms {
+			devices = append(devices, goalcast.Device{Platform: platform, Language: language})
+		}
+	}
+	var out []Sample
+	for _, s := range samples() {
+		content, err := n.compile(goalcast.PushRecord{}, s.facts)
+		if err != nil {
+			return nil, err
+		}
+		for _, noScores := range []bool{false, true} {
+			batch := goalcast.PushBatch{NoScores: noScores, Expires: n.now().Add(rowOf(content.Kind).ttl(
+				n.cfg.withDefaults(), s.facts.event.Period))}
+			for _, m := range compose(goalcast.PushClaim{Batch: batch}, content, devices) {
+				out = append(out, Sample{s.name, content.Kind, noScores, m})
+			}
+		}
+	}
+	return out, nil
+}

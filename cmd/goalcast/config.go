@@ -24,6 +24,7 @@ type commands struct {
 	Simulate  simulateCmd  `cmd:"" help:"Post a simulated match day to a running goalcast."`
 	Documents documentsCmd `cmd:"" help:"Look at what providers sent."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database to this version's schema and end."`
+	Pushes    pushesCmd    `cmd:"" help:"Look at what phones are sent."`
 	Replay    replayCmd    `cmd:"" help:"Work through kept documents again. Viewers get what comes out new, phones do not."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

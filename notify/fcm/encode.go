@@ -37,6 +37,12 @@ func encode(m notify.Message, now time.Time) (out *messaging.Message, shortened 
 	return with(text), text != was
 }
 
+// Size is how many bytes a message has as it is sent, without its token.
+func Size(m notify.Message) int {
+	out, _ := encode(m, time.Now())
+	return payload(out)
+}
+
 // frame is how many bytes of JSON a message has at most besides what differs from one to another.
 const frame = 1000
 
