@@ -101,6 +101,14 @@ func (b *brake) refused(now time.Time) (pause time.Duration, first bool) {
 	return b.until.Sub(now), first
 }
 
+// rest is how long to leave a batch alone that was not let in: until the next one is let in to see,
+// or has been.
+func (b *brake) rest(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(brakeFirst, b.until.Sub(now))
+}
+
 // taken lets it go and says whether it was pulled.
 func (b *brake) taken() bool {
 	b.mu.Lock()
@@ -110,21 +118,21 @@ func (b *brake) taken() bool {
 	return was
 }
 
-// braked pulls the brake or lets it go, by a batch's answers, and returns how long nothing is
-// sent; 0 if all is well.
-func (n *Notifier) braked(j judgement) time.Duration {
+// braked pulls a service's brake or lets it go, by its answers to a batch, and returns how long
+// nothing is sent to it; 0 if all is well.
+func (n *Notifier) braked(s *service, j judgement) time.Duration {
 	if j.wrong {
-		pause, first := n.brake.refused(n.now())
-		n.metrics.stopped.Set(1)
+		pause, first := s.brake.refused(n.now())
+		s.stopped.Set(1)
 		if first {
 			n.log.Error("the push service takes nothing from us: check credentials and project; no device is "+
-				"deleted, sending stops", "reason", j.reason)
+				"deleted, sending to it stops", "service", s.name, "reason", j.reason)
 		}
 		return max(pause, time.Millisecond)
 	}
-	if j.delivered && n.brake.taken() {
-		n.metrics.stopped.Set(0)
-		n.log.Warn("the push service takes pushes again")
+	if j.delivered && s.brake.taken() {
+		s.stopped.Set(0)
+		n.log.Warn("the push service takes pushes again", "service", s.name)
 		signal(n.sweep)
 	}
 	return 0

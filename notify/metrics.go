@@ -27,14 +27,14 @@ type metrics struct {
 	first     prometheus.Histogram
 	cut       prometheus.Histogram
 	batch     prometheus.Histogram
-	stopped   prometheus.Gauge
+	stopped   *prometheus.GaugeVec // by service
 	backlog   *prometheus.GaugeVec // what waits, as last counted
 }
 
 // reasons are all that failed, retried and dropped are counted by, but for what a push service
 // answers: see reasoner.
 var (
-	failReasons = []string{"expired"}
+	failReasons = []string{"expired", reasonNoService}
 	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction",
 		"withdrawn_unseen", "cancelled", "current", "private"}
 	steps = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
@@ -44,7 +44,7 @@ var (
 // reasoner is a Sender that says which reasons its results may have.
 type reasoner interface{ Reasons() []string }
 
-func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics {
+func newMetrics(reg prometheus.Registerer, store Store, senders ...Sender) *metrics {
 	f := promauto.With(reg)
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Name: "goalcast_notify_" + name, Help: help})
@@ -60,8 +60,10 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 		return f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_notify_" + name, Help: help, Buckets: buckets})
 	}
 	var answers []string
-	if r, ok := sender.(reasoner); ok {
-		answers = r.Reasons()
+	for _, sender := range senders {
+		if r, ok := sender.(reasoner); ok {
+			answers = append(answers, r.Reasons()...)
+		}
 	}
 	f.NewCounterFunc(prometheus.CounterOpts{Name: "goalcast_notify_set_aside_total",
 		Help: "Rows of the outbox and of batches that could not be read and are passed over."}, func() float64 {
@@ -74,9 +76,9 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 		Help: "What waits to be pushed, of all processes together: events that are not " +
 			"planned, audiences that are not all in batches, batches that are not done, and batches " +
 			"that wait because their users want it so."}, []string{"what"})
-	stopped := f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_notify_stopped",
-		Help: "1 while the push service takes nothing from this process: its credentials " +
-			"or its project are wrong."})
+	stopped := f.NewGaugeVec(prometheus.GaugeOpts{Name: "goalcast_notify_stopped",
+		Help: "1 while a push service takes nothing from this process: its credentials " +
+			"or its project are wrong."}, []string{"service"})
 	return &metrics{
 		backlog: backlog,
 		stopped: stopped,
@@ -88,7 +90,8 @@ func newMetrics(reg prometheus.Registerer, store Store, sender Sender) *metrics 
 			"they had more bytes than it takes."),
 		failed: vector("failed_total", "Messages given up, by reason.", "reason",
 			slices.Concat(failReasons, answers)...),
-		retried: vector("retried_total", "Messages put off for another try, by reason.", "reason", answers...),
+		retried: vector("retried_total", "Messages put off for another try, by reason.", "reason",
+			append(slices.Clone(answers), reasonStopped)...),
 		dropped: vector("dropped_total", "Pushes (when planned) and batches (before sending) not sent, by reason.",
 			"reason", dropReasons...),
 		withheld: vector("withheld_total", "Devices that were sent no push, or not at once, because their user "+

@@ -173,8 +173,10 @@ type Config struct {
 	// Names has the names of teams and competitions by language; nil: they are the provider's.
 	Names NameBook
 	// Limiter is shared by all notifiers of a project; nil for one of this
-	// process alone, by RateLimit.
+	// process alone, by RateLimit. It is of phones: browsers have none.
 	Limiter Limiter
+	// Browsers sends to subscriptions of browsers; nil: nothing is sent to these.
+	Browsers Browsers
 	// Fault is called at points where a test may want the process to die: "cut" before an audience
 	// is cut further. nil for nothing.
 	Fault func(point string)
@@ -212,14 +214,13 @@ func (c Config) withDefaults() Config {
 
 // Notifier plans and sends pushes. Its methods may be called by many goroutines.
 type Notifier struct {
-	cfg     Config
-	store   Store
-	queue   Queue
-	sender  Sender
-	limiter Limiter
-	log     *slog.Logger
-	metrics *metrics
-	now     func() time.Time
+	cfg      Config
+	store    Store
+	queue    Queue
+	services services
+	log      *slog.Logger
+	metrics  *metrics
+	now      func() time.Time
 
 	wake  chan struct{} // one token: look at the outbox
 	sweep chan struct{} // one token: look for batches that can be claimed
@@ -227,18 +228,18 @@ type Notifier struct {
 	late  chan string   // those that are sent when none is ready
 	cuts  chan cutting  // pushes whose audience this process has begun to cut
 
-	brake brake
 	zones sync.Map // *time.Location by name, of users
 
 	mu     sync.Mutex
 	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone
 }
 
-// New makes a notifier; it starts nothing.
+// New makes a notifier; it starts nothing. sender is for all devices but subscriptions of browsers,
+// which Config.Browsers is for; nil: nothing is sent to them.
 func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, reg prometheus.Registerer) *Notifier {
 	cfg = cfg.withDefaults()
 	n := &Notifier{
-		cfg: cfg, store: store, queue: queue, sender: sender, limiter: cfg.Limiter, log: log, now: time.Now,
+		cfg: cfg, store: store, queue: queue, log: log, now: time.Now,
 		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog),
 		late: make(chan string, cfg.Backlog),
 		cuts: make(chan cutting, cfg.Backlog), atHand: map[string]bool{},
@@ -246,10 +247,12 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	if store != nil {
 		n.now = store.Now
 	}
-	n.metrics = newMetrics(reg, store, sender)
-	if n.limiter == nil {
-		n.limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
+	n.metrics = newMetrics(reg, store, sender, cfg.Browsers)
+	limiter := cfg.Limiter
+	if limiter == nil {
+		limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
 	}
+	n.services = newServices(sender, limiter, cfg.Browsers, n.metrics.stopped)
 	return n
 }
 

@@ -80,10 +80,10 @@ func (n *Notifier) Batch(ctx context.Context, payload []byte) error {
 	return n.batch(ctx, id)
 }
 
-// batch sends a batch if it can be claimed and may still be sent. While the push service takes
-// nothing from us it is left where it is.
+// batch sends a batch if it can be claimed and may still be sent. While no push service takes
+// anything from us it is left where it is.
 func (n *Notifier) batch(ctx context.Context, id string) error {
-	leave, ok := n.brake.enter(n.now())
+	open, leave, ok := n.services.enter(n.now())
 	if !ok {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 	if err != nil {
 		return err // the claim ends with its lease
 	}
-	result, err := n.send(ctx, c, content, devices)
+	result, err := n.send(ctx, c, content, devices, open)
 	if err != nil {
 		return err
 	}
@@ -143,9 +143,10 @@ func (n *Notifier) audience(ctx context.Context, c goalcast.PushClaim) ([]goalca
 	return n.store.DevicesByID(ctx, c.Reached)
 }
 
-// send sends to the devices and says what became of it. An error leaves the claim as it is.
-func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Content,
-	devices []goalcast.Device) (goalcast.PushResult, error) {
+// send sends to the devices whose service is open and says what became of it. An error leaves the
+// claim as it is.
+func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Content, devices []goalcast.Device,
+	open map[*service]bool) (goalcast.PushResult, error) {
 	done := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
 	if len(devices) == 0 {
 		return done, nil
@@ -153,7 +154,11 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	// How long something takes goes by the process's clock: the database's can
 	// be set back meanwhile.
 	began, started := time.Now(), n.now()
-	if err := n.wait(ctx, len(devices)); err != nil {
+	parcels, results := n.parcels(devices, open)
+	if len(parcels) == 0 {
+		return n.outcome(ctx, c, devices, results, nil), nil
+	}
+	if err := n.wait(ctx, parcels); err != nil {
 		if ctx.Err() == nil {
 			n.metrics.errors.WithLabelValues("rate").Inc()
 			n.log.Warn("wait for the rate limit", "batch", c.Batch.ID, "error", err)
@@ -177,25 +182,26 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	}
 	sending, cancel := n.sending(ctx, min(n.cfg.SendLimit, c.Batch.Expires.Sub(started)))
 	defer cancel()
-	messages := compose(c, content, devices)
-	results := make([]Result, 0, len(messages))
-	for len(results) < len(messages) {
-		part := messages[len(results):min(len(messages), len(results)+n.cfg.BatchSize)]
-		answers := n.sender.Send(sending, part)
-		if len(answers) != len(part) {
-			return done, fmt.Errorf("push service answered %d of %d messages", len(answers), len(part))
-		}
-		results = append(results, answers...)
+	if err := n.deliver(sending, parcels, compose(c, content, devices), results); err != nil {
+		return done, err
 	}
 	n.metrics.batch.Observe(time.Since(began).Seconds())
-	return n.outcome(ctx, c, devices, results), nil
+	return n.outcome(ctx, c, devices, results, n.standings(parcels, devices, results)), nil
 }
 
-// wait waits for the rate limit, no longer than leaves time to send before the lease ends.
-func (n *Notifier) wait(ctx context.Context, messages int) error {
+// wait waits for the rate limits, no longer than leaves time to send before the lease ends.
+func (n *Notifier) wait(ctx context.Context, parcels []*parcel) error {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Lease-n.cfg.SendLimit)
 	defer cancel()
-	return n.limiter.Wait(ctx, messages)
+	for _, p := range parcels {
+		if p.to.limiter == nil {
+			continue
+		}
+		if err := p.to.limiter.Wait(ctx, len(p.places)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sending is the time a batch has: at most the limit, and when ctx ends, a little longer, since a
@@ -218,10 +224,8 @@ func (n *Notifier) sending(ctx context.Context, limit time.Duration) (context.Co
 // outcome sorts the answers: dead tokens are deleted, what may be tried again is put
 // off, the rest is counted.
 func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []goalcast.Device,
-	results []Result) goalcast.PushResult {
+	results []Result, standings map[*service]standing) goalcast.PushResult {
 	out := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
-	j := judge(devices, results)
-	stop := n.braked(j)
 	var wait time.Duration
 	var fresh []int64 // delivered for the first time
 	again := map[string]int{}
@@ -249,13 +253,17 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 			later(d, r, n.pause(r, c.Attempt))
 			continue
 		}
-		if stop > 0 && r.blamesUs() {
-			later(d, r, stop)
+		v := standings[n.services.of(d)]
+		if v.stop > 0 && r.blamesUs() {
+			later(d, r, v.stop)
 			continue
 		}
 		n.metrics.failed.WithLabelValues(r.Reason).Inc()
-		if j.gone(d, r) {
+		if v.gone(d, r) {
 			n.deleteDevice(ctx, d)
+			continue
+		}
+		if r.Reason == reasonNoService { // a setting: said once, at the start
 			continue
 		}
 		n.log.Error("push refused", "device", d.ID, "platform", d.Platform, "outcome", string(r.Outcome), "reason",

@@ -126,6 +126,9 @@ func credentials(ctx context.Context, cfg Config) (*google.Credentials, error) {
 // Close ends idle connections.
 func (s *Sender) Close() { s.base.CloseIdleConnections() }
 
+// Service is the name of the push service, for metrics.
+func (s *Sender) Service() string { return "fcm" }
+
 // Send tries each message once and answers in the order asked.
 func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.Result {
 	results := make([]notify.Result, 0, len(messages))
