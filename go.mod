@@ -43,7 +43,11 @@ require (
 	modernc.org/sqlite v1.50.0
 )
 
-require github.com/ettle/strcase v0.2.0 // indirect
+require (
+	github.com/SherClockHolmes/webpush-go v1.4.0
+	github.com/ettle/strcase v0.2.0 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+)
 
 require (
 	cel.dev/expr v0.25.2 // indirect

@@ -1,0 +1,245 @@
+// Package webpush sends pushes to browsers through the push services of their makers (Web Push:
+// RFC 8030, 8291, 8292). cmd/goalcast makes a Sender and passes it to package notify, whose words
+// it speaks; package webpushtest beside it is such a push service for tests.
+//
+// Whoever registers a subscription names the URL that is sent to. It is looked at when it is
+// registered (Hosts.Check) and again each time when it is sent to: https, a host of the list, an
+// address of the public internet, no redirect, a bounded answer, a deadline.
+package webpush
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	vapid "github.com/SherClockHolmes/webpush-go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"goalcast"
+	"goalcast/internal/dial"
+	"goalcast/notify"
+)
+
+// Config says who we are to browsers. Zero fields take the default.
+type Config struct {
+	Key Key
+	// Subject is whom a push service may turn to: an https URL. The other form that there is,
+	// mailto:, is refused: the library would write it wrongly, and Apple then takes nothing.
+	Subject string
+	// Page is the URL that a click on a notification opens, with {match} for the match's number.
+	Page  string
+	Hosts Hosts // that are sent to; DefaultHosts
+	// Endpoint is the address of a server that gets all requests instead, whatever host they are
+	// for: for tests.
+	Endpoint string
+	// Resolver finds the addresses of hosts; nil: the system's.
+	Resolver *net.Resolver
+	Timeout  time.Duration // of one request; 10 s
+	Parallel int           // requests under way at the same time; 128
+}
+
+// Sender is a notify.Browsers. It is safe for use by many goroutines.
+type Sender struct {
+	cfg     Config
+	http    *http.Client
+	close   func()
+	slots   chan struct{} // one for each request under way
+	now     func() time.Time
+	seconds *prometheus.HistogramVec
+}
+
+// New makes a Sender; it calls nobody.
+func New(cfg Config, reg prometheus.Registerer) (*Sender, error) {
+	if cfg.Hosts == nil {
+		cfg.Hosts = DefaultHosts
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 10 * time.Second
+	}
+	if cfg.Parallel <= 0 {
+		cfg.Parallel = 128
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	transport, done := newTransport(cfg)
+	return &Sender{
+		cfg: cfg, close: done, slots: make(chan struct{}, cfg.Parallel), now: time.Now,
+		http: &http.Client{Transport: transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		seconds: promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "goalcast_webpush_request_seconds",
+			Help:    "Requests to the push services of browsers, by service and HTTP status (0: no answer).",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"service", "status"}),
+	}, nil
+}
+
+func (c Config) check() error {
+	if c.Key == (Key{}) {
+		return errors.New("no key")
+	}
+	if err := c.Hosts.Validate(); err != nil {
+		return err
+	}
+	if err := CheckSubject(c.Subject); err != nil {
+		return err
+	}
+	return CheckPage(c.Page)
+}
+
+// CheckSubject says what is wrong with Config.Subject.
+func CheckSubject(subject string) error {
+	if u, err := url.Parse(subject); err != nil || !web(u) || !strings.Contains(u.Hostname(), ".") {
+		return errors.New("want an https URL of a page that says how to reach you, not mailto: and no host inside")
+	}
+	return nil
+}
+
+// CheckPage says what is wrong with Config.Page.
+func CheckPage(page string) error {
+	u, err := url.Parse(pageOf(page, map[string]string{"match": "1"}))
+	switch {
+	case err != nil || !web(u):
+		return errors.New("want an https URL, with {match} where the number of the match stands")
+	case len(page) > maxPage:
+		return fmt.Errorf("want at most %d bytes", maxPage)
+	}
+	return nil
+}
+
+func web(u *url.URL) bool { return u.Scheme == "https" && u.Host != "" && u.User == nil }
+
+// Close ends idle connections.
+func (s *Sender) Close() { s.close() }
+
+// Services are the entries of the list of hosts: each is a push service.
+func (s *Sender) Services() []string { return s.cfg.Hosts }
+
+// Service is the entry of the list that a subscription belongs to; "" for none.
+func (s *Sender) Service(token string) string {
+	sub, _ := goalcast.ParseSubscription(token)
+	return s.cfg.Hosts.of(sub.Endpoint)
+}
+
+// Send tries each message once and answers in the order asked.
+func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.Result {
+	results := make([]notify.Result, len(messages))
+	var wg sync.WaitGroup
+	for i, m := range messages {
+		select {
+		case s.slots <- struct{}{}:
+		case <-ctx.Done():
+			results[i] = notify.Result{Outcome: notify.Later, Reason: reasonTimeout, Err: ctx.Err()}
+			continue
+		}
+		wg.Go(func() {
+			defer func() { <-s.slots }()
+			results[i] = s.send(ctx, m)
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+func (s *Sender) send(ctx context.Context, m notify.Message) notify.Result {
+	sub, ok := goalcast.ParseSubscription(m.Token)
+	service := s.cfg.Hosts.of(sub.Endpoint)
+	if !ok || service == "" {
+		return notify.Result{Outcome: notify.Rejected, Reason: reasonEndpoint, Err: errEndpoint}
+	}
+	payload, shortened, err := encode(m, s.cfg.Page)
+	if err != nil {
+		return notify.Result{Outcome: notify.Rejected, Reason: reasonTooLarge, Err: err}
+	}
+	if err := CheckKeys(sub); err != nil {
+		return notify.Result{Outcome: notify.Rejected, Reason: reasonEncryption, Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	var wrote atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
+	began := time.Now()
+	resp, err := vapid.SendNotificationWithContext(ctx, payload, &vapid.Subscription{Endpoint: sub.Endpoint,
+		Keys: vapid.Keys{P256dh: sub.Key, Auth: sub.Auth}}, &vapid.Options{
+		HTTPClient: s.http, Subscriber: s.cfg.Subject, VAPIDPublicKey: s.cfg.Key.public,
+		VAPIDPrivateKey: s.cfg.Key.private, RecordSize: recordSize(len(payload)), Topic: topic(m.Tag),
+		Urgency: urgency(m),
+		// rounded down: 0 is "now or never"
+		TTL: int(max(0, m.Expires.Sub(s.now())) / time.Second),
+	})
+	status, result := 0, notify.Result{}
+	if err != nil {
+		result = unanswered(withoutURL(err), wrote.Load())
+	} else {
+		status, result = resp.StatusCode, outcome(resp, s.now())
+	}
+	result.Shortened = shortened
+	s.seconds.WithLabelValues(service, strconv.Itoa(status)).Observe(time.Since(began).Seconds())
+	return result
+}
+
+// withoutURL leaves the address out of an error: it is a secret.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// newTransport is what requests go out through. Where the environment names a proxy, it is the
+// proxy that finds the address, and that has to keep our network closed.
+func newTransport(cfg Config) (next http.RoundTripper, done func()) {
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.MaxIdleConnsPerHost, base.MaxIdleConns = cfg.Parallel, 2*cfg.Parallel
+	base.MaxResponseHeaderBytes = maxAnswer
+	if cfg.Endpoint != "" {
+		return detour{cfg.Endpoint, base}, base.CloseIdleConnections
+	}
+	direct := base.Clone()
+	direct.Proxy = nil
+	dialer := dial.Public()
+	dialer.Timeout, dialer.Resolver = cfg.Timeout, cfg.Resolver
+	direct.DialContext = dialer.DialContext
+	return fork{direct: direct, proxied: base}, func() {
+		direct.CloseIdleConnections()
+		base.CloseIdleConnections()
+	}
+}
+
+// fork sends a request through the environment's proxy if there is one for it, else itself.
+type fork struct{ direct, proxied *http.Transport }
+
+func (f fork) RoundTrip(req *http.Request) (*http.Response, error) {
+	if proxy, err := f.proxied.Proxy(req); err != nil || proxy != nil {
+		return f.proxied.RoundTrip(req)
+	}
+	return f.direct.RoundTrip(req)
+}
+
+// detour sends all requests to one server, which sees by their Host where they would have gone.
+type detour struct {
+	to   string
+	next http.RoundTripper
+}
+
+func (d detour) RoundTrip(req *http.Request) (*http.Response, error) {
+	to, err := url.Parse(d.to)
+	if err != nil {
+		return nil, err
+	}
+	out := req.Clone(req.Context())
+	out.Host, out.URL.Scheme, out.URL.Host = req.URL.Host, to.Scheme, to.Host
+	return d.next.RoundTrip(out)
+}
