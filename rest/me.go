@@ -55,6 +55,9 @@ func deviceToken(r *http.Request) (string, error) {
 
 // shortened shows enough of a token to tell two apart.
 func shortened(token string) string {
+	if goalcast.IsSubscription(token) {
+		return shortenedSubscription(token)
+	}
 	if len(token) < 32 {
 		return token[:min(4, len(token))] + "…"
 	}
@@ -68,6 +71,9 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	token, err := deviceToken(r)
 	if err != nil {
 		return err
+	}
+	if goalcast.IsSubscription(token) {
+		return badParameter("token", "a browser's subscription is registered with PUT /v1/me/subscriptions")
 	}
 	var body deviceBody
 	if err := readJSON(w, r, s.cfg.MeBody, &body); err != nil {
@@ -85,15 +91,19 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	if err := s.takeDevice(w, r, user, token); err != nil {
 		return err
 	}
-	// "nl-BE" is told in "nl"
-	language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(body.Language), "_", "-"), "-")
 	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
-		Token: token, User: user, Platform: body.Platform, Language: language,
+		Token: token, User: user, Platform: body.Platform, Language: toldIn(body.Language),
 		Created: s.cfg.Now().UTC(), LiveToken: body.LiveToken}); err != nil {
 		return fmt.Errorf("save device: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// toldIn is the language that pushes are told in: "nl" for "nl-BE".
+func toldIn(language string) string {
+	short, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(language), "_", "-"), "-")
+	return short
 }
 
 // takeDevice counts a device that the user did not have against the limit of its address: nothing

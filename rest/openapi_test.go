@@ -95,7 +95,7 @@ func TestDescriptionCheckCanFail(t *testing.T) {
 
 // Every operation answers well once; with the check in ask that is every schema of an answer.
 func TestEveryOperation(t *testing.T) {
-	h := open(t)
+	h := open(t, withBrowsers)
 	h.documents[7] = document(7)
 	h.with(func() { h.states, h.texts = statsOf(1009316), textsOf(fullMatch()) })
 	asyncapi := http.StatusOK
@@ -128,6 +128,9 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/docs", "", "", 200},
 		{"GET", "/docs/swagger-ui.css", "", "", 200},
 		{"PUT", "/v1/me/devices/" + phone, `{"platform":"android","language":"nl-BE"}`, anna, 204},
+		{"PUT", "/v1/me/subscriptions", subscription, anna, 200},
+		{"GET", "/v1/me/subscriptions", "", anna, 200},
+		{"DELETE", "/v1/me/subscriptions/x", "", anna, 204},
 		{"GET", "/v1/me", "", anna, 200},
 		{"GET", "/v1/me/devices", "", anna, 200},
 		{"DELETE", "/v1/me/devices/" + phone, "", anna, 204},

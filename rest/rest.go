@@ -126,6 +126,7 @@ type Deps struct {
 	Settlements Settlements // likewise
 
 	LiveChannels LiveChannels // nil: no match has one
+	Browsers     Browsers     // nil: /v1/me/subscriptions is answered 501
 
 	// Authenticator says who requests speak for. Nil: BearerIdentity, and /admin knows configured
 	// tokens only.
@@ -302,6 +303,7 @@ type Server struct {
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
 	prices       *cache.Cache[goalcast.MatchID, *oddsReading]
 	channels     LiveChannels
+	browsers     Browsers
 	feeds        *cache.Cache[struct{}, *feedReading]
 	gatesNow     *cache.Cache[uint64, []matchGate] // by gateChanges
 	gateChanges  atomic.Uint64                     // counts what operators did here
@@ -316,7 +318,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s := &Server{
 		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
 		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates, states: deps.States,
-		viewers: deps.Viewers, nameBook: deps.Names, channels: deps.LiveChannels,
+		viewers: deps.Viewers, nameBook: deps.Names, channels: deps.LiveChannels, browsers: deps.Browsers,
 		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,
 		limiter: deps.Limiter, log: log,
 		metrics: newMetrics(reg),

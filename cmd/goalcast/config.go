@@ -19,14 +19,15 @@ import (
 // commands is the command line. Every flag has an environment variable; those marked secret also
 // have one with _FILE behind the name, which names a file that holds the value.
 type commands struct {
-	Serve     serveCmd     `cmd:"" help:"Run goalcast: take feeds in, serve viewers, send pushes. Without settings: one process, an SQLite file, nothing else to install."`
-	Demo      demoCmd      `cmd:"" help:"Run goalcast with a simulated match day in memory and a live page to look at."`
-	Simulate  simulateCmd  `cmd:"" help:"Post a simulated match day to a running goalcast."`
-	Documents documentsCmd `cmd:"" help:"Look at what providers sent."`
-	Migrate   migrateCmd   `cmd:"" help:"Bring the database to this version's schema and end."`
-	Pushes    pushesCmd    `cmd:"" help:"Look at what phones are sent."`
-	Replay    replayCmd    `cmd:"" help:"Work through kept documents again. Viewers get what comes out new, phones do not."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve      serveCmd      `cmd:"" help:"Run goalcast: take feeds in, serve viewers, send pushes. Without settings: one process, an SQLite file, nothing else to install."`
+	Demo       demoCmd       `cmd:"" help:"Run goalcast with a simulated match day in memory and a live page to look at."`
+	Simulate   simulateCmd   `cmd:"" help:"Post a simulated match day to a running goalcast."`
+	Documents  documentsCmd  `cmd:"" help:"Look at what providers sent."`
+	Migrate    migrateCmd    `cmd:"" help:"Bring the database to this version's schema and end."`
+	Pushes     pushesCmd     `cmd:"" help:"Look at what phones are sent."`
+	Replay     replayCmd     `cmd:"" help:"Work through kept documents again. Viewers get what comes out new, phones do not."`
+	WebpushKey webpushKeyCmd `cmd:"" name:"webpush-key" help:"Print a new private key for pushes to browsers."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // stores says where things are kept.
@@ -102,9 +103,10 @@ type serving struct {
 
 	DeviceKeys deviceKeys `name:"device-keys" env:"GOALCAST_DEVICE_KEYS" secret:"" placeholder:"NAME=KEY,..." help:"Keys that tokens of devices are kept encrypted with: 32 bytes each in base64. The first encrypts, all decrypt. Empty: they are kept in the clear."`
 
-	FCM  fcmConfig  `embed:"" prefix:"fcm-"`
-	APNS apnsConfig `embed:"" prefix:"apns-"`
-	Push pushConfig `embed:"" prefix:"push-"`
+	FCM     fcmConfig     `embed:"" prefix:"fcm-"`
+	APNS    apnsConfig    `embed:"" prefix:"apns-"`
+	Webpush webpushConfig `embed:"" prefix:"webpush-"`
+	Push    pushConfig    `embed:"" prefix:"push-"`
 }
 
 // The roles of a process.
@@ -268,6 +270,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
 		{"GOALCAST_APNS_BUNDLE_ID", c.APNS.check()},
+		{"GOALCAST_WEBPUSH_KEY", c.Webpush.check()},
 		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.checkAccount()},
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET", c.Clips.checkCallbacks()},
 		{"GOALCAST_OPTA_PULL", c.Pulls.check()},

@@ -26,6 +26,7 @@ import (
 	"goalcast/notify"
 	"goalcast/notify/apns"
 	"goalcast/notify/live"
+	"goalcast/notify/webpush"
 	"goalcast/rest"
 	"goalcast/store"
 	"goalcast/store/bus"
@@ -60,6 +61,7 @@ type node struct {
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	sender   pushService        // the notifier's
+	browsers *webpush.Sender    // likewise
 	live     *live.Runner       // nil without role notify, or without an app at Apple
 	apple    *apns.Client       // live's
 	channels *live.Channels     // nil without role rest
@@ -198,6 +200,13 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		n.channels = live.NewChannels(n.db, n.log)
 		deps.LiveChannels = n.channels
+		if n.cfg.Webpush.Key != "" {
+			browsers, err := n.cfg.Webpush.subscribing()
+			if err != nil {
+				return fmt.Errorf("GOALCAST_WEBPUSH_KEY: %w", err)
+			}
+			deps.Browsers = browsers
+		}
 		if n.ingest != nil {
 			deps.Replayer = silently{n.ingest}
 		}
@@ -224,6 +233,9 @@ func (n *node) feeds() (list []string) {
 
 // close frees what newNode opened, first what stands on others; after run has returned.
 func (n *node) close() {
+	if n.browsers != nil {
+		n.browsers.Close()
+	}
 	if n.sender != nil {
 		n.sender.Close()
 	}

@@ -40,28 +40,40 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		return fmt.Errorf("texts of pushes: %w", err)
 	}
 	c := n.cfg.FCM
+	browsers, err := n.cfg.Webpush.open(n.reg)
+	if err != nil {
+		return fmt.Errorf("GOALCAST_WEBPUSH_KEY: %w", err)
+	}
 	if c.Project == "" {
-		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent")
-		return nil
+		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent to phones")
+		if browsers == nil {
+			return nil
+		}
 	}
 	zone, err := time.LoadLocation(n.cfg.Push.Zone)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_PUSH_ZONE: %w", err)
 	}
-	sender, err := fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials),
-		Endpoint: c.Endpoint}, n.log, n.reg)
-	if err != nil {
-		return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
+	cfg := notify.Config{Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault, Private: n.private, Names: n.names,
+		Templates: templates}
+	if browsers != nil {
+		n.browsers, cfg.Browsers = browsers, browsers
 	}
-	n.sender = sender
-	// A second's worth may go at once, and a whole batch always.
-	limiter := bus.NewRate(n.redis, bus.RateOptions{
-		Prefix: n.cfg.RedisPrefix, Name: "fcm:" + c.Project, PerMinute: c.Rate, Burst: max(c.Rate/60, fcm.MaxMessages),
-		Processes: c.Processes,
-	}, n.log, n.reg)
-	n.notifier = notify.New(notify.Config{Limiter: limiter, Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault,
-		Private: n.private, Names: n.names, Templates: templates},
-		n.db, n.queue, sender, n.log, n.reg)
+	var phones notify.Sender
+	if c.Project != "" {
+		sender, err := fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials),
+			Endpoint: c.Endpoint}, n.log, n.reg)
+		if err != nil {
+			return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
+		}
+		n.sender, phones = sender, sender
+		// A second's worth may go at once, and a whole batch always.
+		cfg.Limiter = bus.NewRate(n.redis, bus.RateOptions{
+			Prefix: n.cfg.RedisPrefix, Name: "fcm:" + c.Project, PerMinute: c.Rate,
+			Burst: max(c.Rate/60, fcm.MaxMessages), Processes: c.Processes,
+		}, n.log, n.reg)
+	}
+	n.notifier = notify.New(cfg, n.db, n.queue, phones, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
 	return nil
 }
