@@ -16,8 +16,8 @@ import (
 type Browsers interface {
 	// PublicKey is what subscriptions are made with: applicationServerKey.
 	PublicKey() string
-	// CheckEndpoint says whether a subscription's URL may be sent to, CheckKeys whether its keys can
-	// be what a browser made. Their errors show nothing of it.
+	// CheckEndpoint says whether a subscription's URL may be sent to, CheckKeys whether its keys
+	// can be what a browser made. Their errors show nothing of it.
 	CheckEndpoint(endpoint string) error
 	CheckKeys(s goalcast.Subscription) error
 }

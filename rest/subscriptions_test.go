@@ -41,7 +41,8 @@ func TestSubscriptions(t *testing.T) {
 	h := open(t, withBrowsers)
 	const path = "/v1/me/subscriptions"
 	id := decode[struct{ ID string }](t, h.ask(t, http.MethodPut, path, subscription, as(anna)).body).ID
-	if again := decode[struct{ ID string }](t, h.ask(t, http.MethodPut, path, subscription, as(anna)).body).ID; again != id {
+	again := decode[struct{ ID string }](t, h.ask(t, http.MethodPut, path, subscription, as(anna)).body).ID
+	if again != id {
 		t.Errorf("twice is two: %q, %q", id, again)
 	}
 	if a := h.get(t, path, as(anna)); string(a.body) != `{"application_server_key":"public","ids":["`+id+`"]}` {
@@ -62,19 +63,23 @@ func TestSubscriptions(t *testing.T) {
 	if a := h.get(t, "/v1/me/devices", as(anna)); string(a.body) != `{"devices":[]}` {
 		t.Errorf("still there: %s", a.body)
 	}
+	const chrome = "fcm.googleapis.com"
+	inside := func(s *goalcast.Subscription) { s.Endpoint = "http://127.0.0.1/" }
+	shortKey := func(s *goalcast.Subscription) { s.Key = s.Key[:80] }
+	shortAuth := func(s *goalcast.Subscription) { s.Auth = "x" }
 	for body, parameter := range map[string]string{
-		subscribe("push.example.org", nil): "subscription.endpoint",
-		subscribe("fcm.googleapis.com", func(s *goalcast.Subscription) { s.Endpoint = "http://127.0.0.1/" }): "subscription.endpoint",
-		subscribe("fcm.googleapis.com", func(s *goalcast.Subscription) { s.Key = s.Key[:80] }):               "subscription.keys",
-		subscribe("fcm.googleapis.com", func(s *goalcast.Subscription) { s.Auth = "x" }):                     "subscription.keys",
-		strings.Replace(subscription, "nl-BE", "?", 1):                                                       "language",
+		subscribe("push.example.org", nil):             "subscription.endpoint",
+		subscribe(chrome, inside):                      "subscription.endpoint",
+		subscribe(chrome, shortKey):                    "subscription.keys",
+		subscribe(chrome, shortAuth):                   "subscription.keys",
+		strings.Replace(subscription, "nl-BE", "?", 1): "language",
 	} {
 		p := h.ask(t, http.MethodPut, path, body, as(anna)).problem(t, http.StatusBadRequest, "bad_parameter")
 		if p.Parameter != parameter {
 			t.Errorf("%s: says %q", parameter, p.Parameter)
 		}
 	}
-	h.ask(t, http.MethodPut, "/v1/me/devices/https:%2F%2Ffcm.googleapis.com%2Fx%23y.z", `{"platform":"web","language":"nl"}`,
-		as(anna)).problem(t, http.StatusBadRequest, "bad_parameter")
+	h.ask(t, http.MethodPut, "/v1/me/devices/https:%2F%2Ffcm.googleapis.com%2Fx%23y.z",
+		`{"platform":"web","language":"nl"}`, as(anna)).problem(t, http.StatusBadRequest, "bad_parameter")
 	open(t).ask(t, http.MethodPut, path, subscription, as(anna)).problem(t, http.StatusNotImplemented, "not_here")
 }

@@ -22,8 +22,8 @@ type webpushConfig struct {
 // check says what is wrong with settings that belong together. It shows nothing of the key.
 func (c webpushConfig) check() error {
 	if c.Key == "" {
-		for name, value := range map[string]string{"GOALCAST_WEBPUSH_SUBJECT": c.Subject, "GOALCAST_WEBPUSH_PAGE": c.Page,
-			"GOALCAST_WEBPUSH_ENDPOINT": c.Endpoint} {
+		for name, value := range map[string]string{"GOALCAST_WEBPUSH_SUBJECT": c.Subject,
+			"GOALCAST_WEBPUSH_PAGE": c.Page, "GOALCAST_WEBPUSH_ENDPOINT": c.Endpoint} {
 			if value != "" {
 				return fmt.Errorf("not set, though %s is", name)
 			}

@@ -17,7 +17,7 @@ import (
 
 // Why a message was not taken (notify.Result.Reason), where notify has no word for it.
 const (
-	reasonVAPID      = "vapid"         // the key is not that of the subscription, or the push service dislikes its token
+	reasonVAPID      = "vapid"         // the key is not that of the subscription, or its token is wrong
 	reasonBad        = "bad_request"   // the message is wrong: ours
 	reasonTooLarge   = "too_large"     // the same
 	reasonRedirect   = "redirect"      // redirects are not followed
@@ -34,9 +34,9 @@ const (
 
 // Reasons are all that Result.Reason can be. They are labels of metrics.
 func (s *Sender) Reasons() []string {
-	return []string{notify.ReasonUnregistered, notify.ReasonQuota, reasonVAPID, reasonBad, reasonTooLarge, reasonRedirect,
-		reasonOther, reasonBusy, reasonInternal, reasonConnect, reasonNoAnswer, reasonTimeout, reasonEndpoint,
-		reasonNotPublic, reasonEncryption}
+	return []string{notify.ReasonUnregistered, notify.ReasonQuota, reasonVAPID, reasonBad, reasonTooLarge,
+		reasonRedirect, reasonOther, reasonBusy, reasonInternal, reasonConnect, reasonNoAnswer, reasonTimeout,
+		reasonEndpoint, reasonNotPublic, reasonEncryption}
 }
 
 // What a push service answers, what is known by it, and what is therefore done. Nothing but 404 and

@@ -63,7 +63,8 @@ func (h Hosts) of(endpoint string) string {
 	host := strings.ToLower(u.Hostname())
 	for _, name := range h {
 		below, wild := strings.CutPrefix(name, "*")
-		if host == name || wild && len(host) > len(below) && strings.HasSuffix(host, below) && hostText.MatchString(host) {
+		under := wild && len(host) > len(below) && strings.HasSuffix(host, below) && hostText.MatchString(host)
+		if host == name || under {
 			return name
 		}
 	}

@@ -56,9 +56,9 @@ func start(t *testing.T) (*webpush.Sender, *webpushtest.Server) {
 }
 
 func goal(to goalcast.Subscription) notify.Message {
-	return notify.Message{Token: to.Token(), Platform: "web", Text: notify.Text{Title: "⚽ 1-0", Body: "Joris Wuyts 27'"},
-		Language: "nl", Tag: "goal:900:opta:1", High: true, Expires: time.Now().Add(time.Hour),
-		Data: map[string]string{"match": "900", "kind": "goal"}}
+	return notify.Message{Token: to.Token(), Platform: "web",
+		Text: notify.Text{Title: "⚽ 1-0", Body: "Joris Wuyts 27'"}, Language: "nl", Tag: "goal:900:opta:1", High: true,
+		Expires: time.Now().Add(time.Hour), Data: map[string]string{"match": "900", "kind": "goal"}}
 }
 
 func TestMessageIsWhatTheBrowserShows(t *testing.T) {
@@ -73,7 +73,8 @@ func TestMessageIsWhatTheBrowserShows(t *testing.T) {
 	}
 	off := messages[0]
 	off.Text.Title, off.High, off.Silent = "0-0", false, true
-	for i, r := range s.Send(t.Context(), append(messages, off)) {
+	results := s.Send(t.Context(), messages)
+	for i, r := range append(results, s.Send(t.Context(), []notify.Message{off})...) {
 		if r.Outcome != notify.Delivered || r.Shortened {
 			t.Errorf("message %d: %+v", i, r)
 		}
@@ -195,7 +196,8 @@ func TestEndpoints(t *testing.T) {
 func TestAddressIsLookedAtWhenItIsSentTo(t *testing.T) {
 	t.Parallel()
 	fake := &webpushtest.Server{}
-	s := sender(t, webpush.Config{Key: key(t), Hosts: webpush.Hosts{"push.example.org"}, Resolver: leadsTo(t, "127.0.0.1")})
+	s := sender(t, webpush.Config{Key: key(t), Hosts: webpush.Hosts{"push.example.org"},
+		Resolver: leadsTo(t, "127.0.0.1")})
 	r := s.Send(t.Context(), []notify.Message{goal(fake.Subscribe("push.example.org").Subscription())})[0]
 	if r.Outcome != notify.Later || r.Reason != "not_public" || r.Unsure {
 		t.Errorf("%+v", r)
@@ -208,7 +210,8 @@ func TestAddressIsLookedAtWhenItIsSentTo(t *testing.T) {
 
 func TestWrongSettings(t *testing.T) {
 	t.Parallel()
-	for _, subject := range []string{"", "mailto:me@example.org", "me@example.org", "http://example.org", "https://localhost"} {
+	for _, subject := range []string{"", "mailto:me@example.org", "me@example.org", "http://example.org",
+		"https://localhost"} {
 		if webpush.CheckSubject(subject) == nil {
 			t.Errorf("subject %q is taken", subject)
 		}

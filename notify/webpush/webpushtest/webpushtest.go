@@ -1,5 +1,5 @@
-// Package webpushtest is the push services of browsers for tests: it refuses what they refuse, fails
-// when it is told to, and decrypts as a browser does what it takes.
+// Package webpushtest is the push services of browsers for tests: it refuses what they refuse,
+// fails when it is told to, and decrypts as a browser does what it takes.
 package webpushtest
 
 import (
@@ -20,6 +20,7 @@ import (
 	"math/big"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -196,7 +197,7 @@ func read(r *http.Request) (m Message, err error) {
 	switch {
 	case m.Topic != "" && !topicText.MatchString(m.Topic):
 		return m, fmt.Errorf("topic %q", m.Topic)
-	case m.Urgency != "" && m.Urgency != "very-low" && m.Urgency != "low" && m.Urgency != "normal" && m.Urgency != "high":
+	case !slices.Contains([]string{"", "very-low", "low", "normal", "high"}, m.Urgency):
 		return m, fmt.Errorf("urgency %q", m.Urgency)
 	case r.Header.Get("Content-Encoding") != "aes128gcm":
 		return m, fmt.Errorf("content encoding %q", r.Header.Get("Content-Encoding"))
