@@ -164,3 +164,29 @@ type PushCount struct {
 	Reason string `json:"reason,omitempty"` // why they failed, or were dropped
 	Count  int    `json:"batches"`
 }
+
+// PushPlace is where a page of the list of pushes begins: behind this one.
+type PushPlace struct {
+	Planned time.Time // zero: at the newest
+	Event   string
+}
+
+// PushFigures are what became of the pushes of one event, for operators.
+type PushFigures struct {
+	PushState
+	Withheld  map[string]int // followers' devices that get nothing, or not at once, by their users' wish; by reason
+	Revisions []PushRevision // those that went to phones, in order
+}
+
+// PushRevision is what became of one revision's pushes: of the news, a correction of it, or its
+// withdrawal.
+type PushRevision struct {
+	Revision int
+	// in its batches. Of a correction or a withdrawal, of those that are done: who gets it is known
+	// only when who got the news is
+	Devices int
+	Waiting int            // of Devices, to which something may still be sent
+	Unsent  map[string]int // of Devices, to which nothing was sent; by reason
+	Tally   PushTally      // of all others
+	Batches []PushCount
+}

@@ -24,6 +24,9 @@ type PushRecord struct {
 	Print   string    // fingerprint of what is shown: the same text is not sent again
 	Topics  []Topic   // whose followers were told
 	Content []byte    // JSON of Content, of revision Revision; empty if nothing is to be told
+	// devices of Base's audience that get nothing, or not at once, because their users want it so;
+	// by reason
+	Withheld map[string]int
 }
 
 // PushBatch is a part of the devices that get a push: at most a batch's size
@@ -38,6 +41,9 @@ type PushBatch struct {
 	Late     bool      // it is sent when no other batch waits
 	Created  time.Time // when it was planned
 	Expires  time.Time // it is not sent at or after this time
+	// when it should go: when the document came that told of the event, or, if its users want it
+	// later, then. How late its messages are counts from here. Zero: not known
+	Due time.Time
 
 	// How the users of its devices want it. A batch with a Source has what that has.
 	NotBefore time.Time // zero: at once
@@ -79,6 +85,7 @@ type PushResult struct {
 	Reached   []int64
 	Remaining []int64   // with BatchPlanned: the devices to try again; nil is what it was
 	NotBefore time.Time // with BatchPlanned
+	Tally     PushTally // of this attempt
 }
 
 // The states of a PushRecord.

@@ -73,6 +73,7 @@ func (c *Console) addRoutes() {
 	c.routes.HandleFunc("GET "+Path+"documents/{id}/raw", c.rawDocument)
 	post("documents/{id}/replay", c.replay)
 	get("pushes", c.pushes)
+	get("pushes/{event}", c.push)
 	get("odds", c.odds)
 	post("odds/gate", c.setGate)
 	post("odds/mapping", c.decideMapping)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -149,17 +150,40 @@ type document struct {
 }
 
 type pushesAnswer struct {
-	Pushes []struct {
-		Event             string
-		Match             int64
-		Revision          int
-		State             string
-		Since, Planned    time.Time
-		Open              bool
-		Kind, Title, Body string
-		Batches           []pushCount
-	}
+	Pushes  []push
 	Waiting struct{ Events, Audiences, Batches int }
+	After   string
+}
+
+type push struct {
+	Event             string
+	Match             int64
+	Revision          int
+	State             string
+	Since, Planned    time.Time
+	Open              bool
+	Kind, Title, Body string
+	Batches           []pushCount
+}
+
+// Path is where the page of the push is; ids may have characters that matter in a path.
+func (p push) Path() string { return Path + "pushes/" + url.PathEscape(p.Event) }
+
+type pushFigures struct {
+	push
+	OpenBatches int `json:"open_batches"`
+	Withheld    map[string]int
+	Revisions   []struct {
+		Revision, Devices, Waiting int
+		Unsent                     map[string]int
+		Services                   map[string]struct {
+			Sent, Removed   int
+			Failed, Retried map[string]int
+			P50             float64 `json:"p50_ms"`
+			P99             float64 `json:"p99_ms"`
+		}
+		Batches []pushCount
+	}
 }
 
 type pushCount struct {

@@ -387,6 +387,37 @@ func TestQueuesAndPushes(t *testing.T) {
 	v := h.visitor(t).login(operatorToken)
 	contains(t, v.page("queues"), "Periodic jobs", "None has run yet.")
 	contains(t, v.page("pushes"), "No event had anything to push yet.")
+	h.goalPushed(t)
+	contains(t, v.page("pushes"), `<a href="/console/pushes/opta:1%2F2">opta:1/2</a>`, "GOAL!")
+	contains(t, v.page("pushes/opta:1%2F2"), "GOAL!", "1 device, 0 waiting", "<td data-label=\"p99\"", "unregistered",
+		`<span class="tag">3 off</span>`)
+	if a := v.get("pushes/opta:9"); a.status != http.StatusNotFound {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	contains(t, v.page("pushes?after=1-x"), "No event had anything to push yet.")
+}
+
+// goalPushed plans the push of a goal with one device, and gives it up.
+func (h *house) goalPushed(t *testing.T) {
+	t.Helper()
+	e := goalcast.Event{ID: "opta:1/2", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7, Seq: 1,
+		Goal: &goalcast.Goal{Type: goalcast.OpenPlay}}
+	must(t, h.db.UpdateMatch(t.Context(), 7, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+		r.Snapshot = goalcast.Apply(r.Snapshot, e)
+		return r, []goalcast.Event{e}, nil
+	}))
+	_, err := h.db.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+		r.Revision, r.State, r.Base, r.Told = 1, goalcast.RecordShown, 1, 1
+		r.Content, r.Withheld = []byte(`{"kind":"goal","texts":{"en":{"title":"GOAL!"}}}`), map[string]int{"off": 3}
+		return r, []goalcast.PushBatch{{ID: "b", Event: r.Event, Revision: 1, Devices: []int64{1},
+			Expires: h.time().Add(time.Hour)}}, nil
+	})
+	must(t, err)
+	c, _, err := h.db.ClaimBatch(t.Context(), "b", h.time(), time.Minute)
+	must(t, err)
+	_, err = h.db.FinishBatch(t.Context(), c, goalcast.PushResult{State: goalcast.BatchSent,
+		Tally: goalcast.PushTally{"fcm": {Failed: map[string]int{"unregistered": 1}, Removed: 1}}})
+	must(t, err)
 }
 
 // The audit is for administrators; what somebody did at the page is in it as if it was done by

@@ -9,9 +9,21 @@ import (
 
 func (c *Console) pushes(v *view) error {
 	v.Template, v.Title, v.Page, v.Refresh = "pushes.html", "Pushes", "pushes", 5
+	path := "/admin/pushes?limit=50"
+	if after := v.r.URL.Query().Get("after"); after != "" {
+		path += "&after=" + url.QueryEscape(after)
+	}
 	var got pushesAnswer
 	v.Body = &got
-	return v.get("/admin/pushes?limit=50", &got)
+	return v.get(path, &got)
+}
+
+func (c *Console) push(v *view) error {
+	event := v.r.PathValue("event")
+	v.Template, v.Title, v.Page, v.Refresh = "push.html", "Push of "+event, "pushes", 5
+	var got pushFigures
+	v.Body = &got
+	return v.get("/admin/pushes/"+url.PathEscape(event), &got)
 }
 
 func (c *Console) queues(v *view) error {

@@ -57,16 +57,26 @@ func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, a
 func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) ([]goalcast.PushBatch, withheld) {
 	var batches []goalcast.PushBatch
 	ways, devices, kept := n.sorted(r, p)
+	for reason, count := range kept {
+		if r.Withheld == nil {
+			r.Withheld = map[string]int{}
+		}
+		r.Withheld[reason] += count
+	}
+	// A correction may have taken the content's place, and its time.
+	told := earliest(r.Shown, time.UnixMilli(onPhones(*r).Received))
 	for _, w := range ways {
 		var notBefore time.Time
+		due := told
 		if w.wait > 0 {
 			notBefore = r.Shown.Add(w.wait)
+			due = notBefore
 		}
 		for devices := range slices.Chunk(devices[w], n.cfg.BatchSize) {
 			batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event,
 				Revision: r.Base, Number: r.Batches,
 				Devices: devices, Late: w.late, Created: now, Expires: r.Expires.Add(w.delay),
-				NotBefore: notBefore, Silent: w.silent, NoScores: w.noScores})
+				NotBefore: notBefore, Due: due, Silent: w.silent, NoScores: w.noScores})
 			r.Batches++
 		}
 	}

@@ -523,7 +523,31 @@ func TestFailuresOfSingleDevices(t *testing.T) {
 				t.Errorf("%v is %v, want %v", name, got, want)
 			}
 		}
+		f := w.figures("opta:1")
+		sent := f.Tally["fcm"]
+		p50, p99 := sent.Times.Quantile(.5), sent.Times.Quantile(.99)
+		if p50 <= 0 || p99 < 1900*time.Millisecond { // that of fan2, after Retry-After
+			t.Errorf("p50 %v, p99 %v", p50, p99)
+		}
+		sent.Times = nil
+		want := goalcast.ServiceTally{Sent: 4, Removed: 2,
+			Failed: map[string]int{"unregistered": 1, "sender_id_mismatch": 1, "invalid_argument": 1,
+				"third_party_auth_error": 1},
+			Retried: map[string]int{"quota_exceeded": 1, "internal": 1, "unavailable": 1}}
+		if f.Devices != 8 || f.Waiting != 0 || len(f.Unsent) != 0 || !reflect.DeepEqual(sent, want) {
+			t.Errorf("%+v", f)
+		}
 	})
+}
+
+// figures are those of an event's first revision that went to phones.
+func (w *world) figures(event string) goalcast.PushRevision {
+	w.t.Helper()
+	f, err := w.store.PushFigures(w.t.Context(), event)
+	if err != nil || len(f.Revisions) == 0 {
+		w.t.Fatalf("%+v, %v", f, err)
+	}
+	return f.Revisions[0]
 }
 
 func TestRedisAway(t *testing.T) {

@@ -160,14 +160,14 @@ func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, no
 		return nil, nil
 	}
 	if v.fresh {
-		v.record.Batches, v.record.Expires = 0, v.expires
+		v.record.Batches, v.record.Expires, v.record.Withheld = 0, v.expires, nil
 		return n.cut(&v.record, part, now)
 	}
 	batches := make([]goalcast.PushBatch, v.record.Batches)
 	for i := range batches {
 		batches[i] = goalcast.PushBatch{ID: batchID(v.record.Event, e.Revision, i), Event: v.record.Event,
 			Revision: e.Revision, Number: i,
-			Source: batchID(v.record.Event, v.record.Base, i), Created: now, Expires: v.expires}
+			Source: batchID(v.record.Event, v.record.Base, i), Created: now, Expires: v.expires, Due: told(e, now)}
 	}
 	return batches, nil
 }

@@ -86,7 +86,7 @@ func (w *world) rested() {
 func (w *world) done(events int) {
 	w.t.Helper()
 	w.eventually("all batches done", func() bool {
-		list, err := w.store.RecentPushes(w.t.Context(), 100)
+		list, err := w.store.RecentPushes(w.t.Context(), goalcast.PushPlace{}, 100)
 		if err != nil {
 			w.t.Fatal(err)
 		}

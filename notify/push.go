@@ -82,5 +82,7 @@ type Result struct {
 	All     bool          // with Denied: so will be whatever else we send
 	Err     error         // nil for Delivered
 
-	Shortened bool // the text was too long for the service: see Text.Fit
+	Shortened bool      // the text was too long for the service: see Text.Fit
+	Service   string    // the push service that answered: "fcm"; empty counts by platform
+	At        time.Time // when the request was made, by the process's clock; zero if none was
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -154,9 +155,12 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	// How long something takes goes by the process's clock: the database's can
 	// be set back meanwhile.
 	began, started := time.Now(), n.now()
+	late := func(request time.Time) time.Duration { // by the store's clock, as what batches are due by
+		return started.Add(request.Sub(began)).Sub(c.Batch.Due)
+	}
 	parcels, results := n.parcels(devices, open)
 	if len(parcels) == 0 {
-		return n.outcome(ctx, c, devices, results, nil), nil
+		return n.outcome(ctx, c, devices, results, nil, late), nil
 	}
 	if err := n.wait(ctx, parcels); err != nil {
 		if ctx.Err() == nil {
@@ -186,7 +190,7 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 		return done, err
 	}
 	n.metrics.batch.Observe(time.Since(began).Seconds())
-	return n.outcome(ctx, c, devices, results, n.standings(parcels, devices, results)), nil
+	return n.outcome(ctx, c, devices, results, n.standings(parcels, devices, results), late), nil
 }
 
 // wait waits for the rate limits, no longer than leaves time to send before the lease ends.
@@ -222,20 +226,22 @@ func (n *Notifier) sending(ctx context.Context, limit time.Duration) (context.Co
 }
 
 // outcome sorts the answers: dead tokens are deleted, what may be tried again is put
-// off, the rest is counted.
+// off, the rest is counted. late says how late a request was that was made at a time.
 func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []goalcast.Device,
-	results []Result, standings map[*service]standing) goalcast.PushResult {
-	out := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
+	results []Result, standings map[*service]standing, late func(time.Time) time.Duration) goalcast.PushResult {
+	tally := tally{}
+	out := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told, Tally: goalcast.PushTally(tally)}
 	var wait time.Duration
-	var fresh []int64 // delivered for the first time
-	again := map[string]int{}
+	var fresh []int64  // delivered for the first time
+	var again []Result // of Remaining
 	later := func(d goalcast.Device, r Result, pause time.Duration) {
 		out.Remaining = append(out.Remaining, d.ID)
-		again[r.Reason]++
+		again = append(again, r)
 		wait = max(wait, pause)
 	}
 	for i, r := range results {
 		d := devices[i]
+		r.Service = cmp.Or(r.Service, d.Platform)
 		if r.Outcome == Delivered || r.Unsure {
 			out.Reached = append(out.Reached, d.ID)
 		}
@@ -245,6 +251,7 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 			if r.Shortened {
 				n.metrics.shortened.Inc()
 			}
+			tally.sent(r, c.Batch.Due, late)
 			if !d.Proven {
 				fresh = append(fresh, d.ID)
 			}
@@ -260,9 +267,10 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 		}
 		n.metrics.failed.WithLabelValues(r.Reason).Inc()
 		if v.gone(d, r) {
-			n.deleteDevice(ctx, d)
+			tally.failed(r, r.Reason, n.deleteDevice(ctx, d))
 			continue
 		}
+		tally.failed(r, r.Reason, false)
 		if r.Reason == reasonNoService { // a setting: said once, at the start
 			continue
 		}
@@ -279,23 +287,29 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 	out.NotBefore = n.now().Add(wait)
 	if !out.NotBefore.Before(c.Batch.Expires) {
 		n.metrics.failed.WithLabelValues("expired").Add(float64(len(out.Remaining)))
+		for _, r := range again {
+			tally.failed(r, "expired", false)
+		}
 		out.Remaining, out.Reason = nil, "expired"
 		return out
 	}
-	for reason, count := range again {
-		n.metrics.retried.WithLabelValues(reason).Add(float64(count))
+	for _, r := range again {
+		n.metrics.retried.WithLabelValues(r.Reason).Inc()
+		tally.retried(r)
 	}
 	out.State = goalcast.BatchPlanned
 	return out
 }
 
-func (n *Notifier) deleteDevice(ctx context.Context, d goalcast.Device) {
+// deleteDevice reports whether it is deleted.
+func (n *Notifier) deleteDevice(ctx context.Context, d goalcast.Device) bool {
 	if err := n.store.DeleteToken(ctx, d.Token); err != nil {
 		n.metrics.errors.WithLabelValues("delete_token").Inc() // it fails again next time
 		n.log.Warn("delete dead token", "device", d.ID, "error", err)
-		return
+		return false
 	}
 	n.metrics.removed.Inc()
+	return true
 }
 
 // pause is how long to wait before a message is tried again: what the service asks for, else longer

@@ -85,11 +85,13 @@ type fake struct {
 	shown  *goalcast.Names // of those, what the process knows
 	saving error           // of SaveNames
 
-	nodes   []goalcast.Audience
-	feeds   []goalcast.FeedState
-	feedsOf [3]any // since, hour, playing: what feeds were asked with
-	last    map[goalcast.MatchID]time.Time
-	pushes  []goalcast.PushState
+	nodes       []goalcast.Audience
+	feeds       []goalcast.FeedState
+	feedsOf     [3]any // since, hour, playing: what feeds were asked with
+	last        map[goalcast.MatchID]time.Time
+	pushes      []goalcast.PushState
+	pushesAfter goalcast.PushPlace // that was asked for
+	figures     goalcast.PushFigures
 
 	gate        goalcast.Gate
 	prices      []goalcast.State
@@ -631,9 +633,19 @@ func (f *fake) LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.
 	return f.last, f.err
 }
 
-func (f *fake) RecentPushes(_ context.Context, limit int) ([]goalcast.PushState, error) {
+func (f *fake) PushFigures(_ context.Context, event string) (goalcast.PushFigures, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.figures.Event != event {
+		return goalcast.PushFigures{}, cmp.Or(f.err, goalcast.ErrNotFound)
+	}
+	return f.figures, f.err
+}
+
+func (f *fake) RecentPushes(_ context.Context, after goalcast.PushPlace, limit int) ([]goalcast.PushState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pushesAfter = after
 	return f.pushes[:min(limit, len(f.pushes))], f.err
 }
 

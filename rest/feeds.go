@@ -18,7 +18,10 @@ type WatchStore interface {
 	FeedStates(ctx context.Context, since, hour time.Time, playing []goalcast.MatchID) ([]goalcast.FeedState, error)
 	// LastDocuments says when the last document of each match came.
 	LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.MatchID]time.Time, error)
-	RecentPushes(ctx context.Context, limit int) ([]goalcast.PushState, error) // newest first
+	// RecentPushes lists pushes behind a place, newest first.
+	RecentPushes(ctx context.Context, after goalcast.PushPlace, limit int) ([]goalcast.PushState, error)
+	// PushFigures is what became of an event's pushes. ErrNotFound.
+	PushFigures(ctx context.Context, event string) (goalcast.PushFigures, error)
 	PushBacklog(context.Context) (goalcast.PushBacklog, error)
 }
 

@@ -98,6 +98,7 @@ func TestEveryOperation(t *testing.T) {
 	h := open(t, withBrowsers)
 	h.documents[7] = document(7)
 	h.with(func() { h.states, h.texts = statsOf(1009316), textsOf(fullMatch()) })
+	h.with(func() { h.figures.Event, h.figures.Planned = "opta:1", kickoff })
 	asyncapi := http.StatusOK
 	if _, err := fs.Stat(docs.Files, "asyncapi.yaml"); err != nil {
 		asyncapi = http.StatusNotFound
@@ -147,6 +148,8 @@ func TestEveryOperation(t *testing.T) {
 		{"PUT", "/admin/names", `{"names":[{"kind":"team","id":174,"language":"nl","name":"Haven"}]}`, editorToken, 200},
 		{"GET", "/admin/names?kind=team&id=174&language=nl&limit=1", "", editorToken, 200},
 		{"GET", "/admin/documents/7", "", operatorToken, 200},
+		{"GET", "/admin/pushes?limit=1", "", operatorToken, 200},
+		{"GET", "/admin/pushes/opta:1", "", operatorToken, 200},
 		{"GET", "/admin/documents/7/body", "", operatorToken, 200},
 		{"POST", "/admin/documents/7/replay", "", operatorToken, 200},
 	} {

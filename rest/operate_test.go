@@ -101,6 +101,10 @@ func TestAdminListsHavePages(t *testing.T) {
 		h.alarms = []goalcast.Alarm{{ID: 4, Name: "a", Kind: goalcast.AlarmSilent, Opened: kickoff},
 			{ID: 3, Name: "b", Kind: goalcast.AlarmSilent, Opened: kickoff}}
 	})
+	h.with(func() {
+		h.pushes = []goalcast.PushState{{Event: "9/opta:2", State: "shown", Planned: kickoff},
+			{Event: "opta:1", State: "shown", Planned: kickoff}}
+	})
 	h.ask(t, http.MethodPost, "/admin/messages", message, as(adminToken))
 	first := h.mappings[0]
 	for _, tt := range []struct {
@@ -111,6 +115,8 @@ func TestAdminListsHavePages(t *testing.T) {
 		{"/admin/documents", "8", func() any { return h.docFilter }, goalcast.DocumentFilter{Before: 8, Limit: 2}},
 		{"/admin/alarms", "4", func() any { return h.alarmsFor },
 			goalcast.AlarmFilter{Open: true, Before: 4, Limit: 2}},
+		{"/admin/pushes", fmt.Sprintf("%d-9/opta:2", kickoff.UnixMilli()), func() any { return h.pushesAfter },
+			goalcast.PushPlace{Planned: kickoff, Event: "9/opta:2"}},
 		{"/admin/audit", "2", func() any { return h.auditFor }, goalcast.AuditFilter{Before: 2, Limit: 2}},
 		{"/admin/odds/mappings", fmt.Sprintf("%d/%s/%s", first.Described.UnixMilli(), first.Source, first.Event),
 			func() any { return h.mappingsFor }, goalcast.OddsMappingFilter{Limit: 2, After: goalcast.OddsMappingPlace{

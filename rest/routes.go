@@ -119,5 +119,6 @@ func (s *Server) adminRoutes() http.Handler {
 	do(http.MethodGet, "/admin/viewers", goalcast.Operator, s.getViewers)
 	do(http.MethodGet, "/admin/feeds", goalcast.Operator, s.getFeeds)
 	do(http.MethodGet, "/admin/pushes", goalcast.Operator, s.getPushes)
+	do(http.MethodGet, "/admin/pushes/{event}", goalcast.Operator, s.getPush)
 	return newFront(r, s, "admin")
 }

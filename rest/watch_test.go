@@ -174,6 +174,41 @@ func TestPushList(t *testing.T) {
 	h.get(t, "/admin/pushes?limit=101", as(operatorToken)).problem(t, http.StatusBadRequest, "bad_parameter")
 }
 
+// What became of one event's pushes is told by revision and push service, whatever is in its id.
+func TestPushOfOneEvent(t *testing.T) {
+	h := open(t)
+	times := goalcast.PushTimes{}
+	for _, d := range []time.Duration{20 * time.Millisecond, 30 * time.Millisecond, 2 * time.Second} {
+		times.Note(d)
+	}
+	state := goalcast.PushState{Event: "1009316/opta:1#2", Match: 1009316, Revision: 2, State: goalcast.RecordWithdrawn,
+		Since: kickoff, Planned: kickoff, Content: []byte(`{"kind":"goal_cancelled"}`)}
+	h.with(func() {
+		h.figures = goalcast.PushFigures{PushState: state, Withheld: map[string]int{"off": 4},
+			Revisions: []goalcast.PushRevision{{Revision: 1, Devices: 10, Waiting: 2, Unsent: map[string]int{"cancelled": 3},
+				Tally: goalcast.PushTally{"fcm": {Sent: 3, Failed: map[string]int{"unregistered": 2}, Removed: 2,
+					Retried: map[string]int{"unavailable": 1}, Times: times}},
+				Batches: []goalcast.PushCount{{State: "claimed", Count: 1}, {State: "planned", Count: 2},
+					{State: "sent", Count: 1}}}, {Revision: 2, Batches: []goalcast.PushCount{{State: "sent", Count: 1}}}}}
+	})
+	const path = "/admin/pushes/1009316%2Fopta:1%232"
+	_, answer := h.send(t, http.MethodGet, path, "", as(operatorToken)) // a described path knows no / in a parameter
+	a := string(answer.body)
+	for _, part := range []string{`"event":"1009316/opta:1#2"`, `"state":"withdrawn"`, `"open_batches":3`,
+		`"withheld":{"off":4}`, `"devices":10,"waiting":2,"unsent":{"cancelled":3},"services":{"fcm":{"sent":3,` +
+			`"failed":{"unregistered":2},"retried":{"unavailable":1},"removed":2,"p50_ms":32,"p99_ms":2048}}`,
+		`"revision":2,"devices":0,"waiting":0,"unsent":{},"services":{}`} {
+		if !strings.Contains(a, part) {
+			t.Errorf("no %s in %s", part, a)
+		}
+	}
+	h.get(t, "/admin/pushes/opta:1", as(operatorToken)).problem(t, http.StatusNotFound, "not_found")
+	h.get(t, path+"?limit=1", as(operatorToken)).problem(t, http.StatusBadRequest, "bad_parameter")
+	h.get(t, path, as(editorToken)).problem(t, http.StatusForbidden, "forbidden")
+	h.with(func() { h.err = goalcast.ErrUnavailable })
+	h.get(t, path, as(operatorToken)).problem(t, http.StatusServiceUnavailable, "unavailable")
+}
+
 // Gates of the matches of these hours are listed as they are on the bus, whoever shut them.
 func TestGatesNow(t *testing.T) {
 	h := open(t)

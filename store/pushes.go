@@ -128,14 +128,14 @@ func (s *Store) PushBacklog(ctx context.Context) (b goalcast.PushBacklog, err er
 }
 
 const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content,
-	open, cut, expires`
+	open, cut, expires, withheld`
 
 func scanPush(row scanner) (goalcast.PushRecord, error) {
 	var r goalcast.PushRecord
 	var since, shown, expires int64
-	var topics []byte
+	var topics, withheld []byte
 	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print,
-		&topics, &r.Content, &r.Open, &r.Cut, &expires)
+		&topics, &r.Content, &r.Open, &r.Cut, &expires, &withheld)
 	if err != nil {
 		return r, err
 	}
@@ -143,6 +143,7 @@ func scanPush(row scanner) (goalcast.PushRecord, error) {
 	if json.Unmarshal(topics, &r.Topics) != nil {
 		r.Topics = nil // damage: whoever is in a batch is told, and nobody else
 	}
+	r.Withheld = readCounts(withheld)
 	return r, nil
 }
 
@@ -249,30 +250,45 @@ func (s *Store) OpenPushes(ctx context.Context, before time.Time, limit int) ([]
 	return events, s.wrap("read open pushes", err)
 }
 
+// readCounts reads counts by reason; nil for none, and for what cannot be read: they only inform.
+func readCounts(text []byte) (counts map[string]int) {
+	if json.Unmarshal(text, &counts) != nil {
+		return nil
+	}
+	return counts
+}
+
 func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goalcast.PushBatch, now int64) error {
 	topics, err := json.Marshal(append([]goalcast.Topic{}, r.Topics...))
 	if err != nil {
 		return err
 	}
+	var withheld []byte
+	if len(r.Withheld) > 0 {
+		if withheld, err = json.Marshal(r.Withheld); err != nil {
+			return err
+		}
+	}
 	_, err = t.exec(ctx, `UPDATE pushes
 		SET match_id = $2, revision = $3, state = $4, since = $5, shown = $6, base = $7, told = $8, batches = $9,
-		print = $10, topics = $11, content = $12, planned = $13, open = $14, cut = $15, expires = $16
+		print = $10, topics = $11, content = $12, planned = $13, open = $14, cut = $15, expires = $16,
+		withheld = $17
 		WHERE event_id = $1`,
 		r.Event, int64(r.Match), r.Revision, r.State, toMillis(r.Since), toMillis(r.Shown), r.Base, r.Told, r.Batches,
 		r.Print, string(topics),
-		string(r.Content), now, r.Open, string(r.Cut), toMillis(r.Expires))
+		string(r.Content), now, r.Open, string(r.Cut), toMillis(r.Expires), string(withheld))
 	if err != nil {
 		return err
 	}
-	const columns = 12
+	const columns = 14
 	for part := range slices.Chunk(batches, 1000) {
 		var args []any
 		for _, b := range part {
 			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires),
-				packIDs(b.Devices), b.Late, toMillis(b.NotBefore), b.Silent, b.NoScores)
+				packIDs(b.Devices), b.Late, toMillis(b.NotBefore), b.Silent, b.NoScores, len(b.Devices), toMillis(b.Due))
 		}
 		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created,
-			expires, remaining, late, not_before, silent, no_scores) VALUES `+
+			expires, remaining, late, not_before, silent, no_scores, devices, due) VALUES `+
 			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
 			return err
 		}
@@ -332,21 +348,22 @@ func (s *Store) ClaimBatch(
 
 func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Duration, c *goalcast.PushClaim) error {
 	b := &c.Batch
-	var created, expires, notBefore int64
+	var created, expires, notBefore, due int64
 	var remaining, reached []byte
 	var unsure bool
 	err := t.queryRow(ctx, fmt.Sprintf(`UPDATE push_batches
 		SET state = 'claimed', attempt = attempt + 1, lease_until = %[1]s + $3, unsure = (state = 'claimed')
 		WHERE id = $1 AND `+claimable+`
 		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached,
-			unsure, not_before, silent, no_scores`, t.dialect.now, "$2"),
+			unsure, not_before, silent, no_scores, due`, t.dialect.now, "$2"),
 		id, toMillis(now), lease.Milliseconds()).Scan(
 		&b.ID, &b.Event, &b.Revision, &b.Number, &b.Source, &created, &expires, &c.Attempt, &remaining, &reached,
-		&unsure, &notBefore, &b.Silent, &b.NoScores)
+		&unsure, &notBefore, &b.Silent, &b.NoScores, &due)
 	if err != nil {
 		return err
 	}
 	b.Created, b.Expires, b.NotBefore = fromMillis(created), fromMillis(expires), fromMillis(notBefore)
+	b.Due = fromMillis(due)
 	if c.Devices, err = unpackIDs(remaining); err != nil {
 		return err
 	}
@@ -434,10 +451,10 @@ func takesBack(body []byte) bool {
 func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcast.PushResult) (kept bool, err error) {
 	err = s.tx(ctx, "finish batch", func(tx *tx) error {
 		kept = false
-		var reached, remaining []byte
-		err := tx.queryRow(ctx, `SELECT reached, remaining FROM push_batches WHERE id = $1 AND attempt = $2
+		var reached, remaining, before []byte
+		err := tx.queryRow(ctx, `SELECT reached, remaining, tally FROM push_batches WHERE id = $1 AND attempt = $2
 			AND state = 'claimed'`+tx.dialect.forUpdate,
-			c.Batch.ID, c.Attempt).Scan(&reached, &remaining)
+			c.Batch.ID, c.Attempt).Scan(&reached, &remaining, &before)
 		if err != nil {
 			return err
 		}
@@ -447,14 +464,19 @@ func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcas
 		if r.Remaining != nil || r.State != goalcast.BatchPlanned {
 			remaining = packIDs(r.Remaining)
 		}
+		tally, err := addTally(before, r.Tally)
+		if err != nil {
+			return err
+		}
 		sent := 0
 		if len(r.Reached) > 0 {
 			sent = r.Revision
 		}
 		_, err = tx.exec(ctx, `UPDATE push_batches
 			SET state = $2, reason = $3, not_before = $4, remaining = $5, reached = $6,
-			sent = CASE WHEN sent = 0 THEN $7 ELSE sent END, lease_until = 0 WHERE id = $1`,
-			c.Batch.ID, r.State, r.Reason, toMillis(r.NotBefore), remaining, reached, sent)
+			sent = CASE WHEN sent = 0 THEN $7 ELSE sent END, lease_until = 0, tally = $8,
+			devices = CASE WHEN devices = 0 THEN $9 ELSE devices END WHERE id = $1`,
+			c.Batch.ID, r.State, r.Reason, toMillis(r.NotBefore), remaining, reached, sent, tally, len(c.Reached))
 		kept = err == nil
 		return err
 	})
@@ -462,6 +484,20 @@ func (s *Store) FinishBatch(ctx context.Context, c goalcast.PushClaim, r goalcas
 		return false, nil
 	}
 	return kept && err == nil, err
+}
+
+// addTally adds what an attempt counted to what was kept of those before. What cannot be read is
+// given up: it only informs.
+func addTally(before []byte, attempt goalcast.PushTally) (string, error) {
+	var sum goalcast.PushTally
+	if json.Unmarshal(before, &sum) != nil || sum == nil {
+		sum = goalcast.PushTally{}
+	}
+	if sum.Add(attempt); len(sum) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(sum)
+	return string(text), err
 }
 
 // DueBatches returns the ids of batches that ClaimBatch would lease now, oldest first, but for late
@@ -497,7 +533,8 @@ func (s *Store) PrunePushes(ctx context.Context, before time.Time) (count int64,
 		for i, query := range []string{
 			`DELETE FROM push_batches WHERE event_id IN (SELECT event_id FROM pushes` + old + `)`,
 			`DELETE FROM pushes` + old + ` AND base = 0 AND print = ''`,
-			`UPDATE pushes SET planned = 0, content = '', topics = '[]', cut = '', open = FALSE` + old,
+			`UPDATE pushes SET planned = 0, content = '', topics = '[]', cut = '', open = FALSE,
+				withheld = ''` + old,
 		} {
 			result, err := tx.exec(ctx, query, toMillis(before))
 			if err != nil {

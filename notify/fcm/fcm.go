@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	firebase "firebase.google.com/go/v4"
@@ -23,8 +25,14 @@ import (
 	"goalcast/notify"
 )
 
-// MaxMessages is how many messages the SDK takes at once.
+// Service is the name of this push service in results and figures.
+const Service = "fcm"
+
+// MaxMessages is how many messages are passed to Send at once, so that its time is bounded.
 const MaxMessages = 500
+
+// workers is how many messages one Send has under way.
+const workers = 50
 
 // scope is what an access token must allow.
 const scope = "https://www.googleapis.com/auth/firebase.messaging"
@@ -131,41 +139,32 @@ func (s *Sender) Service() string { return "fcm" }
 
 // Send tries each message once and answers in the order asked.
 func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.Result {
-	results := make([]notify.Result, 0, len(messages))
-	for len(results) < len(messages) {
-		part := messages[len(results):min(len(messages), len(results)+MaxMessages)]
-		results = append(results, s.send(ctx, part)...)
-	}
-	return results
-}
-
-func (s *Sender) send(ctx context.Context, messages []notify.Message) []notify.Result {
-	now := time.Now()
-	out, shortened := make([]*messaging.Message, len(messages)), make([]bool, len(messages))
-	for i, m := range messages {
-		out[i], shortened[i] = encode(m, now)
-	}
-	results := s.sendEach(ctx, out)
-	for i := range results {
-		results[i].Shortened = shortened[i]
-	}
-	return results
-}
-
-func (s *Sender) sendEach(ctx context.Context, messages []*messaging.Message) []notify.Result {
-	answer, err := s.client.SendEach(ctx, messages)
-	switch {
-	// the SDK found one of them wrong, does not say which, and has sent none: the
-	// others need not suffer
-	case err != nil && len(messages) > 1:
-		half := len(messages) / 2
-		return append(s.sendEach(ctx, messages[:half]), s.sendEach(ctx, messages[half:])...)
-	case err != nil:
-		return []notify.Result{{Outcome: notify.Rejected, Reason: "invalid_message", Err: err}}
-	}
 	results := make([]notify.Result, len(messages))
-	for i, r := range answer.Responses {
-		results[i] = outcome(ctx, r)
+	now := time.Now()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(workers, len(messages)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(messages); i = int(next.Add(1)) - 1 {
+				m, shortened := encode(messages[i], now)
+				results[i] = s.send(ctx, m)
+				results[i].Shortened = shortened
+			}
+		})
 	}
+	wg.Wait()
 	return results
+}
+
+// send sends one message. One that the SDK finds wrong is not sent.
+func (s *Sender) send(ctx context.Context, m *messaging.Message) notify.Result {
+	var request requestTime
+	_, err := s.client.Send(context.WithValue(ctx, requestKey{}, &request), m)
+	at := time.Time(request)
+	if err != nil && at.IsZero() && ctx.Err() == nil {
+		return notify.Result{Outcome: notify.Rejected, Reason: "invalid_message", Err: err, Service: Service}
+	}
+	r := outcome(ctx, err)
+	r.Service, r.At = Service, at
+	return r
 }

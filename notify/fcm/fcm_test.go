@@ -164,7 +164,10 @@ func TestOutcomes(t *testing.T) {
 			if got.Reason != "" && !slices.Contains(sender.Reasons(), got.Reason) {
 				t.Errorf("%q is not among the reasons", got.Reason)
 			}
-			got.Err = nil
+			if got.Service != Service || got.At.IsZero() {
+				t.Errorf("%q was asked at %v", got.Service, got.At)
+			}
+			got.Err, got.Service, got.At = nil, "", time.Time{}
 			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}

@@ -49,12 +49,21 @@ func newOnce(next http.RoundTripper, timeout time.Duration, reg prometheus.Regis
 	}, []string{"status"})}
 }
 
+// requestTime is when a message's request was made. Its place is in the request's context, under
+// requestKey: whoever sends reads it there when the SDK has returned.
+type requestTime time.Time
+
+type requestKey struct{}
+
 // never is a Retry-After that the SDK does not wait for, in seconds.
 const never = "86400"
 
 // RoundTrip returns an error only where the caller's own time is over.
 func (o once) RoundTrip(req *http.Request) (*http.Response, error) {
 	started := time.Now()
+	if t, ok := req.Context().Value(requestKey{}).(*requestTime); ok {
+		*t = requestTime(started)
+	}
 	resp, err := o.try(req)
 	status := 0
 	if err == nil {

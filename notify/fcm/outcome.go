@@ -48,11 +48,10 @@ func (s *Sender) Reasons() []string {
 }
 
 // outcome says what Firebase's answer to one message means: see above.
-func outcome(ctx context.Context, r *messaging.SendResponse) notify.Result {
-	if r.Success {
+func outcome(ctx context.Context, err error) notify.Result {
+	if err == nil {
 		return notify.Result{Outcome: notify.Delivered}
 	}
-	err := r.Error
 	resp := errorutils.HTTPResponse(err)
 	if resp == nil { // no answer, but for a request that could not even be written
 		reason := faultNetwork
