@@ -400,13 +400,16 @@ func TestQueuesAndPushes(t *testing.T) {
 // goalPushed plans the push of a goal with one device, and gives it up.
 func (h *house) goalPushed(t *testing.T) {
 	t.Helper()
-	e := goalcast.Event{ID: "opta:1/2", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7, Seq: 1,
+	e := goalcast.Event{ID: "opta:1/2", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Match: 7,
+		Seq:  1,
 		Goal: &goalcast.Goal{Type: goalcast.OpenPlay}}
-	must(t, h.db.UpdateMatch(t.Context(), 7, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+	must(t, h.db.UpdateMatch(t.Context(), 7, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+		error) {
 		r.Snapshot = goalcast.Apply(r.Snapshot, e)
 		return r, []goalcast.Event{e}, nil
 	}))
-	_, err := h.db.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch, error) {
+	_, err := h.db.PlanPush(t.Context(), e, func(r goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
+		error) {
 		r.Revision, r.State, r.Base, r.Told = 1, goalcast.RecordShown, 1, 1
 		r.Content, r.Withheld = []byte(`{"kind":"goal","texts":{"en":{"title":"GOAL!"}}}`), map[string]int{"off": 3}
 		return r, []goalcast.PushBatch{{ID: "b", Event: r.Event, Revision: 1, Devices: []int64{1},

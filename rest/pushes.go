@@ -11,7 +11,8 @@ import (
 	"goalcast"
 )
 
-// maxPushes is how many events with pushes a page lists at most. Each may have thousands of batches,
+// maxPushes is how many events with pushes a page lists at most. Each may have thousands of
+// batches,
 // which the database counts.
 const maxPushes = 100
 

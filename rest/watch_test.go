@@ -185,11 +185,13 @@ func TestPushOfOneEvent(t *testing.T) {
 		Since: kickoff, Planned: kickoff, Content: []byte(`{"kind":"goal_cancelled"}`)}
 	h.with(func() {
 		h.figures = goalcast.PushFigures{PushState: state, Withheld: map[string]int{"off": 4},
-			Revisions: []goalcast.PushRevision{{Revision: 1, Devices: 10, Waiting: 2, Unsent: map[string]int{"cancelled": 3},
+			Revisions: []goalcast.PushRevision{{Revision: 1, Devices: 10, Waiting: 2,
+				Unsent: map[string]int{"cancelled": 3},
 				Tally: goalcast.PushTally{"fcm": {Sent: 3, Failed: map[string]int{"unregistered": 2}, Removed: 2,
 					Retried: map[string]int{"unavailable": 1}, Times: times}},
 				Batches: []goalcast.PushCount{{State: "claimed", Count: 1}, {State: "planned", Count: 2},
-					{State: "sent", Count: 1}}}, {Revision: 2, Batches: []goalcast.PushCount{{State: "sent", Count: 1}}}}}
+					{State: "sent", Count: 1}}}, {Revision: 2, Batches: []goalcast.PushCount{{State: "sent",
+				Count: 1}}}}}
 	})
 	const path = "/admin/pushes/1009316%2Fopta:1%232"
 	_, answer := h.send(t, http.MethodGet, path, "", as(operatorToken)) // a described path knows no / in a parameter

@@ -161,10 +161,12 @@ func TestPushFigures(t *testing.T) {
 			}
 		}
 		fcm := func(sent, failed int) goalcast.PushTally {
-			return goalcast.PushTally{"fcm": {Sent: sent, Failed: map[string]int{"unregistered": failed}, Removed: failed,
-				Times: goalcast.PushTimes{40: sent}}}
+			return goalcast.PushTally{"fcm": {Sent: sent, Failed: map[string]int{"unregistered": failed},
+				Removed: failed,
+				Times:   goalcast.PushTimes{40: sent}}}
 		}
-		// first what can be tried again, then the rest, but for one device that was deleted meanwhile
+		// first what can be tried again, then the rest, but for one device that was deleted
+		// meanwhile
 		again := fcm(4, 2)
 		again.Add(goalcast.PushTally{"fcm": {Retried: map[string]int{"unavailable": 4}}})
 		take(id(1, 0), goalcast.PushResult{State: goalcast.BatchPlanned, Revision: 1, Reached: []int64{1, 2, 3, 4},
@@ -201,7 +203,8 @@ func TestPushFigures(t *testing.T) {
 		// its withdrawal goes to those who got it, when nobody sends the goal any more
 		pass(t, s, time.Minute)
 		push(t, s, 2, 1, 1, now)
-		take(id(2, 0), goalcast.PushResult{State: goalcast.BatchSent, Revision: 2, Reached: []int64{1, 2, 3, 4, 7, 8, 9},
+		take(id(2, 0), goalcast.PushResult{State: goalcast.BatchSent, Revision: 2, Reached: []int64{1, 2, 3, 4, 7, 8,
+			9},
 			Tally: fcm(7, 0)})
 		if f = figures(t, s, "opta:1"); len(f.Revisions) != 2 || f.Revisions[1].Devices != 7 ||
 			f.Revisions[1].Tally["fcm"].Sent != 7 || f.Revisions[1].Waiting != 0 || len(f.Revisions[1].Unsent) != 0 {

@@ -285,7 +285,8 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 		var args []any
 		for _, b := range part {
 			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires),
-				packIDs(b.Devices), b.Late, toMillis(b.NotBefore), b.Silent, b.NoScores, len(b.Devices), toMillis(b.Due))
+				packIDs(b.Devices), b.Late, toMillis(b.NotBefore), b.Silent, b.NoScores, len(b.Devices),
+				toMillis(b.Due))
 		}
 		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created,
 			expires, remaining, late, not_before, silent, no_scores, devices, due) VALUES `+

@@ -96,7 +96,10 @@ const reasonNoDevice = "no_device"
 
 func (b batchEnd) addTo(r *goalcast.PushRevision) {
 	reason, _, _ := strings.Cut(b.reason, ":") // what follows is what was wrong in particular
-	at := slices.IndexFunc(r.Batches, func(c goalcast.PushCount) bool { return c.State == b.state && c.Reason == reason })
+	at := slices.IndexFunc(r.Batches, func(c goalcast.PushCount) bool {
+		return c.State == b.state &&
+			c.Reason == reason
+	})
 	if at < 0 {
 		at = len(r.Batches)
 		r.Batches = append(r.Batches, goalcast.PushCount{State: b.state, Reason: reason})
