@@ -12,8 +12,7 @@ import (
 )
 
 // maxPushes is how many events with pushes a page lists at most. Each may have thousands of
-// batches,
-// which the database counts.
+// batches, which the database counts.
 const maxPushes = 100
 
 // pushItem is an event with pushes, as operators see it.
