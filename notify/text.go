@@ -14,7 +14,7 @@ import (
 	"goalcast"
 )
 
-// Languages are those that pushes are written in, one file each in texts/; a device with any other
+// languages are those that pushes are written in, one file each in texts/; a device with any other
 // gets "en".
 var languages = [...]string{"nl", "fr", "de", "en"}
 
