@@ -8,7 +8,7 @@ import (
 )
 
 // PushTally is what became of the messages of a push or of a part of it, by the push service that
-// they went to ("fcm").
+// they went to ("fcm", or the host of a browser's).
 type PushTally map[string]ServiceTally
 
 // ServiceTally counts messages. The store keeps it as JSON.

@@ -83,6 +83,6 @@ type Result struct {
 	Err     error         // nil for Delivered
 
 	Shortened bool      // the text was too long for the service: see Text.Fit
-	Service   string    // the push service that answered: "fcm"; empty counts by platform
+	Service   string    // the push service that answered: "fcm", a host; empty counts by platform
 	At        time.Time // when the request was made, by the process's clock; zero if none was
 }

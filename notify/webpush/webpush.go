@@ -184,7 +184,7 @@ func (s *Sender) send(ctx context.Context, m notify.Message) notify.Result {
 	} else {
 		status, result = resp.StatusCode, outcome(resp, s.now())
 	}
-	result.Shortened = shortened
+	result.Shortened, result.Service, result.At = shortened, service, began
 	s.seconds.WithLabelValues(service, strconv.Itoa(status)).Observe(time.Since(began).Seconds())
 	return result
 }
