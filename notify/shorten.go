@@ -3,8 +3,8 @@ package notify
 import (
 	"sort"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // ellipsis stands at the end of a text that was cut.
@@ -30,8 +30,8 @@ func Cut(text string, most int) string {
 		return text
 	}
 	end := 0
-	for {
-		next := end + cluster(text[end:])
+	for characters := uniseg.NewGraphemes(text); characters.Next(); {
+		_, next := characters.Positions()
 		if next > most-len(ellipsis) {
 			break
 		}
@@ -42,42 +42,3 @@ func Cut(text string, most int) string {
 	}
 	return strings.TrimRight(text[:end], " ") + ellipsis
 }
-
-// cluster is how many bytes the first character of a text has as people see it: UAX #29's grapheme
-// cluster, but that what follows a joiner always belongs to it.
-func cluster(text string) int {
-	before, end := utf8.DecodeRuneInString(text)
-	flag := isRegional(before) // the first letter of one
-	for end < len(text) {
-		r, size := utf8.DecodeRuneInString(text[end:])
-		switch {
-		case r == joiner || before == joiner || extends(r) || isHangul(before) && isJamo(r):
-		case flag && isRegional(r):
-			flag = false
-		default:
-			return end
-		}
-		before, end = r, end+size
-	}
-	return end
-}
-
-const joiner = '\u200D' // of emoji, and of letters
-
-// extends says whether a character is shown with the one before it: accents, vowel signs, colours
-// of skin, the letters of a region's flag.
-func extends(r rune) bool {
-	return unicode.In(r, unicode.M, unicode.Other_Grapheme_Extend) || r >= 0x1F3FB && r <= 0x1F3FF ||
-		r >= 0xE0020 && r <= 0xE007F
-}
-
-// isRegional says whether two of such characters are a flag.
-func isRegional(r rune) bool { return unicode.Is(unicode.Regional_Indicator, r) }
-
-// isHangul says whether letters of a Korean syllable may follow; isJamo, whether it is a vowel or
-// last letter of one.
-func isHangul(r rune) bool {
-	return r >= 0x1100 && r <= 0x11FF || r >= 0xA960 && r <= 0xA97C || r >= 0xAC00 && r <= 0xD7FB
-}
-
-func isJamo(r rune) bool { return r >= 0x1160 && r <= 0x11FF || r >= 0xD7B0 && r <= 0xD7FB }
