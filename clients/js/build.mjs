@@ -1,5 +1,5 @@
 // Makes the package's dist: ESM, of which goalcast.js loads its second part itself; one plain script, whose
-// exports are in window.goalcast; types. npm pack runs it.
+// exports are in window.goalcast; the service worker; types. npm pack runs it.
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -31,5 +31,6 @@ await Promise.all([
   build({ ...common, entryPoints: ['tables.js'], format: 'esm' }),
   build({ ...common, entryPoints: { 'goalcast.script': 'goalcast.js' }, format: 'iife', globalName: 'goalcast',
     plugins: [tables] }),
+  build({ ...common, entryPoints: ['goalcast-sw.js'], format: 'iife' }),
 ]);
 execFileSync(process.execPath, [here('node_modules/typescript/bin/tsc'), '-p', here('.')], { stdio: 'inherit' });

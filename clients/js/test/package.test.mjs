@@ -39,10 +39,12 @@ const dist = (name) => readFile(join(app, 'node_modules', 'goalcast', 'dist', na
 
 test('it has the scripts, their types and the README, and nothing else', () => {
   const strangers = files.filter((path) =>
-    !/^(package\.json|README\.md|dist\/[a-z.]+\.js|dist\/types\/[a-z]+\.d\.ts)$/.test(path));
+    !/^(package\.json|README\.md|dist\/[a-z.-]+\.js|dist\/types\/[a-z]+\.d\.ts)$/.test(path));
   assert.deepEqual(strangers, []);
   for (const must of ['README.md', 'dist/goalcast.js', 'dist/later.js', 'dist/goalcast.script.js', 'dist/reducer.js',
-    'dist/tables.js', 'dist/types/goalcast.d.ts', 'dist/types/types.d.ts']) assert.ok(files.includes(must), must);
+    'dist/tables.js', 'dist/goalcast-sw.js', 'dist/types/goalcast.d.ts', 'dist/types/types.d.ts']) {
+    assert.ok(files.includes(must), must);
+  }
 });
 
 test('it is small', async () => {
