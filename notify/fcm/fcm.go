@@ -135,7 +135,7 @@ func credentials(ctx context.Context, cfg Config) (*google.Credentials, error) {
 func (s *Sender) Close() { s.base.CloseIdleConnections() }
 
 // Service is the name of the push service, for metrics.
-func (s *Sender) Service() string { return "fcm" }
+func (s *Sender) Service() string { return Service }
 
 // Send tries each message once and answers in the order asked.
 func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.Result {
