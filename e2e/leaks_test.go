@@ -29,6 +29,7 @@ import (
 	"goalcast/internal/seal"
 	"goalcast/internal/testservers"
 	"goalcast/notify/apns/apnstest"
+	"goalcast/notify/webpush"
 )
 
 // mark is in every secret of these tests, so that whoever shows a part of one is found too.
@@ -227,6 +228,9 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 		"GOALCAST_APNS_BUNDLE_ID=org.example.goals", "GOALCAST_APNS_KEY_FILE=" + v.write("apns.p8", appleKey()),
 		"GOALCAST_APNS_KEY_ID=KEY0123456", "GOALCAST_APNS_TEAM_ID=TEAM012345",
 		"GOALCAST_APNS_ENDPOINT=" + p.URL,
+		"GOALCAST_WEBPUSH_KEY_FILE=" + v.write("vapid.key", browsersKey()),
+		"GOALCAST_WEBPUSH_SUBJECT=https://goals.example.org/about",
+		"GOALCAST_WEBPUSH_PAGE=https://goals.example.org/{match}", "GOALCAST_WEBPUSH_ENDPOINT=" + p.URL,
 		"GOALCAST_ALARM_WEBHOOK=" + p.URL + "/webhook/" + marked("webhook") + "?key=" + marked("webhook"),
 		"GOALCAST_ALARM_WEBHOOK_SECRET=" + marked("webhook-secret"), "GOALCAST_ALARM_JOB_STALE=1s",
 	}
@@ -244,6 +248,12 @@ func appleKeyLines() []string {
 	lines := strings.Split(strings.TrimSpace(appleKey()), "\n")
 	return lines[1 : len(lines)-2] // the last one may be short
 }
+
+// browsersKey is a private key for pushes to browsers.
+var browsersKey = sync.OnceValue(func() string {
+	key, _ := webpush.NewKey()
+	return key
+})
 
 // keyLines are the lines of the key in the service account.
 func keyLines(t *testing.T) (lines []string) {
@@ -325,6 +335,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	l, services, issuer := &leaks{t: t}, newParrot(t), identitytest.New(t)
 	l.know(keyLines(t)...)
 	l.know(appleKeyLines()...)
+	l.know(browsersKey())
 	postgres, redis := testservers.NewPostgres(t), testservers.NewRedis(t)
 	redis.Do("ACL", "SETUSER", "goalcast", "on", ">"+marked("redis"), "~*", "&*", "+@all")
 	database, err := url.Parse(postgres.URL)
@@ -601,6 +612,8 @@ func TestAStartThatFailsShowsNoSecret(t *testing.T) {
 			"client_email":"a@example.org","private_key":"` + secret + `"}`},
 		"a key for Apple": {"GOALCAST_APNS_BUNDLE_ID=org.example.goals", "GOALCAST_APNS_KEY=" + secret,
 			"GOALCAST_APNS_KEY_ID=KEY0123456", "GOALCAST_APNS_TEAM_ID=TEAM012345"},
+		"a key for browsers": {"GOALCAST_WEBPUSH_SUBJECT=https://goals.example.org/about",
+			"GOALCAST_WEBPUSH_PAGE=https://goals.example.org/", "GOALCAST_WEBPUSH_KEY=" + secret},
 		"the webhook's scheme": {"GOALCAST_ALARM_WEBHOOK=ftp://alarms.example.org/" + secret},
 		"the webhook":          {"GOALCAST_ALARM_WEBHOOK=https://alarms.example.org/%zz" + secret},
 		"a setting's name":     {"GOALCAST_FEED_SECRET_JSON=" + secret},
