@@ -146,7 +146,10 @@ func TestAnswers(t *testing.T) {
 		if r.Err == nil || strings.Contains(r.Err.Error(), "/push/") {
 			t.Errorf("%d: error %v", tt.failure.Status, r.Err)
 		}
-		r.Err = nil
+		if r.Service != "*.push.apple.com" || r.At.IsZero() {
+			t.Errorf("%d: counted for %q, at %v", tt.failure.Status, r.Service, r.At)
+		}
+		r.Err, r.Service, r.At = nil, "", time.Time{}
 		if r != tt.want {
 			t.Errorf("%d: %+v", tt.failure.Status, r)
 		}
