@@ -312,9 +312,10 @@ test('on a phone: one column, nothing wider than the screen, a match and back', 
   assert.ok(await fits(), 'the list is wider than the screen');
   await phone.screenshot({ path: join(screens, 'list-390x844.png') });
   // what happened just now, and in which match
-  const line = await phone.waitForSelector('.feed li.arrives .where', wait);
-  const { text, shown, whole } = await line.evaluate((el) =>
-    ({ text: el.textContent, shown: el.clientWidth, whole: el.scrollWidth }));
+  const { text, shown, whole } = await waitFor(phone, () => { // at once: lines come and go
+    const el = document.querySelector('.feed li.arrives .where');
+    return el?.clientWidth > 0 && { text: el.textContent, shown: el.clientWidth, whole: el.scrollWidth };
+  });
   assert.match(text, /\S \d+–\d+ \S/);
   assert.ok(shown > 150 && whole <= shown, `of the match "${text}" ${shown} of ${whole} px are shown`);
   await phone.tap('.card .open');

@@ -36,8 +36,8 @@ test('an event stream that says nothing for two pings is dead; one that does is 
   const first = await hub.visit(0);
   const beat = setInterval(() => first.send({ type: 'pong', time: Date.now(), cursor: 'e1-9' }), 10);
   first.send(snapshot('e1-4'));
-  first.send(hello({ ping: 200 }));
-  await new Promise((done) => setTimeout(done, 900));
+  first.send(hello({ ping: 600 }));
+  await new Promise((done) => setTimeout(done, 2000));
   clearInterval(beat);
   assert.deepEqual([hub.visits.length, reasons, live.cursor], [1, [], 'e1-9']);
   await hub.visit(1);
