@@ -29,7 +29,7 @@ const secret = 'secret-of-the-browser-tests';
 export const asProvider = { authorization: `Bearer ${secret}` };
 
 /** Starts $GOALCAST_BIN with a database of its own and waits until it answers. */
-export async function startGoalcast(command, flags = []) {
+export async function startGoalcast(command, flags = [], tries = 3) {
   const bin = process.env.GOALCAST_BIN;
   if (!bin) {
     throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
@@ -56,6 +56,8 @@ export async function startGoalcast(command, flags = []) {
     if (ready) break;
     if (Date.now() > end || child.exitCode !== null) {
       await stop();
+      // a free port that somebody else has taken since
+      if (output.includes('address already in use') && tries > 1) return startGoalcast(command, flags, tries - 1);
       throw new Error(`goalcast does not start:\n${output}`);
     }
     await new Promise((done) => setTimeout(done, 50));
