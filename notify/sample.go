@@ -183,7 +183,7 @@ type Sample struct {
 }
 
 // Samples are pushes of all kinds, as a Sender gets them for devices of each language and platform,
-// with and without scores: for a preview. Dates are told in the zone.
+// with and without scores, for a preview. Dates are in the given time zone.
 func Samples(t Templates, zone *time.Location, platforms []string) ([]Sample, error) {
 	n := &Notifier{cfg: Config{Templates: t, Zone: zone}, now: time.Now}
 	var devices []goalcast.Device

@@ -100,7 +100,7 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	return nil
 }
 
-// toldIn is the language that pushes are told in: "nl" for "nl-BE".
+// toldIn is the language of the pushes to a device: "nl" for "nl-BE".
 func toldIn(language string) string {
 	short, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(language), "_", "-"), "-")
 	return short

@@ -11,7 +11,7 @@ import (
 
 // RecentPushes lists the events whose pushes were planned last, the newest first, behind a place,
 // each with its batches counted by what became of them. Events of which there was nothing to tell
-// are left out. An event that is planned anew meanwhile moves to the front.
+// are left out. An event that is planned again between two pages moves to the front of the list.
 func (s *Store) RecentPushes(ctx context.Context, after goalcast.PushPlace, limit int) ([]goalcast.PushState, error) {
 	behind, args := "", []any{limit}
 	if !after.Planned.IsZero() {
@@ -97,8 +97,7 @@ const reasonNoDevice = "no_device"
 func (b batchEnd) addTo(r *goalcast.PushRevision) {
 	reason, _, _ := strings.Cut(b.reason, ":") // what follows is what was wrong in particular
 	at := slices.IndexFunc(r.Batches, func(c goalcast.PushCount) bool {
-		return c.State == b.state &&
-			c.Reason == reason
+		return c.State == b.state && c.Reason == reason
 	})
 	if at < 0 {
 		at = len(r.Batches)
