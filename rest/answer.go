@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/httpserver"
 	"goalcast/internal/problem"
 )
 
@@ -147,7 +148,9 @@ func (a *answer) serve(w http.ResponseWriter, r *http.Request, now time.Time) er
 		h["Etag"] = a.tags[c] // as http.Header spells it
 	}
 	h["Content-Type"], h["Content-Length"] = a.contentType, f.length
+	written := httpserver.Gather(r)
 	_, _ = w.Write(f.body) // an error means that the client has gone
+	written()
 	return nil
 }
 

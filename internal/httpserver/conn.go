@@ -109,7 +109,7 @@ func abort(c net.Conn) {
 	if secured, ok := c.(*tls.Conn); ok {
 		c = secured.NetConn() // its own Close would wait for a peer that does not read
 	}
-	if tcp, ok := c.(*net.TCPConn); ok {
+	if tcp, ok := c.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = c.Close()

@@ -221,6 +221,6 @@ func Live(h http.Handler) http.Handler {
 			c.server.pin(c)
 			defer c.server.unpin(c)
 		}
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(liveWriter{w}, r)
 	})
 }

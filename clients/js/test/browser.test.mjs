@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { WebSocket } from 'ws';
-import { Wire, asProvider, chromiumOptions, startGoalcast } from './demo.mjs';
+import { Wire, asProvider, chromiumOptions, startGoalcast, wait } from './demo.mjs';
 
 const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
 const speed = 60;
@@ -57,6 +57,7 @@ after(async () => {
 async function open(options, url) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const one = await context.newPage();
+  one.setDefaultTimeout(wait.timeout);
   one.on('pageerror', (err) => problems.push(err.message));
   one.on('console', (m) => /Content Security Policy|Uncaught/i.test(m.text()) && problems.push(m.text()));
   await one.addInitScript(() => { // what was seen on the way: scores by match, shouts, how much moved
@@ -95,7 +96,6 @@ async function open(options, url) {
 }
 
 const status = (one) => one.getAttribute('#status', 'data-status');
-const wait = { timeout: 60_000 };
 
 // waitFor waits until a function in the page gives something.
 const waitFor = async (one, fn, arg) => (await one.waitForFunction(fn, arg, wait)).jsonValue();
@@ -148,7 +148,7 @@ test('a star follows a match, the hub knows it, and the star lets go', async () 
       { headers: { authorization: `Bearer ${identity}` } }).then((r) => r.json())).topics;
   };
   const until = async (has) => {
-    for (const end = Date.now() + 10_000; (await follows()).includes(`match:${id}`) !== has;) {
+    for (const end = Date.now() + wait.timeout; (await follows()).includes(`match:${id}`) !== has;) {
       assert.ok(Date.now() < end, `the hub's follows: ${await follows()}`);
     }
   };
@@ -174,7 +174,7 @@ test("the browser's own EventSource and the SDK's WebSocket get the same events 
       own.push(`${e.lastEventId} ${frame.event.id}#${frame.event.revision}`);
     });
     live.start();
-    for (const end = Date.now() + 40_000; (sdk.length < 8 || own.length < 8)
+    for (const end = Date.now() + 120_000; (sdk.length < 8 || own.length < 8)
       && Date.now() < end;) await new Promise((done) => setTimeout(done, 100));
     live.stop();
     source.close();
@@ -258,7 +258,7 @@ test('cut off in mid-match, an EventSource, a WebSocket and curl go on with thei
   const running = [follow(demo.url, got.all), follow(wire.url, got.websocket), poll()];
   const more = async (n) => {
     const want = got.all.length + n;
-    for (const end = Date.now() + 60_000; got.all.length < want; await new Promise((done) =>
+    for (const end = Date.now() + wait.timeout; got.all.length < want; await new Promise((done) =>
       setTimeout(done, 50))) assert.ok(Date.now() < end, 'no events');
   };
   await more(4);
@@ -267,7 +267,7 @@ test('cut off in mid-match, an EventSource, a WebSocket and curl go on with thei
   wire.mend();
   await more(6);
   const last = got.all.at(-1);
-  const caughtUp = async (list) => { for (const end = Date.now() + 30_000; !list().includes(last)
+  const caughtUp = async (list) => { for (const end = Date.now() + wait.timeout; !list().includes(last)
     && Date.now() < end;) await new Promise((done) => setTimeout(done, 50)); };
   await Promise.all([caughtUp(() => got.websocket), caughtUp(() => got.curl),
     plain.waitForFunction((text) => window.own.includes(text), last, wait)]);
@@ -287,7 +287,7 @@ test('cut off in mid-match, an EventSource, a WebSocket and curl go on with thei
 async function agrees(one) {
   let shown;
   let told;
-  for (const end = Date.now() + 20_000; Date.now() < end;) {
+  for (const end = Date.now() + wait.timeout; Date.now() < end;) {
     const { matches } = await fetch(`${demo.url}/v1/matches`).then((r) => r.json());
     told = Object.fromEntries(matches.filter((m) => m.state !== 'scheduled').map((m) =>
       [m.id, `${m.score.home}-${m.score.away}`]));
@@ -323,7 +323,7 @@ test('no network is shown; when it returns the page is back at once', async () =
   await page.context().setOffline(true);
   await page.waitForSelector('#status[data-status=offline]', wait);
   await page.context().setOffline(false);
-  await page.waitForSelector('#status[data-status=live]', { timeout: 5000 });
+  await page.waitForSelector('#status[data-status=live]', { timeout: 15_000 });
   await agrees(page);
 });
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { asProvider, chromiumOptions, startGoalcast } from './demo.mjs';
+import { asProvider, chromiumOptions, startGoalcast, wait } from './demo.mjs';
 
 const tokens = { operator: 'operator-token-of-the-browser', editor: 'editor-token-of-the-browser',
   admin: 'admin-token-of-the-browser-tests' };
@@ -12,7 +12,6 @@ const widths = { desktop: { viewport: { width: 1280, height: 800 } },
 const pages = ['', 'matches', 'feeds', 'feeds?state=failed', 'documents/2', 'pushes', 'odds', 'odds?decision=', 'message',
   'message?topic=match:9000000001', 'alarms', 'queues', 'audit'];
 const script = '<script>document.title = "run"</script>';
-const wait = { timeout: 20_000 };
 const ids = { match: 9_000_000_001, home: 9_000_000_011, away: 9_000_000_012, competition: 9_000_000_001 };
 const kickoff = new Date(Date.now() - 30 * 60_000).toISOString();
 let hub;
@@ -42,6 +41,7 @@ after(async () => {
 async function visit(role, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(wait.timeout);
   const problems = [];
   page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) problems.push(`${page.url()}: ${m.text()}`); });
   page.on('pageerror', (err) => problems.push(err.message));

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { WebSocket } from 'ws';
-import { startGoalcast } from './demo.mjs';
+import { startGoalcast, wait } from './demo.mjs';
 
 let demo;
 let browser;
@@ -23,7 +23,7 @@ beforeEach(async () => {
   demo = await startGoalcast('demo',
     ['--speed', '150', '--seed', '3', '--matches', '8', '--send-buffer', '4608']);
   let matches = [];
-  for (const end = Date.now() + 30_000; matches.length < 8;) {
+  for (const end = Date.now() + wait.timeout; matches.length < 8;) {
     assert.ok(Date.now() < end, `${matches.length} matches`);
     ({ matches } = await fetch(`${demo.url}/v1/matches`).then((r) => r.json()));
     await sleep(50);
@@ -75,7 +75,7 @@ function connect(reading, options, since) {
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function until(what, condition, ...sockets) {
-  for (const end = Date.now() + 60_000; !condition();) {
+  for (const end = Date.now() + wait.timeout; !condition();) {
     assert.ok(Date.now() < end, `waited 60 s for ${what}`);
     await Promise.race([sleep(20), ...sockets.map((s) => s.failed)]);
   }
@@ -151,6 +151,7 @@ test("Chromium's own WebSocket", async () => {
   const control = connect(plain, { perMessageDeflate: false });
   await until('the plain one', () => plain.events.size > 0, control);
   const page = await browser.newPage({ bypassCSP: true }); // what is no page may not connect
+  page.setDefaultTimeout(wait.timeout);
   await page.goto(`${demo.url}/favicon.ico`).catch(() => {}); // any address of this origin
   const { texts, extensions, end } = await page.evaluate(async (path) => {
     const socket = new WebSocket(location.origin.replace('http', 'ws') + path);
@@ -159,7 +160,7 @@ test("Chromium's own WebSocket", async () => {
     socket.onmessage = (e) => texts.push(e.data);
     socket.onclose = (e) => { end = `closed ${e.code}`; };
     const events = () => texts.filter((t) => t.startsWith('{"type":"event"')).length;
-    for (const until = Date.now() + 60_000; events() < 30 && Date.now() < until
+    for (const until = Date.now() + 120_000; events() < 30 && Date.now() < until
       && end === 'open';) await new Promise((done) => setTimeout(done, 50));
     const extensions = socket.extensions;
     const was = end;

@@ -22,6 +22,9 @@ export const chromiumOptions = { executablePath: process.env.CHROMIUM ?? '/usr/b
 
 const secret = 'secret-of-the-browser-tests';
 
+/** How long a test waits for anything, in ms: on a machine that is busy with other tests, and for nothing else. */
+export const wait = { timeout: 180_000 };
+
 /**
  * What a provider shows to post to /feeds: a feed without a secret takes nothing from what may be a
  * page.
@@ -51,7 +54,7 @@ export async function startGoalcast(command, flags = [], tries = 3) {
     clearTimeout(hurry);
     await rm(dir, { recursive: true, force: true });
   };
-  for (const end = Date.now() + 30_000; ;) {
+  for (const end = Date.now() + wait.timeout; ;) {
     const ready = await fetch(`http://127.0.0.1:${admin}/readyz`).then((r) => r.ok, () => false);
     if (ready) break;
     if (Date.now() > end || child.exitCode !== null) {

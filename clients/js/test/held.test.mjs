@@ -9,11 +9,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { clockOf, noteOf, tell } from '../page/tell.js';
-import { asProvider, startGoalcast } from './demo.mjs';
+import { asProvider, startGoalcast, wait } from './demo.mjs';
 
 const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
 const match = 9_100_001;
-const wait = { timeout: 60_000 };
 let demo;
 let browser;
 let page;
@@ -73,6 +72,7 @@ const says = (selector, words) =>
 test('a penalty and a suspension stand in the timeline, and what holds the match up where the clock was', async () => {
   await post(start, penalty, suspended);
   page = await browser.newPage({ viewport: { width: 1280, height: 860 }, locale: 'en-GB' });
+  page.setDefaultTimeout(wait.timeout);
   await page.goto(`${demo.url}/#m${match}`);
   await says('.timeline .is-penalty', 'Penalty');
   await says('.timeline .is-delay', 'Play suspended · weather');

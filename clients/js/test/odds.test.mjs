@@ -8,10 +8,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { Wire, asProvider, chromiumOptions, startGoalcast } from './demo.mjs';
+import { Wire, asProvider, chromiumOptions, startGoalcast, wait } from './demo.mjs';
 
 const screens = process.env.GOALCAST_SCREENSHOTS ?? join(tmpdir(), 'goalcast-screens');
-const wait = { timeout: 20_000 };
 const match = 9_000_000_101;
 const [home, away] = [9_000_000_111, 9_000_000_112];
 const kickoff = new Date(Date.now() - 12 * 60_000).toISOString();
@@ -25,7 +24,7 @@ before(async () => {
   [hub, browser] = await Promise.all([startGoalcast('serve'), chromium.launch(chromiumOptions)]);
   wire = await new Wire().open(hub.port);
   await post([{ id: 'whistle', kind: 'period', period: 'first_half', at: kickoff }]);
-  for (const end = Date.now() + 20_000; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) {
+  for (const end = Date.now() + wait.timeout; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) {
     assert.ok(Date.now() < end, 'the match does not come'); // without it the book would wait to be mapped
     await new Promise((done) => setTimeout(done, 20));
   }
@@ -78,6 +77,7 @@ class Book {
 async function open(options, url = hub.url) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(wait.timeout);
   page.problems = [];
   page.on('pageerror', (err) => page.problems.push(err.message));
   page.on('console', (m) => /Content Security Policy|Uncaught/i.test(m.text()) && page.problems.push(m.text()));
@@ -158,7 +158,7 @@ test('no prices, no panel; then a price moves, locks at a goal and opens again, 
   await phone.screenshot({ path: join(screens, 'odds-locked-390x844.png') });
 
   // The provider has stopped its prices for the goal too, and sells again.
-  for (const end = Date.now() + 20_000; await desktop.textContent('.odds-state') !== 'Open';) {
+  for (const end = Date.now() + wait.timeout; await desktop.textContent('.odds-state') !== 'Open';) {
     assert.ok(Date.now() < end, 'the gate does not open');
     book.say({ type: 'suspend', event: 'book-1', at: Date.now() });
     book.image(['1.45', '4.20', '7.50'], ['1.62', '2.25']);
@@ -203,7 +203,7 @@ class Ticker {
   // sees waits until somebody was shown a price that is told from now on.
   async sees(who, seen) {
     const from = this.last;
-    for (const end = Date.now() + 40_000; !((seen.at(-1)?.[1] ?? 0) > from);) {
+    for (const end = Date.now() + wait.timeout; !((seen.at(-1)?.[1] ?? 0) > from);) {
       assert.ok(Date.now() < end, `${who}: no price above ${from}, the last is ${seen.at(-1)}`);
       await new Promise((done) => setTimeout(done, 50));
     }

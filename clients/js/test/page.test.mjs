@@ -4,12 +4,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { asProvider, chromiumOptions, startGoalcast } from './demo.mjs';
+import { asProvider, chromiumOptions, startGoalcast, wait } from './demo.mjs';
 import { ScriptedHub, hello } from './hub.mjs';
 
 const desktop = { viewport: { width: 1440, height: 900 } };
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
-const wait = { timeout: 20_000 };
 const ids = { match: 9_000_000_001, home: 9_000_000_011, away: 9_000_000_012, competition: 9_000_000_001 };
 let hub;
 let browser;
@@ -25,6 +24,7 @@ after(async () => {
 async function open(options, hash = '', prepare = () => {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(wait.timeout);
   const problems = [];
   page.on('pageerror', (err) => problems.push(err.message));
   await page.addInitScript(() => {
@@ -57,7 +57,7 @@ async function post(match, kickoff, names) {
     { id: `goal-${match}`, kind: 'goal', team: ids.home, player: { id: 9_000_000_101, name: 'Ida Fennick' },
       period: 'first_half', minute: 27 }] }) });
   assert.equal(res.status, 200, await res.text());
-  for (const end = Date.now() + 10_000; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) {
+  for (const end = Date.now() + wait.timeout; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) {
     assert.ok(Date.now() < end, 'the match does not come');
   }
 }
@@ -174,6 +174,7 @@ test('a page that is hidden for its time, or left for the back-forward cache, le
 
 test('a script learns in words why a handshake failed, which a browser hides from it', async () => {
   const page = await browser.newPage();
+  page.setDefaultTimeout(wait.timeout);
   await page.goto(hub.url);
   const told = await page.evaluate(async (topics) => {
     const { Goalcast } = await import('/goalcast.js');
@@ -195,6 +196,7 @@ test('a script learns in words why a handshake failed, which a browser hides fro
 test("the browser's own EventSource comes back after each refusal that may be over, and after no other", async () => {
   const forms = JSON.parse(readFileSync(new URL('../../../testdata/refusals.json', import.meta.url)));
   const page = await browser.newPage();
+  page.setDefaultTimeout(wait.timeout);
   await Promise.all(forms.map(async (refusal) => {
     const scripted = await new ScriptedHub().open();
     try {

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { chromiumOptions } from './demo.mjs';
+import { chromiumOptions, wait } from './demo.mjs';
 
 let server;
 let origin;
@@ -35,6 +35,7 @@ const goal = { title: 'GOAL! 67\' Noordzand United 1-0 Val-Rouge', navigate: '/m
 test('a goal is shown, its being taken back takes its place, and what is not ours is not shown', async () => {
   const context = await browser.newContext({ permissions: ['notifications'] });
   const page = await context.newPage();
+  page.setDefaultTimeout(wait.timeout);
   const debug = await context.newCDPSession(page);
   const registered = new Promise((done) => {
     debug.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
@@ -54,7 +55,7 @@ test('a goal is shown, its being taken back takes its place, and what is not our
     const all = await (await navigator.serviceWorker.ready).getNotifications();
     return all.length === 1 && all[0].title === title &&
       { tag: all[0].tag, body: all[0].body, lang: all[0].lang, data: all[0].data };
-  }, title, { timeout: 30_000 }).then((shown) => shown.jsonValue());
+  }, title, wait).then((shown) => shown.jsonValue());
 
   await push('not ours');
   await push(JSON.stringify({ web_push: 1, notification: { title: 'not ours' } }));
@@ -74,6 +75,6 @@ test('a goal is shown, its being taken back takes its place, and what is not our
     return opened;
   }), '/match/900');
   await page.waitForFunction(async () =>
-    (await (await navigator.serviceWorker.ready).getNotifications()).length === 0, undefined, { timeout: 30_000 });
+    (await (await navigator.serviceWorker.ready).getNotifications()).length === 0, undefined, wait);
   await context.close();
 });

@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { chromiumOptions, startGoalcast } from './demo.mjs';
+import { chromiumOptions, startGoalcast, wait } from './demo.mjs';
 
 const widths = { desktop: { viewport: { width: 1280, height: 800 } },
   phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } };
-const wait = { timeout: 30_000 };
 let hub;
 let browser;
 
@@ -21,6 +20,7 @@ after(async () => {
 async function visit(options) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(wait.timeout);
   const problems = [];
   const asked = [];
   page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) problems.push(m.text()); });

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import WebSocket from 'ws';
 import { Goalcast } from '../goalcast.js';
-import { asProvider, startGoalcast } from './demo.mjs';
+import { asProvider, startGoalcast, wait } from './demo.mjs';
 import { SimpleEventSource } from './hub.mjs';
 
 let hub;
@@ -120,7 +120,7 @@ class Match {
 const id = (match) => match.id;
 
 async function until(condition, what = condition.toString()) {
-  for (const end = Date.now() + 10_000; !await condition();) {
+  for (const end = Date.now() + wait.timeout; !await condition();) {
     if (Date.now() > end) throw new Error(`waited 10 s for ${what}`);
     await new Promise((done) => setTimeout(done, 5));
   }
