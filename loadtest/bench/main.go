@@ -98,8 +98,8 @@ func run(ctx context.Context, s settings) (err error) {
 		if err != nil {
 			row.verdict, row.notes = "not measured", append(row.notes, err.Error())
 		}
-		row.how = fmt.Sprintf("%s, viewers x %g, %s, %d times", time.Now().UTC().Format("2006-01-02 15:04"), b.scale,
-			b.hold, b.repeat)
+		row.how = fmt.Sprintf("%s, %s, viewers x %g, %s, %d times", time.Now().UTC().Format("2006-01-02 15:04"),
+			processor(), b.scale, b.hold, b.repeat)
 		row.print(os.Stdout)
 		if s.out == "" {
 			continue

@@ -61,8 +61,8 @@ func write(path string, r row) error {
 	var t strings.Builder
 	t.WriteString("# Benchmarks\n\nWritten by `make bench` (loadtest/bench); the last row is `make million`'s. All " +
 		"processes share the machine: Redis, the server that is measured,\n" +
-		"the publisher and the viewers of loadtest/swarm. So the ratios count; the figures are those of this machine " +
-		"on that day.\n\n" +
+		"the publisher and the viewers of loadtest/swarm. So the ratios count; the figures are those of the day and " +
+		"the processor in the row's remark.\n\n" +
 		"CPU is that of every process that takes part but the viewers: server, Redis, publisher. Behind a median " +
 		"stands the least and the most that was measured. goalcast runs with its defaults,\n" +
 		"but for free ports, an editor's token and no drain time; what else a row sets stands in its remarks. Nchan: " +
@@ -120,7 +120,6 @@ func machine() []string {
 		fmt.Sprintf("%s; %d cores, %s of memory, Linux %s, %d open files per process",
 			time.Now().UTC().Format("2 January 2006"), runtime.NumCPU(),
 			field("/proc/meminfo", "MemTotal"), kernel, limit.Cur),
-		"processor: " + field("/proc/cpuinfo", "model name"),
 		runtime.Version(),
 	}
 	for _, command := range [][]string{{"redis-server", "--version"}, {"nginx", "-v"},
@@ -131,6 +130,9 @@ func machine() []string {
 	}
 	return lines
 }
+
+// processor is the machine's, as it calls itself.
+func processor() string { return field("/proc/cpuinfo", "model name") }
 
 // field reads a line "name : value" of a file in /proc.
 func field(path, name string) string {
