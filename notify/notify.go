@@ -218,6 +218,7 @@ type Notifier struct {
 	store    Store
 	queue    Queue
 	services services
+	canary   *canary // nil: the phones' service knows no dry run
 	log      *slog.Logger
 	metrics  *metrics
 	now      func() time.Time
@@ -253,6 +254,7 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 		limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
 	}
 	n.services = newServices(sender, limiter, cfg.Browsers, n.metrics.stopped)
+	n.canary = newCanary(sender, reg)
 	return n
 }
 

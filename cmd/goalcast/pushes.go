@@ -75,5 +75,11 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	}
 	n.notifier = notify.New(cfg, n.db, n.queue, phones, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
+	if phones != nil {
+		n.jobs.Add("push-canary", notify.CanaryEvery, func(ctx context.Context) error {
+			n.notifier.Canary(ctx)
+			return nil // a push service that is away has an alert of its own
+		})
+	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,7 +148,7 @@ func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.R
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(messages); i = int(next.Add(1)) - 1 {
 				m, shortened := encode(messages[i], now)
-				results[i] = s.send(ctx, m)
+				results[i] = send(ctx, m, s.client.Send)
 				results[i].Shortened = shortened
 			}
 		})
@@ -156,10 +157,11 @@ func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.R
 	return results
 }
 
-// send sends one message. One that the SDK finds wrong is not sent.
-func (s *Sender) send(ctx context.Context, m *messaging.Message) notify.Result {
+// send sends one message by the SDK's call. One that the SDK finds wrong is not sent.
+func send(ctx context.Context, m *messaging.Message,
+	call func(context.Context, *messaging.Message) (string, error)) notify.Result {
 	var request requestTime
-	_, err := s.client.Send(context.WithValue(ctx, requestKey{}, &request), m)
+	_, err := call(context.WithValue(ctx, requestKey{}, &request), m)
 	at := time.Time(request)
 	if err != nil && at.IsZero() && ctx.Err() == nil {
 		return notify.Result{Outcome: notify.Rejected, Reason: "invalid_message", Err: err, Service: Service}
@@ -167,4 +169,26 @@ func (s *Sender) send(ctx context.Context, m *messaging.Message) notify.Result {
 	r := outcome(ctx, err)
 	r.Service, r.At = Service, at
 	return r
+}
+
+// dryTopic is where dry runs go: nobody gets them, also not who subscribed to it.
+const dryTopic = "goalcast-canary"
+
+// DryRun asks Firebase whether it would take a push, by the same client, credentials and
+// connections as all others, and without one being sent (validate_only).
+//
+// It goes to a topic, which needs no device: Firebase answers 200 only if the account may send for
+// the project and every block of the message is right. Of an invented token it would say 400 or
+// 404, which it says also of a wrong message or project: that a phone is unknown and that the way
+// to it is wrong could not be told apart. Whether Apple or a browser's push service takes the
+// project's key is not looked at in a dry run, whatever it goes to.
+func (s *Sender) DryRun(ctx context.Context) notify.Result {
+	now := time.Now()
+	m, _ := encode(notify.Message{ // of no platform that we know: it has the blocks of all
+		Text: notify.Text{Title: "Canary", Body: "Nobody sees this"}, Language: "en", Tag: "canary", Collapse: "canary",
+		Thread: "canary", Channel: "matches", High: true, Expires: now.Add(time.Minute),
+		Data: map[string]string{"kind": "canary", "time": strconv.FormatInt(now.UnixMilli(), 10)},
+	}, now)
+	m.Topic = dryTopic
+	return send(ctx, m, s.client.SendDryRun)
 }

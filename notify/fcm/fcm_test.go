@@ -98,6 +98,28 @@ func TestEveryPlatformTakesWhatIsSent(t *testing.T) {
 	}
 }
 
+// Firebase takes the dry run's message for every platform, and delivers nothing.
+func TestDryRun(t *testing.T) {
+	fake, sender := start(t)
+	for want, failure := range map[notify.Outcome]fcmtest.Failure{
+		notify.Denied: fcmtest.NoPermission(), notify.Foreign: fcmtest.NoSuchProject(),
+		notify.Later: {Drop: true}, notify.Delivered: {},
+	} {
+		fake.Fail(fcmtest.DryRun, failure)
+		if r := sender.DryRun(t.Context()); r.Outcome != want || r.Service != Service || r.At.IsZero() {
+			t.Errorf("want %s, got %+v", want, r)
+		}
+	}
+	fake.Project = "another"
+	if r := sender.DryRun(t.Context()); r.Outcome != notify.Foreign || r.Reason != "not_found" {
+		t.Errorf("of another project: %+v", r)
+	}
+	if fake.DryRuns() != 5 || fake.Requests() != 0 || len(fake.Deliveries()) != 0 || len(fake.Violations()) != 0 {
+		t.Errorf("%d dry runs, %d requests; delivered %v; violations %v", fake.DryRuns(), fake.Requests(),
+			fake.Deliveries(), fake.Violations())
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		failure fcmtest.Failure

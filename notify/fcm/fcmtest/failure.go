@@ -64,8 +64,11 @@ func Unavailable(d time.Duration) Failure {
 // Slow is a success that takes its time.
 func Slow(d time.Duration) Failure { return Failure{Wait: d} }
 
+// DryRun stands for the token where dry runs are to fail.
+const DryRun = "dry run"
+
 // Fail makes the next messages to the token fail, one after the other, and later ones succeed
-// again. An empty token stands for every message of any device.
+// again. An empty token stands for every message of any device. Dry runs fail by DryRun only.
 func (s *Server) Fail(token string, failures ...Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,10 +78,10 @@ func (s *Server) Fail(token string, failures ...Failure) {
 	s.failures[token] = append(s.failures[token], failures...)
 }
 
-func (s *Server) nextFailure(token string) (Failure, bool) {
+func (s *Server) nextFailure(keys ...string) (Failure, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, key := range []string{token, ""} {
+	for _, key := range keys {
 		if list := s.failures[key]; len(list) > 0 {
 			s.failures[key] = list[1:]
 			return list[0], true

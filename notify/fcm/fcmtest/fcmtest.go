@@ -40,6 +40,7 @@ type Server struct {
 	deliveries []Delivery
 	violations []string
 	requests   int
+	dryRuns    int
 	count      int
 }
 
@@ -87,9 +88,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.mu.Lock()
-	s.requests++
-	s.mu.Unlock()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	m, validateOnly, wrong := parse(body, r.Header.Get("Content-Type"))
+	s.counted(validateOnly)
 	project, found := strings.CutPrefix(r.URL.Path, "/v1/projects/")
 	project, send := strings.CutSuffix(project, "/messages:send")
 	switch {
@@ -102,20 +103,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.Bearer != "" && r.Header.Get("Authorization") != "Bearer "+s.Bearer:
 		fail(w, Failure{Status: http.StatusUnauthorized, Message: "no valid access token"})
 		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
+	case err != nil:
 		fail(w, Failure{Status: http.StatusBadRequest, Code: "INVALID_ARGUMENT", Message: err.Error()})
 		return
 	}
-	m, validateOnly, wrong := parse(body, r.Header.Get("Content-Type"))
 	if len(wrong) > 0 {
 		s.violation(wrong...)
 		fail(w, Failure{Status: http.StatusBadRequest, Code: "INVALID_ARGUMENT", Message: strings.Join(wrong, "; "),
 			Field: wrong[0]})
 		return
 	}
-	f, scripted := s.nextFailure(m.Token)
+	keys := []string{m.Token, ""}
+	if validateOnly {
+		keys = []string{DryRun}
+	}
+	f, scripted := s.nextFailure(keys...)
 	if f.Wait > 0 {
 		select {
 		case <-time.After(f.Wait):
@@ -141,6 +143,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.count++
 	name := fmt.Sprintf("projects/%s/messages/0:%d", project, s.count)
 	s.mu.Unlock()
+	if validateOnly {
+		name = fmt.Sprintf("projects/%s/messages/fake_message_id", project)
+	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	json.NewEncoder(w).Encode(map[string]string{"name": name})
 }
@@ -278,11 +283,29 @@ func (s *Server) Violations() []string {
 	return slices.Clone(s.violations)
 }
 
-// Requests counts all requests, whatever became of them.
+// counted counts a request.
+func (s *Server) counted(dryRun bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if dryRun {
+		s.dryRuns++
+		return
+	}
+	s.requests++
+}
+
+// Requests counts all requests but dry runs, whatever became of them.
 func (s *Server) Requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests
+}
+
+// DryRuns counts requests that only ask whether a message is right (validate_only).
+func (s *Server) DryRuns() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dryRuns
 }
 
 func (s *Server) violation(texts ...string) {
