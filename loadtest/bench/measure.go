@@ -22,6 +22,7 @@ type arm struct {
 	args      []string // of goalcast
 	byAdmin   bool     // events by POST /admin/messages
 	deflate   bool
+	login     bool // viewers show the token of a user, who may see a private competition
 }
 
 var (
@@ -32,6 +33,7 @@ var (
 // stage is a server with viewers on it.
 type stage struct {
 	arm    arm
+	issuer *issuer // nil: nobody logs in
 	redis  *server
 	server *server
 	swarm  *swarm.Swarm
@@ -62,6 +64,13 @@ func (b *bench) set(ctx context.Context, a arm, c crowd) (_ *stage, err error) {
 		FromOne: true, Deflate: a.deflate,
 		Slow: c.slow, Rate: c.rate, Seed: 1,
 		PerWorker: (c.viewers + 1) / 2} // two workers: one thread each
+	if a.login {
+		if s.issuer, err = b.startIssuer(); err != nil {
+			return s, err
+		}
+		a.args = append(slices.Clip(a.args), "--identity-file", s.issuer.file)
+		cfg.Header = map[string]string{"Authorization": "Bearer " + s.issuer.token}
+	}
 	if a.nchan {
 		cfg.Protocol = swarm.Plain
 		s.server, err = b.peer(ctx)
@@ -99,6 +108,9 @@ func (s *stage) close() error {
 	}
 	if s.redis != nil {
 		s.redis.stop()
+	}
+	if s.issuer != nil {
+		s.issuer.stop()
 	}
 	return err
 }

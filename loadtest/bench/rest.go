@@ -28,6 +28,10 @@ const bareVariable = "GOALCAST_BENCH_BARE"
 // restMatch is the match that is asked for.
 const restMatch = 9_000_000_001
 
+// readRate is more than any client asks for a minute, so that requests are counted as they are by
+// default, and none is refused.
+const readRate = "1000000000"
+
 // rest asks for a live match as fast as it goes, in turn from goalcast and from a handler that does
 // nothing but write the same bytes, header and body, each a process of its own. What a handler
 // makes that writes the body alone stands beside it: the rest of its lead is what fields cost.
@@ -76,7 +80,9 @@ func (b *bench) rest(ctx context.Context, r *row) error {
 				<-done
 			}
 			if err == nil && coding == "identity" {
-				_, err = ask("304", s.server, url, "If-None-Match: "+tag)
+				var unchanged float64
+				unchanged, err = ask("304", s.server, url, "If-None-Match: "+tag)
+				ratios["304"] = append(ratios["304"], unchanged/ours)
 			}
 			if err != nil {
 				bare.stop()
@@ -91,14 +97,15 @@ func (b *bench) rest(ctx context.Context, r *row) error {
 			spread("%.2f", ratios[coding]), spread("%.1f", each[coding]), spread("%.1f", each["bare "+coding]),
 			spread("%.0f", rates["body "+coding]))
 	}
-	r.add("304: %s requests/s, %s us each", spread("%.0f", rates["304"]), spread("%.1f", each["304"]))
+	r.add("304: %s requests/s, %s times the whole, %s us each", spread("%.0f", rates["304"]),
+		spread("%.2f", ratios["304"]), spread("%.1f", each["304"]))
 	made, err := s.server.metric("goalcast_rest_answers_made_total", `coding="identity"`)
 	if err != nil {
 		return err
 	}
 	r.note("wrk with 64 connections and one thread, on the same two cores; the answer was encoded %.0f times in all, "+
 		"when its minute or its cursor was another", made)
-	r.reached = middle(ratios["identity"]) >= 0.8 && middle(rates["304"]) > middle(rates["identity"])
+	r.reached = middle(ratios["identity"]) >= 0.8 && middle(ratios["304"]) > 1
 	return nil
 }
 
@@ -113,7 +120,7 @@ func (b *bench) restServer(ctx context.Context) (s *stage, err error) {
 	if s.redis, err = b.redis(ctx); err != nil {
 		return s, err
 	}
-	if s.server, err = b.hub(ctx, s.redis.url, "hub,ingest,notify,rest", "--read-rate-per-ip", "0"); err != nil {
+	if s.server, err = b.hub(ctx, s.redis.url, "hub,ingest,notify,rest", "--read-rate-per-ip", readRate); err != nil {
 		return s, err
 	}
 	return s, postMatch(s.server.url, liveMatch(time.Now().UTC(), 28))

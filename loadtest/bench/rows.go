@@ -91,7 +91,8 @@ func (r *row) note(format string, values ...any) {
 // memory is what an idle viewer costs.
 func (b *bench) memory(ctx context.Context, r *row) error {
 	r.reached = true
-	for _, a := range []arm{{name: "goalcast WebSocket"}, {name: "goalcast WebSocket with deflate", deflate: true},
+	for _, a := range []arm{{name: "goalcast WebSocket"}, {name: "goalcast WebSocket, logged in", login: true},
+		{name: "goalcast WebSocket with deflate", deflate: true},
 		{name: "goalcast SSE", transport: swarm.SSE}, {name: "Nchan WebSocket", nchan: true},
 		{name: "Nchan SSE", nchan: true, transport: swarm.SSE}} {
 		if a.nchan && b.nchan != "" {
