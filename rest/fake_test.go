@@ -80,6 +80,8 @@ type fake struct {
 	texts     map[int64]string // of events of match 1009316, by Seq
 	revisions []goalcast.Revision
 	textsRead int
+	times     map[string]goalcast.Times // of revisions, by Event.KeyOfAll
+	timesRead int
 
 	names  []goalcast.Name // in order
 	shown  *goalcast.Names // of those, what the process knows
@@ -280,6 +282,18 @@ func (f *fake) EventText(_ context.Context, match goalcast.MatchID, seq int64) (
 		return nil, cmp.Or(f.err, goalcast.ErrNotFound)
 	}
 	return []byte(text), f.err
+}
+
+func (f *fake) EventTimes(_ context.Context, match goalcast.MatchID, event string, revision int) (goalcast.Times,
+	error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.timesRead++
+	times, ok := f.times[goalcast.Event{Match: match, ID: event, Revision: revision}.KeyOfAll()]
+	if !ok {
+		return times, cmp.Or(f.err, goalcast.ErrNotFound)
+	}
+	return times, f.err
 }
 
 func (f *fake) SaveDevice(_ context.Context, d goalcast.Device) error {

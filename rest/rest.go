@@ -64,6 +64,8 @@ type Store interface {
 	// EventText is a revision of a match's events by its Seq, as JSON that never changes.
 	// ErrNotFound.
 	EventText(ctx context.Context, match goalcast.MatchID, seq int64) ([]byte, error)
+	// EventTimes are the times of a revision, which never change either. ErrNotFound.
+	EventTimes(ctx context.Context, match goalcast.MatchID, event string, revision int) (goalcast.Times, error)
 
 	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.
 	SaveDevice(context.Context, goalcast.Device) error
@@ -208,6 +210,8 @@ type Config struct {
 	// searches, a two-hundredth as many matches as they stood. Each process gives an address a
 	// tenth of that besides, without asking anybody. More: 429 with Retry-After. Default: no limit.
 	ReadRate int
+	// ReceiptShare is the part of what they show that devices are asked to report: 0 to 1.
+	ReceiptShare float64
 	// LimiterKeys is how many users and addresses the default Limiter remembers in each of two
 	// generations; beyond it forgets the idle ones early. 100,000 are about 10 MB.
 	LimiterKeys int
@@ -279,6 +283,7 @@ type Server struct {
 	metrics  *metrics
 
 	readLimits [readClasses]readLimit
+	receipts   receipts
 	verified   auditVerified
 
 	encoder *encoder
@@ -297,7 +302,8 @@ type Server struct {
 	parts        *cache.Cache[partOf, *answer]  // of matches
 	deltas       *cache.Cache[deltaOf, *answer]
 	thens        *cache.Cache[matchThen, *answer]
-	references   *cache.Cache[referenceOf, *answer] // what is told of teams, competitions and players
+	told         *cache.Cache[revisionOf, time.Time] // when the provider told of it
+	references   *cache.Cache[referenceOf, *answer]  // what is told of teams, competitions and players
 	stats        *cache.Cache[goalcast.MatchID, *answer]
 	lists        *cache.Cache[listOf, *answer]
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
@@ -321,8 +327,8 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		viewers: deps.Viewers, nameBook: deps.Names, channels: deps.LiveChannels, browsers: deps.Browsers,
 		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,
 		limiter: deps.Limiter, log: log,
-		metrics: newMetrics(reg),
-		rules:   map[string]goalcast.Role{}, zones: map[string]*time.Location{"UTC": time.UTC},
+		metrics: newMetrics(reg), receipts: newReceipts(reg),
+		rules: map[string]goalcast.Role{}, zones: map[string]*time.Location{"UTC": time.UTC},
 	}
 	if s.nameBook == nil {
 		s.nameBook = noNames{}
@@ -359,6 +365,9 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	deltas := encoded("delta", deltaAge, s.cfg.DeltaBytes)
 	deltas.Missing, deltas.Slots = time.Second, slots
 	s.deltas = cache.New[deltaOf, *answer](deltas)
+	told := kept(deltaAge, s.cfg.Names)
+	told.Missing = time.Second
+	s.told = cache.New[revisionOf, time.Time](told)
 	thens := encoded("then", deltaAge, s.cfg.DeltaBytes)
 	thens.Missing, thens.Slots = time.Second, make(chan struct{}, historyReads)
 	s.thens = cache.New[matchThen, *answer](thens)

@@ -73,6 +73,7 @@ func (s *Server) publicRoutes() http.Handler {
 	do(http.MethodPut, "/v1/me/follows/{topic}/preferences", s.putFollowPreferences)
 	do(http.MethodGet, "/v1/me/preferences", s.getPreferences)
 	do(http.MethodPut, "/v1/me/preferences", s.putPreferences)
+	do(http.MethodPost, "/v1/me/receipts", s.postReceipt)
 	person(http.MethodPost, "/v1/me/merge", s.postMerge)
 	person(http.MethodPost, ticketPath, s.postTicket)
 	do(http.MethodDelete, ticketPath, s.deleteTickets)

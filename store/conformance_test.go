@@ -112,6 +112,14 @@ func TestUpdateMatchWritesEverythingOrNothing(t *testing.T) {
 			!reflect.DeepEqual(got[0].Event, want[1]) || time.Since(got[0].At).Abs() > time.Minute {
 			t.Errorf("revisions after 1 = %+v, %v", got, err)
 		}
+		for _, e := range want {
+			if times, err := s.EventTimes(ctx, 5, e.ID, e.Revision); err != nil || times != e.Times {
+				t.Errorf("times of %s = %+v, %v", e.Key(), times, err)
+			}
+		}
+		if _, err := s.EventTimes(ctx, 5, want[0].ID, 99); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("times of a revision that is not there: %v", err)
+		}
 		snapshot, err := s.Match(ctx, 5)
 		if err != nil || snapshot.Seq != 3 || snapshot.Score.Home != 2 || !snapshot.Kickoff.Equal(kickoff) {
 			t.Errorf("snapshot = %+v, %v", snapshot, err)

@@ -81,6 +81,20 @@ func (s *Store) EventText(ctx context.Context, match goalcast.MatchID, seq int64
 	return body, s.wrap(fmt.Sprintf("event %d of match %d", seq, match), err)
 }
 
+// EventTimes returns the moments that a revision of a match's event passed, as they were committed;
+// they never change. ErrNotFound.
+func (s *Store) EventTimes(ctx context.Context, match goalcast.MatchID, event string, revision int) (goalcast.Times,
+	error) {
+	var body []byte
+	var e goalcast.Event
+	err := s.queryRow(ctx, `SELECT body FROM events WHERE match_id = $1 AND id = $2 AND revision = $3`, match, event,
+		revision).Scan(&body)
+	if err == nil {
+		err = json.Unmarshal(body, &e)
+	}
+	return e.Times, s.wrap(fmt.Sprintf("times of event %q of match %d", event, match), err)
+}
+
 // Revisions returns the revisions of a match's events with a Seq above afterSeq, in order, with
 // when they were committed; at most limit. It asks the primary: what is made of them is kept for
 // good.

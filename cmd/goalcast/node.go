@@ -215,7 +215,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
 			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Private: n.private, Feeds: n.feeds(),
-			ReadRate: n.cfg.Limits.ReadRate},
+			ReadRate: n.cfg.Limits.ReadRate, ReceiptShare: n.cfg.Push.Receipts},
 			deps, n.log, n.reg)
 	}
 	return nil

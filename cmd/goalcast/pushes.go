@@ -22,8 +22,9 @@ type fcmConfig struct {
 
 // pushConfig says what is pushed.
 type pushConfig struct {
-	Penalties bool   `env:"GOALCAST_PUSH_PENALTIES" default:"false" help:"Push also that a penalty is given, taken back or missed, on a channel of its own (penalties)."`
-	Zone      string `env:"GOALCAST_PUSH_ZONE" format:"zone" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
+	Penalties bool    `env:"GOALCAST_PUSH_PENALTIES" default:"false" help:"Push also that a penalty is given, taken back or missed, on a channel of its own (penalties)."`
+	Receipts  float64 `env:"GOALCAST_PUSH_RECEIPTS" range:"0..1" default:"0.01" placeholder:"0..1" help:"Part of the notifications and live events they show that apps are asked to report (POST /v1/me/receipts). 0.01 of a million are 10,000 requests; few users need 1, and 0 ends it."`
+	Zone      string  `env:"GOALCAST_PUSH_ZONE" format:"zone" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
 }
 
 // pushService is what the notifier sends through, until it is closed.

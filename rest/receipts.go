@@ -1,0 +1,142 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"goalcast"
+)
+
+// What a phone's clock may be off by, and how long a receipt may wait on it.
+const (
+	receiptSkew = time.Minute
+	receiptAge  = 24 * time.Hour
+)
+
+// maxEventID is the longest id of an event, in bytes.
+const maxEventID = 120
+
+// By what something was shown.
+const (
+	byPush = "push"
+	byLive = "live"
+)
+
+// What becomes of a receipt that can be read.
+const (
+	receiptShown   = "shown"   // observed
+	receiptUnknown = "unknown" // there is no such revision
+	receiptClock   = "clock"   // it was shown before anybody told of it: the clock is wrong
+)
+
+// receiptBody says when a device showed a revision of an event.
+type receiptBody struct {
+	Match    goalcast.MatchID `json:"match"`
+	Event    string           `json:"event"`
+	Revision int              `json:"revision"`
+	ShownAt  string           `json:"shown_at"`
+	By       string           `json:"by"` // byPush if empty
+}
+
+// receiptAnswer says which part of what it shows a device is to report.
+type receiptAnswer struct {
+	Share float64 `json:"share"`
+}
+
+// revisionOf names a revision of an event.
+type revisionOf struct {
+	match    goalcast.MatchID
+	event    string
+	revision int
+}
+
+// receipts is what is counted of what devices have shown.
+type receipts struct {
+	shown *prometheus.HistogramVec // by
+	total *prometheus.CounterVec   // result
+}
+
+func newReceipts(reg prometheus.Registerer) receipts {
+	f := promauto.With(reg)
+	r := receipts{
+		shown: f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_notify_shown_seconds",
+			Help: "From the provider's document that told of an event to its notification on a device (push), or to " +
+				"the screen of one that listens (live), by the device's clock and word.",
+			Buckets: []float64{.25, .5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 3600}}, []string{"by"}),
+		total: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_notify_receipts_total",
+			Help: "Receipts of devices that could be read, by what became of them: shown (observed), unknown (no " +
+				"such revision of an event), clock (shown before anybody told of it)."}, []string{"result"}),
+	}
+	for _, by := range []string{byPush, byLive} {
+		r.shown.WithLabelValues(by)
+	}
+	for _, result := range []string{receiptShown, receiptUnknown, receiptClock} {
+		r.total.WithLabelValues(result)
+	}
+	return r
+}
+
+// read checks a receipt.
+func (b *receiptBody) read(now time.Time) (shown time.Time, err error) {
+	shown, err = time.Parse(time.RFC3339, b.ShownAt)
+	b.By = cmp.Or(b.By, byPush)
+	switch {
+	case b.Match <= 0:
+		return shown, badParameter("match", "want the match of the event")
+	case b.Event == "" || len(b.Event) > maxEventID || strings.ContainsFunc(b.Event, unicode.IsControl):
+		return shown, badParameter("event", "want the id of an event")
+	case b.Revision <= 0:
+		return shown, badParameter("revision", "want 1 or more")
+	case err != nil:
+		return shown, badParameter("shown_at", "want a time like 2026-05-17T14:30:00.250Z")
+	case shown.After(now.Add(receiptSkew)):
+		return shown, badParameter("shown_at", "it is yet to come")
+	case shown.Before(now.Add(-receiptAge)):
+		return shown, badParameter("shown_at", "it is longer ago than %d hours", receiptAge/time.Hour)
+	case b.By != byPush && b.By != byLive:
+		return shown, badParameter("by", "want %s or %s", byPush, byLive)
+	}
+	return shown, nil
+}
+
+// postReceipt counts when a device showed something, and keeps nothing of whose it is. All that can
+// be read is answered alike, so that nobody finds out by it what is known of matches that not
+// everybody may see.
+func (s *Server) postReceipt(w http.ResponseWriter, r *http.Request, _ goalcast.UserID) error {
+	var body receiptBody
+	if err := readJSON(w, r, s.cfg.MeBody, &body); err != nil {
+		return err
+	}
+	shown, err := body.read(s.cfg.Now())
+	if err != nil {
+		return err
+	}
+	told, err := s.told.Get(r.Context(), revisionOf{body.Match, body.Event, body.Revision},
+		func(ctx context.Context) (time.Time, error) {
+			times, err := s.store.EventTimes(ctx, body.Match, body.Event, body.Revision)
+			return time.UnixMilli(cmp.Or(times.Provider, times.Received)), err
+		})
+	took := shown.Sub(told)
+	result := receiptShown
+	switch {
+	case errors.Is(err, goalcast.ErrNotFound):
+		result = receiptUnknown
+	case err != nil:
+		return fmt.Errorf("times of an event: %w", err)
+	case took < -receiptSkew:
+		result = receiptClock
+	default:
+		s.receipts.shown.WithLabelValues(body.By).Observe(max(0, took.Seconds()))
+	}
+	s.receipts.total.WithLabelValues(result).Inc()
+	return writeJSON(w, http.StatusOK, receiptAnswer{s.cfg.ReceiptShare})
+}
