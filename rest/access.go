@@ -16,7 +16,7 @@ func (s *Server) viewer(w http.ResponseWriter, r *http.Request) (goalcast.Person
 	if err := s.mayGuess(r, "viewer"); err != nil {
 		return goalcast.Person{}, err
 	}
-	p, err := s.authenticate(r)
+	p, err := s.authenticateOnce(r)
 	if err != nil && problemOf(err).Status == http.StatusUnauthorized {
 		err = s.guessed(w, r, "viewer", err)
 	}

@@ -161,6 +161,19 @@ func (s *Server) authenticate(r *http.Request) (goalcast.Person, error) {
 	return p, fmt.Errorf("identity: %w", err)
 }
 
+// authenticateOnce is authenticate for what several steps of one request want to know.
+func (s *Server) authenticateOnce(r *http.Request) (goalcast.Person, error) {
+	x := exchangeOf(r.Context())
+	if x.person != nil {
+		return *x.person, nil
+	}
+	p, err := s.authenticate(r)
+	if err == nil {
+		x.person = &p
+	}
+	return p, err
+}
+
 // needs refuses somebody who is known and has too low a role.
 func needs(role goalcast.Role) error {
 	p := problem.New(http.StatusForbidden, "forbidden", "this needs the role "+role.String())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5/middleware"
 
+	"goalcast"
 	"goalcast/internal/clientip"
 	"goalcast/internal/problem"
 	"goalcast/internal/ratelimit"
@@ -117,26 +118,67 @@ type readKey struct {
 	class   readClass
 }
 
-// mayRead refuses an address that asks for too much of a class. Answers that pass say nothing of
-// limits: caches keep them, for others too.
+// userReadKey is a user who reads from an address that has used up its rate.
+type userReadKey struct {
+	user  goalcast.UserID
+	class readClass
+}
+
+// mayRead refuses an address that asks for too much of a class, but for users with a login: each of
+// these has as much of their own then. Answers that pass say nothing of limits: caches keep them,
+// for others too.
 func (s *Server) mayRead(w http.ResponseWriter, r *http.Request, class readClass) error {
 	if s.cfg.ReadRate == 0 {
 		return nil
 	}
 	limit, key := &s.readLimits[class], readKey{clientip.Counted(s.clientIP(r)), class}
-	if turn := s.reads.TakeAt(exchangeOf(r.Context()).start, key, limit.own); turn.Wait == 0 {
+	start := exchangeOf(r.Context()).start
+	if turn := s.reads.TakeAt(start, key, limit.own); turn.Wait == 0 {
 		return nil
 	}
-	turn, err := s.limiter.Take(r.Context(), limit.code+":"+key.address.String(), limit.shared)
-	if err != nil {
-		s.limiterAway(err)
-		return nil
-	}
+	turn := s.sharedRead(r, limit, key.address.String())
 	if turn.Wait == 0 {
 		return nil
 	}
+	if user := s.reader(r); user != "" {
+		if turn = s.userReads.TakeAt(start, userReadKey{user, class}, limit.own); turn.Wait > 0 {
+			turn = s.sharedRead(r, limit, "user:"+string(user))
+		}
+		if turn.Wait == 0 {
+			s.metrics.userReads.Inc()
+			return nil
+		}
+	}
 	ratelimit.Headers(w.Header(), limit.code, limit.shared, turn)
 	return tooMany(limit.code, turn)
+}
+
+// sharedRead takes a turn of those that all processes give away together.
+func (s *Server) sharedRead(r *http.Request, limit *readLimit, who string) ratelimit.Turn {
+	turn, err := s.limiter.Take(r.Context(), limit.code+":"+who, limit.shared)
+	if err != nil {
+		s.limiterAway(err)
+		return ratelimit.Turn{}
+	}
+	return turn
+}
+
+// reader is whose login a request shows, which is looked at only now; empty for everybody else. A
+// wrong token counts as a guess, and after too many none is looked at.
+func (s *Server) reader(r *http.Request) goalcast.UserID {
+	if !s.logins || r.Header.Get("Authorization") == "" || s.mayGuess(r, "viewer") != nil {
+		return ""
+	}
+	p, err := s.authenticateOnce(r)
+	switch {
+	case err == nil && p.Login: // a random token is made up in an instant
+		return p.User
+	case err != nil && problemOf(err).Status == http.StatusUnauthorized:
+		if _, err = s.limiter.Take(r.Context(), s.guessKey(r, "viewer"), s.cfg.GuessRate); err != nil {
+			s.limiterAway(err)
+		}
+	}
+	return ""
 }
 
 // addressKey is the limiter's key for the client's address. Requests whose address cannot be told

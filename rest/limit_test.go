@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"goalcast"
 	"goalcast/internal/ratelimit"
 	"goalcast/rest"
 )
@@ -153,5 +154,124 @@ func TestReadsAskNobodyUntilThereAreMany(t *testing.T) {
 	h.get(t, "/v1/matches/1009316", from("203.0.113.10"))
 	if n := limiter.asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+// Behind an address that has used up its rate each user with a login may ask for as much again;
+// neighbours without one, or with a token that anybody can make up, are refused.
+func TestUsersBehindOneAddress(t *testing.T) {
+	h, issuer := openWithIssuer(t, behindProxies, func(c *rest.Config, _ *rest.Deps) { c.ReadRate = 24 })
+	const own, shared = 2, 8 // of 24 a minute, at once
+	carrier := from("203.0.113.9")
+	ask := func(token string) (given int, refused answer) {
+		t.Helper()
+		for began := time.Now(); ; given++ {
+			a := h.get(t, "/v1/matches/1009316", token, carrier)
+			if a.status == http.StatusTooManyRequests {
+				a.problem(t, http.StatusTooManyRequests, "rate_match")
+				return given, a
+			}
+			if a.header.Get("RateLimit") != "" || a.header.Get("Cache-Control") == "no-store" {
+				t.Fatalf("%v", a.header)
+			}
+			// The process's own part comes back, to the address and to the user.
+			if back := 2*own*time.Since(began).Minutes() + 2; given > own+shared+int(back) {
+				t.Fatalf("%.20s: %d given", token, given)
+			}
+		}
+	}
+	if given, _ := ask("X: y"); given < own+shared {
+		t.Errorf("the address was given %d", given)
+	}
+	for _, user := range []string{"ann", "bob"} {
+		given, a := ask(as(issuer.Token(claims{"sub": user})))
+		if given < own+shared {
+			t.Errorf("%s was given %d", user, given)
+		}
+		if a.header.Get("Retry-After") == "" || !strings.HasPrefix(a.header.Get("RateLimit"), `"rate_match";r=0`) {
+			t.Errorf("%v", a.header)
+		}
+	}
+	if n := counter(t, h, "goalcast_rest_user_reads_total"); n < 2*(own+shared) {
+		t.Errorf("counted %v", n)
+	}
+	for _, token := range []string{"X: y", as(anna), as(issuer.Token(claims{"sub": "ann"}))} {
+		if given, _ := ask(token); given >= shared { // what a process gives may be back
+			t.Errorf("%.20s: %d given", token, given)
+		}
+	}
+}
+
+// counter is the sum of a counter of the house.
+func counter(t *testing.T, h *house, name string) (sum float64) {
+	t.Helper()
+	families, err := h.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// tiredLimiter gives addresses nothing to read, and everything else as buckets do.
+type tiredLimiter struct {
+	ratelimit.Limiter
+}
+
+func (l tiredLimiter) Take(ctx context.Context, key string, rate rest.Rate) (ratelimit.Turn, error) {
+	if strings.HasPrefix(key, "rate_match:") && !strings.Contains(key, "user:") {
+		return ratelimit.Turn{Wait: time.Hour}, nil
+	}
+	return l.Limiter.Take(ctx, key, rate)
+}
+
+// countedTokens counts the tokens that are looked at.
+type countedTokens struct {
+	rest.Authenticator
+	looked *atomic.Int64
+}
+
+func (c countedTokens) Authenticate(r *http.Request) (goalcast.Person, error) {
+	c.looked.Add(1)
+	return c.Authenticator.Authenticate(r)
+}
+
+// As long as the address may read no token is looked at; then wrong ones give nothing, and only so
+// many are looked at as may be guessed.
+func TestTokensOfReadersAreLookedAtLate(t *testing.T) {
+	var looked atomic.Int64
+	h, issuer := openWithIssuer(t, behindProxies, func(c *rest.Config, d *rest.Deps) {
+		c.ReadRate = 60
+		d.Authenticator = countedTokens{d.Authenticator, &looked}
+		at := time.Now()
+		d.Limiter = tiredLimiter{ratelimit.NewBuckets[string](100, func() time.Time { return at }, func() {})}
+	})
+	carrier := from("203.0.113.9")
+	wrong := as(issuer.Token(claims{"exp": time.Now().Add(-time.Hour).Unix()}))
+	for range 6 { // the process's own part
+		if a := h.get(t, "/v1/matches/1009316", wrong, carrier); a.status != http.StatusOK || looked.Load() > 0 {
+			t.Fatalf("%d, %d tokens looked at", a.status, looked.Load())
+		}
+	}
+	refused := 0
+	for range 20 { // some of it comes back meanwhile
+		if a := h.get(t, "/v1/matches/1009316", wrong, carrier); a.status != http.StatusOK {
+			a.problem(t, http.StatusTooManyRequests, "rate_match")
+			refused++
+		}
+	}
+	if refused < 5 || looked.Load() != 3 {
+		t.Errorf("%d refused, %d tokens looked at", refused, looked.Load())
+	}
+	login := as(issuer.Token(nil))
+	h.get(t, "/v1/matches/1009316", login, carrier) // guesses are used up: none is looked at
+	if looked.Load() != 3 {
+		t.Errorf("%d tokens looked at", looked.Load())
 	}
 }

@@ -29,6 +29,7 @@ type metrics struct {
 	messages  *prometheus.CounterVec   // result: published, or saved (the outbox sweep publishes it)
 	forgotten prometheus.Counter       // generations of the limiter that were dropped early
 	limiter   prometheus.Counter       // errors of the limiter; requests pass
+	userReads prometheus.Counter       // that passed by the user's rate, and not by the address's
 	made      [codings + 1]prometheus.Counter
 	evicted   *prometheus.CounterVec // answer: match, list, part, delta or reference
 
@@ -53,6 +54,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Times the in-process rate limiter was full and forgot idle keys early."}),
 		limiter: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_limiter_errors_total",
 			Help: "Requests let through because the rate limiter did not answer."}),
+		userReads: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_rest_user_reads_total",
+			Help: "Public requests whose address had used up its rate, and that passed by that of their login."}),
 		evicted: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_rest_answers_evicted_total",
 			Help: "Encoded answers that were dropped to make room, by what they are: match, list, part, delta, " +
 				"then or reference."},
@@ -92,10 +95,11 @@ type exchange struct {
 	routing *chi.Context
 	id      string
 	start   time.Time
-	limit   time.Duration   // of the work
-	status  int             // of the answer, when it has one
-	bytes   int             // of its body
-	rights  goalcast.Rights // to what is private, see looked
+	limit   time.Duration    // of the work
+	status  int              // of the answer, when it has one
+	bytes   int              // of its body
+	rights  goalcast.Rights  // to what is private, see looked
+	person  *goalcast.Person // who asks, once somebody wanted to know: see authenticateOnce
 
 	wait    sync.Once
 	waiting context.Context // the work's end, made when somebody first waits for it

@@ -208,7 +208,8 @@ type Config struct {
 	// ReadRate is how many matches or parts of one an address (IPv6: one /64) may ask for a minute,
 	// of all processes together: a third of that at once. Half as many lists, a twentieth as many
 	// searches, a two-hundredth as many matches as they stood. Each process gives an address a
-	// tenth of that besides, without asking anybody. More: 429 with Retry-After. Default: no limit.
+	// tenth of that besides, without asking anybody. A user with a login has as much again when
+	// the address has used it up. More: 429 with Retry-After. Default: no limit.
 	ReadRate int
 	// ReceiptShare is the part of what they show that devices are asked to report: 0 to 1.
 	ReceiptShare float64
@@ -277,10 +278,12 @@ type Server struct {
 	nameBook NameBook
 	limiter  Limiter
 	reads    *ratelimit.Buckets[readKey] // what this process gives away by itself
-	clientIP func(*http.Request) netip.Addr
-	admins   atomic.Pointer[[]adminToken]
-	log      *slog.Logger
-	metrics  *metrics
+	// the same to users
+	userReads *ratelimit.Buckets[userReadKey]
+	clientIP  func(*http.Request) netip.Addr
+	admins    atomic.Pointer[[]adminToken]
+	log       *slog.Logger
+	metrics   *metrics
 
 	readLimits [readClasses]readLimit
 	receipts   receipts
@@ -340,6 +343,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 		s.limiter = ratelimit.NewBuckets[string](s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
 	}
 	s.reads = ratelimit.NewBuckets[readKey](s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
+	s.userReads = ratelimit.NewBuckets[userReadKey](s.cfg.LimiterKeys, s.cfg.Now, s.metrics.forgotten.Inc)
 	s.readLimits = readLimits(s.cfg.ReadRate)
 	slots := make(chan struct{}, s.cfg.Readings)
 	kept := func(age time.Duration, size int) cache.Options {
