@@ -62,7 +62,10 @@ type Event struct {
 	Fixture      *Fixture        `json:"fixture,omitempty"`
 	Clip         *Clip           `json:"clip,omitempty"`
 	Message      json.RawMessage `json:"message,omitempty"`
-	Settlement   *Settlement     `json:"settlement,omitempty"`
+	// Push is what phones show of a message, by language; nil for one that is not pushed, and for
+	// all else: what is said of a match follows from it.
+	Push       map[string]PushText `json:"push,omitempty"`
+	Settlement *Settlement         `json:"settlement,omitempty"`
 
 	// Score is the match's score, by the reducer, right after this revision. nil for messages and
 	// settlements.

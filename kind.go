@@ -89,7 +89,7 @@ var Kinds = []KindInfo{
 	{KindLineup, "lineup", PlaceLineups, PushNever, Sided},
 	{KindFixture, "fixture", PlaceFixture, PushTold, 0},
 	{KindClip, "clip", PlaceTimeline, PushNever, 0},
-	{KindMessage, "message", PlaceNone, PushNever, 0},
+	{KindMessage, "message", PlaceNone, PushTold, 0},
 	{KindSettlement, "settlement", PlaceNone, PushNever, 0},
 }
 

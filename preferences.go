@@ -19,6 +19,7 @@ const (
 	PushShootouts PushKind = "shootouts" // one begins; its end is a result
 	PushStatus    PushKind = "status"    // delayed, suspended, postponed, abandoned, a new date
 	PushPenalties PushKind = "penalties" // given, taken back, missed; where an installation pushes them
+	PushMessages  PushKind = "messages"  // an editor's words
 )
 
 // PushKindInfo is a kind of push and whether users get it who have not chosen.
@@ -36,6 +37,7 @@ var PushKinds = []PushKindInfo{
 	{PushShootouts, true},
 	{PushStatus, true},
 	{PushPenalties, true},
+	{PushMessages, true},
 }
 
 // Default says whether users get a kind of push who have not chosen; so they do where the kind is

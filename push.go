@@ -1,6 +1,32 @@
 package goalcast
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
+
+// PushLanguages are those that pushes are written in. A device with any other gets PushFallback.
+var PushLanguages = []string{"nl", "fr", "de", PushFallback}
+
+// PushFallback is the language of devices whose own is none of PushLanguages.
+const PushFallback = "en"
+
+// PushText is a notification in one language.
+type PushText struct {
+	Title string `json:"title"`
+	Body  string `json:"body"`
+}
+
+// MessagePause is how long after an editor's message was pushed to a topic no other one is.
+const MessagePause = 10 * time.Minute
+
+// PauseError is why a message may not be pushed yet: another one was, to the same topic, less than
+// MessagePause ago.
+type PauseError struct{ Wait time.Duration } // until it may be
+
+func (e *PauseError) Error() string {
+	return fmt.Sprintf("a message was pushed to this topic less than %v ago", MessagePause)
+}
 
 // PushRecord is where the pushes of one event stand. There is one for every event that ever
 // had something to push.

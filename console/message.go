@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -18,9 +19,18 @@ type messagePage struct {
 	ID    string // of the topic
 	Text  string
 	Kinds []string
+	Push  []pushText // one for each language
 
 	Preview *messagePreview
 	Sent    string // the id of the message that was sent
+}
+
+// pushText is what phones show in a language; empty if nothing.
+type pushText struct{ Language, Title, Body string }
+
+// IsPush says whether phones show anything.
+func (p *messagePage) IsPush() bool {
+	return slices.ContainsFunc(p.Push, func(t pushText) bool { return t.Title != "" || t.Body != "" })
 }
 
 // messagePreview is a message before it is sent.
@@ -29,6 +39,7 @@ type messagePreview struct {
 	Topic   string
 	JSON    string // the event, exactly
 	Viewers *int   // who follow the topic; nil if nobody knows
+	Confirm string // of a push: see the API
 	Name    string
 }
 
@@ -42,7 +53,18 @@ func newMessagePage(topic string) *messagePage {
 	if kind, id, ok := strings.Cut(topic, ":"); ok {
 		p.Kind, p.ID = kind, id
 	}
+	p.Push = pushOfForm(nil)
 	return p
+}
+
+// pushOfForm is what phones are to show.
+func pushOfForm(form url.Values) []pushText {
+	list := make([]pushText, len(goalcast.PushLanguages))
+	for i, language := range goalcast.PushLanguages {
+		list[i] = pushText{language, strings.TrimSpace(form.Get("title_" + language)),
+			strings.TrimSpace(form.Get("body_" + language))}
+	}
+	return list
 }
 
 func (c *Console) message(v *view) error {
@@ -56,8 +78,18 @@ func (c *Console) message(v *view) error {
 
 // messageBody is what the API is asked to send.
 func messageBody(form url.Values) map[string]any {
-	return map[string]any{"topic": form.Get("kind") + ":" + strings.TrimSpace(form.Get("id")),
-		"body": map[string]string{"text": textOfForm(form)}, "id": form.Get("message")}
+	body := map[string]any{"topic": form.Get("kind") + ":" + strings.TrimSpace(form.Get("id")),
+		"body": map[string]string{"text": textOfForm(form)}, "id": form.Get("message"), "confirm": form.Get("confirm")}
+	push := map[string]goalcast.PushText{}
+	for _, t := range pushOfForm(form) {
+		if t.Title != "" || t.Body != "" {
+			push[t.Language] = goalcast.PushText{Title: t.Title, Body: t.Body}
+		}
+	}
+	if len(push) > 0 {
+		body["push"] = push
+	}
+	return body
 }
 
 // textOfForm is the text as it was written: browsers send line ends as CR LF.
@@ -80,13 +112,13 @@ func (c *Console) previewMessage(v *view) error {
 	}
 	body := messageBody(form)
 	p := newMessagePage(body["topic"].(string))
-	p.Text = textOfForm(form)
+	p.Text, p.Push = textOfForm(form), pushOfForm(form)
 	var got eventPreview
 	if err := v.call(http.MethodPost, "/admin/messages/preview", body, &got); err != nil {
 		return err
 	}
 	p.Preview = &messagePreview{Message: form.Get("message"), Topic: body["topic"].(string), JSON: indent(got.Event),
-		Viewers: got.Viewers}
+		Viewers: got.Viewers, Confirm: got.Confirm}
 	v.Body = p
 	return nil
 }

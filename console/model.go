@@ -222,6 +222,7 @@ func (a queuesAnswer) Dead() (n int) {
 type eventPreview struct {
 	Event   json.RawMessage
 	Viewers *int
+	Confirm string
 }
 
 func wordOf(code string) string {

@@ -263,7 +263,7 @@ func TestMessage(t *testing.T) {
 	if a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	contains(t, a.body, "match:7: 8,100 viewers now", "Rain.\nWe wait &amp; see &lt;b&gt;", "messages are not pushed")
+	contains(t, a.body, "match:7: 8,100 viewers now", "Rain.\nWe wait &amp; see &lt;b&gt;", "it is not pushed")
 	shown := regexp.MustCompile(`(?s)<pre[^>]*>(.*?)</pre>`).FindStringSubmatch(a.body)
 	var preview, sent goalcast.Event
 	must(t, json.Unmarshal([]byte(html.UnescapeString(shown[1])), &preview))

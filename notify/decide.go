@@ -16,7 +16,12 @@ import (
 // wanted says what revision e asks to be pushed to whoever follows the match; "" for nothing.
 // Delays and fixtures: see statusOf.
 func (c Config) wanted(e goalcast.Event) string {
-	if !e.Counts() || e.Match == 0 {
+	switch {
+	case !e.Counts():
+		return ""
+	case e.Kind == goalcast.KindMessage && len(e.Push) > 0:
+		return kindMessage
+	case e.Match == 0:
 		return ""
 	}
 	switch e.Kind {
@@ -48,7 +53,12 @@ func (c Config) wanted(e goalcast.Event) string {
 
 // pushable says whether such an event may ask for a push. Another one matters only if it was pushed
 // before, as an event of another kind.
-func pushable(e goalcast.Event) bool { return e.Match != 0 && e.Kind.Info().Push != goalcast.PushNever }
+func pushable(e goalcast.Event) bool {
+	if e.Kind == goalcast.KindMessage {
+		return len(e.Push) > 0
+	}
+	return e.Match != 0 && e.Kind.Info().Push != goalcast.PushNever
+}
 
 // onPhones is what phones show of an event; its zero value if they show nothing that stands.
 func onPhones(rec goalcast.PushRecord) (c Content) {
@@ -343,14 +353,22 @@ func (n *Notifier) compile(rec goalcast.PushRecord, f facts) (Content, error) {
 	}
 	c := Content{
 		Kind: kind, User: switchOf(kind, e.Period), Texts: texts, NoScores: noScores,
-		Thread: "match:" + strconv.FormatInt(int64(e.Match), 10),
-		High:   kind != kindPeriod, Channel: rowOf(kind).channel, Received: e.Times.Received,
+		High: kind != kindPeriod && kind != kindMessage, Channel: rowOf(kind).channel, Received: e.Times.Received,
 		Data: map[string]string{
-			"event": e.ID, "revision": strconv.Itoa(e.Revision), "match": strconv.FormatInt(int64(e.Match), 10),
-			"kind":  kind,
-			"score": fmt.Sprintf("%d-%d", f.score.Home, f.score.Away),
-			"time":  strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
+			"event": e.ID, "revision": strconv.Itoa(e.Revision), "kind": kind,
+			"time": strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
 		},
+	}
+	if kind == kindMessage {
+		c.Thread = e.Topics[0].String()
+		c.Data["topic"] = c.Thread
+		if topic := e.Topics[0]; topic.Kind == goalcast.MatchTopic {
+			c.Data["match"] = strconv.FormatInt(topic.ID, 10)
+		}
+	} else {
+		c.Data["match"] = strconv.FormatInt(int64(e.Match), 10)
+		c.Data["score"] = fmt.Sprintf("%d-%d", f.score.Home, f.score.Away)
+		c.Thread = "match:" + c.Data["match"]
 	}
 	if status != "" {
 		c.Data["status"], _, _ = strings.Cut(status, " ")
@@ -372,6 +390,9 @@ const maxTag = 64
 func keys(kind string, e goalcast.Event) (tag, collapse string) {
 	match := strconv.FormatInt(int64(e.Match), 10)
 	row := rowOf(kind)
+	if kind == kindMessage {
+		match = e.Topics[0].String()
+	}
 	collapse = row.collapse + ":" + match
 	if tag = collapse; row.each {
 		tag = row.tag + ":" + match + ":" + e.ID

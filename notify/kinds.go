@@ -17,6 +17,7 @@ const (
 	kindPenalty    = "penalty"
 	kindPenaltyOff = "penalty_cancelled"
 	kindMissed     = "penalty_missed"
+	kindMessage    = "message" // of an editor; its text is the event's own
 )
 
 // pushKind is all that differs from one kind of push to another. Which events ask for one: see
@@ -55,6 +56,8 @@ var pushKinds = []pushKind{
 		each: true, ttl: goalTTL},
 	{kind: kindPeriod, channel: "matches", collapse: "period", ttl: periodTTL},
 	{kind: kindStatus, user: goalcast.PushStatus, channel: "matches", collapse: "status", ttl: statusTTL},
+	{kind: kindMessage, user: goalcast.PushMessages, channel: "messages", tag: "message", collapse: "message",
+		each: true, ttl: messageTTL},
 }
 
 // rowOf finds a kind's row; what is no kind has one of an event of its own match,
@@ -96,6 +99,9 @@ func kinds() []string {
 func goalTTL(c Config, _ goalcast.Period) time.Duration   { return c.GoalTTL }
 func cardTTL(c Config, _ goalcast.Period) time.Duration   { return c.CardTTL }
 func statusTTL(c Config, _ goalcast.Period) time.Duration { return c.StatusTTL }
+
+// messageTTL is for words that are about something that goes on.
+func messageTTL(Config, goalcast.Period) time.Duration { return 30 * time.Minute }
 
 func periodTTL(c Config, p goalcast.Period) time.Duration {
 	if result(p) {

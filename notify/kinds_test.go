@@ -43,6 +43,10 @@ func TestKindsAreTold(t *testing.T) {
 			}
 		}
 	}
+	said := goalcast.Event{Kind: goalcast.KindMessage, Push: map[string]goalcast.PushText{"en": {}}}
+	if (Config{}).wanted(said) == kindMessage && pushable(said) {
+		told[said.Kind] = goalcast.PushTold
+	}
 	for _, info := range goalcast.Kinds {
 		if got := told[info.Kind]; got != info.Push && (got != "" || info.Push != goalcast.PushNever) {
 			t.Errorf("%s: %q, want %q", info.Kind, got, info.Push)

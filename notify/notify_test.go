@@ -685,3 +685,52 @@ func TestWhatIsPrivateIsNotPushed(t *testing.T) {
 		w.eventually("pushed", func() bool { return w.fcm.Requests() > 0 })
 	})
 }
+
+// An editor's words go to whoever follows the topic, in their language; not to those who switched
+// them off, nor of a topic that is private.
+func TestMessagesArePushed(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.fans(1)
+		w.user("league", "ios", "fr", goalcast.ForCompetition(5))
+		w.user("quiet", "android", "nl", goalcast.ForMatch(900))
+		if err := w.store.SavePreferences(t.Context(), "user of quiet", goalcast.Preferences{
+			Kinds: map[goalcast.PushKind]bool{goalcast.PushMessages: false}}); err != nil {
+			t.Fatal(err)
+		}
+		n := w.run(notify.Config{Private: goalcast.Private{8: goalcast.PrivateRight(0)}}, nil, nil)
+		say := func(id string, topic goalcast.Topic, push map[string]goalcast.PushText) {
+			t.Helper()
+			now := time.Now()
+			if err := w.store.SaveMessage(t.Context(), goalcast.Event{ID: "message:" + id, Revision: 1, At: now,
+				Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Topics: []goalcast.Topic{topic}, Push: push,
+				Message: []byte(`"Rain."`), Times: goalcast.Times{Received: now.UnixMilli()}}); err != nil {
+				t.Fatal(err)
+			}
+			n.Wake()
+		}
+		words := map[string]goalcast.PushText{"en": {Title: "Rain", Body: "Kick-off at nine."},
+			"nl": {Title: "Regen", Body: "Aftrap om negen."}}
+		say("silent", goalcast.ForMatch(900), nil)
+		say("members", goalcast.ForCompetition(8), words)
+		say("league", goalcast.ForCompetition(5), words)
+		say("match", goalcast.ForMatch(900), words)
+		w.eventually("two pushes", func() bool { return len(w.fcm.Deliveries()) >= 2 })
+		w.idle()
+		if got := slices.Sorted(slices.Values(w.texts())); !slices.Equal(got, []string{"fan0: Regen", "league: Rain"}) {
+			t.Fatalf("delivered %q", got)
+		}
+		for _, d := range w.fcm.Deliveries() {
+			want := map[string]string{"event": "message:league", "revision": "1", "kind": "message", "silent": "false",
+				"topic": "competition:5", "time": d.Data["time"]}
+			if d.Token == "fan0" {
+				want["event"], want["topic"], want["match"] = "message:match", "match:900", "900"
+			}
+			if !reflect.DeepEqual(d.Data, want) || d.High || d.Key == "" {
+				t.Errorf("%+v", d)
+			}
+		}
+		if got := n.value(t, "goalcast_notify_dropped_total", "private"); got != 1 {
+			t.Errorf("%v private ones", got)
+		}
+	})
+}

@@ -92,12 +92,13 @@ func (n *Notifier) mayPush(ctx context.Context, e goalcast.Event) (bool, error) 
 // twice: without a lock, to know whether the audience is needed; and under the record's
 // lock, where it counts.
 func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
-	match, err := n.store.Match(ctx, e.Match)
+	match, err := n.matchOf(ctx, e)
 	if err != nil {
 		return err
 	}
-	switch private := n.cfg.Private.Match(&match) != 0; {
-	case private && match.Competition.ID == 0: // it may yet be a public one
+	switch private := n.private(e, match); {
+	// it may yet be a public one
+	case private && match.Competition.ID == 0 && e.Topics[0].Kind != goalcast.CompetitionTopic:
 		return errNoNames
 	case private:
 		n.metrics.dropped.WithLabelValues("private").Inc()
@@ -111,6 +112,31 @@ func (n *Notifier) plan(ctx context.Context, e goalcast.Event) error {
 	}
 }
 
+// matchOf is the match that an event is about; a message is, if its topic is one's.
+func (n *Notifier) matchOf(ctx context.Context, e goalcast.Event) (goalcast.Snapshot, error) {
+	if e.Kind != goalcast.KindMessage {
+		return n.store.Match(ctx, e.Match)
+	}
+	if e.Topics[0].Kind != goalcast.MatchTopic {
+		return goalcast.Snapshot{}, nil
+	}
+	match, err := n.store.Match(ctx, goalcast.MatchID(e.Topics[0].ID))
+	if errors.Is(err, goalcast.ErrNotFound) {
+		err = nil // an editor may be ahead of the feed
+	}
+	return match, err
+}
+
+// private says whether only some may know of an event: pushes ask nobody what he may see.
+func (n *Notifier) private(e goalcast.Event, match goalcast.Snapshot) bool {
+	if e.Kind == goalcast.KindMessage {
+		if need, ok := n.cfg.Private.Topic(e.Topics[0]); ok {
+			return need != 0
+		}
+	}
+	return n.cfg.Private.Match(&match) != 0
+}
+
 func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcast.Snapshot) error {
 	rec, err := n.store.PushRecordOf(ctx, e)
 	if err != nil {
@@ -120,7 +146,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	if err != nil {
 		return err
 	}
-	if first.kind != "" && (match.Home.Name == "" || match.Away.Name == "") {
+	if first.kind != "" && first.kind != kindMessage && (match.Home.Name == "" || match.Away.Name == "") {
 		return errNoNames
 	}
 	var part audiencePart

@@ -28,10 +28,7 @@ type Content struct {
 }
 
 // Text is a notification in one language.
-type Text struct {
-	Title string `json:"title"`
-	Body  string `json:"body"`
-}
+type Text goalcast.PushText
 
 // Message is one push to one device.
 type Message struct {

@@ -14,12 +14,11 @@ import (
 	"goalcast"
 )
 
-// languages are those that pushes are written in, one file each in texts/; a device with any other
-// gets "en".
-var languages = [...]string{"nl", "fr", "de", "en"}
+// languages have one file each in texts/.
+var languages = goalcast.PushLanguages
 
 // fallback is the language of devices whose own is not one of ours.
-const fallback = "en"
+const fallback = goalcast.PushFallback
 
 //go:embed texts
 var files embed.FS
@@ -109,6 +108,13 @@ type writer struct {
 }
 
 func (n *Notifier) texts(t facts, noScores bool) (map[string]Text, error) {
+	if t.kind == kindMessage {
+		texts := make(map[string]Text, len(t.event.Push))
+		for language, text := range t.event.Push { // an editor's own words
+			texts[language] = Text(text)
+		}
+		return texts, nil
+	}
 	var names *goalcast.Names
 	if n.cfg.Names != nil {
 		names = n.cfg.Names.Names()

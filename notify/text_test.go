@@ -2,6 +2,7 @@ package notify
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,13 +16,14 @@ func TestSamplesAreOfAllKinds(t *testing.T) {
 	for _, s := range samples() {
 		sampled[s.facts.kind] = true
 	}
-	for _, kind := range kinds() {
+	ours := slices.DeleteFunc(kinds(), func(kind string) bool { return kind == kindMessage }) // an editor's own words
+	for _, kind := range ours {
 		if !sampled[kind] {
 			t.Errorf("no sample of %s: its texts are not checked", kind)
 		}
 	}
-	if len(sampled) != len(kinds()) {
-		t.Errorf("samples of %v, kinds are %v", sampled, kinds())
+	if len(sampled) != len(ours) {
+		t.Errorf("samples of %v, kinds are %v", sampled, ours)
 	}
 }
 

@@ -140,6 +140,35 @@ func TestMessageWhenThingsAreAway(t *testing.T) {
 	}
 }
 
+// A push is sent by who has seen its preview, and exactly that.
+func TestPushesOfMessagesAreConfirmed(t *testing.T) {
+	h := open(t)
+	body := func(title, confirm string) string {
+		return `{"topic":"team:174","body":"Rain.","id":"rain","push":{"en":{"title":"` + title +
+			`","body":"Kick-off at nine."}},"confirm":"` + confirm + `"}`
+	}
+	a := h.ask(t, http.MethodPost, "/admin/messages/preview", body("Rain", ""), as(editorToken))
+	preview := decode[struct{ Confirm string }](t, a.body)
+	for _, wrong := range []string{body("Rain", ""), body("Snow", preview.Confirm), body("Rain", "0123456789abcdef"),
+		`{"topic":"team:174","body":"Rain.","confirm":"` + preview.Confirm + `"}`} {
+		h.ask(t, http.MethodPost, "/admin/messages", wrong, as(editorToken)).problem(t, http.StatusConflict,
+			"not_confirmed")
+	}
+	if len(h.messages) > 0 {
+		t.Fatalf("saved %v", h.messages)
+	}
+	a = h.ask(t, http.MethodPost, "/admin/messages", body("Rain", preview.Confirm), as(editorToken))
+	if a.status != http.StatusAccepted || len(h.messages) != 1 || h.messages[0].Push["en"].Title != "Rain" {
+		t.Fatalf("%d %s: %+v", a.status, a.body, h.messages)
+	}
+	h.with(func() { h.err = &goalcast.PauseError{Wait: 90 * time.Second} })
+	a = h.ask(t, http.MethodPost, "/admin/messages", body("Rain", preview.Confirm), as(editorToken))
+	a.problem(t, http.StatusTooManyRequests, "rate_push")
+	if a.header.Get("Retry-After") != "90" {
+		t.Errorf("%v", a.header)
+	}
+}
+
 func TestBadMessages(t *testing.T) {
 	h := open(t)
 	for _, tt := range []struct {
@@ -154,6 +183,12 @@ func TestBadMessages(t *testing.T) {
 		{`{"topic":"match:1","body":1,"id":"has space"}`, 400, "bad_parameter", "id"},
 		{`{"topic":"match:1","body":1,"id":"` + strings.Repeat("x", 101) + `"}`, 400, "bad_parameter", "id"},
 		{`{"topic":"match:1","body":1,"to":"all"}`, 400, "bad_parameter", "to"},
+		{`{"topic":"match:1","body":1,"push":{"nl":{"title":"a","body":"b"}}}`, 400, "bad_parameter", "push"},
+		{`{"topic":"match:1","body":1,"push":{"en":{"title":"a","body":" "}}}`, 400, "bad_parameter", "push"},
+		{`{"topic":"match:1","body":1,"push":{"en":{"title":"a","body":"b"},"xx":{"title":"a","body":"b"}}}`, 400,
+			"bad_parameter", "push"},
+		{`{"topic":"match:1","body":1,"push":{"en":{"title":"` + strings.Repeat("é", 101) + `","body":"b"}}}`, 400,
+			"bad_parameter", "push"},
 		{`{"topic":"match:1","body":{"a":}}`, 400, "bad_body", ""},
 		{`{"topic":"match:1","body":"` + "\xff" + `"}`, 400, "bad_body", ""},
 		{`{"topic":"match:1","body":"` + strings.Repeat("x", 16384) + `"}`, 413, "too_large", ""},

@@ -44,6 +44,7 @@ const statusClientGone = 499
 func problemOf(err error) *problem.Problem {
 	var own *problem.Problem
 	var tooLarge *http.MaxBytesError
+	var pause *goalcast.PauseError
 	switch {
 	case errors.As(err, &own):
 		p := *own // some are shared, and this one is about to be filled in
@@ -65,6 +66,11 @@ func problemOf(err error) *problem.Problem {
 	case errors.Is(err, goalcast.ErrTooMany):
 		return problem.New(http.StatusConflict, "too_many",
 			"this user has as many of these as a user may have; remove one first")
+	case errors.As(err, &pause):
+		p := problem.New(http.StatusTooManyRequests, "rate_push", pause.Error()+
+			"; wait as Retry-After says, or send it without push")
+		p.Retry = pause.Wait
+		return p
 	case errors.Is(err, goalcast.ErrUnavailable), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, context.Canceled):
 		p := problem.New(http.StatusServiceUnavailable, "unavailable", "try again in a moment")

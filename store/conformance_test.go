@@ -468,6 +468,47 @@ func TestSaveMessage(t *testing.T) {
 	})
 }
 
+// One message is pushed to a topic in ten minutes. One that is refused is not there; the same one
+// again is none.
+func TestMessagesArePushedWithAPause(t *testing.T) {
+	onAll(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		pushed := func(id string, topic goalcast.Topic) error {
+			m := message(id, `"x"`)
+			m.Topics, m.Push = []goalcast.Topic{topic}, map[string]goalcast.PushText{"en": {Title: "a", Body: "b"}}
+			return s.SaveMessage(ctx, m)
+		}
+		start := time.Now()
+		after := func(d time.Duration) { s.clock.set(start.Add(d), time.Now()) }
+		after(0)
+		for _, id := range []string{"message:1", "message:1"} {
+			if err := pushed(id, goalcast.ForTeam(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after(time.Minute)
+		var pause *goalcast.PauseError
+		if err := pushed("message:2", goalcast.ForTeam(1)); !errors.As(err, &pause) ||
+			(pause.Wait-9*time.Minute).Abs() > 30*time.Second {
+			t.Fatalf("a minute later: %v", err)
+		}
+		if err := pushed("message:3", goalcast.ForTeam(2)); err != nil {
+			t.Errorf("to another topic: %v", err)
+		}
+		if err := s.SaveMessage(ctx, message("message:4", `"x"`)); err != nil {
+			t.Errorf("without a push: %v", err)
+		}
+		after(11 * time.Minute)
+		if err := pushed("message:2", goalcast.ForTeam(1)); err != nil {
+			t.Errorf("later: %v", err)
+		}
+		rows, err := s.UnplannedEvents(ctx, 10)
+		if err != nil || len(rows) != 4 {
+			t.Errorf("%d in the outbox, %v: want 1, 3, 4 and 2", len(rows), err)
+		}
+	})
+}
+
 // What was told of a match comes back in that order: its events by number, whatever clocks said,
 // and messages between them. What is of prices, or of another match, is not in it.
 func TestToldIsInTheOrderOfTelling(t *testing.T) {

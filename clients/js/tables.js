@@ -16,7 +16,7 @@ export const kinds = {
   lineup: { detail: 'lineup', place: 'lineups', push: 'never', sided: true, played: false, listed: false },
   fixture: { detail: 'fixture', place: 'fixture', push: 'told', sided: false, played: false, listed: false },
   clip: { detail: 'clip', place: 'timeline', push: 'never', sided: false, played: false, listed: false },
-  message: { detail: 'message', place: 'none', push: 'never', sided: false, played: false, listed: false },
+  message: { detail: 'message', place: 'none', push: 'told', sided: false, played: false, listed: false },
   settlement: { detail: 'settlement', place: 'none', push: 'never', sided: false, played: false, listed: false },
 };
 

@@ -19,6 +19,7 @@
  *   substitution?: {off?: Named, on?: Named, reason?: string}, kick?: {scored: boolean},
  *   var?: {subject: string, outcome: string, decision?: string}, added_time?: number, delay?: Delay,
  *   lineup?: Lineup, fixture?: {[field: string]: any}, clip?: {[field: string]: any}, message?: any,
+ *   push?: {[language: string]: {title: string, body: string}},
  *   score?: Score, at?: string,
  *   times?: {provider?: number, received?: number, published?: number}, [field: string]: any
  * }} MatchEvent one thing that happened, in one revision. Times are in ms since 1970, at is a time of RFC 3339

@@ -87,7 +87,11 @@ const inPage = "{match}"
 // maxPage is how long Config.Page may be, in bytes.
 const maxPage = 1024
 
+// pageOf is what a click opens; of what is about no match, the beginning of the page's site.
 func pageOf(page string, data map[string]string) string {
+	if u, err := url.Parse(page); err == nil && data["match"] == "" && strings.Contains(page, inPage) {
+		return u.Scheme + "://" + u.Host + "/"
+	}
 	return strings.ReplaceAll(page, inPage, url.QueryEscape(data["match"]))
 }
 

@@ -118,9 +118,14 @@ test('a document is replayed in two steps, a gate shut and opened, a message sen
 
   await page.goto(`${hub.admin}/console/message?topic=match:${ids.match}`);
   await page.fill('textarea', `Rain. ${script}`);
+  await page.click('form.write summary');
+  await page.fill('input[name=title_en]', `Rain ${script}`);
+  await page.fill('input[name=body_en]', 'Kick-off at nine.');
   await page.click('form.write button');
   await page.waitForSelector('.bubble', wait);
   assert.equal(await page.textContent('.bubble p'), `Rain. ${script}`);
+  assert.equal(await page.textContent('.bubble strong'), `Rain ${script}`);
+  if (process.env.SHOT) await page.screenshot({ path: process.env.SHOT, fullPage: true });
   await page.dblclick('form.send button');
   await page.waitForSelector('.done', wait);
   assert.match(page.url(), /sent=message/);
