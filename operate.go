@@ -91,6 +91,12 @@ type DeadTask struct {
 	Died    time.Time `json:"died"`
 }
 
+// DeadPlace is where a page of dead tasks begins: behind this one. Zero is the front.
+type DeadPlace struct {
+	Died time.Time // whole seconds
+	ID   string
+}
+
 // JobState is work that one of all processes does again and again.
 type JobState struct {
 	Name  string    `json:"name"`

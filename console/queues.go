@@ -9,13 +9,18 @@ import (
 
 func (c *Console) pushes(v *view) error {
 	v.Template, v.Title, v.Page, v.Refresh = "pushes.html", "Pushes", "pushes", 5
-	path := "/admin/pushes?limit=50"
-	if after := v.r.URL.Query().Get("after"); after != "" {
-		path += "&after=" + url.QueryEscape(after)
-	}
 	var got pushesAnswer
 	v.Body = &got
-	return v.get(path, &got)
+	return v.get("/admin/pushes?limit=50"+after(v.r), &got)
+}
+
+// after hands on where a page of a list begins.
+func after(r *http.Request) string {
+	place := r.URL.Query().Get("after")
+	if place == "" {
+		return ""
+	}
+	return "&after=" + url.QueryEscape(place)
 }
 
 func (c *Console) push(v *view) error {
@@ -39,8 +44,9 @@ func (c *Console) deadTasks(v *view) error {
 	body := struct {
 		Queue string
 		Tasks []goalcast.DeadTask
+		After string
 	}{Queue: queue}
-	err := v.get("/admin/queues/"+url.PathEscape(queue)+"/dead?limit=200", &body)
+	err := v.get("/admin/queues/"+url.PathEscape(queue)+"/dead?limit=200"+after(v.r), &body)
 	v.Body = &body
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ type fake struct {
 	alarmsFor goalcast.AlarmFilter
 	queues    []goalcast.QueueState
 	dead      map[string][]goalcast.DeadTask // by queue
+	deadAfter goalcast.DeadPlace             // that was asked for
 	jobs      []goalcast.JobState
 
 	oddsAt      goalcast.OddsAt
@@ -489,13 +491,18 @@ func (f *fake) Queues(context.Context) ([]goalcast.QueueState, error) {
 	return f.queues, f.err
 }
 
-func (f *fake) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
+func (f *fake) DeadTasks(_ context.Context, queue string, after goalcast.DeadPlace, limit int) ([]goalcast.DeadTask,
+	error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	list, ok := f.dead[queue]
 	if !ok {
 		return nil, goalcast.ErrNotFound
 	}
+	f.deadAfter = after
+	list = slices.DeleteFunc(slices.Clone(list), func(d goalcast.DeadTask) bool {
+		return after.ID != "" && cmp.Or(d.Died.Compare(after.Died), strings.Compare(d.ID, after.ID)) >= 0
+	})
 	return list[:min(limit, len(list))], f.err
 }
 

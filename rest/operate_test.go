@@ -104,6 +104,8 @@ func TestAdminListsHavePages(t *testing.T) {
 	h.with(func() {
 		h.pushes = []goalcast.PushState{{Event: "9/opta:2", State: "shown", Planned: kickoff},
 			{Event: "opta:1", State: "shown", Planned: kickoff}}
+		h.dead = map[string][]goalcast.DeadTask{"urgent": {{ID: "work:2-b", Tries: 1, Died: kickoff},
+			{ID: "work:1", Tries: 1, Died: kickoff}}}
 	})
 	h.ask(t, http.MethodPost, "/admin/messages", message, as(adminToken))
 	first := h.mappings[0]
@@ -117,6 +119,8 @@ func TestAdminListsHavePages(t *testing.T) {
 			goalcast.AlarmFilter{Open: true, Before: 4, Limit: 2}},
 		{"/admin/pushes", fmt.Sprintf("%d-9/opta:2", kickoff.UnixMilli()), func() any { return h.pushesAfter },
 			goalcast.PushPlace{Planned: kickoff, Event: "9/opta:2"}},
+		{"/admin/queues/urgent/dead", fmt.Sprintf("%d-work:2-b", kickoff.Unix()), func() any { return h.deadAfter },
+			goalcast.DeadPlace{Died: kickoff, ID: "work:2-b"}},
 		{"/admin/audit", "2", func() any { return h.auditFor }, goalcast.AuditFilter{Before: 2, Limit: 2}},
 		{"/admin/odds/mappings", fmt.Sprintf("%d/%s/%s", first.Described.UnixMilli(), first.Source, first.Event),
 			func() any { return h.mappingsFor }, goalcast.OddsMappingFilter{Limit: 2, After: goalcast.OddsMappingPlace{

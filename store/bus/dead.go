@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,26 +36,54 @@ func (q *Queue) Queues(context.Context) ([]goalcast.QueueState, error) {
 	return out, nil
 }
 
-// DeadTasks lists the tasks of a queue that were given up, newest first. ErrNotFound for a queue
-// that never had a task, unless this process works on it. Redis keeps the last 10,000 for 90 days.
-func (q *Queue) DeadTasks(_ context.Context, queue string, limit int) ([]goalcast.DeadTask, error) {
-	tasks, err := q.inspector.ListArchivedTasks(q.names.queue(queue), asynq.PageSize(limit))
-	if errors.Is(err, asynq.ErrQueueNotFound) {
-		if _, ours := q.config().Queues[q.names.queue(queue)]; ours {
+// deadPage is how many dead tasks are read at once.
+const deadPage = 200
+
+// DeadTasks lists the tasks of a queue that were given up, newest first and those of one second by
+// ID downwards, from behind a place on. ErrNotFound for a queue that never had a task, unless this
+// process works on it. Redis keeps the last 10,000 for 90 days.
+//
+// asynq counts pages from the oldest task on: so they are read from the last one back. What dies
+// meanwhile moves nothing but the last page, and what is revived moves older ones nearer.
+func (q *Queue) DeadTasks(_ context.Context, queue string, after goalcast.DeadPlace, limit int) ([]goalcast.DeadTask,
+	error) {
+	full := q.names.queue(queue)
+	// What counts the tasks does not say, as this does, that there is no such queue.
+	if _, err := q.inspector.ListArchivedTasks(full, asynq.PageSize(1)); errors.Is(err, asynq.ErrQueueNotFound) {
+		if _, ours := q.config().Queues[full]; ours {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("queue %q: %w", queue, goalcast.ErrNotFound)
 	}
+	info, err := q.inspector.GetQueueInfo(full)
 	if err != nil {
 		return nil, fmt.Errorf("dead tasks of %s: %w: %w", queue, goalcast.ErrUnavailable, err)
 	}
 	var out []goalcast.DeadTask
-	for _, t := range tasks {
-		payload := strings.ToValidUTF8(string(t.Payload), "\uFFFD")
-		out = append(out, goalcast.DeadTask{ID: t.ID, Kind: t.Type, Payload: payload, Error: t.LastErr,
-			Tries: t.Retried + 1, Died: t.LastFailedAt.UTC()})
+	for page := (info.Archived + deadPage - 1) / deadPage; page > 0 && len(out) < limit; page-- {
+		tasks, err := q.inspector.ListArchivedTasks(full, asynq.PageSize(deadPage), asynq.Page(page))
+		if err != nil {
+			return nil, fmt.Errorf("dead tasks of %s: %w: %w", queue, goalcast.ErrUnavailable, err)
+		}
+		for _, t := range slices.Backward(tasks) {
+			d := deadTask(t)
+			if len(out) < limit && (after.ID == "" || older(d, after)) {
+				out = append(out, d)
+				after = goalcast.DeadPlace{Died: d.Died, ID: d.ID}
+			}
+		}
 	}
 	return out, nil
+}
+
+// older says whether a dead task stands behind a place.
+func older(d goalcast.DeadTask, than goalcast.DeadPlace) bool {
+	return cmp.Or(d.Died.Compare(than.Died), strings.Compare(d.ID, than.ID)) < 0
+}
+
+func deadTask(t *asynq.TaskInfo) goalcast.DeadTask {
+	return goalcast.DeadTask{ID: t.ID, Kind: t.Type, Payload: strings.ToValidUTF8(string(t.Payload), "\uFFFD"),
+		Error: t.LastErr, Tries: t.Retried + 1, Died: t.LastFailedAt.UTC()}
 }
 
 // ReviveTask runs a task that was given up again, at once. ErrNotFound, also for one that is not

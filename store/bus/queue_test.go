@@ -262,6 +262,8 @@ func TestQueueComplainsOnceAMinute(t *testing.T) {
 	}
 }
 
+var front goalcast.DeadPlace // of a list of dead tasks
+
 func TestDeadTasksAreRevived(t *testing.T) {
 	bustest.OnRedises(t, func(t *testing.T, url string) {
 		r, err := OpenRedis(url)
@@ -285,7 +287,7 @@ func TestDeadTasksAreRevived(t *testing.T) {
 		if states, err := q.Queues(t.Context()); err != nil || len(states) != 0 {
 			t.Errorf("queues of an empty Redis: %+v, %v", states, err)
 		}
-		if dead, err := q.DeadTasks(t.Context(), "test.urgent", 10); err != nil || len(dead) != 0 {
+		if dead, err := q.DeadTasks(t.Context(), "test.urgent", front, 10); err != nil || len(dead) != 0 {
 			t.Errorf("dead tasks of an empty Redis: %+v, %v", dead, err)
 		}
 		if err := q.ReviveTask(t.Context(), "test.urgent", "work:1"); !errors.Is(err, goalcast.ErrNotFound) {
@@ -302,7 +304,7 @@ func TestDeadTasksAreRevived(t *testing.T) {
 		c.until("7", 1)
 		var dead []goalcast.DeadTask
 		for end := time.Now().Add(patience); len(dead) == 0; time.Sleep(5 * time.Millisecond) {
-			if dead, err = q.DeadTasks(t.Context(), "test.urgent", 10); err != nil || time.Now().After(end) {
+			if dead, err = q.DeadTasks(t.Context(), "test.urgent", front, 10); err != nil || time.Now().After(end) {
 				t.Fatal("not dead", err)
 			}
 		}
@@ -323,11 +325,70 @@ func TestDeadTasksAreRevived(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.until("7", 2)
-		if dead, err := q.DeadTasks(t.Context(), "test.urgent", 10); err != nil || len(dead) != 0 {
+		if dead, err := q.DeadTasks(t.Context(), "test.urgent", front, 10); err != nil || len(dead) != 0 {
 			t.Errorf("after its revival: %+v, %v", dead, err)
 		}
-		if _, err := q.DeadTasks(t.Context(), "slow", 10); !errors.Is(err, goalcast.ErrNotFound) {
+		if _, err := q.DeadTasks(t.Context(), "slow", front, 10); !errors.Is(err, goalcast.ErrNotFound) {
 			t.Errorf("no such queue: %v", err)
 		}
 	})
+}
+
+// Pages of dead tasks have each once, the newest first, also where some are revived meanwhile.
+func TestDeadTasksHavePages(t *testing.T) {
+	t.Parallel()
+	r, err := OpenRedis(testservers.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	q := NewQueue(r, QueueOptions{CheckInterval: 10 * time.Millisecond}, quiet(), prometheus.NewRegistry())
+	q.Handle("test:work", func(context.Context, []byte) error { return goalcast.ErrPermanent })
+	const all = deadPage + 10
+	for i := range all {
+		if err := q.Enqueue(t.Context(), goalcast.Task{Kind: "test:work", ID: fmt.Sprint("work:", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = q.Run(ctx) }()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		states, err := q.Queues(t.Context())
+		if err == nil && len(states) > 0 && states[0].Dead == all {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v, %v", states, err)
+		}
+	}
+	cancel()
+	<-ended
+	seen := map[string]bool{}
+	var last goalcast.DeadPlace
+	for pages := 0; ; pages++ {
+		page, err := q.DeadTasks(t.Context(), "test.default", last, 60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range page {
+			if seen[d.ID] || last.ID != "" && !older(d, last) {
+				t.Fatalf("%+v behind %+v, seen before: %t", d, last, seen[d.ID])
+			}
+			seen[d.ID], last = true, goalcast.DeadPlace{Died: d.Died, ID: d.ID}
+		}
+		if len(page) < 60 {
+			break
+		}
+		if pages == 0 { // the place itself is gone, and so is another one of that page
+			for _, d := range page[58:] {
+				if err := q.ReviveTask(t.Context(), "test.default", d.ID); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if len(seen) != all {
+		t.Errorf("%d tasks of %d", len(seen), all)
+	}
 }
