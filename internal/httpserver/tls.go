@@ -21,8 +21,8 @@ func newTLS(cfg Config) *tls.Config {
 		GetCertificate: cfg.Certificate}
 }
 
-// secure puts TLS on an accepted connection if the server speaks it. The handshake is net/http's, on
-// the goroutine of the connection and within HeaderTimeout.
+// secure puts TLS on an accepted connection if the server speaks it. The handshake is net/http's,
+// on the goroutine of the connection and within HeaderTimeout.
 func (s *Server) secure(n net.Conn) net.Conn {
 	if s.tls == nil {
 		if tcp, ok := n.(*net.TCPConn); ok {
