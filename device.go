@@ -1,17 +1,29 @@
 package goalcast
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // UserID is who a request speaks for. It is made from what the user presents (rest) and is
 // never itself a secret.
 type UserID string
+
+// PlatformBank is the platform of customers who get pushes through the bank's own app: there is no
+// device that we know, and Device.Token is the reference that the bank gave its customer.
+const PlatformBank = "bank"
+
+var referenceText = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
+
+// IsReference says whether a token can be a reference of the bank.
+func IsReference(token string) bool { return referenceText.MatchString(token) }
 
 // Device is a phone or browser that gets pushes.
 type Device struct {
 	ID       int64  // the store's number, rising with the time of registration; batches of pushes are lists of it
 	Token    string // FCM registration token; a secret of the device: never logged
 	User     UserID
-	Platform string // "android", "ios", "web"
+	Platform string // "android", "ios", "web", "bank"
 	Language string // of the app: "nl", "fr", "de", "en"; other values read as "en"
 	Created  time.Time
 	Proven   bool // a push to it was taken by its push service

@@ -231,6 +231,8 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 		"GOALCAST_WEBPUSH_KEY_FILE=" + v.write("vapid.key", browsersKey()),
 		"GOALCAST_WEBPUSH_SUBJECT=https://goals.example.org/about",
 		"GOALCAST_WEBPUSH_PAGE=https://goals.example.org/{match}", "GOALCAST_WEBPUSH_ENDPOINT=" + p.URL,
+		"GOALCAST_KBC_PUSH_URL=" + p.URL + "/bank", "GOALCAST_KBC_PUSH_TOKEN_URL=" + p.URL + "/oauth",
+		"GOALCAST_KBC_PUSH_CLIENT_ID=goalcast", "GOALCAST_KBC_PUSH_CLIENT_SECRET_FILE=" + v.secret("bank"),
 		"GOALCAST_ALARM_WEBHOOK=" + p.URL + "/webhook/" + marked("webhook") + "?key=" + marked("webhook"),
 		"GOALCAST_ALARM_WEBHOOK_SECRET=" + marked("webhook-secret"), "GOALCAST_ALARM_JOB_STALE=1s",
 	}
@@ -614,6 +616,9 @@ func TestAStartThatFailsShowsNoSecret(t *testing.T) {
 			"GOALCAST_APNS_KEY_ID=KEY0123456", "GOALCAST_APNS_TEAM_ID=TEAM012345"},
 		"a key for browsers": {"GOALCAST_WEBPUSH_SUBJECT=https://goals.example.org/about",
 			"GOALCAST_WEBPUSH_PAGE=https://goals.example.org/", "GOALCAST_WEBPUSH_KEY=" + secret},
+		"the bank's client": {"GOALCAST_KBC_PUSH_URL=https://push.example.org",
+			"GOALCAST_KBC_PUSH_CLIENT_SECRET=" + secret},
+		"the bank's address":   {"GOALCAST_KBC_PUSH_URL=https://goalcast:" + secret + "@push.example.org"},
 		"the webhook's scheme": {"GOALCAST_ALARM_WEBHOOK=ftp://alarms.example.org/" + secret},
 		"the webhook":          {"GOALCAST_ALARM_WEBHOOK=https://alarms.example.org/%zz" + secret},
 		"a setting's name":     {"GOALCAST_FEED_SECRET_JSON=" + secret},

@@ -177,6 +177,8 @@ type Config struct {
 	Limiter Limiter
 	// Browsers sends to subscriptions of browsers; nil: nothing is sent to these.
 	Browsers Browsers
+	// Bank sends to customers of the bank (goalcast.PlatformBank); nil: nothing is sent to these.
+	Bank Sender
 	// Fault is called at points where a test may want the process to die: "cut" before an audience
 	// is cut further. nil for nothing.
 	Fault func(point string)
@@ -235,8 +237,8 @@ type Notifier struct {
 	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone
 }
 
-// New makes a notifier; it starts nothing. sender is for all devices but subscriptions of browsers,
-// which Config.Browsers is for; nil: nothing is sent to them.
+// New makes a notifier; it starts nothing. sender is for all devices but those that Config.Browsers
+// and Config.Bank are for; nil: nothing is sent to them.
 func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, reg prometheus.Registerer) *Notifier {
 	cfg = cfg.withDefaults()
 	n := &Notifier{
@@ -248,12 +250,11 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	if store != nil {
 		n.now = store.Now
 	}
-	n.metrics = newMetrics(reg, store, sender, cfg.Browsers)
-	limiter := cfg.Limiter
-	if limiter == nil {
-		limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
+	n.metrics = newMetrics(reg, store, sender, cfg.Browsers, cfg.Bank)
+	if n.cfg.Limiter == nil {
+		n.cfg.Limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
 	}
-	n.services = newServices(sender, limiter, cfg.Browsers, n.metrics.stopped)
+	n.services = newServices(sender, n.cfg, n.metrics.stopped)
 	n.canary = newCanary(sender, reg)
 	return n
 }

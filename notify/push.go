@@ -33,7 +33,10 @@ type Text goalcast.PushText
 // Message is one push to one device.
 type Message struct {
 	Token    string // a secret: never logged
-	Platform string // "android", "ios", "web"
+	Platform string // "android", "ios", "web", "bank"
+	// Push names what is said: the same whenever it is tried again, and another when it says
+	// something else. Messages with the same one differ in device, language and text only.
+	Push     string
 	Text     Text
 	Language string // of Text
 	Tag      string

@@ -364,6 +364,7 @@ func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) [
 		texts = content.NoScores
 		delete(data, "score")
 	}
+	push := fmt.Sprintf("%s/%d", c.Batch.ID, c.Record.Told)
 	messages := make([]Message, len(devices))
 	for i, d := range devices {
 		language := d.Language
@@ -371,9 +372,9 @@ func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) [
 			language = fallback
 		}
 		messages[i] = Message{
-			Token: d.Token, Platform: d.Platform, Text: texts[language], Language: language, Tag: content.Tag,
-			Collapse: content.Collapse,
-			Thread:   content.Thread, Channel: content.Channel, High: content.High && !silent, Silent: silent,
+			Token: d.Token, Platform: d.Platform, Push: push, Text: texts[language], Language: language,
+			Tag: content.Tag, Collapse: content.Collapse,
+			Thread: content.Thread, Channel: content.Channel, High: content.High && !silent, Silent: silent,
 			Expires: c.Batch.Expires, Data: data,
 		}
 	}

@@ -26,7 +26,7 @@ type Browsers interface {
 type service struct {
 	name    string
 	sender  Sender
-	limiter Limiter // nil: it has no rate that we know
+	limiter Limiter // nil: there is none, or it is its Sender's
 	stopped prometheus.Gauge
 	brake   brake
 }
@@ -34,31 +34,38 @@ type service struct {
 // services are all that this process sends to.
 type services struct {
 	phones   *service // nil: none
+	bank     *service // nil: none
 	browsers Browsers // nil: none
 	byName   map[string]*service
 	all      []*service
 }
 
-// appsName is the phones' push service where its Sender does not say its name.
-const appsName = "apps"
+// What push services are called whose Sender does not say its name.
+const (
+	appsName = "apps"
+	bankName = "bank"
+)
 
-func newServices(phones Sender, limiter Limiter, browsers Browsers, stopped *prometheus.GaugeVec) services {
-	s := services{browsers: browsers, byName: map[string]*service{}}
-	if phones != nil {
-		name := appsName
-		if n, ok := phones.(interface{ Service() string }); ok {
+func newServices(phones Sender, cfg Config, stopped *prometheus.GaugeVec) services {
+	s := services{browsers: cfg.Browsers, byName: map[string]*service{}}
+	add := func(name string, sender Sender, limiter Limiter) *service {
+		if n, ok := sender.(interface{ Service() string }); ok {
 			name = n.Service()
 		}
-		s.phones = &service{name: name, sender: phones, limiter: limiter, stopped: stopped.WithLabelValues(name)}
-		s.all = append(s.all, s.phones)
-	}
-	if browsers == nil {
-		return s
-	}
-	for _, name := range browsers.Services() {
-		one := &service{name: name, sender: browsers, stopped: stopped.WithLabelValues(name)}
-		s.byName[name] = one
+		one := &service{name: name, sender: sender, limiter: limiter, stopped: stopped.WithLabelValues(name)}
 		s.all = append(s.all, one)
+		return one
+	}
+	if phones != nil {
+		s.phones = add(appsName, phones, cfg.Limiter)
+	}
+	if cfg.Bank != nil {
+		s.bank = add(bankName, cfg.Bank, nil)
+	}
+	if cfg.Browsers != nil {
+		for _, name := range cfg.Browsers.Services() {
+			s.byName[name] = add(name, cfg.Browsers, nil)
+		}
 	}
 	return s
 }
@@ -66,6 +73,8 @@ func newServices(phones Sender, limiter Limiter, browsers Browsers, stopped *pro
 // of is the push service that reaches a device; nil for none.
 func (s services) of(d goalcast.Device) *service {
 	switch {
+	case d.Platform == goalcast.PlatformBank:
+		return s.bank
 	case !goalcast.IsSubscription(d.Token):
 		return s.phones
 	case s.browsers == nil:

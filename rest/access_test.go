@@ -345,3 +345,30 @@ func TestPreflightsAllowTokens(t *testing.T) {
 		}
 	}
 }
+
+// Who has logged in gets pushes through the bank's app, by the reference that the bank gave.
+func TestCustomersOfTheBank(t *testing.T) {
+	h, issuer := openWithIssuer(t, func(c *rest.Config, _ *rest.Deps) { c.Bank = true })
+	const path, body = "/v1/me/devices/customer_1000001", `{"platform":"bank","language":"nl-BE"}`
+	login := as(issuer.Token(claims{"sub": "anna", "role": "viewer"}))
+	h.ask(t, http.MethodPut, path, body, as(anna)).problem(t, http.StatusForbidden, "no_login")
+	for _, reference := range []string{"anna@example.org1", "a.b.c.d.e.f.g.h.i", strings.Repeat("a", 129)} {
+		h.ask(t, http.MethodPut, "/v1/me/devices/"+reference, body, login).
+			problem(t, http.StatusBadRequest, "bad_parameter")
+	}
+	for range 2 {
+		if a := h.ask(t, http.MethodPut, path, body, login); a.status != http.StatusNoContent {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	a := h.get(t, "/v1/me/devices", login)
+	if !strings.Contains(string(a.body), `"token":"cust…","platform":"bank","language":"nl"`) {
+		t.Errorf("lists %s", a.body)
+	}
+	if a := h.ask(t, http.MethodDelete, path, "", login); a.status != http.StatusNoContent {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if log := h.log.String(); strings.Contains(log, "customer_1000001") {
+		t.Error("the reference is in the log")
+	}
+}

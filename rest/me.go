@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // deviceBody is what an app says of a device.
@@ -30,7 +31,7 @@ type deviceItem struct {
 }
 
 var (
-	platforms    = []string{"android", "ios", "web"}
+	platforms    = []string{"android", "ios", "web", goalcast.PlatformBank}
 	languageText = regexp.MustCompile(`^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$`)
 	// deviceText is a registration token of a push service: opaque, visible ASCII.
 	deviceText = regexp.MustCompile(`^[!-~]+$`)
@@ -67,7 +68,11 @@ func shortened(token string) string {
 // putDevice registers the caller's device. A token that another user registered goes over to this
 // one: whoever holds it has the phone now, after a new installation or on a shared tablet, and must
 // not get the other's pushes.
-func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
+func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, p goalcast.Person) error {
+	if q := newQuery(r); q.err != nil {
+		return q.err
+	}
+	user := p.User
 	token, err := deviceToken(r)
 	if err != nil {
 		return err
@@ -88,6 +93,11 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 	if body.LiveToken != "" && (body.Platform != "ios" || !liveTokenText.MatchString(body.LiveToken)) {
 		return badParameter("live_activity_token", "want 16 to 100 bytes in hexadecimal, of a device of platform ios")
 	}
+	if body.Platform == goalcast.PlatformBank {
+		if err := s.customer(p, token); err != nil {
+			return err
+		}
+	}
 	if err := s.takeDevice(w, r, user, token); err != nil {
 		return err
 	}
@@ -97,6 +107,19 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, user goalcast
 		return fmt.Errorf("save device: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// customer says whether somebody may register with a reference of the bank.
+func (s *Server) customer(p goalcast.Person, reference string) error {
+	switch {
+	case !s.cfg.Bank:
+		return errNotHere
+	case !p.Login:
+		return problem.New(http.StatusForbidden, "no_login", "only a login gets pushes through the bank's app")
+	case !goalcast.IsReference(reference):
+		return badParameter("token", "want the bank's reference: 16 to 128 of A-Z a-z 0-9 - _")
+	}
 	return nil
 }
 

@@ -129,6 +129,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/docs", "", "", 200},
 		{"GET", "/docs/swagger-ui.css", "", "", 200},
 		{"PUT", "/v1/me/devices/" + phone, `{"platform":"android","language":"nl-BE"}`, anna, 204},
+		{"PUT", "/v1/me/devices/customer_1000001", `{"platform":"bank","language":"nl"}`, anna, 501},
 		{"PUT", "/v1/me/subscriptions", subscription, anna, 200},
 		{"GET", "/v1/me/subscriptions", "", anna, 200},
 		{"DELETE", "/v1/me/subscriptions/x", "", anna, 204},

@@ -61,7 +61,7 @@ func (s *Server) publicRoutes() http.Handler {
 	do(http.MethodGet, "/v1/me", s.getMe)
 	do(http.MethodDelete, "/v1/me", s.deleteMe)
 	do(http.MethodGet, "/v1/me/devices", s.getDevices)
-	do(http.MethodPut, "/v1/me/devices/{token}", s.putDevice)
+	person(http.MethodPut, "/v1/me/devices/{token}", s.putDevice)
 	do(http.MethodDelete, "/v1/me/devices/{token}", s.deleteDevice)
 	do(http.MethodGet, "/v1/me/subscriptions", s.getSubscriptions)
 	do(http.MethodPut, "/v1/me/subscriptions", s.putSubscription)

@@ -106,6 +106,7 @@ type serving struct {
 	FCM     fcmConfig     `embed:"" prefix:"fcm-"`
 	APNS    apnsConfig    `embed:"" prefix:"apns-"`
 	Webpush webpushConfig `embed:"" prefix:"webpush-"`
+	KBC     kbcConfig     `embed:"" prefix:"kbc-push-"`
 	Push    pushConfig    `embed:"" prefix:"push-"`
 }
 
@@ -271,6 +272,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
 		{"GOALCAST_APNS_BUNDLE_ID", c.APNS.check()},
 		{"GOALCAST_WEBPUSH_KEY", c.Webpush.check()},
+		{"GOALCAST_KBC_PUSH_URL", c.KBC.check()},
 		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.checkAccount()},
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET", c.Clips.checkCallbacks()},
 		{"GOALCAST_OPTA_PULL", c.Pulls.check()},

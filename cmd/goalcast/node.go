@@ -62,6 +62,7 @@ type node struct {
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	sender   pushService        // the notifier's
 	browsers *webpush.Sender    // likewise
+	bank     pushService        // likewise
 	live     *live.Runner       // nil without role notify, or without an app at Apple
 	apple    *apns.Client       // live's
 	channels *live.Channels     // nil without role rest
@@ -215,7 +216,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
 			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Private: n.private, Feeds: n.feeds(),
-			ReadRate: n.cfg.Limits.ReadRate, ReceiptShare: n.cfg.Push.Receipts},
+			ReadRate: n.cfg.Limits.ReadRate, ReceiptShare: n.cfg.Push.Receipts, Bank: n.cfg.KBC.URL != ""},
 			deps, n.log, n.reg)
 	}
 	return nil
@@ -235,6 +236,9 @@ func (n *node) feeds() (list []string) {
 func (n *node) close() {
 	if n.browsers != nil {
 		n.browsers.Close()
+	}
+	if n.bank != nil {
+		n.bank.Close()
 	}
 	if n.sender != nil {
 		n.sender.Close()

@@ -8,6 +8,7 @@ import (
 
 	"goalcast/notify"
 	"goalcast/notify/fcm"
+	"goalcast/notify/kbc"
 	"goalcast/store/bus"
 )
 
@@ -17,7 +18,7 @@ type fcmConfig struct {
 	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
 	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
 	Rate        int    `env:"GOALCAST_FCM_RATE" range:">0.." default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together: they count in Redis."`
-	Processes   int    `env:"GOALCAST_FCM_PROCESSES" range:"1.." default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate."`
+	Processes   int    `env:"GOALCAST_FCM_PROCESSES" range:"1.." default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate, whatever the push service."`
 }
 
 // pushConfig says what is pushed.
@@ -47,7 +48,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	}
 	if c.Project == "" {
 		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent to phones")
-		if browsers == nil {
+		if browsers == nil && n.cfg.KBC.URL == "" {
 			return nil
 		}
 	}
@@ -60,6 +61,13 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	if browsers != nil {
 		n.browsers, cfg.Browsers = browsers, browsers
 	}
+	if n.cfg.KBC.URL != "" {
+		bank, err := n.cfg.KBC.open(n.rate(kbc.Service, n.cfg.KBC.Rate, kbc.MaxRecipients), n.log, n.reg)
+		if err != nil {
+			return fmt.Errorf("GOALCAST_KBC_PUSH_URL: %w", err)
+		}
+		n.bank, cfg.Bank = bank, bank
+	}
 	var phones notify.Sender
 	if c.Project != "" {
 		sender, err := fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials),
@@ -68,11 +76,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 			return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
 		}
 		n.sender, phones = sender, sender
-		// A second's worth may go at once, and a whole batch always.
-		cfg.Limiter = bus.NewRate(n.redis, bus.RateOptions{
-			Prefix: n.cfg.RedisPrefix, Name: "fcm:" + c.Project, PerMinute: c.Rate,
-			Burst: max(c.Rate/60, fcm.MaxMessages), Processes: c.Processes,
-		}, n.log, n.reg)
+		cfg.Limiter = n.rate("fcm:"+c.Project, c.Rate, fcm.MaxMessages)
 	}
 	n.notifier = notify.New(cfg, n.db, n.queue, phones, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
@@ -83,4 +87,11 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		})
 	}
 	return nil
+}
+
+// rate is a limit of messages that all processes share. A second's worth may go at once, and a
+// whole batch always.
+func (n *node) rate(name string, perMinute, batch int) *bus.Rate {
+	return bus.NewRate(n.redis, bus.RateOptions{Prefix: n.cfg.RedisPrefix, Name: name, PerMinute: perMinute,
+		Burst: max(perMinute/60, batch), Processes: n.cfg.FCM.Processes}, n.log, n.reg)
 }

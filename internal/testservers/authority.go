@@ -50,7 +50,7 @@ func (a *Authority) Issue(until time.Time) (certificate, key []byte) {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		Subject: pkix.Name{CommonName: "goalcast"}, DNSNames: []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, a.own, own.Public(), a.key)
 	if err != nil {
 		a.t.Fatal(err)

@@ -48,7 +48,7 @@ func NewRate(r *Redis, o RateOptions, log *slog.Logger, reg prometheus.Registere
 		shared: redis_rate.NewLimiter(r.client),
 		own:    rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60/float64(o.Processes)), o.Burst),
 		alone: promauto.With(reg).NewCounter(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store",
-			Name: "rate_alone_total",
+			Name: "rate_alone_total", ConstLabels: prometheus.Labels{"rate": o.Name},
 			Help: "Messages let through by this process's own share of a rate, since Redis did not answer."}),
 	}
 }
