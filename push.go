@@ -25,7 +25,7 @@ const MessagePause = 10 * time.Minute
 type PauseError struct{ Wait time.Duration } // until it may be
 
 func (e *PauseError) Error() string {
-	return fmt.Sprintf("a message was pushed to this topic less than %v ago", MessagePause)
+	return fmt.Sprintf("a message was pushed to this topic less than %d minutes ago", MessagePause/time.Minute)
 }
 
 // PushRecord is where the pushes of one event stand. There is one for every event that ever
