@@ -2,12 +2,18 @@ package fcm
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"slices"
 	"strings"
 	"testing"
@@ -375,5 +381,39 @@ func TestCredentials(t *testing.T) {
 	if _, err := New(t.Context(), Config{Endpoint: "http://127.0.0.1:1/v1"}, slog.New(slog.DiscardHandler),
 		prometheus.NewRegistry()); err == nil {
 		t.Error("no project, and no error")
+	}
+}
+
+// What is answered by who repeats what was asked shows neither our assertion, which fetches a token,
+// nor the device's token.
+func TestErrorsRepeatNothing(t *testing.T) {
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := httputil.DumpRequest(r, true)
+		w.WriteHeader(http.StatusBadGateway)
+		_, _ = w.Write(text)
+	}))
+	defer echo.Close()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := json.Marshal(map[string]string{"type": "service_account", "project_id": "demo", "client_email": "a@b",
+		"token_uri": echo.URL, "private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))})
+	for reason, cfg := range map[string]Config{faultToken: {Credentials: key}, "internal": {Endpoint: echo.URL + "/v1"}} {
+		cfg.ProjectID = "demo"
+		s, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := s.Send(t.Context(), []notify.Message{message("secret-of-a-device", "android")})[0]
+		s.Close()
+		if r.Reason != reason || r.Err == nil || strings.Contains(r.Err.Error(), "secret-of-a-device") ||
+			strings.Contains(r.Err.Error(), "assertion") {
+			t.Errorf("%s: %+v", reason, r)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -105,8 +106,11 @@ func (o once) try(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if taken := resp.StatusCode/100 == 2; taken && (err != nil || !json.Valid(text)) {
+	switch taken := resp.StatusCode/100 == 2; {
+	case taken && (err != nil || !json.Valid(text)):
 		text, err = []byte("{}"), nil
+	case !json.Valid(text): // of somebody in between, who may repeat what was asked: with tokens
+		text = []byte("{}")
 	}
 	if err != nil {
 		return nil, err
@@ -117,11 +121,13 @@ func (o once) try(req *http.Request) (*http.Response, error) {
 
 // fault is the answer that stands for none.
 func fault(req *http.Request, err error) *http.Response {
-	kind := faultNetwork
+	kind, text := faultNetwork, err.Error()
 	var token *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &token):
-		kind = faultToken
+		// What was answered may repeat what was asked, and that has our assertion, which is good for an
+		// hour.
+		kind, text = faultToken, fmt.Sprintf("no token: answered %d", token.Response.StatusCode)
 	case errors.Is(err, errNotWritten):
 		kind = faultDial
 	}
@@ -129,6 +135,6 @@ func fault(req *http.Request, err error) *http.Response {
 		StatusCode: http.StatusServiceUnavailable, Status: "503 " + kind, Proto: "HTTP/1.1", ProtoMajor: 1,
 		ProtoMinor: 1, Request: req,
 		Header: http.Header{"Retry-After": {never}, faultHeader: {kind}},
-		Body:   io.NopCloser(strings.NewReader(err.Error())),
+		Body:   io.NopCloser(strings.NewReader(text)),
 	}
 }
