@@ -183,6 +183,7 @@ func TestBadMessages(t *testing.T) {
 		{`{"topic":"match:1","body":1,"id":"has space"}`, 400, "bad_parameter", "id"},
 		{`{"topic":"match:1","body":1,"id":"` + strings.Repeat("x", 101) + `"}`, 400, "bad_parameter", "id"},
 		{`{"topic":"match:1","body":1,"to":"all"}`, 400, "bad_parameter", "to"},
+		{`{"topic":"match:1","body":1,"push":{}}`, 400, "bad_parameter", "push"},
 		{`{"topic":"match:1","body":1,"push":{"nl":{"title":"a","body":"b"}}}`, 400, "bad_parameter", "push"},
 		{`{"topic":"match:1","body":1,"push":{"en":{"title":"a","body":" "}}}`, 400, "bad_parameter", "push"},
 		{`{"topic":"match:1","body":1,"push":{"en":{"title":"a","body":"b"},"xx":{"title":"a","body":"b"}}}`, 400,

@@ -43,7 +43,7 @@ func TestGeneratedRequests(t *testing.T) {
 	h, issuer := openWithIssuer(t, func(c *rest.Config, d *rest.Deps) {
 		wide := rest.Rate{PerMinute: 1e7, Burst: 1e7}
 		c.UserRate, c.IPRate, c.DeviceRate = wide, wide, wide
-		d.Tickets, d.Browsers = &shelf{}, toBrowsers{}
+		d.Tickets, d.Browsers, c.Bank = &shelf{}, toBrowsers{}, true
 	})
 	h.desc.known = map[[sha256.Size]byte]bool{} // to check an answer takes longer than to make it
 	h.with(func() {

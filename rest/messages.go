@@ -51,7 +51,7 @@ func (m messageBody) checkPush() error {
 				maxPushTitle, maxPushBody)
 		}
 	}
-	if _, ok := m.Push[goalcast.PushFallback]; !ok && len(m.Push) > 0 {
+	if _, ok := m.Push[goalcast.PushFallback]; !ok && m.Push != nil {
 		return badParameter("push", "want %s, which whoever has another language gets", goalcast.PushFallback)
 	}
 	return nil
@@ -126,7 +126,11 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("save message: %w", err)
 	}
 	auditTarget(r, e.Topics[0].String())
-	s.audit(r, "message", nil, map[string]any{"event": e.ID, "message": e.Message, "push": e.Push},
+	said := map[string]any{"event": e.ID, "message": e.Message}
+	if len(e.Push) > 0 {
+		said["push"] = e.Push
+	}
+	s.audit(r, "message", nil, said,
 		slog.String("topic", e.Topics[0].String()), slog.String("event", e.ID))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), publishTime)
 	defer cancel()

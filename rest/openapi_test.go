@@ -132,7 +132,7 @@ func TestEveryOperation(t *testing.T) {
 		{"PUT", "/v1/me/devices/customer_1000001", `{"platform":"bank","language":"nl"}`, anna, 501},
 		{"PUT", "/v1/me/subscriptions", subscription, anna, 200},
 		{"GET", "/v1/me/subscriptions", "", anna, 200},
-		{"DELETE", "/v1/me/subscriptions/x", "", anna, 204},
+		{"DELETE", "/v1/me/subscriptions/0123456789abcdefghijkl", "", anna, 204},
 		{"GET", "/v1/me", "", anna, 200},
 		{"GET", "/v1/me/devices", "", anna, 200},
 		{"DELETE", "/v1/me/devices/" + phone, "", anna, 204},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 
 	"goalcast"
@@ -35,6 +36,8 @@ type subscriptionBody struct {
 	} `json:"subscription"`
 	Language string `json:"language"`
 }
+
+var subscriptionIDText = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
 // subscriptionID names a subscription to its user and tells nothing of it.
 func subscriptionID(token string) string {
@@ -94,6 +97,9 @@ func (s *Server) putSubscription(w http.ResponseWriter, r *http.Request, user go
 // deleteSubscription is answered alike whether the caller has it or not.
 func (s *Server) deleteSubscription(w http.ResponseWriter, r *http.Request, user goalcast.UserID) error {
 	id, err := pathText(r, "id")
+	if err == nil && !subscriptionIDText.MatchString(id) {
+		err = badParameter("id", "want what PUT /v1/me/subscriptions answered")
+	}
 	if err != nil {
 		return err
 	}

@@ -116,11 +116,14 @@ func TestDryRun(t *testing.T) {
 			t.Errorf("want %s, got %+v", want, r)
 		}
 	}
-	fake.Project = "another"
-	if r := sender.DryRun(t.Context()); r.Outcome != notify.Foreign || r.Reason != "not_found" {
+	another := httptest.NewServer(&fcmtest.Server{Project: "another"})
+	defer another.Close()
+	stranger := newSender(t, another.URL+"/v1")
+	defer stranger.Close()
+	if r := stranger.DryRun(t.Context()); r.Outcome != notify.Foreign || r.Reason != "not_found" {
 		t.Errorf("of another project: %+v", r)
 	}
-	if fake.DryRuns() != 5 || fake.Requests() != 0 || len(fake.Deliveries()) != 0 || len(fake.Violations()) != 0 {
+	if fake.DryRuns() != 4 || fake.Requests() != 0 || len(fake.Deliveries()) != 0 || len(fake.Violations()) != 0 {
 		t.Errorf("%d dry runs, %d requests; delivered %v; violations %v", fake.DryRuns(), fake.Requests(),
 			fake.Deliveries(), fake.Violations())
 	}
