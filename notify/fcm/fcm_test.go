@@ -387,8 +387,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// What is answered by who repeats what was asked shows neither our assertion, which fetches a token,
-// nor the device's token.
+// What is answered by who repeats what was asked shows neither our assertion, which fetches a
+// token, nor the device's token.
 func TestErrorsRepeatNothing(t *testing.T) {
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, _ := httputil.DumpRequest(r, true)
@@ -406,7 +406,8 @@ func TestErrorsRepeatNothing(t *testing.T) {
 	}
 	key, _ := json.Marshal(map[string]string{"type": "service_account", "project_id": "demo", "client_email": "a@b",
 		"token_uri": echo.URL, "private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))})
-	for reason, cfg := range map[string]Config{faultToken: {Credentials: key}, "internal": {Endpoint: echo.URL + "/v1"}} {
+	for reason, cfg := range map[string]Config{faultToken: {Credentials: key},
+		"internal": {Endpoint: echo.URL + "/v1"}} {
 		cfg.ProjectID = "demo"
 		s, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err != nil {

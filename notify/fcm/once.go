@@ -125,8 +125,8 @@ func fault(req *http.Request, err error) *http.Response {
 	var token *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &token):
-		// What was answered may repeat what was asked, and that has our assertion, which is good for an
-		// hour.
+		// What was answered may repeat what was asked, and that has our assertion, which is good
+		// for an hour.
 		kind, text = faultToken, fmt.Sprintf("no token: answered %d", token.Response.StatusCode)
 	case errors.Is(err, errNotWritten):
 		kind = faultDial
