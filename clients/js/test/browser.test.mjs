@@ -44,6 +44,8 @@ before(async () => {
     chromium.launch(chromiumOptions),
   ]);
   await tell();
+  const listed = async () => (await fetch(`${demo.url}/v1/matches`).then((r) => r.json())).matches.length;
+  for (const end = Date.now() + wait.timeout; await listed() < 9;) assert.ok(Date.now() < end, 'no ninth match');
   wire = await new Wire().open(demo.port);
   page = await open({ viewport: { width: 1440, height: 900 } }, wire.url);
 });
