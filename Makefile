@@ -8,10 +8,11 @@ PACKAGES := ./...
 
 # The program first: what it is made of is then compiled, with the flags that all other steps use too. One
 # step after the other: beside each other on two cores they starve tests that play a match in real time. The
-# search for what is unused takes only what the tests leave, and the last two mostly wait.
+# search for what is unused takes only what the tests leave.
 test: deps program vet alerts
 	$(MAKE) --no-print-directory -j2 test-go unused
-	$(MAKE) --no-print-directory -j2 -Otarget test-made-up test-js
+	$(MAKE) --no-print-directory test-made-up
+	$(MAKE) --no-print-directory test-js
 
 # What can be known in a minute: vet, lint, and the packages that need no servers, without the race detector.
 quick: lint
