@@ -112,20 +112,26 @@ function move(page) {
 }
 
 // findMatches asks for the day's matches and follows their competitions: soon again while there are
-// none, else now and then, since a competition may join the day.
+// none, else now and then, since a competition may join the day. Today's list begins with what is in
+// play since yesterday.
 async function findMatches(page) {
   clearTimeout(page.search);
   const { day } = page;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const list = await ask(`/v1/matches?tz=${encodeURIComponent(zone)}${day ? `&date=${day}` : ''}`, () => {
+  const failed = () => {
     // else what is known is shown, and the status says the rest
     if (page.day === day && !page.found?.date) page.found = { failed: true };
     showEmpty(page);
-  });
+  };
+  const [list, inPlay] = await Promise.all([
+    ask(`/v1/matches?tz=${encodeURIComponent(zone)}${day ? `&date=${day}` : ''}`, failed),
+    day ? undefined : ask('/v1/matches?state=live', failed),
+  ]);
   if (page.day !== day) return; // another day was chosen meanwhile
   page.found = list ?? { matches: [] };
-  const { matches } = page.found;
-  page.listed = new Set(matches.map((m) => m.id));
+  page.listed = new Set(page.found.matches.map((m) => m.id));
+  const since = inPlay?.matches.filter((m) => page.shows(m) && !page.listed.has(m.id)) ?? [];
+  const matches = [...since, ...page.found.matches];
   const topics = new Set(matches.map((m) => (m.competition?.id ? `competition:${m.competition.id}` : `match:${m.id}`)));
   for (const m of matches) if (!page.live.matches.has(m.id)) changed(page, m);
   page.live.subscribe(...[...topics].slice(0, mostTopics));

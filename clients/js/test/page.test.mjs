@@ -48,6 +48,14 @@ const says = (page, selector, text) =>
 const live = (page) => page.waitForSelector('#status[data-status=live]', wait);
 const ago = (hours) => new Date(Date.now() - hours * 3600_000).toISOString();
 
+// afterMidnight is a zone in whose first hour of the day we are, and a time of its yesterday.
+const afterMidnight = (() => {
+  const hour = new Date().getUTCHours();
+  const midnight = new Date().setUTCMinutes(0, 0, 0);
+  return { zone: hour <= 12 ? `Etc/GMT+${hour}` : `Etc/GMT-${24 - hour}`,
+    yesterday: new Date(midnight - 60_000).toISOString() };
+})();
+
 async function post(match, kickoff, names) {
   const res = await fetch(`${hub.url}/feeds/json`,
     { method: 'POST', headers: asProvider,
@@ -65,7 +73,7 @@ async function post(match, kickoff, names) {
 test('without matches it is live, says so, and shows one that appears; what there is stays where it is', async () => {
   // a slow network
   const both = await Promise.all([open(desktop),
-    open(phone, '', (page) => page.route('**/v1/matches*', async (route) => {
+    open({ ...phone, timezoneId: afterMidnight.zone }, '', (page) => page.route('**/v1/matches*', async (route) => {
     await new Promise((done) => setTimeout(done, 400));
     await route.continue();
   }))]);
@@ -85,7 +93,8 @@ test('without matches it is live, says so, and shows one that appears; what ther
   await says(other, '#empty', 'No matches today');
   await closeOther();
 
-  await post(ids.match + 1, ago(0.2), ['Harbour Rovers', 'Mill Athletic']);
+  // began yesterday, for the phone
+  await post(ids.match + 1, afterMidnight.yesterday, ['Harbour Rovers', 'Mill Athletic']);
   for (const { page, close } of both) {
     await page.waitForSelector(`.card[data-id="${ids.match + 1}"][data-state=live]`, wait);
     assert.equal(await page.textContent('#empty'), '');
