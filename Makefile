@@ -88,8 +88,10 @@ million:
 	$(GO) run ./loadtest/bench -rows million -repeat 1 -out docs/benchmarks.md
 
 # The benchmarks of single packages, among them a goal's way from POST to socket and to the push service.
+# The program they run is the one that is shipped, not the one under the race detector.
 bench-go:
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store/... ./hub ./e2e
+	$(GO) build -tags faults -o tmp/goalcast-measured ./cmd/goalcast
+	GOALCAST_BIN=$(CURDIR)/tmp/goalcast-measured $(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store/... ./hub ./e2e
 
 # Ten matches at 20 times their speed while processes are killed and servers fail over: `make soak` is one day of some
 # seven minutes, `make soak FOR=8h` a night of days.

@@ -39,7 +39,9 @@ type stage struct {
 	swarm  *swarm.Swarm
 	joined swarm.Stats
 	empty  swarm.Use // the server's before the first viewer
-	done   swarm.Expected
+	// of a hub: the bytes that a collection left of its heap before the first viewer
+	emptyHeap float64
+	done      swarm.Expected
 }
 
 // crowd says who the viewers are.
@@ -82,6 +84,11 @@ func (b *bench) set(ctx context.Context, a arm, c crowd) (_ *stage, err error) {
 	}
 	cfg.URLs = []string{s.server.url}
 	time.Sleep(300 * time.Millisecond) // what a start leaves to do
+	if !a.nchan {
+		if s.emptyHeap, err = s.server.liveHeap(); err != nil {
+			return s, err
+		}
+	}
 	if s.empty, err = s.server.use(); err != nil {
 		return s, err
 	}
