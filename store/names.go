@@ -45,6 +45,9 @@ func (s *Store) SaveNames(ctx context.Context, list []goalcast.Name) (before []g
 		if err := tx.writeNames(ctx, changed); err != nil {
 			return err
 		}
+		if err := tx.reindex(ctx, changed); err != nil {
+			return err
+		}
 		var names, languages int
 		if err := tx.queryRow(ctx, `SELECT COUNT(*), COUNT(DISTINCT language) FROM names`).Scan(&names,
 			&languages); err != nil {

@@ -24,8 +24,9 @@ var named = []struct{ table, kind string }{
 	{"teams", goalcast.FoundTeam}, {"competitions", goalcast.FoundCompetition}, {"players", goalcast.FoundPlayer},
 }
 
-// Search finds teams, competitions and players whose names have words that begin like all words of
-// the text, folded: teams first, then by name; at most 500.
+// Search finds teams, competitions and players whose names, the provider's and those by language,
+// have words that begin like all words of the text, folded: teams first, then by the provider's
+// name; at most 500.
 func (s *Store) Search(ctx context.Context, text string) (found []goalcast.Found, err error) {
 	words := fold.Query(text)
 	if len(words) == 0 {
@@ -91,8 +92,17 @@ func (t *tx) indexWhere(ctx context.Context, table, kind, condition string, args
 		if _, err := t.exec(ctx, `DELETE FROM search_words WHERE kind = $1 AND id = $2`, kind, r.id); err != nil {
 			return err
 		}
-		folded := fold.Text(r.name)
-		for words := range slices.Chunk(fold.Words(r.name), wordsStatement) {
+		others, err := t.query(ctx, `SELECT name FROM names WHERE kind = $1 AND id = $2`, kind, r.id)
+		names, err := collect(others, err, func(s scanner) (name string, err error) { return name, s.Scan(&name) })
+		if err != nil {
+			return err
+		}
+		all, folded := fold.Words(r.name), fold.Text(r.name)
+		for _, name := range names {
+			all = append(all, fold.Words(name)...)
+		}
+		slices.Sort(all)
+		for words := range slices.Chunk(slices.Compact(all), wordsStatement) {
 			values := make([]any, 0, 4*len(words))
 			for _, w := range words {
 				values = append(values, kind, r.id, w, folded)
@@ -105,6 +115,33 @@ func (t *tx) indexWhere(ctx context.Context, table, kind, condition string, args
 		if _, err := t.exec(ctx, `UPDATE `+table+` SET indexed = $2 WHERE id = $1 AND name = $2`, r.id,
 			r.name); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// reindex has the things found by their names by language as they are now.
+func (t *tx) reindex(ctx context.Context, list []goalcast.Name) error {
+	for _, n := range named {
+		var ids []int64
+		for _, name := range list {
+			if name.Kind == n.kind {
+				ids = append(ids, name.ID)
+			}
+		}
+		slices.Sort(ids)
+		for some := range slices.Chunk(slices.Compact(ids), namesAtOnce) {
+			args := make([]any, len(some))
+			for i, id := range some {
+				args[i] = id
+			}
+			if _, err := t.exec(ctx, `UPDATE `+n.table+` SET indexed = '' WHERE id IN `+
+				strings.TrimSpace(valuesList(1, len(some), 1)), args...); err != nil {
+				return err
+			}
+			if err := t.indexNames(ctx, n.table, n.kind, some); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -90,6 +90,39 @@ func TestSearchFindsWordsByTheirBeginnings(t *testing.T) {
 	})
 }
 
+// A thing is found by each of its names, as long as it has them.
+func TestSearchFindsNamesByLanguage(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		kept(t, s, 7, "Coastal League", "Sandvík FC", "Rovers")
+		check := func(text, want string) {
+			t.Helper()
+			if got := search(t, s, text); got != want {
+				t.Errorf("%q: %s; want %s", text, got, want)
+			}
+		}
+		save := func(names ...goalcast.Name) {
+			t.Helper()
+			if _, err := s.SaveNames(t.Context(), names); err != nil {
+				t.Fatal(err)
+			}
+		}
+		french := goalcast.Name{Kind: goalcast.FoundTeam, ID: 1, Language: "fr", Name: "Baie-des-Sables"}
+		dutch := goalcast.Name{Kind: goalcast.FoundTeam, ID: 1, Language: "nl", Name: "Zandbaai"}
+		save(french, dutch, goalcast.Name{Kind: goalcast.FoundCompetition, ID: 23, Language: "fr",
+			Name: "Ligue des Côtes"})
+		check("sables", "team 1 Sandvík FC")
+		check("zand", "team 1 Sandvík FC")
+		check("sandvik", "team 1 Sandvík FC")
+		check("cotes", "competition 23 Coastal League")
+		kept(t, s, 7, "Coastal League", "Nordvík", "Rovers") // the provider calls it otherwise
+		check("zand", "team 1 Nordvík")
+		dutch.Name = ""
+		save(dutch)
+		check("zand", "")
+		check("nord", "team 1 Nordvík")
+	})
+}
+
 // Names and squads that were stored before there was a search, or by a version without, are found
 // after the job has run.
 func TestNamesFromBeforeAreIndexed(t *testing.T) {

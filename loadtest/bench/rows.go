@@ -131,7 +131,8 @@ func (b *bench) memory(ctx context.Context, r *row) error {
 		}
 	}
 	r.note("growth since the server was empty, 4 s after the last one joined; garbage of the handshakes is in it, " +
-		"but not in the live heap, which is what is left of it after a collection. Nchan's viewers have one channel each")
+		"but not in the live heap, which is what is left of it after a collection. " +
+		"Nchan's viewers have one channel each")
 	return nil
 }
 

@@ -334,8 +334,8 @@ func (s *server) metric(name, label string) (float64, error) {
 	return sum, nil
 }
 
-// liveHeap has a hub collect its garbage, and gives the bytes of heap that are left. Twice: what has a
-// finalizer or came from a pool outlives one collection.
+// liveHeap has a hub collect its garbage, and gives the bytes of heap that are left. Twice, since
+// what has a finalizer or came from a pool outlives one collection.
 func (s *server) liveHeap() (float64, error) {
 	for range 2 {
 		if _, err := get(s.admin + "/debug/pprof/heap?gc=1"); err != nil {
