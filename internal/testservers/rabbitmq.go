@@ -17,7 +17,6 @@ type RabbitMQServer struct {
 	URL  string // "amqp://guest:guest@127.0.0.1:<port>/"; stays the same over restarts
 	Addr string
 
-	tb      testing.TB
 	folder  string
 	command []string
 	epmd    []string
@@ -25,16 +24,20 @@ type RabbitMQServer struct {
 	proc    *server // nil while stopped
 }
 
-// RabbitMQ starts a RabbitMQ for this test alone and returns its URL. It takes some ten seconds.
-func RabbitMQ(tb testing.TB) string {
+// NewRabbitMQ starts a RabbitMQ for one test alone: it is gone when the test is.
+func NewRabbitMQ(tb testing.TB) *RabbitMQServer {
 	tb.Helper()
-	return NewRabbitMQ(tb).URL
+	r := StartRabbitMQ(tb, "{}")
+	tb.Cleanup(r.Stop)
+	return r
 }
 
-// NewRabbitMQ is RabbitMQ for a test that stops it. The settings are lines of rabbitmq.conf; the
-// plugin that asks an HTTP server who may log in (auth_backends.1 = http) can be used in them.
-// Everything listens on the loopback interface.
-func NewRabbitMQ(tb testing.TB, settings ...string) *RabbitMQServer {
+// StartRabbitMQ starts a RabbitMQ that stays until the test binary ends: starting one takes some
+// ten seconds, most of them of a processor. Definitions are virtual hosts, exchanges and so on, as
+// rabbitmqctl exports them; the settings are lines of rabbitmq.conf, in which the plugin that asks
+// an HTTP server who may log in (auth_backends.1 = http) can be used. Everything listens on the
+// loopback interface.
+func StartRabbitMQ(tb testing.TB, definitions string, settings ...string) *RabbitMQServer {
 	tb.Helper()
 	// The script in PATH becomes another user first; the one behind it does not.
 	const script = "/usr/lib/rabbitmq/bin/rabbitmq-server"
@@ -45,37 +48,36 @@ func NewRabbitMQ(tb testing.TB, settings ...string) *RabbitMQServer {
 	if err != nil {
 		missing(tb, "%v", err)
 	}
-	r := &RabbitMQServer{tb: tb}
+	r := &RabbitMQServer{}
 	if r.folder, err = os.MkdirTemp("", "goalcast-rabbitmq-"); err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		r.Stop()
-		os.RemoveAll(r.folder)
-	})
 	for range 3 {
-		r.prepare(script, epmd, settings)
+		r.prepare(tb, script, epmd, definitions, settings)
 		if err = r.start(); err == nil {
 			return r
 		}
-		r.Stop()
+		r.halt()
 	}
-	tb.Fatalf("start rabbitmq-server: %v\n%s", err, r.output())
+	output := r.output()
+	r.Stop()
+	tb.Fatalf("start rabbitmq-server: %v\n%s", err, output)
 	return nil
 }
 
 // prepare chooses ports and writes what the server reads.
-func (r *RabbitMQServer) prepare(script, epmd string, settings []string) {
-	r.tb.Helper()
-	port, names, distribution := freePort(r.tb), freePort(r.tb), freePort(r.tb)
+func (r *RabbitMQServer) prepare(tb testing.TB, script, epmd, definitions string, settings []string) {
+	tb.Helper()
+	port, names, distribution := freePort(tb), freePort(tb), freePort(tb)
 	r.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	r.URL = "amqp://guest:guest@" + r.Addr + "/"
-	config := fmt.Sprintf("listeners.tcp.1 = %s\nlog.console = true\nlog.console.level = warning\n%s\n", r.Addr,
-		strings.Join(settings, "\n"))
-	for name, text := range map[string]string{"rabbitmq.conf": config, "env.conf": "",
+	defined := filepath.Join(r.folder, "definitions.json") // read with each start
+	config := fmt.Sprintf("listeners.tcp.1 = %s\nlog.console = true\nlog.console.level = warning\n"+
+		"load_definitions = %s\n%s\n", r.Addr, defined, strings.Join(settings, "\n"))
+	for name, text := range map[string]string{"rabbitmq.conf": config, "definitions.json": definitions, "env.conf": "",
 		"plugins": "[rabbitmq_auth_backend_http].\n"} {
 		if err := os.WriteFile(filepath.Join(r.folder, name), []byte(text), 0o600); err != nil {
-			r.tb.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	r.epmd = []string{epmd, "-address", "127.0.0.1", "-port", strconv.Itoa(names)}
@@ -149,8 +151,14 @@ func (r *RabbitMQServer) Kill() {
 	}
 }
 
-// Stop kills the server and the name server beside it.
+// Stop ends the server for good.
 func (r *RabbitMQServer) Stop() {
+	r.halt()
+	os.RemoveAll(r.folder)
+}
+
+// halt kills the server and the name server beside it.
+func (r *RabbitMQServer) halt() {
 	r.Kill()
 	if r.names != nil {
 		r.names.stop()
@@ -158,10 +166,10 @@ func (r *RabbitMQServer) Stop() {
 	}
 }
 
-// Start starts it again on the same port.
-func (r *RabbitMQServer) Start() {
-	r.tb.Helper()
+// Start starts it again on the same port; where it runs, it waits until it answers.
+func (r *RabbitMQServer) Start(tb testing.TB) {
+	tb.Helper()
 	if err := r.start(); err != nil {
-		r.tb.Fatalf("restart rabbitmq-server: %v\n%s", err, r.output())
+		tb.Fatalf("restart rabbitmq-server: %v\n%s", err, r.output())
 	}
 }

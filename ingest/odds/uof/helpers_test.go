@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -21,7 +22,22 @@ import (
 	"goalcast/ingest/odds/uof/uoftest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// all are the tests of the package; a goroutine left behind fails it.
+type all struct{ *testing.M }
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil { // they wait for silence to be noticed
+		panic(err)
+	}
+	goleak.VerifyTestMain(all{m})
+}
+
+// Run ends the server that the tests share when they have ended.
+func (a all) Run() int {
+	defer uoftest.Stop()
+	return a.M.Run()
+}
 
 // viewer is a sink that shows prices as the contract of odds.Sink has it.
 type viewer struct {

@@ -100,6 +100,7 @@ func TestFeedWhoseServerIsKilled(t *testing.T) {
 // TestProducersFailAlone has one producer go silent, then say that we are not subscribed, while the
 // other goes on.
 func TestProducersFailAlone(t *testing.T) {
+	t.Parallel()
 	p := uoftest.Start(t)
 	v := newViewer()
 	begin(t, quick(p), v)
@@ -145,6 +146,7 @@ func TestProducersFailAlone(t *testing.T) {
 
 // TestAnotherProcessTakesOver begins with what the first kept: all odds, and the settlements since.
 func TestAnotherProcessTakesOver(t *testing.T) {
+	t.Parallel()
 	p := uoftest.Start(t, uoftest.Producer{ID: 1, Product: "liveodds", Scope: "live|prematch",
 		Window: uoftest.Producers[0].Window})
 	cfg := quick(p)

@@ -26,6 +26,7 @@ import (
 
 // TestProvidersOwnMessages plays the provider's samples: the book is that of a naive reader.
 func TestProvidersOwnMessages(t *testing.T) {
+	t.Parallel()
 	read := func(name string) string { return string(samples.Read(t, "odds/uof/"+name)) }
 	change, settled := read("odds_change-0.xml"), read("bet_settlement.xml")
 	cancel, rollback, names := read("bet_cancel.xml"), read("rollback_bet_cancel.xml"), read("fixture-0.xml")
@@ -65,6 +66,7 @@ func TestProvidersOwnMessages(t *testing.T) {
 // TestMessageThatCannotBeRead suspends its match, which may be another by now, until it is quoted
 // again; others go on.
 func TestMessageThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	p := uoftest.Start(t)
 	cfg := quick(p)
 	cfg.MaxMessage = 2000
@@ -91,6 +93,7 @@ func TestMessageThatCannotBeRead(t *testing.T) {
 // TestNetworkThatGoesAwayInSilence cuts the way to the server, with TLS, without a word to either
 // side: nothing is shown soon, and the source dials anew.
 func TestNetworkThatGoesAwayInSilence(t *testing.T) {
+	t.Parallel()
 	p := uoftest.Start(t)
 	w := newWay(t, p.Queue.Addr)
 	cfg := quick(p)
@@ -241,6 +244,7 @@ func TestServerThatNeverAnswers(t *testing.T) {
 
 // TestWrongToken is refused by the API, and by the feed.
 func TestWrongToken(t *testing.T) {
+	t.Parallel()
 	p := uoftest.Start(t)
 	lenient := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set("X-Access-Token", uoftest.Token)

@@ -39,7 +39,7 @@ func (p *Provider) api(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, "BAD_REQUEST")
 	case path == "/users/whoami.xml":
 		_, _ = fmt.Fprintf(w, `<bookmaker_details response_code="OK" expire_at="2099-01-01T00:00:00Z" bookmaker_id="%s" virtual_host="%s"/>`,
-			Bookmaker, virtualHost)
+			p.bookmaker, p.virtualHost())
 	case path == "/descriptions/producers.xml":
 		_, _ = fmt.Fprint(w, `<producers response_code="OK">`)
 		for _, producer := range p.producers {

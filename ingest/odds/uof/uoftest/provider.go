@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,17 +20,27 @@ import (
 	"goalcast/internal/testservers"
 )
 
-// Who the bookmaker is.
-const (
-	Token     = "token-of-the-bookmaker"
-	Bookmaker = "4711"
-)
+// Token is the bookmaker's.
+const Token = "token-of-the-bookmaker"
 
 const (
-	virtualHost = "/unifiedfeed/" + Bookmaker
-	exchange    = "unifiedfeed"
-	publisher   = "publisher"
+	virtualHosts = "/unifiedfeed/" // and the bookmaker's number
+	exchange     = "unifiedfeed"
+	publisher    = "publisher"
 )
+
+// bookmakers is how many tests of one binary may play the provider at the same time.
+const bookmakers = 8
+
+// shared is the feed's server, which all tests of the binary have in common: it takes ten seconds
+// of a processor to start. Each test has a virtual host of its own on it. It is started by the
+// first test that wants it.
+var shared struct {
+	sync.Mutex
+	queue *testservers.RabbitMQServer
+	auth  *httptest.Server
+	free  []string // numbers of bookmakers
+}
 
 // Producer is one that the provider has.
 type Producer struct {
@@ -53,6 +61,7 @@ type Provider struct {
 
 	tb        testing.TB
 	producers []Producer
+	bookmaker string
 
 	mu       sync.Mutex // guards the rest
 	link     *amqp.Connection
@@ -84,7 +93,8 @@ type Recovery struct {
 	After    int64 // ms; 0 is all
 }
 
-// Start plays the provider for one test. It takes some ten seconds.
+// Start plays the provider for one test. The first of a test binary takes some ten seconds. A test
+// that calls KillQueue does so to all others, and may not run beside them.
 func Start(tb testing.TB, producers ...Producer) *Provider {
 	tb.Helper()
 	if len(producers) == 0 {
@@ -92,23 +102,10 @@ func Start(tb testing.TB, producers ...Producer) *Provider {
 	}
 	p := &Provider{tb: tb, producers: producers, ready: map[int]bool{}, mute: map[int]bool{},
 		fixtures: map[string]string{}, requests: map[string]int{}, markets: descriptions}
-	server := httptest.NewServer(p.handler())
+	p.share()
+	server := httptest.NewServer(http.HandlerFunc(p.api))
 	tb.Cleanup(server.Close)
 	p.API = server.URL + "/v1"
-	definitions := filepath.Join(tb.TempDir(), "definitions.json")
-	text, err := json.Marshal(map[string]any{"vhosts": []any{map[string]any{"name": virtualHost}},
-		"exchanges": []any{map[string]any{"name": exchange, "vhost": virtualHost, "type": "topic", "durable": true,
-			"auto_delete": false, "internal": false, "arguments": map[string]any{}}}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(definitions, text, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	p.Queue = testservers.NewRabbitMQ(tb, "load_definitions = "+definitions, "auth_backends.1 = http",
-		"auth_http.http_method = get", "auth_http.user_path = "+server.URL+"/auth/user",
-		"auth_http.vhost_path = "+server.URL+"/auth/vhost", "auth_http.resource_path = "+server.URL+"/auth/resource",
-		"auth_http.topic_path = "+server.URL+"/auth/topic")
 	p.AMQP = "amqp://" + p.Queue.Addr
 	p.connect()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -122,10 +119,74 @@ func Start(tb testing.TB, producers ...Producer) *Provider {
 	return p
 }
 
+// share takes a bookmaker of the shared server for the time of the test.
+func (p *Provider) share() {
+	p.tb.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.queue == nil {
+		startShared(p.tb)
+	}
+	shared.queue.Start(p.tb) // a test may have ended before it did so
+	if len(shared.free) == 0 {
+		p.tb.Fatalf("more than %d tests play the provider at once", bookmakers)
+	}
+	p.Queue, p.bookmaker, shared.free = shared.queue, shared.free[0], shared.free[1:]
+	p.tb.Cleanup(func() {
+		shared.Lock()
+		defer shared.Unlock()
+		shared.free = append(shared.free, p.bookmaker)
+	})
+}
+
+// startShared starts the shared server, with the virtual hosts of all bookmakers.
+func startShared(tb testing.TB) {
+	tb.Helper()
+	var free []string
+	var hosts, exchanges []map[string]any
+	for n := range bookmakers {
+		bookmaker := fmt.Sprint(4711 + n)
+		host := virtualHosts + bookmaker
+		hosts = append(hosts, map[string]any{"name": host})
+		exchanges = append(exchanges, map[string]any{"name": exchange, "vhost": host, "type": "topic", "durable": true,
+			"auto_delete": false, "internal": false, "arguments": map[string]any{}})
+		free = append(free, bookmaker)
+	}
+	definitions, err := json.Marshal(map[string]any{"vhosts": hosts, "exchanges": exchanges})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if shared.auth == nil {
+		shared.auth = httptest.NewServer(http.HandlerFunc(auth))
+	}
+	at := shared.auth.URL
+	shared.queue = testservers.StartRabbitMQ(tb, string(definitions), "auth_backends.1 = http",
+		"auth_http.http_method = get", "auth_http.user_path = "+at+"/user", "auth_http.vhost_path = "+at+"/vhost",
+		"auth_http.resource_path = "+at+"/resource", "auth_http.topic_path = "+at+"/topic")
+	shared.free = free
+}
+
+// Stop ends the shared server. A package that looks for goroutines left behind calls it when all
+// tests have ended.
+func Stop() {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.queue != nil {
+		shared.queue.Stop()
+		shared.queue = nil
+	}
+	if shared.auth != nil {
+		shared.auth.Close()
+		shared.auth = nil
+	}
+}
+
+func (p *Provider) virtualHost() string { return virtualHosts + p.bookmaker }
+
 // connect is how the provider reaches its own queue.
 func (p *Provider) connect() {
 	p.tb.Helper()
-	link, err := amqp.DialConfig(p.AMQP, amqp.Config{Vhost: virtualHost,
+	link, err := amqp.DialConfig(p.AMQP, amqp.Config{Vhost: p.virtualHost(),
 		SASL: []amqp.Authentication{&amqp.PlainAuth{Username: publisher, Password: publisher}}})
 	if err != nil {
 		p.tb.Fatalf("provider: %v", err)
@@ -164,7 +225,7 @@ func (p *Provider) KillQueue() {
 // StartQueue starts it again.
 func (p *Provider) StartQueue() {
 	p.tb.Helper()
-	p.Queue.Start()
+	p.Queue.Start(p.tb)
 	p.connect()
 }
 
@@ -319,25 +380,18 @@ func (p *Provider) Fixture(event, document string) {
 	p.fixtures[event] = document
 }
 
-func (p *Provider) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /auth/{what}", auth)
-	mux.HandleFunc("/v1/", p.api)
-	return mux
-}
-
 // auth answers the server of the feed who may do what.
 func auth(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	user := q.Get("username")
 	ours := user == Token
 	allow := user == publisher || ours
-	switch r.PathValue("what") {
-	case "user":
+	switch r.URL.Path {
+	case "/user":
 		allow = ours && q.Get("password") == "" || user == publisher && q.Get("password") == publisher
-	case "vhost":
-		allow = allow && q.Get("vhost") == virtualHost
-	case "resource":
+	case "/vhost":
+		allow = allow && strings.HasPrefix(q.Get("vhost"), virtualHosts)
+	case "/resource":
 		if ours {
 			what, name := q.Get("resource"), q.Get("name")
 			allow = what == "queue" && strings.HasPrefix(name, "amq.gen-") ||
