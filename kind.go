@@ -86,7 +86,7 @@ var Kinds = []KindInfo{
 	{KindAddedTime, "added_time", PlaceTimeline, PushNever, Played | Posted | Twinned},
 	{KindPenalty, "", PlaceTimeline, PushWithdrawn, Sided | Played},
 	{KindDelay, "delay", PlaceTimeline, PushTold, Played | Listed},
-	{KindLineup, "lineup", PlaceLineups, PushNever, Sided},
+	{KindLineup, "lineup", PlaceLineups, PushTold, Sided},
 	{KindFixture, "fixture", PlaceFixture, PushTold, 0},
 	{KindClip, "clip", PlaceTimeline, PushNever, 0},
 	{KindMessage, "message", PlaceNone, PushTold, 0},

@@ -20,6 +20,7 @@ const (
 	PushStatus    PushKind = "status"    // delayed, suspended, postponed, abandoned, a new date
 	PushPenalties PushKind = "penalties" // given, taken back, missed; where an installation pushes them
 	PushMessages  PushKind = "messages"  // an editor's words
+	PushLineups   PushKind = "lineups"   // those of both teams are known
 )
 
 // PushKindInfo is a kind of push and whether users get it who have not chosen.
@@ -38,6 +39,7 @@ var PushKinds = []PushKindInfo{
 	{PushStatus, true},
 	{PushPenalties, true},
 	{PushMessages, true},
+	{PushLineups, false},
 }
 
 // Default says whether users get a kind of push who have not chosen; so they do where the kind is
@@ -151,6 +153,29 @@ type UserPreferences struct {
 // IsZero says whether nothing is set.
 func (u UserPreferences) IsZero() bool {
 	return len(u.Kinds) == 0 && u.Quiet == nil && u.Spoilers == Spoilers{} && len(u.Follows) == 0
+}
+
+// OptsIn says whether any kind of push is switched on, for all or for one follow, that is off by
+// default.
+func (u UserPreferences) OptsIn() bool {
+	if optsIn(u.Kinds) {
+		return true
+	}
+	for _, f := range u.Follows {
+		if optsIn(f.Kinds) {
+			return true
+		}
+	}
+	return false
+}
+
+func optsIn(kinds map[PushKind]bool) bool {
+	for kind, on := range kinds {
+		if on && !kind.Default() {
+			return true
+		}
+	}
+	return false
 }
 
 // Wants says whether the user gets a kind of push.

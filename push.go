@@ -28,11 +28,20 @@ func (e *PauseError) Error() string {
 	return fmt.Sprintf("a message was pushed to this topic less than %d minutes ago", MessagePause/time.Minute)
 }
 
+// PushID is what the pushes of an event are kept under: its own id; of the line-ups of a match,
+// which are one push, one for both.
+func (e Event) PushID() string {
+	if e.Kind == KindLineup {
+		return fmt.Sprintf("match:%d:lineups", e.Match)
+	}
+	return e.ID
+}
+
 // PushRecord is where the pushes of one event stand. There is one for every event that ever
 // had something to push.
 type PushRecord struct {
-	// what it is kept under: Event.ID, with the match in front where another match has an event of
-	// that id ("1009316/opta:1")
+	// what it is kept under: Event.PushID, with the match in front where another match has an
+	// event of that id ("1009316/opta:1")
 	Event    string
 	Match    MatchID // of the event
 	Revision int     // the newest revision that was planned; 0 if none was

@@ -28,9 +28,9 @@ type audiencePart struct {
 	more       bool
 }
 
-func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID,
-	users int) (p audiencePart, err error) {
-	p.recipients, p.last, p.more, err = n.store.Audience(ctx, topics, after, users)
+func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, kind goalcast.PushKind,
+	after goalcast.UserID, users int) (p audiencePart, err error) {
+	p.recipients, p.last, p.more, err = n.store.Audience(ctx, topics, kind, after, users)
 	if err != nil || len(p.recipients) == 0 {
 		return p, err
 	}
@@ -143,7 +143,7 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 	}
 	var part audiencePart
 	if n.now().Before(seen.Expires) { // else it is only closed, also where the audience cannot be read
-		if part, err = n.audienceAfter(ctx, seen.Topics, seen.Cut, c.users); err != nil {
+		if part, err = n.audienceAfter(ctx, seen.Topics, onPhones(seen).User, seen.Cut, c.users); err != nil {
 			return false, err
 		}
 	}

@@ -47,6 +47,10 @@ func (c Config) wanted(e goalcast.Event) string {
 		if c.Penalties {
 			return kindMissed
 		}
+	case goalcast.KindLineup: // with that of the other team: see decideLineups
+		if e.Lineup != nil {
+			return kindLineups
+		}
 	}
 	return ""
 }
@@ -158,10 +162,13 @@ type verdict struct {
 // reads no clock but now and calls nothing.
 func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot, now time.Time) (verdict,
 	error) {
+	if e.Kind == goalcast.KindLineup {
+		return n.decideLineups(rec, e, match, now)
+	}
 	if e.Revision <= rec.Revision {
 		return verdict{record: rec, reason: "superseded"}, nil
 	}
-	rec.Event, rec.Match, rec.Revision = cmp.Or(rec.Event, e.ID), e.Match, e.Revision
+	rec.Event, rec.Match, rec.Revision = cmp.Or(rec.Event, e.PushID()), e.Match, e.Revision
 	want, status := n.cfg.wanted(e), statusOf(rec, e, match, now)
 	if status != "" {
 		want = kindStatus
@@ -353,7 +360,7 @@ func (n *Notifier) compile(rec goalcast.PushRecord, f facts) (Content, error) {
 	}
 	c := Content{
 		Kind: kind, User: switchOf(kind, e.Period), Texts: texts, NoScores: noScores,
-		High: kind != kindPeriod && kind != kindMessage, Channel: rowOf(kind).channel, Received: e.Times.Received,
+		High: rowOf(kind).high, Channel: rowOf(kind).channel, Received: e.Times.Received,
 		Data: map[string]string{
 			"event": e.ID, "revision": strconv.Itoa(e.Revision), "kind": kind,
 			"time": strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
@@ -394,8 +401,8 @@ func keys(kind string, e goalcast.Event) (tag, collapse string) {
 		match = e.Topics[0].String()
 	}
 	collapse = row.collapse + ":" + match
-	if tag = collapse; row.each {
-		tag = row.tag + ":" + match + ":" + e.ID
+	if tag = cmp.Or(row.tag, row.collapse) + ":" + match; row.each {
+		tag += ":" + e.ID
 	}
 	if len(tag) > maxTag {
 		sum := sha256.Sum256([]byte(tag))

@@ -18,6 +18,7 @@ const (
 	kindPenaltyOff = "penalty_cancelled"
 	kindMissed     = "penalty_missed"
 	kindMessage    = "message" // of an editor; its text is the event's own
+	kindLineups    = "lineups" // of both teams
 )
 
 // pushKind is all that differs from one kind of push to another. Which events ask for one: see
@@ -29,35 +30,40 @@ type pushKind struct {
 	user goalcast.PushKind
 
 	channel  string // what a phone's owner can mute
-	tag      string // what tags begin with, where each event has a notification of its own
+	tag      string // what tags begin with; empty: the collapse key
 	collapse string // what collapse keys begin with
-	each     bool   // each event has a notification of its own; otherwise the match has one, under the collapse key
+	each     bool   // each event has a notification of its own; otherwise the match has one
+	high     bool   // it wakes the phone
 
 	// ttl is how long after it happened a push may still go out. The period is the event's.
+	// Line-ups live until kick-off, and this long in a preview.
 	ttl func(Config, goalcast.Period) time.Duration
 }
 
-// pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties share one
-// with periods, so as never to be in the way of a goal.
+// pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties and line-ups
+// share one with periods, so as never to be in the way of a goal: a phone that was off until
+// kick-off has no use for line-ups.
 var pushKinds = []pushKind{
 	{kind: kindGoal, off: kindGoalOff, user: goalcast.PushGoals, channel: "goals", tag: "goal", collapse: "goal",
-		each: true, ttl: goalTTL},
+		each: true, high: true, ttl: goalTTL},
 	{kind: kindGoalOff, user: goalcast.PushGoals, channel: "goals", tag: "goal", collapse: "goal", each: true,
-		ttl: goalTTL},
+		high: true, ttl: goalTTL},
 	{kind: kindRed, off: kindRedOff, user: goalcast.PushRedCards, channel: "cards", tag: "red", collapse: "red",
-		each: true, ttl: cardTTL},
+		each: true, high: true, ttl: cardTTL},
 	{kind: kindRedOff, user: goalcast.PushRedCards, channel: "cards", tag: "red", collapse: "red", each: true,
-		ttl: cardTTL},
+		high: true, ttl: cardTTL},
 	{kind: kindPenalty, off: kindPenaltyOff, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty",
-		collapse: "period", each: true, ttl: goalTTL},
+		collapse: "period", each: true, high: true, ttl: goalTTL},
 	{kind: kindPenaltyOff, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty", collapse: "period",
-		each: true, ttl: goalTTL},
+		each: true, high: true, ttl: goalTTL},
 	{kind: kindMissed, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty", collapse: "period",
-		each: true, ttl: goalTTL},
+		each: true, high: true, ttl: goalTTL},
 	{kind: kindPeriod, channel: "matches", collapse: "period", ttl: periodTTL},
-	{kind: kindStatus, user: goalcast.PushStatus, channel: "matches", collapse: "status", ttl: statusTTL},
+	{kind: kindStatus, user: goalcast.PushStatus, channel: "matches", collapse: "status", high: true, ttl: statusTTL},
 	{kind: kindMessage, user: goalcast.PushMessages, channel: "messages", tag: "message", collapse: "message",
 		each: true, ttl: messageTTL},
+	{kind: kindLineups, user: goalcast.PushLineups, channel: "matches", tag: "lineups", collapse: "period",
+		ttl: lineupsTTL},
 }
 
 // rowOf finds a kind's row; what is no kind has one of an event of its own match,
@@ -102,6 +108,9 @@ func statusTTL(c Config, _ goalcast.Period) time.Duration { return c.StatusTTL }
 
 // messageTTL is for words that are about something that goes on.
 func messageTTL(Config, goalcast.Period) time.Duration { return 30 * time.Minute }
+
+// lineupsTTL is about how long before kick-off line-ups are known.
+func lineupsTTL(Config, goalcast.Period) time.Duration { return time.Hour }
 
 func periodTTL(c Config, p goalcast.Period) time.Duration {
 	if result(p) {

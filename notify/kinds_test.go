@@ -56,7 +56,7 @@ func TestKindsAreTold(t *testing.T) {
 		if row.off != "" && !slices.Contains(kinds(), row.off) {
 			t.Errorf("%s is withdrawn by %s, which is no kind", row.kind, row.off)
 		}
-		if row.each != (row.tag != "") || row.collapse == "" || row.channel == "" || row.ttl == nil {
+		if row.each && row.tag == "" || row.collapse == "" || row.channel == "" || row.ttl == nil {
 			t.Errorf("%s: its row lacks something: %+v", row.kind, row)
 		}
 	}

@@ -58,8 +58,9 @@ type Store interface {
 	PushRecord(ctx context.Context, event string) (goalcast.PushRecord, error)
 	// Audience returns the devices of the next users after one, at most so many users, who follow
 	// any of the topics, with what these users prefer, and the last of these users. more says that
-	// others may follow.
-	Audience(ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int) (
+	// others may follow. Of a kind that is off by default, users who never switched one on may be
+	// left out.
+	Audience(ctx context.Context, topics []goalcast.Topic, kind goalcast.PushKind, after goalcast.UserID, users int) (
 		recipients []goalcast.Recipient, last goalcast.UserID, more bool, err error)
 	// PlanPush plans one revision in one transaction: it locks the event's record, calls plan, and
 	// writes the record and the batches it returns together with the outbox row's planned_at.

@@ -151,7 +151,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	}
 	var part audiencePart
 	if first.fresh {
-		if part, err = n.audienceAfter(ctx, e.Topics, "", n.cfg.BatchSize); err != nil {
+		if part, err = n.audienceAfter(ctx, e.Topics, switchOf(first.kind, e.Period), "", n.cfg.BatchSize); err != nil {
 			return err
 		}
 	}

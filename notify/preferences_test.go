@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"sync/atomic"
@@ -249,4 +250,62 @@ func TestHeldPushIsNotSentTooLate(t *testing.T) {
 	if got := w.texts(); len(got) != 0 || n.value(t, "goalcast_notify_withheld_total", "dropped") != 1 {
 		t.Errorf("delivered %q", got)
 	}
+}
+
+// lineup commits a team's line-up.
+func (w *world) lineup(team goalcast.TeamID, revision int, name string) {
+	w.t.Helper()
+	w.commit(goalcast.Event{ID: fmt.Sprintf("match:900:lineup:%d", team), Revision: revision, Kind: goalcast.KindLineup,
+		Team: team, Period: goalcast.PreMatch, Lineup: &goalcast.Lineup{Team: team,
+			Players: []goalcast.LineupPlayer{{Player: goalcast.Player{ID: goalcast.PlayerID(team), Name: name},
+				Start: true}}}})
+}
+
+// Line-ups go once to who has asked for them; if the match is postponed meanwhile, they do not go.
+func TestLineups(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		kickoff := fixture(2, "Noordzand", "Val-Rouge")
+		kickoff.Fixture.Kickoff = time.Now().Add(50 * time.Minute)
+		w.commit(kickoff)
+		on := goalcast.Preferences{Kinds: map[goalcast.PushKind]bool{goalcast.PushLineups: true}}
+		late := on
+		late.Spoilers.Delay = 15
+		for _, token := range []string{"plain", "on", "late"} {
+			w.user(token, "android", "en", goalcast.ForMatch(900), goalcast.ForTeam(1))
+		}
+		w.prefer("on", on)
+		w.prefer("late", late)
+		clock := &ahead{Store: w.store}
+		n := w.run(notify.Config{}, clock, nil)
+		w.lineup(1, 1, "Joris Wuyts")
+		w.rested()
+		if got := w.texts(); len(got) != 0 {
+			t.Errorf("with one line-up: %q", got)
+		}
+		w.lineup(2, 1, "Léon Hardi")
+		w.rested()
+		w.lineup(2, 2, "Bram Okel")
+		w.rested()
+		postponed := kickoff
+		postponed.Revision, postponed.Fixture = 3, new(*kickoff.Fixture)
+		postponed.Fixture.Halted = goalcast.Postponed
+		w.commit(postponed)
+		w.rested()
+		clock.by.Store(int64(20 * time.Second))
+		w.done(2)
+		const lineups, off = "on: Line-ups: Noordzand - Val-Rouge", ": Postponed: Noordzand - Val-Rouge"
+		want := []string{"late" + off, lineups, "on" + off, "plain" + off}
+		if got := slices.Sorted(slices.Values(w.texts())); !reflect.DeepEqual(got, want) {
+			t.Errorf("delivered %q, want %q", got, want)
+		}
+		for _, d := range w.fcm.Deliveries() {
+			if d.Data["kind"] == "lineups" && (d.Key != "lineups:900" || d.Collapse != "period:900" || d.High ||
+				d.TTL < 48*time.Minute || d.TTL > 50*time.Minute) {
+				t.Errorf("%+v", d)
+			}
+		}
+		if got := n.value(t, "goalcast_notify_withheld_total", "taken_back"); got != 1 {
+			t.Errorf("counted %v taken back, want 1", got)
+		}
+	})
 }

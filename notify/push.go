@@ -9,7 +9,7 @@ import (
 // Content is what a push says, in all languages; the store keeps it as JSON.
 type Content struct {
 	// "goal", "goal_cancelled", "red_card", "red_card_cancelled", "period", "status", "penalty",
-	// "penalty_cancelled", "penalty_missed"
+	// "penalty_cancelled", "penalty_missed", "message", "lineups"
 	Kind     string            `json:"kind"`
 	User     goalcast.PushKind `json:"user,omitempty"` // what users switch it on and off by
 	Texts    map[string]Text   `json:"texts"`

@@ -51,6 +51,10 @@ func samples() []sample {
 	}
 	none := func(*facts) {}
 
+	add("line-ups", kindLineups, func(f *facts) {
+		f.event.Kind, f.event.Period, f.event.Clock, f.event.Player = goalcast.KindLineup, goalcast.PreMatch, "", nil
+		f.score = goalcast.Score{}
+	})
 	status("kick-off delayed", statusLate)
 	period("kick-off", goalcast.FirstHalf, none)
 	add("goal", kindGoal, goal(goalcast.OpenPlay))

@@ -95,23 +95,35 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 	}
 	defer signal(n.sweep) // newer batches of the event may have waited for this one
 	if reason := refusal(c, n.now()); reason != "" {
-		n.metrics.dropped.WithLabelValues(reason).Inc()
-		n.undone(c, reason)
-		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchDropped, Reason: reason})
+		return n.drop(ctx, c, reason)
 	}
 	var content Content
 	if err := json.Unmarshal(c.Record.Content, &content); err != nil {
 		return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchFailed, Reason: "content: " + err.Error()})
 	}
-	devices, err := n.audience(ctx, c)
+	overtaken, err := n.overtaken(ctx, c, content)
 	if err != nil {
 		return err // the claim ends with its lease
+	}
+	if overtaken {
+		return n.drop(ctx, c, "cancelled")
+	}
+	devices, err := n.audience(ctx, c)
+	if err != nil {
+		return err
 	}
 	result, err := n.send(ctx, c, content, devices, open)
 	if err != nil {
 		return err
 	}
 	return n.finish(ctx, c, result)
+}
+
+// drop ends a claimed batch without sending it.
+func (n *Notifier) drop(ctx context.Context, c goalcast.PushClaim, reason string) error {
+	n.metrics.dropped.WithLabelValues(reason).Inc()
+	n.undone(c, reason)
+	return n.finish(ctx, c, goalcast.PushResult{State: goalcast.BatchDropped, Reason: reason})
 }
 
 // refusal says why a claimed batch must not be sent; "" if it may.

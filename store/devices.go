@@ -169,8 +169,9 @@ func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast
 		if others >= MaxFollows {
 			return fmt.Errorf("%w follows: %d", goalcast.ErrTooMany, MaxFollows)
 		}
-		_, err := tx.exec(ctx, `INSERT INTO follows (user_id, kind, topic, created, place)
-			VALUES ($1, $2, $3, $4, COALESCE((SELECT MIN(place) FROM follows WHERE user_id = $1), $4))
+		_, err := tx.exec(ctx, `INSERT INTO follows (user_id, kind, topic, created, place, opted_in)
+			VALUES ($1, $2, $3, $4, COALESCE((SELECT MIN(place) FROM follows WHERE user_id = $1), $4),
+				COALESCE((SELECT opted_in FROM preferences WHERE user_id = $1), FALSE))
 			ON CONFLICT (user_id, kind, topic) DO NOTHING`,
 			string(user), int(topic.Kind), topic.ID, toMillis(s.Now()))
 		return err
@@ -203,20 +204,26 @@ func (s *Store) Follows(ctx context.Context, user goalcast.UserID) ([]goalcast.T
 // most so many, all devices with their user's preferences, and where this part ends, for the next
 // call ("" at first). more: others may follow. It takes as long as the part is large, however many
 // followers there are: users come in the order of the index on follows, topic by topic, each once,
-// in the order in which they first followed something.
+// in the order in which they first followed something. Of a kind of push that is off by default,
+// only users count who have switched one on: they have an index of their own, so that a million
+// others are not read.
 func (s *Store) Audience(
-	ctx context.Context, topics []goalcast.Topic, after goalcast.UserID, users int,
+	ctx context.Context, topics []goalcast.Topic, kind goalcast.PushKind, after goalcast.UserID, users int,
 ) (recipients []goalcast.Recipient, last goalcast.UserID, more bool, err error) {
 	if len(topics) == 0 || users <= 0 {
 		return nil, after, false, nil
 	}
 	place, user := splitPlace(after)
+	optedIn := ""
+	if !kind.Default() {
+		optedIn = " AND opted_in"
+	}
 	parts := make([]string, len(topics))
 	args := []any{place, user, users}
 	for i, t := range topics {
 		parts[i] = fmt.Sprintf(`SELECT place, user_id, %d AS via
-			FROM (SELECT place, user_id FROM follows WHERE kind = $%d AND topic = $%d AND (place, user_id) > ($1, $2)
-			ORDER BY place, user_id LIMIT $3) AS t%d`, 1<<i, 4+2*i, 5+2*i, i)
+			FROM (SELECT place, user_id FROM follows WHERE kind = $%d AND topic = $%d AND (place, user_id) > ($1, $2)%s
+			ORDER BY place, user_id LIMIT $3) AS t%d`, 1<<i, 4+2*i, 5+2*i, optedIn, i)
 		args = append(args, int(t.Kind), t.ID)
 	}
 	// A user comes once from each topic, so that the sum of via is the set of the topics that lead

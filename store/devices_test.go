@@ -156,7 +156,8 @@ func TestAudienceInParts(t *testing.T) {
 			got := map[int64]bool{}
 			after, more, parts := goalcast.UserID(""), true, 0
 			for more {
-				devices, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home}, after, users)
+				devices, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home},
+					goalcast.PushGoals, after, users)
 				if err != nil || len(devices) > 2*users || again && last == after {
 					t.Fatalf("%d users after %q: %d devices, last %q, %v", users, after, len(devices), last, err)
 				}
@@ -174,11 +175,12 @@ func TestAudienceInParts(t *testing.T) {
 				t.Errorf("parts of %d: %d devices in %d parts, want %d", users, len(got), parts, len(want))
 			}
 		}
-		if none, last, more, err := s.Audience(t.Context(), []goalcast.Topic{goalcast.ForMatch(1)}, "",
-			7); err != nil || len(none) != 0 || more || last != "" {
+		if none, last, more, err := s.Audience(t.Context(), []goalcast.Topic{goalcast.ForMatch(1)},
+			goalcast.PushGoals, "", 7); err != nil || len(none) != 0 || more || last != "" {
 			t.Errorf("nobody follows: %v, %q, %v, %v", none, last, more, err)
 		}
-		if none, _, more, err := s.Audience(t.Context(), nil, "", 7); err != nil || len(none) != 0 || more {
+		if none, _, more, err := s.Audience(t.Context(), nil, goalcast.PushGoals, "",
+			7); err != nil || len(none) != 0 || more {
 			t.Errorf("no topics: %v, %v, %v", none, more, err)
 		}
 	})
@@ -231,7 +233,8 @@ func TestAudienceComesInTheOrderOfAge(t *testing.T) {
 		follow(t, s, "yve", match) // much later than ann, and still before her
 		var got []int64
 		for after, more := goalcast.UserID(""), true; more; {
-			devices, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home}, after, 1)
+			devices, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home},
+				goalcast.PushGoals, after, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -71,7 +71,7 @@ func TestALoginGetsWhatTheAnonymousUserHad(t *testing.T) {
 		}
 		// pushes find all, each once
 		audience, _, more, err := s.Audience(t.Context(), []goalcast.Topic{goalcast.ForTeam(2), goalcast.ForTeam(4)},
-			"", 100)
+			goalcast.PushGoals, "", 100)
 		if err != nil || more || len(audience) != 3 {
 			t.Errorf("audience %v, %v, %v", audience, more, err)
 		}

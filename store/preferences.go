@@ -72,6 +72,11 @@ func (t *tx) changePreferences(ctx context.Context, user goalcast.UserID, now in
 }
 
 func (t *tx) writePreferences(ctx context.Context, user goalcast.UserID, p goalcast.UserPreferences, now int64) error {
+	optsIn := p.OptsIn()
+	if _, err := t.exec(ctx, `UPDATE follows SET opted_in = $2 WHERE user_id = $1 AND opted_in <> $2`, string(user),
+		optsIn); err != nil {
+		return err
+	}
 	if p.IsZero() {
 		_, err := t.exec(ctx, `DELETE FROM preferences WHERE user_id = $1`, string(user))
 		return err
@@ -80,9 +85,10 @@ func (t *tx) writePreferences(ctx context.Context, user goalcast.UserID, p goalc
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(ctx, `INSERT INTO preferences (user_id, body, updated) VALUES ($1, $2, $3)
-		ON CONFLICT (user_id) DO UPDATE SET body = excluded.body, updated = excluded.updated`,
-		string(user), string(body), now)
+	_, err = t.exec(ctx, `INSERT INTO preferences (user_id, body, updated, opted_in) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (user_id) DO UPDATE SET body = excluded.body, updated = excluded.updated,
+			opted_in = excluded.opted_in`,
+		string(user), string(body), now, optsIn)
 	return err
 }
 
@@ -109,12 +115,13 @@ func (t *tx) forgetFollow(ctx context.Context, user goalcast.UserID, topic goalc
 }
 
 // mergePreferences gives a user what another has set and he has not; the other has none afterwards.
+// The follows of both are his already.
 func (t *tx) mergePreferences(ctx context.Context, from, to goalcast.UserID, now int64) error {
 	var other goalcast.UserPreferences
 	if err := t.changePreferences(ctx, from, now, func(u *goalcast.UserPreferences) error {
 		other, *u = *u, goalcast.UserPreferences{}
 		return nil
-	}); err != nil || other.IsZero() {
+	}); err != nil {
 		return err
 	}
 	return t.changePreferences(ctx, to, now, func(u *goalcast.UserPreferences) error {

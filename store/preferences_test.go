@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 
@@ -138,7 +139,8 @@ func TestAudienceHasPreferences(t *testing.T) {
 		for _, users := range []int{1, 2, 3, 100} {
 			got := map[string]bool{}
 			for after, more := goalcast.UserID(""), true; more; {
-				list, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home, league}, after, users)
+				list, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home, league},
+					goalcast.PushGoals, after, users)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -161,6 +163,75 @@ func TestAudienceHasPreferences(t *testing.T) {
 		}
 		if s.SetAside() == 0 {
 			t.Error("preferences that cannot be read are not counted")
+		}
+	})
+}
+
+// The audience of a kind that is off by default are those who have switched one on, before or after
+// they followed something, also as another user.
+func TestAudienceOfWhatIsOffByDefault(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		save, _ := mergeWorld(t, s)
+		match, home, other := goalcast.ForMatch(9), goalcast.ForTeam(7), goalcast.ForTeam(8)
+		on := map[goalcast.PushKind]bool{goalcast.PushLineups: true}
+		all, one := goalcast.Preferences{Kinds: on}, goalcast.FollowPreferences{Kinds: on}
+		for _, user := range []goalcast.UserID{"plain", "sleeps", "before", "after", "team only", "other team only",
+			"not any more", "login"} {
+			save(user, string(user))
+		}
+		prefer(t, s, "before", all)
+		prefer(t, s, "anonymous", all)
+		for _, user := range []goalcast.UserID{"plain", "sleeps", "before", "after", "team only", "other team only",
+			"not any more", "anonymous", "login"} {
+			follow(t, s, user, home)
+		}
+		follow(t, s, "anonymous", match)
+		prefer(t, s, "sleeps", sleeps)
+		prefer(t, s, "after", all)
+		preferOf(t, s, "team only", home, one)
+		follow(t, s, "other team only", other)
+		preferOf(t, s, "other team only", other, one)
+		prefer(t, s, "not any more", all)
+		prefer(t, s, "not any more", goalcast.Preferences{})
+		audience := func() (list, wants []string) {
+			t.Helper()
+			for after, more := goalcast.UserID(""), true; more; {
+				part, last, again, err := s.Audience(t.Context(), []goalcast.Topic{match, home}, goalcast.PushLineups,
+					after, 2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range part {
+					devices, err := s.DevicesByID(t.Context(), []int64{r.Device})
+					if err != nil || len(devices) != 1 {
+						t.Fatal(devices, err)
+					}
+					list = append(list, devices[0].Token)
+					if r.Preferences.Wants(goalcast.PushLineups) {
+						wants = append(wants, devices[0].Token)
+					}
+				}
+				after, more = last, again
+			}
+			slices.Sort(list)
+			slices.Sort(wants)
+			return list, wants
+		}
+		list, wants := audience()
+		if want := []string{"after", "before", "other team only", "team only"}; !slices.Equal(list, want) {
+			t.Errorf("audience %v, want %v", list, want)
+		}
+		if want := []string{"after", "before", "team only"}; !slices.Equal(wants, want) {
+			t.Errorf("who wants them: %v, want %v", wants, want)
+		}
+		if _, err := s.Merge(t.Context(), "anonymous", "login"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Unfollow(t.Context(), "other team only", other); err != nil {
+			t.Fatal(err)
+		}
+		if list, _ := audience(); !slices.Equal(list, []string{"after", "before", "login", "team only"}) {
+			t.Errorf("after a login: %v", list)
 		}
 	})
 }

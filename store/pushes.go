@@ -56,16 +56,16 @@ func (s *Store) UnplannedEvents(ctx context.Context, limit int) ([]goalcast.Even
 // rowQuery is Store.queryRow or a transaction's.
 type rowQuery func(ctx context.Context, query string, args ...any) scanner
 
-// pushID is the id under which the pushes of an event are stored: the event's id or, if that has
-// the pushes of another match's event, the id with the match in front. It locks nothing: the first
+// pushID is the id under which the pushes of an event are stored: its PushID or, if that has the
+// pushes of another match's event, the id with the match in front. It locks nothing: the first
 // transaction to insert has it.
 func pushID(ctx context.Context, queryRow rowQuery, e goalcast.Event) (string, error) {
 	var match goalcast.MatchID
-	err := queryRow(ctx, `SELECT match_id FROM pushes WHERE event_id = $1`, e.ID).Scan(&match)
+	err := queryRow(ctx, `SELECT match_id FROM pushes WHERE event_id = $1`, e.PushID()).Scan(&match)
 	if noRows(err) || err == nil && match == e.Match {
-		return e.ID, nil
+		return e.PushID(), nil
 	}
-	return fmt.Sprintf("%d/%s", e.Match, e.ID), err
+	return fmt.Sprintf("%d/%s", e.Match, e.PushID()), err
 }
 
 // sameEvent is the condition that a row of events (e), and unplanned that a row of the outbox (x)

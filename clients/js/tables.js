@@ -13,7 +13,7 @@ export const kinds = {
   added_time: { detail: 'added_time', place: 'timeline', push: 'never', sided: false, played: true, listed: false },
   penalty: { place: 'timeline', push: 'withdrawn', sided: true, played: true, listed: false },
   delay: { detail: 'delay', place: 'timeline', push: 'told', sided: false, played: true, listed: true },
-  lineup: { detail: 'lineup', place: 'lineups', push: 'never', sided: true, played: false, listed: false },
+  lineup: { detail: 'lineup', place: 'lineups', push: 'told', sided: true, played: false, listed: false },
   fixture: { detail: 'fixture', place: 'fixture', push: 'told', sided: false, played: false, listed: false },
   clip: { detail: 'clip', place: 'timeline', push: 'never', sided: false, played: false, listed: false },
   message: { detail: 'message', place: 'none', push: 'told', sided: false, played: false, listed: false },
