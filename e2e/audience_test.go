@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/md5"
 	"database/sql"
 	"fmt"
 	"net"
@@ -21,21 +22,40 @@ import (
 	"goalcast/notify/fcm/fcmtest"
 )
 
-// followers makes so many users with a phone each who follow the home team of goalInF9. Users come
-// in another order than their phones, as in life.
+// followers makes so many users with a phone each who follow the home team of goalInF9.
 func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 	t.Helper()
 	home, _ := strconv.Atoi(string(regexp.MustCompile(`Side="Home"[^>]*TeamRef="t(\d+)"`).FindSubmatch(samples.LiveF9(t))[1]))
+	db := openPostgres(t, databaseURL)
+	followersOf(t, db, goalcast.TeamID(home), count)
+	return db
+}
+
+// openPostgres is for what no part of goalcast asks or tells a database.
+func openPostgres(t testing.TB, databaseURL string) *sql.DB {
+	t.Helper()
 	db, err := sql.Open("pgx", databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// tokenOf is the token of follower n, from 1.
+func tokenOf(n int) string {
+	return fmt.Sprintf("token-%d-%s", n, strings.Repeat(fmt.Sprintf("%x", md5.Sum([]byte(strconv.Itoa(n)))), 4))
+}
+
+// followersOf makes so many users with a phone each who follow a team. Users come in another order
+// than their phones, as in life.
+func followersOf(t testing.TB, db *sql.DB, team goalcast.TeamID, count int) {
+	t.Helper()
 	for _, query := range []string{
 		`INSERT INTO devices (token, user_id, platform, language, created, seen, proven)
 			SELECT 'token-' || n || '-' || repeat(md5(n::text), 4), md5('user' || n), 'android', 'nl', 0, (extract(epoch FROM now()) * 1000)::bigint, true FROM generate_series(1, $1::int) AS n`,
 		fmt.Sprintf(`INSERT INTO follows (user_id, kind, topic, created) SELECT md5('user' || n), %d, %d, 0 FROM generate_series(1, $1::int) AS n`,
-			goalcast.ForTeam(0).Kind, home),
+			goalcast.ForTeam(0).Kind, team),
 		`VACUUM ANALYZE devices, follows`,
 	} {
 		var args []any
@@ -46,7 +66,6 @@ func followers(t testing.TB, databaseURL string, count int) *sql.DB {
 			t.Fatal(err)
 		}
 	}
-	return db
 }
 
 // TestKilledWhileAnAudienceIsCut: a process dies by kill -9 when some of a goal's followers are in
