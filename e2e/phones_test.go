@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -55,10 +57,19 @@ func newBadDay(phones int) *badDay {
 
 func isGone(n int) bool { return n%100 == 50 }
 
+// ServeHTTP notes when a request came that was to be sent; the canary's are not.
 func (b *badDay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.mu.Lock()
-	b.requests = append(b.requests, time.Now())
-	b.mu.Unlock()
+	at := time.Now()
+	body, err := io.ReadAll(r.Body)
+	if err != nil { // the process was killed
+		return
+	}
+	if !bytes.Contains(body, []byte(`"validate_only":true`)) {
+		b.mu.Lock()
+		b.requests = append(b.requests, at)
+		b.mu.Unlock()
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	b.Server.ServeHTTP(w, r)
 }
 
