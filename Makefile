@@ -61,10 +61,12 @@ test-go: program
 	GOALCAST_TEST_SAMPLES_USED=$(SAMPLED) $(GO_TEST) $(SLOW) $(PACKAGES)
 
 # Those tests that played providers' own documents, once more with the made-up ones, as in a clone that
-# has no others.
+# has no others. Left out is what costs much and takes its documents by the same helper as another of
+# its package that is not left out (sampleMatches).
+ONCE := TestThreeProcessesOneMatch
 test-made-up: program
 	if [ -s $(SAMPLED) ]; then GOALCAST_SAMPLES=made-up $(GO_TEST) \
-		-run "^($$(cut -f2 $(SAMPLED) | sort -u | paste -sd '|'))$$" $$(cut -f1 $(SAMPLED) | sort -u); fi
+		-run "^($$(cut -f2 $(SAMPLED) | grep -vwE '$(ONCE)' | sort -u | paste -sd '|'))$$" $$(cut -f1 $(SAMPLED) | sort -u); fi
 
 test-js: program clients/js/node_modules/.package-lock.json
 	cd clients/js && GOALCAST_BIN=$(CURDIR)/tmp/goalcast-under-test npm test

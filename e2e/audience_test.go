@@ -22,10 +22,10 @@ import (
 	"goalcast/notify/fcm/fcmtest"
 )
 
-// followers makes so many users with a phone each who follow the home team of goalInF9.
-func followers(t testing.TB, databaseURL string, count int) *sql.DB {
+// followers makes so many users with a phone each who follow the home team of an F9.
+func followers(t testing.TB, databaseURL string, count int, f9 []byte) *sql.DB {
 	t.Helper()
-	home, _ := strconv.Atoi(string(regexp.MustCompile(`Side="Home"[^>]*TeamRef="t(\d+)"`).FindSubmatch(samples.LiveF9(t))[1]))
+	home, _ := strconv.Atoi(string(regexp.MustCompile(`Side="Home"[^>]*TeamRef="t(\d+)"`).FindSubmatch(f9)[1]))
 	db := openPostgres(t, databaseURL)
 	followersOf(t, db, goalcast.TeamID(home), count)
 	return db
@@ -85,9 +85,10 @@ func TestKilledWhileAnAudienceIsCut(t *testing.T) {
 	l.Close()
 	env := onServers(t, "GOALCAST_FCM_PROJECT=test")
 	first := start(t, env.with("GOALCAST_FCM_ENDPOINT=http://"+nobody+"/v1", "GOALCAST_TEST_FAULT=cut:2"), "serve")
-	followers(t, env.database(), fans)
+	f9 := samples.MadeUpLiveF9(t)
+	followers(t, env.database(), fans, f9)
 
-	after := first.aboutToScore(8_000_001)
+	after := first.aboutToScore(8_000_001, f9)
 	told := len(goalInXML.FindAll(after.body, -1))
 	_, _ = first.post(after) // it may die before it has answered
 	select {
@@ -145,7 +146,8 @@ func benchmarkAudience(b *testing.B, count int) {
 	databaseURL := testservers.DurablePostgres(b)
 	p := start(b, common.with("GOALCAST_DATABASE_URL="+databaseURL, "GOALCAST_REDIS_URL="+testservers.Redis(b),
 		"GOALCAST_FCM_PROJECT=bench", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve")
-	db := followers(b, databaseURL, count)
+	f9 := samples.LiveF9(b)
+	db := followers(b, databaseURL, count, f9)
 	ask := func(query string) (n int) {
 		if err := db.QueryRowContext(context.Background(), query).Scan(&n); err != nil {
 			b.Fatal(err)
@@ -157,7 +159,7 @@ func benchmarkAudience(b *testing.B, count int) {
 	for b.Loop() {
 		b.StopTimer()
 		match++
-		after := p.aboutToScore(match)
+		after := p.aboutToScore(match, f9)
 		select {
 		case <-arrivals: // of the goal before
 		default:

@@ -29,7 +29,7 @@ func BenchmarkGoal(b *testing.B) {
 	for _, feed := range []struct {
 		name          string
 		before, after func(match int) []byte
-	}{goalInF9(b), goalInF24(b)} {
+	}{goalInF9(b, samples.LiveF9(b)), goalInF24(b)} {
 		b.Run(feed.name, func(b *testing.B) {
 			postgres, redisURL := testservers.DurablePostgres(b), testservers.Redis(b)
 			p := start(b, common.with("GOALCAST_DATABASE_URL="+postgres, "GOALCAST_REDIS_URL="+redisURL), "serve")
@@ -84,11 +84,10 @@ var (
 )
 
 // goalInF9 is an F9 without and with its last goal; the real one has about 90 kB.
-func goalInF9(b testing.TB) (feed struct {
+func goalInF9(b testing.TB, full []byte) (feed struct {
 	name          string
 	before, after func(match int) []byte
 }) {
-	full := samples.LiveF9(b)
 	goals := goalInXML.FindAll(full, -1)
 	last := goals[len(goals)-1]
 	made := stampOfFeed.FindSubmatch(full)

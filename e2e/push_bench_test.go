@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"goalcast/internal/samples"
 	"goalcast/internal/testservers"
 	"goalcast/notify/fcm/fcmtest"
 )
@@ -36,11 +37,12 @@ func BenchmarkPush(b *testing.B) {
 		apps[i].put("/v1/me/follows/team:2578", "") // who scores
 	}
 	var times []time.Duration
+	f9 := samples.LiveF9(b)
 	match := 8_000_000
 	for b.Loop() {
 		b.StopTimer()
 		match++
-		after := p.aboutToScore(match)
+		after := p.aboutToScore(match, f9)
 		told := len(goalInXML.FindAll(after.body, -1)) * followers
 		b.StartTimer()
 		started := time.Now()
@@ -62,11 +64,11 @@ func BenchmarkPush(b *testing.B) {
 
 var goalInXML = regexp.MustCompile(`(?s)<Goal EventID=[^>]*?(/>|>.*?</Goal>)`)
 
-// aboutToScore posts the real F9 as a match of that number without its goals, waits until it is
+// aboutToScore posts an F9 as a match of that number without its goals, waits until it is
 // applied, and returns the one that tells of them now.
-func (p *process) aboutToScore(match int) delivery {
+func (p *process) aboutToScore(match int, f9 []byte) delivery {
 	p.t.Helper()
-	feed := goalInF9(p.t)
+	feed := goalInF9(p.t, f9)
 	before := lately(goalInXML.ReplaceAll(feed.before(match), nil), -time.Second)
 	p.take(optaNow("F9", before))
 	after := lately(feed.after(match), 0)

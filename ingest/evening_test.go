@@ -154,7 +154,7 @@ func TestNoGoalWaitsBehindTwentyF24s(t *testing.T) {
 	e := newEvening(t, p)
 	open := sync.OnceFunc(func() { close(p.gate) })
 	t.Cleanup(open) // also when the test ends early: what waits has to end
-	whole := samples.Matches(t)[1]
+	whole := samples.MadeUpMatches(t)[1]
 	var posts sync.WaitGroup
 	for n := range 20 {
 		f24, _ := tonight(whole, 9001+n)

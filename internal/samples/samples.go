@@ -93,9 +93,15 @@ func LiveF9(tb TB) []byte {
 	tb.Helper()
 	note(tb)
 	if useMadeUp() {
-		return readMadeUp(tb, "opta/f9/f9-7000251-live.xml")
+		return MadeUpLiveF9(tb)
 	}
 	return Read(tb, "opta/f9/f9-790722-live-48min.xml")
+}
+
+// MadeUpLiveF9 returns the made-up one, wherever it runs: see MadeUpMatches.
+func MadeUpLiveF9(tb TB) []byte {
+	tb.Helper()
+	return readMadeUp(tb, "opta/f9/f9-7000251-live.xml")
 }
 
 // Read reads a provider's own document, named as in the folder of samples, such as
