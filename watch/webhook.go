@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/upstream"
 )
 
 // TaskWebhook is the kind of the queue's tasks that Watch makes; WebhookTask works on them.
@@ -94,7 +95,7 @@ func (w *Watch) call(ctx context.Context, payload []byte) error {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("no answer: %w", withoutURL(err))
+		return fmt.Errorf("no answer: %w", upstream.WithoutURL(err))
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
@@ -110,12 +111,4 @@ func sign(secret string, at time.Time, body []byte) string {
 	mac.Write([]byte(seconds + "."))
 	mac.Write(body)
 	return "t=" + seconds + ",v1=" + hex.EncodeToString(mac.Sum(nil))
-}
-
-// withoutURL drops the URL from an error of net/http: chat tools put their secret into it.
-func withoutURL(err error) error {
-	if u, ok := err.(interface{ Unwrap() error }); ok && u.Unwrap() != nil {
-		return u.Unwrap()
-	}
-	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest/letters"
+	"goalcast/internal/upstream"
 )
 
 // PullConfig says how missed documents are caught up with. Zero fields take the defaults.
@@ -157,11 +158,7 @@ func (p *Puller) fetch(ctx context.Context, kind string, n int, from time.Time) 
 	}
 	res, err := p.http.Do(r)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
-		return page, 0, fmt.Errorf("%w: %w", goalcast.ErrUnavailable, err)
+		return page, 0, fmt.Errorf("%w: %w", goalcast.ErrUnavailable, upstream.WithoutURL(err))
 	}
 	defer res.Body.Close()
 	switch {

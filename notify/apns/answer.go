@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"goalcast/internal/upstream"
 	"goalcast/notify/live"
 )
 
@@ -85,7 +86,7 @@ func failure(resp *http.Response, body []byte, now time.Time) error {
 		Reason string `json:"reason"`
 	}
 	_ = json.Unmarshal(body, &said) // a proxy's page has none
-	e := &Error{Status: resp.StatusCode, after: retryAfter(resp.Header.Get("Retry-After"), now)}
+	e := &Error{Status: resp.StatusCode, after: upstream.RetryAfter(resp.Header.Get("Retry-After"), now, maxAfter)}
 	if reasonText.MatchString(said.Reason) {
 		e.Reason = said.Reason
 	}
@@ -97,17 +98,6 @@ func failure(resp *http.Response, body []byte, now time.Time) error {
 
 // maxAfter is the longest pause that is believed: a match is over after that.
 const maxAfter = time.Hour
-
-// retryAfter reads seconds or a date; 0 for neither.
-func retryAfter(text string, now time.Time) time.Duration {
-	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return min(max(0, time.Duration(n)*time.Second), maxAfter)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(0, at.Sub(now)), maxAfter)
-	}
-	return 0
-}
 
 // reason is what a metric calls the outcome of a request.
 func reason(err error) string {

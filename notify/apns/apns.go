@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"goalcast/internal/upstream"
 	"goalcast/notify/live"
 )
 
@@ -272,7 +273,7 @@ func (c *Client) ask(ctx context.Context, r call, token string) (http.Header, []
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, nil, withoutURL(err)
+		return nil, nil, upstream.WithoutURL(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -283,13 +284,4 @@ func (c *Client) ask(ctx context.Context, r call, token string) (http.Header, []
 		return nil, nil, fmt.Errorf("read answer: %w", err)
 	}
 	return resp.Header, body, nil
-}
-
-// withoutURL leaves the address out of an error: a device's token stands in it.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"firebase.google.com/go/v4/errorutils"
 	"firebase.google.com/go/v4/messaging"
 
+	"goalcast/internal/upstream"
 	"goalcast/notify"
 )
 
@@ -143,12 +143,5 @@ func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	if resp.StatusCode == http.StatusServiceUnavailable {
 		name = afterHeader // the other one is ours: see once
 	}
-	text := strings.TrimSpace(resp.Header.Get(name))
-	var d time.Duration
-	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
-		d = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		d = at.Sub(now)
-	}
-	return min(max(0, d), maxAfter)
+	return upstream.RetryAfter(resp.Header.Get(name), now, maxAfter)
 }

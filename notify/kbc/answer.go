@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"goalcast/notify"
@@ -162,15 +160,3 @@ func word(text string) string {
 
 // maxAfter is the longest pause that is believed; the push has long expired.
 const maxAfter = 24 * time.Hour
-
-// retryAfter reads seconds or a date; 0 for neither.
-func retryAfter(text string, now time.Time) time.Duration {
-	text = strings.TrimSpace(text)
-	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return min(max(0, time.Duration(n)*time.Second), maxAfter)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(0, at.Sub(now)), maxAfter)
-	}
-	return 0
-}

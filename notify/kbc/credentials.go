@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"goalcast/internal/upstream"
 )
 
 // Why there is no token.
@@ -68,7 +70,7 @@ func (t *tokens) get(ctx context.Context, refused string) (string, error) {
 func tokenError(err error) (status int, _ error) {
 	var answered *oauth2.RetrieveError
 	if !errors.As(err, &answered) {
-		return 0, fmt.Errorf("%w: %w", errNoToken, withoutURL(err))
+		return 0, fmt.Errorf("%w: %w", errNoToken, upstream.WithoutURL(err))
 	}
 	status = answered.Response.StatusCode
 	why := errDenied

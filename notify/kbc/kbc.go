@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"goalcast/internal/upstream"
 	"goalcast/notify"
 )
 
@@ -227,7 +227,7 @@ func (s *Sender) post(ctx context.Context, body []byte, key, token string) (r re
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL, bytes.NewReader(body))
 	if err != nil {
-		return reply{err: withoutURL(err)}
+		return reply{err: upstream.WithoutURL(err)}
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", key)
@@ -240,21 +240,13 @@ func (s *Sender) post(ctx context.Context, body []byte, key, token string) (r re
 	}()
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return reply{err: withoutURL(err), wrote: wrote.Load()}
+		return reply{err: upstream.WithoutURL(err), wrote: wrote.Load()}
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil && resp.StatusCode/100 == 2 { // the other statuses say enough
 		return reply{err: err, wrote: true}
 	}
-	return reply{status: resp.StatusCode, after: retryAfter(resp.Header.Get("Retry-After"), s.now()), body: text}
-}
-
-// withoutURL leaves the address out of an error.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
+	after := upstream.RetryAfter(resp.Header.Get("Retry-After"), s.now(), maxAfter)
+	return reply{status: resp.StatusCode, after: after, body: text}
 }

@@ -7,11 +7,10 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"goalcast/internal/dial"
+	"goalcast/internal/upstream"
 	"goalcast/notify"
 )
 
@@ -75,7 +74,7 @@ func outcome(resp *http.Response, now time.Time) notify.Result {
 		return out
 	}
 	later := func(reason string, unsure bool) notify.Result {
-		out.After, out.Unsure = retryAfter(resp.Header.Get("Retry-After"), now), unsure
+		out.After, out.Unsure = upstream.RetryAfter(resp.Header.Get("Retry-After"), now, maxAfter), unsure
 		return set(notify.Later, reason)
 	}
 	switch {
@@ -131,15 +130,3 @@ func wordOf(body []byte) string {
 
 // maxAfter is the longest pause that is believed; the push has long expired.
 const maxAfter = 24 * time.Hour
-
-// retryAfter reads seconds or a date; 0 for neither.
-func retryAfter(text string, now time.Time) time.Duration {
-	text = strings.TrimSpace(text)
-	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return min(max(0, time.Duration(n)*time.Second), maxAfter)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(0, at.Sub(now)), maxAfter)
-	}
-	return 0
-}

@@ -27,6 +27,7 @@ import (
 
 	"goalcast"
 	"goalcast/internal/dial"
+	"goalcast/internal/upstream"
 	"goalcast/notify"
 )
 
@@ -180,22 +181,13 @@ func (s *Sender) send(ctx context.Context, m notify.Message) notify.Result {
 	})
 	status, result := 0, notify.Result{}
 	if err != nil {
-		result = unanswered(withoutURL(err), wrote.Load())
+		result = unanswered(upstream.WithoutURL(err), wrote.Load())
 	} else {
 		status, result = resp.StatusCode, outcome(resp, s.now())
 	}
 	result.Shortened, result.Service, result.At = shortened, service, began
 	s.seconds.WithLabelValues(service, strconv.Itoa(status)).Observe(time.Since(began).Seconds())
 	return result
-}
-
-// withoutURL leaves the address out of an error: it is a secret.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // newTransport is what requests go out through. Where the environment names a proxy, it is the

@@ -8,11 +8,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"goalcast/ingest/odds"
+	"goalcast/internal/upstream"
 )
 
 // answer reads the endless answer to a GET.
@@ -86,16 +86,15 @@ func (c *connection) get(ctx context.Context, transport http.RoundTripper) (*htt
 	}
 }
 
+// maxLater is the longest pause that is believed.
+const maxLater = 24 * time.Hour
+
 // refusal is the error of an answer that is no stream. Where it says when to come back, so does the
 // error.
 func refusal(res *http.Response) error {
 	err := fmt.Errorf("%w: status %d", errRefused, res.StatusCode)
-	text := res.Header.Get("Retry-After")
-	if seconds, e := strconv.Atoi(text); e == nil && seconds > 0 {
-		return odds.Later{Err: err, After: time.Duration(min(seconds, 86400)) * time.Second}
-	}
-	if at, e := http.ParseTime(text); e == nil {
-		return odds.Later{Err: err, After: time.Until(at)}
+	if after := upstream.RetryAfter(res.Header.Get("Retry-After"), time.Now(), maxLater); after > 0 {
+		return odds.Later{Err: err, After: after}
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"goalcast/ingest/odds"
+	"goalcast/internal/upstream"
 )
 
 // api is the provider's HTTP API. Its methods may be called by several goroutines.
@@ -76,11 +77,8 @@ func (a *api) exchange(ctx context.Context, call, method, path string, visit fun
 	}
 	defer response.Body.Close()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
-		if err != nil || seconds < 0 {
-			seconds = 0
-		}
-		return &apiError{call, response.StatusCode, min(time.Duration(seconds)*time.Second, maxWait)}
+		return &apiError{call, response.StatusCode, upstream.RetryAfter(response.Header.Get("Retry-After"), time.Now(),
+			maxWait)}
 	}
 	if visit == nil {
 		return nil

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"goalcast/internal/upstream"
 )
 
 // Error is an answer that is not the one asked for.
@@ -90,7 +91,7 @@ func readError(status int, header http.Header, body []byte) *Error {
 			list = []told{one}
 		}
 	}
-	out := &Error{Status: status, Wait: retryAfter(header, time.Now())}
+	out := &Error{Status: status, Wait: upstream.RetryAfter(header.Get("Retry-After"), time.Now(), maxWait)}
 	if len(list) > 0 {
 		if out.Code = list[0].OAuth; list[0].Code != nil {
 			out.Code = fmt.Sprint(list[0].Code)
@@ -108,15 +109,3 @@ func short(text string, n int) string {
 
 // maxWait bounds what a Retry-After can ask for.
 const maxWait = 15 * time.Minute
-
-// retryAfter reads Retry-After: seconds or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if s, err := strconv.Atoi(text); err == nil && s >= 0 {
-		return min(time.Duration(min(s, 3600))*time.Second, maxWait)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(0, at.Sub(now)), maxWait)
-	}
-	return 0
-}

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 
 	"goalcast"
+	"goalcast/internal/upstream"
 )
 
 // maxPause is the longest pause after 429 that does not say for how long.
@@ -75,11 +75,7 @@ func (c *Client) send(r *http.Request, name string) ([]byte, error) {
 	res, err := c.http.Do(r)
 	if err != nil {
 		c.metrics.requests.WithLabelValues(name, "none").Inc()
-		var wrapped *url.Error // whose text has the whole address
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
-		return nil, fmt.Errorf("brightcove: %w: %w", goalcast.ErrUnavailable, err)
+		return nil, fmt.Errorf("brightcove: %w: %w", goalcast.ErrUnavailable, upstream.WithoutURL(err))
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.cfg.MaxAnswer+1))
