@@ -23,7 +23,7 @@ const (
 	PushLineups   PushKind = "lineups"   // those of both teams are known
 )
 
-// PushKindInfo is a kind of push and whether users get it who have not chosen.
+// PushKindInfo is a kind of push, and whether users who have not chosen get it.
 type PushKindInfo struct {
 	Kind    PushKind
 	Default bool
@@ -42,7 +42,7 @@ var PushKinds = []PushKindInfo{
 	{PushLineups, false},
 }
 
-// Default says whether users get a kind of push who have not chosen; so they do where the kind is
+// Default says whether users who have not chosen get a kind of push; so they do where the kind is
 // none that we know.
 func (k PushKind) Default() bool {
 	for _, info := range PushKinds {

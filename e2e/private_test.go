@@ -21,7 +21,7 @@ import (
 )
 
 // A private match and a public one, with one team in both. Only the private one's texts have the
-// word "secret", and nobody may read it who has not the right.
+// word "secret"; only those with the right may read it.
 const (
 	secretMatch, openMatch = goalcast.MatchID(9000000071), goalcast.MatchID(9000000072)
 	secretCup, openLeague  = goalcast.CompetitionID(9000000073), goalcast.CompetitionID(9000000074)
@@ -140,8 +140,8 @@ func socketWith(token string) transport {
 	}
 }
 
-// Of a private competition nobody reads anything who has not the right, by no way in, live or not,
-// and no cache in front has any of it; who has the right reads all.
+// Without the right nobody reads anything of a private competition, on any way in, live or not, and
+// no cache in front has any of it. With the right one reads all.
 func TestPrivateCompetitionsOnEveryWayIn(t *testing.T) {
 	t.Parallel()
 	issuer := identitytest.New(t)
