@@ -25,12 +25,14 @@ const (
 	AlarmOddsLate   AlarmKind = "odds_late"   // what a source tells is too old
 	AlarmOddsQuota  AlarmKind = "odds_quota"  // a provider allows few more requests
 	AlarmOddsStates AlarmKind = "odds_states" // a match has more markets than hubs show
+
+	AlarmPartner AlarmKind = "partner_paused" // a partner is told of no events until its cursor is set
 )
 
 // AlarmKinds are all of them.
 var AlarmKinds = []AlarmKind{AlarmNotStarted, AlarmSilent, AlarmNoClip, AlarmClipFailed, AlarmNoSummary,
 	AlarmUnreadable, AlarmDisagree, AlarmQueueLag, AlarmClockSkew, AlarmJobStale, AlarmHeld, AlarmOddsSource,
-	AlarmOddsLate, AlarmOddsQuota, AlarmOddsStates}
+	AlarmOddsLate, AlarmOddsQuota, AlarmOddsStates, AlarmPartner}
 
 // Alarm is something that an operator should know. It opens once, and closes by itself when its
 // reason is gone; the same reason later is another alarm.

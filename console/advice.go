@@ -37,8 +37,10 @@ var adviceTexts = map[goalcast.AlarmKind]string{
 		"one closes this.",
 	goalcast.AlarmOddsSource: "Prices of this source are not shown, which is safe. Look at the log of the process " +
 		"that holds the sources, then call the provider.",
-	goalcast.AlarmOddsLate:   "Look at our clocks first, then call the provider.",
-	goalcast.AlarmOddsQuota:  "Soon the provider answers no more. Ask for more requests.",
+	goalcast.AlarmOddsLate:  "Look at our clocks first, then call the provider.",
+	goalcast.AlarmOddsQuota: "Soon the provider answers no more. Ask for more requests.",
+	goalcast.AlarmPartner: "Call the partner. When it takes events again, set its cursor: POST " +
+		"/admin/partners/NAME/replay goes on where it stands, and nothing is left out.",
 	goalcast.AlarmOddsStates: "Some markets are not shown. Raise GOALCAST_MAX_STATES, or have the provider send fewer.",
 }
 

@@ -193,6 +193,11 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 - {name: opaque, kind: introspection, issuer: "https://id.example.org", introspection_url: "%s/introspect",
    client_id: goalcast, client_secret_file: %s, prefix: opaque_}
 `, issuer.URL(), p.URL, v.secret("client-secret"))
+	v.files["partners.yaml"] = fmt.Sprintf(`
+- {name: gazette, url: "https://hooks.example.org/partner/%s?key=%s", topics: [all], secrets: [%s],
+   secret_files: [%s]}
+`, marked("partner-path"), marked("partner-query"), partnerSecret("partner"),
+		v.write("partner", partnerSecret("partner-file")+"\n"))
 	key, err := x509.MarshalPKCS8PrivateKey(identitytest.RSAKey(0))
 	if err != nil {
 		t.Fatal(err)
@@ -233,10 +238,17 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 		"GOALCAST_WEBPUSH_PAGE=https://goals.example.org/{match}", "GOALCAST_WEBPUSH_ENDPOINT=" + p.URL,
 		"GOALCAST_KBC_PUSH_URL=" + p.URL + "/bank", "GOALCAST_KBC_PUSH_TOKEN_URL=" + p.URL + "/oauth",
 		"GOALCAST_KBC_PUSH_CLIENT_ID=goalcast", "GOALCAST_KBC_PUSH_CLIENT_SECRET_FILE=" + v.secret("bank"),
+		"GOALCAST_PARTNERS_FILE=" + v.write("partners.yaml", v.files["partners.yaml"]),
+		"GOALCAST_PARTNERS_ENDPOINT=" + p.URL,
 		"GOALCAST_ALARM_WEBHOOK=" + p.URL + "/webhook/" + marked("webhook") + "?key=" + marked("webhook"),
 		"GOALCAST_ALARM_WEBHOOK_SECRET=" + marked("webhook-secret"), "GOALCAST_ALARM_JOB_STALE=1s",
 	}
 	return v
+}
+
+// partnerSecret is a secret that requests to a partner are signed with.
+func partnerSecret(name string) string {
+	return "whsec_" + base64.StdEncoding.EncodeToString([]byte(marked(name)+"-0123456789"))
 }
 
 // appleKey is the text of a .p8 file.
@@ -360,7 +372,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	hangUp(t, p, v)
 	waitFor(t, 3*time.Minute, "all services to have been called", func() error {
 		return services.answered("opta", "wsc", "oauth", "cms", "google", "webhook", "introspect", "socket", "events",
-			"lines", "betfair", "uof")
+			"lines", "betfair", "uof", "partner")
 	})
 	l.admin(p)
 	l.look("log", p.log.String())
@@ -626,6 +638,9 @@ func TestAStartThatFailsShowsNoSecret(t *testing.T) {
 		"a file of two lines":  issuers("kind: introspection, client_secret_file: " + file(secret+"\n"+secret+"\n")),
 		"introspection": issuers("kind: introspection, introspection_url: 'http://id.example.org', " +
 			"client_secret_file: " + held),
+		"a partner's secret": {"GOALCAST_PARTNERS_FILE=" + file("- {name: a, secrets: [whsec_"+secret+"]}")},
+		"a partner's address": {"GOALCAST_PARTNERS_FILE=" + file("- {name: a, url: 'http://a.example.org/"+secret+
+			"', topics: [all], secrets: ["+partnerSecret("start")+"]}")},
 		"a token in the open": odds("kind: uof, token: " + secret),
 		"a list of headers":   odds("kind: sse, url: 'https://a.example.org', header_files: [" + secret + "]"),
 		"an address's scheme": odds("kind: sse, url_file: " + file("ftp://a.example.org/"+secret)),

@@ -97,6 +97,9 @@ type fake struct {
 	pushesAfter goalcast.PushPlace // that was asked for
 	figures     goalcast.PushFigures
 
+	partners      []goalcast.PartnerState
+	partnersSince time.Time // that was asked for
+
 	gate        goalcast.Gate
 	prices      []goalcast.State
 	settlements []goalcast.Event
@@ -652,6 +655,30 @@ func (f *fake) LastDocuments(context.Context, []goalcast.MatchID) (map[goalcast.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.last, f.err
+}
+
+func (f *fake) Partners(context.Context) ([]goalcast.PartnerState, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.partners), f.err
+}
+
+func (f *fake) ReplayPartner(_ context.Context, name string, cursor int64, since time.Time) (before,
+	after goalcast.PartnerState, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, p := range f.partners {
+		if p.Name != name || f.err != nil {
+			continue
+		}
+		if cursor > p.Newest {
+			return p, p, &goalcast.ReachError{First: 0, Last: p.Newest}
+		}
+		f.partnersSince = since
+		f.partners[i] = goalcast.PartnerState{Name: name, Cursor: cursor, Newest: p.Newest, Configured: p.Configured}
+		return p, f.partners[i], nil
+	}
+	return before, after, cmp.Or(f.err, goalcast.ErrNotFound)
 }
 
 func (f *fake) PushFigures(_ context.Context, event string) (goalcast.PushFigures, error) {

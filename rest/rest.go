@@ -99,6 +99,7 @@ type Store interface {
 	References
 	AuditStore
 	WatchStore
+	PartnerStore
 }
 
 // Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.

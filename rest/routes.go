@@ -121,5 +121,7 @@ func (s *Server) adminRoutes() http.Handler {
 	do(http.MethodGet, "/admin/feeds", goalcast.Operator, s.getFeeds)
 	do(http.MethodGet, "/admin/pushes", goalcast.Operator, s.getPushes)
 	do(http.MethodGet, "/admin/pushes/{event}", goalcast.Operator, s.getPush)
+	do(http.MethodGet, "/admin/partners", goalcast.Operator, s.getPartners)
+	do(http.MethodPost, "/admin/partners/{name}/replay", goalcast.Operator, s.postPartnerReplay)
 	return newFront(r, s, "admin")
 }

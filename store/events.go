@@ -44,10 +44,10 @@ func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.T
 func (t *tx) saveOutbox(ctx context.Context, rows int, args []any, now time.Time) error {
 	columns, width := `event_id, revision, match_id, seq, body, created`, 6
 	if isSilent(ctx) {
-		columns, width = columns+`, planned_at`, 7
+		columns, width = columns+`, planned_at, silent`, 8
 		all := make([]any, 0, rows*width)
 		for row := range slices.Chunk(args, 6) {
-			all = append(append(all, row...), toMillis(now))
+			all = append(append(all, row...), toMillis(now), true)
 		}
 		args = all
 	}

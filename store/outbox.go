@@ -82,11 +82,13 @@ func (s *Store) markBroken(ctx context.Context, id int64) error {
 }
 
 // PruneOutbox deletes rows from before a time that are on the bus, planned for phones or not: no
-// push waits as long as rows are kept, and there may be no notifier at all. It returns how many.
-// The events stay.
+// push waits as long as rows are kept, and there may be no notifier at all. Where there are
+// partners, rows that have no number for them stay for KeepPartnerEvents. It returns how many it
+// deleted. The events stay.
 func (s *Store) PruneOutbox(ctx context.Context, before time.Time) (int64, error) {
-	result, err := s.exec(ctx, `DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL`,
-		before.UnixMilli())
+	result, err := s.exec(ctx, `DELETE FROM outbox WHERE created < $1 AND published_at IS NOT NULL
+		AND (numbered OR created < $2 OR NOT EXISTS (SELECT 1 FROM partners))`,
+		before.UnixMilli(), before.Add(-KeepPartnerEvents).UnixMilli())
 	if err != nil {
 		return 0, s.wrap("prune outbox", err)
 	}

@@ -107,7 +107,10 @@ type serving struct {
 	APNS    apnsConfig    `embed:"" prefix:"apns-"`
 	Webpush webpushConfig `embed:"" prefix:"webpush-"`
 	KBC     kbcConfig     `embed:"" prefix:"kbc-push-"`
-	Push    pushConfig    `embed:"" prefix:"push-"`
+
+	Partners partnersConfig `embed:""`
+
+	Push pushConfig `embed:"" prefix:"push-"`
 }
 
 // The roles of a process.
@@ -273,6 +276,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_APNS_BUNDLE_ID", c.APNS.check()},
 		{"GOALCAST_WEBPUSH_KEY", c.Webpush.check()},
 		{"GOALCAST_KBC_PUSH_URL", c.KBC.check()},
+		{"GOALCAST_PARTNERS_FILE", c.Partners.check()},
 		{"GOALCAST_BRIGHTCOVE_ACCOUNT", c.Clips.checkAccount()},
 		{"GOALCAST_BRIGHTCOVE_CALLBACK_SECRET", c.Clips.checkCallbacks()},
 		{"GOALCAST_OPTA_PULL", c.Pulls.check()},

@@ -26,6 +26,7 @@ import (
 	"goalcast/notify"
 	"goalcast/notify/apns"
 	"goalcast/notify/live"
+	"goalcast/notify/partner"
 	"goalcast/notify/webpush"
 	"goalcast/rest"
 	"goalcast/store"
@@ -66,6 +67,7 @@ type node struct {
 	live     *live.Runner       // nil without role notify, or without an app at Apple
 	apple    *apns.Client       // live's
 	channels *live.Channels     // nil without role rest
+	partners *partner.Runner    // nil without role notify, or without a partner
 	rest     *rest.Server       // nil without role rest
 	odds     *odds.Runner       // nil without role odds, or without a source
 	identity *identity.Verifier // nil without issuers
@@ -194,6 +196,9 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		if err := n.makeLive(o.fault); err != nil {
 			return err
 		}
+		if err := n.makePartners(o.fault); err != nil {
+			return err
+		}
 	}
 	if n.has(roleREST) {
 		deps := rest.Deps{Board: n.board, Store: n.shared, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
@@ -246,6 +251,9 @@ func (n *node) close() {
 	if n.apple != nil {
 		n.apple.Close()
 	}
+	if n.partners != nil {
+		n.partners.Close()
+	}
 	if n.player != nil {
 		n.player.Close()
 	}
@@ -270,7 +278,10 @@ func (n *node) listener() goalcast.Listener {
 		all = append(all, n.board)
 	}
 	if n.notifier != nil {
-		all = append(all, waker{n.notifier})
+		all = append(all, waker{n.notifier.Wake})
+	}
+	if n.partners != nil {
+		all = append(all, waker{n.partners.Wake})
 	}
 	if n.live != nil {
 		all = append(all, liveWaker{n.live})
@@ -281,10 +292,10 @@ func (n *node) listener() goalcast.Listener {
 	return bus.Listeners(all...)
 }
 
-// waker takes an event on the bus as a hint that the outbox has work for the notifier.
-type waker struct{ notifier *notify.Notifier }
+// waker takes an event on the bus as a hint that the outbox has work for somebody.
+type waker struct{ wake func() }
 
-func (w waker) Event(goalcast.Published)              { w.notifier.Wake() }
+func (w waker) Event(goalcast.Published)              { w.wake() }
 func (waker) State(goalcast.State)                    {}
 func (waker) Reread(goalcast.Topic, []goalcast.State) {}
 func (waker) Reset(goalcast.Cursor)                   {}

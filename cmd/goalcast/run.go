@@ -13,6 +13,7 @@ import (
 
 	"goalcast/internal/clientip"
 	"goalcast/internal/httpserver"
+	"goalcast/store"
 )
 
 // housekeeping is how often rows that are of no more use are deleted, and keepOutbox
@@ -104,6 +105,9 @@ func (n *node) parts() map[string]func(context.Context) error {
 	if n.live != nil {
 		parts["live"] = n.live.Run
 	}
+	if n.partners != nil {
+		parts["partners"] = n.partners.Run
+	}
 	if n.channels != nil {
 		parts["channels"] = n.channels.Run
 	}
@@ -139,6 +143,13 @@ func (n *node) addJobs() {
 		deleted, err := n.db.PruneOutbox(ctx, n.db.Now().Add(-keepOutbox))
 		if err == nil && deleted > 0 {
 			n.log.Info("pruned outbox", "rows", deleted)
+		}
+		return err
+	})
+	n.jobs.Add("prune-partners", housekeeping, func(ctx context.Context) error {
+		numbers, partners, err := n.db.PrunePartners(ctx, n.db.Now().Add(-store.KeepPartnerEvents))
+		if err == nil && numbers+partners > 0 {
+			n.log.Info("pruned what partners can be told", "events", numbers, "partners", partners)
 		}
 		return err
 	})

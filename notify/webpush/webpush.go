@@ -26,7 +26,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
-	"goalcast/internal/dial"
 	"goalcast/internal/upstream"
 	"goalcast/notify"
 )
@@ -73,11 +72,10 @@ func New(cfg Config, reg prometheus.Registerer) (*Sender, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	transport, done := newTransport(cfg)
+	client, done := upstream.NewClient(upstream.Config{Endpoint: cfg.Endpoint, Resolver: cfg.Resolver,
+		Connect: cfg.Timeout, PerHost: cfg.Parallel, Header: maxAnswer})
 	return &Sender{
-		cfg: cfg, close: done, slots: make(chan struct{}, cfg.Parallel), now: time.Now,
-		http: &http.Client{Transport: transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		cfg: cfg, close: done, slots: make(chan struct{}, cfg.Parallel), now: time.Now, http: client,
 		seconds: promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "goalcast_webpush_request_seconds",
 			Help:    "Requests to the push services of browsers, by service and HTTP status (0: no answer).",
@@ -188,50 +186,4 @@ func (s *Sender) send(ctx context.Context, m notify.Message) notify.Result {
 	result.Shortened, result.Service, result.At = shortened, service, began
 	s.seconds.WithLabelValues(service, strconv.Itoa(status)).Observe(time.Since(began).Seconds())
 	return result
-}
-
-// newTransport is what requests go out through. Where the environment names a proxy, it is the
-// proxy that finds the address, and that has to keep our network closed.
-func newTransport(cfg Config) (next http.RoundTripper, done func()) {
-	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.MaxIdleConnsPerHost, base.MaxIdleConns = cfg.Parallel, 2*cfg.Parallel
-	base.MaxResponseHeaderBytes = maxAnswer
-	if cfg.Endpoint != "" {
-		return detour{cfg.Endpoint, base}, base.CloseIdleConnections
-	}
-	direct := base.Clone()
-	direct.Proxy = nil
-	dialer := dial.Public()
-	dialer.Timeout, dialer.Resolver = cfg.Timeout, cfg.Resolver
-	direct.DialContext = dialer.DialContext
-	return fork{direct: direct, proxied: base}, func() {
-		direct.CloseIdleConnections()
-		base.CloseIdleConnections()
-	}
-}
-
-// fork sends a request through the environment's proxy if there is one for it, else itself.
-type fork struct{ direct, proxied *http.Transport }
-
-func (f fork) RoundTrip(req *http.Request) (*http.Response, error) {
-	if proxy, err := f.proxied.Proxy(req); err != nil || proxy != nil {
-		return f.proxied.RoundTrip(req)
-	}
-	return f.direct.RoundTrip(req)
-}
-
-// detour sends all requests to one server, which sees by their Host where they would have gone.
-type detour struct {
-	to   string
-	next http.RoundTripper
-}
-
-func (d detour) RoundTrip(req *http.Request) (*http.Response, error) {
-	to, err := url.Parse(d.to)
-	if err != nil {
-		return nil, err
-	}
-	out := req.Clone(req.Context())
-	out.Host, out.URL.Scheme, out.URL.Host = req.URL.Host, to.Scheme, to.Host
-	return d.next.RoundTrip(out)
 }
