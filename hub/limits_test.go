@@ -166,7 +166,7 @@ func TestStatesConflate(t *testing.T) {
 		for _, kind := range []string{"gobwas", "sse"} {
 			t.Run(e.name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
-				const keys, rounds = 50, 2000
+				const keys, rounds = 50, 1200
 				w := newWorld()
 				cfg := e.cfg
 				cfg.SendBuffer, cfg.StateInterval, cfg.MaxPending = 8<<10, time.Millisecond, 64<<10

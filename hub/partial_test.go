@@ -15,7 +15,7 @@ func TestPartialWrites(t *testing.T) {
 		for _, kind := range []string{"gobwas", "context", "sse"} {
 			t.Run(e.name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
-				const events = 600
+				const events = 400
 				w := newWorld()
 				cfg := e.cfg
 				cfg.SendBuffer, cfg.MaxPending, cfg.StateInterval = 8<<10, 256<<20, time.Millisecond

@@ -252,7 +252,7 @@ func TestWindows(t *testing.T) {
 	for _, portable := range []bool{false, true} {
 		bytes := map[frame.Encoding]map[string]int{frame.WebSocket: {}, frame.Deflate: {}, frame.Context: {}}
 		for _, e := range []frame.Encoding{frame.Context, frame.Deflate, frame.WebSocket} {
-			for seed := range uint64(8) {
+			for seed := range uint64(4) {
 				w := newWriting(t, seed, e, portable)
 				for range 300 {
 					switch w.rng.IntN(12) {
