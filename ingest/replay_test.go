@@ -30,10 +30,11 @@ import (
 
 var dayStart = time.Date(2026, 5, 16, 12, 0, 0, 0, time.UTC)
 
-// simulated is a made-up match day's documents.
-func simulated(matches, touches int) (docs []goalcast.Document) {
+// simulated is a made-up match day's documents: one pair at each thing that happens, and with
+// nothing happening one after so long on the match's clock.
+func simulated(matches, touches int, every time.Duration) (docs []goalcast.Document) {
 	day := simulator.New(simulator.Config{Seed: 7, Matches: matches, Start: dayStart, Speed: 1,
-		TouchesPerMinute: touches})
+		TouchesPerMinute: touches, Every: every})
 	for d := range day.Documents() {
 		docs = append(docs, goalcast.Document{Provider: "opta", Feed: d.Feed, Match: goalcast.MatchID(d.Match),
 			Body: d.Body, Received: dayStart.Add(d.Due)})
@@ -85,7 +86,7 @@ func keepAll(t testing.TB, db *store.Store, docs []goalcast.Document) (ids []goa
 }
 
 func TestRebuild(t *testing.T) {
-	docs := simulated(1, -1)
+	docs := simulated(1, -1, 10*time.Minute)
 	match := docs[1].Match
 	onBothStores(t, func(t *testing.T, db *store.Store) {
 		ctx := t.Context()
@@ -175,7 +176,7 @@ func TestRebuild(t *testing.T) {
 
 // A document comes while the others are read: the rebuild starts again and has it.
 func TestRebuildIsOvertaken(t *testing.T) {
-	docs := simulated(1, -1)
+	docs := simulated(1, -1, 3*time.Minute) // more than one list of them
 	match := docs[1].Match
 	db := openStore(t, "sqlite::memory:")
 	in := reader(db)
@@ -226,7 +227,7 @@ func (a archive) Documents(ctx context.Context, f goalcast.DocumentFilter) ([]go
 // A match of which all memory is lost is derived again from its documents and from the lists:
 // nothing is missing, nothing is told again. So is one whose list was read wrongly.
 func TestRebuildHearsLists(t *testing.T) {
-	docs := simulated(1, -1)
+	docs := simulated(1, -1, 10*time.Minute)
 	match := docs[1].Match
 	db := openStore(t, "sqlite::memory:")
 	in := reader(db)
@@ -290,7 +291,7 @@ func recordOf(t *testing.T, db *store.Store, match goalcast.MatchID) goalcast.Ma
 }
 
 func TestDryRunKeepsNothing(t *testing.T) {
-	docs := simulated(1, -1)
+	docs := simulated(1, -1, 10*time.Minute)
 	db := openStore(t, "sqlite::memory:")
 	ids := keepAll(t, db, docs)
 	rehearsal := ingest.NewDryRun(db)
@@ -348,7 +349,7 @@ func (a alone) UpdateMatch(ctx context.Context, id goalcast.MatchID,
 // Three processes work on the documents of one match, each with its own connections, all at once
 // and each document in two of them.
 func TestThreeProcessesOnOneMatch(t *testing.T) {
-	docs := simulated(1, -1)
+	docs := simulated(1, -1, 10*time.Minute)
 	match := docs[1].Match
 	url := testservers.Postgres(t)
 	first := openStore(t, url)
@@ -412,7 +413,7 @@ func TestThreeProcessesOnOneMatch(t *testing.T) {
 // A match day of kept documents is derived again, from the archive to the committed events. Run
 // with -bench Rederive -benchtime 1x.
 func BenchmarkRederive(b *testing.B) {
-	docs := simulated(4, 0)
+	docs := simulated(4, 0, time.Minute)
 	for name, url := range map[string]func() string{
 		"postgres": func() string { return testservers.DurablePostgres(b) },
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(b.TempDir(), "x.db") },
@@ -467,7 +468,7 @@ func BenchmarkRederive(b *testing.B) {
 // What came before and was applied is only counted; what failed is tried again when it comes again.
 func TestRepeatedDocument(t *testing.T) {
 	g := newGround(t)
-	d := simulated(1, -1)[1]
+	d := simulated(1, -1, 10*time.Minute)[1]
 	headers := map[string][]string{"X-Meta-Feed-Type": {d.Feed}, "X-Meta-Game-Id": {fmt.Sprint(d.Match)}}
 	is := func(state goalcast.DocumentState, attempts, repeats int) {
 		t.Helper()

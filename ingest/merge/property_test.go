@@ -281,7 +281,7 @@ func sameContents(t *testing.T, seed uint64, got, want []goalcast.Event) {
 }
 
 func TestAnyOrderOfDocumentsEndsTheSame(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		documents := history(r)
 		want, wantLog := through(t, documents)

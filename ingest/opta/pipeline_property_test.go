@@ -276,7 +276,7 @@ func standing(t *testing.T, s goalcast.Snapshot) []byte {
 // Documents of all feeds of a match, with random corrections, in any order and any number of times,
 // end in the same snapshot, and it is the truth.
 func TestAnyOrderOfRealDocumentsEndsTheSame(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		documents, truth := life(r)
 		read := readings(t, documents)

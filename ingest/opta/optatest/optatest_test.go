@@ -3,6 +3,7 @@ package optatest
 import (
 	"bytes"
 	"encoding/xml"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,16 @@ import (
 var matches = []string{"opta/f24/Bolton_ManCityF24.xml", "opta/f24/f24-23-2018-1009316-eventdetails.xml",
 	"opta/f24/f24-90-2014-739634-eventdetails.xml"}
 
+// counted is CountF24 of a real file. It takes seconds, and tests want it more than once.
+func counted(t *testing.T, name string) Count {
+	t.Helper()
+	full := samples.Read(t, name)
+	once, _ := counts.LoadOrStore(name, sync.OnceValue(func() Count { return CountF24(full) }))
+	return once.(func() Count)()
+}
+
+var counts sync.Map // of func() Count, by name
+
 // The counts of the real files, as read by a person from the published results.
 func TestCountOfRealMatches(t *testing.T) {
 	want := []Count{
@@ -20,7 +31,7 @@ func TestCountOfRealMatches(t *testing.T) {
 		{Match: 739634, HomeTeam: 203, AwayTeam: 307, Home: 2, Away: 0, Yellow: 5, Substitutions: 6},
 	}
 	for i, name := range matches {
-		if got := CountF24(samples.Read(t, name)); got != want[i] {
+		if got := counted(t, name); got != want[i] {
 			t.Errorf("%s: %+v, want %+v", name, got, want[i])
 		}
 	}
@@ -31,10 +42,9 @@ func TestCountOfRealMatches(t *testing.T) {
 // out, and cuts at which nothing changes are only tried now and then.
 func TestCutsOfRealMatches(t *testing.T) {
 	for _, name := range matches {
-		full := samples.Read(t, name)
-		f := ParseF24(full)
+		f := ParseF24(samples.Read(t, name))
 		end := f.Moments()[len(f.Moments())-1]
-		if got, want := CountF24(f.Cut(end)), CountF24(full); got != want {
+		if got, want := CountF24(f.Cut(end)), counted(t, name); got != want {
 			t.Errorf("%s: the whole at its end counts %+v, want %+v", name, got, want)
 		}
 		f.Thin()
@@ -58,7 +68,7 @@ func TestCutsOfRealMatches(t *testing.T) {
 				}
 			}
 		}
-		if want := CountF24(full); last != want {
+		if want := counted(t, name); last != want {
 			t.Errorf("%s: last cut %+v, whole %+v", name, last, want)
 		}
 	}
