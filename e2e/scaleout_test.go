@@ -27,7 +27,7 @@ type oneMatch struct {
 // simulatedMatch is a made-up match, with goals that are taken back.
 func simulatedMatch() oneMatch {
 	day := simulator.New(simulator.Config{Seed: 7, Matches: 1, Speed: 1, Start: time.Now().Add(-3 * time.Hour),
-		TouchesPerMinute: 2})
+		TouchesPerMinute: 2, Every: 10 * time.Minute})
 	out := oneMatch{id: goalcast.MatchID(day.Matches()[0].ID)}
 	for d := range day.Documents() {
 		out.docs = append(out.docs, posted(d))
