@@ -1,5 +1,7 @@
 package goalcast
 
+import "slices"
+
 // Kind says what an event tells of, and with that which of Event's detail fields is set.
 type Kind string
 
@@ -88,7 +90,7 @@ var Kinds = []KindInfo{
 	{KindDelay, "delay", PlaceTimeline, PushTold, Played | Listed},
 	{KindLineup, "lineup", PlaceLineups, PushTold, Sided},
 	{KindFixture, "fixture", PlaceFixture, PushTold, 0},
-	{KindClip, "clip", PlaceTimeline, PushNever, 0},
+	{KindClip, "clip", PlaceTimeline, PushTold, 0},
 	{KindMessage, "message", PlaceNone, PushTold, 0},
 	{KindSettlement, "settlement", PlaceNone, PushNever, 0},
 }
@@ -246,4 +248,13 @@ type Clip struct {
 	// rights are the provider's.
 	Include []string `json:"include_countries,omitempty"`
 	Exclude []string `json:"exclude_countries,omitempty"`
+}
+
+// PlaysIn says whether a clip may be seen in a country, which is a two-letter code; without one,
+// whether it may be seen everywhere.
+func (c Clip) PlaysIn(country string) bool {
+	if country == "" {
+		return len(c.Include) == 0 && len(c.Exclude) == 0
+	}
+	return (len(c.Include) == 0 || slices.Contains(c.Include, country)) && !slices.Contains(c.Exclude, country)
 }

@@ -21,6 +21,8 @@ const (
 	PushPenalties PushKind = "penalties" // given, taken back, missed; where an installation pushes them
 	PushMessages  PushKind = "messages"  // an editor's words
 	PushLineups   PushKind = "lineups"   // those of both teams are known
+	PushClips     PushKind = "clips"     // of goals
+	PushSummaries PushKind = "summaries" // a clip of the whole match
 )
 
 // PushKindInfo is a kind of push, and whether users who have not chosen get it.
@@ -40,6 +42,8 @@ var PushKinds = []PushKindInfo{
 	{PushPenalties, true},
 	{PushMessages, true},
 	{PushLineups, false},
+	{PushClips, true},
+	{PushSummaries, true},
 }
 
 // Default says whether users who have not chosen get a kind of push; so they do where the kind is

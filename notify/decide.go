@@ -47,6 +47,8 @@ func (c Config) wanted(e goalcast.Event) string {
 		if c.Penalties {
 			return kindMissed
 		}
+	case goalcast.KindClip:
+		return c.clipKind(e.Clip)
 	case goalcast.KindLineup: // with that of the other team: see decideLineups
 		if e.Lineup != nil {
 			return kindLineups
@@ -137,6 +139,8 @@ func (c Config) since(kind string, e goalcast.Event, match goalcast.Snapshot, no
 	switch kind {
 	case kindStatus:
 		return took, false
+	case kindClip, kindSummary: // it is new when it is made, and not when what it shows happened
+		return earliest(made(e, now), e.At), false
 	case kindPeriod:
 		if !result(e.Period) {
 			return took, false
@@ -172,6 +176,9 @@ func (n *Notifier) decide(rec goalcast.PushRecord, e goalcast.Event, match goalc
 	want, status := n.cfg.wanted(e), statusOf(rec, e, match, now)
 	if status != "" {
 		want = kindStatus
+	}
+	if _, ok := goalOf(e, match); want == kindClip && !ok {
+		want = ""
 	}
 	if want == "" {
 		return n.decideUnwanted(rec, e, match, now)
@@ -326,6 +333,9 @@ func newer(match goalcast.Snapshot, e goalcast.Event) bool {
 // factsOf are those of the push of a kind.
 func factsOf(kind, status string, e goalcast.Event, match goalcast.Snapshot) facts {
 	f := facts{kind: kind, status: status, event: e, match: match, score: scoreAt(kind, e, match)}
+	if goal, ok := goalOf(e, match); ok {
+		f.showing(goal)
+	}
 	for _, old := range match.Timeline {
 		f.extra = f.extra || old.Kind == goalcast.KindPeriod && old.Counts() && old.Period == goalcast.ExtraFirstHalf
 	}
@@ -380,6 +390,12 @@ func (n *Notifier) compile(rec goalcast.PushRecord, f facts) (Content, error) {
 	if status != "" {
 		c.Data["status"], _, _ = strings.Cut(status, " ")
 	}
+	if kind == kindClip || kind == kindSummary {
+		c.Image = imageOf(e.Clip)
+		if kind == kindClip {
+			c.Data["of"] = e.Clip.Of
+		}
+	}
 	c.Tag, c.Collapse = keys(kind, e)
 	if old := onPhones(rec); old.Tag != old.Collapse {
 		c.Tag = old.Tag // of this event alone: it takes the place of what is shown, though that was of another kind
@@ -415,7 +431,8 @@ func keys(kind string, e goalcast.Event) (tag, collapse string) {
 // a corrected scorer of the first goal does not show the score of the third. Where something is
 // taken back, it is the score as it stands.
 func scoreAt(kind string, e goalcast.Event, match goalcast.Snapshot) goalcast.Score {
-	if kind == kindGoalOff || kind == kindRedOff || kind == kindPenaltyOff || e.Kind == goalcast.KindFixture {
+	if kind == kindGoalOff || kind == kindRedOff || kind == kindPenaltyOff || kind == kindSummary ||
+		e.Kind == goalcast.KindFixture {
 		return match.Score
 	}
 	upTo := func(g goalcast.Event) bool {

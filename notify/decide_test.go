@@ -526,6 +526,8 @@ func TestKeys(t *testing.T) {
 		kindRed:    {"red:900:opta:1", "red:900"},
 		kindPeriod: {"period:900", "period:900"}, kindStatus: {"status:900", "status:900"},
 		kindPenalty: {"penalty:900:opta:1", "period:900"}, kindPenaltyOff: {"penalty:900:opta:1", "period:900"},
+		kindClip: {"clip:900:opta:1", "period:900"}, kindSummary: {"summary:900", "period:900"},
+		kindLineups: {"lineups:900", "period:900"},
 	} {
 		if tag, collapse := keys(kind, goalcast.Event{ID: "opta:1", Match: 900}); tag != want[0] ||
 			collapse != want[1] {

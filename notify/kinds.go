@@ -19,6 +19,8 @@ const (
 	kindMissed     = "penalty_missed"
 	kindMessage    = "message" // of an editor; its text is the event's own
 	kindLineups    = "lineups" // of both teams
+	kindClip       = "clip"    // of a goal
+	kindSummary    = "summary" // a clip of the match
 )
 
 // pushKind is all that differs from one kind of push to another. Which events ask for one: see
@@ -40,9 +42,9 @@ type pushKind struct {
 	ttl func(Config, goalcast.Period) time.Duration
 }
 
-// pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties and line-ups
-// share one with periods, so as never to be in the way of a goal: a phone that was off until
-// kick-off has no use for line-ups.
+// pushKinds lists all kinds of push. FCM keeps four collapse keys a device; penalties, line-ups
+// and clips share one with periods, so as never to be in the way of a goal: a phone that was off
+// until kick-off has no use for line-ups.
 var pushKinds = []pushKind{
 	{kind: kindGoal, off: kindGoalOff, user: goalcast.PushGoals, channel: "goals", tag: "goal", collapse: "goal",
 		each: true, high: true, ttl: goalTTL},
@@ -64,6 +66,10 @@ var pushKinds = []pushKind{
 		each: true, ttl: messageTTL},
 	{kind: kindLineups, user: goalcast.PushLineups, channel: "matches", tag: "lineups", collapse: "period",
 		ttl: lineupsTTL},
+	{kind: kindClip, user: goalcast.PushClips, channel: "clips", tag: "clip", collapse: "period", each: true,
+		ttl: clipTTL},
+	{kind: kindSummary, user: goalcast.PushSummaries, channel: "clips", tag: "summary", collapse: "period",
+		ttl: clipTTL},
 }
 
 // rowOf finds a kind's row; what is no kind has one of an event of its own match,

@@ -164,6 +164,9 @@ type Config struct {
 
 	// Penalties says whether a penalty that is given, taken back or missed is pushed too.
 	Penalties bool
+	// Country is where users of the app are, as a two-letter code: a clip that may not be seen
+	// there is not pushed. Empty: only clips that may be seen everywhere are.
+	Country string
 	// Private says which competitions not everybody may see: of their matches nothing is pushed.
 	// Who follows them is known, and not what they may see when a goal falls.
 	Private goalcast.Private

@@ -309,3 +309,45 @@ func TestLineups(t *testing.T) {
 		}
 	})
 }
+
+// Clips come later than goals, without waking the phone, with a picture for who may see scores; who
+// waits for one that is taken back meanwhile gets none.
+func TestClips(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		for _, token := range []string{"plain", "blind", "late", "off"} {
+			w.user(token, "ios", "en", goalcast.ForMatch(900))
+		}
+		w.prefer("blind", spoiler(0, true))
+		w.prefer("late", spoiler(15, false))
+		noClips := goalcast.Preferences{Kinds: map[goalcast.PushKind]bool{goalcast.PushClips: false}}
+		w.prefer("off", noClips)
+		clock := &ahead{Store: w.store}
+		w.run(notify.Config{Country: "BE"}, clock, nil)
+		w.goal("opta:1")
+		w.rested()
+		clock.by.Store(int64(16 * time.Second))
+		w.idle()
+		before := len(w.fcm.Deliveries())
+		clip := w.commit(goalcast.Event{ID: "wsc:1:900", Kind: goalcast.KindClip, At: time.Now().UTC(),
+			Clip: &goalcast.Clip{Of: "opta:1", Video: "v1", Include: []string{"BE"},
+				Thumbnail: "https://clips.example.org/67.jpg"}})[0]
+		w.rested()
+		w.revise(clip, cancelled)
+		w.rested()
+		clock.by.Store(int64(time.Minute))
+		w.idle()
+		got := map[string]string{}
+		for _, d := range w.fcm.Deliveries()[before:] {
+			got[d.Token] = d.Title + ", " + d.Image
+			if d.Data["kind"] != "clip" || d.Data["of"] != "opta:1" || d.High || d.Silent ||
+				d.Key != "clip:900:wsc:1:900" {
+				t.Errorf("%+v", d)
+			}
+		}
+		want := map[string]string{"plain": "Video: 27' Noordzand 1-0 Val-Rouge, https://clips.example.org/67.jpg",
+			"blind": "Video: Noordzand - Val-Rouge, "}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("delivered %q, want %q", got, want)
+		}
+	})
+}

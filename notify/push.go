@@ -9,7 +9,8 @@ import (
 // Content is what a push says, in all languages; the store keeps it as JSON.
 type Content struct {
 	// "goal", "goal_cancelled", "red_card", "red_card_cancelled", "period", "status", "penalty",
-	// "penalty_cancelled", "penalty_missed", "message", "lineups"
+	// "penalty_cancelled", "penalty_missed", "message", "lineups",
+	// "clip", "summary"
 	Kind     string            `json:"kind"`
 	User     goalcast.PushKind `json:"user,omitempty"` // what users switch it on and off by
 	Texts    map[string]Text   `json:"texts"`
@@ -19,9 +20,11 @@ type Content struct {
 	// of waiting notifications: only the newest is kept for a phone that is off
 	Collapse string `json:"collapse"`
 	Thread   string `json:"thread"` // notifications that phones may group
-	// "goals", "cards", "penalties", "matches": what the phone's owner can mute
+	// "goals", "cards", "penalties", "matches", "messages", "clips": what the owner can mute
 	Channel string `json:"channel"`
 	High    bool   `json:"high,omitempty"`
+	// https address; not for who wants no scores: a picture may tell them
+	Image string `json:"image,omitempty"`
 	// Times.Received of the event: latency is measured from there
 	Received int64             `json:"received,omitempty"`
 	Data     map[string]string `json:"data"`
@@ -43,8 +46,9 @@ type Message struct {
 	Collapse string
 	Thread   string
 	Channel  string
-	High     bool // wakes the phone
-	Silent   bool // replaces what is shown without sound
+	Image    string // https address of a picture to show; empty for none; at most 512 bytes
+	High     bool   // wakes the phone
+	Silent   bool   // replaces what is shown without sound
 	Expires  time.Time
 	Data     map[string]string
 }

@@ -16,6 +16,9 @@ type sample struct {
 	facts facts
 }
 
+// samplePicture is as long as the address of a picture usually is.
+const samplePicture = "https://clips.example.org/2026/03/14/900/5f1c7a90b3e24d6f8a1b2c3d/thumbnail-16x9-1280.jpg"
+
 // samples has all that pushes can say, in the order of a match.
 func samples() []sample {
 	kickoff := time.Date(2026, time.March, 14, 19, 45, 0, 0, time.UTC)
@@ -60,6 +63,10 @@ func samples() []sample {
 	add("goal", kindGoal, goal(goalcast.OpenPlay))
 	add("own goal", kindGoal, goal(goalcast.OwnGoal))
 	add("goal from a penalty", kindGoal, goal(goalcast.PenaltyGoal))
+	add("clip of a goal", kindClip, func(f *facts) {
+		goal(goalcast.OpenPlay)(f)
+		f.event.Clip = &goalcast.Clip{Thumbnail: samplePicture}
+	})
 	add("goal taken back", kindGoalOff, goal(goalcast.OpenPlay))
 	add("goal that was none", kindGoalOff, none)
 	add("red card", kindRed, card(goalcast.StraightRed))
@@ -78,6 +85,11 @@ func samples() []sample {
 	period("full time after extra time", goalcast.FullTime, func(f *facts) { f.extra = true })
 	period("full time on penalties", goalcast.FullTime, func(f *facts) {
 		f.extra, f.match.Shootout = true, &goalcast.Score{Home: 4, Away: 3}
+	})
+	add("highlights", kindSummary, func(f *facts) {
+		f.event.Kind, f.event.Period, f.event.Team = goalcast.KindClip, goalcast.FullTime, 0
+		f.event.Player, f.event.Clock = nil, ""
+		f.event.Clip = &goalcast.Clip{Summary: true, Thumbnail: samplePicture}
 	})
 	status("abandoned", statusAbandoned)
 	status("postponed", statusPostponed)

@@ -366,14 +366,14 @@ func (n *Notifier) finish(ctx context.Context, c goalcast.PushClaim, result goal
 // compose writes one message per device, in its language.
 func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) []Message {
 	silent := c.Batch.Silent || c.Batch.Source != "" && c.Record.State == goalcast.RecordShown
-	texts := content.Texts
+	texts, image := content.Texts, content.Image
 	data := make(map[string]string, len(content.Data)+1)
 	for k, v := range content.Data {
 		data[k] = v
 	}
 	data["silent"] = fmt.Sprint(silent)
 	if c.Batch.NoScores {
-		texts = content.NoScores
+		texts, image = content.NoScores, ""
 		delete(data, "score")
 	}
 	push := fmt.Sprintf("%s/%d", c.Batch.ID, c.Record.Told)
@@ -386,7 +386,8 @@ func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) [
 		messages[i] = Message{
 			Token: d.Token, Platform: d.Platform, Push: push, Text: texts[language], Language: language,
 			Tag: content.Tag, Collapse: content.Collapse,
-			Thread: content.Thread, Channel: content.Channel, High: content.High && !silent, Silent: silent,
+			Thread: content.Thread, Channel: content.Channel, Image: image,
+			High: content.High && !silent, Silent: silent,
 			Expires: c.Batch.Expires, Data: data,
 		}
 	}

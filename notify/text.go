@@ -81,6 +81,11 @@ func (t facts) template() string {
 	return t.kind
 }
 
+// scored says whether a push is about a goal: whoever wants no scores is not told of whom.
+func (t facts) scored() bool {
+	return t.kind == kindGoal || t.kind == kindGoalOff || t.kind == kindClip
+}
+
 // said is what a template is given. With NoScores it has neither the score, nor how a match ended,
 // nor who scored for whom.
 type said struct {
@@ -175,7 +180,7 @@ func (w writer) say(f facts) (said, error) {
 	if f.event.Fixture != nil {
 		s.Date = f.event.Fixture.Kickoff.In(w.zone).Format("02.01.2006 15:04")
 	}
-	if goal := f.kind == kindGoal || f.kind == kindGoalOff; !goal || !w.noScores {
+	if !f.scored() || !w.noScores {
 		s.Player, s.Team = player(f.event), home
 		if f.event.Team == f.match.Away.ID {
 			s.Team = away

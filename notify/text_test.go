@@ -49,7 +49,7 @@ func TestTextsWithoutScores(t *testing.T) {
 			if strings.Contains(all, "2-1") || strings.Contains(all, "4-3") {
 				t.Errorf("%s in %s tells the score: %q", s.name, language, text)
 			}
-			if goal := f.kind == kindGoal || f.kind == kindGoalOff; (goal || f.kind == kindPeriod) &&
+			if goal := f.scored(); (goal || f.kind == kindPeriod) &&
 				text != same[language] {
 				t.Errorf("%s in %s tells who scored or how it ended: %q, %q", s.name, language, text, same[language])
 			} else if goal && text == open[language] {

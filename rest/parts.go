@@ -168,8 +168,7 @@ func clipsIn(m *goalcast.Snapshot, country string) (clips []clipItem) {
 		if e.Kind != goalcast.KindClip || c == nil || !e.Counts() || c.Video == "" && c.URL == "" {
 			continue
 		}
-		if country != "" && (len(c.Include) > 0 && !slices.Contains(c.Include, country) ||
-			slices.Contains(c.Exclude, country)) {
+		if country != "" && !c.PlaysIn(country) {
 			continue
 		}
 		clips = append(clips, clipItem{e.ID, e.Revision, *c})

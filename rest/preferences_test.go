@@ -12,8 +12,8 @@ import (
 func TestPreferences(t *testing.T) {
 	h := open(t)
 	const path = "/v1/me/preferences"
-	first := `{"kinds":{"goals":true,"kickoffs":true,"lineups":false,"messages":true,"penalties":true,"red_cards":true,"results":true,` +
-		`"shootouts":true,"status":true},"quiet_hours":null,"spoilers":{"no_scores":false,"delay_s":0}}`
+	first := `{"kinds":{"clips":true,"goals":true,"kickoffs":true,"lineups":false,"messages":true,` +
+		`"penalties":true,"red_cards":true,"results":true,"shootouts":true,"status":true,"summaries":true},"quiet_hours":null,"spoilers":{"no_scores":false,"delay_s":0}}`
 	if a := h.get(t, path, as(anna)); a.status != http.StatusOK || string(a.body) != first {
 		t.Errorf("at first: %d %s", a.status, a.body)
 	}

@@ -15,7 +15,7 @@ export const kinds = {
   delay: { detail: 'delay', place: 'timeline', push: 'told', sided: false, played: true, listed: true },
   lineup: { detail: 'lineup', place: 'lineups', push: 'told', sided: true, played: false, listed: false },
   fixture: { detail: 'fixture', place: 'fixture', push: 'told', sided: false, played: false, listed: false },
-  clip: { detail: 'clip', place: 'timeline', push: 'never', sided: false, played: false, listed: false },
+  clip: { detail: 'clip', place: 'timeline', push: 'told', sided: false, played: false, listed: false },
   message: { detail: 'message', place: 'none', push: 'told', sided: false, played: false, listed: false },
   settlement: { detail: 'settlement', place: 'none', push: 'never', sided: false, played: false, listed: false },
 };

@@ -19,6 +19,7 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		args      []string
 	}{
 		{env: "GOALCAST_LISTEN=nonsense", want: "GOALCAST_LISTEN: \"nonsense\" is not HOST:PORT"},
+		{env: "GOALCAST_PUSH_COUNTRY=be", want: "GOALCAST_PUSH_COUNTRY: \"be\" is no country"},
 		{env: "GOALCAST_PUSH_ZONE=Europe/Bruxelles", want: "GOALCAST_PUSH_ZONE: no time zone"},
 		{env: "GOALCAST_LISTEN=127.0.0.1:99999", want: "GOALCAST_LISTEN"},
 		{env: "GOALCAST_ADMIN_LISTEN=:", want: "GOALCAST_ADMIN_LISTEN"},

@@ -25,6 +25,7 @@ type fcmConfig struct {
 type pushConfig struct {
 	Penalties bool    `env:"GOALCAST_PUSH_PENALTIES" default:"false" help:"Push also that a penalty is given, taken back or missed, on a channel of its own (penalties)."`
 	Receipts  float64 `env:"GOALCAST_PUSH_RECEIPTS" range:"0..1" default:"0.01" placeholder:"0..1" help:"Part of the notifications and live events they show that apps are asked to report (POST /v1/me/receipts). 0.01 of a million are 10,000 requests; few users need 1, and 0 ends it."`
+	Country   string  `env:"GOALCAST_PUSH_COUNTRY" format:"country" default:"BE" placeholder:"CC" help:"Country that the app's users are in, two letters: clips that may not be seen there are not pushed. Empty: only those that may be seen everywhere are."`
 	Zone      string  `env:"GOALCAST_PUSH_ZONE" format:"zone" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
 }
 
@@ -56,7 +57,8 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	if err != nil {
 		return fmt.Errorf("GOALCAST_PUSH_ZONE: %w", err)
 	}
-	cfg := notify.Config{Penalties: n.cfg.Push.Penalties, Zone: zone, Fault: fault, Private: n.private, Names: n.names,
+	cfg := notify.Config{Penalties: n.cfg.Push.Penalties, Country: n.cfg.Push.Country, Zone: zone,
+		Fault: fault, Private: n.private, Names: n.names,
 		Templates: templates}
 	if browsers != nil {
 		n.browsers, cfg.Browsers = browsers, browsers

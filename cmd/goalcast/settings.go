@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,7 @@ var formats = map[string]func(text string) error{
 	"webhook-url":  webhookURL,
 	"prefix":       keyPrefix,
 	"zone":         zone,
+	"country":      country,
 	"origin":       wholeOrigin,
 }
 
@@ -269,6 +271,16 @@ func keyPrefix(text string) error {
 func zone(text string) error {
 	if _, err := time.LoadLocation(text); err != nil {
 		return fmt.Errorf("no time zone %.60q: want one as Europe/Brussels", text)
+	}
+	return nil
+}
+
+var countryCode = regexp.MustCompile(`^([A-Z]{2})?$`)
+
+// country checks that a country is written as the rights of clips write it.
+func country(text string) error {
+	if !countryCode.MatchString(text) {
+		return fmt.Errorf("%.10q is no country: want two letters like BE", text)
 	}
 	return nil
 }

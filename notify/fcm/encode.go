@@ -14,7 +14,7 @@ import (
 
 // silentChannel is the Android channel of notifications that make no sound: since Android 8 the
 // channel decides, not the message. The app has to make the channels "goals", "cards", "penalties",
-// "matches" and this one.
+// "matches", "messages", "clips" and this one.
 const silentChannel = "silent"
 
 // maxPayload is how many bytes a message may have in JSON, without its token: everything counts,
@@ -47,10 +47,10 @@ func Size(m notify.Message) int {
 const frame = 1000
 
 // surelyFits spares the usual message the count. A byte is at most six in JSON; texts are twice in
-// a message at most, a tag three times.
+// a message at most, a tag and a picture three times.
 func surelyFits(m notify.Message) bool {
 	n := 2*(len(m.Text.Title)+len(m.Text.Body)) + 3*len(m.Tag) + len(m.Collapse) + len(m.Thread) + len(m.Channel) +
-		len(m.Language)
+		len(m.Language) + 3*len(m.Image)
 	for k, v := range m.Data {
 		n += len(k) + len(v)
 	}
@@ -90,7 +90,7 @@ func write(m notify.Message, now time.Time) *messaging.Message {
 
 func android(m notify.Message, ttl time.Duration) *messaging.AndroidConfig {
 	n := &messaging.AndroidNotification{Tag: m.Tag, ChannelID: m.Channel, DefaultSound: true,
-		Priority: messaging.PriorityDefault}
+		ImageURL: m.Image, Priority: messaging.PriorityDefault}
 	c := &messaging.AndroidConfig{CollapseKey: m.Collapse, Priority: "normal", TTL: &ttl, Notification: n}
 	if m.High {
 		c.Priority, n.Priority = "high", messaging.PriorityHigh
@@ -112,13 +112,17 @@ func apns(m notify.Message) *messaging.APNSConfig {
 		aps.Sound = ""
 		aps.CustomData = map[string]any{"interruption-level": "passive"} // iOS 15: does not light up the screen
 	}
-	return &messaging.APNSConfig{
+	c := &messaging.APNSConfig{
 		Headers: map[string]string{
 			"apns-push-type": "alert", "apns-priority": priority, "apns-collapse-id": m.Tag,
 			"apns-expiration": strconv.FormatInt(m.Expires.Unix(), 10),
 		},
 		Payload: &messaging.APNSPayload{Aps: aps},
 	}
+	if m.Image != "" { // the app's notification service extension loads it
+		aps.MutableContent, c.FCMOptions = true, &messaging.APNSFCMOptions{ImageURL: m.Image}
+	}
+	return c
 }
 
 func webpush(m notify.Message, ttl time.Duration) *messaging.WebpushConfig {
@@ -134,7 +138,7 @@ func webpush(m notify.Message, ttl time.Duration) *messaging.WebpushConfig {
 			"Topic": webTopic(m.Tag)},
 		Notification: &messaging.WebpushNotification{
 			Title: m.Text.Title, Body: m.Text.Body, Language: m.Language, Tag: m.Tag, Renotify: !m.Silent,
-			Silent: m.Silent,
+			Silent: m.Silent, Image: m.Image,
 		},
 	}
 }

@@ -109,6 +109,27 @@ func TestEveryPlatformTakesWhatIsSent(t *testing.T) {
 	}
 }
 
+// A picture comes with the notification on every platform.
+func TestPictures(t *testing.T) {
+	fake, sender := start(t)
+	const picture = "https://clips.example.org/900/67.jpg"
+	for _, platform := range []string{"android", "ios", "web", "fridge"} {
+		for _, image := range []string{"", picture} {
+			m := message(platform+image, platform)
+			m.Image = image
+			if r := sender.Send(t.Context(), []notify.Message{m})[0]; r.Outcome != notify.Delivered {
+				t.Errorf("%s, %q: %+v", platform, image, r)
+			}
+			if shown := fake.Phone(m.Token); len(shown) != 1 || shown[0].Image != image {
+				t.Errorf("%s shows %+v, want the picture %q", platform, shown, image)
+			}
+		}
+	}
+	if v := fake.Violations(); len(v) > 0 {
+		t.Errorf("violations: %v", v)
+	}
+}
+
 // Firebase takes the dry run's message for every platform, and delivers nothing.
 func TestDryRun(t *testing.T) {
 	fake, sender := start(t)
@@ -355,6 +376,7 @@ func TestWhatSurelyFits(t *testing.T) {
 			"body":     func(m *notify.Message, more string) { m.Text.Body += more },
 			"tag":      func(m *notify.Message, more string) { m.Tag += more },
 			"collapse": func(m *notify.Message, more string) { m.Collapse += more },
+			"image":    func(m *notify.Message, more string) { m.Image += more },
 			"thread":   func(m *notify.Message, more string) { m.Thread += more },
 			"data":     func(m *notify.Message, more string) { m.Data["event"] += more },
 		} {

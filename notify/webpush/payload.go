@@ -30,6 +30,7 @@ type Notification struct {
 	Tag      string            `json:"tag,omitempty"`
 	Renotify bool              `json:"renotify,omitempty"` // makes a sound again where it replaces another
 	Silent   bool              `json:"silent"`
+	Image    string            `json:"image,omitempty"` // shown where the browser knows pictures
 	Data     map[string]string `json:"data,omitempty"`
 }
 
@@ -71,7 +72,7 @@ func encode(m notify.Message, page string) (payload []byte, shortened bool, err 
 
 func write(m notify.Message, page string) ([]byte, error) {
 	n := Notification{Title: m.Text.Title, Body: m.Text.Body, Navigate: page, Lang: m.Language,
-		Tag: m.Tag, Silent: m.Silent, Renotify: m.Tag != "" && !m.Silent, Data: m.Data}
+		Tag: m.Tag, Silent: m.Silent, Renotify: m.Tag != "" && !m.Silent, Image: m.Image, Data: m.Data}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)

@@ -54,6 +54,7 @@ type Delivery struct {
 	Key      string            `json:"key"`      // of the shown notification: tag, apns-collapse-id
 	Collapse string            `json:"collapse"` // of the waiting one: collapse_key, apns-collapse-id, Topic
 	Thread   string            `json:"thread,omitempty"`
+	Image    string            `json:"image,omitempty"`
 	High     bool              `json:"high"`
 	Silent   bool              `json:"silent"`
 	TTL      time.Duration     `json:"-"`

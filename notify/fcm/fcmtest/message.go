@@ -134,6 +134,11 @@ func (c *checks) must(ok bool, field, why string, args ...any) {
 	}
 }
 
+// checkImage: phones load pictures over https only.
+func checkImage(c *checks, field, image string) {
+	c.must(image == "" || strings.HasPrefix(image, "https://"), field, "%q is not https", image)
+}
+
 func (m message) check(c *checks) {
 	targets := 0
 	for _, t := range []string{m.Token, m.Topic, m.Condition} {
@@ -220,6 +225,7 @@ func (a *android) check(c *checks) {
 		"%q", a.Priority)
 	checkData(c, "message.android.data", a.Data)
 	if n := a.Notification; n != nil {
+		checkImage(c, "message.android.notification.image", n.Image)
 		ok := slices.Contains([]string{"", "PRIORITY_MIN", "PRIORITY_LOW", "PRIORITY_DEFAULT", "PRIORITY_HIGH",
 			"PRIORITY_MAX"}, n.Priority)
 		c.must(ok, "message.android.notification.notification_priority", "%q", n.Priority)
@@ -275,6 +281,10 @@ func (a *apns) check(c *checks) {
 	} else {
 		c.must(a.Payload == nil, "message.apns.payload", "has no aps")
 	}
+	if a.Options != nil && a.Options.Image != "" {
+		checkImage(c, "message.apns.fcm_options.image", a.Options.Image)
+		c.must(aps.Mutable == 1, "message.apns.payload.aps.mutable-content", "an image is not loaded without it")
+	}
 	c.must(slices.Contains([]string{"", "passive", "active", "time-sensitive", "critical"}, aps.Level),
 		"message.apns.payload.aps.interruption-level", "%q", aps.Level)
 }
@@ -302,6 +312,8 @@ func (w *webpush) check(c *checks) {
 	for key := range w.Notification {
 		c.must(slices.Contains(known, key), "message.webpush.notification."+key, "is no option of a notification")
 	}
+	image, _ := w.Notification["image"].(string)
+	checkImage(c, "message.webpush.notification.image", image)
 	silent, _ := w.Notification["silent"].(bool)
 	c.must(!silent || w.Notification["vibrate"] == nil, "message.webpush.notification.silent", "and vibrate")
 	renotify, _ := w.Notification["renotify"].(bool)
@@ -339,6 +351,7 @@ func (a *android) deliver(d *Delivery) {
 	if n == nil {
 		return
 	}
+	d.Image = n.Image
 	d.Key, d.Silent = n.Tag, !n.DefaultSound && n.Sound == ""
 	d.Title, d.Body = or(n.Title, d.Title), or(n.Body, d.Body)
 }
@@ -347,6 +360,9 @@ func (a *apns) deliver(d *Delivery, now time.Time) {
 	d.Platform = "ios"
 	d.Key = a.Headers["apns-collapse-id"]
 	d.Collapse, d.High = d.Key, a.Headers["apns-priority"] != "5"
+	if a.Options != nil {
+		d.Image = a.Options.Image
+	}
 	if seconds, err := strconv.ParseInt(a.Headers["apns-expiration"], 10, 64); err == nil {
 		d.TTL = time.Unix(seconds, 0).Sub(now)
 	}
@@ -373,7 +389,7 @@ func (w *webpush) deliver(d *Delivery) {
 		}
 	}
 	text := func(key string) string { s, _ := w.Notification[key].(string); return s }
-	d.Key = text("tag")
+	d.Key, d.Image = text("tag"), text("image")
 	d.Silent, _ = w.Notification["silent"].(bool)
 	d.Title, d.Body = or(text("title"), d.Title), or(text("body"), d.Body)
 }
