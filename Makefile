@@ -53,7 +53,8 @@ RACE := -race $(foreach module,$(COMPUTING),-gcflags=$(module)/...=-race=false)
 # All tests, those packages first that take long. Lint has vetted them. A package more at a time than
 # there are two processors to run them, for much of a test is waiting for servers; and the race detector's
 # second of sleep at the end of each process, 37 test binaries and all that they start, is left out.
-SLOW := ./e2e ./ingest ./hub ./ingest/odds/uof ./loadtest/bench ./ingest/opta ./store/... ./hub/... ./notify
+SLOW := ./e2e ./hub ./loadtest/bench ./ingest ./store/... ./internal/testservers ./notify/... ./loadtest/simulator \
+	./rest ./ingest/odds/... ./cmd/... ./ingest/opta/... ./hub/...
 SAMPLED := $(CURDIR)/tmp/sampled
 GO_TEST := GORACE=atexit_sleep_ms=20 $(GO) test $(RACE) -vet=off -count=1 -timeout 20m -p 3
 test-go: program
