@@ -1,5 +1,6 @@
-// Package upstream calls servers at addresses that others name, and reads what servers that goalcast
-// calls answer, and what net/http says of those that do not. It is pure: nobody owns anything here.
+// Package upstream calls servers at addresses that others name, and reads what servers that
+// goalcast calls answer, and what net/http says of those that do not. It is pure: nobody owns
+// anything here.
 package upstream
 
 import (
