@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,11 +32,17 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 		"audiences: [goalcast]}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	partners := filepath.Join(t.TempDir(), "partners.yaml")
+	if err := os.WriteFile(partners, []byte("[{name: gazette, url: 'https://127.0.0.1:9', topics: [all], "+
+		"secrets: [whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32))+"]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p8, _ := apnstest.Key()
 	env := onFile(t, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT=http://127.0.0.1:9/v1",
 		"GOALCAST_APNS_BUNDLE_ID="+apnstest.BundleID, "GOALCAST_APNS_KEY="+string(p8),
 		"GOALCAST_APNS_KEY_ID="+apnstest.KeyID, "GOALCAST_APNS_TEAM_ID="+apnstest.TeamID,
-		"GOALCAST_APNS_ENDPOINT=http://127.0.0.1:9", "GOALCAST_IDENTITY_FILE="+issuers)
+		"GOALCAST_APNS_ENDPOINT=http://127.0.0.1:9", "GOALCAST_IDENTITY_FILE="+issuers,
+		"GOALCAST_PARTNERS_FILE="+partners)
 	p := start(t, env, "serve")
 	f7 := madeUpMatches(t)[0].f7
 	p.take(optaNow("F7", f7))

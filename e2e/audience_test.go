@@ -99,25 +99,34 @@ func TestKilledWhileAnAudienceIsCut(t *testing.T) {
 	if n := fake.Requests(); n != 0 {
 		t.Fatalf("%d requests of the first process", n)
 	}
-	start(t, env.with("GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve", "--roles=notify,ingest")
-	waitFor(t, 100*time.Second, "all pushes", func() error {
-		if n := len(fake.Deliveries()); n < fans*told {
-			return fmt.Errorf("%d of %d", n, fans*told)
+	second := start(t, env.with("GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1"), "serve", "--roles=notify,ingest")
+	type push struct{ token, event string }
+	var got map[push]int
+	var all int
+	waitFor(t, 3*time.Minute, "all pushes", func() error {
+		deliveries := fake.Deliveries()
+		got, all = map[push]int{}, len(deliveries)
+		for _, d := range deliveries {
+			got[push{d.Token, d.Data["event"]}]++
+		}
+		if len(got) < fans*told {
+			return fmt.Errorf("%d of %d", len(got), fans*told)
 		}
 		return nil
 	})
-	type push struct{ token, event string }
-	got := map[push]int{}
-	for _, d := range fake.Deliveries() {
-		got[push{d.Token, d.Data["event"]}]++
-	}
-	for p, n := range got {
-		if n > 1 {
-			t.Errorf("%+v was sent %d times", p, n)
-		}
-	}
-	if len(got) != fans*told {
+	if len(got) > fans*told {
 		t.Errorf("%d pushes to %d fans for %d goals", len(got), fans, told)
+	}
+	// On a busy machine Firebase may have taken what it did not answer in time: that is sent again.
+	again := int(second.metric("goalcast_notify_retried_total"))
+	if repeated := all - len(got); repeated > again {
+		t.Errorf("%d pushes were repeated, %d had no answer", repeated, again)
+		for p, n := range got {
+			if n > 1 {
+				t.Logf("%+v was sent %d times", p, n)
+				break
+			}
+		}
 	}
 }
 

@@ -220,16 +220,23 @@ func TestNoPriceOutlivesItsLink(t *testing.T) {
 	redis.Start()
 	shown("Redis is back, without its memory", "a", "b")
 
-	holder, other, left := a, b, "b"
+	holder, other, cut, left := a, b, "a", "b"
 	if b.metric("goalcast_odds_holds_sources") == 1 {
-		holder, other, left = b, a, "a"
+		holder, other, cut, left = b, a, "b", "a"
 	}
 	if sum := holder.metric("goalcast_odds_holds_sources") + other.metric("goalcast_odds_holds_sources"); sum != 1 {
 		t.Errorf("%v processes hold the sources", sum)
 	}
 	maker.processes = []*process{other}
 	holder.kill() // with its hub: its viewers have no connection
-	hidden("the process that holds the sources is gone", "a", "b")
+	old := maker.last.Load()
+	hidden("the process that holds the sources is gone", cut)
+	waitFor(t, 20*time.Second, "prices of the process that is gone to be hidden, or replaced", func() error {
+		if n := screens[left].shown(); n > 0 && n <= old {
+			return fmt.Errorf("price %d is shown, of %d", n, old)
+		}
+		return nil
+	})
 	shown("another process took over", left)
 
 	var archive struct{ Documents []struct{ Feed string } }

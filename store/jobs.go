@@ -282,8 +282,8 @@ func runSafely(ctx context.Context, run func(context.Context) error) (err error)
 
 // Jobs lists the state of the periodic jobs by name.
 func (s *Store) Jobs(ctx context.Context) ([]goalcast.JobState, error) {
-	rows, err := s.query(ctx, `SELECT name, period, owner, began, ended, succeeded, runs, failures, error FROM jobs
-		ORDER BY name`)
+	rows, err := s.query(ctx, `SELECT name, period, CASE WHEN lease > `+s.dialect.now+` THEN owner ELSE '' END, began,
+		ended, succeeded, runs, failures, error FROM jobs ORDER BY name`)
 	list, err := collect(rows, err, func(row scanner) (job goalcast.JobState, err error) {
 		var period, began, ended, succeeded int64
 		err = row.Scan(&job.Name, &period, &job.Owner, &began, &ended, &succeeded, &job.Runs, &job.Failures, &job.Error)

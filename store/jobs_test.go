@@ -131,6 +131,10 @@ func TestKilledRunnerIsReplaced(t *testing.T) {
 		w := &workforce{wake: make(chan struct{})}
 		first, second := open(), open()
 		dead := NewJobs(first, JobOptions{Lease: lease}, testLog(t), prometheus.NewRegistry())
+		left := job{name: "left", every: time.Hour} // nobody else does it
+		if l, err := dead.claim(t.Context(), left); err != nil || l == nil {
+			t.Fatalf("claim = %v, %v", l, err)
+		}
 		hourly := job{name: "hourly", every: time.Hour}
 		slot, err := dead.claim(t.Context(), hourly)
 		if err != nil || slot == nil {
@@ -151,8 +155,11 @@ func TestKilledRunnerIsReplaced(t *testing.T) {
 			t.Errorf("the period's work is done, and %+v of %+v can be claimed, %v", again, slot, err)
 		}
 		list, err := second.Jobs(t.Context())
-		if err != nil || len(list) != 1 || list[0].Runs != 1 || list[0].Owner != "" || list[0].Ended.IsZero() {
+		if err != nil || len(list) != 2 || list[0].Runs != 1 || list[0].Owner != "" || list[0].Ended.IsZero() {
 			t.Errorf("jobs %+v, %v", list, err)
+		}
+		if list[1].Name != left.name || list[1].Owner != "" || !list[1].Ended.IsZero() {
+			t.Errorf("who died is still at %+v", list[1])
 		}
 	})
 }

@@ -562,7 +562,8 @@ func TestJobThatDoesNotSucceed(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.Store) {
 		const every = 20 * time.Millisecond
 		w := newTower(t, db, watch.Config{JobStale: time.Millisecond}) // less than three periods: these count
-		jobs := store.NewJobs(db, store.JobOptions{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		jobs := store.NewJobs(db, store.JobOptions{Lease: time.Second}, slog.New(slog.DiscardHandler),
+			prometheus.NewRegistry())
 		var good atomic.Bool
 		jobs.Add("pull", every, func(context.Context) error {
 			if good.Load() {
