@@ -46,7 +46,7 @@ func newBadDay(phones int) *badDay {
 			for range 20 { // however often it is tried
 				b.Fail(tokenOf(n), fcmtest.Unregistered())
 			}
-		case n%max(phones/3, 1) == 1: // whole projects are told to wait, so this is for a few
+		case n%max(phones/3, 1) == 1: // makes all of us wait, so only a few get it
 			b.Fail(tokenOf(n), fcmtest.QuotaExceeded(time.Second))
 		case rand.N(30) == 0:
 			b.Fail(tokenOf(n), troubles[rand.N(len(troubles))])
@@ -211,7 +211,7 @@ func TestPhonesAreToldOnceWhateverFails(t *testing.T) {
 		fake.Requests(), known)
 }
 
-// allSent says whether nothing that is told of is on its way to a phone.
+// allSent says whether no push is still on its way to a phone.
 func allSent(db *sql.DB) func() error {
 	return func() error {
 		for _, query := range []string{

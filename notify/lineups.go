@@ -9,10 +9,10 @@ import (
 	"goalcast"
 )
 
-// decideLineups says whether the line-ups of a match are told now. They are once, when both are
-// known for the first time, and only before kick-off. What is corrected in them is no news. The
-// record is the match's (goalcast.Event.PushID), whichever team's line-up came last; nothing is
-// noted in it until they are told, since a match may get another date and other line-ups.
+// decideLineups says whether the line-ups of a match are pushed now: once, when both are known for
+// the first time, and only before kick-off. Corrections to them are no news. The record is the
+// match's (goalcast.Event.PushID), whichever team's line-up came last; nothing is noted in it
+// before that push, since a match may get another date and other line-ups.
 func (n *Notifier) decideLineups(rec goalcast.PushRecord, e goalcast.Event, match goalcast.Snapshot,
 	now time.Time) (verdict, error) {
 	switch {

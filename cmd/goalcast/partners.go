@@ -13,7 +13,7 @@ import (
 	"goalcast/store"
 )
 
-// partnersConfig says who is told of events by webhooks.
+// partnersConfig says who receives events by webhook.
 type partnersConfig struct {
 	File     string `name:"partners-file" env:"GOALCAST_PARTNERS_FILE" placeholder:"FILE" help:"Partners that are told of events by POST, in YAML (docs/partners.md). The same in all processes with the role notify. Empty: none are."`
 	Endpoint string `name:"partners-endpoint" env:"GOALCAST_PARTNERS_ENDPOINT" placeholder:"URL" help:"A server that gets all requests to partners instead: for tests against a fake."`
