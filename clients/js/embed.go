@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed index.html goalcast.js links.js later.js polling.js asking.js iterate.js watch.js reducer.js tables.js page
+//go:embed index.html goalcast.js socket.js stream.js later.js polling.js asking.js iterate.js watch.js connection.js ways.js pulse.js prices.js reducer.js tables.js page
 var files embed.FS
 
 // Page says what the live page is to show. The zero value is the page for real matches.

@@ -1,6 +1,8 @@
 // later.js: what the SDK does not need for its first frame, and loads behind it.
 
-export { credentials, tokenOf, why } from './asking.js';
+export { credentials } from './asking.js';
 export { eventsOf } from './iterate.js';
-export { openDeltas, openPoll, reachable } from './polling.js';
-export { watchMachine } from './watch.js';
+export { Prices } from './prices.js';
+export { Pulse } from './pulse.js';
+export { chooseWay, climb, ended, expiring, openOther, probed, problem, refusedToken, upgradeLater, watchConnection }
+  from './ways.js';

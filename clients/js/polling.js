@@ -1,5 +1,5 @@
 // polling.js: two ways to a hub where no connection stays open: the hub's long poll, and what a CDN
-// keeps. Both are links as those of links.js. Loaded when one is needed, by later.js.
+// keeps. Both are links as that of socket.js. Loaded when one is needed, by later.js.
 
 const abreast = 50; // revisions: from further behind a match is read anew, which is less to carry
 const day = 86_400_000; // ms

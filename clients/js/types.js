@@ -66,6 +66,12 @@
  * @typedef {{type: string, [field: string]: any}} Frame
  * @typedef {{topics: string[], conflateMs: number}} Asked what a connection was made with
  *
+ * @typedef {{
+ *   frame: (frame: Frame) => void, status: (told: StatusTold) => void, problem: (problem: ProblemTold) => void,
+ *   known: (match: number) => Match | undefined, loaded: (later: typeof import('./later.js')) => void
+ * }} Owner of a connection: frame is called for each frame that tells something, known says what is known of a
+ * match, loaded hands over what was loaded behind the first frame
+ *
  * @typedef {{send?: (text: string) => void, close: () => void}} Link a connection. Without send it has its
  * topics for good
  */

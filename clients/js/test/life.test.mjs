@@ -228,4 +228,6 @@ test("it needs little: React Native's URL cannot be changed and it has no AbortS
     [['wss://live.example/v1/live?topics=match:1,team:2&conflate_ms=500&since=e1-4', undefined]]);
   assert.throws(() => new Goalcast({ url: 'live.example' }), /does not begin with http/);
   assert.throws(() => new Goalcast(), /url is missing/);
+  assert.throws(() => new Goalcast({ url: hub.url, transport: 'eventsource', EventSource: undefined }).start(),
+    /has no eventsource/);
 });
