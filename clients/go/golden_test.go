@@ -14,9 +14,10 @@ import (
 	client "goalcast/clients/go"
 )
 
-// The files that show every frame, which the tests of all clients read.
+// The files that show every frame, which the tests of all clients read: today's and those of version
+// 1.0, which do not change.
 func TestGoldenFrames(t *testing.T) {
-	for _, dir := range []string{"../../testdata/wire"} {
+	for _, dir := range []string{"../../testdata/wire", "../../testdata/v1.0/wire"} {
 		files, err := filepath.Glob(dir + "/*.json")
 		if err != nil || len(files) < len(goalcast.ServerFrames) {
 			t.Fatalf("%d files in %s, %v", len(files), dir, err)
@@ -97,11 +98,15 @@ func hearFrame(t *testing.T, text []byte, f goalcast.Frame) {
 
 // What goes through the client comes to what the reducer says: no field is lost on the way.
 func TestGoldenReducer(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/reducer/*.json")
-	if err != nil || len(files) == 0 {
+	today, err := filepath.Glob("../../testdata/reducer/*.json")
+	if err != nil || len(today) == 0 {
 		t.Fatal("no files", err)
 	}
-	for _, file := range files {
+	then, err := filepath.Glob("../../testdata/v1.0/reducer/*.json")
+	if err != nil || len(then) == 0 {
+		t.Fatal("no files", err)
+	}
+	for _, file := range slices.Concat(today, then) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(file)

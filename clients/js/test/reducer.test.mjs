@@ -1,4 +1,5 @@
-// The reducer says what the hub's says, by the files that a test of the hub wrote.
+// The reducer says what the hub's says, by the files that a test of the hub wrote, and by those of version 1.0,
+// which do not change; and version 1.0's reducer says it too.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -7,15 +8,20 @@ import { apply, clockText, emptySnapshot, minuteAt, placeOf } from '../reducer.j
 import { kinds } from '../tables.js';
 
 const dir = new URL('../../../testdata/reducer/', import.meta.url);
-const files = readdirSync(dir).filter((name) => name.endsWith('.json'));
+const dirThen = new URL('../../../testdata/v1.0/reducer/', import.meta.url);
+const filesOf = (dir) => readdirSync(dir).filter((name) => name.endsWith('.json'));
+const files = filesOf(dir);
+const then = await import(new URL('../../../testdata/v1.0/goalcast.mjs', import.meta.url));
 
 // No timeline is null in Go's JSON and an empty list here.
 const comparable = (s) => JSON.parse(JSON.stringify({ ...s, timeline: s.timeline ?? [] }));
 
 test('there are files', () => assert.ok(files.length >= 16, `${files.length} files`));
 
-for (const name of files) {
-  test(`reducer: ${name}`, () => {
+const pairs = [['reducer', { apply, emptySnapshot }, dir], ['files of 1.0', { apply, emptySnapshot }, dirThen],
+  ['reducer of 1.0', then, dir]];
+for (const [what, { apply, emptySnapshot }, dir] of pairs) for (const name of filesOf(dir)) {
+  test(`${what}: ${name}`, () => {
     const { events, snapshots } = JSON.parse(readFileSync(new URL(name, dir)));
     assert.equal(events.length, snapshots.length);
     let s = emptySnapshot();
