@@ -1,6 +1,10 @@
 package goalcast
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Kind says what an event tells of, and with that which of Event's detail fields is set.
 type Kind string
@@ -119,6 +123,51 @@ func KindsThatAre(t Trait) []Kind {
 		}
 	}
 	return out
+}
+
+// KindSet is a set of kinds: a bit for each row of Kinds. The zero set stands for all kinds, also
+// those that are not in the table. It means something within one process only.
+type KindSet uint32
+
+// SetOf is the set of some kinds, of those that are in the table.
+func SetOf(kinds ...Kind) (set KindSet) {
+	for _, k := range kinds {
+		i := slices.IndexFunc(Kinds, func(info KindInfo) bool { return info.Kind == k })
+		if i >= 0 {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+// ParseKinds reads "goal,card". Text that names anything else yields an error that lists the kinds
+// there are.
+func ParseKinds(text string) (set KindSet, err error) {
+	for name := range strings.SplitSeq(text, ",") {
+		one := SetOf(Kind(name))
+		if one == 0 {
+			names := make([]string, len(Kinds))
+			for i, info := range Kinds {
+				names[i] = string(info.Kind)
+			}
+			return 0, fmt.Errorf("there is no kind %.40q; want some of %s", name, strings.Join(names, ","))
+		}
+		set |= one
+	}
+	return set, nil
+}
+
+// Has says whether any of another set is in this one.
+func (s KindSet) Has(o KindSet) bool { return s == 0 || s&o != 0 }
+
+// List gives the kinds of the set, in the table's order.
+func (s KindSet) List() (kinds []Kind) {
+	for i := range Kinds {
+		if s&(1<<i) != 0 {
+			kinds = append(kinds, Kinds[i].Kind)
+		}
+	}
+	return kinds
 }
 
 // GoalType says how a goal came about.

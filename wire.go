@@ -61,6 +61,9 @@ type Frame struct {
 
 	Speed int `json:"speed,omitempty"` // hello of a replay: so many times as fast as it was
 
+	// Kinds: in a hello of who asked for some kinds of event only, those that come.
+	Kinds []Kind `json:"kinds,omitempty"`
+
 	// OddsBeat: in a hello of who follows prices, something of each such topic comes at least this
 	// often; who hears nothing for twice as long shows no price.
 	OddsBeat int64 `json:"odds_beat,omitempty"`

@@ -29,6 +29,7 @@ type Hub struct {
 	log      *slog.Logger
 	metrics  *metrics
 	holders  holders
+	terms    terms
 	limits   *limits.Limits
 	follow   *follow.Registry
 	deflater *frame.Deflater // nil: permessage-deflate is off

@@ -105,7 +105,7 @@ func (h *Hub) may(topics []goalcast.Topic, rights goalcast.Rights) error {
 
 // newConn makes a viewer's connection.
 func (h *Hub) newConn(v *viewer, e frame.Encoding) *shard.Conn {
-	c := shard.NewConn(v.transport, e, v.conflate)
+	c := shard.NewConn(v.transport, e, v.conflate, h.terms.of(v.kinds))
 	c.Know(v.rights, v.until)
 	return c
 }

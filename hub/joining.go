@@ -163,7 +163,7 @@ func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, 
 			start.Frames = append(start.Frames, frames...)
 		}
 	}
-	start.Frames = append(start.Frames, h.withIntros(missed, seen, v.rights)...)
+	start.Frames = append(start.Frames, h.withIntros(missed, seen, v.rights, v.kinds)...)
 	for _, t := range v.topics { // states are not replayed: all their newest values are sent
 		if v.transport != shard.Poll && h.follow.Table(t) != nil {
 			if start.Marks == nil {
@@ -260,6 +260,7 @@ func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 	if slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }) {
 		f.OddsBeat = follow.GateBeat.Milliseconds()
 	}
+	f.Kinds = v.kinds.List()
 	if v.replay != nil {
 		f.Speed = v.replay.speed
 	}

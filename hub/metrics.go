@@ -23,6 +23,8 @@ type metrics struct {
 	stateWrite prometheus.Histogram
 	age        [3]prometheus.Observer
 
+	filtered *prometheus.Desc
+
 	connections, subscriptions, topics, pending, bytes, messages, received, closed, batches, pace *prometheus.Desc
 	stale, ringEvents, ringBytes, droppedStates, deflated, refresh, followed, replays             *prometheus.Desc
 }
@@ -61,6 +63,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 			age.WithLabelValues("provider"), age.WithLabelValues("received"), age.WithLabelValues("published")},
 
 		connections:   desc("connections", "Viewers connected now.", "transport"),
+		filtered:      desc("filtered", "Of these, those that asked for some kinds of event only."),
 		subscriptions: desc("subscriptions", "Topics followed now, summed over viewers."),
 		topics:        desc("topics", "Topics that have viewers, counted in each shard."),
 		pending:       desc("pending_bytes", "Bytes that wait for sockets."),
@@ -102,7 +105,8 @@ func (m *metrics) written(e *shard.Event, now time.Time) {
 
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.connections, m.subscriptions, m.topics, m.pending, m.bytes, m.messages,
+	for _, d := range []*prometheus.Desc{m.filtered, m.connections,
+		m.subscriptions, m.topics, m.pending, m.bytes, m.messages,
 		m.received, m.closed, m.batches,
 		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh, m.followed,
 		m.replays} {
@@ -127,6 +131,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for i, v := range all.Connections {
 		put(m.connections, prometheus.GaugeValue, v, shard.TransportNames[i])
 	}
+	put(m.filtered, prometheus.GaugeValue, all.Filtered)
 	put(m.subscriptions, prometheus.GaugeValue, all.Subscriptions)
 	put(m.topics, prometheus.GaugeValue, all.Topics)
 	put(m.pending, prometheus.GaugeValue, all.Pending)

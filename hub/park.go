@@ -126,8 +126,10 @@ func (h *Hub) sendIntroLocked(id goalcast.MatchID, topics []goalcast.Topic) {
 }
 
 // withIntros puts the matches that may not be known to who follows topics ahead of the events that
-// were missed, as far as they may be seen with such rights.
-func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, rights goalcast.Rights) []*frame.Message {
+// were missed, as far as they may be seen with such rights. Of the events it leaves out those of
+// other kinds than asked for.
+func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, rights goalcast.Rights,
+	kinds goalcast.KindSet) []*frame.Message {
 	all := make([]*frame.Message, 0, len(missed)+8)
 	done := make(map[goalcast.MatchID]bool)
 	for _, m := range missed {
@@ -148,7 +150,9 @@ func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, rights 
 				}
 			}
 		}
-		all = append(all, &m.Message)
+		if kinds.Has(m.Of) {
+			all = append(all, &m.Message)
+		}
 	}
 	return all
 }

@@ -40,8 +40,9 @@ const (
 // request's; from then on the feeding goroutine's, and nothing of it changes.
 type replay struct {
 	speed int
-	hub   *Hub          // in which it has a place
-	gone  chan struct{} // closed when the connection has ended
+	kinds goalcast.KindSet // that are told
+	hub   *Hub             // in which it has a place
+	gone  chan struct{}    // closed when the connection has ended
 	need  goalcast.Rights
 
 	topic   goalcast.Topic
@@ -53,7 +54,8 @@ type replay struct {
 
 // told is one revision as it was told.
 type told struct {
-	text []byte        // the event's JSON
+	text []byte // the event's JSON
+	kind goalcast.KindSet
 	wait time.Duration // behind the one before
 }
 
@@ -188,7 +190,7 @@ func (r *replay) plan(all []goalcast.Revision) error {
 		if rolls {
 			longest = longestWait
 		}
-		r.told = append(r.told, told{text, min(max(rev.At.Sub(last), 0), longest)})
+		r.told = append(r.told, told{text, goalcast.SetOf(e.Kind), min(max(rev.At.Sub(last), 0), longest)})
 		last, rolls = rev.At, m.Period.InPlay() && m.Delay == nil
 	}
 	if r.told == nil {
@@ -246,6 +248,7 @@ func (r *replay) over(v *viewer) bool {
 // from.
 func (h *Hub) joinReplay(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) error {
 	r, from := v.replay, v.replay.before
+	r.kinds = v.kinds
 	var frames []*frame.Message
 	if v.resume && r.outcome(v) == resumed {
 		from = int(v.since.Offset)
@@ -276,7 +279,8 @@ func (r *replay) leave() {
 	r.hub.replays.Add(-1)
 }
 
-// feed posts what was told of the match behind a place, each at its time, then the end.
+// feed posts what was told of the match behind a place, of the kinds asked for, each at its time,
+// then the end.
 func (r *replay) feed(from int, post func(shard.Op) bool, c *shard.Conn) {
 	due := time.Now()
 	timer := time.NewTimer(0)
@@ -290,7 +294,7 @@ func (r *replay) feed(from int, post func(shard.Op) bool, c *shard.Conn) {
 		case <-r.gone:
 			return
 		}
-		if !post(&shard.Replayed{Conn: c, Message: r.message(n+1, t.text)}) {
+		if r.kinds.Has(t.kind) && !post(&shard.Replayed{Conn: c, Message: r.message(n+1, t.text)}) {
 			return
 		}
 	}

@@ -24,9 +24,10 @@ type viewer struct {
 	resume    bool            // it wants to go on from since
 	bad       goalcast.Reason // the reason of a reset that is sent whatever since says
 	wait      time.Duration
-	conflate  time.Duration // between two state batches
-	replay    *replay       // nil: it watches live
-	check     bool          // it only asks whether it would be let in
+	conflate  time.Duration    // between two state batches
+	kinds     goalcast.KindSet // of events that it is sent
+	replay    *replay          // nil: it watches live
+	check     bool             // it only asks whether it would be let in
 	ticket    string
 	user      goalcast.UserID // by its ticket
 	came      time.Time
@@ -136,6 +137,12 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 			return nil, &refusal{goalcast.CodeBadParameter, "conflate", shard.BadConflate}
 		}
 		v.conflate = shard.Conflation(ms, h.cfg.StateInterval)
+	}
+	if text := q.Get("kinds"); text != "" {
+		if v.kinds, err = goalcast.ParseKinds(text); err != nil {
+			return nil, &refusal{goalcast.CodeBadParameter, "kinds", "kinds: " + err.Error()}
+		}
+		v.kinds |= alwaysSent
 	}
 	statesOnly := func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }
 	if v.transport == shard.Poll && slices.ContainsFunc(v.topics, statesOnly) {

@@ -193,7 +193,7 @@ func (s *Shard) refuse(c *Conn, id string, code goalcast.Code, text string) {
 // subscribe has a subscription prepared, which may need the database, and reads nothing more from
 // the client until it is done.
 func (s *Shard) subscribe(c *Conn, topics []goalcast.Topic, id string) {
-	if c.replay != nil {
+	if c.replay() != nil {
 		s.refuse(c, id, goalcast.CodeBadFrame, "a replay is of one match: open another connection")
 		return
 	}

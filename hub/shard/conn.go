@@ -54,7 +54,7 @@ type Conn struct {
 	input     *frame.Input     // client bytes and fragments that are not complete yet; nil mostly
 	portable  *Portable        // nil: raw
 	seat      *limits.Seat     // left when the connection ends
-	replay    *Replay          // nil: live
+	terms     *Terms           // nil: it watches live, and all of it
 }
 
 // life is how far a connection is on its way to its end; it never goes back.
@@ -80,6 +80,7 @@ const (
 	toldReset                        // outdated, and was sent the reset
 	standalone                       // its client's compressed messages stand for themselves
 	toldExpiry                       // was told that what is known of it ends soon
+	filtered                         // its terms leave kinds of event out
 )
 
 func (c *Conn) is(f connState) bool { return c.state&f != 0 }
@@ -93,13 +94,15 @@ type lag struct {
 }
 
 // NewConn makes the connection of a viewer, not yet joined: with a socket, or as NewPortable makes
-// it. The span is between two state batches at least; 0: every flush.
-func NewConn(t Transport, e frame.Encoding, conflate time.Duration) *Conn {
-	return &Conn{fd: -1, transport: t, encoding: e, conflate: uint16(conflate.Milliseconds())}
+// it. The span is between two state batches at least; 0: every flush. Terms may be nil.
+func NewConn(t Transport, e frame.Encoding, conflate time.Duration, terms *Terms) *Conn {
+	c := &Conn{fd: -1, transport: t, encoding: e, conflate: uint16(conflate.Milliseconds())}
+	c.accept(terms)
+	return c
 }
 
 // Play has a connection, not yet joined, be one that a match is played to again.
-func (c *Conn) Play(r *Replay) { c.replay = r }
+func (c *Conn) Play(r *Replay) { c.accept(&Terms{Replay: r}) }
 
 // Know says what a connection's viewer may see, and until when; the zero time is for ever.
 func (c *Conn) Know(rights goalcast.Rights, until time.Time) {

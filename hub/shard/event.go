@@ -22,6 +22,8 @@ type Event struct {
 	Unsure bool            // they may not know its match, which was not held when it came
 	Need   goalcast.Rights // what one has to have to see it; 0 mostly
 
+	Of goalcast.KindSet // its kind, for those who asked for some only
+
 	shards atomic.Int32 // those that have not yet written it
 }
 
@@ -33,6 +35,7 @@ func NewEvent(p goalcast.Published, seq uint64, now time.Time, d *frame.Deflater
 			Kind: goalcast.FrameEvent, Class: frame.ClassEvent, ID: p.Cursor.String(), Seq: seq, Deflater: d,
 			Text: func() []byte { return goalcast.EventFrame(p, now.UnixMilli()) }},
 		Topics: p.Event.Topics, Match: p.Event.Match, Cursor: p.Cursor, At: now, Times: p.Event.Times,
+		Of: goalcast.SetOf(p.Event.Kind),
 	}
 	e.shards.Store(int32(shards))
 	e.Bytes(frame.WebSocket)
@@ -101,9 +104,11 @@ func (s *Shard) fanOut(e *Event) {
 			if c := t.members[j].conn; c.last < m.Seq && c.rights.Have(need) {
 				c.last = m.Seq
 				if intro != nil && c.rights.Have(e.Intro.Need) {
-					s.enqueue(c, intro)
+					s.enqueue(c, intro) // whatever its kind: what comes next of the match may be wanted
 				}
-				s.enqueue(c, m)
+				if c.wants(e) {
+					s.enqueue(c, m)
+				}
 			}
 		}
 		s.stopWalking()

@@ -84,7 +84,7 @@ func (s *Shard) renewed(o *Renewed) {
 		}
 	}
 	s.enqueue(c, o.Answer)
-	if c.replay != nil && !c.rights.Have(c.replay.Need) {
+	if c.replay() != nil && !c.rights.Have(c.replay().Need) {
 		s.replayOver(c)
 	}
 	if len(o.Frames) > 0 && c.life == alive {

@@ -14,13 +14,13 @@ func (s *Shard) join(j *Join) {
 	c := j.Conn
 	s.conns[c] = struct{}{}
 	c.seat = j.Seat
-	if c.replay == nil {
+	if c.replay() == nil {
 		s.cursor = j.Cursor // what the inbox held before the join is done, so they are equal unless this is the first
 	}
 	c.allowance = int32(s.cfg.MaxPending)
 	c.tokens, c.refilled = uint16(s.cfg.MessageBurst*100), s.millis()
 	c.wrote = s.clock.tick
-	s.stats.Connections[c.transport]++
+	s.count(c, 1)
 	if c.portable == nil {
 		s.gen++
 		c.gen, c.want = s.gen, ioIn
@@ -40,8 +40,8 @@ func (s *Shard) join(j *Join) {
 	if c.transport != Poll {
 		s.clock.dueIn(c, s.lookIn(c, 1+rand.Uint32N(s.clock.interval())))
 	}
-	if c.replay != nil {
-		c.replay.Begin()
+	if c.replay() != nil {
+		c.replay().Begin()
 	}
 	if len(j.Input) > 0 {
 		s.feed(c, j.Input)
@@ -146,7 +146,7 @@ func (s *Shard) drop(c *Conn, label string) {
 	delete(s.clock.stuck, c)
 	delete(s.clock.brief, c)
 	s.throttle.release(c)
-	s.stats.Connections[c.transport]--
+	s.count(c, -1)
 	if c.portable != nil {
 		c.portable.end()
 	} else {
@@ -154,8 +154,8 @@ func (s *Shard) drop(c *Conn, label string) {
 		closeSocket(int(c.fd))
 		c.fd = -1
 	}
-	if c.replay != nil {
-		c.replay.End()
+	if c.replay() != nil {
+		c.replay().End()
 	}
 	c.seat.Leave()
 }
@@ -183,7 +183,7 @@ func (s *Shard) end() {
 func (s *Shard) setStale(o *Stale) {
 	s.stale = o.Silent
 	for c := range s.conns {
-		if c.replay == nil {
+		if c.replay() == nil {
 			s.enqueue(c, o.Message)
 		}
 	}
@@ -193,7 +193,7 @@ func (s *Shard) setStale(o *Stale) {
 func (s *Shard) outdate(at goalcast.Cursor) {
 	s.cursor, s.broken = at, true
 	for c := range s.conns {
-		if c.replay != nil {
+		if c.replay() != nil {
 			continue // it lacks nothing
 		}
 		c.set(outdated)

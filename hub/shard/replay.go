@@ -26,7 +26,7 @@ func (s *Shard) replayOver(c *Conn) {
 // told is the cursor that a connection may be told now. There is none while the bus has lost
 // events, and none in a replay, whose frames have their own.
 func (s *Shard) told(c *Conn) goalcast.Cursor {
-	if s.broken || c.replay != nil {
+	if s.broken || c.replay() != nil {
 		return goalcast.Cursor{}
 	}
 	return s.cursor

@@ -35,6 +35,7 @@ func (t *tally) add(label string) {
 // sleeps.
 type Stats struct {
 	Connections   [Transports]int64
+	Filtered      int64 // of the connections, those with some kinds of event left out
 	Subscriptions int64
 	Topics        int64
 	Pending       int64 // bytes in lists
@@ -67,8 +68,17 @@ func (s *Shard) Stats() Stats {
 	return s.published.stats
 }
 
+// count counts a connection that has joined, or ended.
+func (s *Shard) count(c *Conn, n int64) {
+	s.stats.Connections[c.transport] += n
+	if c.is(filtered) {
+		s.stats.Filtered += n
+	}
+}
+
 // Add adds another shard's counters; Pace becomes the longer one.
 func (a *Stats) Add(b Stats) {
+	a.Filtered += b.Filtered
 	a.Subscriptions += b.Subscriptions
 	a.Topics += b.Topics
 	a.Pending += b.Pending
