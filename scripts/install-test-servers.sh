@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to: Redis, PostgreSQL, pgbouncer, RabbitMQ, nginx, Varnish, Chromium, Node.js, promtool, curl, ip. Does nothing where all are there.
+# Installs what the tests talk to: Redis, PostgreSQL, pgbouncer, RabbitMQ, nginx, Varnish, Chromium, Node.js, a JDK, promtool, curl, ip. Does nothing where all are there.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -15,6 +15,7 @@ has varnishd || [ -x /usr/sbin/varnishd ] || missing+=(varnish)
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 has node || missing+=(nodejs)
 has npm || missing+=(npm)
+has javac || missing+=(default-jdk-headless) # 120 MB; docs/mobile/Live.java is run
 has curl || missing+=(curl)
 has promtool || missing+=(prometheus) # its rules are tested with promtool
 [ "$(uname)" != Linux ] || has ip || [ -x /usr/sbin/ip ] || missing+=(iproute2) # a network that a test may cut
