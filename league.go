@@ -6,14 +6,16 @@ import "time"
 // event, since nobody has to hear each change of it.
 
 // Standings are the tables of a competition's season as the provider tells them. Nothing in them is
-// computed: points may have been deducted, and the order may follow rules of the competition.
+// computed: points may have been deducted, and the order may follow rules of the competition. Those
+// that AsItStands made are the provider's with what was played since.
 type Standings struct {
 	Competition Competition `json:"competition"`
 	Season      string      `json:"season"` // the provider's id: "2011" for 2011/12
 	Matchday    int         `json:"matchday,omitempty"`
 	Groups      []Table     `json:"groups"` // one where there are no groups
 	Zones       []TableZone `json:"zones,omitempty"`
-	Updated     time.Time   `json:"updated"` // of the document, UTC
+	Updated     time.Time   `json:"updated"`        // of the document, UTC
+	Live        bool        `json:"live,omitempty"` // a match was added that the document does not hold yet
 	Edition     Edition     `json:"-"`
 }
 
@@ -36,6 +38,8 @@ type TableRow struct {
 	// points taken away, where told; Total.Points is without them already
 	Deducted int    `json:"deducted,omitempty"`
 	Note     string `json:"note,omitempty"` // the provider's words on the row, where told
+	// those that were added to what the provider told, by kick-off; see AsItStands
+	Matches []MatchID `json:"matches,omitempty"`
 }
 
 // TableRecord counts a team's matches.

@@ -49,7 +49,7 @@ func (m Matches) Lists() bool { return m == ListOfMatches || m == ShortList }
 var TopicKinds = []TopicInfo{
 	{Kind: MatchTopic, Name: "match", Events: true, Matches: OneMatch, States: []string{StatsKey, CommentaryKey}},
 	{Kind: TeamTopic, Name: "team", Events: true, Matches: ListOfMatches},
-	{Kind: CompetitionTopic, Name: "competition", Events: true, Matches: ShortList},
+	{Kind: CompetitionTopic, Name: "competition", Events: true, Matches: ShortList, States: []string{TableKey}},
 	{Kind: OddsTopic, Name: "odds", Matches: NoMatches, States: []string{""}},
 }
 

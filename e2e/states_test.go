@@ -30,6 +30,17 @@ func mill(now time.Time) []byte {
  </SoccerDocument></SoccerFeed>`, now.Format("20060102T150405-0700"), now.Add(-12*time.Minute).Format("20060102T150405-0700"), now.Add(-time.Minute).Format("20060102T150405-0700"))
 }
 
+// millTable is the table of that match's league, as F3 told it the day before.
+func millTable(now time.Time) []byte {
+	row := func(team, position int) string {
+		return fmt.Sprintf(`<TeamRecord TeamRef="t%d"><Standing><Played>0</Played><Points>0</Points><Position>%d</Position></Standing></TeamRecord>`,
+			team, position)
+	}
+	return fmt.Appendf(nil, `<SoccerFeed><SoccerDocument Type="STANDINGS Latest" competition_id="9000003" competition_name="Coastal League" season_id="2026" timestamp="%s"><Competition>
+ <TeamStandings>%s%s</TeamStandings></Competition><Team uID="t9000001"><Name>Millpond Athletic</Name></Team><Team uID="t9000002"><Name>Quarry Town</Name></Team></SoccerDocument></SoccerFeed>`,
+		now.Add(-24*time.Hour).Format("2006-01-02 15-04-05"), row(9000002, 1), row(9000001, 2))
+}
+
 // TestEverythingProducedReachesViewers: a document is posted, and a viewer gets each kind
 // of topic's events and each state that goalcast.TopicKinds lists, in a snapshot for who
 // comes later and as frames for who was there. A state that is produced and stands in no
@@ -79,6 +90,7 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 		post  func(*testing.T)
 		want  string // in a frame of who was there
 	}{
+		{goalcast.ForCompetition(9000003), goalcast.TableKey, post("F3", millTable(now)), `"live":true`},
 		{goalcast.ForMatch(9000000007), "-", post("F9", mill(now)), `"kind":"goal"`},
 		{goalcast.ForTeam(9000001), "-", nil, `"kind":"goal"`},
 		{goalcast.ForTeam(9000002), "-", nil, `"kind":"goal"`},

@@ -136,3 +136,71 @@ func TestSquadsAndStandingsAreFoundOrNot(t *testing.T) {
 		}
 	})
 }
+
+// tableOf is the state of a competition's table, with every field set.
+func tableOf(competition goalcast.CompetitionID, season string) goalcast.State {
+	value, err := json.Marshal(goalcast.Standings{Competition: goalcast.Competition{ID: competition,
+		Name: "Example League"}, Season: season, Matchday: 3, Updated: kickoff, Live: true,
+		Groups: []goalcast.Table{{Matchday: 3, Rows: []goalcast.TableRow{{Team: goalcast.Team{ID: 174, Name: "Harbour"},
+			Position: 1, Before: 2, Total: goalcast.TableRecord{Played: 4, Won: 3, Drawn: 1, For: 6, Against: 1, Points: 7},
+			Deducted: 3, Matches: []goalcast.MatchID{1009316}}}}}})
+	if err != nil {
+		panic(err)
+	}
+	return goalcast.State{Topic: goalcast.ForCompetition(competition), Key: goalcast.TableKey, Version: 12, Value: value}
+}
+
+func TestStandingsAsTheyStand(t *testing.T) {
+	h := open(t)
+	const path = "/v1/competitions/23/standings"
+	type page struct {
+		goalcast.Standings
+		Version int64
+	}
+	ask := func(query string) (page, answer) {
+		t.Helper()
+		a := h.get(t, path+query)
+		if a.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", query, a.status, a.body)
+		}
+		return decode[page](t, a.body), a
+	}
+	if p, a := ask("?live=true"); p.Live || p.Version != 0 || a.header.Get("Cache-Control") !=
+		h.get(t, "/v1/matches?state=live").header.Get("Cache-Control") {
+		t.Errorf("nothing is played: %s, %v", a.body, a.header)
+	}
+	h.with(func() { h.states = []goalcast.State{tableOf(23, "2018")} })
+	h.clock.add(2 * time.Second)
+	p, first := ask("?live=true")
+	if !p.Live || p.Version != 12 || p.Groups[0].Rows[0].Total.Points != 7 || p.Groups[0].Rows[0].Matches[0] != 1009316 {
+		t.Errorf("as it stands: %s", first.body)
+	}
+	if a := h.get(t, path+"?live=true", "If-None-Match: "+first.header.Get("ETag")); a.status != http.StatusNotModified {
+		t.Errorf("the same again: %d", a.status)
+	}
+	for _, query := range []string{"", "?live=false"} {
+		if p, a := ask(query); p.Live || p.Version != 0 || p.Groups[0].Rows[0].Total.Points != 4 {
+			t.Errorf("as told: %s", a.body)
+		}
+	}
+	if p, _ := ask("?live=true&season=2018"); p.Version != 12 {
+		t.Error("the season by its name")
+	}
+	if a := h.get(t, path+"?live=true&season=1999"); a.status != http.StatusNotFound {
+		t.Errorf("another season: %d", a.status)
+	}
+	if a := h.get(t, path+"?live=1"); a.status != http.StatusBadRequest {
+		t.Errorf("live=1: %d", a.status)
+	}
+	h.with(func() { h.states[0].Value = json.RawMessage("null") })
+	h.clock.add(2 * time.Second)
+	if p, _ := ask("?live=true"); p.Live || p.Groups[0].Rows[0].Total.Points != 4 {
+		t.Error("a day later")
+	}
+	h.with(func() { h.busErr = goalcast.ErrUnavailable })
+	h.clock.add(2 * time.Second)
+	h.get(t, path+"?live=true").problem(t, http.StatusServiceUnavailable, "unavailable")
+	if a := h.get(t, path); a.status != http.StatusOK {
+		t.Errorf("the provider's, without the bus: %d", a.status)
+	}
+}

@@ -91,7 +91,8 @@ func (h *house) put(t *testing.T, lines ...string) answer {
 // named are the paths whose answers name team 174 and competition 23 (standings, teams and players
 // have one or both).
 var named = []string{"/v1/matches?date=2026-05-17", "/v1/matches/1009316", "/v1/teams/174", "/v1/teams/174/squad",
-	"/v1/competitions/23?date=2026-05-17", "/v1/competitions/23/standings", "/v1/competitions", "/v1/players/5",
+	"/v1/competitions/23?date=2026-05-17", "/v1/competitions/23/standings", "/v1/competitions/23/standings?live=true",
+	"/v1/competitions", "/v1/players/5",
 	"/v1/search?q=po"}
 
 // and is a path with one more parameter.

@@ -97,7 +97,7 @@ func TestDescriptionCheckCanFail(t *testing.T) {
 func TestEveryOperation(t *testing.T) {
 	h := open(t, withBrowsers)
 	h.documents[7] = document(7)
-	h.with(func() { h.states, h.texts = statsOf(1009316), textsOf(fullMatch()) })
+	h.with(func() { h.states, h.texts = append(statsOf(1009316), tableOf(23, "2018")), textsOf(fullMatch()) })
 	h.with(func() { h.figures.Event, h.figures.Planned = "opta:1", kickoff })
 	asyncapi := http.StatusOK
 	if _, err := fs.Stat(docs.Files, "asyncapi.yaml"); err != nil {
@@ -120,6 +120,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/matches/1009316/deltas/4", "", "", 200},
 		{"GET", "/v1/teams/174/squad?competition=23&season=2018", "", "", 200},
 		{"GET", "/v1/competitions/23/standings?season=2018", "", "", 200},
+		{"GET", "/v1/competitions/23/standings?live=true", "", "", 200},
 		{"GET", "/v1/competitions?limit=1", "", "", 200},
 		{"GET", "/v1/competitions/23/seasons", "", "", 200},
 		{"GET", "/v1/players/5", "", "", 200},

@@ -124,7 +124,7 @@ type Deps struct {
 	Viewers   Viewers  // nil: /admin/viewers is answered 501
 	Names     NameBook // nil: everything is called as the provider calls it
 
-	States      States      // nil: /v1/matches/{id}/stats is answered 501
+	States      States      // nil: /v1/matches/{id}/stats is answered 501, and no table as it stands is
 	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
 	Settlements Settlements // likewise
 
@@ -302,6 +302,7 @@ type Server struct {
 	teams        *cache.Cache[goalcast.TeamID, goalcast.Team]
 	competitions *cache.Cache[goalcast.CompetitionID, goalcast.Competition]
 	standings    *cache.Cache[standingsOf, *answer]
+	liveTables   *cache.Cache[standingsOf, *answer]
 	squads       *cache.Cache[squadOf, *answer]
 	commentaries *cache.Cache[commentaryOf, *answer]
 	wholes       *cache.Cache[matchAt, *answer] // matches with all that is known of them
@@ -378,8 +379,10 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	thens := encoded("then", deltaAge, s.cfg.DeltaBytes)
 	thens.Missing, thens.Slots = time.Second, make(chan struct{}, historyReads)
 	s.thens = cache.New[matchThen, *answer](thens)
-	s.stats = cache.New[goalcast.MatchID, *answer](cache.Options{Size: s.cfg.Lists, Age: statsAge, Missing: statsAge,
-		Timeout: oddsReadTime, Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now})
+	now := cache.Options{Size: s.cfg.Lists, Age: statsAge, Missing: statsAge, Timeout: oddsReadTime,
+		Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now}
+	s.stats = cache.New[goalcast.MatchID, *answer](now)
+	s.liveTables = cache.New[standingsOf, *answer](now)
 	references := encoded("reference", s.cfg.ListAge, s.cfg.ReferenceBytes)
 	references.Slots = slots
 	s.references = cache.New[referenceOf, *answer](references)

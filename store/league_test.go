@@ -58,6 +58,61 @@ func TestStandingsOfTheNewestEditionHold(t *testing.T) {
 	})
 }
 
+// What the tables held that were replaced is kept, as long as it differs.
+func TestCountsOfReplacedStandings(t *testing.T) {
+	onAll(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		if _, _, err := s.StandingsToPlayOn(ctx, 23); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("none yet: %v", err)
+		}
+		for i := range maxCounts + 4 {
+			table := standingsOf("2026", goalcast.Edition(fmt.Sprintf("%04d", i)), i, kickoff.Add(time.Duration(i)*time.Hour))
+			table.Groups[0].Rows[0].Total.Played = max(i-1, 0) // the second is a correction
+			if _, err := s.SaveStandings(ctx, table); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.SaveStandings(ctx, standingsOf("2026", "", 0, kickoff)); err != nil { // an old one
+				t.Fatal(err)
+			}
+			newest, earlier, err := s.StandingsToPlayOn(ctx, 23)
+			if err != nil || newest.Groups[0].Rows[0].Total.Points != i {
+				t.Fatalf("%+v, %v", newest, err)
+			}
+			// of those before it the first two say the same
+			if n := len(earlier); n != min(max(i-1, min(i, 1)), maxCounts) || n > 0 && earlier[n-1].Played[1] != max(i-2, 0) {
+				t.Fatalf("after %d: %d counts, %+v", i, n, earlier)
+			}
+		}
+	})
+}
+
+func TestCompetitionsOfATime(t *testing.T) {
+	onAll(t, func(t *testing.T, s *Store) {
+		save := func(id goalcast.MatchID, competition goalcast.CompetitionID, at time.Time, state goalcast.MatchState) {
+			t.Helper()
+			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+				e := matchEvent(id, 1, goalcast.KindGoal)
+				r.Snapshot.Seq, r.Snapshot.State = 1, state
+				r.Snapshot.Competition.ID, r.Snapshot.Kickoff = competition, at
+				return r, []goalcast.Event{e}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		save(1, 5, kickoff, goalcast.Finished)
+		save(2, 5, kickoff.Add(time.Hour), goalcast.Live)
+		save(3, 6, kickoff.Add(-100*time.Hour), goalcast.Live)
+		save(4, 7, kickoff.Add(-100*time.Hour), goalcast.Finished)
+		save(5, 8, kickoff.Add(2*time.Hour), goalcast.Scheduled)
+		save(6, 0, kickoff, goalcast.Live)
+		got, err := s.CompetitionsAt(t.Context(), kickoff, kickoff.Add(2*time.Hour))
+		if want := []goalcast.CompetitionID{5, 6}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, %v; want %v", got, err, want)
+		}
+	})
+}
+
 func squadOf(team goalcast.TeamID, season string, at time.Time, names ...string) goalcast.Squad {
 	s := goalcast.Squad{Competition: goalcast.Competition{ID: 23}, Season: season,
 		Team: goalcast.Team{ID: team, Name: fmt.Sprint("FC ", team)}, Updated: at.UTC(),

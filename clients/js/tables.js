@@ -24,7 +24,7 @@ export const kinds = {
 export const topicKinds = {
   match: { events: true, matches: 'one', states: ['stats', 'commentary/'] },
   team: { events: true, matches: 'list', states: [] },
-  competition: { events: true, matches: 'short', states: [] },
+  competition: { events: true, matches: 'short', states: ['table'] },
   odds: { events: false, matches: 'none', states: [''] },
 };
 

@@ -20,6 +20,7 @@ import (
 	"goalcast/ingest"
 	"goalcast/ingest/odds"
 	"goalcast/ingest/odds/stream"
+	"goalcast/ingest/table"
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/brightcove"
 	"goalcast/internal/ratelimit"
@@ -59,6 +60,7 @@ type node struct {
 	hub      *hub.Hub           // nil without role hub
 	ingest   *ingest.Ingest     // nil without role ingest
 	clips    *wsc.Clips         // nil without role ingest
+	tables   *table.Runner      // nil without role ingest
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	sender   pushService        // the notifier's
@@ -179,6 +181,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			Reference: n.shared, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
 		n.attachClips()
+		n.makeTables()
 		if err := n.makePulls(); err != nil {
 			return err
 		}
@@ -288,6 +291,9 @@ func (n *node) listener() goalcast.Listener {
 	}
 	if n.odds != nil {
 		all = append(all, incidents{n.odds})
+	}
+	if n.tables != nil {
+		all = append(all, tableWaker{n.tables}) // after the board, which it asks
 	}
 	return bus.Listeners(all...)
 }

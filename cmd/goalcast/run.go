@@ -98,6 +98,7 @@ func (n *node) parts() map[string]func(context.Context) error {
 	if n.ingest != nil {
 		parts["ingest"] = n.ingest.Run
 		parts["clips"] = n.clips.Run
+		parts["tables"] = n.tables.Run
 	}
 	if n.notifier != nil {
 		parts["notify"] = n.notifier.Run

@@ -98,6 +98,23 @@ func LiveF9(tb TB) []byte {
 	return Read(tb, "opta/f9/f9-790722-live-48min.xml")
 }
 
+// League returns the results and the tables of one season of a league, F1 and F3, at the end of a
+// day of play.
+func League(tb TB) (f1, f3 []byte) {
+	tb.Helper()
+	note(tb)
+	if useMadeUp() {
+		return MadeUpLeague(tb)
+	}
+	return Read(tb, "opta/f1/srml-24-2011-results.xml"), Read(tb, "opta/f3/srml-24-2011-standings.xml")
+}
+
+// MadeUpLeague returns the made-up ones, wherever it runs: see MadeUpMatches.
+func MadeUpLeague(tb TB) (f1, f3 []byte) {
+	tb.Helper()
+	return readMadeUp(tb, "opta/f1/srml-901-2026-results.xml"), readMadeUp(tb, "opta/f3/srml-901-2026-standings.xml")
+}
+
 // MadeUpLiveF9 returns the made-up one, wherever it runs: see MadeUpMatches.
 func MadeUpLiveF9(tb TB) []byte {
 	tb.Helper()
