@@ -2,6 +2,7 @@ package goalcast
 
 import (
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,23 @@ type Device struct {
 	// LiveToken starts a Live Activity on an iPhone (ActivityKit's push-to-start token); empty:
 	// none can be started. A secret like Token. Written only: Devices and the like leave it empty.
 	LiveToken string
+}
+
+// Carrier tells, without the secret in it, what kind of push service a device is reached by: "" for
+// the token of an app, PlatformBank, or the beginning of a browser's endpoint:
+// "https://web.push.apple.com".
+func (d Device) Carrier() string {
+	if d.Platform == PlatformBank {
+		return PlatformBank
+	}
+	rest, browser := strings.CutPrefix(d.Token, subscriptionStart)
+	if !browser {
+		return ""
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	return subscriptionStart + strings.ToLower(rest)
 }
 
 // Merged is what a user got of another.

@@ -273,5 +273,6 @@ func (u UserPreferences) Merge(o UserPreferences) UserPreferences {
 // Recipient is a device of somebody who follows a topic of an event.
 type Recipient struct {
 	Device      int64
+	Carrier     string       // Device.Carrier, as the store knows it: "" too if it does not
 	Preferences *Preferences // of its user for the event; nil for the default
 }

@@ -73,7 +73,8 @@ type PushBatch struct {
 	Number   int
 	Devices  []int64   // ids; nil if Source is set, and in a claim: see PushClaim
 	Source   string    // the batch whose devices get this one, and nobody else; empty for a batch to followers
-	Late     bool      // it is sent when no other batch waits
+	Service  string    // the push service of its devices; empty: of several, or not known
+	Late     bool      // it is sent when no other batch of its service waits
 	Created  time.Time // when it was planned
 	Expires  time.Time // it is not sent at or after this time
 	// when it should go: when the document came that told of the event, or, if its users want it
@@ -88,6 +89,9 @@ type PushBatch struct {
 
 // Waits says whether the batch was made to wait: its users want it later.
 func (b PushBatch) Waits() bool { return b.NotBefore.After(b.Created) }
+
+// DueBatch is a batch that can be claimed.
+type DueBatch struct{ ID, Service string } // PushBatch.Service
 
 // PushClaim is a batch that somebody may send until the lease ends, with all that he must know to
 // decide whether it still should be.

@@ -71,15 +71,26 @@ type brake struct {
 	probing bool // one batch is under way to see whether it is over
 }
 
+// open says whether enter would let a batch in.
+func (b *brake) open(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.openLocked(now)
+}
+
+func (b *brake) openLocked(now time.Time) bool {
+	return b.pause == 0 || !b.probing && !now.Before(b.until)
+}
+
 // enter asks whether a batch may be sent; leave says that it was dealt with.
 func (b *brake) enter(now time.Time) (leave func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.pause == 0 {
-		return func() {}, true
-	}
-	if b.probing || now.Before(b.until) {
+	switch {
+	case !b.openLocked(now):
 		return nil, false
+	case b.pause == 0:
+		return func() {}, true
 	}
 	b.probing = true
 	return func() {

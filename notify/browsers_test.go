@@ -2,7 +2,9 @@ package notify_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -76,6 +78,75 @@ func TestGoalInBrowser(t *testing.T) {
 			t.Errorf("%s shows %d", fan, len(shown))
 		}
 	}
+}
+
+// A push service that answers nothing holds up what is for it, and nothing else: not a goal, not
+// its being taken back, not the next goal, though this process has one worker for each service. Who
+// was made to wait shows in the end what all others show.
+func TestHangingServiceHoldsUpOnlyItsOwn(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		fake, sender := toBrowsers(t, false)
+		letGo := fake.Hang("web.push.apple.com")
+		defer letGo()
+		var hung, well []*webpushtest.Browser
+		for range 6 { // in turn, so that any batch of followers in a row would have all three kinds
+			hung = append(hung, fake.Subscribe("web.push.apple.com"))
+			well = append(well, fake.Subscribe("updates.push.services.mozilla.com"))
+			w.user(hung[len(hung)-1].Subscription().Token(), "web", "nl", goalcast.ForMatch(900))
+			w.user(well[len(well)-1].Subscription().Token(), "web", "nl", goalcast.ForMatch(900))
+			w.user(fmt.Sprint("fan", len(hung)-1), "android", "nl", goalcast.ForMatch(900))
+		}
+		n := w.run(notify.Config{Browsers: sender, BatchSize: 3, Workers: 1, Backlog: 2}, nil, nil)
+		told := func(pushes int) func() bool {
+			return func() bool {
+				for i, b := range well {
+					if len(fake.Taken(b)) != pushes || w.perDevice()[fmt.Sprint("fan", i)] != pushes {
+						return false
+					}
+				}
+				return true
+			}
+		}
+		e := w.goal("opta:1")
+		n.Wake()
+		w.eventually("others have the goal", told(1))
+		w.revise(e, cancelled)
+		n.Wake()
+		w.eventually("others have it taken back", told(2))
+		w.goal("opta:2")
+		n.Wake()
+		w.eventually("others have the next goal", told(3))
+		for _, b := range hung {
+			if len(fake.Taken(b)) != 0 {
+				t.Fatal("the service that hangs took something")
+			}
+		}
+		letGo()
+		w.idle()
+		for i, b := range hung {
+			taken := fake.Taken(b)
+			if len(taken) == 0 {
+				t.Fatalf("browser %d took nothing", i)
+			}
+			shown := map[string]string{} // by tag
+			for _, m := range taken {
+				var said webpush.Declarative
+				if err := json.Unmarshal(m.Payload, &said); err != nil {
+					t.Fatal(err)
+				}
+				shown[said.Notification.Tag] = said.Notification.Data["kind"]
+			}
+			for tag, kind := range shown {
+				want := "goal"
+				if strings.HasSuffix(tag, "opta:1") {
+					want = "goal_cancelled"
+				}
+				if kind != want {
+					t.Errorf("browser %d shows %s for %s", i, kind, tag)
+				}
+			}
+		}
+	})
 }
 
 // A wrong key stops pushes to that push service, deletes nobody, and leaves phones alone.

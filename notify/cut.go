@@ -53,7 +53,7 @@ func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, k
 }
 
 // cut puts a part of the audience into batches, behind those that the record counts, each of
-// devices that get the push in the same way.
+// devices that get the push in the same way and through the same push service.
 func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) ([]goalcast.PushBatch, withheld) {
 	var batches []goalcast.PushBatch
 	ways, devices, kept := n.sorted(r, p)
@@ -75,7 +75,7 @@ func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) ([
 		for devices := range slices.Chunk(devices[w], n.cfg.BatchSize) {
 			batches = append(batches, goalcast.PushBatch{ID: batchID(r.Event, r.Base, r.Batches), Event: r.Event,
 				Revision: r.Base, Number: r.Batches,
-				Devices: devices, Late: w.late, Created: now, Expires: r.Expires.Add(w.delay),
+				Devices: devices, Service: w.service, Late: w.late, Created: now, Expires: r.Expires.Add(w.delay),
 				NotBefore: notBefore, Due: due, Silent: w.silent, NoScores: w.noScores})
 			r.Batches++
 		}

@@ -7,13 +7,16 @@
 //
 //	outbox ─► plan: text, the first batch of device ids, one transaction with the outbox row
 //	       ─► cut: the rest of the audience into batches, step by step, while the first are being sent
-//	       ─► batches: sent at once by the process that planned them; whatever it cannot take goes through the queue
+//	       ─► batches, each of one push service: sent at once by the process that planned them;
+//	          whatever it cannot take goes through the queue
 //	       ─► claim (lease, newest revision, not expired) ─► Sender ─► outcome per device, kept with the batch
 //
 // The batch in the database is the truth and whoever claims it first sends it; the queue's task,
-// the planner's own workers and the sweep are three ways to come to the same claim. If a process
-// dies between sending and writing down the outcome, the batch goes out again when its lease ends,
-// under the same tag and collapse key: a phone shows one notification, not two.
+// the planner and the sweep are three ways by which a batch comes to the workers of a process. Each
+// push service has workers of its own, so that one that is slow, or takes little, holds up only
+// what is for it. If a process dies between sending and writing down the outcome, the batch goes
+// out again when its lease ends, under the same tag and collapse key: a phone shows one
+// notification, not two.
 package notify
 
 import (
@@ -30,7 +33,7 @@ import (
 )
 
 // TaskBatch is the kind of the queue's tasks; cmd registers Notifier.Batch as its handler. The
-// payload is a batch id.
+// payload is a batch's id and push service.
 const TaskBatch = "notify:batch"
 
 // Store is what a notifier needs of the database.
@@ -85,10 +88,12 @@ type Store interface {
 	// FinishBatch writes down what became of a claimed batch; false if the
 	// claim was lost meanwhile.
 	FinishBatch(ctx context.Context, claim goalcast.PushClaim, result goalcast.PushResult) (bool, error)
-	// DueBatches returns ids of batches that ClaimBatch would give now, oldest first; DueLate does
-	// for those that come last.
-	DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error)
-	DueLate(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// DueBatches returns batches that ClaimBatch would give now, oldest first, without those of
+	// some services; DueLate does for those that come last.
+	DueBatches(ctx context.Context, now time.Time, limit int, without []string) ([]goalcast.DueBatch, error)
+	DueLate(ctx context.Context, now time.Time, limit int, without []string) ([]goalcast.DueBatch, error)
+	// BatchServices returns PushBatch.Service of the batches of a revision, by their number.
+	BatchServices(ctx context.Context, event string, revision int) ([]string, error)
 	// DevicesByID returns the devices with these ids that still exist.
 	DevicesByID(ctx context.Context, ids []int64) ([]goalcast.Device, error)
 	// NewDevices returns those of the devices that never got a push, in rising order.
@@ -131,8 +136,8 @@ type Config struct {
 	Poll      time.Duration // how often the outbox and the batches are looked at without a hint; 1 s
 	PlanLimit int           // events read from the outbox at once; 200
 	BatchSize int           // devices per batch; 500, which is also the most that FCM's SDK takes
-	Workers   int           // batches that this process sends at the same time; 8
-	Backlog   int           // batches that wait for a worker of this process; more go through the queue; 64
+	Workers   int           // batches that this process sends to one push service at the same time; 8
+	Backlog   int           // batches of a push service that wait for this process; more go through the queue; 64
 	Patience  time.Duration // an audience that its process has not cut further for so long is cut by another one; 5 s
 	Lease     time.Duration // how long a claimed batch belongs to its claimer: a crash delays it by so much; 30 s
 	SendLimit time.Duration // the longest a batch may take to send, less than Lease; 20 s
@@ -177,10 +182,13 @@ type Config struct {
 	// Names has the names of teams and competitions by language; nil: they are the provider's.
 	Names NameBook
 	// Limiter is shared by all notifiers of a project; nil for one of this
-	// process alone, by RateLimit. It is of phones: browsers have none.
+	// process alone, by RateLimit. It is of phones.
 	Limiter Limiter
 	// Browsers sends to subscriptions of browsers; nil: nothing is sent to these.
 	Browsers Browsers
+	// BrowserLimiter makes the limiter of one of the push services of browsers, by its name, that
+	// all notifiers share; nil: they have none.
+	BrowserLimiter func(service string) Limiter
 	// Bank sends to customers of the bank (goalcast.PlatformBank); nil: nothing is sent to these.
 	Bank Sender
 	// Fault is called at points where a test may want the process to die: "cut" before an audience
@@ -229,11 +237,10 @@ type Notifier struct {
 	metrics  *metrics
 	now      func() time.Time
 
-	wake  chan struct{} // one token: look at the outbox
-	sweep chan struct{} // one token: look for batches that can be claimed
-	ready chan string   // batch ids for this process's workers
-	late  chan string   // those that are sent when none is ready
-	cuts  chan cutting  // pushes whose audience this process has begun to cut
+	wake  chan struct{}    // one token: look at the outbox
+	sweep chan struct{}    // one token: look for batches that can be claimed
+	cuts  chan cutting     // pushes whose audience this process has begun to cut
+	lanes map[string]*lane // by push service; "" is of all others
 
 	zones sync.Map // *time.Location by name, of users
 
@@ -247,8 +254,7 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	cfg = cfg.withDefaults()
 	n := &Notifier{
 		cfg: cfg, store: store, queue: queue, log: log, now: time.Now,
-		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), ready: make(chan string, cfg.Backlog),
-		late: make(chan string, cfg.Backlog),
+		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1),
 		cuts: make(chan cutting, cfg.Backlog), atHand: map[string]bool{},
 	}
 	if store != nil {
@@ -259,6 +265,7 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 		n.cfg.Limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
 	}
 	n.services = newServices(sender, n.cfg, n.metrics.stopped)
+	n.lanes = newLanes(n.services, cfg.Backlog)
 	n.canary = newCanary(sender, reg)
 	return n
 }
@@ -274,8 +281,10 @@ func (n *Notifier) Run(ctx context.Context) error {
 	g.Go(func() error { return n.planLoop(ctx) })
 	g.Go(func() error { return n.cutLoop(ctx) })
 	g.Go(func() error { return n.sweepLoop(ctx) })
-	for range n.cfg.Workers {
-		g.Go(func() error { return n.workLoop(ctx) })
+	for _, l := range n.lanes {
+		for range n.cfg.Workers {
+			g.Go(func() error { return n.workLoop(ctx, l) })
+		}
 	}
 	return g.Wait()
 }

@@ -150,8 +150,14 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		return errNoNames
 	}
 	var part audiencePart
-	if first.fresh {
+	var services []string // of the batches that are corrected
+	switch {
+	case first.fresh:
 		if part, err = n.audienceAfter(ctx, e.Topics, switchOf(first.kind, e.Period), "", n.cfg.BatchSize); err != nil {
+			return err
+		}
+	case first.kind != "":
+		if services, err = n.store.BatchServices(ctx, rec.Event, rec.Base); err != nil {
 			return err
 		}
 	}
@@ -167,7 +173,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		if v.fresh && !first.fresh {
 			return rec, nil, errReplan
 		}
-		batches, kept = n.batchesOf(&v, e, part, now)
+		batches, kept = n.batchesOf(&v, e, part, services, now)
 		return v.record, batches, nil
 	})
 	if err != nil || !planned {
@@ -179,9 +185,9 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 }
 
 // batchesOf makes the batches of a push: of the first of all followers' devices, or one batch for
-// each batch of the base. What remains to be cut is noted in the record.
-func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, now time.Time) ([]goalcast.PushBatch,
-	withheld) {
+// each batch of the base, whose services these are. What remains to be cut is noted in the record.
+func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, services []string, now time.Time) (
+	[]goalcast.PushBatch, withheld) {
 	if v.kind == "" {
 		return nil, nil
 	}
@@ -194,6 +200,9 @@ func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, no
 		batches[i] = goalcast.PushBatch{ID: batchID(v.record.Event, e.Revision, i), Event: v.record.Event,
 			Revision: e.Revision, Number: i,
 			Source: batchID(v.record.Event, v.record.Base, i), Created: now, Expires: v.expires, Due: told(e, now)}
+		if i < len(services) {
+			batches[i].Service = services[i]
+		}
 	}
 	return batches, nil
 }
@@ -229,25 +238,26 @@ func (n *Notifier) handOut(ctx context.Context, batches []goalcast.PushBatch) {
 		if b.Waits() {
 			continue // the sweep finds it when it is due
 		}
-		if b.Late {
-			n.offer(n.late, b.ID)
-		} else if !n.offer(n.ready, b.ID) {
-			n.enqueue(ctx, b.ID, 0, 0)
+		if taken := n.offer(goalcast.DueBatch{ID: b.ID, Service: b.Service}, b.Late); !taken && !b.Late {
+			n.enqueue(ctx, b, 0, 0)
 		}
 	}
 }
 
+// taskSeparator stands between a batch's id and its service in the payload of a task.
+const taskSeparator = "\n"
+
 // enqueue hands a batch to the queue. Without the queue the sweep finds it.
-func (n *Notifier) enqueue(ctx context.Context, id string, attempt int, delay time.Duration) {
+func (n *Notifier) enqueue(ctx context.Context, b goalcast.PushBatch, attempt int, delay time.Duration) {
 	// The attempt is part of the id: while the task that put the batch off has not ended, the queue
 	// would refuse its own id again.
 	task := goalcast.Task{
-		Kind: TaskBatch, ID: fmt.Sprintf("%s:%s.%d", TaskBatch, id, attempt), Payload: []byte(id), Delay: delay,
-		Urgent: true, Retries: 3,
+		Kind: TaskBatch, ID: fmt.Sprintf("%s:%s.%d", TaskBatch, b.ID, attempt),
+		Payload: []byte(b.ID + taskSeparator + b.Service), Delay: delay, Urgent: true, Retries: 3,
 	}
 	if err := n.queue.Enqueue(ctx, task); err != nil {
 		n.metrics.errors.WithLabelValues("enqueue").Inc()
-		n.log.Warn("enqueue batch", "batch", id, "error", err)
+		n.log.Warn("enqueue batch", "batch", b.ID, "error", err)
 		return
 	}
 	n.metrics.enqueued.Inc()

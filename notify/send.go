@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"goalcast"
@@ -15,17 +16,22 @@ import (
 // the process is ending.
 const writeLimit = 5 * time.Second
 
-// offer gives a batch to this process's workers; false if they have too much already. A batch that
-// is at hand counts as taken.
-func (n *Notifier) offer(to chan string, id string) bool {
-	if !n.take(id) {
+// offer gives a batch to this process's workers of its push service; false if they have too much
+// already. A batch that is at hand counts as taken.
+func (n *Notifier) offer(b goalcast.DueBatch, late bool) bool {
+	if !n.take(b.ID) {
 		return true
 	}
+	l := n.lane(b.Service)
+	to := l.ready
+	if late {
+		to = l.late
+	}
 	select {
-	case to <- id:
+	case to <- b.ID:
 		return true
 	default:
-		n.release(id)
+		n.release(b.ID)
 		return false
 	}
 }
@@ -46,20 +52,20 @@ func (n *Notifier) release(id string) {
 	n.mu.Unlock()
 }
 
-func (n *Notifier) workLoop(ctx context.Context) error {
+func (n *Notifier) workLoop(ctx context.Context, l *lane) error {
 	for {
 		var id string
 		select {
-		case id = <-n.ready:
+		case id = <-l.ready:
 		default:
 			select {
 			case <-ctx.Done():
 				return nil
-			case id = <-n.ready:
-			case id = <-n.late:
+			case id = <-l.ready:
+			case id = <-l.late:
 			}
 		}
-		if err := n.batch(ctx, id); err != nil && ctx.Err() == nil {
+		if err := n.batch(ctx, id, l.of); err != nil && ctx.Err() == nil {
 			n.metrics.errors.WithLabelValues("batch").Inc()
 			n.log.Error("send batch", "batch", id, "error", err) // the sweep comes back to it
 		}
@@ -70,25 +76,21 @@ func (n *Notifier) workLoop(ctx context.Context) error {
 	}
 }
 
-// Batch handles a task of the queue. Its error means that the batch could not be looked at, or its
-// outcome not be written down.
-func (n *Notifier) Batch(ctx context.Context, payload []byte) error {
-	id := string(payload)
-	if !n.take(id) {
-		return nil
-	}
-	defer n.release(id)
-	return n.batch(ctx, id)
+// Batch handles a task of the queue: it gives the batch to this process's workers. If they have too
+// much to do it is left to the sweep, here or elsewhere, so that no worker of the queue waits for a
+// push service.
+func (n *Notifier) Batch(_ context.Context, payload []byte) error {
+	id, service, _ := strings.Cut(string(payload), taskSeparator)
+	n.offer(goalcast.DueBatch{ID: id, Service: service}, false)
+	return nil
 }
 
-// batch sends a batch if it can be claimed and may still be sent. While no push service takes
-// anything from us it is left where it is.
-func (n *Notifier) batch(ctx context.Context, id string) error {
-	open, leave, ok := n.services.enter(n.now())
-	if !ok {
+// batch sends a batch if it can be claimed and may still be sent. It is of a push service, or nil
+// for any. While that takes nothing from us it is left where it is.
+func (n *Notifier) batch(ctx context.Context, id string, of *service) error {
+	if !n.services.may(of, n.now()) {
 		return nil
 	}
-	defer leave()
 	c, ok, err := n.store.ClaimBatch(ctx, id, n.now(), n.cfg.Lease)
 	if err != nil || !ok {
 		return err
@@ -112,7 +114,7 @@ func (n *Notifier) batch(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	result, err := n.send(ctx, c, content, devices, open)
+	result, err := n.send(ctx, c, content, devices)
 	if err != nil {
 		return err
 	}
@@ -156,10 +158,10 @@ func (n *Notifier) audience(ctx context.Context, c goalcast.PushClaim) ([]goalca
 	return n.store.DevicesByID(ctx, c.Reached)
 }
 
-// send sends to the devices whose service is open and says what became of it. An error leaves the
-// claim as it is.
-func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Content, devices []goalcast.Device,
-	open map[*service]bool) (goalcast.PushResult, error) {
+// send sends to the devices whose service takes pushes and says what became of it. An error leaves
+// the claim as it is.
+func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Content, devices []goalcast.Device) (
+	goalcast.PushResult, error) {
 	done := goalcast.PushResult{State: goalcast.BatchSent, Revision: c.Record.Told}
 	if len(devices) == 0 {
 		return done, nil
@@ -170,7 +172,8 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	late := func(request time.Time) time.Duration { // by the store's clock, as what batches are due by
 		return started.Add(request.Sub(began)).Sub(c.Batch.Due)
 	}
-	parcels, results := n.parcels(devices, open)
+	parcels, results, leave := n.parcels(devices)
+	defer leave()
 	if len(parcels) == 0 {
 		return n.outcome(ctx, c, devices, results, nil, late), nil
 	}
@@ -358,7 +361,7 @@ func (n *Notifier) finish(ctx context.Context, c goalcast.PushClaim, result goal
 		return nil
 	}
 	if result.State == goalcast.BatchPlanned && !result.NotBefore.IsZero() {
-		n.enqueue(ctx, c.Batch.ID, c.Attempt, result.NotBefore.Sub(n.now()))
+		n.enqueue(ctx, c.Batch, c.Attempt, result.NotBefore.Sub(n.now()))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,8 +19,9 @@ type Browsers interface {
 	Sender
 	// Services are the names of all push services, for metrics.
 	Services() []string
-	// Service is the name of the one that a subscription is of; "" for one that is not sent to.
-	Service(token string) string
+	// Service is the name of the one that an endpoint is of, or that one is of that begins so; ""
+	// for one that is not sent to.
+	Service(endpoint string) string
 }
 
 // service is a push service. What it says of our credentials says nothing of another.
@@ -64,7 +66,11 @@ func newServices(phones Sender, cfg Config, stopped *prometheus.GaugeVec) servic
 	}
 	if cfg.Browsers != nil {
 		for _, name := range cfg.Browsers.Services() {
-			s.byName[name] = add(name, cfg.Browsers, nil)
+			var limiter Limiter
+			if cfg.BrowserLimiter != nil {
+				limiter = cfg.BrowserLimiter(name)
+			}
+			s.byName[name] = add(name, cfg.Browsers, limiter)
 		}
 	}
 	return s
@@ -80,25 +86,79 @@ func (s services) of(d goalcast.Device) *service {
 	case s.browsers == nil:
 		return nil
 	}
-	return s.byName[s.browsers.Service(d.Token)]
+	sub, _ := goalcast.ParseSubscription(d.Token)
+	return s.byName[s.browsers.Service(sub.Endpoint)]
 }
 
-// enter asks which services may be sent to; leave says that what was to be sent is dealt with. ok
-// is false if none may.
-func (s services) enter(now time.Time) (open map[*service]bool, leave func(), ok bool) {
-	open = map[*service]bool{}
-	var leaves []func()
-	for _, one := range s.all {
-		if leave, ok := one.brake.enter(now); ok {
-			open[one] = true
-			leaves = append(leaves, leave)
+// nameOf is the name of the push service that a carrier (goalcast.Device.Carrier) belongs to; ""
+// for none.
+func (s services) nameOf(carrier string) string {
+	var of *service
+	switch {
+	case carrier == "":
+		of = s.phones
+	case carrier == goalcast.PlatformBank:
+		of = s.bank
+	case s.browsers != nil:
+		return s.browsers.Service(carrier)
+	}
+	if of == nil {
+		return ""
+	}
+	return of.name
+}
+
+// may says whether a service takes pushes; with nil, whether any does.
+func (s services) may(of *service, now time.Time) bool {
+	if of != nil {
+		return of.brake.open(now)
+	}
+	return slices.ContainsFunc(s.all, func(one *service) bool { return one.brake.open(now) })
+}
+
+// lane is what waits in this process to be sent to a push service.
+type lane struct {
+	of    *service    // nil: to any
+	ready chan string // ids of batches
+	late  chan string // of those that are sent when none is ready
+}
+
+// newLanes makes a lane for each service, and one for batches that are not of one of them.
+func newLanes(s services, backlog int) map[string]*lane {
+	lanes := map[string]*lane{}
+	for _, one := range append([]*service{nil}, s.all...) {
+		l := &lane{of: one, ready: make(chan string, backlog), late: make(chan string, backlog)}
+		if one == nil {
+			lanes[""] = l
+		} else {
+			lanes[one.name] = l
 		}
 	}
-	return open, func() {
-		for _, leave := range leaves {
-			leave()
+	return lanes
+}
+
+// lane is the one of a push service.
+func (n *Notifier) lane(service string) *lane {
+	if l := n.lanes[service]; l != nil {
+		return l
+	}
+	return n.lanes[""]
+}
+
+// shut are the push services whose lane takes no more for now, or that take nothing from us: what
+// is for them does not hide what is for others.
+func (n *Notifier) shut(late bool) []string {
+	var names []string
+	for name, l := range n.lanes {
+		waiting := l.ready
+		if late {
+			waiting = l.late
 		}
-	}, len(open) > 0
+		if len(waiting) == cap(waiting) || !n.services.may(l.of, n.now()) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // What is said of a message that was not sent to any service.
@@ -115,18 +175,28 @@ type parcel struct {
 	places []int
 }
 
-// parcels divides a batch by service. What goes to none has its result at once.
-func (n *Notifier) parcels(devices []goalcast.Device, open map[*service]bool) (out []*parcel, results []Result) {
+// parcels divides a batch by service: most are of one. What goes to none, or to one that takes
+// nothing, has its result at once. leave says that what was to be sent is dealt with.
+func (n *Notifier) parcels(devices []goalcast.Device) (out []*parcel, results []Result, leave func()) {
 	results = make([]Result, len(devices))
 	by := map[*service]*parcel{}
 	now := n.now()
+	open, closed := map[*service]func(){}, map[*service]bool{}
+	enter := func(s *service) bool {
+		if leave, ok := s.brake.enter(now); ok {
+			open[s] = leave
+		} else {
+			closed[s] = true
+		}
+		return open[s] != nil
+	}
 	for i, d := range devices {
 		to := n.services.of(d)
 		switch {
 		case to == nil:
 			results[i] = Result{Outcome: Rejected, Reason: reasonNoService, Err: errNoService}
 			continue
-		case !open[to]:
+		case closed[to], open[to] == nil && !enter(to):
 			results[i] = Result{Outcome: Later, Reason: reasonStopped, After: to.brake.rest(now)}
 			continue
 		case by[to] == nil:
@@ -135,7 +205,11 @@ func (n *Notifier) parcels(devices []goalcast.Device, open map[*service]bool) (o
 		}
 		by[to].places = append(by[to].places, i)
 	}
-	return out, results
+	return out, results, func() {
+		for _, leave := range open {
+			leave()
+		}
+	}
 }
 
 // deliver sends the parcels, all at the same time, and puts the answers in their places.

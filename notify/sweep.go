@@ -44,11 +44,12 @@ func (n *Notifier) sweepLoop(ctx context.Context) error {
 }
 
 func (n *Notifier) sweepOnce(ctx context.Context) {
-	for _, due := range []struct {
-		read func(context.Context, time.Time, int) ([]string, error)
-		to   chan string
-	}{{n.store.DueBatches, n.ready}, {n.store.DueLate, n.late}} {
-		ids, err := due.read(ctx, n.now(), n.cfg.Backlog+n.cfg.Workers)
+	for _, late := range []bool{false, true} {
+		read := n.store.DueBatches
+		if late {
+			read = n.store.DueLate
+		}
+		due, err := read(ctx, n.now(), n.cfg.Backlog+n.cfg.Workers, n.shut(late))
 		if err != nil {
 			if ctx.Err() == nil {
 				n.metrics.errors.WithLabelValues("sweep").Inc()
@@ -56,10 +57,8 @@ func (n *Notifier) sweepOnce(ctx context.Context) {
 			}
 			return
 		}
-		for _, id := range ids {
-			if !n.offer(due.to, id) {
-				break // enough to do; the rest is still there next time
-			}
+		for _, b := range due {
+			n.offer(b, late) // if its workers have enough to do, it is still there next time
 		}
 	}
 }

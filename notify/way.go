@@ -27,6 +27,7 @@ var heldReasons = []string{heldOff, heldDelayed, heldQuiet, heldDropped, heldUnd
 
 // way is how a device gets a push. The zero value is at once, with sound and score.
 type way struct {
+	service  string        // push service: see PushBatch
 	late     bool          // after all others: see PushBatch.Late
 	wait     time.Duration // after the push was planned
 	delay    time.Duration // that the user wants; the push lives so much longer
@@ -108,7 +109,7 @@ func (n *Notifier) sorted(r *goalcast.PushRecord, p audiencePart) (ways []way, d
 			if !ok {
 				continue
 			}
-			w.late = i > 0
+			w.late, w.service = i > 0, n.services.nameOf(recipient.Carrier)
 			if devices[w] == nil {
 				ways = append(ways, w)
 			}
@@ -124,7 +125,7 @@ func (n *Notifier) sorted(r *goalcast.PushRecord, p audiencePart) (ways []way, d
 	slices.SortFunc(ways, func(a, b way) int {
 		return cmp.Or(cmp.Compare(a.wait, b.wait), cmp.Compare(order(a.late), order(b.late)),
 			cmp.Compare(order(a.silent), order(b.silent)), cmp.Compare(order(a.noScores), order(b.noScores)),
-			cmp.Compare(a.delay, b.delay))
+			cmp.Compare(a.delay, b.delay), cmp.Compare(a.service, b.service))
 	})
 	return ways, devices, kept
 }

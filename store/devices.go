@@ -47,14 +47,14 @@ func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 		}
 		live := s.liveTokenRow(d.LiveToken)
 		_, err := tx.exec(ctx, `INSERT INTO devices (token, sealed, sealed_by, user_id, platform, language, created,
-				seen, proven, live_token, live_sealed, live_sealed_by)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, FALSE, $8, $9, $10)
+				seen, proven, live_token, live_sealed, live_sealed_by, carrier)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, FALSE, $8, $9, $10, $11)
 			ON CONFLICT (token) DO UPDATE
 			SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language,
 				seen = excluded.seen, live_token = excluded.live_token, live_sealed = excluded.live_sealed,
-				live_sealed_by = excluded.live_sealed_by`,
+				live_sealed_by = excluded.live_sealed_by, carrier = excluded.carrier`,
 			row.token, row.sealed, row.sealedBy, string(d.User), d.Platform, d.Language, toMillis(s.Now()),
-			live.token, live.sealed, live.sealedBy)
+			live.token, live.sealed, live.sealedBy, d.Carrier())
 		return err
 	})
 }
@@ -228,7 +228,8 @@ func (s *Store) Audience(
 	}
 	// A user comes once from each topic, so that the sum of via is the set of the topics that lead
 	// to him; whoever is among the first of all is among the first of each of his topics.
-	rows, err := s.query(ctx, `SELECT u.place, u.user_id, u.via, COALESCE(d.id, 0), p.body FROM (
+	rows, err := s.query(ctx, `SELECT u.place, u.user_id, u.via, COALESCE(d.id, 0), COALESCE(d.carrier, ''),
+			p.body FROM (
 			SELECT place, user_id, SUM(via) AS via FROM (`+strings.Join(parts, " UNION ALL ")+`) AS followers
 				GROUP BY place, user_id ORDER BY place, user_id LIMIT $3) AS u
 		LEFT JOIN devices d ON d.user_id = u.user_id LEFT JOIN preferences p ON p.user_id = u.user_id
@@ -238,9 +239,9 @@ func (s *Store) Audience(
 	var wishes *goalcast.Preferences // of the user at hand
 	_, err = collect(rows, err, func(row scanner) (struct{}, error) {
 		var place, via, id int64
-		var user string
+		var user, carrier string
 		var body []byte
-		if err := row.Scan(&place, &user, &via, &id, &body); err != nil {
+		if err := row.Scan(&place, &user, &via, &id, &carrier, &body); err != nil {
 			return struct{}{}, err
 		}
 		if at := joinPlace(place, user); at != last {
@@ -249,7 +250,7 @@ func (s *Store) Audience(
 			wishes = s.wishes(user, body, topics, via)
 		}
 		if id > 0 {
-			recipients = append(recipients, goalcast.Recipient{Device: id, Preferences: wishes})
+			recipients = append(recipients, goalcast.Recipient{Device: id, Carrier: carrier, Preferences: wishes})
 		}
 		return struct{}{}, nil
 	})

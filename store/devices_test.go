@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 
@@ -276,6 +277,48 @@ func TestDevicesExpire(t *testing.T) {
 		if err != nil || len(left) != 2 || left[0].Token != "old, seen again" || !left[0].Proven ||
 			left[1].Token != "just registered" || left[1].Proven {
 			t.Errorf("left %+v, %v", left, err)
+		}
+	})
+}
+
+// How a device is reached is told without its token, also of devices from before, unless their
+// tokens were encrypted then.
+func TestAudienceTellsCarriers(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		topic := goalcast.ForTeam(1)
+		browser := goalcast.Subscription{Endpoint: "https://Web.Push.Example/x/y", Key: "k", Auth: "a"}
+		for token, platform := range map[string]string{"registration-token": "android", browser.Token(): "web",
+			"https://bare.example?x#k.a": "web", "reference-of-the-bank": goalcast.PlatformBank} {
+			must(t, s.SaveDevice(ctx, goalcast.Device{Token: token, User: "anna", Platform: platform}))
+		}
+		follow(t, s, "anna", topic)
+		carriers := func() []string {
+			t.Helper()
+			list, _, _, err := s.Audience(ctx, []goalcast.Topic{topic}, goalcast.PushGoals, "", 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []string
+			for _, r := range list {
+				out = append(out, r.Carrier)
+			}
+			slices.Sort(out)
+			return out
+		}
+		want := []string{"", "bank", "https://bare.example", "https://web.push.example"}
+		if got := carriers(); !slices.Equal(got, want) {
+			t.Errorf("carriers %q", got)
+		}
+		sabotage(t, s, `DELETE FROM devices WHERE token LIKE '%bare%'`) // no push service has such endpoints
+		provider, err := s.migrations()
+		must(t, err)
+		if _, err := provider.DownTo(ctx, 46); err != nil {
+			t.Fatal(err)
+		}
+		must(t, s.Migrate(ctx))
+		if got := carriers(); !slices.Equal(got, slices.Delete(want, 2, 3)) {
+			t.Errorf("after a migration: carriers %q", got)
 		}
 	})
 }

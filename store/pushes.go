@@ -280,16 +280,16 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	if err != nil {
 		return err
 	}
-	const columns = 14
+	const columns = 15
 	for part := range slices.Chunk(batches, 1000) {
 		var args []any
 		for _, b := range part {
 			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires),
 				packIDs(b.Devices), b.Late, toMillis(b.NotBefore), b.Silent, b.NoScores, len(b.Devices),
-				toMillis(b.Due))
+				toMillis(b.Due), b.Service)
 		}
 		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created,
-			expires, remaining, late, not_before, silent, no_scores, devices, due) VALUES `+
+			expires, remaining, late, not_before, silent, no_scores, devices, due, service) VALUES `+
 			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
 			return err
 		}
@@ -299,11 +299,13 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 
 // claimable is the condition for claiming a batch whose not_before is at most %[2]s (ms). Leases go
 // by the database's clock, %[1]s, which all claimants share. A batch waits for one of an older
-// revision of its event that is being sent, and for a newer revision that is to be planned.
+// revision of its event that is being sent, if both go to the same devices, and for a newer
+// revision that is to be planned.
 const claimable = `(state = 'planned' AND not_before <= %[2]s OR state = 'claimed' AND lease_until <= %[1]s)
 	AND NOT EXISTS (SELECT 1 FROM push_batches o WHERE o.event_id = push_batches.event_id
 	AND o.revision < push_batches.revision
-		AND o.state = 'claimed' AND o.lease_until > %[1]s)
+		AND o.state = 'claimed' AND o.lease_until > %[1]s
+		AND (push_batches.source = '' OR push_batches.source IN (o.id, o.source)))
 	AND NOT EXISTS (SELECT 1 FROM pushes p JOIN outbox x ON ` + unplanned + ` WHERE p.event_id = push_batches.event_id
 	AND x.revision > p.revision)`
 
@@ -501,27 +503,43 @@ func addTally(before []byte, attempt goalcast.PushTally) (string, error) {
 	return string(text), err
 }
 
-// DueBatches returns the ids of batches that ClaimBatch would lease now, oldest first, but for late
-// ones.
-func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return s.due(ctx, now, limit, false)
+// DueBatches lists batches that ClaimBatch would lease now, oldest first, but for late ones and
+// those of the services that are left out.
+func (s *Store) DueBatches(ctx context.Context, now time.Time, limit int, without []string) ([]goalcast.DueBatch,
+	error) {
+	return s.due(ctx, now, limit, without, false)
 }
 
-// DueLate returns the ids of late batches (PushBatch.Late) that ClaimBatch would lease now, oldest
-// first.
-func (s *Store) DueLate(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return s.due(ctx, now, limit, true)
+// DueLate lists late batches (PushBatch.Late) that ClaimBatch would lease now, oldest first, but
+// for those of the services that are left out.
+func (s *Store) DueLate(ctx context.Context, now time.Time, limit int, without []string) ([]goalcast.DueBatch, error) {
+	return s.due(ctx, now, limit, without, true)
 }
 
-func (s *Store) due(ctx context.Context, now time.Time, limit int, late bool) ([]string, error) {
-	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id FROM push_batches WHERE state IN ('planned', 'claimed')
-		AND late = $3 AND `+claimable+` ORDER BY created LIMIT $2`,
-		s.dialect.now, "$1"), toMillis(now), limit, late)
-	ids, err := collect(rows, err, func(row scanner) (id string, err error) {
-		err = row.Scan(&id)
-		return id, err
+func (s *Store) due(ctx context.Context, now time.Time, limit int, without []string, late bool) ([]goalcast.DueBatch,
+	error) {
+	left, args := "", []any{toMillis(now), limit, late}
+	if len(without) > 0 {
+		left = ` AND service NOT IN ` + valuesList(1, len(without), 4)
+		for _, service := range without {
+			args = append(args, service)
+		}
+	}
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT id, service FROM push_batches WHERE state IN ('planned', 'claimed')
+		AND late = $3`+left+` AND `+claimable+` ORDER BY created LIMIT $2`, s.dialect.now, "$1"), args...)
+	batches, err := collect(rows, err, func(row scanner) (b goalcast.DueBatch, err error) {
+		err = row.Scan(&b.ID, &b.Service)
+		return b, err
 	})
-	return ids, s.wrap("read due batches", err)
+	return batches, s.wrap("read due batches", err)
+}
+
+// BatchServices lists the services of the batches that a revision's push has, by their number.
+func (s *Store) BatchServices(ctx context.Context, event string, revision int) ([]string, error) {
+	rows, err := s.query(ctx, `SELECT service FROM push_batches WHERE event_id = $1 AND revision = $2 ORDER BY number`,
+		event, revision)
+	services, err := collect(rows, err, func(row scanner) (name string, err error) { return name, row.Scan(&name) })
+	return services, s.wrap("read services of batches", err)
 }
 
 // PrunePushes deletes the batches and texts of pushes that were planned before a time, and counts

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,13 @@ func push(t *testing.T, s *Store, revision, base, batches int, now time.Time) {
 	if err != nil || !planned {
 		t.Fatalf("planned %v, %v", planned, err)
 	}
+}
+
+func idsOf(batches []goalcast.DueBatch) (ids []string) {
+	for _, b := range batches {
+		ids = append(ids, b.ID)
+	}
+	return ids
 }
 
 func id(revision, number int) string {
@@ -161,7 +169,7 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		now := time.UnixMilli(1_700_000_000_000).UTC()
 		push(t, s, 1, 0, 2, now)
-		if due, err := s.DueBatches(t.Context(), now, 10); err != nil || len(due) != 2 {
+		if due, err := s.DueBatches(t.Context(), now, 10, nil); err != nil || len(due) != 2 {
 			t.Fatalf("due %v, %v", due, err)
 		}
 		var wg sync.WaitGroup
@@ -218,8 +226,8 @@ func TestBatchIsClaimedByOneUntilItsLeaseEnds(t *testing.T) {
 		if _, ok := claim(t, s, id(1, 0), now.Add(time.Hour)); ok {
 			t.Error("claimed although sent")
 		}
-		if due, err := s.DueBatches(t.Context(), now.Add(time.Hour), 10); err != nil ||
-			!slices.Equal(due, []string{id(1, 1)}) {
+		if due, err := s.DueBatches(t.Context(), now.Add(time.Hour), 10, nil); err != nil ||
+			!slices.Equal(idsOf(due), []string{id(1, 1)}) {
 			t.Errorf("due %v, %v", due, err)
 		}
 		if _, ok := claim(t, s, "nothing", now); ok {
@@ -360,7 +368,7 @@ func TestPrunePushes(t *testing.T) {
 				t.Errorf("pruned %d, %v", n, err)
 			}
 		}
-		if due, err := s.DueBatches(t.Context(), time.Now(), 10); err != nil || len(due) != 0 {
+		if due, err := s.DueBatches(t.Context(), time.Now(), 10, nil); err != nil || len(due) != 0 {
 			t.Errorf("batches left: %v, %v", due, err)
 		}
 		before.Topics, before.Content = []goalcast.Topic{}, []byte{}
@@ -394,7 +402,7 @@ func TestUnreadablePushRowsAreSetAside(t *testing.T) {
 		sabotage(t, s, `UPDATE pushes SET topics = 'x'`)
 		sabotage(t, s, `INSERT INTO push_batches (id, event_id, revision, number, source, created, expires)
 			VALUES ('orphan', 'opta:9', 1, 0, '', 0, 0)`)
-		if due, err := s.DueBatches(t.Context(), now, 10); err != nil || len(due) != 3 {
+		if due, err := s.DueBatches(t.Context(), now, 10, nil); err != nil || len(due) != 3 {
 			t.Errorf("due %v, %v", due, err)
 		}
 		for _, id := range []string{"orphan", id(1, 0)} {
@@ -405,7 +413,7 @@ func TestUnreadablePushRowsAreSetAside(t *testing.T) {
 		if c, ok := claim(t, s, id(1, 1), now); !ok || !slices.Equal(c.Devices, ten(1)) {
 			t.Errorf("the other batch: %v %+v", ok, c)
 		}
-		if due, err := s.DueBatches(t.Context(), now, 10); err != nil || len(due) != 0 || s.SetAside() != 2 {
+		if due, err := s.DueBatches(t.Context(), now, 10, nil); err != nil || len(due) != 0 || s.SetAside() != 2 {
 			t.Errorf("due %v, %v; %d set aside", due, err, s.SetAside())
 		}
 	})
@@ -418,7 +426,7 @@ func TestBatchThatWaitsIsNotDue(t *testing.T) {
 		now := s.Now()
 		due := func(want ...string) {
 			t.Helper()
-			if got, err := s.DueBatches(t.Context(), now, 10); err != nil || !slices.Equal(got, want) {
+			if got, err := s.DueBatches(t.Context(), now, 10, nil); err != nil || !slices.Equal(idsOf(got), want) {
 				t.Errorf("due %v, %v, want %v", got, err, want)
 			}
 		}
@@ -440,6 +448,56 @@ func TestBatchThatWaitsIsNotDue(t *testing.T) {
 		due() // the first is being sent
 		finish(t, s, c, goalcast.PushResult{State: goalcast.BatchSent})
 		due(id(3, 0))
+	})
+}
+
+// A correction waits for the batch that it corrects, and not for one of other devices that is still
+// being sent.
+func TestCorrectionWaitsForItsOwnDevicesOnly(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := s.Now()
+		push(t, s, 1, 0, 2, now)
+		if _, ok := claim(t, s, id(1, 0), now); !ok {
+			t.Fatal("not claimed")
+		}
+		push(t, s, 2, 1, 2, now)
+		if _, ok := claim(t, s, id(2, 0), now); ok {
+			t.Error("claimed while its devices are being sent to")
+		}
+		if _, ok := claim(t, s, id(2, 1), now); !ok {
+			t.Error("waits for others' devices")
+		}
+		push(t, s, 3, 1, 2, now)
+		if _, ok := claim(t, s, id(3, 1), now); ok {
+			t.Error("claimed while its devices are sent the correction before")
+		}
+	})
+}
+
+// Batches of a push service can be left out when others are looked for.
+func TestBatchesOfAServiceAreLeftOut(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		now := s.Now()
+		push(t, s, 1, 0, 2, now)
+		sabotage(t, s, `UPDATE push_batches SET service = 'slow' WHERE number = 0`)
+		services, err := s.BatchServices(t.Context(), "opta:1", 1)
+		if err != nil || !slices.Equal(services, []string{"slow", ""}) {
+			t.Errorf("services %q, %v", services, err)
+		}
+		for _, tt := range []struct {
+			without []string
+			want    []goalcast.DueBatch
+		}{
+			{nil, []goalcast.DueBatch{{ID: id(1, 0), Service: "slow"}, {ID: id(1, 1)}}},
+			{[]string{"slow", "other"}, []goalcast.DueBatch{{ID: id(1, 1)}}},
+			{[]string{""}, []goalcast.DueBatch{{ID: id(1, 0), Service: "slow"}}},
+		} {
+			due, err := s.DueBatches(t.Context(), now, 10, tt.without)
+			slices.SortFunc(due, func(a, b goalcast.DueBatch) int { return strings.Compare(a.ID, b.ID) })
+			if err != nil || !slices.Equal(due, tt.want) {
+				t.Errorf("without %q: %v, %v", tt.without, due, err)
+			}
+		}
 	})
 }
 

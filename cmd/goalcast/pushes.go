@@ -62,6 +62,9 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		Templates: templates}
 	if browsers != nil {
 		n.browsers, cfg.Browsers = browsers, browsers
+		cfg.BrowserLimiter = func(service string) notify.Limiter {
+			return n.rate("webpush:"+service, n.cfg.Webpush.Rate, fcm.MaxMessages)
+		}
 	}
 	if n.cfg.KBC.URL != "" {
 		bank, err := n.cfg.KBC.open(n.rate(kbc.Service, n.cfg.KBC.Rate, kbc.MaxRecipients), n.log, n.reg)

@@ -16,6 +16,7 @@ type webpushConfig struct {
 	Subject  string   `env:"GOALCAST_WEBPUSH_SUBJECT" placeholder:"URL" help:"https URL of a page that tells push services how to reach you."`
 	Page     string   `env:"GOALCAST_WEBPUSH_PAGE" placeholder:"URL" help:"https URL that a click on a notification opens, with {match} for the number of the match."`
 	Hosts    []string `env:"GOALCAST_WEBPUSH_HOSTS" default:"fcm.googleapis.com,updates.push.services.mozilla.com,*.push.apple.com,*.notify.windows.com" placeholder:"HOST,..." help:"Push services of browsers that are sent to; *.example.org is all hosts below it. Subscriptions of others are refused."`
+	Rate     int      `env:"GOALCAST_WEBPUSH_RATE" range:">0.." default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute to each push service of browsers, all goalcast processes together: they count in Redis. Push services do not tell what they take; less where one answers 429."`
 	Endpoint string   `env:"GOALCAST_WEBPUSH_ENDPOINT" placeholder:"URL" help:"A server that gets all pushes to browsers instead: for tests against a fake."`
 }
 

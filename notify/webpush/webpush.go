@@ -45,7 +45,7 @@ type Config struct {
 	// Resolver finds the addresses of hosts; nil: the system's.
 	Resolver *net.Resolver
 	Timeout  time.Duration // of one request; 10 s
-	Parallel int           // requests under way at the same time; 128
+	Parallel int           // requests to one push service under way at the same time; 128
 }
 
 // Sender is a notify.Browsers. It is safe for use by many goroutines.
@@ -53,7 +53,7 @@ type Sender struct {
 	cfg     Config
 	http    *http.Client
 	close   func()
-	slots   chan struct{} // one for each request under way
+	slots   map[string]chan struct{} // by push service, one for each request under way
 	now     func() time.Time
 	seconds *prometheus.HistogramVec
 }
@@ -74,8 +74,12 @@ func New(cfg Config, reg prometheus.Registerer) (*Sender, error) {
 	}
 	client, done := upstream.NewClient(upstream.Config{Endpoint: cfg.Endpoint, Resolver: cfg.Resolver,
 		Connect: cfg.Timeout, PerHost: cfg.Parallel, Header: maxAnswer})
+	slots := map[string]chan struct{}{}
+	for _, service := range cfg.Hosts {
+		slots[service] = make(chan struct{}, cfg.Parallel)
+	}
 	return &Sender{
-		cfg: cfg, close: done, slots: make(chan struct{}, cfg.Parallel), now: time.Now, http: client,
+		cfg: cfg, close: done, slots: slots, now: time.Now, http: client,
 		seconds: promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "goalcast_webpush_request_seconds",
 			Help:    "Requests to the push services of browsers, by service and HTTP status (0: no answer).",
@@ -125,38 +129,38 @@ func (s *Sender) Close() { s.close() }
 // Services are the entries of the list of hosts: each is a push service.
 func (s *Sender) Services() []string { return s.cfg.Hosts }
 
-// Service is the entry of the list that a subscription belongs to; "" for none.
-func (s *Sender) Service(token string) string {
-	sub, _ := goalcast.ParseSubscription(token)
-	return s.cfg.Hosts.of(sub.Endpoint)
-}
+// Service is the entry of the list that an endpoint belongs to, or one that begins so; "" for none.
+func (s *Sender) Service(endpoint string) string { return s.cfg.Hosts.of(endpoint) }
 
-// Send tries each message once and answers in the order asked.
+// Send tries each message once and answers in the order asked. Those to a push service that is slow
+// hold up those behind them: the notifier sends to one at a time.
 func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.Result {
 	results := make([]notify.Result, len(messages))
 	var wg sync.WaitGroup
 	for i, m := range messages {
+		sub, _ := goalcast.ParseSubscription(m.Token)
+		service := s.Service(sub.Endpoint)
+		if service == "" {
+			results[i] = notify.Result{Outcome: notify.Rejected, Reason: reasonEndpoint, Err: errEndpoint}
+			continue
+		}
+		slots := s.slots[service]
 		select {
-		case s.slots <- struct{}{}:
+		case slots <- struct{}{}:
 		case <-ctx.Done():
 			results[i] = notify.Result{Outcome: notify.Later, Reason: reasonTimeout, Err: ctx.Err()}
 			continue
 		}
 		wg.Go(func() {
-			defer func() { <-s.slots }()
-			results[i] = s.send(ctx, m)
+			defer func() { <-slots }()
+			results[i] = s.send(ctx, m, sub, service)
 		})
 	}
 	wg.Wait()
 	return results
 }
 
-func (s *Sender) send(ctx context.Context, m notify.Message) notify.Result {
-	sub, ok := goalcast.ParseSubscription(m.Token)
-	service := s.cfg.Hosts.of(sub.Endpoint)
-	if !ok || service == "" {
-		return notify.Result{Outcome: notify.Rejected, Reason: reasonEndpoint, Err: errEndpoint}
-	}
+func (s *Sender) send(ctx context.Context, m notify.Message, sub goalcast.Subscription, service string) notify.Result {
 	payload, shortened, err := encode(m, s.cfg.Page)
 	if err != nil {
 		return notify.Result{Outcome: notify.Rejected, Reason: reasonTooLarge, Err: err}

@@ -72,7 +72,8 @@ type Server struct {
 	Public string // the key that subscriptions are made with, as pages get it
 
 	mu         sync.Mutex
-	browsers   map[string]*Browser // by endpoint
+	browsers   map[string]*Browser      // by endpoint
+	hanging    map[string]chan struct{} // by host: closed when it answers again
 	requests   int
 	violations []string
 }
@@ -99,6 +100,18 @@ func (s *Server) Fail(b *Browser, failures ...Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.failures = append(b.failures, failures...)
+}
+
+// Hang makes a push service take requests and answer none, until it is let go.
+func (s *Server) Hang(host string) (letGo func()) {
+	until := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hanging == nil {
+		s.hanging = map[string]chan struct{}{}
+	}
+	s.hanging[host] = until
+	return sync.OnceFunc(func() { close(until) })
 }
 
 // End ends a browser's subscription.
@@ -132,8 +145,18 @@ func (s *Server) Violations() []string {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.requests++
+	until := s.hanging[r.Host]
+	s.mu.Unlock()
+	if until != nil {
+		select {
+		case <-until:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	b := s.browsers["https://"+r.Host+r.URL.Path]
 	refuse := func(status int, why string) {
 		s.violations = append(s.violations, why)
