@@ -71,6 +71,11 @@ type Options struct {
 	// happen, a minute the most. Events are never held back.
 	Conflate time.Duration
 
+	// Kinds are the kinds of event to hear of, "goal" and "card" for instance; none is all. What is
+	// left out does not reach matches either: without goalcast.KindPeriod one that was scheduled
+	// stays so.
+	Kinds []goalcast.Kind
+
 	// Replay: a match that is over, the only one of Topics, is played again as it was told, Speed
 	// times as fast (1 to 60; 0 is 1). The events end with it, without an error.
 	Replay bool

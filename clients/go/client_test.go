@@ -20,9 +20,12 @@ var everyWay = []client.Transport{client.WebSocket, client.EventStream, client.P
 func TestGoalsAsTheyHappen(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
-	e := listen(t, h, nil)
+	e := listen(t, h, func(o *client.Options) {
+		o.Kinds, o.Conflate = []goalcast.Kind{goalcast.KindGoal, goalcast.KindCard}, 2*time.Second
+	})
 	v := h.visit(t, 0)
-	if v.query.Get("topics") != "match:1" || v.query.Has("since") || v.transport != client.WebSocket {
+	if v.query.Get("topics") != "match:1" || v.query.Has("since") || v.transport != client.WebSocket ||
+		v.query.Get("kinds") != "goal,card" || v.query.Get("conflate_ms") != "2000" {
 		t.Errorf("asked %v by %s", v.query, v.transport)
 	}
 	v.send(hello, snapshot(4), goal(5), revision(6, 5, 2, goalcast.Cancelled))
@@ -138,41 +141,56 @@ func TestComesBackWhenADrainingHubSaysSo(t *testing.T) {
 	}
 }
 
-// Each wait is random up to a bound that doubles, and begins with the first only after a connection
-// has held: a hub may greet and cut, again and again.
+// inMilliseconds has a client wait half of what it may at most: 8 ms at first, 64 ms at last.
+func inMilliseconds(o *client.Options) {
+	o.With(func() float64 { return 0.5 })
+	o.Backoff, o.MaxBackoff = 8*time.Millisecond, 64*time.Millisecond
+}
+
+var sixWaits = []time.Duration{4 * time.Millisecond, 8 * time.Millisecond, 16 * time.Millisecond, 32 * time.Millisecond,
+	32 * time.Millisecond, 32 * time.Millisecond}
+
+// Each wait is random up to a bound that doubles, also if a hub greets and cuts, again and again.
 func TestJitteredBackoff(t *testing.T) {
 	t.Parallel()
 	h := newHub(t)
 	h.onVisit = func(v *visit) { v.send(hello); v.close(4008) }
-	const settled = 500 * time.Millisecond
-	e := listen(t, h, func(o *client.Options) {
-		o.With(func() float64 { return 0.5 })
-		o.Backoff, o.MaxBackoff, o.Settled = 8*time.Millisecond, 64*time.Millisecond, settled
-	})
-	ms := func(all ...time.Duration) []time.Duration {
-		for i := range all {
-			all[i] *= time.Millisecond
-		}
-		return all
-	}
+	e := listen(t, h, inMilliseconds)
 	until(t, "six cuts", func() bool { return len(e.waits()) >= 6 })
-	if w := e.waits()[:6]; !slices.Equal(w, ms(4, 8, 16, 32, 32, 32)) {
-		t.Errorf("waits %v", w)
+	if w := e.waits()[:6]; !slices.Equal(w, sixWaits) {
+		t.Errorf("waits %v, want %v", w, sixWaits)
+	}
+	if _, way := e.Status(); way != client.WebSocket {
+		t.Errorf("left WebSockets, which the hub closes itself, for %s", way)
+	}
+}
+
+// Waits begin with the first again after a connection that held.
+func TestBackoffAfterAConnectionThatHeld(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	h.onVisit = func(v *visit) { v.close(0) } // before its hello
+	const settled = 20 * time.Millisecond
+	e := listen(t, h, func(o *client.Options) {
+		inMilliseconds(o)
+		o.Transport, o.Settled = client.WebSocket, settled
+	})
+	until(t, "six tries", func() bool { return len(e.waits()) >= 6 })
+	if w := e.waits()[:6]; !slices.Equal(w, sixWaits) {
+		t.Errorf("waits %v, want %v", w, sixWaits)
 	}
 	held := make(chan *visit, 1)
 	h.set(func() { h.onVisit = func(v *visit) { v.send(hello); held <- v } })
 	v := <-held
-	until(t, "a connection that has held", func() bool { return time.Since(v.at) > 2*settled })
+	until(t, "hello", func() bool { return e.phase() == client.Connected })
+	since := time.Now()
+	until(t, "a connection that has held", func() bool { return time.Since(since) > 10*settled })
 	h.set(func() { h.onVisit = nil })
 	before := len(e.waits())
 	v.close(4008)
 	until(t, "another try", func() bool { return len(e.waits()) > before })
-	if w := e.waits()[before]; w != 4*time.Millisecond {
-		t.Errorf("waits %s after a connection that held", w)
-	}
-	_, way := e.Status()
-	if way != client.WebSocket {
-		t.Errorf("left WebSockets, which the hub closes itself, for %s", way)
+	if w := e.waits()[before]; w != sixWaits[0] {
+		t.Errorf("waits %s after a connection that held, want %s", w, sixWaits[0])
 	}
 }
 
@@ -381,6 +399,7 @@ func TestSilence(t *testing.T) {
 				t.Errorf("came back with %v", v.query)
 			}
 			reason := map[client.Transport]string{client.WebSocket: "no pong", client.EventStream: "silent"}[way]
+			e.until(t, "to be left", func() bool { return len(e.statuses) > 2 })
 			if s := e.statuses[2]; s.Reason != reason {
 				t.Errorf("left because of %q, want %q", s.Reason, reason)
 			}

@@ -14,8 +14,8 @@ import (
 	client "goalcast/clients/go"
 )
 
-// The files that show every frame, which the tests of all clients read: today's and those of version
-// 1.0, which do not change.
+// The files that show every frame, which the tests of all clients read: today's, and those of
+// version 1.0, which do not change.
 func TestGoldenFrames(t *testing.T) {
 	for _, dir := range []string{"../../testdata/wire", "../../testdata/v1.0/wire"} {
 		files, err := filepath.Glob(dir + "/*.json")

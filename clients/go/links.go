@@ -405,6 +405,13 @@ func (c *Client) address(topics []goalcast.Topic, since, extra string) string {
 	if c.o.Conflate > 0 {
 		query += fmt.Sprintf("&conflate_ms=%d", c.o.Conflate.Milliseconds())
 	}
+	if len(c.o.Kinds) > 0 {
+		kinds := make([]string, len(c.o.Kinds))
+		for i, kind := range c.o.Kinds {
+			kinds[i] = url.QueryEscape(string(kind))
+		}
+		query += "&kinds=" + strings.Join(kinds, ",")
+	}
 	if c.o.Replay {
 		query += fmt.Sprintf("&replay=kickoff&speed=%d", c.o.Speed)
 	}
