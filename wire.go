@@ -61,6 +61,8 @@ type Frame struct {
 
 	Speed int `json:"speed,omitempty"` // hello of a replay: so many times as fast as it was
 
+	DelayS int `json:"delay_s,omitempty"` // hello of who asked for it: everything comes so many seconds later
+
 	// Kinds: in a hello of who asked for some kinds of event only, those that come.
 	Kinds []Kind `json:"kinds,omitempty"`
 

@@ -107,6 +107,8 @@ func wireFrames() map[string]goalcast.Frame {
 		"subscribe":    {Type: goalcast.FrameSubscribe, Topics: []goalcast.Topic{matchTopic, oddsTopic}, ID: "7"},
 		"hello-replay": {Type: goalcast.FrameHello, Version: goalcast.WireVersion,
 			Cursor: &goalcast.Cursor{Epoch: "r3mv", Offset: 2}, Topics: topics[:1], Ping: 25_000, Time: ms, Speed: 10},
+		"hello-delayed": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
+			Topics: topics[:1], Ping: 25_000, Time: ms, DelayS: 30},
 		"hello-filtered": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
 			Topics: []goalcast.Topic{goalcast.ForMatch(1009316)}, Ping: 25000, Time: 1787412458900,
 			Kinds: []goalcast.Kind{goalcast.KindGoal, goalcast.KindCard, goalcast.KindFixture}},

@@ -19,6 +19,7 @@ import (
 	"goalcast/hub/frame"
 	"goalcast/hub/limits"
 	"goalcast/hub/shard"
+	"goalcast/internal/cache"
 )
 
 // Hub sends what comes over the bus to the viewers of this process. It is the bus's
@@ -30,6 +31,8 @@ type Hub struct {
 	metrics  *metrics
 	holders  holders
 	terms    terms
+	thens    *cache.Cache[matchSeq, *goalcast.Snapshot] // matches as they stood a moment ago
+	trailing atomic.Int64                               // trails
 	limits   *limits.Limits
 	follow   *follow.Registry
 	deflater *frame.Deflater // nil: permessage-deflate is off
@@ -65,6 +68,7 @@ type Hub struct {
 	settles   time.Time
 	parked    []parked      // events that wait for the match of the first; see park.go
 	unpark    chan struct{} // holds one token while there are any
+	trails    map[time.Duration]*trail
 }
 
 // New makes a hub. It takes no connections before Run. The bus may be nil, then there are no
@@ -81,6 +85,9 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 		turn:     make(chan struct{}),
 		unpark:   make(chan struct{}, 1),
 	}
+	h.ring.gone = h.hurryLocked
+	h.thens = cache.New[matchSeq, *goalcast.Snapshot](cache.Options{Size: maxThens, Age: maxDelay + time.Minute,
+		Timeout: cfg.JoinTimeout, Slots: h.reading, Now: time.Now})
 	b.OnMended(h.introduce)
 	if !cfg.NoDeflate {
 		h.deflater = frame.NewDeflater(cfg.DeflateMin)
@@ -124,6 +131,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.watchRevoked(ctx) })
 	g.Go(func() error { return h.refreshLoop(ctx) })
 	g.Go(func() error { return h.unparkLoop(ctx) })
+	g.Go(func() error { return h.trailLoop(ctx) })
 	h.running.Store(true)
 	<-ctx.Done()
 	h.ended.Store(true)
@@ -332,6 +340,7 @@ func (h *Hub) resetLocked(c goalcast.Cursor) {
 	h.resets++
 	h.resetAt = c
 	h.ring.restart(c)
+	h.resetTrailsLocked()
 	h.unsettled = 0
 	if h.lived {
 		h.unsettled, h.settles = math.MaxUint64, time.Now().Add(settleTime)

@@ -94,9 +94,12 @@ func tokenOf(r *http.Request, t shard.Transport) (string, bool) {
 // errNoOdds is why topics of prices are refused.
 var errNoOdds = errors.New("prices are not open to everybody here: they need a login that may see them")
 
-// may says why somebody with these rights may not follow topics, or nil.
-func (h *Hub) may(topics []goalcast.Topic, rights goalcast.Rights) error {
+// may says why somebody with these rights and a delay may not follow topics, or nil.
+func (h *Hub) may(topics []goalcast.Topic, rights goalcast.Rights, delay time.Duration) error {
 	isOdds := func(t goalcast.Topic) bool { return t.Kind == goalcast.OddsTopic }
+	if delay > 0 && slices.ContainsFunc(topics, func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }) {
+		return errDelayedOdds
+	}
 	if h.cfg.NoOdds && !rights.Have(goalcast.RightOdds) && slices.ContainsFunc(topics, isOdds) {
 		return errNoOdds
 	}
@@ -105,7 +108,7 @@ func (h *Hub) may(topics []goalcast.Topic, rights goalcast.Rights) error {
 
 // newConn makes a viewer's connection.
 func (h *Hub) newConn(v *viewer, e frame.Encoding) *shard.Conn {
-	c := shard.NewConn(v.transport, e, v.conflate, h.terms.of(v.kinds))
+	c := shard.NewConn(v.transport, e, v.conflate, v.terms)
 	c.Know(v.rights, v.until)
 	return c
 }
@@ -139,7 +142,7 @@ func (h *Hub) renew(to *shard.Shard, c *shard.Conn, before goalcast.Rights, topi
 		refuse(goalcast.CodeUnavailable, errUnavailable.Error())
 		return
 	}
-	if err := h.may(topics, p.Rights); err != nil {
+	if err := h.may(topics, p.Rights, c.Delay()); err != nil {
 		refuse(goalcast.CodeForbidden, err.Error())
 		return
 	}
@@ -150,7 +153,7 @@ func (h *Hub) renew(to *shard.Shard, c *shard.Conn, before goalcast.Rights, topi
 		to.Post(renewed)
 		return
 	}
-	if err := h.withSnapshots(ctx, topics, p.Rights, c.Encoding(), func(start shard.Start) bool {
+	if err := h.withSnapshots(ctx, h.trailOf(c), topics, p.Rights, c.Encoding(), func(start shard.Start) bool {
 		renewed.Start = start
 		return to.Post(renewed)
 	}); err != nil {

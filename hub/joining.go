@@ -33,6 +33,9 @@ func (h *Hub) prepare(ctx context.Context, v *viewer, s *seat) *refusal {
 		return h.prepareReplay(ctx, v, s)
 	}
 	err := h.awaitHistory(ctx)
+	if err == nil && v.delay > 0 {
+		h.enterTrail(v, s)
+	}
 	if err == nil {
 		s.claim, err = h.follow.Follow(ctx, v.topics)
 	}
@@ -82,6 +85,9 @@ func (h *Hub) awaitReading(ctx context.Context, v *viewer) error {
 	if err := h.board.Load(ctx, v.topics); err != nil {
 		return err
 	}
+	if v.trail != nil {
+		return h.havePast(ctx, v)
+	}
 	h.board.Encode(v.topics, v.rights)
 	return nil
 }
@@ -120,9 +126,9 @@ func (h *Hub) join(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewe
 			return err
 		}
 	}
-	return h.withSnapshots(ctx, v.topics, v.rights, c.Encoding(), func(start shard.Start) bool {
+	return h.withSnapshots(ctx, v.trail, v.topics, v.rights, c.Encoding(), func(start shard.Start) bool {
 		var first []*frame.Message
-		first = append(first, h.hello(v, h.told()))
+		first = append(first, h.hello(v, h.toldOf(v.trail)))
 		if v.resume {
 			outcome := h.outcome(v)
 			if outcome == resumed {
@@ -144,12 +150,16 @@ func (h *Hub) join(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewe
 func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) (bool, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if h.outcome(v) != resumed {
-		return false, nil
+	if h.outcome(v) != resumed || v.trail != nil && h.seesPrivate(v.rights) {
+		return false, nil // of now is what else a private competition's viewers would be sent
 	}
 	seen := h.seen(v.topics, v.rights)
 	missed, _ := h.ring.since(v.since, seen, h.cfg.MaxReplay)
 	start := shard.Start{Cursor: h.ring.cursor(), Seq: h.seq}
+	if v.trail != nil {
+		start.Cursor, start.Seq = v.trail.cursor, v.trail.seq
+		missed, start.Seen = h.ring.trailed(missed, v.since, v.trail)
+	}
 	if v.transport != shard.Poll {
 		start.Frames = append(start.Frames, h.hello(v, v.since))
 		if h.stale {
@@ -163,7 +173,7 @@ func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, 
 			start.Frames = append(start.Frames, frames...)
 		}
 	}
-	start.Frames = append(start.Frames, h.withIntros(missed, seen, v.rights, v.kinds)...)
+	start.Frames = append(start.Frames, h.withIntros(missed, seen, v)...)
 	for _, t := range v.topics { // states are not replayed: all their newest values are sent
 		if v.transport != shard.Poll && h.follow.Table(t) != nil {
 			if start.Marks == nil {
@@ -179,10 +189,13 @@ func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, 
 	return true, nil
 }
 
-// withSnapshots calls post, under the lock that orders all, with the snapshots of topics; it reads
-// what is missing before.
-func (h *Hub) withSnapshots(ctx context.Context, topics []goalcast.Topic, rights goalcast.Rights, e frame.Encoding,
-	post func(shard.Start) bool) error {
+// withSnapshots calls post, under the lock that orders all, with the snapshots of topics, as of
+// where the viewer's trail is if it has one; it reads what is missing before.
+func (h *Hub) withSnapshots(ctx context.Context, tr *trail, topics []goalcast.Topic, rights goalcast.Rights,
+	e frame.Encoding, post func(shard.Start) bool) error {
+	if tr != nil {
+		return h.withPast(ctx, tr, topics, rights, post)
+	}
 	for range 5 {
 		if err := h.board.Load(ctx, topics); err != nil {
 			return err
@@ -260,7 +273,7 @@ func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 	if slices.ContainsFunc(v.topics, func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }) {
 		f.OddsBeat = follow.GateBeat.Milliseconds()
 	}
-	f.Kinds = v.kinds.List()
+	f.Kinds, f.DelayS = v.kinds.List(), int(v.delay.Seconds())
 	if v.replay != nil {
 		f.Speed = v.replay.speed
 	}
@@ -289,7 +302,7 @@ func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, rights goalcast.Rights, 
 		m := frame.Of(frame.ClassControl, goalcast.Frame{Type: goalcast.FrameError, ID: id, Code: code, Error: text})
 		to.Post(&shard.Subscribed{Conn: c, Start: shard.Start{Frames: []*frame.Message{m}}})
 	}
-	if err := h.may(topics, rights); err != nil {
+	if err := h.may(topics, rights, c.Delay()); err != nil {
 		refuse(goalcast.CodeForbidden, err.Error())
 		return
 	}
@@ -300,7 +313,7 @@ func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, rights goalcast.Rights, 
 		err = h.learn(ctx, topics)
 	}
 	if err == nil {
-		err = h.withSnapshots(ctx, topics, rights, c.Encoding(), func(start shard.Start) bool {
+		err = h.withSnapshots(ctx, h.trailOf(c), topics, rights, c.Encoding(), func(start shard.Start) bool {
 			return s.subscribe(to, &shard.Subscribed{Conn: c, Start: start})
 		})
 	}

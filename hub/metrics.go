@@ -23,7 +23,9 @@ type metrics struct {
 	stateWrite prometheus.Histogram
 	age        [3]prometheus.Observer
 
+	hurried  prometheus.Counter
 	filtered *prometheus.Desc
+	delayed  *prometheus.Desc
 
 	connections, subscriptions, topics, pending, bytes, messages, received, closed, batches, pace *prometheus.Desc
 	stale, ringEvents, ringBytes, droppedStates, deflated, refresh, followed, replays             *prometheus.Desc
@@ -51,6 +53,8 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 			Help: "WebSockets whose client agreed to permessage-deflate."}),
 		lateIntros: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_late_intros_total",
 			Help: "Events that went out before the snapshot of their match, which could not be read in time."}),
+		hurried: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_hub_hurried_total",
+			Help: "Events that viewers with a delay were sent before their time: the ring was about to lose them."}),
 		write: f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_hub_event_write_seconds",
 			Help: "From the moment the hub got an event to its last viewer's write; those whose socket was full " +
 				"are left out.",
@@ -63,6 +67,7 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 			age.WithLabelValues("provider"), age.WithLabelValues("received"), age.WithLabelValues("published")},
 
 		connections:   desc("connections", "Viewers connected now.", "transport"),
+		delayed:       desc("delayed", "Of these, those that have everything later (delay)."),
 		filtered:      desc("filtered", "Of these, those that asked for some kinds of event only."),
 		subscriptions: desc("subscriptions", "Topics followed now, summed over viewers."),
 		topics:        desc("topics", "Topics that have viewers, counted in each shard."),
@@ -105,7 +110,7 @@ func (m *metrics) written(e *shard.Event, now time.Time) {
 
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.filtered, m.connections,
+	for _, d := range []*prometheus.Desc{m.filtered, m.delayed, m.connections,
 		m.subscriptions, m.topics, m.pending, m.bytes, m.messages,
 		m.received, m.closed, m.batches,
 		m.stale, m.ringEvents, m.ringBytes, m.droppedStates, m.deflated, m.pace, m.refresh, m.followed,
@@ -131,6 +136,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for i, v := range all.Connections {
 		put(m.connections, prometheus.GaugeValue, v, shard.TransportNames[i])
 	}
+	put(m.delayed, prometheus.GaugeValue, all.Delayed)
 	put(m.filtered, prometheus.GaugeValue, all.Filtered)
 	put(m.subscriptions, prometheus.GaugeValue, all.Subscriptions)
 	put(m.topics, prometheus.GaugeValue, all.Topics)

@@ -122,14 +122,18 @@ func (h *Hub) sendIntroLocked(id goalcast.MatchID, topics []goalcast.Topic) {
 	if in := h.newIntro(h.board.Intro(id)); in != nil && h.running.Load() {
 		h.needOf(goalcast.ForMatch(id)) // it may have been read just now
 		h.postAll(&shard.Introduce{Topics: topics, Intro: in})
+		for _, t := range h.trails {
+			t.later = append(t.later[max(0, len(t.later)+1-maxLater):], later{time.Now(),
+				shard.Introduce{Delay: t.delay, Topics: topics, Intro: in}})
+		}
 	}
 }
 
 // withIntros puts the matches that may not be known to who follows topics ahead of the events that
 // were missed, as far as they may be seen with such rights. Of the events it leaves out those of
 // other kinds than asked for.
-func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, rights goalcast.Rights,
-	kinds goalcast.KindSet) []*frame.Message {
+func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, v *viewer) []*frame.Message {
+	rights := v.rights
 	all := make([]*frame.Message, 0, len(missed)+8)
 	done := make(map[goalcast.MatchID]bool)
 	for _, m := range missed {
@@ -137,7 +141,7 @@ func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, rights 
 			continue
 		}
 		in := m.Intro
-		if in == nil && m.Unsure {
+		if in == nil && m.Unsure && v.trail == nil { // what stands on the board is of now
 			in = h.newIntro(h.board.Intro(m.Match))
 		}
 		if in != nil && rights.Have(in.Need) && !done[in.Match] &&
@@ -150,7 +154,7 @@ func (h *Hub) withIntros(missed []*shard.Event, topics []goalcast.Topic, rights 
 				}
 			}
 		}
-		if kinds.Has(m.Of) {
+		if v.kinds.Has(m.Of) {
 			all = append(all, &m.Message)
 		}
 	}

@@ -24,6 +24,7 @@ type ring struct {
 	events      queue
 	topics      map[goalcast.Topic]*queue // the same events by topic: a resume looks at no others
 	bytes       int
+	gone        func(*shard.Event) // told of what makes room
 }
 
 // ringForms is what an event is counted with, in sizes of its WebSocket frame: the SSE form, the
@@ -84,6 +85,9 @@ func (r *ring) evict() {
 	m := r.events.pop()
 	r.first = max(r.first, m.Cursor.Offset) // after a refresh it may be higher
 	r.bytes -= ringSize(m)
+	if r.gone != nil {
+		r.gone(m)
+	}
 	for _, t := range m.Topics {
 		q := r.topics[t]
 		if q == nil || q.list[0] != m {

@@ -12,6 +12,7 @@ import (
 type seat struct {
 	limit  *limits.Seat // nil: a shard has it, or a later subscription needs none
 	claim  follow.Claim
+	trail  *trail  // in which it is counted; nil: no delay, or a shard has it
 	replay *replay // its place among the replays; nil: it watches live, or a shard has it
 }
 
@@ -20,6 +21,9 @@ func (s *seat) leave() {
 	s.claim.Leave()
 	if s.limit != nil {
 		s.limit.Leave()
+	}
+	if s.trail != nil {
+		s.trail.leave()
 	}
 	if s.replay != nil {
 		s.replay.leave()

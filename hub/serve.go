@@ -25,6 +25,9 @@ type viewer struct {
 	bad       goalcast.Reason // the reason of a reset that is sent whatever since says
 	wait      time.Duration
 	conflate  time.Duration    // between two state batches
+	delay     time.Duration    // after which everything comes
+	trail     *trail           // of that delay, in which its seat is counted; nil without one
+	terms     *shard.Terms     // of its connection
 	kinds     goalcast.KindSet // of events that it is sent
 	replay    *replay          // nil: it watches live
 	check     bool             // it only asks whether it would be let in
@@ -144,6 +147,18 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 		}
 		v.kinds |= alwaysSent
 	}
+	v.terms = h.terms.of(v.kinds)
+	if text := q.Get("delay"); text != "" {
+		s, err := strconv.Atoi(text)
+		switch {
+		case err != nil || s < 0 || s > goalcast.MaxDelay:
+			return nil, &refusal{goalcast.CodeBadParameter, "delay",
+				fmt.Sprintf("delay wants whole seconds, 0 to %d", goalcast.MaxDelay)}
+		case s > 0 && v.replay != nil:
+			return nil, &refusal{goalcast.CodeBadParameter, "delay", "a replay has no delay"}
+		}
+		v.delay = time.Duration(s) * time.Second
+	}
 	statesOnly := func(t goalcast.Topic) bool { return t.Kind.StatesOnly() }
 	if v.transport == shard.Poll && slices.ContainsFunc(v.topics, statesOnly) {
 		// a cursor does not say which states a poll has seen: it gets all, and often
@@ -197,7 +212,7 @@ func (h *Hub) authorize(r *http.Request, v *viewer) *refusal {
 	if no := h.identify(r, v); no != nil {
 		return no
 	}
-	if err := h.may(v.topics, v.rights); err != nil {
+	if err := h.may(v.topics, v.rights, v.delay); err != nil {
 		return &refusal{goalcast.CodeForbidden, "forbidden", err.Error()}
 	}
 	return nil

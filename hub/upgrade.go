@@ -236,6 +236,9 @@ func (h *Hub) servePoll(w http.ResponseWriter, r *http.Request, v *viewer, s *se
 	shard.EndDeadlines(http.NewResponseController(w)) // answerPoll sets its own
 	switch d, err := p.AwaitPoll(r.Context(), v.wait); {
 	case err == nil:
+		if v.trail != nil && d.Cursor.IsZero() && v.bad == "" {
+			d.Cursor = v.since // newer than where the trail is
+		}
 		h.answerPoll(w, d)
 	case errors.Is(err, shard.ErrStopped):
 		h.refuseLate(w, r, draining())

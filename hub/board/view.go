@@ -105,6 +105,33 @@ func (h *held) view(t goalcast.Topic, rights goalcast.Rights) *View {
 	return v
 }
 
+// Snaps gives the matches of a topic as they stand, whole, as far as such rights show them; false if
+// the topic is not on the board.
+func (b *Board) Snaps(t goalcast.Topic, rights goalcast.Rights) (snaps []goalcast.Snapshot, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m, l := b.held.matches[goalcast.MatchID(t.ID)], b.held.lists[t]
+	switch {
+	case t.Kind == goalcast.MatchTopic && m != nil:
+		snaps = []goalcast.Snapshot{m.snap}
+	case t.Kind != goalcast.MatchTopic && l != nil:
+		snaps = b.held.snaps(l)
+	default:
+		return nil, b.catalog.lacks(t, b.silent)
+	}
+	return slices.DeleteFunc(snaps, func(s goalcast.Snapshot) bool {
+		return !rights.Have(b.cfg.Private.Match(&s))
+	}), true
+}
+
+// InList is a match as a topic's snapshot shows it.
+func (*Board) InList(s goalcast.Snapshot, kind goalcast.TopicKind) goalcast.Snapshot {
+	if !kind.Info().Matches.Lists() {
+		return s
+	}
+	return inList(s, kind)
+}
+
 // inList is a match as it is shown in a list of that kind: without line-ups, and in a competition's
 // with the essence of its timeline.
 func inList(s goalcast.Snapshot, kind goalcast.TopicKind) goalcast.Snapshot {

@@ -174,7 +174,7 @@ func (s *Shard) message(c *Conn, text []byte) {
 			s.stats.Received[gotUnsubscribe]++
 			for _, t := range topics {
 				if i := c.find(t); i >= 0 {
-					s.leave(c, i)
+					s.indexOf(c).leave(c, i)
 				}
 			}
 		}

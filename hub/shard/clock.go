@@ -108,7 +108,7 @@ func (s *Shard) keepAlive(c *Conn) {
 // beatFor gives a connection's keep-alive: in a tick one for all who watch live.
 func (s *Shard) beatFor(c *Conn) *frame.Message {
 	switch k := &s.clock; {
-	case c.replay() != nil:
+	case c.replay() != nil || c.Delay() > 0:
 		return newBeat(s.told(c))
 	case k.beat == nil:
 		k.beat = newBeat(s.told(c))

@@ -22,7 +22,8 @@ type Event struct {
 	Unsure bool            // they may not know its match, which was not held when it came
 	Need   goalcast.Rights // what one has to have to see it; 0 mostly
 
-	Of goalcast.KindSet // its kind, for those who asked for some only
+	Step int64            // its number among the revisions of its match; 0 for one that changes no match
+	Of   goalcast.KindSet // its kind, for those who asked for some only
 
 	shards atomic.Int32 // those that have not yet written it
 }
@@ -35,7 +36,7 @@ func NewEvent(p goalcast.Published, seq uint64, now time.Time, d *frame.Deflater
 			Kind: goalcast.FrameEvent, Class: frame.ClassEvent, ID: p.Cursor.String(), Seq: seq, Deflater: d,
 			Text: func() []byte { return goalcast.EventFrame(p, now.UnixMilli()) }},
 		Topics: p.Event.Topics, Match: p.Event.Match, Cursor: p.Cursor, At: now, Times: p.Event.Times,
-		Of: goalcast.SetOf(p.Event.Kind),
+		Step: p.Event.Seq, Of: goalcast.SetOf(p.Event.Kind),
 	}
 	e.shards.Store(int32(shards))
 	e.Bytes(frame.WebSocket)
@@ -82,12 +83,18 @@ type unwritten struct {
 	mark  uint64
 }
 
-// fanOut puts an event into the lists of its followers, each once.
+// fanOut puts an event into the lists of its followers, but for those with a delay.
 func (s *Shard) fanOut(e *Event) {
 	s.cursor = e.Cursor
+	s.deliver(&s.index, e)
+	s.unwritten = append(s.unwritten, unwritten{event: e, mark: s.events.pushed})
+}
+
+// deliver puts an event into the lists of its followers in an index, each once.
+func (s *Shard) deliver(x *index, e *Event) {
 	m := &e.Message
 	for _, name := range e.Topics {
-		t := s.topics[name]
+		t := x.topics[name]
 		if t == nil {
 			continue
 		}
@@ -95,7 +102,7 @@ func (s *Shard) fanOut(e *Event) {
 		need := e.Need | t.followed.Need()
 		n := len(t.members)
 		t.start = (t.start + 7919) % n // a prime: each event begins elsewhere
-		s.walking = true               // who is cut off meanwhile leaves the list afterwards
+		x.walking = true               // who is cut off meanwhile leaves the list afterwards
 		for i := range n {
 			j := i + t.start
 			if j >= n {
@@ -111,16 +118,23 @@ func (s *Shard) fanOut(e *Event) {
 				}
 			}
 		}
-		s.stopWalking()
+		x.stopWalking()
 	}
-	s.unwritten = append(s.unwritten, unwritten{event: e, mark: s.events.pushed})
 }
 
 // introduce gives a match's snapshot to the followers of topics, each once.
 func (s *Shard) introduce(o *Introduce) {
+	x := &s.index
+	if o.Delay > 0 {
+		l := s.lanes[o.Delay]
+		if l == nil {
+			return
+		}
+		x = &l.index
+	}
 	got := make(map[*Conn]bool)
 	for _, name := range o.Topics {
-		t := s.topics[name]
+		t := x.topics[name]
 		if t == nil {
 			continue
 		}
@@ -129,14 +143,14 @@ func (s *Shard) introduce(o *Introduce) {
 		if name.Kind.Info().Matches == goalcast.ShortList {
 			m = o.Intro.Short
 		}
-		s.walking = true
+		x.walking = true
 		for _, member := range t.members {
 			if !got[member.conn] && member.conn.rights.Have(need) {
 				got[member.conn] = true
 				s.enqueue(member.conn, m)
 			}
 		}
-		s.stopWalking()
+		x.stopWalking()
 	}
 }
 

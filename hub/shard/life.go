@@ -14,7 +14,8 @@ func (s *Shard) join(j *Join) {
 	c := j.Conn
 	s.conns[c] = struct{}{}
 	c.seat = j.Seat
-	if c.replay() == nil {
+	s.enterLane(c, &j.Start)
+	if c.replay() == nil && c.Delay() == 0 {
 		s.cursor = j.Cursor // what the inbox held before the join is done, so they are equal unless this is the first
 	}
 	c.allowance = int32(s.cfg.MaxPending)
@@ -53,10 +54,11 @@ func (s *Shard) join(j *Join) {
 func (s *Shard) start(c *Conn, b *Start) {
 	s.allow(c, b.Frames)
 	for _, followed := range b.Claim {
-		if !s.follow(c, followed) {
+		x := s.indexOf(c)
+		if !x.follow(c, followed) {
 			followed.Leave() // it is counted there already
 		}
-		t := s.topics[followed.Name]
+		t := x.topics[followed.Name]
 		t.joined = b.Seq
 		s.startStates(c, t, b.Marks)
 	}
@@ -104,7 +106,7 @@ func (s *Shard) close(c *Conn, label string, last ...*frame.Message) {
 		return
 	}
 	s.stats.Closed.add(label)
-	s.leaveAll(c)
+	s.indexOf(c).leaveAll(c)
 	for _, m := range last {
 		if m.Size(c.encoding) > 0 {
 			s.append(c, m)
@@ -139,7 +141,8 @@ func (s *Shard) drop(c *Conn, label string) {
 		s.stats.Closed.add(label)
 	}
 	c.life = dead
-	s.leaveAll(c)
+	s.indexOf(c).leaveAll(c)
+	s.leaveLane(c)
 	s.discard(c)
 	c.rest, c.input = nil, nil
 	delete(s.conns, c)
@@ -198,6 +201,9 @@ func (s *Shard) outdate(at goalcast.Cursor) {
 		}
 		c.set(outdated)
 		c.clear(toldReset)
+		if c.Delay() > 0 {
+			c.mute()
+		}
 	}
 }
 
@@ -231,6 +237,9 @@ func (s *Shard) refresh(r *Refresh) {
 		return
 	}
 	for c := range s.conns {
+		if c.Delay() > 0 {
+			continue // its turn comes later: see trailReset
+		}
 		tell(c)
 		c.clear(outdated | toldReset)
 	}

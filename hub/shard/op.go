@@ -85,6 +85,7 @@ type (
 
 	// Introduce brings a match's snapshot for the followers of topics.
 	Introduce struct {
+		Delay  time.Duration // that of those who get it
 		Topics []goalcast.Topic
 		Intro  *Intro
 	}
@@ -111,6 +112,7 @@ type Start struct {
 	Marks  map[goalcast.Topic]uint64 // changes of the state tables that are in the frames
 	Cursor goalcast.Cursor           // up to which the events are in the frames
 	Seq    uint64                    // the hub's count of events then
+	Seen   uint64                    // with a delay: an event up to which the viewer has them all; 0 mostly
 }
 
 // Forms are a topic's snapshot by what of the rights in the mask a viewer has.

@@ -59,10 +59,7 @@ func (p *Portable) resume() {
 
 // handOver gives all that waits to the connection's goroutine.
 func (s *Shard) handOver(c *Conn) {
-	d := Delivery{Frames: make([][]byte, 0, len(c.pending)+len(c.lags)), Cursor: s.cursor}
-	if s.broken {
-		d.Cursor = goalcast.Cursor{}
-	}
+	d := Delivery{Frames: make([][]byte, 0, len(c.pending)+len(c.lags)), Cursor: s.told(c)}
 	for _, m := range c.pending {
 		var b []byte
 		b, c.window = m.Encode(c.encoding, c.window)
@@ -125,7 +122,7 @@ func (s *Shard) statesForPoll(c *Conn) [][]byte {
 	if s.stale && !has(goalcast.FrameStale) {
 		frames = append(frames, frame.Stale(true).Bytes(frame.JSON))
 	}
-	if has(goalcast.FrameSnapshot) { // the states are in it
+	if has(goalcast.FrameSnapshot) || c.Delay() > 0 { // the states are in it, or have no past
 		return frames
 	}
 	for _, sub := range c.subs {

@@ -26,6 +26,12 @@ func (s *Shard) replayOver(c *Conn) {
 // told is the cursor that a connection may be told now. There is none while the bus has lost
 // events, and none in a replay, whose frames have their own.
 func (s *Shard) told(c *Conn) goalcast.Cursor {
+	if l := s.laneOf(c); l != nil {
+		if c.is(outdated) || c.last > l.last { // it has a newer one
+			return goalcast.Cursor{}
+		}
+		return l.cursor
+	}
 	if s.broken || c.replay() != nil {
 		return goalcast.Cursor{}
 	}

@@ -62,6 +62,9 @@ func RetryIn(spread time.Duration) time.Duration {
 type Door interface {
 	// Subscribe prepares a later subscription and posts a *Subscribed, whatever comes of it.
 	Subscribe(s *Shard, c *Conn, topics []goalcast.Topic, id string)
+	// Rejoin prepares the snapshots of what connections with a delay follow, and posts a *Rejoined
+	// for each, whatever comes of it.
+	Rejoin(s *Shard, list []Rejoining)
 	// Renew looks at a viewer's new token and posts a *Renewed, whatever comes of it. topics are
 	// what it follows.
 	Renew(s *Shard, c *Conn, topics []goalcast.Topic, token, id string)
@@ -95,8 +98,9 @@ type Shard struct {
 	inflater frame.Inflater
 	scratch  frame.Input // of whoever is read from now
 
-	index               // who follows what
-	events, states fifo // connections with something to send; with only states to send
+	index                                  // who follows what
+	lanes          map[time.Duration]*lane // the same of those with a delay
+	events, states fifo                    // connections with something to send; with only states to send
 	lists          lists
 	flushes        flushes
 	clock          clock

@@ -190,7 +190,7 @@ func (f *flushes) batch(l lag) *frame.Batch {
 // have. States that were given out between the snapshot and now are sent once more.
 func (s *Shard) startStates(c *Conn, t *topic, marks map[goalcast.Topic]uint64) {
 	mark, ok := marks[t.followed.Name]
-	if !c.mayFollow(t) {
+	if !c.mayFollow(t) || c.Delay() > 0 {
 		return
 	}
 	if ok && t.followed.Table != nil {

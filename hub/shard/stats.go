@@ -35,6 +35,7 @@ func (t *tally) add(label string) {
 // sleeps.
 type Stats struct {
 	Connections   [Transports]int64
+	Delayed       int64 // of the connections, those with a delay
 	Filtered      int64 // of the connections, those with some kinds of event left out
 	Subscriptions int64
 	Topics        int64
@@ -56,6 +57,10 @@ type published struct {
 
 func (s *Shard) publishStats() {
 	s.stats.Topics, s.stats.Subscriptions = int64(len(s.topics)), s.subscriptions
+	for _, l := range s.lanes {
+		s.stats.Topics += int64(len(l.topics))
+		s.stats.Subscriptions += l.subscriptions
+	}
 	s.published.mu.Lock()
 	s.published.stats = s.stats
 	s.published.mu.Unlock()
@@ -71,6 +76,9 @@ func (s *Shard) Stats() Stats {
 // count counts a connection that has joined, or ended.
 func (s *Shard) count(c *Conn, n int64) {
 	s.stats.Connections[c.transport] += n
+	if c.Delay() > 0 {
+		s.stats.Delayed += n
+	}
 	if c.is(filtered) {
 		s.stats.Filtered += n
 	}
@@ -78,6 +86,7 @@ func (s *Shard) count(c *Conn, n int64) {
 
 // Add adds another shard's counters; Pace becomes the longer one.
 func (a *Stats) Add(b Stats) {
+	a.Delayed += b.Delayed
 	a.Filtered += b.Filtered
 	a.Subscriptions += b.Subscriptions
 	a.Topics += b.Topics
