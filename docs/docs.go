@@ -19,7 +19,7 @@ var reference embed.FS
 
 // Reference are the files of the reference page by their names without folders: our own, and those
 // of swagger-ui with its licenses, as its authors publish them. index.html is the page, and it asks
-// for the others under /docs/.
+// for the others under /docs/. So does widgets.html, which shows the widgets.
 func Reference() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	err := fs.WalkDir(reference, ".", func(name string, d fs.DirEntry, err error) error {

@@ -215,12 +215,14 @@ export class Connection {
    */
   url(transport, topics = [...this.topics], extra = '') {
     const query = [];
-    const { replay, speed } = this.options;
+    const { replay, speed, delay, kinds } = this.options;
     if (topics.length > 0) query.push(`topics=${topics.map(encodeURIComponent).join().replaceAll('%3A', ':')}`);
     if (this.conflated > 0) query.push(`conflate_ms=${this.conflated}`);
     // prices are polled without a cursor
     const since = this.unjoined.size === 0
       && (transport !== 'poll' || !topics.every((topic) => topic.startsWith('odds:')));
+    if (delay) query.push(`delay=${delay}`);
+    if (kinds?.length) query.push(`kinds=${kinds}`);
     if (replay) query.push(`replay=kickoff&speed=${speed}`);
     if (this.cursor && since) query.push(`since=${encodeURIComponent(this.cursor)}`);
     if (extra) query.push(extra);

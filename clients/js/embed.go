@@ -1,23 +1,33 @@
 // Package clientjs holds goalcast's JavaScript: the SDK (goalcast.js), and the live page that is
-// made with it. cmd/goalcast serves both at / with Handler; apps copy the SDK from here.
+// made with it, and the widgets for other pages. cmd/goalcast serves all at / with Handler; apps
+// copy the SDK from here.
 package clientjs
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
+	"crypto/sha512"
 	"embed"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
 
 //go:embed index.html goalcast.js socket.js stream.js later.js polling.js asking.js iterate.js watch.js connection.js ways.js pulse.js prices.js reducer.js tables.js page
 var files embed.FS
+
+// widgets are the scripts of the widgets, one for each version: pages pin theirs.
+//
+//go:embed widget/served
+var widgets embed.FS
 
 // Page says what the live page is to show. The zero value is the page for real matches.
 type Page struct {
@@ -41,19 +51,20 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 type asset struct {
 	contentType, tag string
 	body             []byte
+	zipped           []byte // the same by gzip, of what is worth it
+	cache            string // Cache-Control
+	foreign          bool   // pages of others may load it
 }
 
-// Handler serves the page at /, its parts below /page/, and the SDK at /goalcast.js. What it does
-// not have is answered 404.
+// Handler serves the page at /, its parts below /page/, the SDK at /goalcast.js and the widgets below
+// /widget/. What it does not have is answered 404.
 func Handler(p Page) http.Handler {
 	if p.Speed <= 0 {
 		p.Speed = 1
 	}
 	assets := map[string]asset{}
 	add := func(name string, body []byte) {
-		sum := sha256.Sum256(body)
-		assets[name] = asset{contentType: contentType(name), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) +
-			`"`, body: body}
+		assets[name] = newAsset(name, body)
 	}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -75,7 +86,71 @@ func Handler(p Page) http.Handler {
 	}
 	add("/page/config.json", config)
 	assets["/"] = assets["/index.html"]
+	if err := addWidgets(assets); err != nil {
+		panic("clientjs: " + err.Error()) // they are built in
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets) })
+}
+
+func newAsset(name string, body []byte) asset {
+	sum := sha256.Sum256(body)
+	// keep it, and ask each time whether it is still the same: a new release shows at once
+	return asset{contentType: contentType(name), tag: base64.RawURLEncoding.EncodeToString(sum[:12]), body: body,
+		cache: "no-cache"}
+}
+
+// addWidgets adds /widget/1.0.0.js for each version that there is, which never changes, and
+// /widget/v1.js, the newest of its major version, with /widget/v1.json, which says its version,
+// address and digest.
+func addWidgets(assets map[string]asset) error {
+	scripts, err := widgets.ReadDir("widget/served")
+	if err != nil {
+		return err
+	}
+	newest := map[int][3]int{}
+	for _, script := range scripts {
+		var v [3]int
+		if _, err := fmt.Sscanf(script.Name(), "%d.%d.%d.js", &v[0], &v[1], &v[2]); err != nil {
+			return fmt.Errorf("version of %s: %w", script.Name(), err)
+		}
+		body, err := widgets.ReadFile("widget/served/" + script.Name())
+		if err != nil {
+			return err
+		}
+		a := newAsset(script.Name(), body)
+		a.zipped, a.foreign, a.cache = zip(body), true, "public, max-age=31536000, immutable"
+		assets["/widget/"+script.Name()] = a
+		if old := newest[v[0]]; slices.Compare(old[:], v[:]) > 0 {
+			continue
+		}
+		newest[v[0]] = v
+		sum := sha512.Sum384(body)
+		about, err := json.Marshal(map[string]string{"version": strings.TrimSuffix(script.Name(), ".js"),
+			"src": "/widget/" + script.Name(), "integrity": "sha384-" + base64.StdEncoding.EncodeToString(sum[:])})
+		if err != nil {
+			return err
+		}
+		// a page may have the one of before for five minutes
+		a.cache = "public, max-age=300"
+		major := fmt.Sprintf("/widget/v%d.js", v[0])
+		assets[major], assets[major+"on"] = a, newAsset("about.json", about)
+	}
+	return nil
+}
+
+func zip(body []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(body)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic("clientjs: " + err.Error()) // memory takes all
+	}
+	return b.Bytes()
 }
 
 func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
@@ -91,11 +166,22 @@ func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
-	h.Set("ETag", a.tag)
-	// keep it, and ask each time whether it is still the same: a new release shows at once
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Cache-Control", a.cache)
 	h.Set("Content-Security-Policy", policy)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+	if a.foreign {
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	}
+	body, tag := a.body, a.tag
+	if a.zipped != nil {
+		h.Set("Vary", "Accept-Encoding")
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			body, tag = a.zipped, tag+"-gzip"
+		}
+	}
+	h.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
 // contentType does not ask the machine's mime tables: they differ.

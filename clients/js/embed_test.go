@@ -1,8 +1,14 @@
 package clientjs_test
 
 import (
+	"compress/gzip"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -107,5 +113,46 @@ func TestWhatIsNotThere(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
 	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
 		t.Errorf("POST: %d", w.Code)
+	}
+}
+
+func TestWidgetsAreForPagesOfOthers(t *testing.T) {
+	h := clientjs.Handler(clientjs.Page{})
+	var about struct{ Version, Src, Integrity string }
+	if err := json.Unmarshal(get(t, h, "/widget/v1.json").Body.Bytes(), &about); err != nil {
+		t.Fatal(err)
+	}
+	newest, pinned := get(t, h, "/widget/v1.js"), get(t, h, about.Src)
+	sum := sha512.Sum384(pinned.Body.Bytes())
+	if got := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); got != about.Integrity {
+		t.Errorf("%s has the digest %s, said to be %s", about.Src, got, about.Integrity)
+	}
+	if newest.Body.String() != pinned.Body.String() || !strings.Contains(pinned.Header().Get("Cache-Control"), "immutable") ||
+		strings.Contains(newest.Header().Get("Cache-Control"), "immutable") {
+		t.Errorf("newest %v, pinned %v", newest.Header(), pinned.Header())
+	}
+	zipped := get(t, h, about.Src, "Accept-Encoding", "br, gzip")
+	for name, want := range map[string]string{"Access-Control-Allow-Origin": "*", "Vary": "Accept-Encoding",
+		"Cross-Origin-Resource-Policy": "cross-origin", "Content-Encoding": "gzip"} {
+		if got := zipped.Header().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if zipped.Header().Get("ETag") == pinned.Header().Get("ETag") {
+		t.Error("the same ETag for other bytes")
+	}
+	r, err := gzip.NewReader(zipped.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(r); err != nil || string(text) != pinned.Body.String() {
+		t.Errorf("unpacked it is another script: %v", err)
+	}
+	doc, err := os.ReadFile("../../docs/widgets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(doc), about.Integrity) || !strings.Contains(string(doc), about.Src) {
+		t.Error("docs/widgets.md has another version or digest: npm run widget")
 	}
 }

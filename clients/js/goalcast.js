@@ -26,6 +26,8 @@ const defaults = {
   // ms: prices and other states come at most this often, the newest of each; 0: as they happen; at
   // most 60000. Events are never held back
   conflateMs: 0,
+  delay: 0, // s by which everything comes later, 0 to 300: for viewers whose television is late
+  kinds: [], // of event, 'goal', 'card': others are left out; none stands for all
   // 'kickoff': a match that is over, the only one of topics, is played again as it was told, `speed`
   // times as fast, 1 to 60; then the status is 'closed', reason 'replay_over'. start plays it once more
   replay: undefined,

@@ -52,6 +52,7 @@
  *
  * @typedef {{
  *   url: string, topics: Topics, cursor: string | undefined, matches: Iterable<Match>, conflateMs: number,
+ *   delay: number, kinds: string[],
  *   replay: 'kickoff' | undefined, speed: number, transport: 'auto' | Transport, cdn: string | undefined,
  *   WebSocket: (new (url: string, protocols?: string[]) => any) | undefined,
  *   EventSource: (new (url: string) => any) | undefined,

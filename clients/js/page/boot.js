@@ -1,7 +1,8 @@
 // boot.js says that the page's own parts cannot be loaded, and loads it again when they can. It
 // stands alone, since it is there for when the rest is missing.
 const texts = { en: 'The page cannot be loaded. Trying again…',
-  nl: 'De pagina kan niet geladen worden. Nieuwe poging…', fr: 'La page ne peut pas être chargée. Nouvel essai…' };
+  nl: 'De pagina kan niet geladen worden. Nieuwe poging…', fr: 'La page ne peut pas être chargée. Nouvel essai…',
+  de: 'Die Seite lässt sich nicht laden. Neuer Versuch…' };
 
 addEventListener('error', ({ target }) => {
   if (target?.tagName !== 'SCRIPT') return;

@@ -1,6 +1,7 @@
-// words.js: what the page says, in three languages.
+// words.js: what the page and the widgets say, in four languages. The widgets' script has only those
+// words that it needs (build.mjs).
 
-const words = {
+export const words = {
   en: {
     title: 'Live football', matches: 'Matches', today: 'Today', live: 'Live', connecting: 'Connecting…',
       reconnecting: 'Reconnecting…', stale: 'Waiting for the source',
@@ -43,6 +44,10 @@ const words = {
       g_connection: 'no connection', g_bus: 'no connection', g_goal: 'goal', g_penalty: 'penalty',
       g_red_card: 'red card', g_review: 'VAR check', g_operator: 'stopped by hand', g_unmapped: 'being checked',
       g_finished: 'full time',
+    badAttribute: 'Wrong attribute', notKnown: 'Not known, or not yet', failed: 'Cannot be loaded. Trying again…',
+      noTable: 'There is no table yet', refused: 'The hub refuses this', asItStands: 'As it stands', team: 'Team',
+      played: 'Played', won: 'Won', drawn: 'Drawn', lost: 'Lost', points: 'Points',
+      c_played: 'P', c_won: 'W', c_drawn: 'D', c_lost: 'L', c_points: 'Pts',
   },
   nl: {
     title: 'Live voetbal', matches: 'Wedstrijden', today: 'Vandaag', live: 'Live', connecting: 'Verbinden…',
@@ -84,6 +89,10 @@ const words = {
       g_provider: 'de bookmaker is gestopt', g_connection: 'geen verbinding', g_bus: 'geen verbinding',
       g_goal: 'doelpunt', g_penalty: 'strafschop', g_red_card: 'rode kaart', g_review: 'VAR-check',
       g_operator: 'met de hand stilgelegd', g_unmapped: 'wordt nagekeken', g_finished: 'einde',
+    badAttribute: 'Verkeerd attribuut', notKnown: 'Niet bekend, of nog niet',
+      failed: 'Kan niet geladen worden. Nieuwe poging…', noTable: 'Er is nog geen stand', refused: 'De hub weigert dit',
+      asItStands: 'Tussenstand', team: 'Ploeg', played: 'Gespeeld', won: 'Gewonnen', drawn: 'Gelijk',
+      lost: 'Verloren', points: 'Punten', c_played: 'GS', c_won: 'W', c_drawn: 'G', c_lost: 'V', c_points: 'P',
   },
   fr: {
     title: 'Football en direct', matches: 'Matchs', today: 'Aujourd’hui', live: 'En direct', connecting: 'Connexion…',
@@ -125,6 +134,64 @@ const words = {
       g_provider: 'le bookmaker s’est arrêté', g_connection: 'pas de connexion', g_bus: 'pas de connexion',
       g_goal: 'but', g_penalty: 'penalty', g_red_card: 'carton rouge', g_review: 'vérification VAR',
       g_operator: 'arrêté à la main', g_unmapped: 'en vérification', g_finished: 'fin du match',
+    badAttribute: 'Attribut incorrect', notKnown: 'Inconnu, ou pas encore connu',
+      failed: 'Chargement impossible. Nouvel essai…', noTable: 'Pas encore de classement',
+      refused: 'Le serveur refuse cette demande',
+      asItStands: 'Classement provisoire', team: 'Équipe', played: 'Joués', won: 'Gagnés', drawn: 'Nuls',
+      lost: 'Perdus', points: 'Points', c_played: 'J', c_won: 'G', c_drawn: 'N',
+      c_lost: 'P', c_points: 'Pts',
+  },
+  de: {
+    title: 'Fußball live', matches: 'Spiele', today: 'Heute', live: 'Live', connecting: 'Verbinden…',
+      reconnecting: 'Neu verbinden…', stale: 'Warten auf die Quelle',
+    closed: 'Geschlossen', offline: 'Offline', latency: 'bis auf den Schirm', events: 'Ereignisse',
+      noMatches: 'Heute keine Spiele', noMatchesThen: 'An diesem Tag keine Spiele', loading: 'Spiele werden geladen…',
+      loadFailed: 'Die Spiele lassen sich nicht laden. Neuer Versuch…', nextDay: 'Nächste Spiele',
+      lastDay: 'Letzte Spiele',
+    noMatch: 'Dieses Spiel gibt es nicht, oder noch nicht',
+      matchFailed: 'Das Spiel lässt sich nicht laden. Neuer Versuch…',
+      clockStopped: 'Keine Verbindung: die Uhr steht', earlier: 'Frühere Ergebnisse', latest: 'Gerade eben',
+      quiet: 'Noch nichts',
+    half_time: 'HZ', full_time: 'ENDE', extra_half_time: 'HZ V', extra_full_time: 'n. V.', shootout: 'ELFM',
+      postponed: 'Verlegt', abandoned: 'Abgebr.',
+    p_first_half: 'Anpfiff', p_half_time: 'Halbzeit', p_second_half: 'Zweite Halbzeit',
+      p_full_time_90: 'Ende der regulären Spielzeit', p_extra_first_half: 'Verlängerung',
+    p_extra_half_time: 'Halbzeit der Verlängerung', p_extra_second_half: 'Zweite Hälfte der Verlängerung',
+      p_extra_full_time: 'Ende der Verlängerung', p_shootout: 'Elfmeterschießen', p_full_time: 'Abpfiff',
+    goal: 'Tor', own: 'Eigentor', penalty: 'Elfmeter', assist: 'Vorlage', noGoal: 'Kein Tor',
+      cancelled: 'Aberkannt', review: 'VAR-Prüfung', possible: 'Wird geprüft',
+    yellow: 'Gelbe Karte', second_yellow: 'Gelb-Rote Karte', red: 'Rote Karte', substitution: 'Wechsel',
+      missed: 'Elfmeter verschossen', added: 'Min. Nachspielzeit', corrected: 'berichtigt',
+    timeline: 'Verlauf', lineups: 'Aufstellungen', bench: 'Bank', noTimeline: 'Es ist noch nichts passiert',
+      noLineups: 'Die Aufstellungen sind noch nicht bekannt', choose: 'Wähle ein Spiel', back: 'Alle Spiele',
+    follow: 'Folgen', unfollow: 'Gefolgt', phone: 'Auf dem Handy', following: 'Du folgst',
+      nothingFollowed: 'Tippe auf einen Stern, dann kommen die Tore hierher',
+      noPushes: 'Tore von allem, dem du folgst, kommen hier an',
+    withdrawn: 'zurückgezogen', updated: 'aktualisiert', now: 'jetzt', ago: (n) => `vor ${n} Min.`,
+      upheld: 'Entscheidung bleibt', under_review: 'wird geprüft', not_told: 'geprüft', awarded: 'gegeben',
+      not_awarded: 'nicht gegeben', upgraded: 'verschärft',
+    penaltyFor: 'Elfmeter', awardedResult: 'Gewertet', awardedNote: 'Ergebnis am grünen Tisch entschieden',
+      now_late_start: 'Verspätet', now_stopped: 'Gestoppt', now_suspended: 'Unterbr.',
+    d_late_start: 'Anpfiff verspätet', d_stopped: 'Das Spiel ruht', d_suspended: 'Spiel unterbrochen',
+      d_resumed: 'Das Spiel geht weiter', d_early_end: 'Vorzeitig beendet', d_abandonment: 'Spiel abgebrochen',
+    r_weather: 'Wetter', r_crowd: 'Unruhe auf den Rängen', r_fire: 'Feuer', r_object: 'Gegenstand geworfen',
+      r_spectator: 'Zuschauer auf dem Feld', r_referee: 'Schiedsrichter', r_injury: 'Verletzung',
+    s_goal: 'Tor', s_penalty: 'Elfmeter', s_red_card: 'Rote Karte', s_mistaken_identity: 'Verwechslung',
+      s_other: 'Szene', confirmed: 'bestätigt', kickIn: 'Getroffen', kickOut: 'Verschossen',
+      followFailed: 'Folgen ging nicht; versuche es noch einmal',
+    odds: 'Quoten', o_open: 'Offen', o_suspended: 'Ausgesetzt', o_closed: 'Geschlossen', o_locked: 'gesperrt',
+      o_up: 'aufwärts', o_down: 'abwärts', o_home: 'Heimsieg', o_draw: 'Unentschieden', o_away: 'Auswärtssieg',
+      o_over: 'Mehr als 2,5 Tore', o_under: 'Weniger als 2,5 Tore',
+    g_start: 'noch keine Quoten', g_silent: 'nichts vom Buchmacher zu hören',
+      g_provider: 'der Buchmacher hat aufgehört', g_connection: 'keine Verbindung', g_bus: 'keine Verbindung',
+      g_goal: 'Tor', g_penalty: 'Elfmeter', g_red_card: 'Rote Karte', g_review: 'VAR-Prüfung',
+      g_operator: 'von Hand angehalten', g_unmapped: 'wird geprüft', g_finished: 'Abpfiff',
+    badAttribute: 'Falsches Attribut', notKnown: 'Nicht bekannt, oder noch nicht',
+      failed: 'Lässt sich nicht laden. Neuer Versuch…', noTable: 'Es gibt noch keine Tabelle',
+      refused: 'Der Server lehnt das ab',
+      asItStands: 'Zwischenstand', team: 'Mannschaft', played: 'Gespielt', won: 'Gewonnen', drawn: 'Unentschieden',
+      lost: 'Verloren', points: 'Punkte', c_played: 'Sp', c_won: 'S', c_drawn: 'U',
+      c_lost: 'N', c_points: 'Pkt',
   },
 };
 
@@ -132,8 +199,12 @@ export const languages = Object.keys(words);
 
 let language = 'en';
 
+/** Chooses the language of all that is said from here on; English for one that there is not. */
+export function speak(code) { language = languages.includes(code) ? code : 'en'; }
+
+/** The same for a page. */
 export function setLanguage(code) {
-  language = languages.includes(code) ? code : 'en';
+  speak(code);
   document.documentElement.lang = language;
 }
 

@@ -100,7 +100,8 @@ export class ScriptedHub {
       return;
     }
     if (this.rest[req.url]) {
-      res.writeHead(200, { 'content-type': 'application/json', 'goalcast-cursor': 'e1-4' })
+      res.writeHead(200, { 'content-type': 'application/json', 'goalcast-cursor': 'e1-4',
+        'access-control-allow-origin': '*' })
         .end(JSON.stringify(this.rest[req.url]));
       return;
     }

@@ -14,7 +14,7 @@ import { ScriptedHub, goal, hello, snapshot } from './hub.mjs';
 
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('..', import.meta.url));
-const most = { 'goalcast.js': 6144, 'goalcast.script.js': 11_500 }; // bytes, gzipped
+const most = { 'goalcast.js': 6144, 'goalcast.script.js': 11_500, 'widget.script.js': 15_360 }; // bytes, gzipped
 
 let app; // a folder of an app that has the package installed
 let files;
@@ -42,7 +42,7 @@ test('it has the scripts, their types and the README, and nothing else', () => {
     !/^(package\.json|README\.md|dist\/[a-z.-]+\.js|dist\/types\/[a-z]+\.d\.ts)$/.test(path));
   assert.deepEqual(strangers, []);
   for (const must of ['README.md', 'dist/goalcast.js', 'dist/later.js', 'dist/goalcast.script.js', 'dist/reducer.js',
-    'dist/tables.js', 'dist/goalcast-sw.js', 'dist/types/goalcast.d.ts', 'dist/types/types.d.ts']) {
+    'dist/tables.js', 'dist/goalcast-sw.js', 'dist/widget.js', 'dist/widget.script.js', 'dist/types/goalcast.d.ts', 'dist/types/types.d.ts']) {
     assert.ok(files.includes(must), must);
   }
 });
@@ -52,6 +52,20 @@ test('it is small', async () => {
     const size = gzipSync(await dist(name), { level: 9 }).length;
     assert.ok(size <= bytes, `${name} has ${size} bytes gzipped, at most ${bytes}`);
   }
+});
+
+test('the hub serves the widgets as they are here', async () => {
+  const { version } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'));
+  const served = await readFile(join(here, 'widget', 'served', `${version}.js`), 'utf8');
+  assert.ok(served === String(await dist('widget.script.js')), 'it is older: npm run widget');
+});
+
+test('an app imports the widgets, and they share its SDK; where there is no page it can be built', async () => {
+  const widget = String(await dist('widget.js'));
+  assert.match(widget, /from"\.\/goalcast\.js"/);
+  await writeFile(join(app, 'page.js'), "import 'goalcast/widget'; console.log(typeof customElements);");
+  const { stdout } = await run(process.execPath, ['page.js'], { cwd: app, timeout: 20_000 });
+  assert.equal(stdout, 'undefined\n');
 });
 
 test('in Node with ws: connects, reads events, goes by long poll where it has to', async (t) => {
