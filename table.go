@@ -37,10 +37,10 @@ func (s Standings) Count() TableCount {
 // added; if not, the rows are the provider's.
 //
 // earlier are the counts of the tables that these replaced, oldest first. They tell which matches
-// are in a table: a team that has played one more than before its kick-off has this one in it. Where
-// no earlier count is known, the end of the match and the time of the table have to do. So a match
-// is in a row once, whenever the provider adds it; one that the provider counts while it is played
-// is as the provider tells it.
+// are in a table: a team that has played one more than before its kick-off has this one in it.
+// Where no earlier count is known, the end of the match and the time of the table have to do. So a
+// match is in a row once, whenever the provider adds it; one that the provider counts while it is
+// played is as the provider tells it.
 //
 // matches are those of the competition that began lately, in any order. One counts if it is in play
 // or over, both teams are in one table, and it is no knock-out match. One that was postponed or

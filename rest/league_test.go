@@ -142,12 +142,14 @@ func tableOf(competition goalcast.CompetitionID, season string) goalcast.State {
 	value, err := json.Marshal(goalcast.Standings{Competition: goalcast.Competition{ID: competition,
 		Name: "Example League"}, Season: season, Matchday: 3, Updated: kickoff, Live: true,
 		Groups: []goalcast.Table{{Matchday: 3, Rows: []goalcast.TableRow{{Team: goalcast.Team{ID: 174, Name: "Harbour"},
-			Position: 1, Before: 2, Total: goalcast.TableRecord{Played: 4, Won: 3, Drawn: 1, For: 6, Against: 1, Points: 7},
+			Position: 1, Before: 2, Total: goalcast.TableRecord{Played: 4, Won: 3, Drawn: 1, For: 6, Against: 1,
+				Points: 7},
 			Deducted: 3, Matches: []goalcast.MatchID{1009316}}}}}})
 	if err != nil {
 		panic(err)
 	}
-	return goalcast.State{Topic: goalcast.ForCompetition(competition), Key: goalcast.TableKey, Version: 12, Value: value}
+	return goalcast.State{Topic: goalcast.ForCompetition(competition), Key: goalcast.TableKey, Version: 12,
+		Value: value}
 }
 
 func TestStandingsAsTheyStand(t *testing.T) {
@@ -172,10 +174,12 @@ func TestStandingsAsTheyStand(t *testing.T) {
 	h.with(func() { h.states = []goalcast.State{tableOf(23, "2018")} })
 	h.clock.add(2 * time.Second)
 	p, first := ask("?live=true")
-	if !p.Live || p.Version != 12 || p.Groups[0].Rows[0].Total.Points != 7 || p.Groups[0].Rows[0].Matches[0] != 1009316 {
+	if !p.Live || p.Version != 12 || p.Groups[0].Rows[0].Total.Points != 7 ||
+		p.Groups[0].Rows[0].Matches[0] != 1009316 {
 		t.Errorf("as it stands: %s", first.body)
 	}
-	if a := h.get(t, path+"?live=true", "If-None-Match: "+first.header.Get("ETag")); a.status != http.StatusNotModified {
+	if a := h.get(t, path+"?live=true", "If-None-Match: "+first.header.Get("ETag")); a.status !=
+		http.StatusNotModified {
 		t.Errorf("the same again: %d", a.status)
 	}
 	for _, query := range []string{"", "?live=false"} {

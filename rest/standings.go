@@ -46,7 +46,9 @@ func (s *Server) getStandings(w http.ResponseWriter, r *http.Request) error {
 		}
 		cached = s.liveTables
 	}
-	a, err := cached.Get(r.Context(), key, func(ctx context.Context) (*answer, error) { return s.standingsOf(ctx, key) })
+	a, err := cached.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
+		return s.standingsOf(ctx, key)
+	})
 	if err != nil {
 		return fmt.Errorf("standings of competition %d: %w", id, err)
 	}

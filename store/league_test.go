@@ -66,7 +66,8 @@ func TestCountsOfReplacedStandings(t *testing.T) {
 			t.Errorf("none yet: %v", err)
 		}
 		for i := range maxCounts + 4 {
-			table := standingsOf("2026", goalcast.Edition(fmt.Sprintf("%04d", i)), i, kickoff.Add(time.Duration(i)*time.Hour))
+			table := standingsOf("2026", goalcast.Edition(fmt.Sprintf("%04d", i)), i,
+				kickoff.Add(time.Duration(i)*time.Hour))
 			table.Groups[0].Rows[0].Total.Played = max(i-1, 0) // the second is a correction
 			if _, err := s.SaveStandings(ctx, table); err != nil {
 				t.Fatal(err)
@@ -79,7 +80,8 @@ func TestCountsOfReplacedStandings(t *testing.T) {
 				t.Fatalf("%+v, %v", newest, err)
 			}
 			// of those before it the first two say the same
-			if n := len(earlier); n != min(max(i-1, min(i, 1)), maxCounts) || n > 0 && earlier[n-1].Played[1] != max(i-2, 0) {
+			if n := len(earlier); n != min(max(i-1, min(i, 1)), maxCounts) ||
+				n > 0 && earlier[n-1].Played[1] != max(i-2, 0) {
 				t.Fatalf("after %d: %d counts, %+v", i, n, earlier)
 			}
 		}
@@ -90,7 +92,8 @@ func TestCompetitionsOfATime(t *testing.T) {
 	onAll(t, func(t *testing.T, s *Store) {
 		save := func(id goalcast.MatchID, competition goalcast.CompetitionID, at time.Time, state goalcast.MatchState) {
 			t.Helper()
-			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			err := s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord,
+				[]goalcast.Event, error) {
 				e := matchEvent(id, 1, goalcast.KindGoal)
 				r.Snapshot.Seq, r.Snapshot.State = 1, state
 				r.Snapshot.Competition.ID, r.Snapshot.Kickoff = competition, at

@@ -85,8 +85,8 @@ func (s *Store) StandingsToPlayOn(ctx context.Context, competition goalcast.Comp
 	return table, earlier, s.wrap(fmt.Sprintf("standings of competition %d", competition), err)
 }
 
-// CompetitionsAt lists the competitions with a match whose planned kick-off is from <= kick-off < to,
-// or that is in play.
+// CompetitionsAt lists the competitions with a match whose planned kick-off is from <= kick-off <
+// to, or that is in play.
 func (s *Store) CompetitionsAt(ctx context.Context, from, to time.Time) ([]goalcast.CompetitionID, error) {
 	rows, err := s.query(ctx, `SELECT DISTINCT competition FROM matches WHERE competition <> 0 AND seq > 0
 		AND (kickoff >= $1 AND kickoff < $2 OR state = 'live') ORDER BY competition`, toMillis(from), toMillis(to))

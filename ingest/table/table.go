@@ -1,7 +1,7 @@
 // Package table keeps the tables of competitions as they stand while matches are played: the
-// provider's, with each goal since. They are a state of the competition's topic. One process of all,
-// the holder of a lease, does this for all competitions; it owns nothing that another would need:
-// each table is made anew from what the database, the board and the bus have.
+// provider's, with each goal since. They are a state of the competition's topic. One process of
+// all, the holder of a lease, does this for all competitions; it owns nothing that another would
+// need: each table is made anew from what the database, the board and the bus have.
 package table
 
 import (
@@ -27,16 +27,16 @@ const Lease = "tables"
 
 // Limits that are no settings.
 const (
-	// Back is how long after its kick-off a match that the provider's table lacks counts, at most. It
-	// is within what the board holds.
+	// Back is how long after its kick-off a match that the provider's table lacks counts, at most.
+	// It is within what the board holds.
 	Back = 23 * time.Hour
 	// ahead of the planned kick-off a match may begin.
 	ahead = time.Hour
-	// forget is how long after its last kick-off a competition is looked at, to take its state away:
-	// longer than the bus keeps states, from when the last one may have been set.
+	// forget is how long after its last kick-off a competition is looked at, to take its state
+	// away: longer than the bus keeps states, from when the last one may have been set.
 	forget = 3 * 24 * time.Hour
-	// look is how often all competitions that play are looked at; events of theirs come sooner. Tables
-	// of the provider are found so.
+	// look is how often all competitions that play are looked at; events of theirs come sooner.
+	// Tables of the provider are found so.
 	look = 10 * time.Second
 )
 
@@ -53,8 +53,8 @@ type Store interface {
 	// StandingsToPlayOn returns the newest tables of a competition, and the counts of those before
 	// them, oldest first. ErrNotFound.
 	StandingsToPlayOn(context.Context, goalcast.CompetitionID) (goalcast.Standings, []goalcast.TableCount, error)
-	// CompetitionsAt lists the competitions with a match that kicks off from <= kickoff < to, or is in
-	// play.
+	// CompetitionsAt lists the competitions with a match that kicks off from <= kickoff < to, or is
+	// in play.
 	CompetitionsAt(ctx context.Context, from, to time.Time) ([]goalcast.CompetitionID, error)
 }
 
@@ -98,7 +98,8 @@ func New(board Board, store Store, bus Bus, leases Leases, log *slog.Logger, reg
 		wake: make(chan struct{}, 1)}
 }
 
-// Wake says that something happened in a competition. It never blocks and may be called at any time.
+// Wake says that something happened in a competition. It never blocks and may be called at any
+// time.
 func (r *Runner) Wake(id goalcast.CompetitionID) {
 	r.mu.Lock()
 	if r.hints != nil && id != 0 {

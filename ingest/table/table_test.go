@@ -81,7 +81,8 @@ func newRig(t *testing.T) *rig {
 	return &rig{t, db, redis, b, p, New(p, db, b, store.NewLeases(db, log), log, prometheus.NewRegistry())}
 }
 
-// table stores the provider's table of teams 1 and 2, who have each played so often and have points.
+// table stores the provider's table of teams 1 and 2, who have each played so often and have
+// points.
 func (r *rig) table(edition string, made time.Time, played, first, second int) {
 	r.t.Helper()
 	record := func(points int) goalcast.TableRecord { return goalcast.TableRecord{Played: played, Points: points} }
@@ -96,7 +97,8 @@ func (r *rig) table(edition string, made time.Time, played, first, second int) {
 
 // match is one of teams 1 and 2 that kicked off an hour ago.
 func (r *rig) match(state goalcast.MatchState, home, away int) goalcast.Snapshot {
-	m := goalcast.Snapshot{ID: 7, State: state, Period: goalcast.SecondHalf, Score: goalcast.Score{Home: home, Away: away},
+	m := goalcast.Snapshot{ID: 7, State: state, Period: goalcast.SecondHalf,
+		Score: goalcast.Score{Home: home, Away: away},
 		Fixture: goalcast.Fixture{Competition: goalcast.Competition{ID: 23}, Season: "2026", Home: goalcast.Team{ID: 1},
 			Away: goalcast.Team{ID: 2}, Kickoff: r.db.Now().Add(-time.Hour)}}
 	if state == goalcast.Finished {
