@@ -2,21 +2,23 @@ package notify
 
 import (
 	"context"
-	"slices"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// CanaryEvery is how often Canary is called, by one process of all.
+// CanaryEvery is how often Canary.Run is called, by one process of all.
 const CanaryEvery = time.Minute
 
 // canaryLimit is how long a canary may take, the wait for the rate limit included.
 const canaryLimit = 30 * time.Second
 
-// dryRunner is a Sender whose service says whether it would take a push, without one being sent.
-type dryRunner interface {
+// DryRunner is a push service that says whether it would take a push, without one being shown.
+type DryRunner interface {
+	Service() string // for metrics
 	DryRun(ctx context.Context) Result
 }
 
@@ -26,64 +28,87 @@ const (
 	canaryRate = "rate" // the rate limit let nothing through in time
 )
 
-// canary asks again and again whether the phones' push service would take a push. So a key that was
-// revoked, or a way that is shut, shows when nothing happens, and not with the next goal.
-type canary struct {
-	sender  dryRunner
-	results *prometheus.CounterVec
-	seconds prometheus.Histogram
+// Canary asks again and again whether push services would take a push. So a key that was revoked,
+// or a way that is shut, shows when nothing happens, and not with the next goal.
+type Canary struct {
+	log      *slog.Logger
+	results  *prometheus.CounterVec   // service, result
+	seconds  *prometheus.HistogramVec // service
+	services []canaryService
 }
 
-// newCanary makes a canary; nil if the sender knows no dry run.
-func newCanary(sender Sender, reg prometheus.Registerer) *canary {
-	dry, ok := sender.(dryRunner)
-	if !ok {
-		return nil
-	}
+type canaryService struct {
+	DryRunner
+	limiter Limiter // nil: none
+}
+
+// NewCanary makes a canary that asks nobody yet.
+func NewCanary(log *slog.Logger, reg prometheus.Registerer) *Canary {
 	f := promauto.With(reg)
-	c := &canary{
-		sender: dry,
+	return &Canary{
+		log: log,
 		results: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_notify_canary_total",
-			Help: "Dry runs of a push, one a minute of all processes together, by result: ok, rate (the rate limit " +
-				"let none through in time), or what the push service answered."}, []string{"result"}),
-		seconds: f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_notify_canary_seconds",
-			Help:    "Time of a dry run of a push, the wait for the rate limit included, whatever its result.",
-			Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}),
+			Help: "Dry runs of a push, one a minute of all processes together, by push service and result: ok, rate " +
+				"(the rate limit let none through in time), or what the service answered."},
+			[]string{"service", "result"}),
+		seconds: f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_notify_canary_seconds",
+			Help: "Time of a dry run of a push, the wait for the rate limit included, whatever its result; by push " +
+				"service.",
+			Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}, []string{"service"}),
 	}
-	results := []string{canaryOK, canaryRate}
-	if r, ok := sender.(reasoner); ok {
-		results = slices.Concat(results, r.Reasons())
+}
+
+// Add makes the canary ask a push service, too. A dry run takes one of the limiter's; nil for none.
+// It is called before Run.
+func (c *Canary) Add(s DryRunner, limiter Limiter) {
+	c.services = append(c.services, canaryService{s, limiter})
+	results := []string{canaryOK}
+	if limiter != nil {
+		results = append(results, canaryRate)
+	}
+	if r, ok := s.(reasoner); ok {
+		results = append(results, r.Reasons()...)
 	}
 	for _, result := range results {
-		c.results.WithLabelValues(result)
+		c.results.WithLabelValues(s.Service(), result)
 	}
-	return c
 }
 
-// Canary makes a dry run of a push on the way of all others, and counts how it ended. It takes one
-// of the rate and has no other effect: it is made also while the service's brake is pulled, does
-// not pull it or let it go, and deletes nothing, since what it learns it learns of no batch. One
-// that ctx ends is not counted.
-func (n *Notifier) Canary(ctx context.Context) {
-	if n.canary == nil {
-		return
+// Empty says that there is no push service to ask.
+func (c *Canary) Empty() bool { return len(c.services) == 0 }
+
+// Run asks every push service once, all at the same time, and counts how it ended. It has no other
+// effect: a service is asked also while its brake is pulled, which is neither pulled nor let go by
+// the answer, and nothing is deleted, since what is learned is learned of no batch. What ctx ends is
+// not counted.
+func (c *Canary) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, s := range c.services {
+		wg.Go(func() { c.ask(ctx, s) })
 	}
+	wg.Wait()
+}
+
+func (c *Canary) ask(ctx context.Context, s canaryService) {
 	limited, cancel := context.WithTimeout(ctx, canaryLimit)
 	defer cancel()
 	began := time.Now()
 	result := canaryOK
-	err := n.services.phones.limiter.Wait(limited, 1)
+	var err error
+	if s.limiter != nil {
+		err = s.limiter.Wait(limited, 1)
+	}
 	if err != nil {
 		result = canaryRate
-	} else if r := n.canary.sender.DryRun(limited); r.Outcome != Delivered {
+	} else if r := s.DryRun(limited); r.Outcome != Delivered {
 		result, err = r.Reason, r.Err
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	n.canary.results.WithLabelValues(result).Inc()
-	n.canary.seconds.Observe(time.Since(began).Seconds())
+	c.results.WithLabelValues(s.Service(), result).Inc()
+	c.seconds.WithLabelValues(s.Service()).Observe(time.Since(began).Seconds())
 	if result != canaryOK {
-		n.log.Error("dry run of a push", "service", n.services.phones.name, "result", result, "error", err)
+		c.log.Error("dry run of a push", "service", s.Service(), "result", result, "error", err)
 	}
 }

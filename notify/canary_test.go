@@ -20,9 +20,9 @@ func TestCanary(t *testing.T) {
 	t.Parallel()
 	w := embeddedWorld(t)
 	n := w.run(notify.Config{}, nil, nil)
-	n.Canary(t.Context())
+	n.canary.Run(t.Context())
 	w.fcm.Fail("", fcmtest.Internal()) // of pushes only
-	n.Canary(t.Context())
+	n.canary.Run(t.Context())
 	want := map[string]float64{"ok": 2}
 	for reason, f := range map[string]fcmtest.Failure{
 		"credentials": fcmtest.NoPermission(), "not_found": fcmtest.NoSuchProject(),
@@ -30,12 +30,12 @@ func TestCanary(t *testing.T) {
 		"internal": fcmtest.Internal(), "no_answer": {Drop: true}, "invalid_argument": fcmtest.InvalidArgument(),
 	} {
 		w.fcm.Fail(fcmtest.DryRun, f)
-		n.Canary(t.Context())
+		n.canary.Run(t.Context())
 		want[reason] = 1
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	n.Canary(ended) // is not counted
+	n.canary.Run(ended) // is not counted
 	total := 0.0
 	for result, count := range want {
 		total += count
@@ -61,7 +61,7 @@ func TestCanaryDisturbsNobody(t *testing.T) {
 	n := w.run(notify.Config{}, nil, nil)
 	for range 3 {
 		w.fcm.Fail(fcmtest.DryRun, fcmtest.NoPermission())
-		n.Canary(t.Context())
+		n.canary.Run(t.Context())
 	}
 	w.goal("opta:1")
 	w.idle()
@@ -78,7 +78,7 @@ func TestCanaryDisturbsNobody(t *testing.T) {
 	}
 	w.goal("opta:2")
 	w.eventually("sending stops", func() bool { return n.value(t, "goalcast_notify_stopped", "") == 1 })
-	n.Canary(t.Context())
+	n.canary.Run(t.Context())
 	if n.value(t, "goalcast_notify_canary_total", "ok") != 1 || n.value(t, "goalcast_notify_stopped", "") != 1 {
 		t.Error("a dry run let go the brake, or was not made")
 	}
@@ -104,7 +104,7 @@ func TestCanaryKeepsToTheRate(t *testing.T) {
 	w := embeddedWorld(t)
 	limiter := &counts{}
 	n := w.run(notify.Config{Limiter: limiter}, nil, nil)
-	n.Canary(t.Context())
+	n.canary.Run(t.Context())
 	if limiter.asked != 1 || w.fcm.DryRuns() != 0 || n.value(t, "goalcast_notify_canary_total", "rate") != 1 {
 		t.Errorf("asked for %d, %d dry runs", limiter.asked, w.fcm.DryRuns())
 	}
@@ -115,8 +115,13 @@ func TestCanaryKeepsToTheRate(t *testing.T) {
 func TestNoCanaryWithoutPhones(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	n := notify.New(notify.Config{}, nil, nil, nil, slog.New(slog.DiscardHandler), reg)
-	n.Canary(t.Context())
+	log := slog.New(slog.DiscardHandler)
+	canary := notify.NewCanary(log, reg)
+	notify.New(notify.Config{Canary: canary}, nil, nil, nil, log, reg)
+	canary.Run(t.Context())
+	if !canary.Empty() {
+		t.Error("somebody is asked")
+	}
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -125,5 +130,42 @@ func TestNoCanaryWithoutPhones(t *testing.T) {
 		if f.GetName() == "goalcast_notify_canary_total" {
 			t.Error("counted")
 		}
+	}
+}
+
+// answers is a push service whose dry runs end as it says, once it is let go.
+type answers struct {
+	name   string
+	result notify.Result
+	letGo  chan struct{}
+}
+
+func (a answers) Service() string { return a.name }
+
+func (a answers) DryRun(ctx context.Context) notify.Result {
+	select {
+	case <-a.letGo:
+	case <-ctx.Done():
+	}
+	return a.result
+}
+
+// Each push service is asked and counted by itself.
+func TestCanaryAsksEveryService(t *testing.T) {
+	t.Parallel()
+	w := embeddedWorld(t)
+	n := w.run(notify.Config{}, nil, nil)
+	slow := answers{"apns", notify.Result{Outcome: notify.Denied, Reason: "no_key", Err: errDead}, make(chan struct{})}
+	n.canary.Add(slow, nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		n.canary.Run(t.Context())
+	}()
+	w.eventually("Firebase answered", func() bool { return n.value(t, "goalcast_notify_canary_total", "ok") == 1 })
+	close(slow.letGo)
+	<-ended
+	if got := n.value(t, "goalcast_notify_canary_total", "no_key"); got != 1 {
+		t.Errorf("%v dry runs of the other", got)
 	}
 }

@@ -191,6 +191,8 @@ type Config struct {
 	BrowserLimiter func(service string) Limiter
 	// Bank sends to customers of the bank (goalcast.PlatformBank); nil: nothing is sent to these.
 	Bank Sender
+	// Canary is to ask the phones' push service, if that knows dry runs; nil: it is not asked.
+	Canary *Canary
 	// Fault is called at points where a test may want the process to die: "cut" before an audience
 	// is cut further. nil for nothing.
 	Fault func(point string)
@@ -232,7 +234,6 @@ type Notifier struct {
 	store    Store
 	queue    Queue
 	services services
-	canary   *canary // nil: the phones' service knows no dry run
 	log      *slog.Logger
 	metrics  *metrics
 	now      func() time.Time
@@ -266,7 +267,9 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	}
 	n.services = newServices(sender, n.cfg, n.metrics.stopped)
 	n.lanes = newLanes(n.services, cfg.Backlog)
-	n.canary = newCanary(sender, reg)
+	if dry, ok := sender.(DryRunner); ok && cfg.Canary != nil {
+		cfg.Canary.Add(dry, n.cfg.Limiter)
+	}
 	return n
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -136,6 +137,7 @@ var templates = sync.OnceValues(notify.LoadTemplates)
 // running is a notifier and its queue, in a process of their own as it were.
 type running struct {
 	*notify.Notifier
+	canary  *notify.Canary
 	metrics *prometheus.Registry
 	stop    func()
 }
@@ -158,6 +160,7 @@ func (w *world) run(cfg notify.Config, db notify.Store, queue notify.Queue) *run
 	if cfg.Templates, err = templates(); err != nil {
 		w.t.Fatal(err)
 	}
+	cfg.Canary = notify.NewCanary(w.log, reg)
 	n := notify.New(cfg, db, queue, w.sender, w.log, reg)
 	q.Handle(notify.TaskBatch, n.Batch)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -174,30 +177,33 @@ func (w *world) run(cfg notify.Config, db notify.Store, queue notify.Queue) *run
 		wg.Wait()
 	})
 	w.t.Cleanup(stop)
-	return &running{n, reg, stop}
+	return &running{n, cfg.Canary, reg, stop}
 }
 
-// value reads a counter, a gauge, or how often a histogram observed.
+// value reads a counter, a gauge, or how often a histogram observed: without a label the first of
+// them, else the sum of all that have a label of that value.
 func (r *running) value(t *testing.T, name, label string) float64 {
 	t.Helper()
 	families, err := r.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	sum := 0.0
 	for _, f := range families {
 		if f.GetName() != name {
 			continue
 		}
 		for _, m := range f.Metric {
-			if label == "" || len(m.Label) == 1 && m.Label[0].GetValue() == label {
-				if f.GetType() == dto.MetricType_HISTOGRAM {
-					return float64(m.GetHistogram().GetSampleCount())
-				}
-				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			has := func(l *dto.LabelPair) bool { return l.GetValue() == label }
+			if label == "" || slices.ContainsFunc(m.Label, has) {
+				sum += float64(m.GetHistogram().GetSampleCount()) + m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+			if label == "" {
+				return sum
 			}
 		}
 	}
-	return 0
+	return sum
 }
 
 // commit puts a revision into the match and the outbox, as ingest does.

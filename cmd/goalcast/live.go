@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"goalcast"
+	"goalcast/notify"
 	"goalcast/notify/apns"
 	"goalcast/notify/live"
 	"goalcast/store"
@@ -63,9 +65,23 @@ func (n *node) makeLive(fault func(point string)) error {
 		return fmt.Errorf("GOALCAST_APNS_BUNDLE_ID: %w", err)
 	}
 	n.apple = client
+	n.canary.Add(appleCanary{client}, nil)
 	n.live = live.New(live.Config{Lead: n.cfg.APNS.Lead, Private: n.private, Fault: fault}, n.db, client,
 		store.NewLeases(n.db, n.log), n.log, n.reg)
 	return nil
+}
+
+// appleCanary is how notify's canary asks Apple.
+type appleCanary struct{ *apns.Client }
+
+func (appleCanary) Reasons() []string { return apns.Denials() }
+
+func (a appleCanary) DryRun(ctx context.Context) notify.Result {
+	result, err := a.Client.DryRun(ctx)
+	if err != nil {
+		return notify.Result{Outcome: notify.Rejected, Reason: result, Err: err}
+	}
+	return notify.Result{Outcome: notify.Delivered}
 }
 
 // liveWaker takes an event on the bus as a hint that a lock screen has to move.

@@ -63,6 +63,7 @@ type node struct {
 	tables   *table.Runner      // nil without role ingest
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
+	canary   *notify.Canary     // nil without role notify
 	sender   pushService        // the notifier's
 	browsers *webpush.Sender    // likewise
 	bank     pushService        // likewise
@@ -193,12 +194,14 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 	}
 	if n.has(roleNotify) {
+		n.canary = notify.NewCanary(n.log, n.reg)
 		if err := n.makeNotifier(ctx, o.fault); err != nil {
 			return err
 		}
 		if err := n.makeLive(o.fault); err != nil {
 			return err
 		}
+		n.askCanary()
 		if err := n.makePartners(o.fault); err != nil {
 			return err
 		}

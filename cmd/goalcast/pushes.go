@@ -59,7 +59,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	}
 	cfg := notify.Config{Penalties: n.cfg.Push.Penalties, Country: n.cfg.Push.Country, Zone: zone,
 		Fault: fault, Private: n.private, Names: n.names,
-		Templates: templates}
+		Templates: templates, Canary: n.canary}
 	if browsers != nil {
 		n.browsers, cfg.Browsers = browsers, browsers
 		cfg.BrowserLimiter = func(service string) notify.Limiter {
@@ -85,13 +85,18 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	}
 	n.notifier = notify.New(cfg, n.db, n.queue, phones, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
-	if phones != nil {
-		n.jobs.Add("push-canary", notify.CanaryEvery, func(ctx context.Context) error {
-			n.notifier.Canary(ctx)
-			return nil // a push service that is away has an alert of its own
-		})
-	}
 	return nil
+}
+
+// askCanary makes one process of all ask every minute whether the push services would take a push.
+func (n *node) askCanary() {
+	if n.canary.Empty() {
+		return
+	}
+	n.jobs.Add("push-canary", notify.CanaryEvery, func(ctx context.Context) error {
+		n.canary.Run(ctx)
+		return nil // a push service that is away has an alert of its own
+	})
 }
 
 // rate is a limit of messages that all processes share. A second's worth may go at once, and a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -99,14 +100,32 @@ func failure(resp *http.Response, body []byte, now time.Time) error {
 // maxAfter is the longest pause that is believed: a match is over after that.
 const maxAfter = time.Hour
 
+// What a metric calls the outcome of a request that Apple took, or did not answer.
+const (
+	resultOK   = "ok"
+	resultNone = "no_answer"
+)
+
+// Denials are the reasons for which Apple takes nothing from us.
+func Denials() []string {
+	var out []string
+	for word, meaning := range meanings {
+		if errors.Is(meaning, live.ErrDenied) {
+			out = append(out, word)
+		}
+	}
+	slices.Sort(out)
+	return append(out, resultNone)
+}
+
 // reason is what a metric calls the outcome of a request.
 func reason(err error) string {
 	var e *Error
 	switch {
 	case err == nil:
-		return "ok"
+		return resultOK
 	case !errors.As(err, &e):
-		return "no_answer"
+		return resultNone
 	case meanings[e.Reason] != nil:
 		return e.Reason
 	}

@@ -53,6 +53,9 @@ type Config struct {
 	Now      func() time.Time // nil: time.Now
 }
 
+// Service is what Apple's push service is called in metrics.
+const Service = "apns"
+
 // storeNewest is the message storage policy of channels: a phone that was off gets the newest push.
 // With the other one, 0, Apple keeps none and refuses pushes that say how long they live.
 const storeNewest = 1
@@ -203,9 +206,33 @@ func (c *Client) Channels(ctx context.Context) ([]string, error) {
 
 // Broadcast sends an Update or End to all phones that listen to a channel.
 func (c *Client) Broadcast(ctx context.Context, channel string, p live.Push) error {
+	return c.broadcast(ctx, "broadcast", channel, p)
+}
+
+func (c *Client) broadcast(ctx context.Context, name, channel string, p live.Push) error {
 	head := headers(p)
 	head["apns-channel-id"] = channel
-	return c.send(ctx, "broadcast", c.push+"/4/broadcasts/apps/"+c.bundle, head, p, MaxBroadcast)
+	return c.send(ctx, name, c.push+"/4/broadcasts/apps/"+c.bundle, head, p, MaxBroadcast)
+}
+
+// noChannel is an id as channels have it, and no channel has: of 16 zero bytes.
+const noChannel = "AAAAAAAAAAAAAAAAAAAAAA=="
+
+// Service is the name of the push service, for metrics.
+func (c *Client) Service() string { return Service }
+
+// DryRun says whether Apple would take a broadcast: one is sent to a channel that does not exist,
+// so that no phone gets it. Apple looks at the token, the app and its right to broadcast before it
+// looks for the channel: that it knows no such channel is the answer of success. result is "ok",
+// "no_answer", Apple's word or the HTTP status.
+func (c *Client) DryRun(ctx context.Context) (result string, err error) {
+	now := c.now()
+	err = c.broadcast(ctx, "dry_run", noChannel, live.Push{Event: live.Update, State: json.RawMessage(`{}`), At: now,
+		Expires: now.Add(time.Minute)})
+	if err == nil || errors.Is(err, live.ErrNoChannel) {
+		return resultOK, nil
+	}
+	return reason(err), err
 }
 
 // Start starts an activity on the device whose token it is; live.ErrNoDevice if there is none.

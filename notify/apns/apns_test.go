@@ -261,6 +261,49 @@ func TestProviderTokenIsRenewed(t *testing.T) {
 	}
 }
 
+// A dry run goes well where Apple takes what we send, changes nothing there and shows on no phone;
+// where Apple does not accept us, or nobody answers, it says so.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	channel, err := r.client.CreateChannel(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if result, err := r.client.DryRun(t.Context()); result != "ok" || err != nil {
+			t.Errorf("%s, %v", result, err)
+		}
+	}
+	if v := r.fake.Violations(); len(v) > 0 || len(r.fake.Pushes(channel)) > 0 || len(r.fake.Channels()) != 1 {
+		t.Errorf("Apple says %v; %d pushes, %d channels", v, len(r.fake.Pushes(channel)), len(r.fake.Channels()))
+	}
+	text, _ := apnstest.Key()
+	otherKey, otherApp := *r.client, *r.client
+	otherApp.bundle = "org.example.other"
+	otherKey.provider, err = newProvider(Config{Key: text, KeyID: apnstest.KeyID, TeamID: apnstest.TeamID, Now: r.clock},
+		prometheus.NewCounter(prometheus.CounterOpts{Name: "made"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result, err := otherKey.DryRun(t.Context()); result != "InvalidProviderToken" || !errors.Is(err, live.ErrDenied) {
+		t.Errorf("with another key: %s, %v", result, err)
+	}
+	if result, err := otherApp.DryRun(t.Context()); result != "TopicDisallowed" || !errors.Is(err, live.ErrDenied) {
+		t.Errorf("with another app: %s, %v", result, err)
+	}
+	away, cancel := context.WithCancel(t.Context())
+	cancel()
+	if result, err := r.client.DryRun(away); result != "no_answer" || err == nil {
+		t.Errorf("without an answer: %s, %v", result, err)
+	}
+	for _, word := range []string{"InvalidProviderToken", "TopicDisallowed", "no_answer"} {
+		if !slices.Contains(Denials(), word) {
+			t.Errorf("%s is not counted from the start", word)
+		}
+	}
+}
+
 func TestPushThatIsTooLargeIsNotSent(t *testing.T) {
 	r := newRig(t)
 	id, err := r.client.CreateChannel(t.Context())
