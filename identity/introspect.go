@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"goalcast"
 	"goalcast/internal/cache"
 )
@@ -26,24 +24,17 @@ type word struct {
 // newWords makes the cache of what an issuer said. One asks for all who want to know the same; an
 // error is not kept. It is full of those that are shown often, so that a flood of made-up tokens
 // does not push out what viewers have.
-func (i *issuer) newWords() *otter.Cache[[sha256.Size]byte, word] {
-	return otter.Must(&otter.Options[[sha256.Size]byte, word]{
-		MaximumSize: i.limits.CacheSize,
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[[sha256.Size]byte, word]) time.Duration {
-			return e.Value.keep
-		}),
-		Clock:    cache.Clock(i.limits.Now),
-		Executor: func(task func()) { task() },
-	})
+func (i *issuer) newWords() *cache.Cache[[sha256.Size]byte, word] {
+	return cache.New[[sha256.Size]byte, word](cache.Options{Size: i.limits.CacheSize, Now: i.limits.Now,
+		AgeOf: func(value any) time.Duration { return value.(word).keep }})
 }
 
 // opaque says who an opaque token speaks for.
 func (i *issuer) opaque(ctx context.Context, token string) (goalcast.Person, error) {
 	key := sha256.Sum256([]byte(token)) // so that no token lies in memory for longer than its request
-	w, err := i.words.Get(ctx, key, otter.LoaderFunc[[sha256.Size]byte, word](
-		func(ctx context.Context, _ [sha256.Size]byte) (word, error) {
-			return i.ask(context.WithoutCancel(ctx), token) // whoever asked may go away: others wait
-		}))
+	w, err := i.words.Get(ctx, key, func(ctx context.Context) (word, error) {
+		return i.ask(context.WithoutCancel(ctx), token) // whoever asked may go away: others wait
+	})
 	switch {
 	case err != nil:
 		return goalcast.Person{}, fmt.Errorf("%w: introspection: %w", goalcast.ErrUnavailable, err)

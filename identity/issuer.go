@@ -14,9 +14,9 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
-	"github.com/maypok86/otter/v2"
 
 	"goalcast"
+	"goalcast/internal/cache"
 )
 
 // issuer is one that is configured.
@@ -30,7 +30,7 @@ type issuer struct {
 	algorithms []jose.SignatureAlgorithm
 	keys       *keySet // nil: it is asked about each token
 
-	words  *otter.Cache[[sha256.Size]byte, word] // what it said about opaque tokens
+	words  *cache.Cache[[sha256.Size]byte, word] // what it said about opaque tokens
 	asking chan struct{}                         // holds one per question under way
 	away   atomic.Int64                          // ns since 1970 until which it is not asked
 	down   atomic.Bool

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
 
 	"goalcast"
@@ -47,30 +46,21 @@ const (
 // concurrent use.
 type guests struct {
 	now    func() time.Time
-	limits *otter.Cache[netip.Addr, *rate.Limiter]
-	asked  *otter.Cache[goalcast.Topic, struct{}]
+	limits *cache.Recent[netip.Addr, *rate.Limiter]
+	asked  *cache.Recent[goalcast.Topic, struct{}]
 }
 
 func newGuests(now func() time.Time) guests {
 	// until an address that asks for no more is as good as a new one
 	const full = madeUpBurst / madeUpRate * time.Second
-	return guests{now, otter.Must(&otter.Options[netip.Addr, *rate.Limiter]{
-		MaximumSize:      maxAddresses,
-		ExpiryCalculator: otter.ExpiryAccessing[netip.Addr, *rate.Limiter](full),
-		Clock:            cache.Clock(now),
-		Executor:         func(task func()) { task() },
-	}), otter.Must(&otter.Options[goalcast.Topic, struct{}]{
-		MaximumSize:      maxMadeUp,
-		ExpiryCalculator: otter.ExpiryAccessing[goalcast.Topic, struct{}](madeUpKept),
-		Clock:            cache.Clock(now),
-		Executor:         func(task func()) { task() },
-	})}
+	return guests{now, cache.NewRecent[netip.Addr, *rate.Limiter](maxAddresses, full, now),
+		cache.NewRecent[goalcast.Topic, struct{}](maxMadeUp, madeUpKept, now)}
 }
 
 // take says whether an address may have topics that do not exist.
 func (g guests) take(address netip.Addr, topics []goalcast.Topic) bool {
 	topics = slices.DeleteFunc(topics, func(t goalcast.Topic) bool {
-		_, asked := g.asked.GetIfPresent(t)
+		_, asked := g.asked.Get(t)
 		return asked
 	})
 	if len(topics) == 0 {
@@ -86,8 +76,6 @@ func (g guests) take(address netip.Addr, topics []goalcast.Topic) bool {
 }
 
 func (g guests) takeNew(address netip.Addr, n int) bool {
-	l, _ := g.limits.ComputeIfAbsent(address, func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(madeUpRate, madeUpBurst), false
-	})
+	l := g.limits.OrMade(address, func() *rate.Limiter { return rate.NewLimiter(madeUpRate, madeUpBurst) })
 	return l.AllowN(g.now(), min(n, madeUpBurst))
 }
