@@ -419,7 +419,7 @@ func TestManyMayAskForOneTopicThatDoesNotExist(t *testing.T) {
 			address := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
 			b.Admit(ForAddress(t.Context(), address), madeUp(1_000_000+1000*i, 500))
 		}
-		if n := b.guests.asked.EstimatedSize(); n > maxMadeUp {
+		if n := b.guests.asked.Len(); n > maxMadeUp {
 			t.Errorf("%d topics are remembered", n)
 		}
 	})
@@ -459,8 +459,8 @@ func TestAddressesThatMakeUpTopics(t *testing.T) {
 			b.Admit(from(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()),
 				madeUp(1_000_000+int64(i), 1))
 		}
-		if b.guests.limits.EstimatedSize() > maxAddresses {
-			t.Errorf("%d addresses are kept", b.guests.limits.EstimatedSize())
+		if b.guests.limits.Len() > maxAddresses {
+			t.Errorf("%d addresses are kept", b.guests.limits.Len())
 		}
 	})
 }

@@ -29,3 +29,6 @@ func (r *Recent[K, V]) OrMade(key K, value func() V) V {
 
 // Set holds a value.
 func (r *Recent[K, V]) Set(key K, value V) { r.values.set(key, value) }
+
+// Len is about how many values are held.
+func (r *Recent[K, V]) Len() int { return r.values.len() }
