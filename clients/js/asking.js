@@ -51,7 +51,7 @@ export const tokenOf = async ({ token, helloTimeout }) => (token ? withTimeout(t
  * @param {Options} options
  * @returns {Promise<{token?: string, ticket?: string}>}
  */
-export async function credentials(transport, origin, options) {
+export async function shown(transport, origin, options) {
   const token = transport === 'deltas' ? undefined : await tokenOf(options); // a CDN has what everybody may see
   const socket = transport === 'websocket';
   // as a header or a subprotocol may be written

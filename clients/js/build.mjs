@@ -72,10 +72,10 @@ await Promise.all([
   build({ ...common, entryPoints: ['reducer.js'], format: 'esm', plugins: [tables] }),
   build({ ...common, entryPoints: ['tables.js'], format: 'esm' }),
   build({ ...common, entryPoints: { 'goalcast.script': 'goalcast.js' }, format: 'iife', globalName: 'goalcast',
-    plugins: [tables] }),
+    plugins: [tables], external: ['./tabs.js'] }), // which it finds beside itself, or does without
   build({ ...common, entryPoints: ['widget/widget.js'], format: 'esm', plugins: [widgets, beside] }),
   build({ ...common, entryPoints: { 'widget.script': 'widget/widget.js' }, format: 'iife',
-    plugins: [tables, widgets], mangleProps: inner }),
+    plugins: [tables, widgets], external: ['./tabs.js'], mangleProps: inner }),
   build({ ...common, entryPoints: ['goalcast-sw.js'], format: 'iife' }),
 ]);
 execFileSync(process.execPath, [here('node_modules/typescript/bin/tsc'), '-p', here('.')], { stdio: 'inherit' });

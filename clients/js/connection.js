@@ -7,7 +7,10 @@ import { openSocket } from './socket.js';
 /**
  * @import { Asked, Ears, Frame, Link, Options, Owner, Status, Transport } from './types.js'
  */
-/** @typedef {{token?: string, ticket?: string} & Partial<typeof import('./later.js')>} Found what a way needs */
+/**
+ * @typedef {{token?: string, ticket?: string, openTab?: typeof import('./tabs.js').openTab}
+ *   & Partial<typeof import('./later.js')>} Found what a way needs
+ */
 
 /** @type {Transport[]} */
 const transports = ['websocket', 'eventsource', 'poll', 'deltas']; // the best first
@@ -50,6 +53,7 @@ export class Connection {
   /** @type {Transport[]} */
   ways; // the transports that there are, the best first ...
   way = 0; // ... and the one in use
+  shares = false; // it goes over another tab's connection, or is to
   greeted = false; // this way came to a hello at least once
   failures = 0; // tries in a row that did not come to a connection that held
   blocked = 0; // tries in a row that failed although the hub would have let them in
@@ -83,6 +87,7 @@ export class Connection {
     this.owner = owner;
     this.origin = originOf(options.url);
     this.base = originOf(options.cdn ?? options.url);
+    this.shares = options.tabs;
     this.cursor = options.cursor;
     this.conflated = options.conflateMs;
     const { transport, WebSocket, EventSource, fetch, replay } = options;
@@ -91,7 +96,7 @@ export class Connection {
     this.ways = transports.filter((name, way) => there[way] && ['auto', name].includes(transport));
   }
 
-  get transport() { return this.ways[this.way]; }
+  get transport() { return this.link?.transport ?? this.ways[this.way]; }
 
   start() {
     if (this.running) return;
@@ -237,7 +242,7 @@ export class Connection {
     if (this.topics.size === 0 && this.transport !== 'websocket') return; // until there is something to ask for
     this.prepare(this.way, () => attempt === this.attempt && this.running && !this.link, (found) => {
       this.link = this.open(this.way, found);
-      this.after('hello', this.options.helloTimeout, () => this.#ended('no hello'));
+      if (!this.shares) this.after('hello', this.options.helloTimeout, () => this.#ended('no hello'));
     }, (err) => {
       if (err.code === 'unauthorized') this.#later?.refusedToken(this, err.message);
       else this.lost(err.code ?? 'no token', err.retry, err.code && err.message);
@@ -250,19 +255,19 @@ export class Connection {
    */
   prepare(way, still, open, fail) {
     const transport = this.ways[way];
-    if (!this.options.token && transport === 'websocket') {
+    if (!this.options.token && transport === 'websocket' && !this.shares) {
       open({});
       return;
     }
     later().then(async (found) => {
       if (!found) throw new Error('a part of the script does not load');
       this.#later ??= found;
-      return { ...found, ...await found.credentials(transport, this.origin, this.options) };
+      return { ...found, ...await found.credentials(this, transport) };
     }).then((found) => still() && open(found), (err) => still() && fail(err));
   }
 
   /** @type {(way: number, found: Found) => Link} */
-  open(way, { token, ticket, openOther }) {
+  open(way, { token, ticket, openOther, openTab }) {
     const transport = this.ways[way];
     const asked = { topics: [...this.topics], conflateMs: this.conflated };
     /** @type {Ears} */
@@ -278,8 +283,9 @@ export class Connection {
     };
     const address = this.url(transport, asked.topics, ticket && `ticket=${encodeURIComponent(ticket)}`);
     /** @type {Link} */
-    const link = openOther && transport !== 'websocket' ? openOther(this, transport, address, to, token)
-      : openSocket(this.options.WebSocket, address, to, token);
+    const link = openTab ? openTab(this, token, to)
+      : openOther && transport !== 'websocket' ? openOther(this, transport, address, to, token)
+        : openSocket(this.options.WebSocket, address, to, token);
     return link;
   }
 

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-//go:embed index.html goalcast.js socket.js stream.js later.js polling.js asking.js iterate.js watch.js connection.js ways.js pulse.js prices.js reducer.js tables.js page
+//go:embed index.html goalcast.js socket.js stream.js later.js polling.js asking.js iterate.js watch.js connection.js ways.js pulse.js prices.js tabs.js reducer.js tables.js page
 var files embed.FS
 
 // widgets are the scripts of the widgets, one for each version: pages pin theirs.

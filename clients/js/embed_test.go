@@ -58,7 +58,7 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 		}
 	}
 	walk("/")
-	for _, must := range []string{"/goalcast.js", "/reducer.js", "/socket.js", "/stream.js", "/connection.js", "/ways.js", "/pulse.js", "/prices.js", "/later.js", "/polling.js",
+	for _, must := range []string{"/goalcast.js", "/reducer.js", "/socket.js", "/stream.js", "/connection.js", "/ways.js", "/pulse.js", "/prices.js", "/tabs.js", "/later.js", "/polling.js",
 		"/asking.js", "/iterate.js", "/watch.js", "/tables.js", "/page/main.js",
 		"/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
 		if !seen[must] {

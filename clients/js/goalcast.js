@@ -36,6 +36,9 @@ const defaults = {
   // what a CDN keeps, and up again when that may have changed; or one of them: 'websocket',
   // 'eventsource', 'poll', 'deltas'
   transport: 'auto',
+  // true: all tabs of a browser in which the same user wants the same of a hub share one connection.
+  // Where that is not possible each has its own
+  tabs: false,
   cdn: undefined, // of what serves /v1/matches, http(s); the hub's url where there is none
   WebSocket: globalThis.WebSocket,
   EventSource: globalThis.EventSource,

@@ -59,7 +59,7 @@
  *   token: (() => Promise<string | undefined> | string | undefined) | undefined,
  *   fetch: ((url: string, init?: any) => Promise<any>) | undefined, random: () => number, backoff: number,
  *   maxBackoff: number, settled: number, helloTimeout: number, pongTimeout: number, upgradeAfter: number,
- *   deltasEvery: number, hiddenAfter: number, clockPings: number, remember: number
+ *   deltasEvery: number, hiddenAfter: number, clockPings: number, remember: number, tabs: boolean
  * }} Options goalcast.js says what each is, in which unit, and its default
  *
  * @typedef {{frame: (text: string) => void, end: (reason: string, code?: number) => void}} Ears of who has a link:
@@ -73,8 +73,8 @@
  * }} Owner of a connection: frame is called for each frame that tells something, known says what is known of a
  * match, loaded hands over what was loaded behind the first frame
  *
- * @typedef {{send?: (text: string) => void, close: () => void}} Link a connection. Without send it has its
- * topics for good
+ * @typedef {{send?: (text: string) => void, close: () => void, readonly transport?: Transport}} Link a connection.
+ * Without send it has its topics for good; transport is of another tab's, if it goes over that
  */
 
 export {};

@@ -2,7 +2,7 @@
 // another way, up again, comes with a new token. Loaded by later.js.
 
 import { openDeltas, openPoll, reachable } from './polling.js';
-import { tokenOf, why } from './asking.js';
+import { shown, tokenOf, why } from './asking.js';
 import { openEventSource } from './stream.js';
 import { codes } from './tables.js';
 import { watchMachine } from './watch.js';
@@ -59,6 +59,22 @@ export function chooseWay(c) {
   if (blocked || c.broken >= 4) {
     if (c.way + 1 < c.ways.length) take(c, c.way + 1);
   } else if (c.transport === 'deltas' && c.ways.length > 1 && c.lostHere > 3) take(c, 0);
+}
+
+/**
+ * What the next connection shows of who watches; with openTab if tabs share one.
+ * @param {Connection} c
+ * @param {Transport} transport
+ */
+export async function credentials(c, transport) {
+  if (c.shares) {
+    const { navigator, BroadcastChannel } = /** @type {any} */ (globalThis);
+    const found = navigator?.locks && BroadcastChannel && !c.options.replay
+      && await import('./tabs.js').catch(() => undefined);
+    if (found) return { openTab: found.openTab, token: await tokenOf(c.options) };
+    c.shares = false;
+  }
+  return shown(transport, c.origin, c.options);
 }
 
 /**

@@ -17,7 +17,7 @@ let eventCount = 0;
 
 async function main() {
   setLanguage(localStorage.getItem('goalcast.language') ?? navigator.language.slice(0, 2));
-  const live = new Goalcast({ clockPings: 6 });
+  const live = new Goalcast({ clockPings: 6, tabs: true });
   const page = { live, speed: 1, selected: undefined, listed: new Set(), found: undefined };
   page.now = () => page.stopped ?? live.now();
   page.home = () => { location.hash = page.day ? `d${page.day}` : ''; };

@@ -1,5 +1,6 @@
 // odds.js: the prices of the match that is shown. Only what the SDK vouches for is on the screen:
-// while the gate is not open there is no price, and the reason stands there.
+// while the gate is not open there is no price, and the reason stands there. For a second an arrow says
+// which way a price went, whoever sees its colour or not.
 import { h, setText } from './dom.js';
 import { t } from './words.js';
 
@@ -7,6 +8,8 @@ const markets = [
   { key: '1x2', selections: [['home', '1'], ['draw', 'X'], ['away', '2']] },
   { key: 'ou:2.5', selections: [['over', '+2.5'], ['under', '−2.5']] },
 ];
+
+const shown = 1000; // ms for which it says whether a price rose or fell
 
 const hundredths = (price) => Math.floor(price / 10); // as the hub does, it never promises more
 
@@ -70,10 +73,11 @@ function reasonText(reason) {
   return text.startsWith('g_') ? '' : text;
 }
 
-// Cell is one selection: its price, and whether that rose or fell with its last change.
+// Cell is one selection: its price, and whether that rose or fell just now.
 class Cell {
   #last; // the price that was shown last, also before it was locked
   #way = '';
+  #over; // the timer that ends it
 
   constructor(market, selection, label) {
     Object.assign(this, { market, selection });
@@ -87,19 +91,30 @@ class Cell {
 
   forget() {
     this.#last = undefined;
-    this.#way = '';
+    this.#go('');
+  }
+
+  // go shows which way the price goes, for a while.
+  #go(way) {
+    this.#way = way;
+    clearTimeout(this.#over);
+    if (way) this.#over = setTimeout(() => this.#go(''), shown);
+    this.root.dataset.way = way;
+    this.#tellWay();
   }
 
   show(price) {
     const locked = price === undefined;
     if (!locked) {
       const change = hundredths(price) - hundredths(this.#last ?? price);
-      if (change) this.#way = change > 0 ? 'up' : 'down';
+      setText(this.price, decimal(price));
+      if (change) this.#go(change > 0 ? 'up' : 'down');
       this.#last = price;
+    } else {
+      setText(this.price, '');
+      this.#go('');
     }
     this.root.toggleAttribute('data-locked', locked);
-    this.root.dataset.way = locked ? '' : this.#way;
-    setText(this.price, locked ? '' : decimal(price));
     this.#tellWay();
   }
 
@@ -109,8 +124,8 @@ class Cell {
   }
 
   #tellWay() {
-    const { way } = this.root.dataset;
-    setText(this.way, this.root.hasAttribute('data-locked') ? t('o_locked') : way ? `, ${t(`o_${way}`)}` : '');
+    const way = this.#way && `, ${t(`o_${this.#way}`)}`;
+    setText(this.way, this.root.hasAttribute('data-locked') ? t('o_locked') : way);
   }
 }
 

@@ -1,6 +1,7 @@
 // What happens around a connection: a machine that sleeps, a page that nobody sees, a stream that says
 // nothing; and the SDK's other shapes: an iterator, words on the console, runtimes with little.
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import WebSocket from 'ws';
 import { Goalcast } from '../goalcast.js';
@@ -205,6 +206,36 @@ test('a machine that slept comes back at once; one that is only slow does not', 
   t.mock.timers.setTime(Date.now() + 40_000); // while no timer ran
   pass(t, 5000);
   assert.deepEqual(told, ['woke']);
+});
+
+test('where there are no locks tabs share nothing', async () => {
+  make({ tabs: true }).start();
+  const visit = await hub.visit(0);
+  visit.send(hello());
+  visit.send(snapshot('e1-4'));
+  await until(() => live.status === 'live' && live.cursor === 'e1-4');
+  assert.deepEqual([visit.topics, live.transport], [['match:1'], 'websocket']);
+});
+
+test('no part of it uses what React Native has half of', () => {
+  const dir = new URL('..', import.meta.url);
+  for (const name of readdirSync(dir).filter((one) => /^[a-z]+\.js$/.test(one))) {
+    const code = readFileSync(new URL(name, dir), 'utf8').replace(/\/\/.*|\/\*[^]*?\*\//g, '');
+    assert.doesNotMatch(code, /\bURL\(|URLSearchParams|AbortSignal\.|structuredClone|TextDecoderStream/, name);
+  }
+});
+
+test('a network that comes back is another one: from an event stream up to a WebSocket at once', async (t) => {
+  globalThis.window = new Target();
+  t.after(() => { delete globalThis.window; });
+  hub.refuseWebSockets = true;
+  hub.onVisit = (visit) => visit.send(hello());
+  make({ EventSource: SimpleEventSource }).start();
+  await until(() => live.status === 'live' && live.transport === 'eventsource');
+  hub.refuseWebSockets = false;
+  window.tell('online');
+  await until(() => live.transport === 'websocket');
+  assert.equal(live.status, 'live');
 });
 
 test("it needs little: React Native's URL cannot be changed and it has no AbortSignal.timeout", async (t) => {

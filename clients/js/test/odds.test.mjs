@@ -89,6 +89,13 @@ async function open(options, url = hub.url) {
       const odds = moved.filter((node) => node?.closest('.odds') && !node.closest('b'));
       if (odds.length && !e.hadRecentInput) window.shifts.push([e.value, ...odds.map((node) => node.className)]);
     } }).observe({ type: 'layout-shift', buffered: true });
+    window.ways = []; // which prices were said to rise or fall: "home 2.20, down", and with which arrow
+    new MutationObserver((changes) => { for (const { target } of changes) {
+      const { way, selection } = target.dataset;
+      const arrows = [...target.querySelectorAll('.way path')].filter((el) => getComputedStyle(el).display !== 'none');
+      if (way) window.ways.push([selection, target.querySelector('b').textContent + target.lastChild.textContent,
+        ...arrows.map((el) => el.getAttribute('class'))].join());
+    } }).observe(document, { subtree: true, attributeFilter: ['data-way'] });
     window.behind = []; // prices that stood there while the gate was shut
     const look = () => {
       const odds = document.querySelector('.odds:not([data-gate=open])');
@@ -132,13 +139,11 @@ test('no prices, no panel; then a price moves, locks at a goal and opens again, 
   book.image(['2.20', '3.40', '3.25'], undefined, 'change');
   for (const page of both) {
     await shows(page, '2.20', '3.40', '3.25', '', '');
-    assert.match(await words(page, 'home'), /Home win: 2\.20, down$/);
+    await page.waitForFunction(() => !document.querySelector('.odds li:not([data-way=""])'), undefined, wait);
+    assert.deepEqual(await page.evaluate(() => window.ways), ['home,2.20, down,down', 'away,3.25, up,up']);
+    assert.match(await words(page, 'home'), /Home win: 2\.20$/); // a second later
     assert.match(await words(page, 'draw'), /Draw: 3\.40$/);
-    assert.match(await words(page, 'away'), /Away win: 3\.25, up$/);
     assert.match(await words(page, 'over'), /Over 2\.5 goals: locked$/);
-    const arrow = (selection, way) => page.isVisible(`.odds [data-selection=${selection}] .way .${way}`);
-    assert.deepEqual([await arrow('home', 'down'), await arrow('home', 'up'), await arrow('away', 'up'),
-      await arrow('draw', 'up')], [true, false, true, false]);
     assert.deepEqual(await places(page), stand.get(page));
   }
   await desktop.screenshot({ path: join(screens, 'odds-open-1440x900.png') });

@@ -42,7 +42,8 @@ test('it has the scripts, their types and the README, and nothing else', () => {
     !/^(package\.json|README\.md|dist\/[a-z.-]+\.js|dist\/types\/[a-z]+\.d\.ts)$/.test(path));
   assert.deepEqual(strangers, []);
   for (const must of ['README.md', 'dist/goalcast.js', 'dist/later.js', 'dist/goalcast.script.js', 'dist/reducer.js',
-    'dist/tables.js', 'dist/goalcast-sw.js', 'dist/widget.js', 'dist/widget.script.js', 'dist/types/goalcast.d.ts', 'dist/types/types.d.ts']) {
+    'dist/tables.js', 'dist/tabs.js', 'dist/goalcast-sw.js', 'dist/widget.js', 'dist/widget.script.js',
+    'dist/types/goalcast.d.ts', 'dist/types/types.d.ts']) {
     assert.ok(files.includes(must), must);
   }
 });
