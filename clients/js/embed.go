@@ -21,7 +21,8 @@ import (
 	"time"
 )
 
-//go:embed index.html goalcast.js socket.js stream.js later.js polling.js asking.js iterate.js watch.js connection.js ways.js pulse.js prices.js tabs.js reducer.js tables.js page
+//go:embed index.html goalcast.js connection.js socket.js reducer.js tables.js page
+//go:embed later.js ways.js pulse.js prices.js stream.js polling.js asking.js iterate.js watch.js tabs.js
 var files embed.FS
 
 // widgets are the scripts of the widgets, one for each version: pages pin theirs.

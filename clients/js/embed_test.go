@@ -58,9 +58,10 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 		}
 	}
 	walk("/")
-	for _, must := range []string{"/goalcast.js", "/reducer.js", "/socket.js", "/stream.js", "/connection.js", "/ways.js", "/pulse.js", "/prices.js", "/tabs.js", "/later.js", "/polling.js",
-		"/asking.js", "/iterate.js", "/watch.js", "/tables.js", "/page/main.js",
-		"/page/phone.js", "/page/page.css", "/page/favicon.svg"} {
+	for _, must := range []string{"/goalcast.js", "/connection.js", "/socket.js", "/reducer.js", "/tables.js",
+		"/later.js", "/ways.js", "/pulse.js", "/prices.js", "/stream.js", "/polling.js", "/asking.js",
+		"/iterate.js", "/watch.js", "/tabs.js", "/page/main.js", "/page/phone.js", "/page/page.css",
+		"/page/favicon.svg"} {
 		if !seen[must] {
 			t.Errorf("%s is not reached from /", must)
 		}
