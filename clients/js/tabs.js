@@ -200,8 +200,8 @@ class Tab {
   send({ type, topics, id, conflate_ms: conflated }) {
     if (this.#closed) return;
     if (type === 'ping') {
-      this.#say({ type: 'ping', from: this.id });
       this.#expectWord();
+      queueMicrotask(() => this.#say({ type: 'ping', from: this.id })); // no answer comes before it is awaited
     } else if (conflated !== undefined) this.#connection.again(); // among others who want that
     else if (type === 'subscribe') {
       if (id) this.#asked.set(id, topics);
@@ -256,6 +256,7 @@ class Tab {
   // say tells all tabs, this one too.
   /** @type {(message: Message) => void} */
   #say(message) {
+    if (this.#closed) return;
     this.#channel.postMessage(message);
     this.#take(message);
   }

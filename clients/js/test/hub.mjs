@@ -1,5 +1,6 @@
 // A hub that does what a test tells it: WebSocket, SSE and long poll on /v1/live, frames of wire
 // version 1. A long poll is answered with the first frame that is sent.
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
@@ -17,6 +18,7 @@ export class ScriptedHub {
   retryAfter = 1; // s, of what is refused for now
   rest = {}; // path -> what a CDN has there
   onVisit = () => {};
+  onFrame = () => {};
 
   async open(port = 0) {
     this.#server = createServer((req, res) => this.#http(req, res));
@@ -85,10 +87,16 @@ export class ScriptedHub {
         return;
       }
       visit.received.push(frame);
+      this.onFrame(visit, frame);
     });
   }
 
   #http(req, res) {
+    if (/^\/[a-z]+\.js$/.test(req.url)) { // the SDK, for pages
+      res.writeHead(200, { 'content-type': 'text/javascript' })
+        .end(readFileSync(new URL(`..${req.url}`, import.meta.url)));
+      return;
+    }
     if (req.url === '/v1/live/ticket') {
       this.tickets.push(`${req.method} ${req.headers.authorization}`);
       if (this.refusal) {

@@ -2,7 +2,6 @@
 // or is cut off in a goal's second. Needs GOALCAST_BIN.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { asProvider, chromiumOptions, startGoalcast, wait } from './demo.mjs';
 import { ScriptedHub, hello, snapshot } from './hub.mjs';
@@ -134,6 +133,7 @@ for (const [how, end] of Object.entries(ends)) {
     for (let n = 0; n < 8; n++) await open([`match:${match.id}`, ...(n === 3 ? [`match:${other.id}`] : [])]);
     await Promise.all(tabs.map(isLive));
     await connections(1);
+    assert.equal(await tabs[0].evaluate(() => window.live.transport), 'websocket');
     await match.goal();
     await Promise.all(tabs.map((page) => has(page, 1)));
 
@@ -237,12 +237,11 @@ test('the same user shares, with whatever token; another one does not', async (t
   t.after(() => scripted.close());
   scripted.onVisit = (visit) => { visit.send(hello()); visit.send(snapshot('e1-4')); };
   scripted.rest['/page/config.json'] = {}; // a page
-  const files = new URL('..', import.meta.url);
-  await context.route(`${scripted.url}/*.js`, (route) => route.fulfill({ contentType: 'text/javascript',
-    path: fileURLToPath(new URL(`.${new URL(route.request().url()).pathname}`, files)) }));
+  scripted.onFrame = (visit, { type }) => type === 'subscribe' && visit.send(snapshot('e1-4'));
   for (const user of ['anne', 'bert', 'anne', undefined]) {
-    await isLive(await open('match:1', { user }, scripted.url));
+    await isLive(await open('match:1', { user, pongTimeout: 200 }, scripted.url));
   }
+  await tabs[0].evaluate(() => new Promise((done) => setTimeout(done, 1000))); // each has long answered itself
   const who = scripted.visits.map(({ protocols }) =>
     protocols && JSON.parse(atob(protocols.split('.')[2])).sub);
   assert.deepEqual(who, ['anne', 'bert', undefined]);
