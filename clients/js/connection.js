@@ -8,7 +8,7 @@ import { openSocket } from './socket.js';
  * @import { Asked, Ears, Frame, Link, Options, Owner, Status, Transport } from './types.js'
  */
 /**
- * @typedef {{token?: string, ticket?: string, openTab?: typeof import('./tabs.js').openTab}
+ * @typedef {{token?: string, ticket?: string}
  *   & Partial<typeof import('./later.js')>} Found what a way needs
  */
 
@@ -100,7 +100,7 @@ export class Connection {
 
   start() {
     if (this.running) return;
-    if (!this.transport) throw new TypeError(`goalcast: this runtime has no ${this.options.transport}; hand one in`);
+    if (!this.transport) throw new TypeError(`goalcast: this runtime has no ${this.options.transport}`);
     this.running = true;
     this.#paused = false;
     this.#connect();
@@ -267,7 +267,7 @@ export class Connection {
   }
 
   /** @type {(way: number, found: Found) => Link} */
-  open(way, { token, ticket, openOther, openTab }) {
+  open(way, { token, ticket, openOther }) {
     const transport = this.ways[way];
     const asked = { topics: [...this.topics], conflateMs: this.conflated };
     /** @type {Ears} */
@@ -283,9 +283,8 @@ export class Connection {
     };
     const address = this.url(transport, asked.topics, ticket && `ticket=${encodeURIComponent(ticket)}`);
     /** @type {Link} */
-    const link = openTab ? openTab(this, token, to)
-      : openOther && transport !== 'websocket' ? openOther(this, transport, address, to, token)
-        : openSocket(this.options.WebSocket, address, to, token);
+    const link = openOther && (this.shares || transport !== 'websocket')
+      ? openOther(this, transport, address, to, token) : openSocket(this.options.WebSocket, address, to, token);
     return link;
   }
 
@@ -309,7 +308,7 @@ export class Connection {
     try {
       frame = JSON.parse(text);
     } catch {
-      this.lost('a frame that is no JSON');
+      this.lost('a frame is no JSON');
       return;
     }
     switch (frame.type) {
@@ -456,7 +455,7 @@ export class Connection {
 /** @type {(url?: string) => string} */
 function originOf(url) {
   const origin = /^https?:\/\/[^/?#]+/i.exec(url ?? '')?.[0];
-  const wrong = url ? `the url ${url} does not begin with http:// or https://` : 'url is missing';
+  const wrong = url ? `the url ${url} does not begin with http` : 'url is missing';
   if (!origin) throw new TypeError(`goalcast: ${wrong}`);
   return origin;
 }

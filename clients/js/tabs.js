@@ -29,11 +29,13 @@ const patience = 5_000; // ms ... and for which it waits, before it takes its pl
  * Opens a link to the tab that leads, which may be this one. Whoever shows the same user, wants the same
  * of the same hub, and is of the same origin shares.
  * @param {Connection} connection
- * @param {string | undefined} token
+ * @param {unknown} _transport
+ * @param {unknown} _address
  * @param {Ears} ears
+ * @param {string} [token]
  * @returns {Link}
  */
-export function openTab(connection, token, ears) {
+export function openTab(connection, _transport, _address, ears, token) {
   const wanted = connection.url('websocket', []).replace(/[?&]since=[^&]*/, '');
   const tab = new Tab(connection, `goalcast ${wanted} ${userOf(token)}`, token, ears);
   return { send: (text) => tab.send(JSON.parse(text)), close: () => tab.close(),

@@ -71,7 +71,7 @@ export async function credentials(c, transport) {
     const { navigator, BroadcastChannel } = /** @type {any} */ (globalThis);
     const found = navigator?.locks && BroadcastChannel && !c.options.replay
       && await import('./tabs.js').catch(() => undefined);
-    if (found) return { openTab: found.openTab, token: await tokenOf(c.options) };
+    if (found) return { openOther: found.openTab, token: await tokenOf(c.options) };
     c.shares = false;
   }
   return shown(transport, c.origin, c.options);
