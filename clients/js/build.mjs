@@ -48,7 +48,7 @@ const spoken = `const read = (text) => Object.fromEntries(text.split('|').map((w
 const inner = new RegExp(`^(${['unjoined|lastHeard|conflated|conflateMs|oddsBeat|setStatus|lostHere|climbs|blocked|greeted',
   'unauthorized|requestCount|authId|attempt|failures',
   'pongTimeout|helloTimeout|upgradeAfter|deltasEvery|hiddenAfter|clockPings|clockOffset|maxBackoff',
-  'shares|openOther|requests|again|waits|probe|tries|broken|unfollow|nameOf|tellStatus|redraw|announce|loaded|admits|measureAgain',
+  'shares|openOther|requests|again|waits|probe|tries|broken|running|silence|follow|ways|unfollow|nameOf|tellStatus|redraw|announce|loaded|admits|measureAgain',
 ].join('|')})$`);
 const widgets = { name: 'widgets', setup: ({ onLoad, onResolve }) => {
   onLoad({ filter: /[/\\]page[/\\]words\.js$/ }, ({ path }) => ({
