@@ -79,8 +79,8 @@ func (c *Canary) Empty() bool { return len(c.services) == 0 }
 
 // Run asks every push service once, all at the same time, and counts how it ended. It has no other
 // effect: a service is asked also while its brake is pulled, which is neither pulled nor let go by
-// the answer, and nothing is deleted, since what is learned is learned of no batch. What ctx ends is
-// not counted.
+// the answer, and nothing is deleted, since what is learned is learned of no batch. What ctx ends
+// is not counted.
 func (c *Canary) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, s := range c.services {

@@ -57,8 +57,8 @@ type asset struct {
 	foreign          bool   // pages of others may load it
 }
 
-// Handler serves the page at /, its parts below /page/, the SDK at /goalcast.js and the widgets below
-// /widget/. What it does not have is answered 404.
+// Handler serves the page at /, its parts below /page/, the SDK at /goalcast.js and the widgets
+// below /widget/. What it does not have is answered 404.
 func Handler(p Page) http.Handler {
 	if p.Speed <= 0 {
 		p.Speed = 1

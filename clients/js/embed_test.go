@@ -128,7 +128,8 @@ func TestWidgetsAreForPagesOfOthers(t *testing.T) {
 	if got := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); got != about.Integrity {
 		t.Errorf("%s has the digest %s, said to be %s", about.Src, got, about.Integrity)
 	}
-	if newest.Body.String() != pinned.Body.String() || !strings.Contains(pinned.Header().Get("Cache-Control"), "immutable") ||
+	if newest.Body.String() != pinned.Body.String() ||
+		!strings.Contains(pinned.Header().Get("Cache-Control"), "immutable") ||
 		strings.Contains(newest.Header().Get("Cache-Control"), "immutable") {
 		t.Errorf("newest %v, pinned %v", newest.Header(), pinned.Header())
 	}

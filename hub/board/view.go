@@ -105,8 +105,8 @@ func (h *held) view(t goalcast.Topic, rights goalcast.Rights) *View {
 	return v
 }
 
-// Snaps gives the matches of a topic as they stand, whole, as far as such rights show them; false if
-// the topic is not on the board.
+// Snaps gives the matches of a topic as they stand, whole, as far as such rights show them; false
+// if the topic is not on the board.
 func (b *Board) Snaps(t goalcast.Topic, rights goalcast.Rights) (snaps []goalcast.Snapshot, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

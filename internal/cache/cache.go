@@ -1,7 +1,7 @@
 // Package cache stands before the database for what is not held in memory: however many ask for the
 // same, it is read once and kept for a while, and only so many readings run at one time. Recent is
-// for what is in memory anyway. The caches themselves are otter's, which is safe for concurrent use;
-// nothing runs here that would have to be ended.
+// for what is in memory anyway. The caches themselves are otter's, which is safe for concurrent
+// use; nothing runs here that would have to be ended.
 package cache
 
 import (

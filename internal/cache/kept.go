@@ -10,9 +10,9 @@ import (
 
 // kept is an otter cache of keys and values of any type. otter is generic: Go compiles its thousand
 // functions anew for each pair of types, in each package that has one. For the twenty caches of
-// package rest that took a minute and 100 MB, with each of its tests again. Here it is compiled once.
-// It has to be an interface: a type whose methods are put in where they are called would have otter
-// compiled there.
+// package rest that took a minute and 100 MB, with each of its tests again. Here it is compiled
+// once. It has to be an interface: a type whose methods are put in where they are called would have
+// otter compiled there.
 type kept interface {
 	get(ctx context.Context, key any, load func(context.Context) (any, error)) (any, error)
 	present(key any) (any, bool)
@@ -52,7 +52,8 @@ func keepAnswers(o Options) kept {
 
 // keepRecent makes what is behind a Recent.
 func keepRecent(size int, idle time.Duration, now func() time.Time) kept {
-	return open(&otter.Options[any, any]{MaximumSize: size, ExpiryCalculator: otter.ExpiryAccessing[any, any](idle)}, now)
+	return open(&otter.Options[any, any]{MaximumSize: size,
+		ExpiryCalculator: otter.ExpiryAccessing[any, any](idle)}, now)
 }
 
 func open(o *otter.Options[any, any], now func() time.Time) kept {

@@ -281,12 +281,14 @@ func TestDryRun(t *testing.T) {
 	text, _ := apnstest.Key()
 	otherKey, otherApp := *r.client, *r.client
 	otherApp.bundle = "org.example.other"
-	otherKey.provider, err = newProvider(Config{Key: text, KeyID: apnstest.KeyID, TeamID: apnstest.TeamID, Now: r.clock},
+	otherKey.provider, err = newProvider(Config{Key: text, KeyID: apnstest.KeyID, TeamID: apnstest.TeamID,
+		Now: r.clock},
 		prometheus.NewCounter(prometheus.CounterOpts{Name: "made"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result, err := otherKey.DryRun(t.Context()); result != "InvalidProviderToken" || !errors.Is(err, live.ErrDenied) {
+	if result, err := otherKey.DryRun(t.Context()); result != "InvalidProviderToken" ||
+		!errors.Is(err, live.ErrDenied) {
 		t.Errorf("with another key: %s, %v", result, err)
 	}
 	if result, err := otherApp.DryRun(t.Context()); result != "TopicDisallowed" || !errors.Is(err, live.ErrDenied) {
