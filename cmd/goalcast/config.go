@@ -27,6 +27,7 @@ type commands struct {
 	Pushes     pushesCmd     `cmd:"" help:"Look at what phones are sent."`
 	Replay     replayCmd     `cmd:"" help:"Work through kept documents again. Viewers get what comes out new, phones do not."`
 	WebpushKey webpushKeyCmd `cmd:"" name:"webpush-key" help:"Print a new private key for pushes to browsers."`
+	Doctor     doctorCmd     `cmd:"" help:"Look whether what goalcast stands on is right: settings, files of secrets, database, Redis, services, clocks, the kernel's limits. Changes nothing. Exit status: 0, or 1 if something is wrong, or 2 if a setting is."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 )
 
@@ -20,6 +21,10 @@ func run(args []string, o options) int {
 	var cli commands
 	command, err := parse(args, &cli)
 	if err != nil {
+		if report := wrongSettings(args, err); report != nil && printReport(os.Stdout, report,
+			slices.Contains(args, "--json")) == nil {
+			return 2
+		}
 		fmt.Fprintf(os.Stderr, "goalcast: %v\n", err)
 		return 2
 	}

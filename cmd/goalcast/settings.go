@@ -94,7 +94,7 @@ var formats = map[string]func(text string) error{
 func checkSettings(ctx *kong.Context) error {
 	for _, flag := range ctx.Flags() {
 		if err := cmp.Or(checkFormat(flag), checkRange(flag)); err != nil {
-			return fmt.Errorf("%s: %w", flag.Envs[0], err)
+			return fmt.Errorf("%s: %w", append(flag.Envs, "--"+flag.Name)[0], err)
 		}
 	}
 	return nil
