@@ -56,8 +56,8 @@ func printReport(to io.Writer, report *doctor.Report, asJSON bool) error {
 	return report.Write(to)
 }
 
-// wrongSettings is the report of a doctor whom settings keep from looking further; nil for any other
-// command.
+// wrongSettings is the report of a doctor whom settings keep from looking further; nil for any
+// other command.
 func wrongSettings(args []string, err error) *doctor.Report {
 	if len(args) == 0 || args[0] != "doctor" {
 		return nil
@@ -210,7 +210,8 @@ func (c *doctorCmd) redis(ctx context.Context) []doctor.Finding {
 	}
 	var list []doctor.Finding
 	for _, s := range servers {
-		f := doctor.Finding{Check: setting, Status: doctor.OK, Found: strings.TrimSpace(s.Address + " version " + s.Version)}
+		f := doctor.Finding{Check: setting, Status: doctor.OK,
+			Found: strings.TrimSpace(s.Address + " version " + s.Version)}
 		var major int
 		_, _ = fmt.Sscanf(s.Version, "%d.", &major)
 		switch {
@@ -294,8 +295,8 @@ func oddsAddresses(s oddsSource) []string {
 	return []string{s.stream().URL}
 }
 
-// namedFiles are the files that a file of entries names: the values of fields that end with _file or
-// _files.
+// namedFiles are the files that a file of entries names: the values of fields that end with _file
+// or _files.
 func namedFiles(path string) (list []string) {
 	if path == "" {
 		return nil
@@ -314,7 +315,8 @@ func namedFiles(path string) (list []string) {
 		case yaml.MappingNode:
 			for i := 0; i+1 < len(node.Content); i += 2 {
 				field := node.Content[i].Value
-				walk(node.Content[i+1], names || strings.HasSuffix(field, "_file") || strings.HasSuffix(field, "_files"))
+				walk(node.Content[i+1], names || strings.HasSuffix(field, "_file") ||
+					strings.HasSuffix(field, "_files"))
 			}
 		default:
 			for _, child := range node.Content {
