@@ -44,11 +44,13 @@ const spoken = `const read = (text) => Object.fromEntries(text.split('|').map((w
   const keys = ${JSON.stringify(said)}.split(' ');
   export const words = {${Object.entries(words).map(([language, all]) =>
     `${language}: read(${JSON.stringify(said.split(' ').map((key) => all[key] ?? '').join('|'))})`)}};`;
-// Names that parts of the SDK and of the widgets use among themselves, and no frame has: short ones do as well.
+// Names that parts of the SDK and of the widgets use among themselves, and no frame has: short ones do as
+// well. Not what a module exports: that keeps its name, and is read from the module by it.
 const inner = new RegExp(`^(${['unjoined|lastHeard|conflated|conflateMs|oddsBeat|setStatus|lostHere|climbs|blocked|greeted',
   'unauthorized|requestCount|authId|attempt|failures',
   'pongTimeout|helloTimeout|upgradeAfter|deltasEvery|hiddenAfter|clockPings|clockOffset|maxBackoff',
-  'shares|openOther|requests|again|waits|probe|tries|broken|running|silence|follow|ways|unfollow|nameOf|tellStatus|redraw|announce|loaded|admits|measureAgain',
+  'shares|requests|again|waits|probe|tries|broken|running|silence|follow|ways|prepare|drop|owner',
+  'unfollow|nameOf|tellStatus|redraw|announce|loaded|admits|measureAgain',
 ].join('|')})$`);
 const widgets = { name: 'widgets', setup: ({ onLoad, onResolve }) => {
   onLoad({ filter: /[/\\]page[/\\]words\.js$/ }, ({ path }) => ({

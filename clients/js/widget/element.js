@@ -6,7 +6,7 @@ import { connect } from './connections.js';
 import { css } from './style.js';
 
 // The hub that the script came from; where it was built into another one, the page's own origin.
-const home = document.currentScript?.src || globalThis.location?.href;
+const home = globalThis.document?.currentScript?.src || globalThis.location?.href;
 
 const most = { delay: 300, rows: 40 };
 
