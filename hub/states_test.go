@@ -49,7 +49,7 @@ func TestStatesOfAMatch(t *testing.T) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if got := strings.Join(w.follows, " "); got != "+match:7" {
+		if got := slices.Sorted(slices.Values(w.follows)); !slices.Equal(got, []string{"+competition:5", "+match:7"}) {
 			t.Errorf("followed %s", got)
 		}
 	})
