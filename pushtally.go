@@ -14,6 +14,7 @@ type PushTally map[string]ServiceTally
 // ServiceTally counts messages. The store keeps it as JSON.
 type ServiceTally struct {
 	Sent    int            `json:"sent,omitempty"`    // the service took them
+	Seen    int            `json:"seen,omitempty"`    // not sent: their phones have shown live what they say
 	Failed  map[string]int `json:"failed,omitempty"`  // given up, by reason
 	Retried map[string]int `json:"retried,omitempty"` // put off for another try, by reason; each try counts
 	Removed int            `json:"removed,omitempty"` // of Failed: their devices are deleted
@@ -25,6 +26,7 @@ func (t PushTally) Add(other PushTally) {
 	for service, o := range other {
 		s := t[service]
 		s.Sent += o.Sent
+		s.Seen += o.Seen
 		s.Removed += o.Removed
 		s.Failed, s.Retried, s.Times = addCounts(s.Failed, o.Failed), addCounts(s.Retried, o.Retried),
 			addCounts(s.Times, o.Times)
@@ -36,7 +38,7 @@ func (t PushTally) Add(other PushTally) {
 func (t PushTally) Done() int {
 	n := 0
 	for _, s := range t {
-		n += s.Sent
+		n += s.Sent + s.Seen
 		for _, failed := range s.Failed {
 			n += failed
 		}

@@ -35,13 +35,14 @@ const (
 	FrameUnsubscribe FrameType = "unsubscribe" // from a client: a ClientMessage with topics
 	FramePing        FrameType = "ping"        // from a client
 	FrameAuth        FrameType = "auth"        // from a client: a new token
+	FrameAck         FrameType = "ack"         // from a client: the events with these cursors were shown
 )
 
 // ServerFrames and ClientFrames list the types that the hub sends and those that it takes.
 var (
 	ServerFrames = []FrameType{FrameHello, FrameSnapshot, FrameEvent, FrameState, FrameReset, FrameStale, FrameError,
 		FrameBye, FramePong, FrameExpiring, FrameRenewed}
-	ClientFrames = []FrameType{FrameSubscribe, FrameUnsubscribe, FramePing, FrameAuth}
+	ClientFrames = []FrameType{FrameSubscribe, FrameUnsubscribe, FramePing, FrameAuth, FrameAck}
 )
 
 // Frame is any frame in either direction; a type uses few of its fields. The files in testdata/wire
@@ -90,7 +91,13 @@ type Frame struct {
 	// Expires is when a viewer's token or ticket ends: in a hello if it does, expiring, renewed.
 	Expires int64  `json:"expires,omitempty"`
 	Token   string `json:"token,omitempty"` // auth
+
+	Ack     bool     `json:"ack,omitempty"`     // hello: the hub wants to know what is shown
+	Cursors []Cursor `json:"cursors,omitempty"` // ack: those of the events that were shown; at most MaxAcks
 }
+
+// MaxAcks is how many events one ack may name.
+const MaxAcks = 50
 
 // ClientMessage is what a client sends, as the hub reads it. Topics are texts, so that an error
 // can name the bad one.
@@ -100,6 +107,7 @@ type ClientMessage struct {
 	ID         string    `json:"id"`
 	ConflateMs *int64    `json:"conflate_ms"` // nil: as it was
 	Token      string    `json:"token"`
+	Cursors    []string  `json:"cursors"`
 }
 
 // Code says why the hub refused something, for programs. It stands in problem+json, in

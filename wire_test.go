@@ -121,6 +121,9 @@ func wireFrames() map[string]goalcast.Frame {
 		"ping":                {Type: goalcast.FramePing, ID: "8"},
 		"expiring":            {Type: goalcast.FrameExpiring, Expires: ms + 30_000},
 		"renewed":             {Type: goalcast.FrameRenewed, ID: "a1", Expires: ms + 3_600_000},
+		"ack":                 {Type: goalcast.FrameAck, Cursors: []goalcast.Cursor{*cursor(1235), *cursor(1236)}},
+		"hello-ack": {Type: goalcast.FrameHello, Version: goalcast.WireVersion, Cursor: cursor(1234),
+			Topics: topics[:1], Ping: 25_000, Time: ms, Expires: ms + 3_600_000, Ack: true},
 		"auth": {Type: goalcast.FrameAuth, ID: "a1",
 			Token: "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"},
 	}

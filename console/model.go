@@ -177,7 +177,8 @@ type pushFigures struct {
 		Revision, Devices, Waiting int
 		Unsent                     map[string]int
 		Services                   map[string]struct {
-			Sent, Removed   int
+			Sent, Seen      int
+			Removed         int
 			Failed, Retried map[string]int
 			P50             float64 `json:"p50_ms"`
 			P99             float64 `json:"p99_ms"`

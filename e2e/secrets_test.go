@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"goalcast"
 	"goalcast/internal/testservers"
+	"goalcast/notify/partner/partnertest"
 )
 
 // which may be kept, and says nothing
@@ -36,17 +38,26 @@ func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 	const first, second = "the-first-secret-0", "the-second-secret-0"
 	folder := t.TempDir()
 	feeds, tokens := filepath.Join(folder, "feeds"), filepath.Join(folder, "tokens")
-	write := func(feedText, tokenText string) {
+	partners := filepath.Join(folder, "partners.yaml")
+	house := &partnertest.Server{Secret: partnerSecret(second)}
+	houses := httptest.NewServer(house)
+	t.Cleanup(houses.Close)
+	partnersText := func(secrets ...string) string {
+		return "- {name: house, url: 'https://house.example.org/', topics: [all], secrets: [" +
+			strings.Join(secrets, ", ") + "]}\n"
+	}
+	write := func(feedText, tokenText, partnersText string) {
 		t.Helper()
-		for file, text := range map[string]string{feeds: feedText, tokens: tokenText} {
+		for file, text := range map[string]string{feeds: feedText, tokens: tokenText, partners: partnersText} {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	write("json="+first+"\n", "operator="+first+"\n")
+	write("json="+first+"\n", "operator="+first+"\n", partnersText(partnerSecret(first)))
 	p := start(t, []string{"GOALCAST_DATABASE_URL=sqlite:" + filepath.Join(folder, "goalcast.db"),
 		"GOALCAST_FEED_SECRETS_FILE=" + feeds, "GOALCAST_ADMIN_TOKENS_FILE=" + tokens,
+		"GOALCAST_PARTNERS_FILE=" + partners, "GOALCAST_PARTNERS_ENDPOINT=" + houses.URL,
 		"GOALCAST_DRAIN_TIME=0s"}, "serve")
 	v := newViewer(t, p.public, overWebSocket, goalcast.ForMatch(1))
 	v.join()
@@ -66,23 +77,38 @@ func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		waitFor(t, 20*time.Second, until, func() error {
-			if strings.Count(p.log.String(), until) < before+2 {
-				return fmt.Errorf("the log does not say so for both files")
+			if strings.Count(p.log.String(), until) < before+3 {
+				return fmt.Errorf("the log does not say so for all files")
 			}
 			return nil
 		})
 	}
 	admits("at first", map[string]bool{first: true, second: false})
-	write("json="+first+",json="+second, "operator="+first+"\noperator="+second+"\n")
+	write("json="+first+",json="+second, "operator="+first+"\noperator="+second+"\n",
+		partnersText(partnerSecret(first), partnerSecret(second)))
 	hangUp("secrets read again")
 	admits("both", map[string]bool{first: true, second: true})
-	write("json="+second, "operator="+second)
+	write("json="+second, "operator="+second, partnersText(partnerSecret(second)))
 	hangUp("secrets read again")
 	admits("then", map[string]bool{first: false, second: true})
 	for i, broken := range []string{"", "json=short", "what?"} {
-		write(broken, strings.Replace(broken, "json", "operator", 1))
+		write(broken, strings.Replace(broken, "json", "operator", 1), []string{"", "- a\n", "- {name: b}\n"}[i])
 		hangUp("secrets not read again")
 		admits(fmt.Sprint("broken ", i), map[string]bool{first: false, second: true})
+	}
+	if status, text := ask(t, http.MethodPost, p.public+"/feeds/json?wait=30s", bearer(second),
+		`{"time":"2026-08-22T14:30:00Z","match":1,"fixture":{"competition":{"id":8,"name":"Coastal League"},
+		"home":{"id":1,"name":"Noordzand"},"away":{"id":2,"name":"Val-Rouge"},"kickoff":"2026-08-22T15:00:00Z"}}`); status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	waitFor(t, time.Minute, "the partner to be told", func() error {
+		if len(house.Taken()) == 0 {
+			return fmt.Errorf("%v", house.Wrong())
+		}
+		return nil
+	})
+	if wrong := house.Wrong(); len(wrong) > 0 {
+		t.Errorf("signed by the secret before: %v", wrong)
 	}
 	if n := v.count(func() int { return v.hellos }); n != 1 {
 		t.Errorf("the viewer was said hello to %d times", n)

@@ -30,7 +30,10 @@ type Config struct {
 	// last revocation from the one before. Streams by those tickets end. nil: none ever is.
 	Revoked     func(context.Context) (map[goalcast.UserID]int64, error)
 	RevokedLook time.Duration // how often that is asked, while anybody is here by a ticket
-	NoOdds      bool          // topics of prices need goalcast.RightOdds
+	// Seen notes which phones have shown which events, so that they get no push of them; it may be
+	// told the same again. nil: nobody wants to know, and viewers are not asked.
+	Seen   func(context.Context, []goalcast.Seen) error
+	NoOdds bool // topics of prices need goalcast.RightOdds
 	// ClientIP names the address a connection counts for; nil: the peer's. Set it behind a proxy.
 	ClientIP func(*http.Request) string
 

@@ -45,6 +45,7 @@ type Hub struct {
 	working  sync.WaitGroup // goroutines that prepare subscriptions or end portable connections
 	refreshs chan struct{}  // holds one token: a reset waits to be told to viewers
 	replays  atomic.Int64   // that are under way
+	acks     chan ack       // that are to be handed on
 	reading  chan struct{}  // one in it per match that is read to be played again
 	waiting  atomic.Int64   // topics whose viewers wait for a refresh; of the refresh under way
 
@@ -84,6 +85,7 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 		reading:  make(chan struct{}, replayReads),
 		turn:     make(chan struct{}),
 		unpark:   make(chan struct{}, 1),
+		acks:     make(chan ack, ackQueue),
 	}
 	h.ring.gone = h.hurryLocked
 	h.thens = cache.New[matchSeq, *goalcast.Snapshot](cache.Options{Size: maxThens, Age: maxDelay + time.Minute,
@@ -129,6 +131,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.housekeep(ctx) })
 	g.Go(func() error { return h.watchGates(ctx) })
 	g.Go(func() error { return h.watchRevoked(ctx) })
+	g.Go(func() error { return h.ackLoop(ctx) })
 	g.Go(func() error { return h.refreshLoop(ctx) })
 	g.Go(func() error { return h.unparkLoop(ctx) })
 	g.Go(func() error { return h.trailLoop(ctx) })

@@ -147,7 +147,7 @@ func (h *Hub) renew(to *shard.Shard, c *shard.Conn, before goalcast.Rights, topi
 		return
 	}
 	f := goalcast.Frame{Type: goalcast.FrameRenewed, ID: id, Expires: millis(p.Expires)}
-	renewed := &shard.Renewed{Conn: c, Known: true, Rights: p.Rights, Until: p.Expires,
+	renewed := &shard.Renewed{Conn: c, Known: true, User: p.User, Rights: p.Rights, Until: p.Expires,
 		Answer: frame.Of(frame.ClassControl, f)}
 	if len(topics) == 0 || !h.seesPrivate(before^p.Rights) {
 		to.Post(renewed)

@@ -141,7 +141,7 @@ func (h *Hub) join(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewe
 			first = append(first, frame.Stale(true))
 		}
 		start.Frames = append(first, start.Frames...)
-		return s.join(to, &shard.Join{Conn: c, Input: input, Start: start})
+		return s.join(to, &shard.Join{Conn: c, Input: input, Phone: h.phoneOf(v), Start: start})
 	})
 }
 
@@ -182,7 +182,7 @@ func (h *Hub) attachResumed(to *shard.Shard, c *shard.Conn, v *viewer, s *seat, 
 			start.Marks[t] = 0
 		}
 	}
-	if !s.join(to, &shard.Join{Conn: c, Input: input, Start: start}) {
+	if !s.join(to, &shard.Join{Conn: c, Input: input, Phone: h.phoneOf(v), Start: start}) {
 		return false, errNotRunning
 	}
 	h.metrics.resumes.WithLabelValues(string(resumed)).Inc()
@@ -277,6 +277,7 @@ func (h *Hub) hello(v *viewer, c goalcast.Cursor) *frame.Message {
 	if v.replay != nil {
 		f.Speed = v.replay.speed
 	}
+	f.Ack = h.phoneOf(v).Device != ""
 	if !c.IsZero() {
 		f.Cursor = &c
 	}

@@ -19,6 +19,7 @@ type metrics struct {
 	deflate    prometheus.Counter
 	revoked    prometheus.Counter
 	lateIntros prometheus.Counter
+	acks       map[string]prometheus.Counter // by outcome
 	write      prometheus.Histogram
 	stateWrite prometheus.Histogram
 	age        [3]prometheus.Observer
@@ -41,8 +42,11 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 	age := f.NewHistogramVec(prometheus.HistogramOpts{Name: "goalcast_hub_event_age_seconds",
 		Help:    "How old an event was, since that moment, when its last viewer's write was done.",
 		Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300}}, []string{"since"})
+	acks := f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_acks_total",
+		Help: "Events that viewers say they have shown: kept for the notifiers, or not (of those a push comes)."},
+		[]string{"outcome"})
 	m := &metrics{
-		hub: h,
+		hub: h, acks: map[string]prometheus.Counter{},
 		refused: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_refused_total",
 			Help: "Requests that were refused."}, []string{"reason"}),
 		resumes: f.NewCounterVec(prometheus.CounterOpts{Name: "goalcast_hub_resumes_total",
@@ -93,6 +97,9 @@ func newMetrics(h *Hub, reg prometheus.Registerer) *metrics {
 	}
 	for i := range m.handshakes {
 		m.handshakes[i] = handshakes.WithLabelValues(shard.TransportNames[i])
+	}
+	for _, outcome := range ackOutcomes {
+		m.acks[outcome] = acks.WithLabelValues(outcome)
 	}
 	reg.MustRegister(m) // collects what shards have counted
 	return m

@@ -137,10 +137,12 @@ func (r *ring) after(c goalcast.Cursor, t goalcast.Topic) []*shard.Event {
 	if q == nil {
 		return nil
 	}
-	i, _ := slices.BinarySearchFunc(q.list, c.Offset+1,
-		func(m *shard.Event, o uint64) int { return cmp.Compare(m.Cursor.Offset, o) })
+	i, _ := slices.BinarySearchFunc(q.list, c.Offset+1, byOffset)
 	return q.list[i:]
 }
+
+// byOffset is for searching among events in their order.
+func byOffset(m *shard.Event, offset uint64) int { return cmp.Compare(m.Cursor.Offset, offset) }
 
 // since collects the events after a cursor that belong to any of the topics, in order, each once,
 // and says how it went; none unless the outcome is resumed.

@@ -32,7 +32,8 @@ type viewer struct {
 	replay    *replay          // nil: it watches live
 	check     bool             // it only asks whether it would be let in
 	ticket    string
-	user      goalcast.UserID // by its ticket
+	user      goalcast.UserID // by its token or ticket
+	device    string          // that it says to be (goalcast.DeviceName), to ack what it shows; empty: it does not
 	came      time.Time
 	rights    goalcast.Rights
 	until     time.Time // when what is known of the viewer ends; zero: never
@@ -101,6 +102,10 @@ func (h *Hub) parse(r *http.Request) (*viewer, *refusal) {
 		return nil, &refusal{goalcast.CodeBadParameter, "query", "query string: " + err.Error()}
 	}
 	v.check, v.ticket = q.Has("check"), q.Get("ticket")
+	if v.device = q.Get("ack"); v.device != "" && !goalcast.IsDeviceName(v.device) {
+		return nil, &refusal{goalcast.CodeBadParameter, "ack",
+			"ack wants the SHA-256 of the device's token, in base64url"}
+	}
 	var texts []string
 	for _, list := range q["topics"] {
 		texts = append(texts, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })...)

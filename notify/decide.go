@@ -376,6 +376,9 @@ func (n *Notifier) compile(rec goalcast.PushRecord, f facts) (Content, error) {
 			"time": strconv.FormatInt(made(e, n.now()).UnixMilli(), 10),
 		},
 	}
+	if rec.Base == 0 && rowOf(kind).seen { // nothing of the event was pushed before
+		c.Seen = e.KeyOfAll()
+	}
 	if kind == kindMessage {
 		c.Thread = e.Topics[0].String()
 		c.Data["topic"] = c.Thread

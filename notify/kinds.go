@@ -36,6 +36,9 @@ type pushKind struct {
 	collapse string // what collapse keys begin with
 	each     bool   // each event has a notification of its own; otherwise the match has one
 	high     bool   // it wakes the phone
+	// seen says that a phone may go without the first push of an event that it has shown live. It
+	// is news of its own, and takes the place of no other on the phone.
+	seen bool
 
 	// ttl is how long after it happened a push may still go out. The period is the event's.
 	// Line-ups live until kick-off, and this long in a preview.
@@ -47,19 +50,19 @@ type pushKind struct {
 // until kick-off has no use for line-ups.
 var pushKinds = []pushKind{
 	{kind: kindGoal, off: kindGoalOff, user: goalcast.PushGoals, channel: "goals", tag: "goal", collapse: "goal",
-		each: true, high: true, ttl: goalTTL},
+		each: true, high: true, seen: true, ttl: goalTTL},
 	{kind: kindGoalOff, user: goalcast.PushGoals, channel: "goals", tag: "goal", collapse: "goal", each: true,
 		high: true, ttl: goalTTL},
 	{kind: kindRed, off: kindRedOff, user: goalcast.PushRedCards, channel: "cards", tag: "red", collapse: "red",
-		each: true, high: true, ttl: cardTTL},
+		each: true, high: true, seen: true, ttl: cardTTL},
 	{kind: kindRedOff, user: goalcast.PushRedCards, channel: "cards", tag: "red", collapse: "red", each: true,
 		high: true, ttl: cardTTL},
 	{kind: kindPenalty, off: kindPenaltyOff, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty",
-		collapse: "period", each: true, high: true, ttl: goalTTL},
+		collapse: "period", each: true, high: true, seen: true, ttl: goalTTL},
 	{kind: kindPenaltyOff, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty", collapse: "period",
 		each: true, high: true, ttl: goalTTL},
 	{kind: kindMissed, user: goalcast.PushPenalties, channel: "penalties", tag: "penalty", collapse: "period",
-		each: true, high: true, ttl: goalTTL},
+		each: true, high: true, seen: true, ttl: goalTTL},
 	{kind: kindPeriod, channel: "matches", collapse: "period", ttl: periodTTL},
 	{kind: kindStatus, user: goalcast.PushStatus, channel: "matches", collapse: "status", high: true, ttl: statusTTL},
 	{kind: kindMessage, user: goalcast.PushMessages, channel: "messages", tag: "message", collapse: "message",

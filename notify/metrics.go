@@ -21,6 +21,7 @@ type metrics struct {
 	dropped   *prometheus.CounterVec // pushes and batches by reason
 	withheld  *prometheus.CounterVec // devices by reason
 	removed   prometheus.Counter
+	seen      prometheus.Counter
 	errors    *prometheus.CounterVec // steps that did not work and are tried again
 	enqueued  prometheus.Counter
 	waiting   prometheus.Counter
@@ -38,7 +39,7 @@ var (
 	dropReasons = []string{"superseded", "muted", "expired", "not_new", "told_already", "late_correction",
 		"withdrawn_unseen", "cancelled", "current", "private"}
 	steps = []string{"plan", "no_names", "cut", "sweep", "prune", "batch", "rate", "claim_lost", "enqueue",
-		"delete_token", "confirm", "backlog"}
+		"delete_token", "confirm", "backlog", "seen"}
 )
 
 // reasoner is a Sender that says which reasons its results may have.
@@ -98,6 +99,7 @@ func newMetrics(reg prometheus.Registerer, store Store, senders ...Sender) *metr
 			"prefers it so; by reason.", "reason", heldReasons...),
 		removed: counter("tokens_removed_total", "Devices deleted because the push service does not know them any "+
 			"more."),
+		seen:     counter("seen_total", "Messages that were not sent: their phones have shown live what they say."),
 		errors:   vector("errors_total", "Steps that went wrong and are tried again, by step.", "step", steps...),
 		enqueued: counter("enqueued_total", "Batches given to the queue: put off, or more than this process can take."),
 		waiting:  counter("rate_wait_seconds_total", "Time that batches waited for the rate limit."),

@@ -126,6 +126,12 @@ type Limiter interface {
 	Wait(ctx context.Context, n int) error
 }
 
+// Seen knows which phones have shown a revision of an event (Event.KeyOfAll), by their place in the
+// list. It answers in a fraction of a second, or not.
+type Seen interface {
+	Seen(ctx context.Context, event string, phones []goalcast.Phone) ([]bool, error)
+}
+
 // NameBook has the names by language in memory.
 type NameBook interface {
 	Names() *goalcast.Names // nil: none
@@ -193,6 +199,12 @@ type Config struct {
 	Bank Sender
 	// Canary is to ask the phones' push service, if that knows dry runs; nil: it is not asked.
 	Canary *Canary
+	// Seen says which phones have shown an event live a moment ago: they are sent no push of it.
+	// nil: nobody is asked.
+	Seen Seen
+	// SeenWait is how long after its document an event's first pushes wait for phones to say that
+	// they have shown it; at most 5 s. 0: they do not wait.
+	SeenWait time.Duration
 	// Fault is called at points where a test may want the process to die: "cut" before an audience
 	// is cut further. nil for nothing.
 	Fault func(point string)
@@ -222,6 +234,7 @@ func (c Config) withDefaults() Config {
 	c.Late = cmp.Or(max(c.Late, 0), 15*time.Minute)
 	c.MatchLength = cmp.Or(max(c.MatchLength, 0), 4*time.Hour)
 	c.Keep = cmp.Or(max(c.Keep, 0), 30*24*time.Hour)
+	c.SeenWait = min(max(c.SeenWait, 0), maxSeenWait, (c.Lease-c.SendLimit)/2)
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}

@@ -26,8 +26,11 @@ type Content struct {
 	// https address; not for who wants no scores: a picture may tell them
 	Image string `json:"image,omitempty"`
 	// Times.Received of the event: latency is measured from there
-	Received int64             `json:"received,omitempty"`
-	Data     map[string]string `json:"data"`
+	Received int64 `json:"received,omitempty"`
+	// Seen is the revision (Event.KeyOfAll) that phones may have shown live and then need no push
+	// of. Empty: they get one whatever they have shown, as of all that replaces another push.
+	Seen string            `json:"seen,omitempty"`
+	Data map[string]string `json:"data"`
 }
 
 // Text is a notification in one language.
@@ -67,6 +70,8 @@ const (
 	Denied  Outcome = "denied"
 	Foreign Outcome = "foreign" // the device's token or our project is another's: the answer does not tell which
 	Later   Outcome = "later"   // try again, not before Result.After
+	// the notifier's own: it is not sent, since the phone has shown live what it says
+	Shown Outcome = "shown"
 )
 
 // ReasonUnregistered is the Result.Reason of a device whose app is gone: that is no fault of

@@ -172,12 +172,15 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	late := func(request time.Time) time.Duration { // by the store's clock, as what batches are due by
 		return started.Add(request.Sub(began)).Sub(c.Batch.Due)
 	}
-	parcels, results, leave := n.parcels(devices)
+	if err := n.awaitSeen(ctx, c, content, started); err != nil {
+		return done, err // the claim ends with its lease
+	}
+	parcels, results, leave := n.parcels(devices, n.seen(ctx, c, content, devices))
 	defer leave()
 	if len(parcels) == 0 {
 		return n.outcome(ctx, c, devices, results, nil, late), nil
 	}
-	if err := n.wait(ctx, parcels); err != nil {
+	if err := n.wait(ctx, parcels, began); err != nil {
 		if ctx.Err() == nil {
 			n.metrics.errors.WithLabelValues("rate").Inc()
 			n.log.Warn("wait for the rate limit", "batch", c.Batch.ID, "error", err)
@@ -208,9 +211,10 @@ func (n *Notifier) send(ctx context.Context, c goalcast.PushClaim, content Conte
 	return n.outcome(ctx, c, devices, results, n.standings(parcels, devices, results), late), nil
 }
 
-// wait waits for the rate limits, no longer than leaves time to send before the lease ends.
-func (n *Notifier) wait(ctx context.Context, parcels []*parcel) error {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Lease-n.cfg.SendLimit)
+// wait waits for the rate limits, no longer than leaves time to send before the lease ends that
+// began then.
+func (n *Notifier) wait(ctx context.Context, parcels []*parcel, began time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, began.Add(n.cfg.Lease-n.cfg.SendLimit))
 	defer cancel()
 	for _, p := range parcels {
 		if p.to.limiter == nil {
@@ -257,7 +261,8 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 	for i, r := range results {
 		d := devices[i]
 		r.Service = cmp.Or(r.Service, d.Platform)
-		if r.Outcome == Delivered || r.Unsure {
+		// who has seen it is told like the others what becomes of it
+		if r.Outcome == Delivered || r.Outcome == Shown || r.Unsure {
 			out.Reached = append(out.Reached, d.ID)
 		}
 		switch r.Outcome {
@@ -270,6 +275,10 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 			if !d.Proven {
 				fresh = append(fresh, d.ID)
 			}
+			continue
+		case Shown:
+			n.metrics.seen.Inc()
+			tally.seen(r)
 			continue
 		case Later:
 			later(d, r, n.pause(r, c.Attempt))

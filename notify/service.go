@@ -176,8 +176,9 @@ type parcel struct {
 }
 
 // parcels divides a batch by service: most are of one. What goes to none, or to one that takes
-// nothing, has its result at once. leave says that what was to be sent is dealt with.
-func (n *Notifier) parcels(devices []goalcast.Device) (out []*parcel, results []Result, leave func()) {
+// nothing, has its result at once; so has what is seen, by the places of its devices. leave says
+// that what was to be sent is dealt with.
+func (n *Notifier) parcels(devices []goalcast.Device, seen []bool) (out []*parcel, results []Result, leave func()) {
 	results = make([]Result, len(devices))
 	by := map[*service]*parcel{}
 	now := n.now()
@@ -195,6 +196,9 @@ func (n *Notifier) parcels(devices []goalcast.Device) (out []*parcel, results []
 		switch {
 		case to == nil:
 			results[i] = Result{Outcome: Rejected, Reason: reasonNoService, Err: errNoService}
+			continue
+		case seen != nil && seen[i]:
+			results[i] = Result{Outcome: Shown, Service: to.name}
 			continue
 		case closed[to], open[to] == nil && !enter(to):
 			results[i] = Result{Outcome: Later, Reason: reasonStopped, After: to.brake.rest(now)}

@@ -22,6 +22,13 @@ func (t tally) sent(r Result, due time.Time, late func(request time.Time) time.D
 	t[r.Service] = s
 }
 
+// seen counts a message that its phone does not need.
+func (t tally) seen(r Result) {
+	s := t[r.Service]
+	s.Seen++
+	t[r.Service] = s
+}
+
 // failed counts a message that is given up.
 func (t tally) failed(r Result, reason string, removed bool) {
 	s := t[r.Service]

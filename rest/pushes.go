@@ -100,6 +100,7 @@ type pushRevision struct {
 // pushService is what became of what one push service was asked for.
 type pushService struct {
 	Sent    int            `json:"sent"`
+	Seen    int            `json:"seen"`
 	Failed  map[string]int `json:"failed"`
 	Retried map[string]int `json:"retried"`
 	Removed int            `json:"removed"`
@@ -130,8 +131,9 @@ func (s *Server) getPush(w http.ResponseWriter, r *http.Request) error {
 		item := pushRevision{Revision: rev.Revision, Devices: rev.Devices, Waiting: rev.Waiting,
 			Unsent: counts(rev.Unsent), Services: map[string]pushService{}, Batches: rev.Batches}
 		for name, t := range rev.Tally {
-			item.Services[name] = pushService{Sent: t.Sent, Failed: counts(t.Failed), Retried: counts(t.Retried),
-				Removed: t.Removed, P50: inMillis(t.Times.Quantile(.5)), P99: inMillis(t.Times.Quantile(.99))}
+			item.Services[name] = pushService{Sent: t.Sent, Seen: t.Seen, Failed: counts(t.Failed),
+				Retried: counts(t.Retried), Removed: t.Removed,
+				P50: inMillis(t.Times.Quantile(.5)), P99: inMillis(t.Times.Quantile(.99))}
 		}
 		for _, b := range rev.Batches {
 			if b.State == goalcast.BatchPlanned || b.State == goalcast.BatchClaimed {

@@ -187,8 +187,8 @@ func TestPushOfOneEvent(t *testing.T) {
 		h.figures = goalcast.PushFigures{PushState: state, Withheld: map[string]int{"off": 4},
 			Revisions: []goalcast.PushRevision{{Revision: 1, Devices: 10, Waiting: 2,
 				Unsent: map[string]int{"cancelled": 3},
-				Tally: goalcast.PushTally{"fcm": {Sent: 3, Failed: map[string]int{"unregistered": 2}, Removed: 2,
-					Retried: map[string]int{"unavailable": 1}, Times: times}},
+				Tally: goalcast.PushTally{"fcm": {Sent: 3, Seen: 1, Removed: 2, Times: times,
+					Failed: map[string]int{"unregistered": 2}, Retried: map[string]int{"unavailable": 1}}},
 				Batches: []goalcast.PushCount{{State: "claimed", Count: 1}, {State: "planned", Count: 2},
 					{State: "sent", Count: 1}}}, {Revision: 2, Batches: []goalcast.PushCount{{State: "sent",
 				Count: 1}}}}}
@@ -197,7 +197,7 @@ func TestPushOfOneEvent(t *testing.T) {
 	_, answer := h.send(t, http.MethodGet, path, "", as(operatorToken)) // a described path knows no / in a parameter
 	a := string(answer.body)
 	for _, part := range []string{`"event":"1009316/opta:1#2"`, `"state":"withdrawn"`, `"open_batches":3`,
-		`"withheld":{"off":4}`, `"devices":10,"waiting":2,"unsent":{"cancelled":3},"services":{"fcm":{"sent":3,` +
+		`"withheld":{"off":4}`, `"devices":10,"waiting":2,"unsent":{"cancelled":3},"services":{"fcm":{"sent":3,"seen":1,` +
 			`"failed":{"unregistered":2},"retried":{"unavailable":1},"removed":2,"p50_ms":32,"p99_ms":2048}}`,
 		`"revision":2,"devices":0,"waiting":0,"unsent":{},"services":{}`} {
 		if !strings.Contains(a, part) {

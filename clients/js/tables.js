@@ -31,7 +31,7 @@ export const topicKinds = {
 /** The types of frame, by who sends them. */
 export const frameTypes = {
   hub: ['hello', 'snapshot', 'event', 'state', 'reset', 'stale', 'error', 'bye', 'pong', 'expiring', 'renewed'],
-  client: ['subscribe', 'unsubscribe', 'ping', 'auth'],
+  client: ['subscribe', 'unsubscribe', 'ping', 'auth', 'ack'],
 };
 
 /** Why the hub refuses something. What is not final may be right a little later. */

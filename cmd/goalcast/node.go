@@ -48,6 +48,7 @@ type node struct {
 	shared   *store.Shared // db, for what all processes ask once
 	names    *store.NameBook
 	redis    *bus.Redis
+	seen     *bus.Seen
 	bus      *bus.Bus
 	relay    *store.Relay
 	queue    *bus.Queue
@@ -71,14 +72,16 @@ type node struct {
 	apple    *apns.Client       // live's
 	channels *live.Channels     // nil without role rest
 	partners *partner.Runner    // nil without role notify, or without a partner
-	rest     *rest.Server       // nil without role rest
-	odds     *odds.Runner       // nil without role odds, or without a source
-	identity *identity.Verifier // nil without issuers
-	tickets  *identity.Tickets  // likewise
-	limiter  ratelimit.Limiter  // nil: each part counts by itself
-	private  goalcast.Private   // competitions that not everybody may see
-	secrets  *secretFiles
-	reload   <-chan os.Signal
+	// partnerSecrets are those that partners has from the start
+	partnerSecrets secrets
+	rest           *rest.Server       // nil without role rest
+	odds           *odds.Runner       // nil without role odds, or without a source
+	identity       *identity.Verifier // nil without issuers
+	tickets        *identity.Tickets  // likewise
+	limiter        ratelimit.Limiter  // nil: each part counts by itself
+	private        goalcast.Private   // competitions that not everybody may see
+	secrets        *secretFiles
+	reload         <-chan os.Signal
 
 	certificate *certificate // of the public address; nil: no TLS
 
@@ -131,6 +134,7 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 		return nil, fmt.Errorf("GOALCAST_REDIS_URL: %w", err)
 	}
 	n.bus = bus.New(n.redis, bus.Options{Prefix: cfg.RedisPrefix, History: cfg.Ring}, log, n.reg)
+	n.seen = bus.NewSeen(n.redis, bus.SeenOptions{Prefix: cfg.RedisPrefix}, log)
 	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
 	n.queue = bus.NewQueue(n.redis, bus.QueueOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
 	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
@@ -170,7 +174,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			StateInterval: n.cfg.Viewers.StateInterval,
 			MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
 			Identity: n.viewers(), Revoked: n.revoked(), Limiter: n.limiter, AddressRate: n.cfg.Limits.handshakes(),
-			Replay:   n.db.Told,
+			Replay: n.db.Told, Seen: n.acks(),
 			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 		}, n.board, n.bus, n.log, n.reg)
 	}

@@ -114,6 +114,34 @@ func readPartner(node *yaml.Node) (p partner.Partner, err error) {
 	return p, wrongAt(node, p.Check())
 }
 
+// secretsOf are the secrets of partners, by name, as bytes.
+func secretsOf(list []partner.Partner) secrets {
+	all := secrets{}
+	for _, p := range list {
+		for _, secret := range p.Secrets {
+			all[p.Name] = append(all[p.Name], string(secret))
+		}
+	}
+	return all
+}
+
+// readPartnerSecrets reads what of the file may change while goalcast runs.
+func readPartnerSecrets(path string) (secrets, error) {
+	list, err := readPartners(path)
+	return secretsOf(list), err
+}
+
+// usePartnerSecrets exchanges them.
+func (n *node) usePartnerSecrets(fresh map[string][]string) {
+	all := make(map[string][]partner.Secret, len(fresh))
+	for name, list := range fresh {
+		for _, secret := range list {
+			all[name] = append(all[name], partner.Secret(secret))
+		}
+	}
+	n.partners.UseSecrets(all)
+}
+
 // makePartners makes what tells partners, if there are any.
 func (n *node) makePartners(fault func(point string)) error {
 	if n.cfg.Partners.File == "" {
@@ -123,6 +151,7 @@ func (n *node) makePartners(fault func(point string)) error {
 	if err != nil {
 		return fmt.Errorf("GOALCAST_PARTNERS_FILE: %w", err)
 	}
+	n.partnerSecrets = secretsOf(list)
 	n.partners, err = partner.New(partner.Config{Partners: list, Private: n.private,
 		Alarm: func(ctx context.Context, firing []goalcast.Alarm) error {
 			return n.watch.Settle(ctx, []goalcast.AlarmKind{goalcast.AlarmPartner}, firing)

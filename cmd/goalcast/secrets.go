@@ -138,9 +138,9 @@ type secretFiles struct {
 type secretsFile struct {
 	variable string // its setting
 	path     string
-	names    []string
 	now      secrets
 	failed   string // the last error that was logged
+	read     func(path string) (secrets, error)
 	use      func(map[string][]string)
 }
 
@@ -150,23 +150,33 @@ func (n *node) watchSecrets() *secretFiles {
 		Name: "goalcast_secrets_read_total",
 		Help: "Times that a file of secrets had changed and was read again, by setting and result: used, or refused " +
 			"(those before stay)."}, []string{"setting", "result"})}
-	add := func(variable string, now secrets, names []string, use func(map[string][]string)) {
-		path := os.Getenv(variable + "_FILE")
-		if path == "" {
+	add := func(f secretsFile) {
+		if f.path == "" {
 			return
 		}
-		s.files = append(s.files, &secretsFile{variable: variable, path: path, names: names, now: now, use: use})
+		s.files = append(s.files, &f)
 		for _, result := range []string{"used", "refused"} {
-			s.reads.WithLabelValues(variable, result)
+			s.reads.WithLabelValues(f.variable, result)
 		}
 	}
 	if n.ingest != nil || n.oddsGuard != nil {
-		add("GOALCAST_FEED_SECRETS", n.cfg.FeedSecrets, nil, n.useFeedSecrets)
+		add(pairsFile("GOALCAST_FEED_SECRETS", n.cfg.FeedSecrets, nil, n.useFeedSecrets))
 	}
 	if n.rest != nil {
-		add("GOALCAST_ADMIN_TOKENS", n.cfg.AdminTokens, adminRoles, n.rest.UseAdminTokens)
+		add(pairsFile("GOALCAST_ADMIN_TOKENS", n.cfg.AdminTokens, adminRoles, n.rest.UseAdminTokens))
+	}
+	if n.partners != nil {
+		add(secretsFile{variable: "GOALCAST_PARTNERS_FILE", path: n.cfg.Partners.File, now: n.partnerSecrets,
+			read: readPartnerSecrets, use: n.usePartnerSecrets})
 	}
 	return s
+}
+
+// pairsFile is the file of a setting that holds NAME=SECRET pairs; names are those that there are,
+// if it matters. Without a path there is none.
+func pairsFile(variable string, now secrets, names []string, use func(map[string][]string)) secretsFile {
+	return secretsFile{variable: variable, path: os.Getenv(variable + "_FILE"), now: now, use: use,
+		read: func(path string) (secrets, error) { return readPairs(path, names) }}
 }
 
 // useFeedSecrets exchanges the secrets of all feeds.
@@ -201,7 +211,7 @@ func (s *secretFiles) run(ctx context.Context, asked <-chan os.Signal) error {
 }
 
 func (s *secretFiles) read(f *secretsFile) {
-	fresh, err := f.read()
+	fresh, err := f.read(f.path)
 	switch {
 	case err != nil && err.Error() != f.failed:
 		f.failed = err.Error()
@@ -217,15 +227,15 @@ func (s *secretFiles) read(f *secretsFile) {
 	}
 }
 
-// read reads the file. One without secrets is half written, or a mistake.
-func (f *secretsFile) read() (secrets, error) {
-	text, err := os.ReadFile(f.path)
+// readPairs reads such a file. One without secrets is half written, or a mistake.
+func readPairs(path string, names []string) (secrets, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	fresh, err := parseSecrets(string(text))
 	if err == nil {
-		err = fresh.check(f.names)
+		err = fresh.check(names)
 	}
 	if err == nil && len(fresh) == 0 {
 		err = errors.New("the file is empty")

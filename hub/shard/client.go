@@ -22,13 +22,15 @@ const (
 	gotUnsubscribe
 	gotAsk
 	gotAuth
+	gotAck
 	gotBad
 	gotKinds
 )
 
 // ReceivedNames are the kinds of what clients send, as labels.
 var ReceivedNames = [gotKinds]string{
-	"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "auth", "bad",
+	"ping_frame", "pong_frame", "close_frame", "subscribe", "unsubscribe", "ping", "auth", "ack",
+	"bad",
 }
 
 // readable reads what a raw connection has to say, or that it is gone.
@@ -155,6 +157,8 @@ func (s *Shard) message(c *Conn, text []byte) {
 	case goalcast.FrameAuth:
 		s.stats.Received[gotAuth]++
 		s.renew(c, r.Token, r.ID)
+	case goalcast.FrameAck:
+		s.ack(c, r)
 	case goalcast.FrameSubscribe, goalcast.FrameUnsubscribe:
 		topics, err := ParseTopics(r.Topics)
 		switch {

@@ -78,6 +78,7 @@ func (s *Shard) renewed(o *Renewed) {
 	}
 	if o.Known {
 		c.Know(o.Rights, o.Until)
+		s.renewAcker(c, o.User)
 		c.clear(toldExpiry)
 		if s.lookIn(c, s.clock.interval()) < s.clock.interval() { // the wheel may come too late
 			s.clock.brief[c] = struct{}{}

@@ -20,6 +20,7 @@ type door struct{}
 func (door) Subscribe(*Shard, *Conn, []goalcast.Topic, string)     {}
 func (door) Renew(*Shard, *Conn, []goalcast.Topic, string, string) {}
 func (door) Rejoin(*Shard, []Rejoining)                            {}
+func (door) Acked(goalcast.Phone, []goalcast.Cursor, int)          {}
 func (door) Written(*Event)                                        {}
 func (door) StatesWritten(time.Time)                               {}
 func (door) Refused(string)                                        {}

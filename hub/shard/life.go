@@ -19,6 +19,9 @@ func (s *Shard) join(j *Join) {
 		s.cursor = j.Cursor // what the inbox held before the join is done, so they are equal unless this is the first
 	}
 	c.allowance = int32(s.cfg.MaxPending)
+	if j.Phone.Device != "" {
+		s.takeAcks(c, j.Phone)
+	}
 	c.tokens, c.refilled = uint16(s.cfg.MessageBurst*100), s.millis()
 	c.wrote = s.clock.tick
 	s.count(c, 1)
@@ -148,6 +151,7 @@ func (s *Shard) drop(c *Conn, label string) {
 	delete(s.conns, c)
 	delete(s.clock.stuck, c)
 	delete(s.clock.brief, c)
+	delete(s.ackers, c)
 	s.throttle.release(c)
 	s.count(c, -1)
 	if c.portable != nil {

@@ -29,7 +29,8 @@ type (
 	Join struct {
 		Conn  *Conn
 		Seat  *limits.Seat
-		Input []byte // bytes that came right behind the handshake
+		Input []byte         // bytes that came right behind the handshake
+		Phone goalcast.Phone // whose viewer says what it shows; zero: it does not
 		Start
 	}
 
@@ -45,6 +46,7 @@ type (
 	Renewed struct {
 		Conn   *Conn
 		Known  bool
+		User   goalcast.UserID
 		Rights goalcast.Rights
 		Until  time.Time
 		Answer *frame.Message

@@ -68,6 +68,8 @@ type Door interface {
 	// Renew looks at a viewer's new token and posts a *Renewed, whatever comes of it. topics are
 	// what it follows.
 	Renew(s *Shard, c *Conn, topics []goalcast.Topic, token, id string)
+	// Acked is told which events a phone has shown, and of how many more it may not say so now.
+	Acked(p goalcast.Phone, cursors []goalcast.Cursor, more int)
 	// Written is told when the last shard has written an event.
 	Written(*Event)
 
@@ -106,6 +108,7 @@ type Shard struct {
 	clock          clock
 	drain          drain
 	throttle       throttle
+	ackers         map[*Conn]*acker // those that say what they show; nil: nobody has yet
 
 	cursor    goalcast.Cursor // of the newest event given to the lists
 	broken    bool            // that cursor must not be told, since a refresh is due

@@ -15,8 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,6 +119,8 @@ type Runner struct {
 	close   func()
 	metrics *metrics
 	wake    chan struct{} // one token: there may be something new
+	// secrets are those of partners that were exchanged since the start, by name; nil: none were
+	secrets atomic.Pointer[map[string][]Secret]
 }
 
 // New makes a runner; it starts nothing and calls nobody. No error shows a secret.
@@ -134,6 +138,25 @@ func New(cfg Config, store Store, leases Leases, log *slog.Logger, reg prometheu
 
 // Close ends idle connections.
 func (r *Runner) Close() { r.close() }
+
+// UseSecrets exchanges the secrets of partners, by name, from the next request on. One that is not
+// named keeps its own, and what is no partner's is left alone.
+func (r *Runner) UseSecrets(fresh map[string][]Secret) {
+	all := map[string][]Secret{}
+	if before := r.secrets.Load(); before != nil {
+		maps.Copy(all, *before)
+	}
+	maps.Copy(all, fresh)
+	r.secrets.Store(&all)
+}
+
+// signing is a partner with the secrets that sign requests now.
+func (r *Runner) signing(p Partner) Partner {
+	if all := r.secrets.Load(); all != nil && len((*all)[p.Name]) > 0 {
+		p.Secrets = (*all)[p.Name]
+	}
+	return p
+}
 
 // Wake says that there may be a new event. It never blocks and may be called at any time.
 func (r *Runner) Wake() {

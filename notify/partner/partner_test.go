@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -673,6 +674,56 @@ func TestSignature(t *testing.T) {
 	} {
 		if err == nil {
 			t.Errorf("another %s is taken", what)
+		}
+	}
+}
+
+// Secrets are exchanged while goalcast runs: from the next request on, and of the named partners
+// alone.
+func TestSecretsAreExchanged(t *testing.T) {
+	r := onSQLite(t)
+	type request struct {
+		header http.Header
+		body   []byte
+	}
+	requests := make(chan request, 10)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		body, err := io.ReadAll(q.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		requests <- request{q.Header, body}
+	}))
+	t.Cleanup(server.Close)
+	runner, _ := r.start(func(c *partner.Config) {
+		c.Endpoint, c.RootCAs = server.URL, server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	}, r.house())
+	old, fresh := readSecret(t, secret), readSecret(t, oldSecret)
+	for i, step := range []struct {
+		use              map[string][]partner.Secret
+		byOld, byAnother bool
+	}{
+		{nil, true, false},
+		{map[string][]partner.Secret{"house": {old, fresh}, "stranger": {old}}, true, true},
+		{map[string][]partner.Secret{"house": {fresh}}, false, true},
+		{map[string][]partner.Secret{"stranger": {old}, "house": nil}, true, false},
+	} {
+		if step.use != nil {
+			runner.UseSecrets(step.use)
+		}
+		r.happen(goalcast.MatchID(i+1), 5, goalcast.KindGoal)
+		for range 2 { // the match, and its goal
+			var got request
+			select {
+			case got = <-requests:
+			case <-time.After(patience):
+				t.Fatal("no request")
+			}
+			for text, want := range map[string]bool{secret: step.byOld, oldSecret: step.byAnother} {
+				if err := partnertest.Verify(text, got.header, got.body, time.Now()); (err == nil) != want {
+					t.Errorf("step %d: signed by %s: %v; want %v", i, text[:10], err, want)
+				}
+			}
 		}
 	}
 }

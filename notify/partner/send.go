@@ -292,7 +292,7 @@ func (s *sender) post(ctx context.Context, m *message) answer {
 	// as the standard writes them; names of headers have no case
 	req.Header.Set("webhook-id", m.id)
 	req.Header.Set("webhook-timestamp", seconds)
-	req.Header.Set("webhook-signature", s.partner.sign(m.id, seconds, m.body))
+	req.Header.Set("webhook-signature", s.signing(s.partner).sign(m.id, seconds, m.body))
 	resp, err := s.http.Do(req)
 	if err != nil {
 		return unanswered(err)

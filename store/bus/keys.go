@@ -73,6 +73,9 @@ func (n names) answers() string                    { return n.of("answers") }
 // rate names a shared limit. The limiter's library puts "rate:" in front.
 func (n names) rate(limit string) string { return n.of(limit) }
 
+// shown names who has shown a revision of an event. It has no tag, so that a cluster spreads them.
+func (n names) shown(event string) string { return n.prefix + ":shown:" + event }
+
 // limit names a limit of one user or address, likewise. It has no tag: a cluster spreads them over
 // its nodes, of which one has the events.
 func (n names) limit(key string) string { return n.prefix + ":limit:" + key }
@@ -161,6 +164,9 @@ func Keys() []Key {
 		{Name: "{PREFIX}:session:DIGEST", Type: "string", Owner: "Sessions",
 			Holds: "a session of the operator's page, which only its cookie can open",
 			Bound: "one per login", TTL: maxSessionLife},
+		{Name: "PREFIX:shown:EVENT", Type: "set", Owner: "Seen",
+			Holds: "which phones have shown a revision of an event on a live connection (hash of user and device)",
+			Bound: "one per revision of the last minute, of one entry per phone that says so", TTL: seenLife},
 		{Name: "{PREFIX}:answer:QUESTION", Type: "hash", Owner: "Answers",
 			Holds: "what the database said: tables, squads, commentary, far days; packed, and the change it is after",
 			Bound: fmt.Sprintf("%d at most, of %d kB at most", maxAnswers, maxAnswer>>10), TTL: maxAnswerLife},

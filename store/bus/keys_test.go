@@ -28,7 +28,7 @@ func (k Key) pattern(prefix string) string {
 		names = append(names, strings.NewReplacer(
 			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
 			`\d+`, `PERIOD`, `\d+`, `NODE`, `[A-Za-z0-9._-]+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
-			`QUESTION`, `[a-z:\d]+/.*`, `GROUP`, `[a-z:\d]+`,
+			`QUESTION`, `[a-z:\d]+/.*`, `EVENT`, `\d+/.+#\d+`, `GROUP`, `[a-z:\d]+`,
 			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `WHOSE`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
 			`[a-z]+\.(urgent|default)`).Replace(name))
 	}
@@ -60,6 +60,8 @@ func TestKeysAreListed(t *testing.T) {
 	must(t, tickets.Put(t.Context(), "login:abc", "digest-2", false, []byte("x"), 24*time.Hour, 20))
 	must(t, r.bus.TellAudience(t.Context(), goalcast.Audience{Node: "web-1.example-ABCD"}))
 	must(t, NewSessions(r.redis, prefix).Put(t.Context(), "digest-3", []byte("x"), 24*time.Hour))
+	shown := goalcast.Seen{Event: "7/test:7:1#1", Phone: goalcast.Phone{User: "login:abc", Device: "a"}}
+	must(t, NewSeen(r.redis, SeenOptions{Prefix: prefix}, quiet()).Keep(t.Context(), []goalcast.Seen{shown}))
 	answers := NewAnswers(r.redis, AnswerOptions{Prefix: prefix}, quiet(), prometheus.NewRegistry())
 	must(t, answers.Changed(t.Context(), "tables:5"))
 	_, err := answers.Get(t.Context(), Question{Group: "tables:5", Key: "x", Life: time.Minute,
