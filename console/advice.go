@@ -39,8 +39,8 @@ var adviceTexts = map[goalcast.AlarmKind]string{
 		"that holds the sources, then call the provider.",
 	goalcast.AlarmOddsLate:  "Look at our clocks first, then call the provider.",
 	goalcast.AlarmOddsQuota: "Soon the provider answers no more. Ask for more requests.",
-	goalcast.AlarmPartner: "Call the partner. When it takes events again, set its cursor: POST " +
-		"/admin/partners/NAME/replay goes on where it stands, and nothing is left out.",
+	goalcast.AlarmPartner: "Call the partner. When it takes events again, have it go on: it is sent what is behind " +
+		"its cursor, and nothing is left out.",
 	goalcast.AlarmOddsStates: "Some markets are not shown. Raise GOALCAST_MAX_STATES, or have the provider send fewer.",
 }
 
@@ -63,6 +63,8 @@ func adviceOn(a alarm) advice {
 		add("Failed documents", "feeds?state=failed#documents")
 	case goalcast.AlarmQueueLag, goalcast.AlarmJobStale:
 		add("Queues and jobs", "queues")
+	case goalcast.AlarmPartner:
+		add("Partners", "partners")
 	case goalcast.AlarmSilent, goalcast.AlarmNotStarted, goalcast.AlarmClockSkew:
 		add("Feeds", "feeds")
 	case goalcast.AlarmDisagree:

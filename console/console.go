@@ -74,6 +74,8 @@ func (c *Console) addRoutes() {
 	post("documents/{id}/replay", c.replay)
 	get("pushes", c.pushes)
 	get("pushes/{event}", c.push)
+	get("partners", c.partners)
+	post("partners/{name}/replay", c.replayPartner)
 	get("odds", c.odds)
 	post("odds/gate", c.setGate)
 	post("odds/mapping", c.decideMapping)

@@ -117,15 +117,15 @@ func TestEditorsSeeMessagesOnly(t *testing.T) {
 	page := v.page("message")
 	contains(t, page, "Message to viewers", "editor")
 	for _, path := range []string{"matches", "feeds", "documents/1", "documents/1/raw", "pushes", "odds", "alarms",
-		"queues", "queues/ingest.default", "audit"} {
+		"queues", "queues/ingest.default", "partners", "audit"} {
 		containsNot(t, page, `href="/console/`+path)
 		if a := v.get(path); a.status != http.StatusForbidden || !strings.Contains(a.body, "forbidden") {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
 	for _, path := range []string{"documents/1/replay", "odds/gate", "odds/mapping", "alarms/1/ack",
-		"queues/ingest.default/retry"} {
-		a := v.post(path, "match", "7", "shut", "true", "source", "x", "event", "1")
+		"queues/ingest.default/retry", "partners/house/replay"} {
+		a := v.post(path, "match", "7", "shut", "true", "source", "x", "event", "1", "cursor", "1")
 		if a.status != http.StatusForbidden {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
@@ -395,6 +395,53 @@ func TestQueuesAndPushes(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	contains(t, v.page("pushes?after=1-x"), "No event had anything to push yet.")
+}
+
+// The page of partners says where each stands, and sets a cursor; what cannot be set is said.
+func TestPartners(t *testing.T) {
+	h := open(t)
+	v := h.visitor(t).login(operatorToken)
+	contains(t, v.page("partners"), "There is none", `href="/console/partners" aria-current="page"`)
+	h.fixture(t, 7, "Port Amber", "Saltmarsh")
+	h.fixture(t, 8, "Quarry Town", "Mill Athletic")
+	_, err := h.db.NumberEvents(t.Context(), 100)
+	must(t, err)
+	must(t, h.db.ConfigurePartners(t.Context(), []string{"house", "texts"}))
+	before, err := h.db.Partners(t.Context())
+	must(t, err)
+	paused := before[0]
+	paused.Cursor, paused.Failing, paused.Paused = 0, h.time().Add(-25*time.Hour), h.time().Add(-time.Hour)
+	paused.Attempts, paused.Reason, paused.Error = 3, "status", "<b>500"
+	if kept, err := h.db.SavePartner(t.Context(), before[0], paused); err != nil || !kept {
+		t.Fatal(kept, err)
+	}
+	contains(t, v.page("partners"), "house", `<span class="tag bad">paused</span>`, "status: &lt;b&gt;500",
+		"3 attempts", "; paused since ", `<span class="tag ok">ok</span>`, "Go on…",
+		fmt.Sprintf(`<td data-label="Waiting" class="n">%d</td>`, before[0].Newest))
+	for _, form := range [][]string{{}, {"cursor", "1", "since", "2026-03-14T19:00"}, {"cursor", "x"}, {"since", "x"}} {
+		if a := v.post("partners/house/replay", form...); a.status != http.StatusBadRequest ||
+			!strings.Contains(a.body, "bad_parameter") {
+			t.Errorf("%v: %d %s", form, a.status, a.body)
+		}
+	}
+	for path, want := range map[string]int{"partners/nobody/replay": http.StatusNotFound,
+		"partners/a%2fb/replay": http.StatusNotFound} {
+		if a := v.post(path, "cursor", "1"); a.status != want {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	if a := v.post("partners/house/replay", "cursor", "99"); a.status != http.StatusUnprocessableEntity ||
+		!strings.Contains(a.body, "out_of_reach") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	v.done("partners/house/replay", "cursor", "1")
+	v.done("partners/texts/replay", "since", h.time().Add(-48*time.Hour).UTC().Format("2006-01-02T15:04"))
+	after, err := h.db.Partners(t.Context())
+	must(t, err)
+	if after[0].Cursor != 1 || !after[0].Paused.IsZero() || after[1].Cursor != 0 {
+		t.Errorf("%+v", after)
+	}
+	contains(t, h.visitor(t).login(adminToken).page("audit"), "POST partners/{name}/replay")
 }
 
 // goalPushed plans the push of a goal with one device, and gives it up.

@@ -249,6 +249,7 @@ func (v *view) loadAlarms() {
 
 // doneTexts say what a form did.
 var doneTexts = map[string]string{
+	"partner": "Its cursor is set: what is behind it is sent.",
 	"acked": "Acknowledged: others see that somebody takes care. The alarm closes by itself when its reason is " +
 		"gone.",
 	"replayed": "Replayed. Viewers get what came out new; phones hear nothing.",

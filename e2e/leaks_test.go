@@ -129,7 +129,7 @@ func (p *parrot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := p.heard[who]
 	p.mu.Unlock()
 	switch {
-	case who == "oauth" && n > 3:
+	case (who == "oauth" || who == "bank-oauth") && n > 3:
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":300}`, marked("access-token"))
 	case n%3 == 0: // which shows in the caller's error with the address
@@ -236,7 +236,7 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 		"GOALCAST_WEBPUSH_KEY_FILE=" + v.write("vapid.key", browsersKey()),
 		"GOALCAST_WEBPUSH_SUBJECT=https://goals.example.org/about",
 		"GOALCAST_WEBPUSH_PAGE=https://goals.example.org/{match}", "GOALCAST_WEBPUSH_ENDPOINT=" + p.URL,
-		"GOALCAST_KBC_PUSH_URL=" + p.URL + "/bank", "GOALCAST_KBC_PUSH_TOKEN_URL=" + p.URL + "/oauth",
+		"GOALCAST_KBC_PUSH_URL=" + p.URL + "/bank", "GOALCAST_KBC_PUSH_TOKEN_URL=" + p.URL + "/bank-oauth",
 		"GOALCAST_KBC_PUSH_CLIENT_ID=goalcast", "GOALCAST_KBC_PUSH_CLIENT_SECRET_FILE=" + v.secret("bank"),
 		"GOALCAST_PARTNERS_FILE=" + v.write("partners.yaml", v.files["partners.yaml"]),
 		"GOALCAST_PARTNERS_ENDPOINT=" + p.URL,
@@ -372,7 +372,7 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	hangUp(t, p, v)
 	waitFor(t, 3*time.Minute, "all services to have been called", func() error {
 		return services.answered("opta", "wsc", "oauth", "cms", "google", "webhook", "introspect", "socket", "events",
-			"lines", "betfair", "uof", "partner")
+			"lines", "betfair", "uof", "partner", "bank-oauth", "bank")
 	})
 	l.admin(p)
 	l.look("log", p.log.String())
@@ -431,6 +431,13 @@ func (l *leaks) logins(p *process, issuer *identitytest.Server) {
 		l.t.Fatalf("device: %d %s", status, text)
 	}
 	if status := l.send(http.MethodPut, p.public+"/v1/me/follows/match:7", me, ""); status/100 != 2 {
+		l.t.Fatalf("follow: %d", status)
+	}
+	customer := p.public + "/v1/me/devices/" + marked("customer")
+	if status, text := ask(l.t, http.MethodPut, customer, header, `{"platform":"bank","language":"nl"}`); status/100 != 2 {
+		l.t.Fatalf("customer: %d %s", status, text)
+	}
+	if status := l.send(http.MethodPut, p.public+"/v1/me/follows/match:7", header, ""); status/100 != 2 {
 		l.t.Fatalf("follow: %d", status)
 	}
 	l.send(http.MethodPut, device, me, `{`)

@@ -1,6 +1,9 @@
 // The operator's page in a real browser: at desktop and phone width, light and dark, with and without
 // JavaScript. Needs GOALCAST_BIN, and Chromium.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { asProvider, chromiumOptions, startGoalcast, wait } from './demo.mjs';
@@ -10,12 +13,14 @@ const tokens = { operator: 'operator-token-of-the-browser', editor: 'editor-toke
 const widths = { desktop: { viewport: { width: 1280, height: 800 } },
   phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' } };
 const pages = ['', 'matches', 'feeds', 'feeds?state=failed', 'documents/2', 'pushes', 'odds', 'odds?decision=', 'message',
-  'message?topic=match:9000000001', 'alarms', 'queues', 'audit'];
+  'message?topic=match:9000000001', 'alarms', 'queues', 'partners', 'audit'];
 const script = '<script>document.title = "run"</script>';
 const ids = { match: 9_000_000_001, home: 9_000_000_011, away: 9_000_000_012, competition: 9_000_000_001 };
 const kickoff = new Date(Date.now() - 30 * 60_000).toISOString();
+const secret = `whsec_${Buffer.from('a secret of twenty-seven bytes').toString('base64')}`;
 let hub;
 let browser;
+let folder;
 
 const post = (body) => fetch(`${hub.url}/feeds/json`, { method: 'POST', headers: asProvider, body });
 const match = (events) => post(JSON.stringify({ time: new Date().toISOString(), match: ids.match,
@@ -25,8 +30,14 @@ const whistle = { id: 'whistle', kind: 'period', period: 'first_half', at: kicko
 const goal = (n) => ({ id: `goal-${n}`, kind: 'goal', team: ids.home, period: 'first_half', minute: n });
 
 before(async () => {
-  [hub, browser] = await Promise.all([startGoalcast('serve', ['--admin-tokens',
-    Object.entries(tokens).map(([role, token]) => `${role}=${token}`).join()]), chromium.launch(chromiumOptions)]);
+  folder = await mkdtemp(join(tmpdir(), 'goalcast-partners-'));
+  const partners = join(folder, 'partners.yaml');
+  await writeFile(partners, ['gazette', 'ticker'].map((name) =>
+    `- {name: ${name}, url: 'https://${name}.example.org/', topics: [all], secrets: [${secret}]}\n`).join(''), { mode: 0o600 });
+  [hub, browser] = await Promise.all([startGoalcast('serve', ['--partners-file', partners,
+    '--partners-endpoint', 'http://127.0.0.1:9', // nobody is there
+    '--admin-tokens', Object.entries(tokens).map(([role, token]) => `${role}=${token}`).join()]),
+    chromium.launch(chromiumOptions)]);
   const first = await match([whistle, goal(3)]);
   assert.equal(first.status, 200, await first.text());
   await post(`{"match": ${script}`); // which nobody understands
@@ -35,6 +46,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await hub?.stop();
+  await rm(folder, { recursive: true, force: true });
 });
 
 // visit is a browser that complains of whatever should not happen.
@@ -96,6 +108,24 @@ test('the overview follows what happens, and leaves alone what somebody is at', 
     document.activeElement.textContent.includes('Quarry Town')), 'the page was loaded anew, or the focus is lost');
   await page.click('#pause');
   assert.equal(await page.getAttribute('#pause', 'aria-pressed'), 'true');
+  await close();
+});
+
+test('a partner that does not answer is seen, and its cursor set in two steps', async () => {
+  const { page, close } = await visit('operator', widths.phone);
+  const row = page.locator('tr[data-key="partner-gazette"]');
+  for (;;) { // the page looks again by itself only every few seconds
+    await page.goto(`${hub.admin}/console/partners`);
+    if (await row.locator('.tag', { hasText: 'failing' }).count()) break;
+    await page.waitForTimeout(200);
+  }
+  assert.match(await row.textContent(), /connect/);
+  assert.ok(!await row.locator('button').first().isVisible(), 'one click is enough');
+  await row.locator('summary', { hasText: 'From' }).click();
+  await row.locator('input[name=cursor]').fill('0');
+  await row.locator('button').first().click();
+  await page.waitForSelector('.done', wait);
+  assert.match(await page.textContent('.done'), /Its cursor is set/);
   await close();
 });
 
