@@ -74,16 +74,17 @@ type fake struct {
 	steps       []goalcast.OddsStep                 // on the bus
 	busErr      error
 
-	audits    []goalcast.AuditEntry
-	auditFor  goalcast.AuditFilter
-	auditErr  []error // of the next entries
-	found     []goalcast.Found
-	states    []goalcast.State
-	texts     map[int64]string // of events of match 1009316, by Seq
-	revisions []goalcast.Revision
-	textsRead int
-	times     map[string]goalcast.Times // of revisions, by Event.KeyOfAll
-	timesRead int
+	audits      []goalcast.AuditEntry
+	auditFor    goalcast.AuditFilter
+	auditErr    []error // of the next entries
+	found       []goalcast.Found
+	states      []goalcast.State
+	texts       map[int64]string // of events of match 1009316, by Seq
+	revisions   []goalcast.Revision
+	textsRead   int
+	historyRead int
+	times       map[string]goalcast.Times // of revisions, by Event.KeyOfAll
+	timesRead   int
 
 	names  []goalcast.Name // in order
 	shown  *goalcast.Names // of those, what the process knows
@@ -264,6 +265,7 @@ func (f *fake) Revisions(_ context.Context, match goalcast.MatchID, after int64,
 	err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.historyRead++
 	for _, rev := range f.revisions {
 		if rev.Event.Match == match && rev.Event.Seq > after && len(list) < limit {
 			list = append(list, rev)

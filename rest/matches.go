@@ -245,12 +245,15 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "seq", "at", "lang")
+	q := newQuery(r, "seq", "at", "delay", "lang")
+	delay := q.delay()
 	switch {
 	case q.err != nil:
 		return q.err
 	case q.has("seq") || q.has("at"):
 		return s.getMatchThen(w, r, goalcast.MatchID(id), q)
+	case delay > 0:
+		return s.getMatchLate(w, r, goalcast.MatchID(id), delay, q)
 	}
 	names := s.naming(w, r, q)
 	if q.err != nil {

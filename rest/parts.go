@@ -247,6 +247,15 @@ const (
 // forEver is the policy of what never changes.
 var forEver = []string{"public, max-age=31536000, immutable"}
 
+// toldAt is when a delta's document was received, ms since 1970; 0 where that is not known.
+func toldAt(delta []byte) int64 {
+	var f goalcast.Frame
+	if json.Unmarshal(delta, &f) != nil || f.Event == nil {
+		return 0
+	}
+	return f.Event.Times.Received
+}
+
 // getDelta serves one revision of a match's events by its number: whoever has the match up to the
 // one before goes on with it. A CDN asks for each once, so that catching up costs us nothing.
 func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
@@ -258,7 +267,9 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q := newQuery(r); q.err != nil {
+	q := newQuery(r, "delay")
+	delay := q.delay()
+	if q.err != nil {
 		return q.err
 	}
 	match := goalcast.MatchID(id)
@@ -266,10 +277,10 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	future := problem.New(http.StatusNotFound, "not_found", "this match has not come that far")
+	future.Keep = futureAge
 	if seq > m.Seq {
-		p := problem.New(http.StatusNotFound, "not_found", "this match has not come that far")
-		p.Keep = futureAge
-		return p
+		return future
 	}
 	key := deltaOf{match, seq, cursor.Epoch}
 	a, err := s.deltas.Get(r.Context(), key, func(ctx context.Context) (*answer, error) {
@@ -282,6 +293,10 @@ func (s *Server) getDelta(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("delta %d of match %d: %w", seq, id, err)
 	}
+	now := s.cfg.Now()
+	if delay > 0 && toldAt(a.text) > now.Add(-delay).UnixMilli() {
+		return future
+	}
 	mayKeep(w, forEver)
-	return a.serve(w, r, s.cfg.Now())
+	return a.serve(w, r, now)
 }

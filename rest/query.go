@@ -101,6 +101,20 @@ func (q *query) time(name string) time.Time {
 	return t.UTC()
 }
 
+// delay is how long ago what is answered has to have been told; 0 if it is not there.
+func (q *query) delay() time.Duration {
+	text := q.values.Get("delay")
+	if text == "" {
+		return 0
+	}
+	s, err := strconv.Atoi(text)
+	if err != nil || s < 0 || s > goalcast.MaxDelay {
+		q.fail("delay", "want whole seconds, 0 to %d", goalcast.MaxDelay)
+		return 0
+	}
+	return time.Duration(s) * time.Second
+}
+
 // place is where a page of a list begins, as placeText wrote it; zero if it is not there.
 func (q *query) place() goalcast.MatchPlace {
 	text := q.values.Get("after")

@@ -309,6 +309,7 @@ type Server struct {
 	parts        *cache.Cache[partOf, *answer]  // of matches
 	deltas       *cache.Cache[deltaOf, *answer]
 	thens        *cache.Cache[matchThen, *answer]
+	steps        *cache.Cache[matchThen, []step]     // of the last minutes, by the newest revision
 	told         *cache.Cache[revisionOf, time.Time] // when the provider told of it
 	references   *cache.Cache[referenceOf, *answer]  // what is told of teams, competitions and players
 	stats        *cache.Cache[goalcast.MatchID, *answer]
@@ -379,6 +380,9 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	thens := encoded("then", deltaAge, s.cfg.DeltaBytes)
 	thens.Missing, thens.Slots = time.Second, make(chan struct{}, historyReads)
 	s.thens = cache.New[matchThen, *answer](thens)
+	steps := kept(deltaAge, s.cfg.Lists)
+	steps.Slots = thens.Slots
+	s.steps = cache.New[matchThen, []step](steps)
 	now := cache.Options{Size: s.cfg.Lists, Age: statsAge, Missing: statsAge, Timeout: oddsReadTime,
 		Slots: make(chan struct{}, s.cfg.Readings), Now: s.cfg.Now}
 	s.stats = cache.New[goalcast.MatchID, *answer](now)

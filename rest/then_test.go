@@ -101,3 +101,59 @@ func TestAPrivateMatchAsItWas(t *testing.T) {
 		h.get(t, "/v1/matches/3?"+q).problem(t, http.StatusNotFound, "not_found")
 	}
 }
+
+// Who has a delay reads a match as it was told that long ago, and of its revisions those that are so
+// old: a goal that was taken back meanwhile counts.
+func TestAMatchWithADelay(t *testing.T) {
+	h := open(t)
+	var steps []goalcast.Snapshot
+	h.with(func() {
+		var at []time.Time
+		steps, at = toldInSteps(h)
+		for i := range h.revisions { // the last a minute ago
+			h.revisions[i].At = h.clock.now().Add(at[i].Sub(at[3]) - time.Minute)
+		}
+		m := h.matches[3]
+		m.Updated = h.clock.now().Add(-time.Minute).UnixMilli()
+		h.matches[3] = m
+	})
+	for delay, want := range map[string]goalcast.Snapshot{"90": steps[2], "150": steps[1]} {
+		a := h.get(t, "/v1/matches/3?delay="+delay)
+		got := decode[goalcast.Snapshot](t, a.body)
+		if a.status != http.StatusOK || got.Seq != want.Seq || got.Score != want.Score ||
+			a.header.Get("Goalcast-Cursor") != "" || strings.Contains(string(a.body), `"cursor"`) ||
+			!strings.Contains(a.header.Get("Cache-Control"), "max-age=1,") {
+			t.Errorf("%s s ago: %d %s %v", delay, a.status, a.body, a.header)
+		}
+	}
+	for _, delay := range []string{"0", "30"} {
+		if got := decode[goalcast.Snapshot](t, h.get(t, "/v1/matches/3?delay="+delay).body); got.Seq != 4 {
+			t.Errorf("%s s ago: %d revisions", delay, got.Seq)
+		}
+	}
+	before := 0
+	h.with(func() { before = h.historyRead })
+	for delay := range 10 { // where it stood then is known, however many delays there are
+		h.get(t, fmt.Sprintf("/v1/matches/3?delay=%d", 61+6*delay))
+	}
+	h.with(func() {
+		if h.historyRead > before+1 { // the minute after
+			t.Errorf("the history was read %d times", h.historyRead-before)
+		}
+	})
+	h.get(t, "/v1/matches/3?delay=299").problem(t, http.StatusNotFound, "not_found")
+	for _, q := range []string{"delay=301", "delay=x", "delay=-1", "delay=5&seq=1", "delay=5&lang=nl"} {
+		h.get(t, "/v1/matches/3?"+q).problem(t, http.StatusBadRequest, "bad_parameter")
+	}
+	e := decode[goalcast.Event](t, []byte(textsOf(fullMatch())[4]))
+	e.Times.Received = h.clock.now().Add(-time.Minute).UnixMilli()
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.with(func() { h.texts = map[int64]string{4: string(text)} })
+	h.get(t, "/v1/matches/1009316/deltas/4?delay=90").problem(t, http.StatusNotFound, "not_found")
+	if a := h.get(t, "/v1/matches/1009316/deltas/4?delay=30"); a.status != http.StatusOK {
+		t.Errorf("a revision that is old enough: %d %s", a.status, a.body)
+	}
+}
