@@ -116,6 +116,8 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/matches/1009316/timeline?limit=2", "", "", 200},
 		{"GET", "/v1/matches/1009316/lineups", "", "", 200},
 		{"GET", "/v1/matches/1009316/stats", "", "", 200},
+		{"GET", "/v1/matches/1009316/card.svg?lang=nl", "", "", 200},
+		{"GET", "/v1/teams/174/calendar.ics", "", "", 200},
 		{"GET", "/v1/matches/1009316/clips?country=BE", "", "", 200},
 		{"GET", "/v1/matches/1009316/deltas/4", "", "", 200},
 		{"GET", "/v1/teams/174/squad?competition=23&season=2018", "", "", 200},

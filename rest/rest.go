@@ -313,6 +313,7 @@ type Server struct {
 	told         *cache.Cache[revisionOf, time.Time] // when the provider told of it
 	references   *cache.Cache[referenceOf, *answer]  // what is told of teams, competitions and players
 	stats        *cache.Cache[goalcast.MatchID, *answer]
+	cards        *cache.Cache[cardOf, *answer]
 	lists        *cache.Cache[listOf, *answer]
 	settled      *cache.Cache[goalcast.MatchID, *[]oddsSettlement]
 	prices       *cache.Cache[goalcast.MatchID, *oddsReading]
@@ -370,6 +371,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	}
 	s.wholes = cache.New[matchAt, *answer](encoded("match", matchAge, s.cfg.MatchBytes))
 	s.lists = cache.New[listOf, *answer](encoded("list", listAge, s.cfg.ListBytes))
+	s.cards = cache.New[cardOf, *answer](encoded("card", cardAge, s.cfg.PartBytes))
 	s.parts = cache.New[partOf, *answer](encoded("part", matchAge, s.cfg.PartBytes))
 	deltas := encoded("delta", deltaAge, s.cfg.DeltaBytes)
 	deltas.Missing, deltas.Slots = time.Second, slots
@@ -392,7 +394,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	s.references = cache.New[referenceOf, *answer](references)
 	for name, bytes := range map[string]func() int{"match": s.wholes.Bytes, "list": s.lists.Bytes,
 		"reference": s.references.Bytes,
-		"part":      s.parts.Bytes, "delta": s.deltas.Bytes, "then": s.thens.Bytes} {
+		"part":      s.parts.Bytes, "card": s.cards.Bytes, "delta": s.deltas.Bytes, "then": s.thens.Bytes} {
 		s.metrics.watch(reg, name, bytes)
 	}
 	s.useOdds(deps, kept(s.cfg.CommentaryAge, s.cfg.Lists))
