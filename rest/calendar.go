@@ -11,7 +11,7 @@ import (
 	"goalcast"
 )
 
-// A team's calendar holds the matches from so long ago to so far ahead, and no more than MaxMatches.
+// A team's calendar holds the matches from so long ago to so far ahead, MaxMatches at most.
 const (
 	calendarBack  = 30 * 24 * time.Hour
 	calendarAhead = 365 * 24 * time.Hour

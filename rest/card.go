@@ -137,7 +137,8 @@ func (k cardOf) draw() []byte {
 	return b.Bytes()
 }
 
-// nameLines breaks a name into two lines at most, each so wide at most, in tenths of the font's size.
+// nameLines breaks a name into two lines at most, each so wide at most, in tenths of the font's
+// size.
 func nameLines(name string, most int) []string {
 	var first, second string
 	for word := range strings.FieldsSeq(name) {

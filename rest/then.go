@@ -140,8 +140,8 @@ func (s *Server) stoodAt(ctx context.Context, newest matchThen, at time.Time) (s
 	return snap, nil
 }
 
-// stepsOf reads where a match stood at each moment that a delay leads to, until its next revision: so
-// that its history is read once for all delays, and not each second.
+// stepsOf reads where a match stood at each moment that a delay leads to, until its next revision:
+// so that its history is read once for all delays, and not each second.
 func (s *Server) stepsOf(ctx context.Context, key matchThen) (steps []step, err error) {
 	oldest := s.cfg.Now().Add(-goalcast.MaxDelay * time.Second)
 	var m goalcast.Snapshot

@@ -102,8 +102,8 @@ func TestAPrivateMatchAsItWas(t *testing.T) {
 	}
 }
 
-// Who has a delay reads a match as it was told that long ago, and of its revisions those that are so
-// old: a goal that was taken back meanwhile counts.
+// Who has a delay reads a match as it was told that long ago, and of its revisions those that are
+// so old: a goal that was taken back meanwhile counts.
 func TestAMatchWithADelay(t *testing.T) {
 	h := open(t)
 	var steps []goalcast.Snapshot
