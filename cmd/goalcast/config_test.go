@@ -148,7 +148,8 @@ func TestEverySettingIsExplained(t *testing.T) {
 				if f.Help == "" {
 					t.Errorf("%s --%s is not explained", command.Name, f.Name)
 				}
-				if len(f.Envs) == 0 && command.Name != "replay" && f.Name != "help" {
+				asked := command.Name == "replay" || command.Name == "doctor" // by hand, with other flags each time
+				if len(f.Envs) == 0 && !asked && f.Name != "help" {
 					t.Errorf("%s --%s has no variable", command.Name, f.Name)
 				}
 			}
