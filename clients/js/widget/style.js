@@ -71,6 +71,6 @@ video, iframe { width: 100%; aspect-ratio: 16/9; border: 0; }
 }
 @media (prefers-reduced-motion: no-preference) {
   .new, .bump { animation: new 1.5s; }
-  @keyframes new { 0%, 40% { background: color-mix(in srgb, var(--live) 30%, transparent); } }
+  @keyframes new { 0%, 40% { background: color-mix(in srgb, var(--live) 15%, transparent); } }
 }
 `;
