@@ -112,7 +112,7 @@ async function visit(url, options = {}) {
 const part = (page, name, text, element = 'goalcast-match') =>
   page.locator(`${element} [part~=${name}]`).filter({ hasText: text }).first().waitFor(wait);
 
-const note = (page, text) => part(page, 'note', text);
+const note = (page, text, element) => part(page, 'note', text, element);
 
 async function accessible(page) {
   await page.evaluate(axe); // by the debugger, which no policy binds
@@ -177,6 +177,17 @@ test('what is wrong is said in words, in the place of the match', async () => {
   await set('match', String(match));
   await part(page, 'score', '–');
   await page.evaluate(() => document.querySelector('goalcast-match').remove());
+  await close();
+});
+
+test('each says what is wrong in its own language, beside others', async () => {
+  const languages = { en: 'Not known, or not yet', nl: 'Niet bekend, of nog niet', fr: 'Inconnu, ou pas encore connu',
+    de: 'Nicht bekannt, oder noch nicht' };
+  const { page, close } = await visit(site.page(Object.keys(languages).map((lang) =>
+    `<goalcast-ticker team="78" lang="${lang}"></goalcast-ticker>`).join('')));
+  for (const [lang, text] of Object.entries(languages)) {
+    await note(page, `${text}: team="78"`, `goalcast-ticker[lang=${lang}]`);
+  }
   await close();
 });
 

@@ -132,19 +132,20 @@ export class Widget extends (globalThis.HTMLElement ?? Object) {
   async load() {
     const { live } = this;
     let answer;
-    let failed;
+    let failed = '';
+    let which = '';
     try {
       const res = await fetch(`${this.hub}${this.path()}?lang=${this.language}`);
       if (res.ok) answer = await res.json();
-      else if (res.status === 404) failed = `${t('notKnown')}: ${this.kind}="${this.of}"`;
-      else throw new Error(res.statusText);
+      else if (res.status === 404) [failed, which] = ['notKnown', `: ${this.kind}="${this.of}"`];
+      else throw new Error();
     } catch {
-      failed = t('failed');
+      failed = 'failed';
       this.later(() => this.load(), 6000);
     }
     if (live !== this.live || !live) return; // asked for by attributes of before
     this.speak();
-    this.problem = failed ?? '';
+    this.problem = failed && t(failed) + which; // in its own language, now that it speaks
     if (answer) this.loaded(answer);
     this.redraw();
   }
