@@ -22,7 +22,7 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../docs/operations.md")
+	page, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +61,15 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 	})
 	metrics := p.metrics()
 	for _, alert := range regexp.MustCompile(`alert: (\w+)\n(?: *#.*\n)* *expr: (.*)`).FindAllStringSubmatch(string(rules), -1) {
-		if !strings.Contains(string(page), "**"+alert[1]+"**") {
-			t.Errorf("docs/operations.md has no paragraph %s", alert[1])
+		_, section, found := strings.Cut(string(page), "\n### "+alert[1]+"\n")
+		section, _, _ = strings.Cut(section, "\n### ")
+		for _, part := range []string{"**It means:**", "**Fans see:**", "**Do:**", "**Check:**"} {
+			if !found || strings.Count(section, part) != 1 {
+				t.Errorf("docs/runbook.md does not say of %s: %s", alert[1], part)
+			}
+		}
+		if link := "/runbook.md#" + strings.ToLower(alert[1]) + `"`; !strings.Contains(string(rules), link) {
+			t.Errorf("%s has no link to its heading: %s", alert[1], link)
 		}
 		for _, name := range regexp.MustCompile(`goalcast_\w+`).FindAllString(alert[2], -1) {
 			if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(metrics) {

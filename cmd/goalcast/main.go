@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -72,4 +74,21 @@ func (versionCmd) Run() error {
 	}
 	_, err := fmt.Println("goalcast", info.Main.Version, info.GoVersion)
 	return err
+}
+
+// buildLabels say what was built: the version, the commit, and Go's version; "unknown" where the
+// build did not stamp it.
+func buildLabels() map[string]string {
+	labels := map[string]string{"version": "unknown", "revision": "unknown", "goversion": runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return labels
+	}
+	labels["version"] = cmp.Or(info.Main.Version, "unknown")
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			labels["revision"] = s.Value
+		}
+	}
+	return labels
 }

@@ -104,7 +104,9 @@ func (n *node) has(role string) bool { return slices.Contains(n.cfg.roles, role)
 func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *node, err error) {
 	n := &node{cfg: cfg, shares: shareOut(openFiles()), log: log, reg: prometheus.NewRegistry(),
 		steady: &steadiness{now: time.Now}}
-	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_build_info", ConstLabels: buildLabels(),
+			Help: "1, by the version that runs."}, func() float64 { return 1 }))
 	defer func() {
 		if err != nil {
 			n.close()
