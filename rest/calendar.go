@@ -84,10 +84,7 @@ func (c *calendar) match(m goalcast.Snapshot) {
 	if m.State == goalcast.Finished {
 		summary = fmt.Sprintf("%s %d–%d %s", m.Home.Name, m.Score.Home, m.Score.Away, m.Away.Name)
 	}
-	place := m.Venue
-	if m.City != "" && !strings.Contains(place, m.City) {
-		place = strings.TrimPrefix(place+", "+m.City, ", ")
-	}
+	place := placeOf(m)
 	status := "CONFIRMED"
 	if m.State == goalcast.Postponed { // with a new date it is confirmed again
 		status = "CANCELLED"
@@ -112,6 +109,14 @@ func (c *calendar) match(m goalcast.Snapshot) {
 	c.line("STATUS", status)
 	c.line("TRANSP", "TRANSPARENT")
 	c.line("END", "VEVENT")
+}
+
+// placeOf is where a match is played, as far as it is known.
+func placeOf(m goalcast.Snapshot) string {
+	if m.City == "" || strings.Contains(m.Venue, m.City) {
+		return m.Venue
+	}
+	return strings.TrimPrefix(m.Venue+", "+m.City, ", ")
 }
 
 var calendarEscapes = strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r\n", `\n`, "\n", `\n`)

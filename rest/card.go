@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,15 +17,50 @@ import (
 )
 
 // cardWords are the words on score cards by language. The first language is that of who asks for
-// another one.
+// another one. Those from goal on are on cards as pages only.
 var cardWords = []struct {
 	language                                       string
 	halfTime, over, postponed, abandoned, shootout string
+	goal, own, penalty, red, live                  string
 }{
-	{"en", "Half time", "Full time", "Postponed", "Abandoned", "penalties"},
-	{"nl", "Rust", "Afgelopen", "Uitgesteld", "Gestaakt", "strafschoppen"},
-	{"fr", "Mi-temps", "Terminé", "Reporté", "Arrêté", "tirs au but"},
-	{"de", "Halbzeit", "Beendet", "Verschoben", "Abgebrochen", "Elfmeterschießen"},
+	{"en", "Half time", "Full time", "Postponed", "Abandoned", "penalties",
+		"Goal", "own goal", "penalty", "Red card", "Follow it live"},
+	{"nl", "Rust", "Afgelopen", "Uitgesteld", "Gestaakt", "strafschoppen",
+		"Doelpunt", "eigen doelpunt", "strafschop", "Rode kaart", "Live volgen"},
+	{"fr", "Mi-temps", "Terminé", "Reporté", "Arrêté", "tirs au but",
+		"But", "contre son camp", "penalty", "Carton rouge", "Suivre en direct"},
+	{"de", "Halbzeit", "Beendet", "Verschoben", "Abgebrochen", "Elfmeterschießen",
+		"Tor", "Eigentor", "Elfmeter", "Rote Karte", "Live verfolgen"},
+}
+
+// cardLanguage is the language of cardWords that a language tag is of, or one of its regions; empty
+// for others.
+func cardLanguage(tag string) string {
+	for _, words := range cardWords {
+		if base, _, _ := strings.Cut(tag, "-"); strings.EqualFold(base, words.language) {
+			return words.language
+		}
+	}
+	return ""
+}
+
+// wording chooses the language of a card's words, as an index in cardWords: that of lang, or else
+// what Accept-Language likes best, as for names. The header of the answer says so.
+func wording(w http.ResponseWriter, r *http.Request, q *query) (index int) {
+	language := cardLanguage(q.language("lang"))
+	if !q.has("lang") {
+		if h := w.Header(); !slices.Contains(h["Vary"], "Accept-Language") {
+			h.Add("Vary", "Accept-Language")
+		}
+		language = acceptedLanguage(r.Header["Accept-Language"], cardLanguage)
+	}
+	for i, words := range cardWords {
+		if words.language == language {
+			index = i
+		}
+	}
+	w.Header()["Content-Language"] = []string{cardWords[index].language}
+	return index
 }
 
 // cardStyle dresses a card for light and dark surroundings.
@@ -47,6 +83,7 @@ type cardOf struct {
 	minute int
 	words  int // index in cardWords
 	names  naming
+	site   string // of a card as a page, where it is: "https://live.example"; empty for the image
 }
 
 // getCard serves the score of a match as an image for pages without script.
@@ -56,15 +93,9 @@ func (s *Server) getCard(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := newQuery(r, "lang")
-	wanted := q.language("lang")
-	key := cardOf{names: s.naming(w, r, q)}
+	key := cardOf{names: s.naming(w, r, q), words: wording(w, r, q)}
 	if q.err != nil {
 		return q.err
-	}
-	for i, words := range cardWords {
-		if len(wanted) >= 2 && wanted[:2] == words.language {
-			key.words = i
-		}
 	}
 	m, _, err := s.match(w, r, goalcast.MatchID(id))
 	if err != nil {
@@ -85,14 +116,12 @@ func (s *Server) getCard(w http.ResponseWriter, r *http.Request) error {
 	return s.serveFromBoard(w, r, a, now)
 }
 
-// draw makes the card.
-func (k cardOf) draw() []byte {
-	m := k.names.match(*k.match)
-	words := cardWords[k.words]
-	middle, status, class := fmt.Sprintf("%d – %d", m.Score.Home, m.Score.Away), "", "q"
+// texts are what stands between the teams, the score or when it begins, and how the match stands.
+func (k cardOf) texts() (middle, status string) {
+	m, words := k.match, cardWords[k.words]
+	middle = fmt.Sprintf("%d – %d", m.Score.Home, m.Score.Away)
 	switch m.State {
 	case goalcast.Live:
-		class = "l"
 		if status = goalcast.ClockText(m.Period, k.minute); status != "" {
 			status += "′"
 		} else if m.Period == goalcast.HalfTime {
@@ -112,6 +141,18 @@ func (k cardOf) draw() []byte {
 	}
 	if m.Shootout != nil {
 		status = fmt.Sprintf("%s (%d–%d %s)", status, m.Shootout.Home, m.Shootout.Away, words.shootout)
+	}
+	return middle, status
+}
+
+// draw makes the card.
+func (k cardOf) draw() []byte {
+	m := k.names.match(*k.match)
+	words := cardWords[k.words]
+	middle, status := k.texts()
+	class := "q"
+	if m.State == goalcast.Live {
+		class = "l"
 	}
 	title := cutTo(fmt.Sprintf("%s %s %s, %s", m.Home.Name, middle, m.Away.Name, status), 3000)
 	var b bytes.Buffer

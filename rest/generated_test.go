@@ -74,7 +74,8 @@ func TestGeneratedRequests(t *testing.T) {
 		if a.status < 300 {
 			answered[op.method+" "+op.path] = true
 		}
-		if err != nil || a.status >= 500 {
+		asked := op.path == "/v1/oembed" && a.status == http.StatusNotImplemented // for a format that there is not
+		if err != nil || a.status >= 500 && !asked {
 			t.Fatalf("request %d of seed %d: %s %s %v %q\n%d %.600s\n%v", n, seed, method, target, headers, body,
 				a.status, a.body, err)
 		}

@@ -58,7 +58,7 @@ func (s *Server) naming(w http.ResponseWriter, r *http.Request, q *query) naming
 		language = names.Language(wanted)
 	default:
 		w.Header().Add("Vary", "Accept-Language")
-		language = acceptedLanguage(r.Header["Accept-Language"], names)
+		language = acceptedLanguage(r.Header["Accept-Language"], names.Language)
 	}
 	if language == "" {
 		return naming{}
@@ -67,10 +67,10 @@ func (s *Server) naming(w http.ResponseWriter, r *http.Request, q *query) naming
 	return naming{names, language}
 }
 
-// acceptedLanguage is what a client likes best of the languages that there are names in (RFC 9110,
-// 12.5.4, with the lookup of RFC 4647); empty if none is. Of equals the first counts. What cannot
-// be read counts as not there.
-func acceptedLanguage(fields []string, names *goalcast.Names) (best string) {
+// acceptedLanguage is what a client likes best of the languages that there are (RFC 9110, 12.5.4);
+// empty if none is. have finds the one that a range stands for, as RFC 4647 looks it up. Of equals
+// the first counts. What cannot be read counts as not there.
+func acceptedLanguage(fields []string, have func(string) string) (best string) {
 	most, ranges := 0, 0
 	for _, field := range fields {
 		for field != "" && ranges < maxRanges {
@@ -79,7 +79,7 @@ func acceptedLanguage(fields []string, names *goalcast.Names) (best string) {
 			tag, params, _ := strings.Cut(item, ";")
 			ranges++
 			if weight := weightOf(params); weight > most {
-				if language := names.Language(strings.TrimSpace(tag)); language != "" {
+				if language := have(strings.TrimSpace(tag)); language != "" {
 					best, most = language, weight
 				}
 			}

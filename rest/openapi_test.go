@@ -117,6 +117,9 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/matches/1009316/lineups", "", "", 200},
 		{"GET", "/v1/matches/1009316/stats", "", "", 200},
 		{"GET", "/v1/matches/1009316/card.svg?lang=nl", "", "", 200},
+		{"GET", "/v1/matches/1009316/card.html?lang=nl", "", "", 200},
+		{"GET", "/v1/oembed?maxwidth=300&url=http%3A%2F%2F" + strings.TrimPrefix(h.public.URL, "http://") +
+			"%2Fv1%2Fmatches%2F1009316", "", "", 200},
 		{"GET", "/v1/teams/174/calendar.ics", "", "", 200},
 		{"GET", "/v1/matches/1009316/clips?country=BE", "", "", 200},
 		{"GET", "/v1/matches/1009316/deltas/4", "", "", 200},

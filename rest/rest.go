@@ -284,6 +284,7 @@ type Server struct {
 	// the same to users
 	userReads *ratelimit.Buckets[userReadKey]
 	clientIP  func(*http.Request) netip.Addr
+	isTLS     func(*http.Request) bool
 	admins    atomic.Pointer[[]adminToken]
 	log       *slog.Logger
 	metrics   *metrics
@@ -404,7 +405,7 @@ func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Se
 	if len(*s.admins.Load()) == 0 && !s.logins {
 		log.Warn("no admin tokens: /admin answers 403")
 	}
-	s.clientIP = clientip.New(s.cfg.Proxies)
+	s.clientIP, s.isTLS = clientip.New(s.cfg.Proxies), clientip.TLS(s.cfg.Proxies)
 	s.public, s.admin = s.publicRoutes(), s.adminRoutes()
 	return s
 }

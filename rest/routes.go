@@ -35,6 +35,8 @@ func (s *Server) publicRoutes() http.Handler {
 	get(readMatch, "/v1/matches/{id}/lineups", s.getLineups)
 	get(readMatch, "/v1/matches/{id}/stats", s.getStats)
 	get(readMatch, "/v1/matches/{id}/card.svg", s.getCard)
+	get(readMatch, "/v1/matches/{id}/card.html", s.getCardPage)
+	get(readMatch, "/v1/oembed", s.getEmbed)
 	get(readMatch, "/v1/matches/{id}/clips", s.getClips)
 	get(readMatch, "/v1/matches/{id}/deltas/{seq}", s.getDelta)
 	get(readMatch, "/v1/matches/{id}/commentary", s.getCommentary)

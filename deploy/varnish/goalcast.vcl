@@ -25,6 +25,9 @@ backend goalcast {
 sub vcl_recv {
 	# What a stranger puts there counts for nothing; Varnish has added the client's address already.
 	set req.http.X-Forwarded-For = regsub(req.http.X-Forwarded-For, "^.*,\s*", "");
+	if (req.http.X-Forwarded-Proto != "https") { # of what ends TLS; cards name their own address
+		unset req.http.X-Forwarded-Proto;
+	}
 	unset req.http.Cookie; # goalcast has none
 
 	if (req.url ~ "^/v1/live(\?|$)" || req.url ~ "^/feeds/") {
@@ -57,6 +60,10 @@ sub vcl_recv {
 		set req.grace = 5s;
 	}
 	return (hash);
+}
+
+sub vcl_hash {
+	hash_data(req.http.X-Forwarded-Proto);
 }
 
 sub vcl_pipe {

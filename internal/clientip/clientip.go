@@ -68,6 +68,14 @@ func New(proxies []netip.Prefix) func(*http.Request) netip.Addr {
 	}
 }
 
+// TLS says whether a request came by HTTPS: to us, or by the word of a trusted proxy to that one.
+func TLS(proxies []netip.Prefix) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" &&
+			within(proxies, peerOf(r.RemoteAddr).WithZone(""))
+	}
+}
+
 func within(networks []netip.Prefix, a netip.Addr) bool {
 	for _, p := range networks {
 		if p.Contains(a) {

@@ -1,6 +1,9 @@
 package clientip_test
 
 import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 
@@ -25,5 +28,28 @@ func TestAnIPv6CustomerIsOneAddress(t *testing.T) {
 	}
 	if got := clientip.Counted(netip.Addr{}); got.IsValid() {
 		t.Errorf("no address counts as %s", got)
+	}
+}
+
+func TestOnlyTrustedProxiesSayThatItWasHTTPS(t *testing.T) {
+	isTLS := clientip.TLS([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	for _, tt := range []struct {
+		peer, scheme string
+		tls          *tls.ConnectionState
+		want         bool
+	}{
+		{"10.0.0.1:80", "https", nil, true},
+		{"[::ffff:10.0.0.1]:80", "https", nil, true},
+		{"10.0.0.1:80", "http", nil, false},
+		{"10.0.0.1:80", "", nil, false},
+		{"203.0.113.9:80", "https", nil, false},
+		{"203.0.113.9:80", "", &tls.ConnectionState{}, true},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.RemoteAddr, r.TLS = tt.peer, tt.tls
+		r.Header.Set("X-Forwarded-Proto", tt.scheme)
+		if got := isTLS(r); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
 	}
 }
