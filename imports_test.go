@@ -38,6 +38,7 @@ var arrows = []struct{ from, to, why string }{
 	{"notify/fcm", "notify", "a push service takes the notifier's messages and answers with its outcomes"},
 	{"notify/webpush", "notify", "likewise"},
 	{"notify/kbc", "notify", "likewise"},
+	{"notify/fcm", "notify/live", "a push service takes live's pushes and answers with its errors"},
 	{"notify/apns", "notify/live", "a push service takes live's pushes and answers with its errors"},
 
 	{"loadtest/swarm/cmd/swarm", "loadtest/swarm", "is its command"},

@@ -2,9 +2,10 @@ package goalcast
 
 import "time"
 
-// LiveChannel is a match's broadcast channel at a push service, which moves the match's Live
-// Activities on all phones at once.
+// LiveChannel is what a push service moves a match by on all phones that show it, at once: a
+// broadcast channel at Apple, a topic at Firebase.
 type LiveChannel struct {
+	Service string // "apns", or "fcm:" and the id of the project; with ID, and with Match, it is the only one
 	ID      string // at the push service; no secret: phones are told it
 	Match   MatchID
 	Created time.Time

@@ -6,24 +6,30 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"goalcast"
 	"goalcast/notify/apns/apnstest"
+	"goalcast/notify/fcm/fcmtest"
 )
 
 // Through the whole program: a match gets a channel, apps are told it, the phone of a follower gets
-// an activity, and a goal is on lock screens.
+// an activity, and a goal is on lock screens, of iPhones and others.
 func TestGoalIsOnLockScreens(t *testing.T) {
 	t.Parallel()
 	fake, p8 := apnstest.New()
 	apple := fake.ServeClear()
 	t.Cleanup(apple.Close)
+	firebase := &fcmtest.Server{Project: "demo"}
+	google := httptest.NewServer(firebase)
+	t.Cleanup(google.Close)
 	p := start(t, onFile(t, "GOALCAST_APNS_BUNDLE_ID="+apnstest.BundleID, "GOALCAST_APNS_KEY="+string(p8),
 		"GOALCAST_APNS_KEY_ID="+apnstest.KeyID, "GOALCAST_APNS_TEAM_ID="+apnstest.TeamID,
-		"GOALCAST_APNS_ENDPOINT="+apple.URL), "serve")
+		"GOALCAST_APNS_ENDPOINT="+apple.URL, "GOALCAST_FCM_PROJECT=demo", "GOALCAST_FCM_ENDPOINT="+google.URL+"/v1",
+		"GOALCAST_FCM_LIVE_TOPICS=goalcast.live"), "serve")
 	iPhone := strings.Repeat("0123456789abcdef", 4)
 	a := app{t, p.public, "a-device-token-of-an-iphone", rand.Text() + rand.Text()}
 	a.put("/v1/me/devices/"+a.token, `{"platform":"ios","language":"nl","live_activity_token":"`+iPhone+`"}`)
@@ -41,12 +47,13 @@ func TestGoalIsOnLockScreens(t *testing.T) {
 	waitFor(t, time.Minute, "the match's channel in REST", func() error {
 		status, text := ask(t, http.MethodGet, fmt.Sprintf("%s/v1/matches/%d", p.public, quietMatch), nil, "")
 		var m struct {
-			Live struct{ Channel string } `json:"live_activity"`
+			Live struct{ Channel, Topic string } `json:"live_activity"`
 		}
-		if err := json.Unmarshal([]byte(text), &m); err != nil || m.Live.Channel == "" {
+		if err := json.Unmarshal([]byte(text), &m); err != nil || m.Live.Channel == "" || m.Live.Topic == "" {
 			return fmt.Errorf("%d %.200s, %w", status, text, err)
 		}
 		channel = m.Live.Channel
+		firebase.Subscribe("an-android", m.Live.Topic)
 		return nil
 	})
 	waitFor(t, time.Minute, "the phone's activity", func() error {
@@ -62,7 +69,14 @@ func TestGoalIsOnLockScreens(t *testing.T) {
 		}
 		return nil
 	})
-	if v := fake.Violations(); len(v) > 0 {
+	waitFor(t, time.Minute, "the goal on Android", func() error {
+		got := firebase.Data("an-android")
+		if len(got) == 0 || got[len(got)-1].Data["content-state"] != string(fake.Screen(channel).State) {
+			return fmt.Errorf("%+v", got)
+		}
+		return nil
+	})
+	if v := append(fake.Violations(), firebase.Violations()...); len(v) > 0 {
 		t.Errorf("violations: %v", v)
 	}
 }

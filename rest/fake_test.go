@@ -49,6 +49,7 @@ type fake struct {
 	filters   []goalcast.MatchFilter // those asked with
 	devices   []goalcast.Device
 	channels  map[goalcast.MatchID]string
+	topics    map[goalcast.MatchID]string
 	follows   map[goalcast.UserID][]goalcast.Topic
 	prefers   map[goalcast.UserID]goalcast.UserPreferences
 	messages  []goalcast.Event
@@ -358,10 +359,10 @@ func (f *fake) Devices(_ context.Context, user goalcast.UserID) ([]goalcast.Devi
 	return slices.DeleteFunc(slices.Clone(f.devices), func(d goalcast.Device) bool { return d.User != user }), f.err
 }
 
-func (f *fake) LiveChannel(id goalcast.MatchID) string {
+func (f *fake) LiveChannel(id goalcast.MatchID) (channel, topic string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.channels[id]
+	return f.channels[id], f.topics[id]
 }
 
 func (f *fake) Follow(_ context.Context, user goalcast.UserID, t goalcast.Topic) error {

@@ -102,7 +102,7 @@ type matchBody struct {
 	Minute int    `json:"minute,omitempty"`
 	Clock  string `json:"clock,omitempty"`
 
-	LiveActivity *liveActivity `json:"live_activity,omitempty"` // nil in lists
+	LiveActivity liveActivity `json:"live_activity,omitzero"` // zero in lists
 }
 
 // match encodes a whole match. The tag covers all that is said of the match, the minute too: in
@@ -111,14 +111,11 @@ type matchBody struct {
 // where to listen from, not what the match is, and an older one with the same content is just as
 // right (in between, nothing happened in this match). The one in the text is up to matchAge old;
 // the newest one is in the header of 200 and 304 alike. Whoever serves the answer sets its policy.
-func (e *encoder) match(m goalcast.Snapshot, cursor goalcast.Cursor, minute int, channel string) (*answer, error) {
+func (e *encoder) match(m goalcast.Snapshot, cursor goalcast.Cursor, minute int, live liveActivity) (*answer, error) {
 	if m.Timeline == nil {
 		m.Timeline = []goalcast.Event{}
 	}
-	body := matchBody{Snapshot: m, Minute: minute, Clock: goalcast.ClockText(m.Period, minute)}
-	if channel != "" {
-		body.LiveActivity = &liveActivity{channel}
-	}
+	body := matchBody{Snapshot: m, Minute: minute, Clock: goalcast.ClockText(m.Period, minute), LiveActivity: live}
 	a, err := e.json(body, cacheLive)
 	if err != nil {
 		return nil, fmt.Errorf("match %d: %w", m.ID, err)

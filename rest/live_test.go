@@ -3,6 +3,7 @@ package rest_test
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,18 +14,27 @@ import (
 // there is one.
 func TestMatchHasItsLiveChannel(t *testing.T) {
 	h := open(t)
-	const field = `"live_activity":{"channel":"dHpXPTk1"}`
 	var tags []string
-	for _, id := range []string{"", "dHpXPTk1", ""} {
-		h.with(func() { h.channels = map[goalcast.MatchID]string{1009316: id} })
+	for _, tt := range []struct{ channel, topic, want string }{
+		{},
+		{"dHpXPTk1", "", `"live_activity":{"channel":"dHpXPTk1"}`},
+		{"", "live.1009316", `"live_activity":{"topic":"live.1009316"}`},
+		{"dHpXPTk1", "live.1009316", `"live_activity":{"channel":"dHpXPTk1","topic":"live.1009316"}`},
+		{},
+	} {
+		h.with(func() {
+			h.channels = map[goalcast.MatchID]string{1009316: tt.channel}
+			h.topics = map[goalcast.MatchID]string{1009316: tt.topic}
+		})
 		a := h.get(t, "/v1/matches/1009316")
-		if there := bytes.Contains(a.body, []byte(field)); there != (id != "") ||
-			bytes.Contains(a.body, []byte("live_activity")) != there {
-			t.Errorf("channel %q: %s", id, a.body)
+		if !bytes.Contains(a.body, []byte(tt.want)) ||
+			bytes.Contains(a.body, []byte("live_activity")) != (tt.want != "") {
+			t.Errorf("%+v: %s", tt, a.body)
 		}
 		tags = append(tags, a.header.Get("ETag"))
 	}
-	if tags[0] == tags[1] || tags[0] != tags[2] {
+	slices.Sort(tags)
+	if len(slices.Compact(tags)) != 4 {
 		t.Errorf("tags %v", tags)
 	}
 }

@@ -233,10 +233,10 @@ const matchAge = 10 * time.Second
 
 // matchAt is a match as it stands, in a minute of play.
 type matchAt struct {
-	match   *goalcast.Snapshot // the board has another one when it changes
-	minute  int
-	names   naming
-	channel string // of its live activities
+	match  *goalcast.Snapshot // the board has another one when it changes
+	minute int
+	names  naming
+	live   liveActivity
 }
 
 // getMatch serves a match with everything that is known of it.
@@ -265,12 +265,12 @@ func (s *Server) getMatch(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := s.cfg.Now()
 	minute := m.Minute(now)
-	channel := ""
+	var live liveActivity
 	if s.channels != nil {
-		channel = s.channels.LiveChannel(m.ID)
+		live.Channel, live.Topic = s.channels.LiveChannel(m.ID)
 	}
-	a, err := s.wholes.Get(r.Context(), matchAt{m, minute, names, channel}, func(context.Context) (*answer, error) {
-		return s.encoder.match(names.match(*m), cursor, minute, channel)
+	a, err := s.wholes.Get(r.Context(), matchAt{m, minute, names, live}, func(context.Context) (*answer, error) {
+		return s.encoder.match(names.match(*m), cursor, minute, live)
 	})
 	if err != nil {
 		return err

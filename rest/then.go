@@ -106,7 +106,7 @@ func (s *Server) getMatchLate(w http.ResponseWriter, r *http.Request, id goalcas
 		if late {
 			return s.matchThen(ctx, key)
 		}
-		return s.encoder.match(then, goalcast.Cursor{}, int(key.at), "")
+		return s.encoder.match(then, goalcast.Cursor{}, int(key.at), liveActivity{})
 	})
 	if err != nil {
 		return fmt.Errorf("match %d as it was: %w", id, err)
@@ -209,5 +209,5 @@ func (s *Server) matchThen(ctx context.Context, key matchThen) (*answer, error) 
 	if key.late {
 		minute = int(key.at)
 	}
-	return s.encoder.match(m, goalcast.Cursor{}, minute, "")
+	return s.encoder.match(m, goalcast.Cursor{}, minute, liveActivity{})
 }

@@ -9,27 +9,29 @@ import (
 	"goalcast"
 )
 
-const liveColumns = `channel, match_id, created, sent, shown, opened, ended, started`
+const liveColumns = `service, channel, match_id, created, sent, shown, opened, ended, started`
 
 func scanLiveChannel(row scanner) (c goalcast.LiveChannel, err error) {
 	var created, sent, opened, ended int64
-	err = row.Scan(&c.ID, &c.Match, &created, &sent, &c.Shown, &opened, &ended, &c.Started)
+	err = row.Scan(&c.Service, &c.ID, &c.Match, &created, &sent, &c.Shown, &opened, &ended, &c.Started)
 	c.Created, c.Sent, c.Opened, c.Ended = fromMillis(created), fromMillis(sent), fromMillis(opened), fromMillis(ended)
 	return c, err
 }
 
-// LiveChannels lists the broadcast channels of all matches, by match.
+// LiveChannels lists the channels of all matches at all push services, by match and service.
 func (s *Store) LiveChannels(ctx context.Context) ([]goalcast.LiveChannel, error) {
-	rows, err := s.query(ctx, `SELECT `+liveColumns+` FROM live_channels ORDER BY match_id`)
+	rows, err := s.query(ctx, `SELECT `+liveColumns+` FROM live_channels ORDER BY match_id, service`)
 	list, err := collect(rows, err, scanLiveChannel)
 	return list, s.wrap("read live channels", err)
 }
 
-// AddLiveChannel keeps a channel that was just created, with Created; false if the match has one.
+// AddLiveChannel keeps a channel that was just created, with Created; false if the match has one at
+// that service.
 func (s *Store) AddLiveChannel(ctx context.Context, c goalcast.LiveChannel) (added bool, err error) {
 	err = s.tx(ctx, "add live channel", func(tx *tx) error {
-		result, err := tx.exec(ctx, `INSERT INTO live_channels (channel, match_id, created) VALUES ($1, $2, $3)
-			ON CONFLICT (match_id) DO NOTHING`, c.ID, c.Match, toMillis(c.Created))
+		result, err := tx.exec(ctx, `INSERT INTO live_channels (service, channel, match_id, created)
+			VALUES ($1, $2, $3, $4) ON CONFLICT (service, match_id) DO NOTHING`, c.Service, c.ID, c.Match,
+			toMillis(c.Created))
 		if err != nil {
 			return err
 		}
@@ -42,9 +44,9 @@ func (s *Store) AddLiveChannel(ctx context.Context, c goalcast.LiveChannel) (add
 
 // StampLivePush notes the time that a push is about to carry; false if there is no such channel, or
 // another process has sent one of that time or later: phones would leave this one out.
-func (s *Store) StampLivePush(ctx context.Context, channel string, at time.Time) (bool, error) {
-	result, err := s.exec(ctx, `UPDATE live_channels SET sent = $2 WHERE channel = $1 AND sent < $2`, channel,
-		toMillis(at))
+func (s *Store) StampLivePush(ctx context.Context, c goalcast.LiveChannel, at time.Time) (bool, error) {
+	result, err := s.exec(ctx, `UPDATE live_channels SET sent = $3 WHERE service = $1 AND channel = $2 AND sent < $3`,
+		c.Service, c.ID, toMillis(at))
 	if err != nil {
 		return false, s.wrap("stamp live push", err)
 	}
@@ -54,21 +56,22 @@ func (s *Store) StampLivePush(ctx context.Context, channel string, at time.Time)
 
 // SaveLivePush keeps what phones show and know of the match: Shown, Opened, Ended.
 func (s *Store) SaveLivePush(ctx context.Context, c goalcast.LiveChannel) error {
-	_, err := s.exec(ctx, `UPDATE live_channels SET shown = $2, opened = $3, ended = $4 WHERE channel = $1`, c.ID,
-		c.Shown, toMillis(c.Opened), toMillis(c.Ended))
+	_, err := s.exec(ctx, `UPDATE live_channels SET shown = $3, opened = $4, ended = $5
+		WHERE service = $1 AND channel = $2`, c.Service, c.ID, c.Shown, toMillis(c.Opened), toMillis(c.Ended))
 	return s.wrap("save live push", err)
 }
 
 // SaveLiveStarts notes up to which device activities are started, before they are: a start that is
 // sent twice is two activities on the phone.
-func (s *Store) SaveLiveStarts(ctx context.Context, channel string, device int64) error {
-	_, err := s.exec(ctx, `UPDATE live_channels SET started = $2 WHERE channel = $1`, channel, device)
+func (s *Store) SaveLiveStarts(ctx context.Context, c goalcast.LiveChannel, device int64) error {
+	_, err := s.exec(ctx, `UPDATE live_channels SET started = $3 WHERE service = $1 AND channel = $2`, c.Service, c.ID,
+		device)
 	return s.wrap("save live starts", err)
 }
 
 // DeleteLiveChannel forgets a channel that the push service has no more.
-func (s *Store) DeleteLiveChannel(ctx context.Context, channel string) error {
-	_, err := s.exec(ctx, `DELETE FROM live_channels WHERE channel = $1`, channel)
+func (s *Store) DeleteLiveChannel(ctx context.Context, c goalcast.LiveChannel) error {
+	_, err := s.exec(ctx, `DELETE FROM live_channels WHERE service = $1 AND channel = $2`, c.Service, c.ID)
 	return s.wrap("delete live channel", err)
 }
 

@@ -15,51 +15,58 @@ func TestLiveChannels(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		now := time.UnixMilli(s.Now().UnixMilli()).UTC()
-		add := func(match goalcast.MatchID, id string) bool {
+		at := func(id string) goalcast.LiveChannel { return goalcast.LiveChannel{Service: "apns", ID: id} }
+		add := func(match goalcast.MatchID, service, id string) bool {
 			t.Helper()
-			added, err := s.AddLiveChannel(ctx, goalcast.LiveChannel{ID: id, Match: match, Created: now})
+			added, err := s.AddLiveChannel(ctx, goalcast.LiveChannel{Service: service, ID: id, Match: match,
+				Created: now})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return added
 		}
-		if !add(7, "seven") || !add(3, "three") || add(7, "another") {
-			t.Error("a match has one channel")
+		if !add(7, "apns", "seven") || !add(3, "apns", "three") || add(7, "apns", "another") ||
+			!add(7, "fcm:demo", "seven") {
+			t.Error("a match has one channel at each service")
 		}
 		for _, tt := range []struct {
 			channel string
-			at      time.Time
+			time    time.Time
 			want    bool
 		}{{"seven", now, true}, {"seven", now, false}, {"seven", now.Add(-time.Second), false},
 			{"seven", now.Add(time.Second), true}, {"none", now, false}} {
-			if ok, err := s.StampLivePush(ctx, tt.channel, tt.at); err != nil || ok != tt.want {
-				t.Errorf("%s at %v: %v, %v", tt.channel, tt.at, ok, err)
+			if ok, err := s.StampLivePush(ctx, at(tt.channel), tt.time); err != nil ||
+				ok != tt.want {
+				t.Errorf("%s at %v: %v, %v", tt.channel, tt.time, ok, err)
 			}
 		}
-		c := goalcast.LiveChannel{ID: "seven", Match: 7, Created: now, Sent: now.Add(time.Second),
-			Shown: []byte(`{"score": 1}`), Opened: now.Add(time.Minute), Ended: now.Add(time.Hour), Started: 99}
+		c := goalcast.LiveChannel{Service: "apns", ID: "seven", Match: 7, Created: now,
+			Sent: now.Add(time.Second), Shown: []byte(`{"score": 1}`), Opened: now.Add(time.Minute), Ended: now.Add(time.Hour), Started: 99}
 		if err := s.SaveLivePush(ctx, c); err != nil {
 			t.Error(err)
 		}
-		if err := s.SaveLiveStarts(ctx, c.ID, c.Started); err != nil {
+		if err := s.SaveLiveStarts(ctx, c, c.Started); err != nil {
 			t.Error(err)
 		}
 		list, err := s.LiveChannels(ctx)
-		if err != nil || len(list) != 2 || list[0].Match != 3 {
+		if err != nil || len(list) != 3 || list[0].Match != 3 {
 			t.Fatalf("%+v, %v", list, err)
 		}
-		if got := list[1]; got.ID != c.ID || !got.Created.Equal(c.Created) || !got.Sent.Equal(c.Sent) ||
+		if got := list[1]; got.Service != c.Service || got.ID != c.ID || !got.Created.Equal(c.Created) ||
+			!got.Sent.Equal(c.Sent) ||
 			!bytes.Equal(got.Shown, c.Shown) || !got.Opened.Equal(c.Opened) || !got.Ended.Equal(c.Ended) ||
 			got.Started != c.Started {
 			t.Errorf("%+v\nwant %+v", got, c)
 		}
-		if got := list[0]; len(got.Shown) > 0 || !got.Sent.IsZero() || !got.Opened.IsZero() || !got.Ended.IsZero() {
-			t.Errorf("a new channel: %+v", got)
+		for _, got := range []goalcast.LiveChannel{list[0], list[2]} {
+			if len(got.Shown) > 0 || !got.Sent.IsZero() || !got.Opened.IsZero() || !got.Ended.IsZero() {
+				t.Errorf("a new channel: %+v", got)
+			}
 		}
-		if err := s.DeleteLiveChannel(ctx, "seven"); err != nil {
+		if err := s.DeleteLiveChannel(ctx, c); err != nil {
 			t.Error(err)
 		}
-		if list, err := s.LiveChannels(ctx); err != nil || len(list) != 1 {
+		if list, err := s.LiveChannels(ctx); err != nil || len(list) != 2 || list[1].Service != "fcm:demo" {
 			t.Errorf("%+v, %v", list, err)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"goalcast/internal/httpserver"
+	"goalcast/notify/fcm"
 )
 
 // commands is the command line. Every flag has an environment variable; those marked secret also
@@ -274,6 +275,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_ADMIN_TOKENS", c.AdminTokens.check(adminRoles)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
+		{"GOALCAST_FCM_LIVE_TOPICS", c.FCM.checkLive()},
 		{"GOALCAST_APNS_BUNDLE_ID", c.APNS.check()},
 		{"GOALCAST_WEBPUSH_KEY", c.Webpush.check()},
 		{"GOALCAST_KBC_PUSH_URL", c.KBC.check()},
@@ -324,6 +326,16 @@ func (c *serveCmd) together() error {
 		"%s: nothing would ever be heard. "+
 		"Name a Redis that all processes share, or let one process have all roles", strings.Join(c.Roles, ","),
 		roleIngest)
+}
+
+func (f fcmConfig) checkLive() error {
+	switch {
+	case f.LiveTopics == "":
+		return nil
+	case f.Project == "":
+		return errors.New("set, though GOALCAST_FCM_PROJECT is not")
+	}
+	return fcm.CheckTopicPrefix(f.LiveTopics)
 }
 
 func (f fcmConfig) check() error {

@@ -10,6 +10,7 @@ import (
 	"goalcast"
 	"goalcast/notify"
 	"goalcast/notify/apns"
+	"goalcast/notify/fcm"
 	"goalcast/notify/live"
 	"goalcast/store"
 )
@@ -55,19 +56,27 @@ func (c apnsConfig) open(reg prometheus.Registerer) (*apns.Client, error) {
 		Sandbox: c.Environment == "sandbox", Endpoint: c.Endpoint}, reg)
 }
 
-// makeLive makes what moves Live Activities, if an app is configured.
+// makeLive makes what moves lock screens: for Apple, if an app is configured, and for Firebase, if
+// topics are. It comes after makeNotifier, whose way to Firebase it takes.
 func (n *node) makeLive(fault func(point string)) error {
-	if n.cfg.APNS.Bundle == "" {
-		return nil
+	cfg := live.Config{Private: n.private, Fault: fault}
+	add := func(cfg live.Config, service live.Service) {
+		n.live = append(n.live, live.New(cfg, n.db, service, store.NewLeases(n.db, n.log), n.log, n.reg))
 	}
-	client, err := n.cfg.APNS.open(n.reg)
-	if err != nil {
-		return fmt.Errorf("GOALCAST_APNS_BUNDLE_ID: %w", err)
+	if n.cfg.APNS.Bundle != "" {
+		client, err := n.cfg.APNS.open(n.reg)
+		if err != nil {
+			return fmt.Errorf("GOALCAST_APNS_BUNDLE_ID: %w", err)
+		}
+		n.apple = client
+		n.canary.Add(appleCanary{client}, nil)
+		apple := cfg
+		apple.Lead = n.cfg.APNS.Lead
+		add(apple, client)
 	}
-	n.apple = client
-	n.canary.Add(appleCanary{client}, nil)
-	n.live = live.New(live.Config{Lead: n.cfg.APNS.Lead, Private: n.private, Fault: fault}, n.db, client,
-		store.NewLeases(n.db, n.log), n.log, n.reg)
+	if prefix := n.cfg.FCM.LiveTopics; prefix != "" {
+		add(cfg, fcm.NewLive(n.sender, prefix))
+	}
 	return nil
 }
 
@@ -84,10 +93,14 @@ func (a appleCanary) DryRun(ctx context.Context) notify.Result {
 	return notify.Result{Outcome: notify.Delivered}
 }
 
-// liveWaker takes an event on the bus as a hint that a lock screen has to move.
-type liveWaker struct{ live *live.Runner }
+// liveWaker takes an event on the bus as a hint that lock screens have to move.
+type liveWaker struct{ live []*live.Runner }
 
-func (w liveWaker) Event(p goalcast.Published)            { w.live.Wake(p.Event.Match) }
+func (w liveWaker) Event(p goalcast.Published) {
+	for _, r := range w.live {
+		r.Wake(p.Event.Match)
+	}
+}
 func (liveWaker) State(goalcast.State)                    {}
 func (liveWaker) Reread(goalcast.Topic, []goalcast.State) {}
 func (liveWaker) Reset(goalcast.Cursor)                   {}

@@ -26,6 +26,7 @@ import (
 	"goalcast/internal/ratelimit"
 	"goalcast/notify"
 	"goalcast/notify/apns"
+	"goalcast/notify/fcm"
 	"goalcast/notify/live"
 	"goalcast/notify/partner"
 	"goalcast/notify/webpush"
@@ -65,10 +66,10 @@ type node struct {
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	canary   *notify.Canary     // nil without role notify
-	sender   pushService        // the notifier's
+	sender   *fcm.Sender        // the notifier's, and live's
 	browsers *webpush.Sender    // likewise
 	bank     pushService        // likewise
-	live     *live.Runner       // nil without role notify, or without an app at Apple
+	live     []*live.Runner     // by push service; none without role notify
 	apple    *apns.Client       // live's
 	channels *live.Channels     // nil without role rest
 	partners *partner.Runner    // nil without role notify, or without a partner
@@ -295,7 +296,7 @@ func (n *node) listener() goalcast.Listener {
 	if n.partners != nil {
 		all = append(all, waker{n.partners.Wake})
 	}
-	if n.live != nil {
+	if len(n.live) > 0 {
 		all = append(all, liveWaker{n.live})
 	}
 	if n.odds != nil {

@@ -19,13 +19,14 @@ type fcmConfig struct {
 	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
 	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
 	Rate        int    `env:"GOALCAST_FCM_RATE" range:">0.." default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together: they count in Redis."`
+	LiveTopics  string `env:"GOALCAST_FCM_LIVE_TOPICS" placeholder:"PREFIX" help:"Topics that matches on the screens of Android phones are moved by (docs/live-activities.md): with goalcast.live, goalcast.live.7 for match 7. Another one for each goalcast with the same project. Empty: none are."`
 	Processes   int    `env:"GOALCAST_FCM_PROCESSES" range:"1.." default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate, whatever the push service."`
 }
 
 // pushConfig says what is pushed.
 type pushConfig struct {
 	Penalties bool          `env:"GOALCAST_PUSH_PENALTIES" default:"false" help:"Push also that a penalty is given, taken back or missed, on a channel of its own (penalties)."`
-	Receipts  float64       `env:"GOALCAST_PUSH_RECEIPTS" range:"0..1" default:"0.01" placeholder:"0..1" help:"Part of the notifications and live events they show that apps and browsers are asked to report (POST /v1/me/receipts, POST /v1/receipts). 0.01 of a million are 10,000 requests; few users need 1, and 0 ends it."`
+	Receipts  float64       `env:"GOALCAST_PUSH_RECEIPTS" range:"0..1" default:"0.01" placeholder:"0..1" help:"Part of the notifications and live events they show that apps are asked to report (POST /v1/me/receipts). 0.01 of a million are 10,000 requests; few users need 1, and 0 ends it."`
 	SeenWait  time.Duration `name:"seen-wait" env:"GOALCAST_PUSH_SEEN_WAIT" range:"0s..5s" default:"0s" help:"How long a goal, red card or penalty waits for phones whose app shows it live to say so (docs/wire.md, Shown); they get no push of it. 1s suits most; whoever wants the first push as early as can be leaves it. 0 asks no phone, and all get it. The same in all processes."`
 	Country   string        `env:"GOALCAST_PUSH_COUNTRY" format:"country" default:"BE" placeholder:"CC" help:"Country that the app's users are in, two letters: clips that may not be seen there are not pushed. Empty: only those that may be seen everywhere are."`
 	Zone      string        `env:"GOALCAST_PUSH_ZONE" format:"zone" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
@@ -53,7 +54,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		return fmt.Errorf("texts of pushes: %w", err)
 	}
 	c := n.cfg.FCM
-	browsers, err := n.cfg.Webpush.open(n.cfg.Push.Receipts, n.reg)
+	browsers, err := n.cfg.Webpush.open(n.reg)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_WEBPUSH_KEY: %w", err)
 	}

@@ -103,8 +103,8 @@ func (n *node) parts() map[string]func(context.Context) error {
 	if n.notifier != nil {
 		parts["notify"] = n.notifier.Run
 	}
-	if n.live != nil {
-		parts["live"] = n.live.Run
+	for i, r := range n.live {
+		parts[fmt.Sprintf("live %d", i+1)] = r.Run
 	}
 	if n.partners != nil {
 		parts["partners"] = n.partners.Run

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"goalcast"
 	"goalcast/internal/upstream"
 	"goalcast/notify/live"
 )
@@ -145,9 +146,12 @@ func (c *Client) channels(list string) string {
 	return c.manage + "/1/apps/" + c.bundle + "/" + list
 }
 
+// Name is the service's name.
+func (c *Client) Name() string { return live.Apple }
+
 // CreateChannel makes a channel and returns its id. live.ErrFull if there are as many as Apple
 // allows: 10,000.
-func (c *Client) CreateChannel(ctx context.Context) (string, error) {
+func (c *Client) CreateChannel(ctx context.Context, _ goalcast.MatchID) (string, error) {
 	body, err := json.Marshal(Channel{storeNewest, "LiveActivity"})
 	if err != nil {
 		return "", err

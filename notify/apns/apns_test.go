@@ -82,7 +82,7 @@ const device = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
 
 func TestChannelIsCreatedUsedAndDeleted(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	id, err := r.client.CreateChannel(ctx)
+	id, err := r.client.CreateChannel(ctx, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestChannelIsCreatedUsedAndDeleted(t *testing.T) {
 
 func TestActivityIsStartedOnADevice(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	id, err := r.client.CreateChannel(ctx)
+	id, err := r.client.CreateChannel(ctx, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestAnswers(t *testing.T) {
 		{apnstest.LostAnswer(), nil},
 	} {
 		r.fake.Fail("", tt.failure)
-		_, err := r.client.CreateChannel(t.Context())
+		_, err := r.client.CreateChannel(t.Context(), 7)
 		if err == nil {
 			t.Errorf("%+v: no error", tt.failure)
 		}
@@ -266,7 +266,7 @@ func TestProviderTokenIsRenewed(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	channel, err := r.client.CreateChannel(t.Context())
+	channel, err := r.client.CreateChannel(t.Context(), 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestDryRun(t *testing.T) {
 
 func TestPushThatIsTooLargeIsNotSent(t *testing.T) {
 	r := newRig(t)
-	id, err := r.client.CreateChannel(t.Context())
+	id, err := r.client.CreateChannel(t.Context(), 7)
 	if err != nil {
 		t.Fatal(err)
 	}

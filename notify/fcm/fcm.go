@@ -58,9 +58,10 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	client *messaging.Client
-	base   *http.Transport
-	log    *slog.Logger
+	project string
+	client  *messaging.Client
+	base    *http.Transport
+	log     *slog.Logger
 }
 
 // New makes a Sender. It reads the credentials, and does not call Firebase.
@@ -99,7 +100,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Regis
 	if err != nil {
 		return nil, fmt.Errorf("firebase messaging: %w", err)
 	}
-	return &Sender{client: client, base: base, log: log}, nil
+	return &Sender{project: cfg.ProjectID, client: client, base: base, log: log}, nil
 }
 
 // credentials reads what the configuration names; nil for none.

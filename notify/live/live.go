@@ -12,19 +12,33 @@ import (
 	"goalcast"
 )
 
-// Lease is the name of the lease whose holder does everything here.
+// Lease is the name of the lease whose holder does everything for Apple; for another service, its
+// name comes after it and a colon.
 const Lease = "live-activities"
 
-// Service is a push service with broadcast channels. Its errors are the package's.
+// Apple is the name of Apple's push service.
+const Apple = "apns"
+
+// Service is a push service by which one request moves all phones that show a match. Its errors
+// are the package's.
 type Service interface {
-	// CreateChannel makes a channel and returns its id. ErrFull.
-	CreateChannel(ctx context.Context) (string, error)
-	// DeleteChannel deletes one. ErrNoChannel.
+	// Name is what channels are kept by: Apple, or "fcm:" and the project's id.
+	Name() string
+	// CreateChannel returns the id of a channel for a match. It makes one if the service is a
+	// Keeper. ErrFull.
+	CreateChannel(ctx context.Context, match goalcast.MatchID) (string, error)
+	// Broadcast sends an Update or End to all phones that listen to a channel. ErrNoChannel.
+	Broadcast(ctx context.Context, channel string, p Push) error
+}
+
+// Keeper is a Service that keeps channels until they are deleted, and that starts activities. What
+// is none has topics, which need not be made: phones listen to them when they want.
+type Keeper interface {
+	Service
+	// DeleteChannel deletes a channel. ErrNoChannel.
 	DeleteChannel(ctx context.Context, id string) error
 	// Channels lists the ids of all channels of the app.
 	Channels(ctx context.Context) ([]string, error)
-	// Broadcast sends an Update or End to all phones that listen to a channel. ErrNoChannel.
-	Broadcast(ctx context.Context, channel string, p Push) error
 	// Start starts an activity on the device whose token it is. ErrNoDevice.
 	Start(ctx context.Context, token string, p Push) error
 }
@@ -37,19 +51,20 @@ type Store interface {
 	Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapshot, error)
 	// Matches lists matches by kick-off, then id.
 	Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error)
-	// LiveChannels lists the channels of all matches.
+	// LiveChannels lists the channels of all matches at all services.
 	LiveChannels(ctx context.Context) ([]goalcast.LiveChannel, error)
-	// AddLiveChannel keeps a channel that was just created; false if the match has one.
+	// AddLiveChannel keeps a channel that was just created; false if the match has one at
+	// that service.
 	AddLiveChannel(ctx context.Context, c goalcast.LiveChannel) (bool, error)
 	// StampLivePush notes the time that a push is about to carry; false if another process has
 	// sent one of that time or later, or there is no such channel.
-	StampLivePush(ctx context.Context, channel string, at time.Time) (bool, error)
+	StampLivePush(ctx context.Context, c goalcast.LiveChannel, at time.Time) (bool, error)
 	// SaveLivePush keeps Shown, Opened and Ended.
 	SaveLivePush(ctx context.Context, c goalcast.LiveChannel) error
 	// SaveLiveStarts notes up to which device activities are started.
-	SaveLiveStarts(ctx context.Context, channel string, device int64) error
+	SaveLiveStarts(ctx context.Context, c goalcast.LiveChannel, device int64) error
 	// DeleteLiveChannel forgets a channel.
-	DeleteLiveChannel(ctx context.Context, channel string) error
+	DeleteLiveChannel(ctx context.Context, c goalcast.LiveChannel) error
 	// LiveAudience lists the next devices, by id, of those who follow any of the topics.
 	LiveAudience(ctx context.Context, topics []goalcast.Topic, after int64, limit int) ([]goalcast.LiveDevice, error)
 	// ForgetLiveToken forgets how to start activities on a device.
@@ -104,11 +119,13 @@ const (
 	endBefore   = time.Minute      // an activity is ended so long before phones would
 )
 
-// Runner keeps the activities of all matches up to date, in one process of all.
+// Runner keeps what phones show of all matches up to date through one push service, in one process
+// of all. Each service has a Runner of its own: what one does not take holds up no other.
 type Runner struct {
 	cfg     Config
 	store   Store
 	service Service
+	keeper  Keeper // the same; nil if it is none
 	leases  Leases
 	log     *slog.Logger
 	metrics *metrics
@@ -120,8 +137,11 @@ type Runner struct {
 
 // New makes a runner; it starts nothing.
 func New(cfg Config, store Store, service Service, leases Leases, log *slog.Logger, reg prometheus.Registerer) *Runner {
-	return &Runner{cfg: cfg.withDefaults(), store: store, service: service, leases: leases, log: log,
-		metrics: newMetrics(reg), wake: make(chan struct{}, 1)}
+	keeper, _ := service.(Keeper)
+	return &Runner{cfg: cfg.withDefaults(), store: store, service: service, keeper: keeper, leases: leases,
+		log:     log.With("service", service.Name()),
+		metrics: newMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"service": service.Name()}, reg)),
+		wake:    make(chan struct{}, 1)}
 }
 
 // Wake says that a match may have changed. It never blocks and may be called at any time.
@@ -139,7 +159,11 @@ func (r *Runner) Wake(match goalcast.MatchID) {
 
 // Run works whenever it is this process's turn, until ctx ends.
 func (r *Runner) Run(ctx context.Context) error {
-	return r.leases.Hold(ctx, Lease, func(ctx context.Context, _ int64) error { return r.turn(ctx) })
+	lease := Lease
+	if name := r.service.Name(); name != Apple {
+		lease += ":" + name
+	}
+	return r.leases.Hold(ctx, lease, func(ctx context.Context, _ int64) error { return r.turn(ctx) })
 }
 
 // take takes the hints there are.

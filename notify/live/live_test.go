@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long a test waits for what has to come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // rig is a runner on a real database, and the Apple that it speaks to.
 type rig struct {
@@ -100,9 +100,13 @@ func (r *rig) run(cfg live.Config) (stop func()) {
 	return stop
 }
 
-// quick are limits with which a match is soon told and over.
-var quick = live.Config{Look: 100 * time.Millisecond, Sweep: 100 * time.Millisecond, Keep: 300 * time.Millisecond,
+// quick are limits with which a match is soon told and over. They sweep once only, which deletes
+// nothing: sweeps in a row may take a channel for nobody's that a slow machine takes long to keep.
+var quick = live.Config{Look: 100 * time.Millisecond, Sweep: time.Hour, Keep: 300 * time.Millisecond,
 	Pause: 300 * time.Millisecond}
+
+// sweeping are limits with which channels of nobody soon go, too.
+var sweeping = live.Config{Look: quick.Look, Sweep: 100 * time.Millisecond, Keep: quick.Keep, Pause: quick.Pause}
 
 // happen adds an event to a match, after its fixture.
 func (r *rig) happen(id goalcast.MatchID, e goalcast.Event) {
@@ -214,8 +218,9 @@ const (
 // A match from its channel to the end: phones are started once, show each goal, at most one push a
 // second is sent however much happens, and nothing is left.
 func TestMatchFromBeforeKickoffToTheEnd(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
-	r.fake.Interval = time.Second - 50*time.Millisecond // between two arrivals; requests take their time
+	r.fake.Interval = time.Second
 	ctx := t.Context()
 	for token, phone := range map[string]string{"token-of-one-phone": phone, "token-of-a-dead-one": deadPhone,
 		"token-of-an-android": ""} {
@@ -233,6 +238,7 @@ func TestMatchFromBeforeKickoffToTheEnd(t *testing.T) {
 	r.fake.Remove(deadPhone)
 	r.happen(7, fixture(time.Now().Add(time.Hour)))
 	r.happen(8, fixture(time.Now().Add(48*time.Hour))) // not soon
+	began := time.Now()
 	r.run(quick)
 	channel := r.channel()
 	r.shows(channel, `"scheduled"`)
@@ -249,8 +255,8 @@ func TestMatchFromBeforeKickoffToTheEnd(t *testing.T) {
 	}
 	r.shows(channel, `"home":30`)
 	pushes := r.fake.Pushes(channel)
-	if n := len(pushes); n > 10 {
-		t.Errorf("%d pushes for 30 goals in a moment", n)
+	if n, took := len(pushes), time.Since(began); n > 1+int(took/time.Second) {
+		t.Errorf("%d pushes in %v", n, took)
 	}
 	if last := pushes[len(pushes)-1]; last.Priority != 10 || last.Event != "update" || last.Expires == 0 {
 		t.Errorf("%+v", last)
@@ -269,6 +275,7 @@ func TestMatchFromBeforeKickoffToTheEnd(t *testing.T) {
 }
 
 func TestPushServiceThatFails(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.happen(7, fixture(time.Now()))
 	r.happen(7, begins(goalcast.FirstHalf))
@@ -313,6 +320,7 @@ func TestPushServiceThatFails(t *testing.T) {
 
 // Channels that are nobody's go: at Apple only, in the database only, of matches that moved.
 func TestOrphansAreSwept(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	client, err := apns.New(apns.Config{Key: r.key, KeyID: apnstest.KeyID, TeamID: apnstest.TeamID,
 		BundleID: apnstest.BundleID, Endpoint: r.apple}, prometheus.NewRegistry())
@@ -320,15 +328,15 @@ func TestOrphansAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := client.CreateChannel(t.Context()); err != nil {
+	if _, err := client.CreateChannel(t.Context(), 7); err != nil {
 		t.Fatal(err)
 	}
-	gone := goalcast.LiveChannel{ID: "AAAAAAAAAAAAAAAAAAAAAA==", Match: 9, Created: time.Now()}
+	gone := goalcast.LiveChannel{Service: live.Apple, ID: "AAAAAAAAAAAAAAAAAAAAAA==", Match: 9, Created: time.Now()}
 	if _, err := r.db.AddLiveChannel(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
 	r.happen(7, fixture(time.Now().Add(time.Hour)))
-	r.run(quick)
+	r.run(sweeping)
 	channel := r.channel()
 	r.wait("one channel on both sides", func() bool {
 		kept, there := r.kept(), r.fake.Channels()
@@ -399,14 +407,19 @@ func TestKilledProcessLeavesNoOrphan(t *testing.T) {
 	}
 	kill("stamped", 70)
 	kill("sent", 70)
+	// What has no channel at full time gets none any more.
+	r.leases = alone{}
+	stop := r.run(quick)
+	r.wait("a channel for each match", func() bool { return len(r.kept()) == matches })
+	stop()
+	r.runner, r.reg = nil, prometheus.NewRegistry()
 	for id := range goalcast.MatchID(matches) {
 		r.happen(id+1, begins(goalcast.FullTime))
 	}
 	kill("deleted", 30)
 	kill("deleted", 30)
 
-	r.leases = alone{}
-	r.run(quick)
+	r.run(sweeping)
 	r.wait("nothing is left", func() bool { return len(r.fake.Channels()) == 0 && len(r.kept()) == 0 })
 	_, created, deleted := r.fake.Counts()
 	mu.Lock()
@@ -441,7 +454,7 @@ func runUntilKilled(t *testing.T, text string) {
 	}
 	r := &rig{t: t, url: c.Store, apple: c.Apple, key: c.Key, reg: prometheus.NewRegistry()}
 	r.db = openStore(t.Context(), t, c.Store)
-	cfg := quick
+	cfg := sweeping
 	var mu sync.Mutex
 	cfg.Fault = func(point string) {
 		mu.Lock()

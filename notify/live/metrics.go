@@ -42,11 +42,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	return &metrics{
 		channels: f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_live_channels",
-			Help: "Broadcast channels of matches, of the process that holds them; 0 in all others."}),
+			Help: "Channels or topics of matches, of the process that holds them; 0 in all others."}),
 		created: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_live_channels_created_total",
-			Help: "Broadcast channels created."}),
-		deleted: vector("channels_deleted_total", "Broadcast channels deleted: the match is over or moved, nobody "+
-			"knew of them (orphan), or the push service had them no more (lost).", "why",
+			Help: "Broadcast channels created, and topics begun."}),
+		deleted: vector("channels_deleted_total", "Broadcast channels deleted, and topics ended: the match is over or moved, "+
+			"nobody knew of them (orphan), or the push service had them no more (lost).", "why",
 			whyOver, whyMoved, whyOrphan, whyLost),
 		pushes: vector("pushes_total", "Broadcasts of a match's state to lock screens, by result.", "result",
 			results...),
@@ -55,7 +55,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		errors: vector("errors_total", "Steps that did not work and are tried again, by step.", "step",
 			"plan", "create", "update", "delete", "sweep", "start"),
 		denied: f.NewGauge(prometheus.GaugeOpts{Name: "goalcast_live_denied",
-			Help: "1 while Apple does not accept our credentials or our app: no lock screen moves."}),
+			Help: "1 while the push service does not accept our credentials or our app: no lock screen " +
+				"moves."}),
 		delay: f.NewHistogram(prometheus.HistogramOpts{Name: "goalcast_live_push_seconds",
 			Help: "From the receipt of the document that changed a match to the push service's word that it took " +
 				"the state.",

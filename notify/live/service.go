@@ -1,6 +1,7 @@
-// Package live keeps the lock screens of phones up to date: a Live Activity on iOS, which shows the
-// score of a match without a notification for each change. Each match has a broadcast channel at
-// the push service: one request to it moves every phone that shows the match.
+// Package live keeps the lock screens of phones up to date: a Live Activity on iOS, a notification
+// that stays on Android, which shows the score of a match without a notification for each change.
+// Each match has a channel at each push service, a broadcast channel or a topic: one request to it
+// moves every phone that shows the match.
 package live
 
 import (
@@ -8,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"goalcast"
 )
 
 // What a push does to the activity of a match on a phone.
@@ -22,6 +25,7 @@ const MaxAge = 8 * time.Hour
 
 // Push is one state of a match, as it goes to phones.
 type Push struct {
+	Match goalcast.MatchID
 	Event string          // Start, Update or End
 	State json.RawMessage // content-state, an object
 	// At orders the pushes of a channel, in whole seconds: a phone leaves out what is not after

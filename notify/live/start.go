@@ -19,7 +19,7 @@ func decodeState(text []byte) (s State, known bool) {
 
 // toStart says whether activities of a match are to be started now.
 func (t *turn) toStart(a *activity, now time.Time) bool {
-	return !a.starting && !a.Opened.IsZero() && a.Ended.IsZero() && a.Started != allStarted
+	return t.keeper != nil && !a.starting && !a.Opened.IsZero() && a.Ended.IsZero() && a.Started != allStarted
 }
 
 // start starts activities on the phones of those who follow the match, page by page. How far it
@@ -62,7 +62,7 @@ func (t *turn) startAll(a *activity, c *goalcast.LiveChannel) error {
 		if len(devices) > 0 {
 			next = devices[len(devices)-1].ID
 		}
-		if err := t.store.SaveLiveStarts(t.ctx, c.ID, next); err != nil {
+		if err := t.store.SaveLiveStarts(t.ctx, *c, next); err != nil {
 			return err
 		}
 		c.Started = next
@@ -104,11 +104,12 @@ func (t *turn) startOne(ctx context.Context, a *activity, channel string, m *goa
 	attributes json.RawMessage, d goalcast.LiveDevice) error {
 	for pause := interval; ; pause = min(2*pause, maxPause) {
 		now := a.shown.Load()
-		p := Push{Event: Start, State: now.state, At: now.at, High: true, Channel: channel, Type: AttributesType,
-			Attributes: attributes, Title: m.Home.Name + " – " + m.Away.Name, Body: startedIn(d.Language)}
+		p := Push{Match: m.ID, Event: Start, State: now.state, At: now.at, High: true, Channel: channel,
+			Type: AttributesType, Attributes: attributes, Title: m.Home.Name + " – " + m.Away.Name,
+			Body: startedIn(d.Language)}
 		p.Stale = p.At.Add(t.cfg.Fresh)
 		p.Expires = p.At.Add(t.cfg.Fresh)
-		err := t.service.Start(ctx, d.Token, p)
+		err := t.keeper.Start(ctx, d.Token, p)
 		if ended(ctx, err) {
 			return err
 		}

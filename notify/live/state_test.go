@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/prometheus/client_golang/prometheus"
-
 	"goalcast"
 )
 
@@ -109,9 +107,11 @@ func TestStatesAreAsDescribed(t *testing.T) {
 	}
 }
 
+// keeperOnly is a service with channels, which nobody asks.
+type keeperOnly struct{ Keeper }
+
 func TestPushOfAMatch(t *testing.T) {
-	r := New(Config{}, nil, nil, nil, nil, prometheus.NewRegistry())
-	turn := &turn{Runner: r}
+	turn := &turn{Runner: &Runner{cfg: Config{}.withDefaults(), keeper: keeperOnly{}}}
 	first := period(goalcast.FirstHalf, kickoff)
 	play := match(first)
 	one := match(first, goal("g", 1, 20))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,7 @@ func (r *Runner) turn(ctx context.Context) error {
 
 // load reads the channels that there are and that this process does not know.
 func (t *turn) load() error {
-	list, err := t.store.LiveChannels(t.ctx)
+	list, err := t.kept()
 	if err != nil {
 		return err
 	}
@@ -108,6 +109,12 @@ func (t *turn) load() error {
 		}
 	}
 	return nil
+}
+
+// kept are the service's channels that the database has.
+func (t *turn) kept() ([]goalcast.LiveChannel, error) {
+	all, err := t.store.LiveChannels(t.ctx)
+	return slices.DeleteFunc(all, func(c goalcast.LiveChannel) bool { return c.Service != t.service.Name() }), err
 }
 
 func (t *turn) add(c goalcast.LiveChannel) {
@@ -150,7 +157,7 @@ func (t *turn) failed(step string, match goalcast.MatchID, err error) {
 	switch {
 	case errors.Is(err, ErrDenied):
 		if !t.denied {
-			t.log.Error("Apple does not accept us: no lock screen moves", "step", step, "error", err,
+			t.log.Error("the push service does not accept us: no lock screen moves", "step", step, "error", err,
 				"retry_in", t.cfg.Pause)
 		}
 		t.denied, t.until = true, t.store.Now().Add(t.cfg.Pause)
@@ -170,7 +177,7 @@ func (t *turn) accepted() {
 	if t.denied {
 		t.denied = false
 		t.metrics.denied.Set(0)
-		t.log.Info("Apple accepts us again")
+		t.log.Info("the push service accepts us again")
 	}
 }
 
@@ -234,8 +241,8 @@ var errTaken = errors.New("the match has a channel by another process")
 // create makes the channel of a match. A crash between the service and the database leaves an
 // orphan, which the sweep deletes.
 func (t *turn) create(match goalcast.MatchID) func() {
-	id, err := t.service.CreateChannel(t.ctx)
-	c := goalcast.LiveChannel{ID: id, Match: match, Created: t.store.Now()}
+	id, err := t.service.CreateChannel(t.ctx, match)
+	c := goalcast.LiveChannel{Service: t.service.Name(), ID: id, Match: match, Created: t.store.Now()}
 	added := false
 	if err == nil {
 		t.cfg.Fault("created")
@@ -251,7 +258,9 @@ func (t *turn) create(match goalcast.MatchID) func() {
 		case errors.Is(err, errTaken):
 			err = errors.Join(err, t.load())
 		case added:
-			t.accepted()
+			if t.keeper != nil {
+				t.accepted()
+			}
 			t.metrics.created.Inc()
 			t.add(c)
 			return
@@ -325,7 +334,7 @@ func (t *turn) push(a *activity, c goalcast.LiveChannel, m *goalcast.Snapshot, n
 			}
 		}
 	}
-	if ok, err := t.store.StampLivePush(t.ctx, c.ID, p.At); err != nil || !ok {
+	if ok, err := t.store.StampLivePush(t.ctx, c, p.At); err != nil || !ok {
 		return t.stampFailed(a, c, err)
 	}
 	t.cfg.Fault("stamped")
@@ -335,6 +344,7 @@ func (t *turn) push(a *activity, c goalcast.LiveChannel, m *goalcast.Snapshot, n
 	if !ended(t.ctx, err) {
 		t.metrics.pushes.WithLabelValues(result(err)).Inc()
 	}
+	after := t.store.Now().Add(interval) // since the answer: this one may have come just before it
 	c.Sent = p.At
 	var saved error
 	// What is refused would be refused again.
@@ -360,13 +370,13 @@ func (t *turn) push(a *activity, c goalcast.LiveChannel, m *goalcast.Snapshot, n
 	}
 	return func() {
 		a.busy, a.LiveChannel = false, c
-		a.pause, a.after = 0, now.Add(interval)
+		a.pause, a.after = 0, after
 		a.shown.Store(&shown{c.Shown, c.Sent})
 		a.repeat = time.Time{}
 		switch {
 		case !c.Ended.IsZero():
 			a.dirty, a.after = true, c.Ended.Add(t.cfg.Keep)
-		case state.State == goalcast.Live:
+		case state.State == goalcast.Live && t.keeper != nil:
 			a.repeat = now.Add(t.cfg.Fresh * 4 / 5)
 		}
 		if err == nil {
@@ -378,7 +388,9 @@ func (t *turn) push(a *activity, c goalcast.LiveChannel, m *goalcast.Snapshot, n
 	}
 }
 
-// pushOf is the push for a match as it stands; without an Event if phones show that.
+// pushOf is the push for a match as it stands; without an Event if phones show that. Topics are not
+// told again what phones show: Google slows down whoever sends a phone one push in 3 min of those
+// that replace each other.
 func (t *turn) pushOf(c goalcast.LiveChannel, m *goalcast.Snapshot, now time.Time) (Push, State, error) {
 	state := StateOf(m)
 	text, err := encodeState(state)
@@ -388,11 +400,11 @@ func (t *turn) pushOf(c goalcast.LiveChannel, m *goalcast.Snapshot, now time.Tim
 	before, known := decodeState(c.Shown)
 	end := over(m) || !c.Opened.IsZero() && now.Sub(c.Opened) >= MaxAge-endBefore
 	live := m.State == goalcast.Live
-	again := live && now.Sub(c.Sent) >= t.cfg.Fresh*4/5
+	again := live && t.keeper != nil && now.Sub(c.Sent) >= t.cfg.Fresh*4/5
 	if !end && !again && string(text) == string(c.Shown) {
 		return Push{}, state, nil
 	}
-	p := Push{Event: Update, State: text, At: second(now)}
+	p := Push{Match: m.ID, Event: Update, State: text, At: second(now)}
 	if p.At.Before(c.Sent.Add(interval)) { // our clock was set back, or another process sent just now
 		p.At = c.Sent.Add(interval)
 	}
@@ -402,6 +414,9 @@ func (t *turn) pushOf(c goalcast.LiveChannel, m *goalcast.Snapshot, now time.Tim
 		p.Stale = m.Kickoff.Add(t.cfg.Fresh)
 	}
 	p.Expires = p.Stale
+	if t.keeper == nil && live {
+		p.Stale, p.Expires = time.Time{}, p.At.Add(MaxAge)
+	}
 	if end {
 		p.Event, p.Stale = End, time.Time{}
 		p.Dismiss, p.Expires = p.At.Add(keepShown), p.At.Add(t.cfg.Keep)
@@ -430,7 +445,7 @@ func (t *turn) stampFailed(a *activity, c goalcast.LiveChannel, err error) func(
 	if err != nil {
 		return t.again(a, "update", err)
 	}
-	list, err := t.store.LiveChannels(t.ctx)
+	list, err := t.kept()
 	if err != nil {
 		return t.again(a, "update", err)
 	}
@@ -447,19 +462,23 @@ func (t *turn) stampFailed(a *activity, c goalcast.LiveChannel, err error) func(
 
 // remove deletes a channel: at the service first, so that a crash leaves a row that leads there.
 func (t *turn) remove(a *activity, c goalcast.LiveChannel, why string) func() {
-	err := t.service.DeleteChannel(t.ctx, c.ID)
-	if errors.Is(err, ErrNoChannel) {
-		err = nil
+	var err error
+	if t.keeper != nil {
+		if err = t.keeper.DeleteChannel(t.ctx, c.ID); errors.Is(err, ErrNoChannel) {
+			err = nil
+		}
 	}
 	if err == nil {
 		t.cfg.Fault("deleted")
-		err = t.store.DeleteLiveChannel(t.ctx, c.ID)
+		err = t.store.DeleteLiveChannel(t.ctx, c)
 	}
 	if err != nil {
 		return t.again(a, "delete", err)
 	}
 	return func() {
-		t.accepted()
+		if t.keeper != nil {
+			t.accepted()
+		}
 		t.metrics.deleted.WithLabelValues(why).Inc()
 		t.drop(a)
 	}
@@ -468,11 +487,11 @@ func (t *turn) remove(a *activity, c goalcast.LiveChannel, why string) func() {
 // lost forgets a channel that the service does not know any more; plan makes another one, which
 // phones that start from now on listen to.
 func (t *turn) lost(a *activity, c goalcast.LiveChannel) func() {
-	if err := t.store.DeleteLiveChannel(t.ctx, c.ID); err != nil {
+	if err := t.store.DeleteLiveChannel(t.ctx, c); err != nil {
 		return t.again(a, "delete", err)
 	}
 	return func() {
-		t.log.Warn("Apple does not know a match's channel any more", "match", c.Match)
+		t.log.Warn("the push service does not know a match's channel any more", "match", c.Match)
 		t.metrics.deleted.WithLabelValues(whyLost).Inc()
 		t.drop(a)
 		t.plan()
@@ -482,7 +501,7 @@ func (t *turn) lost(a *activity, c goalcast.LiveChannel) func() {
 // sweep compares the service's channels with ours. One that only one side has is deleted if the
 // sweep before found it too: what is just being made is on one side for a moment.
 func (t *turn) sweep() {
-	if t.sweeping || t.waiting() {
+	if t.keeper == nil || t.sweeping || t.waiting() {
 		return
 	}
 	t.sweeping = true
@@ -509,11 +528,11 @@ func (t *turn) sweep() {
 // which channels of ours the service had no more.
 func (t *turn) compare() (suspects, lost map[string]bool, err error) {
 	before := t.suspects // only sweeps write it, one at a time
-	there, err := t.service.Channels(t.ctx)
+	there, err := t.keeper.Channels(t.ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	ours, err := t.store.LiveChannels(t.ctx)
+	ours, err := t.kept()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -527,11 +546,11 @@ func (t *turn) compare() (suspects, lost map[string]bool, err error) {
 		switch {
 		case known[id]:
 		case before[id]:
-			if err := t.service.DeleteChannel(t.ctx, id); err != nil && !errors.Is(err, ErrNoChannel) {
+			if err := t.keeper.DeleteChannel(t.ctx, id); err != nil && !errors.Is(err, ErrNoChannel) {
 				return nil, nil, fmt.Errorf("channel of nobody: %w", err)
 			}
 			t.metrics.deleted.WithLabelValues(whyOrphan).Inc()
-			t.log.Warn("deleted a channel at Apple that belonged to no match")
+			t.log.Warn("deleted a channel at the push service that belonged to no match")
 		default:
 			suspects[id] = true
 		}
@@ -540,7 +559,7 @@ func (t *turn) compare() (suspects, lost map[string]bool, err error) {
 		switch {
 		case exists[c.ID] || !c.Ended.IsZero():
 		case before[c.ID]:
-			if err := t.store.DeleteLiveChannel(t.ctx, c.ID); err != nil {
+			if err := t.store.DeleteLiveChannel(t.ctx, c); err != nil {
 				return nil, nil, err
 			}
 			lost[c.ID] = true

@@ -46,7 +46,9 @@ type Server struct {
 
 // Delivery is a message that the server took.
 type Delivery struct {
-	Token string `json:"token"`
+	Token     string `json:"token,omitempty"`     // of the device; empty in Deliveries for what went to a topic
+	Topic     string `json:"topic,omitempty"`     // that it went to
+	Condition string `json:"condition,omitempty"` // of topics that it went to
 	// "android", "ios", "web"; by the first of these blocks in the message, else "android"
 	Platform string            `json:"platform"`
 	Title    string            `json:"title"`
@@ -55,6 +57,7 @@ type Delivery struct {
 	Collapse string            `json:"collapse"` // of the waiting one: collapse_key, apns-collapse-id, Topic
 	Thread   string            `json:"thread,omitempty"`
 	Image    string            `json:"image,omitempty"`
+	DataOnly bool              `json:"data_only,omitempty"` // has no notification: the app decides what is shown
 	High     bool              `json:"high"`
 	Silent   bool              `json:"silent"`
 	TTL      time.Duration     `json:"-"`
@@ -70,9 +73,12 @@ type Shown struct {
 	Sounds   int // how often it, or those it replaced, made a sound
 }
 
-// device is a phone: what it shows, newest first, and what waits while it is off.
+// device is a phone: what it shows, newest first, and what waits while it is off; what its app got
+// without a notification; and which topics it listens to.
 type device struct {
 	shown   []Shown
+	data    []Delivery // that have no notification, oldest first
+	topics  map[string]bool
 	off     bool
 	waiting []Delivery
 }
@@ -114,7 +120,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Field: wrong[0]})
 		return
 	}
-	keys := []string{m.Token, ""}
+	keys := []string{m.Token + m.Topic + m.Condition, ""}
 	if validateOnly {
 		keys = []string{DryRun}
 	}
@@ -171,16 +177,32 @@ func (s *Server) take(d Delivery) {
 	if len(s.deliveries) > maxDeliveries {
 		s.deliveries = slices.Clone(s.deliveries[maxDeliveries/10:])
 	}
+	switch {
+	case d.Token != "":
+		s.arrive(d)
+	default:
+		for token, p := range s.devices {
+			if d.Topic != "" && p.topics[d.Topic] || d.Condition != "" && holds(d.Condition, p.topics) {
+				copied := d
+				copied.Token = token
+				s.arrive(copied)
+			}
+		}
+	}
+	s.mu.Unlock()
+	if s.Deliver != nil {
+		s.Deliver(d)
+	}
+}
+
+// arrive hands a message to its device; s.mu is held.
+func (s *Server) arrive(d Delivery) {
 	if p := s.device(d.Token); p == nil {
 		s.violations = append(s.violations, "more devices than the fake keeps")
 	} else if p.off {
 		s.wait(p, d)
 	} else {
 		p.show(d)
-	}
-	s.mu.Unlock()
-	if s.Deliver != nil {
-		s.Deliver(d)
 	}
 }
 
@@ -223,6 +245,11 @@ func (s *Server) wait(p *device, d Delivery) {
 }
 
 func (p *device) show(d Delivery) {
+	if d.DataOnly {
+		p.data = append(p.data, d)
+		p.data = p.data[max(0, len(p.data)-maxShown):]
+		return
+	}
 	shown := Shown{Delivery: d}
 	if !d.Silent {
 		shown.Sounds = 1
@@ -266,6 +293,32 @@ func (s *Server) Phone(token string) []Shown {
 	defer s.mu.Unlock()
 	if p := s.devices[token]; p != nil {
 		return slices.Clone(p.shown)
+	}
+	return nil
+}
+
+// Subscribe has a device listen to a topic, as the SDK of its app does.
+func (s *Server) Subscribe(token, topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !topicName.MatchString(topic) {
+		s.violations = append(s.violations, "a device listens to "+topic+", which is no topic")
+		return
+	}
+	if p := s.device(token); p != nil {
+		if p.topics == nil {
+			p.topics = map[string]bool{}
+		}
+		p.topics[topic] = true
+	}
+}
+
+// Data returns what a device's app got without a notification, oldest first.
+func (s *Server) Data(token string) []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.devices[token]; p != nil {
+		return slices.Clone(p.data)
 	}
 	return nil
 }

@@ -22,17 +22,27 @@ func post(t *testing.T, s *Server, body string) (int, string) {
 
 func TestRefuses(t *testing.T) {
 	for name, body := range map[string]string{
-		"no JSON":             `x`,
-		"two values":          `{"message":{"token":"a"}} {}`,
-		"no message":          `{}`,
-		"no target":           `{"message":{}}`,
-		"two targets":         `{"message":{"token":"a","topic":"b"}}`,
-		"unknown field":       `{"message":{"token":"a","priority":"high"}}`,
-		"camel case":          `{"message":{"token":"a","android":{"collapseKey":"x"}}}`,
-		"number in data":      `{"message":{"token":"a","data":{"score":1}}}`,
-		"reserved key":        `{"message":{"token":"a","data":{"google.x":"1"}}}`,
-		"too big":             `{"message":{"token":"a","data":{"x":"` + strings.Repeat("y", 4096) + `"}}}`,
-		"too big for a topic": `{"message":{"topic":"a","data":{"x":"` + strings.Repeat("y", 2048) + `"}}}`,
+		"no JSON":              `x`,
+		"two values":           `{"message":{"token":"a"}} {}`,
+		"no message":           `{}`,
+		"no target":            `{"message":{}}`,
+		"two targets":          `{"message":{"token":"a","topic":"b"}}`,
+		"unknown field":        `{"message":{"token":"a","priority":"high"}}`,
+		"camel case":           `{"message":{"token":"a","android":{"collapseKey":"x"}}}`,
+		"number in data":       `{"message":{"token":"a","data":{"score":1}}}`,
+		"reserved key":         `{"message":{"token":"a","data":{"google.x":"1"}}}`,
+		"too big":              `{"message":{"token":"a","data":{"x":"` + strings.Repeat("y", 4096) + `"}}}`,
+		"too big for a topic":  `{"message":{"topic":"a","data":{"x":"` + strings.Repeat("y", 2048) + `"}}}`,
+		"token and condition":  `{"message":{"token":"a","condition":"'b' in topics"}}`,
+		"name of a topic":      `{"message":{"topic":"match:7"}}`,
+		"path of a topic":      `{"message":{"topic":"/topics/a"}}`,
+		"condition, six":       `{"message":{"condition":"'a' in topics` + strings.Repeat(" || 'a' in topics", 5) + `"}}`,
+		"condition, a name":    `{"message":{"condition":"'a:1' in topics"}}`,
+		"condition, a bracket": `{"message":{"condition":"('a' in topics"}}`,
+		"condition, the rest":  `{"message":{"condition":"'a' in topics 'b' in topics"}}`,
+		"condition, half":      `{"message":{"condition":"'a' in topics ||"}}`,
+		"condition, no in":     `{"message":{"condition":"'a' topics"}}`,
+		"condition, no topic":  `{"message":{"condition":"a in topics"}}`,
 		"too big with a key": `{"message":{"token":"a","data":{"x":"` + strings.Repeat("y", 4000) +
 			`"},"android":{"collapse_key":"` + strings.Repeat("z", 100) + `"}}}`,
 		"too big for Apple": `{"message":{"token":"a","notification":{"body":"` + strings.Repeat("y", 3900) +
@@ -102,6 +112,41 @@ func TestValidateOnlyDeliversNothing(t *testing.T) {
 func goal(tag, collapse, title string, sound bool) string {
 	return fmt.Sprintf(`{"message":{"token":"a","notification":{"title":%q},"android":{"ttl":"120s","collapse_key":%q,"notification":{"tag":%q,"default_sound":%t}}}}`,
 		title, collapse, tag, sound)
+}
+
+// Who listens to several topics of a condition gets one message, and its app gets what has no
+// notification.
+func TestTopics(t *testing.T) {
+	s := &Server{}
+	for _, of := range []string{"one a", "one b", "two b", "three c"} {
+		token, topic, _ := strings.Cut(of, " ")
+		s.Subscribe(token, topic)
+	}
+	for _, body := range []string{
+		`{"message":{"topic":"b","data":{"n":"1"}}}`,
+		`{"message":{"condition":"'a' in topics || 'b' in topics","data":{"n":"2"}}}`,
+		`{"message":{"condition":"!('a' in topics) && ('b' in topics || 'c' in topics)","data":{"n":"3"}}}`,
+		`{"message":{"condition":"'a' in topics || 'b' in topics && 'c' in topics","notification":{"title":"4"}}}`,
+	} {
+		if status, text := post(t, s, body); status != 200 {
+			t.Fatal(text)
+		}
+	}
+	for token, want := range map[string]string{"one": "12", "two": "123", "three": "3"} {
+		got := ""
+		for _, d := range s.Data(token) {
+			got += d.Data["n"]
+		}
+		if shown := len(s.Phone(token)); got != want || (shown == 1) != (token == "one") {
+			t.Errorf("%s got %s, shows %d", token, got, shown)
+		}
+	}
+	if got := s.Deliveries(); len(got) != 4 || got[0].Topic != "b" || got[0].Token != "" || got[3].Condition == "" {
+		t.Errorf("%+v", got)
+	}
+	if v := s.Violations(); len(v) > 0 {
+		t.Error(v)
+	}
 }
 
 func TestPhoneReplacesByTag(t *testing.T) {

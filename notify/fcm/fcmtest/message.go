@@ -148,6 +148,11 @@ func (m message) check(c *checks) {
 	}
 	c.must(targets == 1, "message", "want exactly one of token, topic and condition, got %d", targets)
 	c.must(m.Name == "", "message.name", "is for answers only")
+	c.must(m.Topic == "" || topicName.MatchString(m.Topic), "message.topic", "%q is no topic's name", m.Topic)
+	if m.Condition != "" {
+		_, err := parseCondition(m.Condition)
+		c.must(err == nil, "message.condition", "%v", err)
+	}
 	checkData(c, "message.data", m.Data)
 	limit := maxPayload
 	if m.Token == "" {
@@ -327,9 +332,9 @@ func (w *webpush) check(c *checks) {
 // delivery is what a phone makes of a message that was checked.
 func (m message) delivery(now time.Time) Delivery {
 	d := Delivery{Token: m.Token, Data: m.Data, At: now, TTL: maxTTL, Age: age(m.Data, now), Platform: "android"}
-	if m.Token == "" {
-		d.Token = m.Topic + m.Condition
-	}
+	d.Topic, d.Condition = m.Topic, m.Condition
+	d.DataOnly = m.Notification == nil && m.APNS == nil && m.Webpush == nil &&
+		(m.Android == nil || m.Android.Notification == nil)
 	if m.Notification != nil {
 		d.Title, d.Body = m.Notification.Title, m.Notification.Body
 	}
