@@ -69,11 +69,12 @@ test-made-up: program
 	if [ -s $(SAMPLED) ]; then GOALCAST_SAMPLES=made-up $(GO_TEST) \
 		-run "^($$(cut -f2 $(SAMPLED) | grep -vwE '$(ONCE)' | sort -u | paste -sd '|'))$$" $$(cut -f1 $(SAMPLED) | sort -u); fi
 
-test-js: program clients/js/node_modules/.package-lock.json
+test-js: program clients/js/node_modules/.package-lock.json loadtest/k6/node_modules/.package-lock.json
 	cd clients/js && GOALCAST_BIN=$(CURDIR)/tmp/goalcast-under-test npm test
+	cd loadtest/k6 && GOALCAST_BIN=$(CURDIR)/tmp/goalcast-under-test npm test
 
-clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
-	cd clients/js && npm ci --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
 
 build:
 	$(GO) build -o tmp/goalcast ./cmd/goalcast
@@ -113,4 +114,4 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzClientFrames -fuzztime 60s ./hub
 
 clean:
-	rm -rf tmp clients/js/node_modules
+	rm -rf tmp clients/js/node_modules loadtest/k6/node_modules
