@@ -25,6 +25,9 @@ type Device struct {
 	Token    string // FCM registration token; a secret of the device: never logged
 	User     UserID
 	Platform string // "android", "ios", "web", "bank"
+	// App is which of several apps the token is of, as the configuration calls it; empty: the
+	// first, or the only one. Tokens of the bank and of browsers have none.
+	App      string
 	Language string // of the app: "nl", "fr", "de", "en"; other values read as "en"
 	Created  time.Time
 	Proven   bool // a push to it was taken by its push service
@@ -33,21 +36,35 @@ type Device struct {
 	LiveToken string
 }
 
+// appCarrier is what the carriers of apps begin with that have a name.
+const appCarrier = "app:"
+
 // Carrier tells, without the secret in it, what kind of push service a device is reached by: "" for
-// the token of an app, PlatformBank, or the beginning of a browser's endpoint:
-// "https://web.push.apple.com".
+// the token of the first app, "app:kids" for one of the app of that name, PlatformBank, or the
+// beginning of a browser's endpoint: "https://web.push.apple.com".
 func (d Device) Carrier() string {
 	if d.Platform == PlatformBank {
 		return PlatformBank
 	}
 	rest, browser := strings.CutPrefix(d.Token, subscriptionStart)
-	if !browser {
+	switch {
+	case !browser && d.App == "":
 		return ""
+	case !browser:
+		return appCarrier + d.App
 	}
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
 		rest = rest[:end]
 	}
 	return subscriptionStart + strings.ToLower(rest)
+}
+
+// AppOfCarrier is Device.App of the devices that have a carrier; false if they are not an app's.
+func AppOfCarrier(carrier string) (app string, ok bool) {
+	if carrier == "" {
+		return "", true
+	}
+	return strings.CutPrefix(carrier, appCarrier)
 }
 
 // Merged is what a user got of another.

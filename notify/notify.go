@@ -23,6 +23,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,6 +121,14 @@ type Sender interface {
 	Send(ctx context.Context, messages []Message) []Result
 }
 
+// App is one of several apps, each with a project of its own at the push service: what that says of
+// one says nothing of another, and tokens are good for their own only.
+type App struct {
+	Name    string // Device.App
+	Sender  Sender
+	Limiter Limiter // shared by all notifiers of the project; nil as for Config.Limiter
+}
+
 // Limiter shapes the rate of messages. Wait blocks until n more may be sent; it is
 // called by many goroutines.
 type Limiter interface {
@@ -190,6 +199,10 @@ type Config struct {
 	// Limiter is shared by all notifiers of a project; nil for one of this
 	// process alone, by RateLimit. It is of phones.
 	Limiter Limiter
+	// App is the name of the app that New's sender and Limiter are for, where there are several;
+	// Apps are the others.
+	App  string
+	Apps []App
 	// Browsers sends to subscriptions of browsers; nil: nothing is sent to these.
 	Browsers Browsers
 	// BrowserLimiter makes the limiter of one of the push services of browsers, by its name, that
@@ -197,7 +210,7 @@ type Config struct {
 	BrowserLimiter func(service string) Limiter
 	// Bank sends to customers of the bank (goalcast.PlatformBank); nil: nothing is sent to these.
 	Bank Sender
-	// Canary is to ask the phones' push service, if that knows dry runs; nil: it is not asked.
+	// Canary is to ask the push services of apps, if they know dry runs; nil: they are not asked.
 	Canary *Canary
 	// Seen says which phones have shown an event live a moment ago: they are sent no push of it.
 	// nil: nobody is asked.
@@ -262,8 +275,8 @@ type Notifier struct {
 	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone
 }
 
-// New makes a notifier; it starts nothing. sender is for all devices but those that Config.Browsers
-// and Config.Bank are for; nil: nothing is sent to them.
+// New makes a notifier; it starts nothing. sender is for all devices but those that Config.Apps,
+// Config.Browsers and Config.Bank are for; nil: nothing is sent to them.
 func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, reg prometheus.Registerer) *Notifier {
 	cfg = cfg.withDefaults()
 	n := &Notifier{
@@ -274,16 +287,32 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	if store != nil {
 		n.now = store.Now
 	}
-	n.metrics = newMetrics(reg, store, sender, cfg.Browsers, cfg.Bank)
-	if n.cfg.Limiter == nil {
-		n.cfg.Limiter = newLocalLimiter(cfg.RateLimit, cfg.BatchSize)
+	senders := []Sender{sender, cfg.Browsers, cfg.Bank}
+	n.cfg.Limiter = cfg.limiter(cfg.Limiter)
+	n.cfg.Apps = slices.Clone(cfg.Apps)
+	for i, app := range cfg.Apps {
+		senders = append(senders, app.Sender)
+		n.cfg.Apps[i].Limiter = cfg.limiter(app.Limiter)
 	}
+	n.metrics = newMetrics(reg, store, senders...)
 	n.services = newServices(sender, n.cfg, n.metrics.stopped)
 	n.lanes = newLanes(n.services, cfg.Backlog)
-	if dry, ok := sender.(DryRunner); ok && cfg.Canary != nil {
-		cfg.Canary.Add(dry, n.cfg.Limiter)
+	if cfg.Canary != nil {
+		for _, app := range append([]App{{Sender: sender, Limiter: n.cfg.Limiter}}, n.cfg.Apps...) {
+			if dry, ok := app.Sender.(DryRunner); ok {
+				cfg.Canary.Add(dry, app.Limiter)
+			}
+		}
 	}
 	return n
+}
+
+// limiter is the one that is given, or one of this process alone.
+func (c Config) limiter(given Limiter) Limiter {
+	if given != nil {
+		return given
+	}
+	return newLocalLimiter(c.RateLimit, c.BatchSize)
 }
 
 // Wake says that the outbox may hold something new. It never blocks and may be called at any time,

@@ -35,9 +35,9 @@ type service struct {
 
 // services are all that this process sends to.
 type services struct {
-	phones   *service // nil: none
-	bank     *service // nil: none
-	browsers Browsers // nil: none
+	apps     map[string]*service // by Device.App; none for "": nothing is sent to devices that name none
+	bank     *service            // nil: none
+	browsers Browsers            // nil: none
 	byName   map[string]*service
 	all      []*service
 }
@@ -49,7 +49,7 @@ const (
 )
 
 func newServices(phones Sender, cfg Config, stopped *prometheus.GaugeVec) services {
-	s := services{browsers: cfg.Browsers, byName: map[string]*service{}}
+	s := services{browsers: cfg.Browsers, apps: map[string]*service{}, byName: map[string]*service{}}
 	add := func(name string, sender Sender, limiter Limiter) *service {
 		if n, ok := sender.(interface{ Service() string }); ok {
 			name = n.Service()
@@ -59,7 +59,11 @@ func newServices(phones Sender, cfg Config, stopped *prometheus.GaugeVec) servic
 		return one
 	}
 	if phones != nil {
-		s.phones = add(appsName, phones, cfg.Limiter)
+		first := add(appsName, phones, cfg.Limiter)
+		s.apps[""], s.apps[cfg.App] = first, first
+	}
+	for _, app := range cfg.Apps {
+		s.apps[app.Name] = add(appsName+":"+app.Name, app.Sender, app.Limiter)
 	}
 	if cfg.Bank != nil {
 		s.bank = add(bankName, cfg.Bank, nil)
@@ -82,7 +86,7 @@ func (s services) of(d goalcast.Device) *service {
 	case d.Platform == goalcast.PlatformBank:
 		return s.bank
 	case !goalcast.IsSubscription(d.Token):
-		return s.phones
+		return s.apps[d.App]
 	case s.browsers == nil:
 		return nil
 	}
@@ -94,12 +98,11 @@ func (s services) of(d goalcast.Device) *service {
 // for none.
 func (s services) nameOf(carrier string) string {
 	var of *service
-	switch {
-	case carrier == "":
-		of = s.phones
-	case carrier == goalcast.PlatformBank:
+	if app, ok := goalcast.AppOfCarrier(carrier); ok {
+		of = s.apps[app]
+	} else if carrier == goalcast.PlatformBank {
 		of = s.bank
-	case s.browsers != nil:
+	} else if s.browsers != nil {
 		return s.browsers.Service(carrier)
 	}
 	if of == nil {

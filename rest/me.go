@@ -17,6 +17,8 @@ import (
 type deviceBody struct {
 	Platform string `json:"platform"`
 	Language string `json:"language"`
+	// App is which of several apps it is; empty: the first, or the only one.
+	App string `json:"app"`
 	// LiveToken starts Live Activities; empty: goalcast starts none.
 	LiveToken string `json:"live_activity_token"`
 }
@@ -26,6 +28,7 @@ type deviceBody struct {
 type deviceItem struct {
 	Token    string    `json:"token"`
 	Platform string    `json:"platform"`
+	App      string    `json:"app,omitempty"`
 	Language string    `json:"language"`
 	Created  time.Time `json:"created,omitzero"`
 }
@@ -90,6 +93,9 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, p goalcast.Pe
 	if !languageText.MatchString(body.Language) {
 		return badParameter("language", "want a language like nl, fr, de or en-GB")
 	}
+	if err := s.checkApp(body); err != nil {
+		return err
+	}
 	if body.LiveToken != "" && (body.Platform != "ios" || !liveTokenText.MatchString(body.LiveToken)) {
 		return badParameter("live_activity_token", "want 16 to 100 bytes in hexadecimal, of a device of platform ios")
 	}
@@ -102,11 +108,26 @@ func (s *Server) putDevice(w http.ResponseWriter, r *http.Request, p goalcast.Pe
 		return err
 	}
 	if err := s.store.SaveDevice(r.Context(), goalcast.Device{
-		Token: token, User: user, Platform: body.Platform, Language: toldIn(body.Language),
+		Token: token, User: user, Platform: body.Platform, App: body.App, Language: toldIn(body.Language),
 		Created: s.cfg.Now().UTC(), LiveToken: body.LiveToken}); err != nil {
 		return fmt.Errorf("save device: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// checkApp says whether there is the app that a device is to be of.
+func (s *Server) checkApp(body deviceBody) error {
+	switch {
+	case body.App == "":
+		return nil
+	case body.Platform == goalcast.PlatformBank:
+		return badParameter("app", "want none: the bank's own app is the one")
+	case len(s.cfg.Apps) == 0:
+		return badParameter("app", "want none: there is one app")
+	case !slices.Contains(s.cfg.Apps, body.App):
+		return badParameter("app", "want one of %v", s.cfg.Apps)
+	}
 	return nil
 }
 
@@ -167,7 +188,8 @@ func (s *Server) getDevices(w http.ResponseWriter, r *http.Request, user goalcas
 func deviceItems(devices []goalcast.Device) []deviceItem {
 	items := make([]deviceItem, len(devices))
 	for i, d := range devices {
-		items[i] = deviceItem{Token: shortened(d.Token), Platform: d.Platform, Language: d.Language, Created: d.Created}
+		items[i] = deviceItem{Token: shortened(d.Token), Platform: d.Platform, App: d.App, Language: d.Language,
+			Created: d.Created}
 	}
 	return items
 }

@@ -179,6 +179,36 @@ func TestDevices(t *testing.T) {
 	}
 }
 
+// A device says which app it is of, where there are several; one that says none is of the first.
+func TestDevicesOfSeveralApps(t *testing.T) {
+	h := open(t, func(c *rest.Config, _ *rest.Deps) { c.Apps, c.Bank = []string{"bank", "kids"}, true })
+	at := "/v1/me/devices/" + phone
+	for body, want := range map[string]string{`{"platform":"ios","language":"nl","app":"kids"}`: "kids",
+		`{"platform":"ios","language":"nl"}`: "", `{"platform":"web","language":"nl","app":"bank"}`: "bank"} {
+		a := h.ask(t, http.MethodPut, at, body, as(anna))
+		if a.status != http.StatusNoContent || len(h.devices) != 1 || h.devices[0].App != want {
+			t.Errorf("%s: %d, %+v", body, a.status, h.devices)
+		}
+		list := h.get(t, "/v1/me/devices", as(anna))
+		if strings.Contains(string(list.body), `"app"`) != (want != "") ||
+			!strings.Contains(string(list.body), want) {
+			t.Errorf("%s: list %s", body, list.body)
+		}
+	}
+	for _, body := range []string{`{"platform":"ios","language":"nl","app":"Kids"}`,
+		`{"platform":"bank","language":"nl","app":"bank"}`} {
+		a := h.ask(t, http.MethodPut, at, body, as(anna))
+		if p := a.problem(t, http.StatusBadRequest, "bad_parameter"); p.Parameter != "app" {
+			t.Errorf("%s: %+v", body, p)
+		}
+	}
+	one := open(t) // where there is one app it has no name
+	a := one.ask(t, http.MethodPut, at, `{"platform":"ios","language":"nl","app":"bank"}`, as(anna))
+	if p := a.problem(t, http.StatusBadRequest, "bad_parameter"); p.Parameter != "app" {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestBadDevices(t *testing.T) {
 	h := open(t)
 	const good = `{"platform":"ios","language":"nl"}`

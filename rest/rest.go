@@ -184,6 +184,8 @@ type Config struct {
 	// OddsAge is how old a reading of prices may be that is served: those of one match are read
 	// once in this time, however many ask
 	OddsAge time.Duration
+	// Apps are the names of those that devices can be of; none where there is one app.
+	Apps []string
 	// Bank lets customers of the bank register for pushes through its app.
 	Bank bool
 	// OddsPublic lets everybody see prices. Without it only those with goalcast.RightOdds may.

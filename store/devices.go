@@ -22,10 +22,10 @@ const (
 )
 
 const deviceColumns = `d.id, d.token, d.sealed, d.sealed_by, d.user_id, d.platform, d.language,
-	d.created, d.proven`
+	d.created, d.proven, d.carrier`
 
 // SaveDevice registers a device, or notes that it is still there and updates the one with that
-// token: platform, language, what starts activities on it, and whose it is, since a phone that
+// token: platform, app, language, what starts activities on it, and whose it is, since a phone that
 // changes hands keeps its token and must not get the pushes of its former owner. ID and Created of
 // the argument are ignored. ErrTooMany beyond MaxDevices.
 func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
@@ -315,9 +315,13 @@ func (s *Store) devices(ctx context.Context, doing, query string, args ...any) (
 	rows, err := s.query(ctx, query, args...)
 	devices, err := collectReadable(s, rows, err, func(row scanner) (d goalcast.Device, err error) {
 		var created int64
+		var carrier string
 		var kept keptToken
 		err = row.Scan(&d.ID, &kept.token, &kept.sealed, &kept.sealedBy, &d.User, &d.Platform, &d.Language, &created,
-			&d.Proven)
+			&d.Proven, &carrier)
+		if app, ok := goalcast.AppOfCarrier(carrier); ok {
+			d.App = app
+		}
 		if err == nil {
 			d.Token, err = s.reveal(d.ID, kept)
 		}

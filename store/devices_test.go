@@ -292,6 +292,11 @@ func TestAudienceTellsCarriers(t *testing.T) {
 			"https://bare.example?x#k.a": "web", "reference-of-the-bank": goalcast.PlatformBank} {
 			must(t, s.SaveDevice(ctx, goalcast.Device{Token: token, User: "anna", Platform: platform}))
 		}
+		must(t, s.SaveDevice(ctx, goalcast.Device{Token: "of the kids' app", User: "anna", Platform: "ios",
+			App: "kids"}))
+		if all, err := s.Devices(ctx, "anna"); err != nil || len(all) != 5 || all[4].App != "kids" || all[0].App != "" {
+			t.Errorf("devices %+v, %v", all, err)
+		}
 		follow(t, s, "anna", topic)
 		carriers := func() []string {
 			t.Helper()
@@ -306,10 +311,13 @@ func TestAudienceTellsCarriers(t *testing.T) {
 			slices.Sort(out)
 			return out
 		}
-		want := []string{"", "bank", "https://bare.example", "https://web.push.example"}
+		want := []string{"", "app:kids", "bank", "https://bare.example", "https://web.push.example"}
 		if got := carriers(); !slices.Equal(got, want) {
 			t.Errorf("carriers %q", got)
 		}
+		must(t, s.SaveDevice(ctx, goalcast.Device{Token: "of the kids' app", User: "anna", Platform: "ios"}))
+		want = slices.Delete(want, 1, 2) // it is of no app by name any more, which was not known before
+		want = append([]string{""}, want...)
 		sabotage(t, s, `DELETE FROM devices WHERE token LIKE '%bare%'`) // no push service has such endpoints
 		provider, err := s.migrations()
 		must(t, err)
@@ -317,7 +325,7 @@ func TestAudienceTellsCarriers(t *testing.T) {
 			t.Fatal(err)
 		}
 		must(t, s.Migrate(ctx))
-		if got := carriers(); !slices.Equal(got, slices.Delete(want, 2, 3)) {
+		if got := carriers(); !slices.Equal(got, slices.Delete(want, 3, 4)) {
 			t.Errorf("after a migration: carriers %q", got)
 		}
 	})

@@ -14,7 +14,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"goalcast/internal/httpserver"
-	"goalcast/notify/fcm"
 )
 
 // commands is the command line. Every flag has an environment variable; those marked secret also
@@ -275,6 +274,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_ADMIN_TOKENS", c.AdminTokens.check(adminRoles)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
+		{"GOALCAST_FCM_PROJECTS_FILE", c.FCM.checkProjects()},
 		{"GOALCAST_FCM_LIVE_TOPICS", c.FCM.checkLive()},
 		{"GOALCAST_APNS_BUNDLE_ID", c.APNS.check()},
 		{"GOALCAST_WEBPUSH_KEY", c.Webpush.check()},
@@ -326,21 +326,4 @@ func (c *serveCmd) together() error {
 		"%s: nothing would ever be heard. "+
 		"Name a Redis that all processes share, or let one process have all roles", strings.Join(c.Roles, ","),
 		roleIngest)
-}
-
-func (f fcmConfig) checkLive() error {
-	switch {
-	case f.LiveTopics == "":
-		return nil
-	case f.Project == "":
-		return errors.New("set, though GOALCAST_FCM_PROJECT is not")
-	}
-	return fcm.CheckTopicPrefix(f.LiveTopics)
-}
-
-func (f fcmConfig) check() error {
-	if f.Project != "" && f.Endpoint == "" && f.Credentials == "" {
-		return errors.New("not set, though GOALCAST_FCM_PROJECT is")
-	}
-	return nil
 }

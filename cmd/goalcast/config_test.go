@@ -51,6 +51,7 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_STATE_INTERVAL=0s", want: "GOALCAST_STATE_INTERVAL"},
 		{env: "GOALCAST_DEVICE_KEYS=key=c2hvcnQ=", want: "GOALCAST_DEVICE_KEYS"},
 		{env: "GOALCAST_FCM_PROJECT=bank", want: "GOALCAST_FCM_CREDENTIALS"},
+		{env: "GOALCAST_FCM_PROJECTS_FILE=/does/not/exist", want: "GOALCAST_FCM_PROJECTS_FILE: open"},
 		{env: "GOALCAST_APNS_BUNDLE_ID=org.example.goals", want: "GOALCAST_APNS_BUNDLE_ID: set, though GOALCAST_APNS_"},
 		{env: "GOALCAST_APNS_TEAM_ID=TEAM012345",
 			want: "GOALCAST_APNS_BUNDLE_ID: not set, though GOALCAST_APNS_TEAM_ID is"},

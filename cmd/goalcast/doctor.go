@@ -121,7 +121,8 @@ func (c *doctorCmd) settings(o options) []doctor.Finding {
 
 // pushes says whether anything is sent to devices.
 func (c *doctorCmd) pushes() bool {
-	return c.FCM.Project != "" || c.APNS.Bundle != "" || c.Webpush.Key != "" || c.KBC.URL != ""
+	return c.FCM.Project != "" || c.FCM.ProjectsFile != "" || c.APNS.Bundle != "" || c.Webpush.Key != "" ||
+		c.KBC.URL != ""
 }
 
 // files are those that hold secrets: those that variables name, and those that other files name.
@@ -139,7 +140,7 @@ func (c *doctorCmd) files() []doctor.Finding {
 	look("GOALCAST_KBC_PUSH_KEY_FILE", c.KBC.KeyFile)
 	for _, entries := range []struct{ setting, path string }{
 		{"GOALCAST_ODDS_SOURCES_FILE", c.Odds.SourcesFile}, {"GOALCAST_IDENTITY_FILE", c.Identity.File},
-		{"GOALCAST_PARTNERS_FILE", c.Partners.File},
+		{"GOALCAST_PARTNERS_FILE", c.Partners.File}, {"GOALCAST_FCM_PROJECTS_FILE", c.FCM.ProjectsFile},
 	} {
 		for _, path := range namedFiles(entries.path) {
 			look(entries.setting, path)
@@ -239,6 +240,9 @@ func (c *doctorCmd) services() []service {
 	}
 	add(c.FCM.Project != "", "GOALCAST_FCM_PROJECT", cmp.Or(c.FCM.Endpoint, "https://fcm.googleapis.com"))
 	add(c.FCM.Project != "" && c.FCM.Endpoint == "", "GOALCAST_FCM_CREDENTIALS", "https://oauth2.googleapis.com")
+	several := c.FCM.ProjectsFile != ""
+	add(several, "GOALCAST_FCM_PROJECTS_FILE", cmp.Or(c.FCM.Endpoint, "https://fcm.googleapis.com"))
+	add(several && c.FCM.Endpoint == "", "GOALCAST_FCM_PROJECTS_FILE", "https://oauth2.googleapis.com")
 	add(c.KBC.URL != "", "GOALCAST_KBC_PUSH_URL", c.KBC.URL)
 	add(c.KBC.URL != "", "GOALCAST_KBC_PUSH_TOKEN_URL", c.KBC.TokenURL)
 	add(c.Clips.PullKey != "", "GOALCAST_WSC_PULL_URL", c.Clips.PullURL)

@@ -75,7 +75,9 @@ func (n *node) makeLive(fault func(point string)) error {
 		add(apple, client)
 	}
 	if prefix := n.cfg.FCM.LiveTopics; prefix != "" {
-		add(cfg, fcm.NewLive(n.sender, prefix))
+		for _, sender := range n.senders {
+			add(cfg, fcm.NewLive(sender, prefix))
+		}
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ type node struct {
 	player   *brightcove.Client // nil without an account
 	notifier *notify.Notifier   // nil without role notify, or without a push service
 	canary   *notify.Canary     // nil without role notify
-	sender   *fcm.Sender        // the notifier's, and live's
+	senders  []*fcm.Sender      // the notifier's, and live's: one for each Firebase project
 	browsers *webpush.Sender    // likewise
 	bank     pushService        // likewise
 	live     []*live.Runner     // by push service; none without role notify
@@ -219,6 +219,10 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		n.channels = live.NewChannels(n.db, n.log)
 		deps.LiveChannels = n.channels
+		apps, err := n.cfg.FCM.apps()
+		if err != nil {
+			return fmt.Errorf("GOALCAST_FCM_PROJECTS_FILE: %w", err)
+		}
 		if n.cfg.Webpush.Key != "" {
 			browsers, err := n.cfg.Webpush.subscribing()
 			if err != nil {
@@ -234,7 +238,8 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 		n.rest = rest.New(rest.Config{AdminTokens: n.cfg.AdminTokens, Proxies: n.cfg.Proxies,
 			MeOrigins: n.cfg.MeOrigins, OddsPublic: n.cfg.Odds.Public, Private: n.private, Feeds: n.feeds(),
-			ReadRate: n.cfg.Limits.ReadRate, ReceiptShare: n.cfg.Push.Receipts, Bank: n.cfg.KBC.URL != ""},
+			ReadRate: n.cfg.Limits.ReadRate, ReceiptShare: n.cfg.Push.Receipts, Bank: n.cfg.KBC.URL != "",
+			Apps: apps},
 			deps, n.log, n.reg)
 	}
 	return nil
@@ -258,8 +263,8 @@ func (n *node) close() {
 	if n.bank != nil {
 		n.bank.Close()
 	}
-	if n.sender != nil {
-		n.sender.Close()
+	for _, sender := range n.senders {
+		sender.Close()
 	}
 	if n.apple != nil {
 		n.apple.Close()

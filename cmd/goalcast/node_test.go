@@ -24,7 +24,7 @@ func TestNodeLeavesNothingBehind(t *testing.T) {
 	n := pushNode(t, firebase.URL)
 	message := notify.Message{Token: "a", Platform: "android", Text: notify.Text{Title: "GOAL!"},
 		Expires: time.Now().Add(time.Minute)}
-	if r := n.sender.Send(t.Context(), []notify.Message{message})[0]; r.Outcome != notify.Delivered {
+	if r := n.senders[0].Send(t.Context(), []notify.Message{message})[0]; r.Outcome != notify.Delivered {
 		t.Errorf("sent: %+v", r)
 	}
 	n.close()

@@ -15,12 +15,13 @@ import (
 
 // fcmConfig says how pushes reach Firebase Cloud Messaging.
 type fcmConfig struct {
-	Project     string `env:"GOALCAST_FCM_PROJECT" placeholder:"ID" help:"Firebase project that pushes go out from. Empty: no pushes."`
-	Credentials string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
-	Endpoint    string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
-	Rate        int    `env:"GOALCAST_FCM_RATE" range:">0.." default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute, all goalcast processes together: they count in Redis."`
-	LiveTopics  string `env:"GOALCAST_FCM_LIVE_TOPICS" placeholder:"PREFIX" help:"Topics that matches on the screens of Android phones are moved by (docs/live-activities.md): with goalcast.live, goalcast.live.7 for match 7. Another one for each goalcast with the same project. Empty: none are."`
-	Processes   int    `env:"GOALCAST_FCM_PROCESSES" range:"1.." default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate, whatever the push service."`
+	Project      string `env:"GOALCAST_FCM_PROJECT" placeholder:"ID" help:"Firebase project that pushes go out from. Empty: no pushes."`
+	Credentials  string `env:"GOALCAST_FCM_CREDENTIALS" secret:"" placeholder:"JSON" help:"Service account key of the project, as JSON."`
+	ProjectsFile string `name:"projects-file" env:"GOALCAST_FCM_PROJECTS_FILE" placeholder:"FILE" help:"Several apps, each with a Firebase project of its own, in YAML (docs/operations.md, Several apps), in the place of the project above. The same in all processes with the role rest or notify."`
+	Endpoint     string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
+	Rate         int    `env:"GOALCAST_FCM_RATE" range:">0.." default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute to a project, all goalcast processes together: they count in Redis."`
+	LiveTopics   string `env:"GOALCAST_FCM_LIVE_TOPICS" placeholder:"PREFIX" help:"Topics that matches on the screens of Android phones are moved by (docs/live-activities.md): with goalcast.live, goalcast.live.7 for match 7. Another one for each goalcast with the same project. Empty: none are."`
+	Processes    int    `env:"GOALCAST_FCM_PROCESSES" range:"1.." default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate, whatever the push service."`
 }
 
 // pushConfig says what is pushed.
@@ -58,7 +59,11 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	if err != nil {
 		return fmt.Errorf("GOALCAST_WEBPUSH_KEY: %w", err)
 	}
-	if c.Project == "" {
+	projects, err := c.projects()
+	if err != nil {
+		return fmt.Errorf("GOALCAST_FCM_PROJECTS_FILE: %w", err)
+	}
+	if len(projects) == 0 {
 		n.log.Warn("GOALCAST_FCM_PROJECT is not set: no pushes are sent to phones")
 		if browsers == nil && n.cfg.KBC.URL == "" {
 			return nil
@@ -88,14 +93,18 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		n.bank, cfg.Bank = bank, bank
 	}
 	var phones notify.Sender
-	if c.Project != "" {
-		sender, err := fcm.New(ctx, fcm.Config{ProjectID: c.Project, Credentials: []byte(c.Credentials),
-			Endpoint: c.Endpoint}, n.log, n.reg)
+	for i, p := range projects {
+		sender, err := p.open(ctx, c, n.log, n.reg)
 		if err != nil {
 			return fmt.Errorf("GOALCAST_FCM_CREDENTIALS: %w", err)
 		}
-		n.sender, phones = sender, sender
-		cfg.Limiter = n.rate("fcm:"+c.Project, c.Rate, fcm.MaxMessages)
+		n.senders = append(n.senders, sender)
+		limiter := n.rate("fcm:"+p.Project, p.Rate, fcm.MaxMessages)
+		if i == 0 {
+			phones, cfg.App, cfg.Limiter = sender, p.Name, limiter
+			continue
+		}
+		cfg.Apps = append(cfg.Apps, notify.App{Name: p.Name, Sender: sender, Limiter: limiter})
 	}
 	n.notifier = notify.New(cfg, n.db, n.queue, phones, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)

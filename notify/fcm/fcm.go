@@ -4,6 +4,7 @@
 package fcm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -26,7 +27,8 @@ import (
 	"goalcast/notify"
 )
 
-// Service is the name of this push service in results and figures.
+// Service is the name of this push service in results and figures, unless Config.Service is
+// another.
 const Service = "fcm"
 
 // MaxMessages is how many messages are passed to Send at once, so that its time is bounded.
@@ -40,6 +42,9 @@ const scope = "https://www.googleapis.com/auth/firebase.messaging"
 
 // Config says which Firebase project to send for. Zero fields take the default.
 type Config struct {
+	// Service is what this push service is called in results and figures: Service by default. One
+	// of several projects has a name of its own.
+	Service string
 	// ProjectID of Firebase; by default the one that the credentials name.
 	ProjectID string
 	// Credentials is the JSON of a service account's key. Empty: without Endpoint those
@@ -58,6 +63,7 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
+	service string
 	project string
 	client  *messaging.Client
 	base    *http.Transport
@@ -88,7 +94,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Regis
 	if cfg.ProjectID == "" {
 		return nil, errors.New("firebase: no project id")
 	}
-	options := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: newOnce(next, cfg.Timeout, reg)})}
+	options := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: newOnce(next, cfg.Timeout,
+		prometheus.WrapRegistererWith(prometheus.Labels{"project": cfg.ProjectID}, reg))})}
 	if cfg.Endpoint != "" {
 		options = append(options, option.WithEndpoint(cfg.Endpoint))
 	}
@@ -100,7 +107,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Regis
 	if err != nil {
 		return nil, fmt.Errorf("firebase messaging: %w", err)
 	}
-	return &Sender{project: cfg.ProjectID, client: client, base: base, log: log}, nil
+	return &Sender{service: cmp.Or(cfg.Service, Service), project: cfg.ProjectID, client: client, base: base,
+		log: log}, nil
 }
 
 // credentials reads what the configuration names; nil for none.
@@ -137,7 +145,7 @@ func credentials(ctx context.Context, cfg Config) (*google.Credentials, error) {
 func (s *Sender) Close() { s.base.CloseIdleConnections() }
 
 // Service is the name of the push service, for metrics.
-func (s *Sender) Service() string { return Service }
+func (s *Sender) Service() string { return s.service }
 
 // Send tries each message once and answers in the order asked.
 func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.Result {
@@ -149,7 +157,7 @@ func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.R
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(messages); i = int(next.Add(1)) - 1 {
 				m, shortened := encode(messages[i], now)
-				results[i] = send(ctx, m, s.client.Send)
+				results[i] = s.send(ctx, m, s.client.Send)
 				results[i].Shortened = shortened
 			}
 		})
@@ -159,16 +167,16 @@ func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.R
 }
 
 // send sends one message by the SDK's call. One that the SDK finds wrong is not sent.
-func send(ctx context.Context, m *messaging.Message,
+func (s *Sender) send(ctx context.Context, m *messaging.Message,
 	call func(context.Context, *messaging.Message) (string, error)) notify.Result {
 	var request requestTime
 	_, err := call(context.WithValue(ctx, requestKey{}, &request), m)
 	at := time.Time(request)
 	if err != nil && at.IsZero() && ctx.Err() == nil {
-		return notify.Result{Outcome: notify.Rejected, Reason: "invalid_message", Err: err, Service: Service}
+		return notify.Result{Outcome: notify.Rejected, Reason: "invalid_message", Err: err, Service: s.service}
 	}
 	r := outcome(ctx, err)
-	r.Service, r.At = Service, at
+	r.Service, r.At = s.service, at
 	return r
 }
 
@@ -191,5 +199,5 @@ func (s *Sender) DryRun(ctx context.Context) notify.Result {
 		Data: map[string]string{"kind": "canary", "time": strconv.FormatInt(now.UnixMilli(), 10)},
 	}, now)
 	m.Topic = dryTopic
-	return send(ctx, m, s.client.SendDryRun)
+	return s.send(ctx, m, s.client.SendDryRun)
 }

@@ -48,7 +48,7 @@ func (l *Live) CreateChannel(_ context.Context, match goalcast.MatchID) (string,
 // Broadcast sends a state to all who subscribed to a topic, as a data message: the app shows it. A
 // phone that is off gets the newest of a match only.
 func (l *Live) Broadcast(ctx context.Context, topic string, p live.Push) error {
-	return liveError(send(ctx, liveMessage(topic, p, time.Now()), l.sender.client.Send))
+	return liveError(l.sender.send(ctx, liveMessage(topic, p, time.Now()), l.sender.client.Send))
 }
 
 func liveMessage(topic string, p live.Push, now time.Time) *messaging.Message {

@@ -45,7 +45,7 @@ type once struct {
 
 func newOnce(next http.RoundTripper, timeout time.Duration, reg prometheus.Registerer) once {
 	return once{next, timeout, promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
-		Name: "goalcast_fcm_request_seconds", Help: "Requests to Firebase, by HTTP status (0: no answer).",
+		Name: "goalcast_fcm_request_seconds", Help: "Requests to Firebase, by project and HTTP status (0: no answer).",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"status"})}
 }
