@@ -124,7 +124,8 @@ export function openPoll({ url, topics, token, options, every }, { frame, end })
 export function openDeltas({ base, topics, known, joined, cursor, options }, { frame, end }) {
   const abort = new AbortController();
   const { signal } = abort;
-  const { helloTimeout, deltasEvery, random } = options;
+  const { helloTimeout, deltasEvery, random, delay } = options;
+  const late = delay ? `?delay=${delay}` : ''; // then a match is asked for as of then
   let needsCursor = !cursor;
 
   // read answers undefined for what is not there.
@@ -146,7 +147,7 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
   // way goes on: all others are read after it.
   /** @type {(id: number, query?: string) => Promise<{snapshot?: Match, cursor?: string}>} */
   async function match(id, query = '') {
-    const res = await read(`/v1/matches/${id}${query}`);
+    const res = await read(`/v1/matches/${id}${late || query}`);
     if (!res) return {};
     const { minute, clock, ...snapshot } = JSON.parse(res.text); // of the moment at which it was asked for
     const found = { snapshot, cursor: needsCursor ? res.cursor ?? undefined : undefined };
@@ -168,7 +169,7 @@ export function openDeltas({ base, topics, known, joined, cursor, options }, { f
     if (upTo < Infinity && upTo - from > abreast) return whole(id, `match:${id}`);
     for (let seq = from + 1; seq <= upTo && !signal.aborted; seq++) {
       if (seq - from > abreast) return whole(id, `match:${id}`);
-      const delta = await read(`/v1/matches/${id}/deltas/${seq}`);
+      const delta = await read(`/v1/matches/${id}/deltas/${seq}${late}`);
       if (!delta) return undefined;
       tell(delta.text);
       if ((known(id)?.seq ?? seq) < seq) return undefined; // it was not understood: not for ever

@@ -254,3 +254,22 @@ test('what a CDN has is asked for once: by its number, and nothing else of the m
   assert.deepEqual([...asked].filter((url) => !url.includes('/deltas/')), []);
   assert.ok(asked.has(`rest /v1/matches/${match.id}/deltas/${seq + 1}`));
 });
+
+for (const kind of ['match', 'team']) {
+  test(`by deltas with a delay, topic ${kind}: no goal before its time`, async () => {
+    network.only('rest');
+    const match = await new Match().begin();
+    const heard = listen([`${kind}:${kind === 'team' ? match.home : match.id}`], { delay: 2 });
+    await until(() => live.status === 'live' && home(match) === 0);
+    network.asked.length = 0;
+    for (let goals = 1; goals <= 2; goals++) {
+      const told = Date.now();
+      await match.goal();
+      await until(() => home(match) === goals);
+      assert.ok(Date.now() - told >= 1900, `after ${Date.now() - told} ms`);
+    }
+    assert.deepEqual(heard.goals, count(2));
+    const prompt = network.asked.filter((url) => url.includes('/v1/matches/') && !url.includes('delay=2'));
+    assert.deepEqual(prompt, []);
+  });
+}
