@@ -33,6 +33,7 @@ async function main() {
   const config = await ask('/page/config.json', () => { page.found = { failed: true }; showEmpty(page); });
   page.found = undefined;
   page.speed = config?.speed ?? 1;
+  page.clips = config?.clips;
   page.follows = config?.pushes ? new Follows() : undefined;
   page.list = new List(page, byId('groups'));
   page.feed = new Feed(page, byId('feed'));

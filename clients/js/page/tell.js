@@ -72,14 +72,22 @@ export const tellings = {
       const two = card?.type === 'second_yellow';
       return icon('card-sign', two && h('rect', { x: 4, y: 4, width: 10, height: 14, rx: 2, class: 'yellow' }),
         h('rect', { x: two ? 9 : 7, y: two ? 7 : 5, width: 10, height: 14, rx: 2,
-          class: card?.type === 'yellow' ? 'yellow' : 'red' }));
+          class: card?.type === 'yellow' ? 'yellow' : 'red' }),
+        // what is red has a cross, for who sees no colours
+        card?.type !== 'yellow' && h('path', { class: 'cross', transform: two ? 'translate(2 2)' : undefined,
+          d: 'M9.500 9.500l5 5M14.500 9.500l-5 5' }));
     },
   },
   substitution: {
     tell: ({ substitution }) =>
       ({ title: substitution?.on?.name ?? t('substitution'), text: substitution?.off?.name ?? '' }),
-    sign: () => icon('swap', h('path', { class: 'on', d: 'M8 19V6M4 10l4-4.5 4 4.5' }),
-      h('path', { class: 'off', d: 'M16 5v13M12 14l4 4.5 4-4.5' })),
+    sign({ substitution: { on, off } = {} }) { // of one of the two players: his arrow only
+      const alone = !on !== !off;
+      return icon('swap', (on || !alone) && h('path', { class: 'on', transform: alone ? 'translate(4 0)' : undefined,
+        d: 'M8 19V6M4 10l4-4.5 4 4.5' }),
+      (off || !alone) && h('path', { class: 'off', transform: alone ? 'translate(-4 0)' : undefined,
+        d: 'M16 5v13M12 14l4 4.5 4-4.5' }));
+    },
   },
   period: { across: true, tell: ({ period }) => ({ title: t(`p_${period}`), text: '' }), sign: dot },
   missed_penalty: { tell: ({ player }) => ({ title: player?.name || t('missed'), text: t('missed') }), sign: miss },
