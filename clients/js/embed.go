@@ -41,6 +41,8 @@ type Page struct {
 	Pushes bool
 	// Odds shows the prices of the match that is shown. Everybody must be allowed to see them.
 	Odds bool
+	// Clips are which clips it shows.
+	Clips Clips
 }
 
 // policy lets the page load nothing but its own files and connect to nobody but its own host: no
@@ -81,7 +83,8 @@ func Handler(p Page) http.Handler {
 	if err != nil {
 		panic("clientjs: " + err.Error()) // the files are built in
 	}
-	config, err := json.Marshal(map[string]any{"speed": p.Speed, "pushes": p.Pushes, "odds": p.Odds})
+	config, err := json.Marshal(map[string]any{"speed": p.Speed, "pushes": p.Pushes, "odds": p.Odds,
+		"clips": p.Clips.config()})
 	if err != nil {
 		panic("clientjs: " + err.Error()) // only Speed can do this, as NaN or Inf
 	}
@@ -90,7 +93,7 @@ func Handler(p Page) http.Handler {
 	if err := addWidgets(assets); err != nil {
 		panic("clientjs: " + err.Error()) // they are built in
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets, p.Clips.policy()) })
 }
 
 func newAsset(name string, body []byte) asset {
@@ -154,7 +157,7 @@ func zip(body []byte) []byte {
 	return b.Bytes()
 }
 
-func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
+func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset, policy string) {
 	a, ok := assets[r.URL.Path]
 	if !ok {
 		http.NotFound(w, r)

@@ -77,8 +77,9 @@ func TestPageConfig(t *testing.T) {
 		page clientjs.Page
 		want string
 	}{
-		{clientjs.Page{}, `{"odds":false,"pushes":false,"speed":1}`},
-		{clientjs.Page{Speed: 60, Pushes: true, Odds: true}, `{"odds":true,"pushes":true,"speed":60}`},
+		{clientjs.Page{}, `{"clips":{"origins":null},"odds":false,"pushes":false,"speed":1}`},
+		{clientjs.Page{Speed: 60, Pushes: true, Odds: true},
+			`{"clips":{"origins":null},"odds":true,"pushes":true,"speed":60}`},
 	} {
 		h := clientjs.Handler(tt.page)
 		if got := get(t, h, "/page/config.json").Body.String(); got != tt.want {
@@ -87,6 +88,28 @@ func TestPageConfig(t *testing.T) {
 		if phone := strings.Contains(get(t, h, "/").Body.String(), `class="with-phone"`); phone != tt.page.Pushes {
 			t.Errorf("a column for the phone: %v, want %v", phone, tt.page.Pushes)
 		}
+	}
+}
+
+func TestClipsComeFromWhereTheyMay(t *testing.T) {
+	policy := func(c clientjs.Clips) string {
+		return get(t, clientjs.Handler(clientjs.Page{Clips: c}), "/").Header().Get("Content-Security-Policy")
+	}
+	if got := policy(clientjs.Clips{}); strings.Contains(got, "http") || strings.Contains(got, "media-src") {
+		t.Errorf("without clips: %s", got)
+	}
+	clips := clientjs.Clips{Origins: []string{"https://a.example", "https://b.example:8443"},
+		Player: "https://player.example/{account}/index.html?videoId={video}"}
+	got := policy(clips)
+	for _, want := range []string{"img-src 'self' https://a.example https://b.example:8443;",
+		"; media-src https://a.example https://b.example:8443", "; frame-src https://player.example"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	config := get(t, clientjs.Handler(clientjs.Page{Clips: clips}), "/page/config.json").Body.String()
+	if !strings.Contains(config, `"origins":["https://a.example","https://b.example:8443","https://player.example"]`) {
+		t.Errorf("the page is told of clips: %s", config)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	clientjs "goalcast/clients/js"
 	"goalcast/ingest"
 	"goalcast/ingest/generic"
 	"goalcast/ingest/opta"
@@ -19,6 +20,9 @@ type clipsConfig struct {
 	PullURL       string        `name:"wsc-pull-url" env:"GOALCAST_WSC_PULL_URL" format:"service-url" default:"${wscpull_URL}" placeholder:"URL" help:"Address of WSC's feed. Here and below: https, or http to this machine."`
 	PullEvery     time.Duration `name:"wsc-pull-every" env:"GOALCAST_WSC_PULL_EVERY" range:"1s.." default:"${wscpull_Every}" help:"How often to catch up, by one process of all."`
 
+	Page   []string `name:"page-clips" env:"GOALCAST_PAGE_CLIPS" format:"clip-origin" placeholder:"ORIGIN,..." help:"Web origins (https://clips.example.org) whose pictures and videos the live page shows to viewers who agreed. A clip from elsewhere is a link there."`
+	Player string   `name:"page-player" env:"GOALCAST_PAGE_PLAYER" format:"player-url" placeholder:"URL" help:"Page of a video player in which the live page shows clips that lie there, to viewers who agreed, with {account} and {video} in it: https://players.example.org/{account}/index.html?videoId={video}. Empty: it does not show them."`
+
 	Account        string        `name:"brightcove-account" env:"GOALCAST_BRIGHTCOVE_ACCOUNT" placeholder:"ID" help:"Brightcove account that clips are uploaded to. Empty: no uploads; with --wsc-show-rendition clips play from WSC."`
 	ClientID       string        `name:"brightcove-client-id" env:"GOALCAST_BRIGHTCOVE_CLIENT_ID" placeholder:"ID" help:"Client id of the account's API."`
 	ClientSecret   string        `name:"brightcove-client-secret" env:"GOALCAST_BRIGHTCOVE_CLIENT_SECRET" secret:"" placeholder:"SECRET" help:"Its secret."`
@@ -29,6 +33,11 @@ type clipsConfig struct {
 	OAuthURL       string        `name:"brightcove-oauth-url" env:"GOALCAST_BRIGHTCOVE_OAUTH_URL" format:"service-url" default:"${brightcove_OAuthURL}" placeholder:"URL" help:"Address of Brightcove's OAuth."`
 	CMSURL         string        `name:"brightcove-cms-url" env:"GOALCAST_BRIGHTCOVE_CMS_URL" format:"service-url" default:"${brightcove_CMSURL}" placeholder:"URL" help:"Address of its CMS."`
 	IngestURL      string        `name:"brightcove-ingest-url" env:"GOALCAST_BRIGHTCOVE_INGEST_URL" format:"service-url" default:"${brightcove_IngestURL}" placeholder:"URL" help:"Address of its Dynamic Ingest."`
+}
+
+// onPage says which clips the live page shows.
+func (c clipsConfig) onPage() clientjs.Clips {
+	return clientjs.Clips{Origins: c.Page, Player: c.Player}
 }
 
 func (c clipsConfig) checkAccount() error {

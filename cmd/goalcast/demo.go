@@ -55,7 +55,8 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 	defer n.close()
 
 	page := http.NewServeMux()
-	page.Handle("/", clientjs.Handler(clientjs.Page{Speed: c.Speed, Pushes: true, Odds: c.Odds.Public}))
+	page.Handle("/", clientjs.Handler(clientjs.Page{Speed: c.Speed, Pushes: true, Odds: c.Odds.Public,
+		Clips: c.Clips.onPage()}))
 	page.Handle("GET /demo/pushes", httpserver.Live(phone))
 
 	context.AfterFunc(ctx, func() { fmt.Println("goalcast demo: draining viewers; Ctrl-C again ends at once") })

@@ -88,6 +88,8 @@ var formats = map[string]func(text string) error{
 	"zone":         zone,
 	"country":      country,
 	"origin":       wholeOrigin,
+	"clip-origin":  clipOrigin,
+	"player-url":   playerURL,
 }
 
 // checkSettings checks each setting of the chosen command by itself.
@@ -240,6 +242,29 @@ func serviceURL(text string) error {
 		return errors.New("want a URL without user, query and fragment")
 	case u.Scheme == "http" && !thisMachine(u.Hostname()):
 		return errors.New("want an https URL: http is for this machine only")
+	}
+	return nil
+}
+
+// pageOrigin is what may stand in a page's Content-Security-Policy.
+var pageOrigin = regexp.MustCompile(`^https://[a-z0-9.-]+(:[0-9]{1,5})?$`)
+
+// clipOrigin checks where clips come from.
+func clipOrigin(origin string) error {
+	if !pageOrigin.MatchString(origin) {
+		return fmt.Errorf("%q is not like https://clips.example.org: in lower case, without a path", origin)
+	}
+	return nil
+}
+
+// playerURL checks the page of a video player, with {account} and {video} in it; empty is none.
+func playerURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || !pageOrigin.MatchString(u.Scheme+"://"+u.Host) || !strings.Contains(text, "{video}") {
+		return errors.New("want an address like https://players.example.org/{account}/index.html?videoId={video}")
 	}
 	return nil
 }

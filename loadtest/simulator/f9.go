@@ -128,9 +128,9 @@ func (d *Day) teamData(w *document, m *match, s *squad, of time.Duration, statis
 	}
 	w.end()
 	if statistics {
-		sum := &tally{}
-		for _, one := range work {
-			sum.add(one)
+		sum := sumOf(work)
+		if all := sum.passes + sumOf(m.tallies(m.other(s), of)).passes; all > 0 {
+			w.stat("possession_percentage", strconv.FormatFloat(100*float64(sum.passes)/float64(all), 'f', 1, 64))
 		}
 		sum.write(w)
 	}

@@ -69,6 +69,14 @@ func (t *tally) count(v version) {
 	}
 }
 
+func sumOf(players map[int64]*tally) *tally {
+	sum := &tally{}
+	for _, one := range players {
+		sum.add(one)
+	}
+	return sum
+}
+
 func (t *tally) add(o *tally) {
 	t.touches, t.passes, t.accurate, t.fouls = t.touches+o.touches, t.passes+o.passes, t.accurate+o.accurate, t.fouls+
 		o.fouls
@@ -85,8 +93,9 @@ func (t *tally) write(w *document) {
 		n    int
 	}{
 		{"touches", t.touches}, {"total_pass", t.passes}, {"accurate_pass", t.accurate}, {"fouls", t.fouls},
-		{"total_scoring_att", t.shots},
-		{"ontarget_scoring_att", t.saved + t.goals}, {"ball_recovery", t.recoveries}, {"corner_taken", t.corners},
+		{"fk_foul_lost", t.fouls}, {"total_scoring_att", t.shots},
+		{"ontarget_scoring_att", t.saved + t.goals}, {"shot_off_target", t.shots - t.saved - t.goals},
+		{"ball_recovery", t.recoveries}, {"corner_taken", t.corners}, {"won_corners", t.corners},
 		{"goals", t.goals},
 		{"yellow_card", t.yellows}, {"red_card", t.reds}, {"open_play_pass", t.passes * 9 / 10},
 		{"successful_open_play_pass", t.accurate * 9 / 10},

@@ -69,19 +69,19 @@ export class Clips {
   // clips lists those that may be seen by everybody, the newest first, each with the hosts to agree to. Where
   // the viewer is nobody knows.
   #clips() {
-    const own = location.host;
     return this.#match.timeline.filter((e) => e.kind === 'clip' && !isCancelled(e) && e.clip)
       .flatMap((e) => {
         const source = sourceOf(e.clip, this.#config.player);
         if (!source) return [];
-        const picture = e.clip.poster ?? e.clip.thumbnail;
-        const hosts = [source.src, picture].filter(Boolean).map((url) => new URL(url))
-          .filter(({ host }) => host !== own);
-        const allowed = hosts.every(({ origin }) => this.#config.origins?.includes(origin));
+        const allowed = !isForeign(source.src) || this.#allows(source.src);
+        const picture = [e.clip.poster, e.clip.thumbnail].find((url) => url && (!isForeign(url) || this.#allows(url)));
+        const hosts = [source.src, picture].filter((url) => url && isForeign(url)).map((url) => new URL(url).host);
         return [{ ...e.clip, id: e.id, clock: e.clock, source, picture, link: !allowed,
-          hosts: allowed ? [...new Set(hosts.map(({ host }) => host))] : [] }];
+          hosts: allowed ? [...new Set(hosts)] : [] }];
       }).reverse();
   }
+
+  #allows(url) { return Boolean(this.#config.origins?.includes(new URL(url).origin)); }
 
   #titleOf({ title, of, summary }) {
     const event = this.#match.timeline.find((e) => e.id === of);
@@ -121,6 +121,8 @@ export class Clips {
     (yes ? this.#list.querySelector('button') : this.#yes)?.focus();
   }
 }
+
+const isForeign = (url) => new URL(url, location.href).host !== location.host;
 
 const play = () => h('svg', { class: 'play', viewBox: '0 0 24 24', 'aria-hidden': 'true' },
   h('circle', { cx: 12, cy: 12, r: 11 }), h('path', { d: 'M9.500 7.500v9l7-4.500z' }));

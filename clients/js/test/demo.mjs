@@ -40,7 +40,7 @@ export async function startGoalcast(command, flags = [], tries = 3) {
   const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
   const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`,
     '--database-url', `sqlite:${join(dir, 'demo.db')}`,
-    '--feed-secrets', ['opta', 'json', 'odds'].map((feed) => `${feed}=${secret}`).join(), ...flags],
+    '--feed-secrets', ['opta', 'json', 'odds', 'wsc'].map((feed) => `${feed}=${secret}`).join(), ...flags],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GOALCAST_FEEDS_OPEN: 'true',
       GOALCAST_ODDS_PUBLIC: 'true' } });
   let output = '';

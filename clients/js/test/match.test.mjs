@@ -21,7 +21,7 @@ let browser;
 
 before(async () => {
   if (screens) await mkdir(screens, { recursive: true });
-  [hub, browser] = await Promise.all([startGoalcast('serve', ['--wsc-show-rendition']),
+  [hub, browser] = await Promise.all([startGoalcast('serve', ['--wsc-show-rendition', '--page-clips', 'https://clips.example.org']),
     chromium.launch(chromiumOptions)]);
   wire = await new Wire().open(hub.port);
 });
@@ -232,3 +232,55 @@ for (const [name, options] of [['desktop', desktop], ['phone', phone]]) for (con
     await close();
   });
 }
+
+test('of a clip nothing is fetched before the viewer agreed, and it plays when it is asked for', async () => {
+  await tell([goal()], both());
+  const goalID = (await (await fetch(`${hub.url}/v1/matches/${id}`)).json()).timeline.find((e) => e.kind === 'goal').id;
+  for (const [content, host, title] of [['a'.repeat(24), 'clips.example.org', 'Ives from far out'],
+    ['b'.repeat(24), 'elsewhere.example.org', 'From somewhere else']]) {
+    const now = new Date().toISOString();
+    const res = await fetch(`${hub.url}/feeds/wsc`, { method: 'POST', headers: asProvider,
+      body: JSON.stringify({ Action: 'CREATE', ActionTime: now, ContentId: content, ContentType: 'Moment',
+        Content: { id: content, type: 'Moment', title, version: 1, status: 'Active', duration: 42, createTime: now,
+          updateTime: now, executionTimeType: 'InGame', extraInfo: { eventMinute: '12' },
+          labels: [{ title: 'Goals', identifier: 'goals' }],
+          videoRenditions: [{ url: `https://${host}/video.mp4`, fileType: 'Mp4', aspectRatio: 'Horizontal' }],
+          thumbnails: [{ url: `https://${host}/picture.jpg`, aspectRatio: 'Horizontal' }],
+          metadata: { game: { provider: 'Opta', providerId: String(id) }, team: { provider: 'Opta',
+            providerId: String(home.id) } } } }) });
+    assert.equal(res.status, 200, await res.text());
+  }
+  const asked = [];
+  const { page, close } = await open(desktop, { prepare: (one) => one.route(/example\.org/, (route) => {
+    asked.push(route.request().url());
+    return route.fulfill({ contentType: 'image/svg+xml',
+      body: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 9"><path d="M0 0h16v9H0z" fill="#356"/></svg>' });
+  }) });
+  await page.waitForSelector(`[data-event="${goalID}"] .to-clip`, wait);
+  await page.click(`[data-event="${goalID}"] .to-clip`);
+  assert.equal(await page.getAttribute('#tab-clips', 'aria-selected'), 'true');
+  await page.waitForFunction(() => document.querySelectorAll('.clip-list li').length === 2, undefined, wait);
+  assert.match(await text(page, '.consent'), /clips\.example\.org\. Showing/);
+  assert.equal(await page.locator('.clip-list button').count(), 0, 'a clip can be played without consent');
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run('.detail', { resultTypes: ['violations'] }));
+  assert.deepEqual(violations.map((v) => [v.id, ...v.nodes.map((n) => n.html)]), []);
+  assert.equal(await page.locator('.clip-list a[href^="https://elsewhere.example.org/"]').count(), 1);
+  if (screens) await page.screenshot({ path: join(screens, 'match-clips-asked.png') });
+  assert.deepEqual(asked, []);
+  await page.click('.agree');
+  await page.waitForFunction(() => document.querySelector('.clip-list img')?.naturalWidth > 0, undefined, wait);
+  assert.deepEqual(asked, ['https://clips.example.org/picture.jpg'], 'a video is fetched that nobody asked for');
+  if (screens) await page.screenshot({ path: join(screens, 'match-clips-agreed.png') });
+  const played = page.waitForRequest('https://clips.example.org/video.mp4', wait);
+  await page.getByRole('button', { name: 'Play: Ives from far out, 12′, 0:42' }).click();
+  await played;
+  await page.waitForSelector('.clip-list a[href="https://clips.example.org/video.mp4"]', wait);
+  await page.reload();
+  await page.waitForSelector('.clip-list img', { state: 'attached', ...wait }); // he is not asked again
+  await page.click('#tab-clips');
+  await page.click('.withdraw');
+  await gone(page, '.clip-list img');
+  assert.equal(await page.evaluate(() => localStorage.getItem('goalcast.clips')), '[]');
+  await close();
+});
