@@ -94,6 +94,8 @@ type serving struct {
 	Limits   limitConfig    `embed:""`
 	Networks networksConfig `embed:""`
 
+	ExpectedShare float64 `name:"expected-share" env:"GOALCAST_EXPECTED_SHARE" range:"0..1" default:"0.3" placeholder:"0..1" help:"Part of those who follow a match, its teams or its competition who watch it live: goalcast_expected_viewers is so much of them, a quarter of an hour ahead. Compare it with goalcast_hub_connections of the last match."`
+
 	Viewers viewerLimits `embed:""`
 	Odds    oddsConfig   `embed:""`
 	Clips   clipsConfig  `embed:""`

@@ -139,6 +139,7 @@ func wholeNode(t *testing.T) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.close)
+	n.expected.set(0) // as the job does
 	walls := newFence(nil, n.reg)
 	n.newServers(n.publicRoutes(http.NotFoundHandler(), walls), n.adminRoutes(new(atomic.Bool), walls))
 	return n

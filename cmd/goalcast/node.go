@@ -54,6 +54,7 @@ type node struct {
 	relay    *store.Relay
 	queue    *bus.Queue
 	jobs     *store.Jobs // done by one process of all
+	expected *expected
 
 	watch  *watch.Watch
 	steady *steadiness
@@ -155,6 +156,7 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 		return n, err
 	}
 	n.board = board.New(n.shared, log, n.reg, board.Config{Private: n.private})
+	n.expected = newExpected(n.db.Now, n.reg)
 	n.addJobs()
 	if err := n.makeParts(ctx, o); err != nil {
 		return n, err

@@ -154,6 +154,7 @@ func (n *node) addJobs() {
 		}
 		return err
 	})
+	n.jobs.Add("expect-viewers", expectEvery, n.expectViewers)
 	n.jobs.Add("index-names", time.Minute, func(ctx context.Context) error {
 		done, err := n.db.IndexNames(ctx)
 		if done > 0 {

@@ -62,7 +62,9 @@ var matchNight = dashboard{"match-night", "goalcast: match night", "Is every goa
 	}},
 	{"Who is told", []panel{
 		{title: "Viewers by transport", unit: "short",
-			queries: []query{{total("goalcast_hub_connections", "transport"), "{{transport}}"}}},
+			description: "Expected: what fixtures and follows promise within a quarter of an hour.",
+			queries: []query{{total("goalcast_hub_connections", "transport"), "{{transport}}"},
+				{worst("goalcast_expected_viewers", ""), "expected"}}},
 		{title: "Pushes", unit: "ops", queries: []query{{rate("goalcast_notify_sent_total", ""), "sent"},
 			{rate("goalcast_notify_failed_total", "reason"), "failed: {{reason}}"},
 			{rate("goalcast_notify_retried_total", "reason"), "later: {{reason}}"}}},
