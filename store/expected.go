@@ -18,7 +18,8 @@ func (s *Store) Expected(ctx context.Context, from, until time.Time) (followers 
 			UNION SELECT id, competition, home, away FROM matches WHERE seq > 0 AND state = '%[2]s')
 			SELECT COUNT(*) FROM (
 			SELECT user_id FROM follows WHERE kind = %d AND topic IN (SELECT id FROM due)
-			UNION SELECT user_id FROM follows WHERE kind = %d AND topic IN (SELECT home FROM due UNION SELECT away FROM due)
+			UNION SELECT user_id FROM follows WHERE kind = %d AND topic IN
+			(SELECT home FROM due UNION SELECT away FROM due)
 			UNION SELECT user_id FROM follows WHERE kind = %d AND topic IN (SELECT competition FROM due)) fans`,
 			goalcast.Scheduled, goalcast.Live, goalcast.MatchTopic, goalcast.TeamTopic, goalcast.CompetitionTopic),
 			toMillis(from), toMillis(until)).Scan(&followers)

@@ -7,8 +7,8 @@ import (
 	"goalcast"
 )
 
-// Who follows a match in several ways is one; matches that are over, far off or put off do not count,
-// and one that is live does, however long ago it began.
+// Who follows a match in several ways is one; matches that are over, far off or put off do not
+// count, and one that is live does, however long ago it began.
 func TestFansOfMatchesToCome(t *testing.T) {
 	onAll(t, func(t *testing.T, s *Store) {
 		add := func(id goalcast.MatchID, begins time.Time, periods ...goalcast.Period) {
@@ -51,7 +51,8 @@ func TestFansOfMatchesToCome(t *testing.T) {
 			from, until time.Duration
 			want        int
 		}{{-time.Hour, 0, 3}, {-time.Hour, time.Minute, 4}, {-time.Hour, -time.Second, 2}} {
-			if got, err := s.Expected(t.Context(), kickoff.Add(tt.from), kickoff.Add(tt.until)); err != nil || got != tt.want {
+			got, err := s.Expected(t.Context(), kickoff.Add(tt.from), kickoff.Add(tt.until))
+			if err != nil || got != tt.want {
 				t.Errorf("from %s until %s: %d, %v; want %d", tt.from, tt.until, got, err, tt.want)
 			}
 		}
