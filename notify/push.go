@@ -53,6 +53,7 @@ type Message struct {
 	High     bool   // wakes the phone
 	Silent   bool   // replaces what is shown without sound
 	Expires  time.Time
+	Told     time.Time // from when a device could have shown it at the earliest; zero: not known
 	Data     map[string]string
 }
 

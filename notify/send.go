@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -375,6 +376,19 @@ func (n *Notifier) finish(ctx context.Context, c goalcast.PushClaim, result goal
 	return nil
 }
 
+// shownAfter is from when phones could have shown what a batch says: when the provider made the
+// document that told of it, or, if their users want it later, then. Zero: not known.
+func shownAfter(b goalcast.PushBatch, content Content) time.Time {
+	if b.Due.UnixMilli() > content.Received {
+		return b.Due
+	}
+	ms, err := strconv.ParseInt(content.Data["time"], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
 // compose writes one message per device, in its language.
 func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) []Message {
 	silent := c.Batch.Silent || c.Batch.Source != "" && c.Record.State == goalcast.RecordShown
@@ -388,7 +402,7 @@ func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) [
 		texts, image = content.NoScores, ""
 		delete(data, "score")
 	}
-	push := fmt.Sprintf("%s/%d", c.Batch.ID, c.Record.Told)
+	push, told := fmt.Sprintf("%s/%d", c.Batch.ID, c.Record.Told), shownAfter(c.Batch, content)
 	messages := make([]Message, len(devices))
 	for i, d := range devices {
 		language := d.Language
@@ -400,7 +414,7 @@ func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) [
 			Tag: content.Tag, Collapse: content.Collapse,
 			Thread: content.Thread, Channel: content.Channel, Image: image,
 			High: content.High && !silent, Silent: silent,
-			Expires: c.Batch.Expires, Data: data,
+			Expires: c.Batch.Expires, Told: told, Data: data,
 		}
 	}
 	return messages

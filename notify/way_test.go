@@ -76,3 +76,28 @@ func TestDevicesOfAStepAreSortedByWay(t *testing.T) {
 		t.Errorf("%v, want %v; %v", got, want, kept)
 	}
 }
+
+// A push could have been shown from when the provider told of it, or from when its user wants it.
+func TestShownAfter(t *testing.T) {
+	at := func(ms int64) time.Time { return time.UnixMilli(ms) }
+	content := Content{Received: 5000, Data: map[string]string{"time": "4200"}}
+	for name, tt := range map[string]struct {
+		due     time.Time
+		content Content
+		want    time.Time
+	}{
+		"at once":                  {at(5000), content, at(4200)},
+		"not known when it is due": {time.Time{}, content, at(4200)},
+		"corrected meanwhile":      {at(1000), content, at(4200)},
+		"when its user wants it":   {at(35_000), content, at(35_000)},
+		"of an older version":      {at(5000), Content{Received: 5000}, time.Time{}},
+	} {
+		if got := shownAfter(goalcast.PushBatch{Due: tt.due}, tt.content); !got.Equal(tt.want) {
+			t.Errorf("%s: %s instead of %s", name, got, tt.want)
+		}
+	}
+	c := goalcast.PushClaim{Batch: goalcast.PushBatch{Due: at(5000)}}
+	if got := compose(c, content, []goalcast.Device{{Language: "en"}})[0].Told; !got.Equal(at(4200)) {
+		t.Errorf("a message has %s", got)
+	}
+}

@@ -88,7 +88,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 			t.Errorf("%s has no rule", route)
 			continue
 		case isAdmin && need < goalcast.Editor, own && need != goalcast.Viewer,
-			!isAdmin && need == goalcast.NoRole && method != http.MethodGet:
+			!isAdmin && need == goalcast.NoRole && method != http.MethodGet && route != "POST /v1/receipts/{receipt}":
 			t.Errorf("%s is for %s", route, need)
 		}
 		path = regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "1")

@@ -149,6 +149,7 @@ func TestEveryOperation(t *testing.T) {
 		{"PUT", "/v1/me/preferences", quiet("22:30", "07:00", "Europe/Brussels", "hold"), anna, 204},
 		{"GET", "/v1/me/preferences", "", anna, 200},
 		{"POST", "/v1/me/receipts", receipt("opta:1", 1, h.clock.now()), anna, 200},
+		{"POST", "/v1/receipts/made-by-us?shown_at=" + "2026-05-17T18:41:00Z", "", "", 204},
 		{"DELETE", "/v1/me/follows/team:174", "", anna, 204},
 		{"POST", "/admin/messages", `{"topic":"match:1009316","body":{"text":"Rain."}}`, editorToken, 202},
 		{"GET", "/admin/documents?provider=opta&feed=f9&match=1009316" +

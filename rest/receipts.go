@@ -10,10 +10,12 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
+	"goalcast/internal/problem"
 )
 
 // What a phone's clock may be off by, and how long a receipt may wait on it.
@@ -40,7 +42,7 @@ const (
 
 // receiptBody says when a device showed a revision of an event.
 type receiptBody struct {
-	Match    goalcast.MatchID `json:"match"`
+	Match    goalcast.MatchID `json:"match"` // 0: that of the push of the event
 	Event    string           `json:"event"`
 	Revision int              `json:"revision"`
 	ShownAt  string           `json:"shown_at"`
@@ -87,23 +89,33 @@ func newReceipts(reg prometheus.Registerer) receipts {
 
 // read checks a receipt.
 func (b *receiptBody) read(now time.Time) (shown time.Time, err error) {
-	shown, err = time.Parse(time.RFC3339, b.ShownAt)
+	shown, err = shownAt(b.ShownAt, now)
 	b.By = cmp.Or(b.By, byPush)
 	switch {
-	case b.Match <= 0:
-		return shown, badParameter("match", "want the match of the event")
+	case b.Match < 0:
+		return shown, badParameter("match", "want the match of the event; what was pushed may go without")
 	case b.Event == "" || len(b.Event) > maxEventID || strings.ContainsFunc(b.Event, unicode.IsControl):
 		return shown, badParameter("event", "want the id of an event")
 	case b.Revision <= 0:
 		return shown, badParameter("revision", "want 1 or more")
+	case err != nil:
+		return shown, err
+	case b.By != byPush && b.By != byLive:
+		return shown, badParameter("by", "want %s or %s", byPush, byLive)
+	}
+	return shown, nil
+}
+
+// shownAt reads when something was shown.
+func shownAt(text string, now time.Time) (shown time.Time, err error) {
+	shown, err = time.Parse(time.RFC3339, text)
+	switch {
 	case err != nil:
 		return shown, badParameter("shown_at", "want a time like 2026-05-17T14:30:00.250Z")
 	case shown.After(now.Add(receiptSkew)):
 		return shown, badParameter("shown_at", "it is yet to come")
 	case shown.Before(now.Add(-receiptAge)):
 		return shown, badParameter("shown_at", "it is longer ago than %d hours", receiptAge/time.Hour)
-	case b.By != byPush && b.By != byLive:
-		return shown, badParameter("by", "want %s or %s", byPush, byLive)
 	}
 	return shown, nil
 }
@@ -125,18 +137,52 @@ func (s *Server) postReceipt(w http.ResponseWriter, r *http.Request, _ goalcast.
 			times, err := s.store.EventTimes(ctx, body.Match, body.Event, body.Revision)
 			return time.UnixMilli(cmp.Or(times.Provider, times.Received)), err
 		})
-	took := shown.Sub(told)
-	result := receiptShown
 	switch {
 	case errors.Is(err, goalcast.ErrNotFound):
-		result = receiptUnknown
+		s.receipts.total.WithLabelValues(receiptUnknown).Inc()
 	case err != nil:
 		return fmt.Errorf("times of an event: %w", err)
-	case took < -receiptSkew:
-		result = receiptClock
 	default:
-		s.receipts.shown.WithLabelValues(body.By).Observe(max(0, took.Seconds()))
+		s.receipts.count(body.By, shown.Sub(told))
 	}
-	s.receipts.total.WithLabelValues(result).Inc()
 	return writeJSON(w, http.StatusOK, receiptAnswer{s.cfg.ReceiptShare})
+}
+
+// count counts that something was shown so long after it was told.
+func (r receipts) count(by string, took time.Duration) {
+	if took < -receiptSkew {
+		r.total.WithLabelValues(receiptClock).Inc()
+		return
+	}
+	r.shown.WithLabelValues(by).Observe(max(0, took.Seconds()))
+	r.total.WithLabelValues(receiptShown).Inc()
+}
+
+// postPushReceipt counts when a browser showed the push that the receipt in its path came with. A
+// service worker has no token of its user: the receipt says that a push was sent, and is good for
+// nothing else.
+func (s *Server) postPushReceipt(w http.ResponseWriter, r *http.Request) error {
+	if s.browsers == nil {
+		return errNotHere
+	}
+	address := addressKey(r.Context())
+	if err := s.take(r.Context(), w, "rate_ip", "receipt:"+address, s.cfg.IPRate); err != nil {
+		return err
+	}
+	q := newQuery(r, "shown_at")
+	if q.err != nil {
+		return q.err
+	}
+	now := s.cfg.Now()
+	shown, err := shownAt(q.values.Get("shown_at"), now)
+	if err != nil {
+		return err
+	}
+	told, ok := s.browsers.ReadReceipt(chi.URLParam(r, "receipt"), now.Add(-receiptSkew))
+	if !ok {
+		return problem.New(http.StatusNotFound, "not_found", "no such receipt, or its push is over")
+	}
+	s.receipts.count(byPush, shown.Sub(told))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }

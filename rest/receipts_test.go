@@ -26,6 +26,7 @@ func openForReceipts(t *testing.T, change ...func(*rest.Config, *rest.Deps)) *ho
 			"1009316/opta:1#1": {Provider: told.UnixMilli(), Received: told.UnixMilli() + 800},
 			"1009316/opta:1#2": {Provider: told.Add(time.Minute).UnixMilli()},
 			"1009316/own:1#1":  {Received: told.UnixMilli()},
+			"0/message:1#1":    {Received: told.UnixMilli()},
 		}
 	})
 	return h
@@ -45,6 +46,7 @@ func TestReceipts(t *testing.T) {
 		receipt("opta:1", 1, told.Add(-2*time.Minute)), // a clock that is wrong
 		receipt("opta:1", 3, told),                     // unknown
 		receipt("opta:nothing", 1, told),               // likewise
+		strings.Replace(receipt("message:1", 1, told.Add(time.Second)), `"match":1009316,`, "", 1),
 	} {
 		a := h.ask(t, http.MethodPost, "/v1/me/receipts", body, as(anna))
 		if a.status != http.StatusOK || string(a.body) != `{"share":0.25}` {
@@ -53,19 +55,19 @@ func TestReceipts(t *testing.T) {
 	}
 	lines := h.metricLines(t)
 	for _, want := range []string{
-		"goalcast_notify_shown_seconds{by=push} 5\n", "goalcast_notify_shown_seconds{by=live} 1\n",
-		"goalcast_notify_receipts_total{result=shown} 6\n", "goalcast_notify_receipts_total{result=unknown} 2\n",
+		"goalcast_notify_shown_seconds{by=push} 6\n", "goalcast_notify_shown_seconds{by=live} 1\n",
+		"goalcast_notify_receipts_total{result=shown} 7\n", "goalcast_notify_receipts_total{result=unknown} 2\n",
 		"goalcast_notify_receipts_total{result=clock} 1\n",
 	} {
 		if !strings.Contains(lines, want) {
 			t.Errorf("no %s in %s", want, lines)
 		}
 	}
-	if sum := shownSeconds(t, h, "push"); sum != 4+2+90+0.5 {
+	if sum := shownSeconds(t, h, "push"); sum != 4+2+90+0.5+1 {
 		t.Errorf("%f seconds", sum)
 	}
-	if h.timesRead != 5 {
-		t.Errorf("read %d times for 5 revisions", h.timesRead)
+	if h.timesRead != 6 {
+		t.Errorf("read %d times for 6 revisions", h.timesRead)
 	}
 	if len(h.devices) != 0 || len(h.follows) != 0 {
 		t.Error("something is kept of the user")
@@ -89,6 +91,55 @@ func shownSeconds(t *testing.T, h *house, by string) float64 {
 	return 0
 }
 
+// A browser has no token of its user: what it says by the receipt of a push counts the same, and
+// nothing else does.
+func TestReceiptsOfBrowsers(t *testing.T) {
+	h := openForReceipts(t, withBrowsers)
+	post := func(receipt, shown string) answer {
+		return h.ask(t, http.MethodPost, "/v1/receipts/"+receipt+"?shown_at="+shown, "")
+	}
+	at := func(after time.Duration) string { return told.Add(after).Format(time.RFC3339Nano) }
+	for _, after := range []time.Duration{3 * time.Second, 500 * time.Millisecond, -2 * time.Minute} {
+		if a := post("made-by-us", at(after)); a.status != http.StatusNoContent || len(a.body) != 0 {
+			t.Errorf("%s: %d %s", after, a.status, a.body)
+		}
+	}
+	post("made-by-others", at(0)).problem(t, http.StatusNotFound, "not_found")
+	for _, bad := range []string{"", "now", at(time.Hour), at(-25 * time.Hour)} {
+		post("made-by-us", bad).problem(t, http.StatusBadRequest, "bad_parameter")
+	}
+	post("made-by-us", at(0)+"&by=live").problem(t, http.StatusBadRequest, "bad_parameter")
+	h.clock.add(time.Hour) // it has ended, and that a clock may be off by
+	post("made-by-us", at(time.Hour)).problem(t, http.StatusNotFound, "not_found")
+	if sum := shownSeconds(t, h, "push"); sum != 3.5 {
+		t.Errorf("%f seconds", sum)
+	}
+	lines := h.metricLines(t)
+	for _, want := range []string{"goalcast_notify_receipts_total{result=shown} 2\n",
+		"goalcast_notify_receipts_total{result=clock} 1\n"} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("no %s in %s", want, lines)
+		}
+	}
+}
+
+// Browsers of one address may say only so much. It is none of what users of that address may ask.
+func TestReceiptsOfBrowsersAreLimited(t *testing.T) {
+	h := openForReceipts(t, withBrowsers, func(c *rest.Config, _ *rest.Deps) {
+		c.IPRate = rest.Rate{PerMinute: 1, Burst: 2}
+	})
+	target := "/v1/receipts/made-by-us?shown_at=" + told.Format(time.RFC3339)
+	for range 2 {
+		if a := h.ask(t, http.MethodPost, target, ""); a.status != http.StatusNoContent {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	h.ask(t, http.MethodPost, target, "").problem(t, http.StatusTooManyRequests, "rate_ip")
+	if a := h.ask(t, http.MethodGet, "/v1/me/follows", "", as(anna)); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 func TestBadReceipts(t *testing.T) {
 	h := openForReceipts(t)
 	now := h.clock.now()
@@ -99,7 +150,7 @@ func TestBadReceipts(t *testing.T) {
 		code      string
 		parameter string
 	}{
-		"no match":     {strings.Replace(good, "1009316", "0", 1), 400, "bad_parameter", "match"},
+		"bad match":    {strings.Replace(good, "1009316", "-1", 1), 400, "bad_parameter", "match"},
 		"match's text": {strings.Replace(good, "1009316", `"1009316"`, 1), 400, "bad_parameter", "match"},
 		"no event":     {receipt("", 1, now), 400, "bad_parameter", "event"},
 		"long event":   {receipt(strings.Repeat("x", 121), 1, now), 400, "bad_parameter", "event"},

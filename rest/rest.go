@@ -64,7 +64,8 @@ type Store interface {
 	// EventText is a revision of a match's events by its Seq, as JSON that never changes.
 	// ErrNotFound.
 	EventText(ctx context.Context, match goalcast.MatchID, seq int64) ([]byte, error)
-	// EventTimes are the times of a revision, which never change either. ErrNotFound.
+	// EventTimes are the times of a revision, which never change either; match 0 is that of the
+	// event's push. ErrNotFound.
 	EventTimes(ctx context.Context, match goalcast.MatchID, event string, revision int) (goalcast.Times, error)
 
 	// SaveDevice registers; a device that is known by its token changes hands. ErrTooMany.

@@ -56,6 +56,10 @@ func (s *Server) publicRoutes() http.Handler {
 	get(readMatch, "/docs", page)
 	get(readMatch, "/docs/{file}", page)
 
+	s.rule(http.MethodPost, "/v1/receipts/{receipt}", goalcast.NoRole)
+	r.With(private, clientip.Middleware(s.cfg.Proxies)).Post("/v1/receipts/{receipt}",
+		s.wrap(s.cfg.Timeout, s.postPushReceipt))
+
 	me := r.With(private, clientip.Middleware(s.cfg.Proxies))
 	person := func(method, pattern string, h personHandler) {
 		s.rule(method, pattern, goalcast.Viewer)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"time"
 
 	"goalcast"
 )
@@ -21,6 +22,9 @@ type Browsers interface {
 	// can be what a browser made. Their errors show nothing of it.
 	CheckEndpoint(endpoint string) error
 	CheckKeys(s goalcast.Subscription) error
+	// ReadReceipt returns from when the push that a receipt came with could have been shown; false
+	// if it is none of ours, or has ended.
+	ReadReceipt(receipt string, now time.Time) (told time.Time, ok bool)
 }
 
 // subscriptionBody is a browser's subscription as PushSubscription.toJSON() writes it, and the

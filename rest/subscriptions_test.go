@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"goalcast"
 	"goalcast/notify/webpush"
@@ -15,8 +16,11 @@ import (
 // toBrowsers sends to those that are sent to by default.
 type toBrowsers struct{}
 
-func (toBrowsers) PublicKey() string                         { return "public" }
-func (toBrowsers) CheckEndpoint(endpoint string) error       { return webpush.DefaultHosts.Check(endpoint) }
+func (toBrowsers) PublicKey() string                   { return "public" }
+func (toBrowsers) CheckEndpoint(endpoint string) error { return webpush.DefaultHosts.Check(endpoint) }
+func (toBrowsers) ReadReceipt(receipt string, now time.Time) (time.Time, bool) {
+	return told, receipt == "made-by-us" && now.Before(told.Add(time.Hour))
+}
 func (toBrowsers) CheckKeys(sub goalcast.Subscription) error { return webpush.CheckKeys(sub) }
 func withBrowsers(_ *rest.Config, deps *rest.Deps)           { deps.Browsers = toBrowsers{} }
 

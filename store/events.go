@@ -82,13 +82,17 @@ func (s *Store) EventText(ctx context.Context, match goalcast.MatchID, seq int64
 }
 
 // EventTimes returns the moments that a revision of a match's event passed, as they were committed;
-// they never change. ErrNotFound.
+// they never change. Match 0 is that of the event's push. ErrNotFound.
 func (s *Store) EventTimes(ctx context.Context, match goalcast.MatchID, event string, revision int) (goalcast.Times,
 	error) {
 	var body []byte
 	var e goalcast.Event
-	err := s.queryRow(ctx, `SELECT body FROM events WHERE match_id = $1 AND id = $2 AND revision = $3`, match, event,
-		revision).Scan(&body)
+	of, args := `$3`, []any{event, revision, match}
+	if match == 0 {
+		of, args = `(SELECT match_id FROM pushes WHERE event_id = $1)`, args[:2]
+	}
+	err := s.queryRow(ctx, `SELECT body FROM events WHERE match_id = `+of+` AND id = $1 AND revision = $2`, args...).
+		Scan(&body)
 	if err == nil {
 		err = json.Unmarshal(body, &e)
 	}

@@ -112,6 +112,22 @@ func sabotage(t *testing.T, s *Store, statement string) {
 	}
 }
 
+// Who was pushed an event may ask for its times without knowing its match.
+func TestTimesOfAPushedEvent(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		commitRevision(t, s, 1)
+		if _, err := s.EventTimes(t.Context(), 0, "opta:1", 1); !errors.Is(err, goalcast.ErrNotFound) {
+			t.Errorf("of what was not pushed: %v", err)
+		}
+		push(t, s, 2, 0, 1, time.UnixMilli(1_700_000_000_000).UTC())
+		for revision, want := range map[int]error{1: nil, 2: nil, 3: goalcast.ErrNotFound} {
+			if _, err := s.EventTimes(t.Context(), 0, "opta:1", revision); !errors.Is(err, want) {
+				t.Errorf("of revision %d: %v", revision, err)
+			}
+		}
+	})
+}
+
 func TestPushIsPlannedOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		now := time.UnixMilli(1_700_000_000_000).UTC()

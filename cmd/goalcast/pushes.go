@@ -27,7 +27,7 @@ type fcmConfig struct {
 // pushConfig says what is pushed.
 type pushConfig struct {
 	Penalties bool          `env:"GOALCAST_PUSH_PENALTIES" default:"false" help:"Push also that a penalty is given, taken back or missed, on a channel of its own (penalties)."`
-	Receipts  float64       `env:"GOALCAST_PUSH_RECEIPTS" range:"0..1" default:"0.01" placeholder:"0..1" help:"Part of the notifications and live events they show that apps are asked to report (POST /v1/me/receipts). 0.01 of a million are 10,000 requests; few users need 1, and 0 ends it."`
+	Receipts  float64       `env:"GOALCAST_PUSH_RECEIPTS" range:"0..1" default:"0.01" placeholder:"0..1" help:"Part of the notifications and live events they show that apps and browsers are asked to report (POST /v1/me/receipts, POST /v1/receipts). 0.01 of a million are 10,000 requests; few users need 1, and 0 ends it."`
 	SeenWait  time.Duration `name:"seen-wait" env:"GOALCAST_PUSH_SEEN_WAIT" range:"0s..5s" default:"0s" help:"How long a goal, red card or penalty waits for phones whose app shows it live to say so (docs/wire.md, Shown); they get no push of it. 1s suits most; whoever wants the first push as early as can be leaves it. 0 asks no phone, and all get it. The same in all processes."`
 	Country   string        `env:"GOALCAST_PUSH_COUNTRY" format:"country" default:"BE" placeholder:"CC" help:"Country that the app's users are in, two letters: clips that may not be seen there are not pushed. Empty: only those that may be seen everywhere are."`
 	Zone      string        `env:"GOALCAST_PUSH_ZONE" format:"zone" default:"Europe/Brussels" placeholder:"ZONE" help:"Time zone in which pushes tell dates."`
@@ -55,7 +55,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		return fmt.Errorf("texts of pushes: %w", err)
 	}
 	c := n.cfg.FCM
-	browsers, err := n.cfg.Webpush.open(n.reg)
+	browsers, err := n.cfg.Webpush.open(n.cfg.Push.Receipts, n.reg)
 	if err != nil {
 		return fmt.Errorf("GOALCAST_WEBPUSH_KEY: %w", err)
 	}

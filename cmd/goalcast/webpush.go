@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -44,8 +45,9 @@ func (c webpushConfig) check() error {
 	return err
 }
 
-// open makes what sends to browsers; nil if they are not sent to.
-func (c webpushConfig) open(reg prometheus.Registerer) (*webpush.Sender, error) {
+// open makes what sends to browsers; nil if they are not sent to. receipts is the part of the
+// pushes that browsers are asked to report.
+func (c webpushConfig) open(receipts float64, reg prometheus.Registerer) (*webpush.Sender, error) {
 	if c.Key == "" {
 		return nil, nil
 	}
@@ -53,8 +55,8 @@ func (c webpushConfig) open(reg prometheus.Registerer) (*webpush.Sender, error) 
 	if err != nil {
 		return nil, err
 	}
-	return webpush.New(webpush.Config{Key: key, Subject: c.Subject, Page: c.Page, Hosts: c.Hosts, Endpoint: c.Endpoint},
-		reg)
+	return webpush.New(webpush.Config{Key: key, Subject: c.Subject, Page: c.Page, Hosts: c.Hosts, Endpoint: c.Endpoint,
+		Receipts: receipts}, reg)
 }
 
 // subscribing is what REST asks about subscriptions.
@@ -68,8 +70,11 @@ func (c webpushConfig) subscribing() (subscribing, error) {
 	return subscribing{key, c.Hosts}, err
 }
 
-func (s subscribing) PublicKey() string                       { return s.key.Public() }
-func (s subscribing) CheckEndpoint(endpoint string) error     { return s.hosts.Check(endpoint) }
+func (s subscribing) PublicKey() string                   { return s.key.Public() }
+func (s subscribing) CheckEndpoint(endpoint string) error { return s.hosts.Check(endpoint) }
+func (s subscribing) ReadReceipt(receipt string, now time.Time) (time.Time, bool) {
+	return s.key.ReadReceipt(receipt, now)
+}
 func (subscribing) CheckKeys(sub goalcast.Subscription) error { return webpush.CheckKeys(sub) }
 
 type webpushKeyCmd struct{}

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -46,6 +48,9 @@ type Config struct {
 	Resolver *net.Resolver
 	Timeout  time.Duration // of one request; 10 s
 	Parallel int           // requests to one push service under way at the same time; 128
+	// Receipts is the part of the messages, 0 to 1, whose browsers are asked to say when they have
+	// shown them: these have a Key.Receipt in their data.
+	Receipts float64
 }
 
 // Sender is a notify.Browsers. It is safe for use by many goroutines.
@@ -161,6 +166,11 @@ func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.R
 }
 
 func (s *Sender) send(ctx context.Context, m notify.Message, sub goalcast.Subscription, service string) notify.Result {
+	if !m.Told.IsZero() && rand.Float64() < s.cfg.Receipts {
+		data := map[string]string{inData: s.cfg.Key.Receipt(m.Told, m.Expires)}
+		maps.Copy(data, m.Data) // which others have, too
+		m.Data = data
+	}
 	payload, shortened, err := encode(m, s.cfg.Page)
 	if err != nil {
 		return notify.Result{Outcome: notify.Rejected, Reason: reasonTooLarge, Err: err}

@@ -1,8 +1,10 @@
 package webpush_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +99,73 @@ func TestMessageIsWhatTheBrowserShows(t *testing.T) {
 	both := fake.Taken(browsers[0])
 	if len(both) != 2 || both[0].Topic != both[1].Topic {
 		t.Errorf("what takes the goal's place has another topic: %d messages", len(both))
+	}
+}
+
+// A receipt is the same for all who get a push, says when that could have been shown, ends with the
+// push, and cannot be made by anybody else.
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	ours, told := key(t), time.UnixMilli(1_779_042_240_250)
+	ends := told.Add(2 * time.Minute).Truncate(time.Second)
+	receipt := ours.Receipt(told, ends)
+	if receipt != ours.Receipt(told, ends) || len(receipt) != 35 {
+		t.Errorf("%q", receipt)
+	}
+	if at, ok := ours.ReadReceipt(receipt, ends.Add(-time.Millisecond)); !ok || !at.Equal(told) {
+		t.Errorf("%s %t", at, ok)
+	}
+	if _, ok := ours.ReadReceipt(receipt, ends); ok {
+		t.Error("it does not end")
+	}
+	if _, ok := key(t).ReadReceipt(receipt, told); ok {
+		t.Error("another key's is taken")
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw {
+		bad := slices.Clone(raw)
+		bad[i] ^= 1
+		if _, ok := ours.ReadReceipt(base64.RawURLEncoding.EncodeToString(bad), told); ok {
+			t.Errorf("taken with another byte %d", i)
+		}
+	}
+	for _, bad := range []string{"", receipt[:34], receipt + "A", receipt + "=", "é" + receipt} {
+		if _, ok := ours.ReadReceipt(bad, told); ok {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+// The part of the pushes that is configured has a receipt; the data of the others is as it was.
+func TestPushesHaveReceipts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		share float64
+		told  time.Time
+		want  bool
+	}{{1, time.Now(), true}, {0, time.Now(), false}, {1, time.Time{}, false}} {
+		k := key(t)
+		fake := &webpushtest.Server{Public: k.Public()}
+		server := httptest.NewServer(fake)
+		t.Cleanup(server.Close)
+		s := sender(t, webpush.Config{Key: k, Endpoint: server.URL, Receipts: tt.share})
+		b := fake.Subscribe("fcm.googleapis.com")
+		m := goal(b.Subscription())
+		m.Told = tt.told
+		if r := s.Send(t.Context(), []notify.Message{m})[0]; r.Outcome != notify.Delivered {
+			t.Fatalf("%+v", r)
+		}
+		var said webpush.Declarative
+		if err := json.Unmarshal(fake.Taken(b)[0].Payload, &said); err != nil {
+			t.Fatal(err)
+		}
+		at, ok := k.ReadReceipt(said.Notification.Data["receipt"], m.Expires.Add(-time.Second))
+		if ok != tt.want || ok && at.UnixMilli() != m.Told.UnixMilli() || len(m.Data) != 2 {
+			t.Errorf("%+v: %t %s, %v", tt, ok, at, m.Data)
+		}
 	}
 }
 

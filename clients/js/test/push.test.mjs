@@ -17,7 +17,7 @@ let browser;
 before(async () => {
   const worker = await readFile(new URL('../goalcast-sw.js', import.meta.url));
   server = createServer((req, res) => {
-    const isWorker = req.url === '/goalcast-sw.js';
+    const isWorker = req.url.split('?')[0] === '/goalcast-sw.js';
     res.setHeader('Content-Type', isWorker ? 'text/javascript' : 'text/html');
     res.end(isWorker ? worker : '<!doctype html><title>page</title>');
   });
@@ -30,6 +30,18 @@ after(async () => {
   await browser?.close();
   server?.close();
 });
+
+/**
+ * Asks until the answer is true, and returns it. (Playwright's waitForFunction takes the promise of an async
+ * function for its answer.)
+ */
+async function until(ask, else_ = () => 'it does not come about') {
+  for (const end = Date.now() + wait.timeout; Date.now() < end; await new Promise((done) => setTimeout(done, 20))) {
+    const answer = await ask();
+    if (answer) return answer;
+  }
+  return assert.fail(else_());
+}
 
 // open gives a page that may notify; deliver stands for the browser's push service.
 async function open() {
@@ -61,11 +73,11 @@ test('a goal is shown, its being taken back takes its place, and what is not our
     await navigator.serviceWorker.ready;
   });
   await registered;
-  const shows = (title) => page.waitForFunction(async (title) => {
+  const shows = (title) => until(() => page.evaluate(async (title) => {
     const all = await (await navigator.serviceWorker.ready).getNotifications();
     return all.length === 1 && all[0].title === title &&
       { tag: all[0].tag, body: all[0].body, lang: all[0].lang, data: all[0].data };
-  }, title, wait).then((shown) => shown.jsonValue());
+  }, title));
 
   await push('not ours');
   await push(JSON.stringify({ web_push: 1, notification: { title: 'not ours' } }));
@@ -84,8 +96,8 @@ test('a goal is shown, its being taken back takes its place, and what is not our
     self.dispatchEvent(new NotificationEvent('notificationclick', { notification }));
     return opened;
   }), '/match/900');
-  await page.waitForFunction(async () =>
-    (await (await navigator.serviceWorker.ready).getNotifications()).length === 0, undefined, wait);
+  await until(() => page.evaluate(async () =>
+    (await (await navigator.serviceWorker.ready).getNotifications()).length === 0));
   await context.close();
 });
 
@@ -125,7 +137,7 @@ test('a goal of the feed, and its being taken back, reach a page that did as the
   await new Promise((done) => { service.listen(0, '127.0.0.1', done); });
   t.after(() => service.close());
   const key = execFileSync(process.env.GOALCAST_BIN, ['webpush-key'], { encoding: 'utf8' }).trim();
-  const hub = await startGoalcast('serve', ['--me-origins', origin, '--webpush-key', key,
+  const hub = await startGoalcast('serve', ['--me-origins', origin, '--push-receipts', '1', '--webpush-key', key,
     '--webpush-subject', 'https://goals.example.org/about', '--webpush-page', 'https://goals.example.org/match/{match}',
     '--webpush-endpoint', `http://127.0.0.1:${service.address().port}`]);
   t.after(() => hub.stop());
@@ -174,14 +186,14 @@ test('a goal of the feed, and its being taken back, reach a page that did as the
         assert.match(headers.authorization, new RegExp(`^vapid t=.+k=${options.applicationServerKey}`));
         const text = mine.open(body);
         const { notification } = JSON.parse(text);
+        assert.match(notification.data.receipt, /^[\w-]{35}$/);
         if (!title.test(notification.title)) continue;
         assert.ok(tag === undefined || notification.tag === tag, `${notification.tag} instead of ${tag}`);
         await deliver(text);
-        const shown = await page.waitForFunction(async (title) => {
+        assert.equal(await until(() => page.evaluate(async (title) => {
           const all = await (await navigator.serviceWorker.ready).getNotifications();
           return all.length === 1 && all[0].title === title && all[0].data.navigate;
-        }, notification.title, wait);
-        assert.equal(await shown.jsonValue(), `https://goals.example.org/match/${match}`);
+        }, notification.title)), `https://goals.example.org/match/${match}`);
         return notification.tag;
       }
     }
@@ -191,6 +203,13 @@ test('a goal of the feed, and its being taken back, reach a page that did as the
   const tag = await arrives(undefined, /^GOAL/);
   await tell('cancelled');
   await arrives(tag, /cancelled/i);
+
+  // Each is said to have been shown, by the page's service worker, which has no token.
+  let metrics;
+  await until(async () => {
+    metrics = await (await fetch(`${hub.admin}/metrics`)).text();
+    return /^goalcast_notify_receipts_total\{result="shown"\} 2$/m.test(metrics);
+  }, () => metrics.match(/^goalcast_(notify_(receipts|shown)|rest_refused).*$/gm)?.join('\n'));
 
   const gone = await page.evaluate(async ([hub, token, id]) => (await fetch(`${hub}/v1/me/subscriptions/${id}`,
     { method: 'DELETE', headers: { Authorization: `Bearer ${token}` } })).status, [hub.url, token, id]);
