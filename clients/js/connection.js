@@ -8,7 +8,7 @@ import { openSocket } from './socket.js';
  * @import { Asked, Ears, Frame, Link, Options, Owner, Status, Transport } from './types.js'
  */
 /**
- * @typedef {{token?: string, ticket?: string}
+ * @typedef {{token?: string, extra?: string}
  *   & Partial<typeof import('./later.js')>} Found what a way needs
  */
 
@@ -110,7 +110,7 @@ export class Connection {
   // load brings what the first frame does not need, sooner or later.
   #load() {
     later().then((found) => {
-      if (!this.running || this.pulse) return;
+      if (!this.running || this.#unwatch) return;
       if (found) this.#loaded(found);
       else this.after('load', 10_000, () => this.#load());
     });
@@ -267,7 +267,7 @@ export class Connection {
   }
 
   /** @type {(way: number, found: Found) => Link} */
-  open(way, { token, ticket, openOther }) {
+  open(way, { token, extra, openOther }) {
     const transport = this.ways[way];
     const asked = { topics: [...this.topics], conflateMs: this.conflated };
     /** @type {Ears} */
@@ -281,7 +281,7 @@ export class Connection {
         else if (link === this.link) this.#ended(reason, code);
       },
     };
-    const address = this.url(transport, asked.topics, ticket && `ticket=${encodeURIComponent(ticket)}`);
+    const address = this.url(transport, asked.topics, extra);
     /** @type {Link} */
     const link = openOther && (this.shares || transport !== 'websocket')
       ? openOther(this, transport, address, to, token) : openSocket(this.options.WebSocket, address, to, token);

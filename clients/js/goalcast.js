@@ -45,6 +45,8 @@ const defaults = {
   // async () => 'eyJ...': the token of who watches, asked for before each connection and before it
   // ends; undefined for nobody in particular
   token: undefined,
+  // ack: an app on a phone gets no push of what it shows live: base64url of the SHA-256 of its device token,
+  // 43 characters (docs/wire.md, Shown). It needs a token, a WebSocket, and that the app pauses in the background
   // asks why a connection did not come about, since browsers hide the answer to a handshake; polls
   fetch: globalThis.fetch,
   random: Math.random,

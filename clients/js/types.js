@@ -59,7 +59,7 @@
  *   token: (() => Promise<string | undefined> | string | undefined) | undefined,
  *   fetch: ((url: string, init?: any) => Promise<any>) | undefined, random: () => number, backoff: number,
  *   maxBackoff: number, settled: number, helloTimeout: number, pongTimeout: number, upgradeAfter: number,
- *   deltasEvery: number, hiddenAfter: number, clockPings: number, remember: number, tabs: boolean
+ *   ack?: string, deltasEvery: number, hiddenAfter: number, clockPings: number, remember: number, tabs: boolean
  * }} Options goalcast.js says what each is, in which unit, and its default
  *
  * @typedef {{frame: (text: string) => void, end: (reason: string, code?: number) => void}} Ears of who has a link:

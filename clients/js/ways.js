@@ -15,14 +15,40 @@ import { watchMachine } from './watch.js';
  * @param {Connection} c
  */
 export function watchConnection(c) {
-  return watchMachine({
+  const ends = [watchMachine({
     online: () => online(c),
     offline: () => { if (c.link) c.lost('offline', c.options.maxBackoff); },
     changed: () => c.pulse?.test(0),
     pause: (reason) => c.pause(reason),
     resume: () => c.resume(),
     woke: () => c.again(),
-  }, c.options.hiddenAfter);
+  }, c.options.hiddenAfter), acknowledge(c)];
+  return () => { for (const end of ends) end(); };
+}
+
+/**
+ * Says to a hub that wants to know which events a phone's app has shown: what came while somebody looked.
+ * @param {Connection} c
+ */
+function acknowledge(c) {
+  const { owner } = c;
+  /** @type {string[]} */
+  let cursors = [];
+  let wanted = false;
+  const send = () => {
+    c.send({ type: 'ack', cursors: cursors.splice(0, 50) });
+    if (cursors.length > 0) c.after('ack', 500, send);
+  };
+  c.owner = { ...owner, frame: (frame) => {
+    owner.frame(frame);
+    if (frame.type === 'hello') {
+      cursors = [];
+      wanted = frame.ack;
+    } else if (wanted && frame.type === 'event' && !(/** @type {any} */ (globalThis).document?.hidden)) {
+      if (cursors.push(frame.cursor) === 1) c.after('ack', 500, send);
+    }
+  } };
+  return () => { c.owner = owner; };
 }
 
 // online: another network lets other things through.
@@ -74,7 +100,11 @@ export async function credentials(c, transport) {
     if (found) return { openOther: found.openTab, token: await tokenOf(c.options) };
     c.shares = false;
   }
-  return shown(transport, c.origin, c.options);
+  const { token, ticket } = await shown(transport, c.origin, c.options);
+  const { ack, tabs } = c.options;
+  const extra = ticket ? [`ticket=${encodeURIComponent(ticket)}`] : [];
+  if (ack && !tabs && (token || ticket) && transport === 'websocket') extra.push(`ack=${ack}`);
+  return { token, extra: extra.join('&') };
 }
 
 /**

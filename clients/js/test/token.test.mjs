@@ -51,6 +51,64 @@ test('a socket shows the token as a subprotocol, a new one with each connection'
   assert.equal(second.query.get('ticket'), null);
 });
 
+const device = 'x'.repeat(43);
+const event = (n) => ({ type: 'event', cursor: `e1-${n}`, event: { id: `json:${n}`, revision: 1, kind: 'goal', match: 1,
+  status: 'confirmed', topics: ['match:1'], seq: n } });
+
+test('a phone that is asked to says what it has shown, by the half second', async (t) => {
+  listen({ ack: device });
+  const visit = await hub.visit(0);
+  assert.equal(visit.query.get('ack'), device);
+  visit.send({ ...hello(), ack: true });
+  visit.send(snapshot('e1-4'));
+  for (let n = 5; n < 65; n++) visit.send(event(n));
+  const acked = () => visit.received.filter(({ type }) => type === 'ack').map(({ cursors }) => cursors);
+  await until(() => acked().flat().length === 60);
+  assert.deepEqual(acked().flat(), Array.from({ length: 60 }, (_, n) => `e1-${n + 5}`));
+  assert.ok(acked().length > 1 && acked().every((cursors) => cursors.length <= 50), 'at most 50 in a frame');
+
+  globalThis.document = { hidden: true }; // nobody looks
+  t.after(() => { delete globalThis.document; });
+  visit.send(event(65));
+  await until(() => live.cursor === 'e1-65');
+  globalThis.document.hidden = false;
+  visit.send(event(66));
+  await until(() => acked().flat().length === 61);
+  assert.equal(acked().flat().at(-1), 'e1-66');
+
+  live.stop();
+  live.start(); // and says everything once
+  const next = await hub.visit(1);
+  next.send({ ...hello(), ack: true });
+  next.send(event(67));
+  await until(() => next.received.some(({ type }) => type === 'ack'));
+  assert.deepEqual(next.received.filter(({ type }) => type === 'ack'), [{ type: 'ack', cursors: ['e1-67'] }]);
+});
+
+test('nothing is acked that a hub does not ask for, that nobody can be told of by, and that tabs share', async () => {
+  listen({ ack: device });
+  const visit = await hub.visit(0);
+  visit.send(hello());
+  visit.send(snapshot('e1-4'));
+  visit.send(event(5));
+  await until(() => live.cursor === 'e1-5');
+  visit.send({ ...hello(), ack: true }); // from here on
+  visit.send(event(6));
+  await until(() => visit.received.some(({ type }) => type === 'ack'));
+  assert.deepEqual(visit.received.find(({ type }) => type === 'ack').cursors, ['e1-6']);
+  for (const options of [{ token: async () => undefined }, { token: undefined }, { tabs: true }]) {
+    live.stop();
+    listen({ ack: device, ...options });
+    assert.equal((await hub.visit(hub.visits.length)).query.get('ack'), null);
+  }
+});
+
+test('a ticket and an ack are shown together', async () => {
+  listen({ ack: device, token: async () => 'no/subprotocol' });
+  const visit = await hub.visit(0);
+  assert.deepEqual([visit.query.get('ticket'), visit.query.get('ack')], ['ticket-1', device]);
+});
+
 test('without a token nothing is shown', async () => {
   listen({ token: async () => undefined });
   const visit = await hub.visit(0);
