@@ -187,10 +187,13 @@ function saidOf(p, marks) {
     ...marks.map(({ event, text }) => `${text}${event.clock ? ` ${event.clock}′` : ''}`)].filter(Boolean).join(', ');
 }
 
-// shortName leaves out the first of several names.
+// What a family name may begin with.
+const particles = /^(van|von|de|den|der|di|da|do|dos|du|el|al|la|le|ter|ten|saint|mc)$/i;
+
+// shortName leaves out the first of several names, unless that is a part of the last one.
 function shortName(name = '…') {
-  const words = name.split(' ');
-  return words.length > 1 ? words.slice(1).join(' ') : name;
+  const [first, ...more] = name.split(' ');
+  return more.length > 0 && !particles.test(first) ? more.join(' ') : name;
 }
 
 // grass is the pitch, in metres.

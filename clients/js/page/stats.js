@@ -77,7 +77,11 @@ class Row {
 
   show(home, away, match) {
     const most = this.#about.percent ? 100 : home + away;
-    if (this.#about.percent) [home, away] = [Math.round(home), Math.round(away)];
+    if (this.#about.percent) {
+      const shared = Math.abs(home + away - 100) < 1; // both halves round up
+      home = Math.round(home);
+      away = shared ? 100 - home : Math.round(away);
+    }
     const text = (n) => (this.#about.percent ? `${n}%` : String(n));
     for (const [side, n, other] of [[this.#home, home, away], [this.#away, away, home]]) {
       setText(side.number, text(n));

@@ -215,6 +215,51 @@ test('tabs go by keyboard, one of them is in the order of tabbing, and the next 
   await close();
 });
 
+// opta posts a document of a match that only Opta tells of.
+const counted = 9_000_000_051;
+async function opta(feed, body) {
+  const res = await fetch(`${hub.url}/feeds/opta`, { method: 'POST', body, headers: { ...asProvider,
+    'x-meta-feed-type': feed, 'x-meta-game-id': String(counted) } });
+  assert.equal(res.status, 200, await res.text());
+}
+
+const clockText = (ago) => new Date(Date.now() - ago).toISOString().replace(/[-:]|\.\d+Z/g, '');
+const f9 = (ago, possession, shots) => `<SoccerFeed TimeStamp="${clockText(ago)}+0000">
+  <SoccerDocument Type="Latest" uID="f${counted}"><Competition uID="c51"><Name>Cup</Name></Competition><MatchData>
+  <MatchInfo Period="FirstHalf"><Date>${clockText(600_000)}+0000</Date></MatchInfo>
+  ${['Home', 'Away'].map((side, i) => `<TeamData Side="${side}" TeamRef="t${510 + i}" Score="0">
+    <Stat Type="possession_percentage">${i ? 100 - possession : possession}</Stat>
+    <Stat Type="total_scoring_att">${i ? 2 : shots}</Stat></TeamData>`).join('')}
+  </MatchData><Team uID="t510"><Name>Counted FC</Name></Team><Team uID="t511"><Name>Told Rovers</Name></Team>
+  </SoccerDocument></SoccerFeed>`;
+const f13 = (...lines) => `<Commentary game_id="${counted}" lang_id="en">${lines.map((line, i) =>
+  `<message id="${lines.length - i}" type="comment" comment="${line}" period="FirstHalf" minute="${lines.length - i}"
+    second="10" last_modified_utc="${new Date(Date.now() - 40_000 + 2000 * (lines.length - i)).toISOString()
+    .slice(0, 19)}" />`).join('')}</Commentary>`;
+
+test('statistics and commentary come, and go on while one looks', async () => {
+  await opta('F9', f9(60_000, 61.5, 3));
+  const { page, close } = await open(desktop, { hash: `#m${counted}` });
+  await page.click('#tab-stats');
+  const said = (stat, want) => page.waitForFunction(([key, all]) =>
+    document.querySelector(`[data-stat=${key}] > .hidden`)?.textContent === all, [stat, want], wait);
+  await said('possession', 'Possession: Counted FC 62%, Told Rovers 38%');
+  await said('shots', 'Shots: Counted FC 3, Told Rovers 2');
+  assert.equal(await page.locator('[data-stat=offsides]').count(), 0, 'what neither side has is shown');
+  await opta('F9', f9(30_000, 58, 4));
+  await said('shots', 'Shots: Counted FC 4, Told Rovers 2');
+  assert.equal(await page.locator('#tab-commentary').isVisible(), false);
+  await opta('F13', f13('They have begun.'));
+  await page.click('#tab-commentary');
+  await opta('F13', f13('A long throw.', 'They have begun.'));
+  await page.waitForFunction(() => [...document.querySelectorAll('.commentary p')].map((p) => p.textContent).join()
+    === 'A long throw.,They have begun.', undefined, wait);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run('.detail', { resultTypes: ['violations'] }));
+  assert.deepEqual(violations.map((v) => [v.id, ...v.nodes.map((n) => n.html)]), []);
+  await close();
+});
+
 for (const [name, options] of [['desktop', desktop], ['phone', phone]]) for (const colorScheme of ['dark', 'light']) {
   test(`axe finds nothing, and nothing moves by itself: ${name}, ${colorScheme}`, async () => {
     await tell([goal(), card, change(), added], both());
