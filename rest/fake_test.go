@@ -164,12 +164,12 @@ func (f *fake) Matches(_ context.Context, q goalcast.MatchFilter) ([]goalcast.Sn
 	return out, f.err
 }
 
-func (f *fake) KickoffsAround(_ context.Context, from, to time.Time, without []goalcast.CompetitionID) (before,
-	after time.Time, err error) {
+func (f *fake) KickoffsAround(_ context.Context, from, to time.Time, of goalcast.CompetitionID,
+	without []goalcast.CompetitionID) (before, after time.Time, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.matches {
-		if slices.Contains(without, m.Competition.ID) {
+		if slices.Contains(without, m.Competition.ID) || of != 0 && m.Competition.ID != of {
 			continue
 		}
 		if k := m.Kickoff; !k.IsZero() && k.Before(from) && k.After(before) {

@@ -20,7 +20,7 @@ type matchList struct {
 	Matches []matchItem `json:"matches"`
 	pageEnd
 
-	Previous string `json:"previous,omitempty"` // of a day without matches: the last day before it that has some
+	Previous string `json:"previous,omitempty"` // of days without matches: the last day before that has some
 	Next     string `json:"next,omitempty"`     // and the first after it
 }
 
@@ -166,7 +166,7 @@ func (s *Server) dayOf(ctx context.Context, r *http.Request, d day, f goalcast.M
 	matches, list.pageEnd = endPage(matches, limit, placeText)
 	if len(matches) == 0 && f.Competition == 0 && f.Team == 0 && f.State == "" &&
 		f.After == (goalcast.MatchPlace{}) {
-		list.Previous, list.Next = s.daysAround(ctx, d, rightsOf(r))
+		list.Previous, list.Next = s.daysAround(ctx, d, 0, rightsOf(r))
 	}
 	now := s.cfg.Now().In(d.from.Location())
 	list.Matches = matchItems(matches, now, names)
@@ -198,20 +198,23 @@ func (s *Server) answerOf(v any, now time.Time, matches []goalcast.Snapshot) (*a
 	return a, err
 }
 
-// daysOf names an empty day by its edges, in Unix seconds, and what one who asks may see.
+// daysOf names an empty day by its edges, in Unix seconds, whose it is, 0 for all, and what one who
+// asks may see.
 type daysOf struct {
-	from, to int64
-	rights   goalcast.Rights
+	from, to    int64
+	competition goalcast.CompetitionID
+	rights      goalcast.Rights
 }
 
-// daysAround names the last day before d and the first after it that have matches. It is a help to
-// find them: without the database there is none.
-func (s *Server) daysAround(ctx context.Context, d day, have goalcast.Rights) (previous, next string) {
+// daysAround names the last day before d and the first after it that have matches, of one
+// competition or, with 0, of any. It is a help to find them: without the database there is none.
+func (s *Server) daysAround(ctx context.Context, d day, competition goalcast.CompetitionID,
+	have goalcast.Rights) (previous, next string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	key := daysOf{d.from.Unix(), d.to.Unix(), have}
+	key := daysOf{d.from.Unix(), d.to.Unix(), competition, have}
 	at, err := s.around.Get(ctx, key, func(ctx context.Context) ([2]time.Time, error) {
-		before, after, err := s.store.KickoffsAround(ctx, d.from, d.to, s.cfg.Private.Hidden(have))
+		before, after, err := s.store.KickoffsAround(ctx, d.from, d.to, competition, s.cfg.Private.Hidden(have))
 		return [2]time.Time{before, after}, err
 	})
 	if err != nil {
@@ -341,14 +344,14 @@ type competitionPage struct {
 	matchList
 }
 
-// getCompetition serves a competition and its matches of a day.
+// getCompetition serves a competition and its matches of a day, or of so many days from it on.
 func (s *Server) getCompetition(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r)
 	if err != nil {
 		return err
 	}
-	q := newQuery(r, "date", "tz", "limit", "after", "lang")
-	d := q.day(s)
+	q := newQuery(r, "date", "days", "tz", "limit", "after", "lang")
+	d := q.day(s).through(q.number("days", 1, maxDays))
 	f := goalcast.MatchFilter{Competition: goalcast.CompetitionID(id), From: d.from, To: d.to, After: q.place(),
 		Limit: q.number("limit", s.cfg.MaxMatches, s.cfg.MaxMatches) + 1}
 	names := s.naming(w, r, q)
@@ -381,6 +384,9 @@ func (s *Server) competitionOf(ctx context.Context, r *http.Request, d day, f go
 	now := s.cfg.Now().In(d.from.Location())
 	p := competitionPage{Competition: names.competition(comp), matchList: matchList{Date: d.date, Zone: d.zone}}
 	matches, p.pageEnd = endPage(matches, f.Limit-1, placeText)
+	if len(matches) == 0 && f.After == (goalcast.MatchPlace{}) {
+		p.Previous, p.Next = s.daysAround(ctx, d, id, rightsOf(r))
+	}
 	p.Matches = matchItems(matches, now, names)
 	a, err := s.answerOf(p, now, matches)
 	if err == nil {

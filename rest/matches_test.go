@@ -200,6 +200,7 @@ func TestBadParameters(t *testing.T) {
 		{"/v1/matches/1009316?since=4", "query"},
 		{"/v1/teams/174?season=4", "query"},
 		{"/v1/competitions/23?team=4", "query"},
+		{"/v1/competitions/23?days=32", "days"},
 		{"/v1/matches?a=%zz", ""},
 	} {
 		p := h.get(t, tt.path).problem(t, http.StatusBadRequest, "bad_parameter")
@@ -237,6 +238,33 @@ func TestCompetition(t *testing.T) {
 		}
 	}
 	h.get(t, "/v1/competitions/999").problem(t, http.StatusNotFound, "not_found")
+}
+
+// Days of a competition are one list; where they have no matches they name the nearest that have
+// some of this competition.
+func TestDaysOfACompetition(t *testing.T) {
+	h := open(t)
+	h.with(func() {
+		h.matches[1] = planned(1, kickoff.Add(24*time.Hour), 1, 2, 23)
+		h.matches[2] = planned(2, kickoff.Add(4*24*time.Hour), 1, 2, 7)
+		h.matches[3] = planned(3, kickoff.Add(9*24*time.Hour), 1, 2, 23)
+	})
+	for _, tt := range []struct {
+		query, previous, next string
+		want                  []goalcast.MatchID
+	}{
+		{"?date=2026-05-16&days=3", "", "", []goalcast.MatchID{1009316, 1}},
+		{"?date=2026-05-16&days=31", "", "", []goalcast.MatchID{1009316, 1, 3}},
+		{"?date=2026-05-19&days=5", "2026-05-18", "2026-05-26", nil},
+		{"?date=2026-06-19", "2026-05-26", "", nil},
+	} {
+		var l struct{ Previous, Next string }
+		a := h.get(t, "/v1/competitions/23"+tt.query)
+		if err := json.Unmarshal(a.body, &l); err != nil || a.status != 200 || l.Previous != tt.previous ||
+			l.Next != tt.next || !equalIDs(decode[listAnswer](t, a.body).ids(), tt.want) {
+			t.Errorf("%s: %d %s %v", tt.query, a.status, a.body, err)
+		}
+	}
 }
 
 func TestDescriptionIsServed(t *testing.T) {

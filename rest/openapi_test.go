@@ -111,6 +111,7 @@ func TestEveryOperation(t *testing.T) {
 		{"GET", "/v1/matches/1009316", "", "", 200},
 		{"GET", "/v1/teams/174", "", "", 200},
 		{"GET", "/v1/competitions/23?date=2026-05-17&tz=Europe/Brussels", "", "", 200},
+		{"GET", "/v1/competitions/23?date=2026-06-17&days=31", "", "", 200},
 		{"GET", "/v1/matches/1009316/commentary?lang=nl&limit=1", "", "", 200},
 		{"GET", "/v1/matches/1009316/odds", "", "", 200},
 		{"GET", "/v1/matches/1009316/timeline?limit=2", "", "", 200},

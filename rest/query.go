@@ -283,10 +283,19 @@ func (q *query) day(s *Server) day {
 	}
 }
 
-// day is from one midnight to the next: 23 to 25 hours.
+// day is from one midnight to the next, 23 to 25 hours, or to that of a later day.
 type day struct {
 	date, zone string
 	from, to   time.Time
+}
+
+// maxDays is how many days a list may have.
+const maxDays = 31
+
+// through is so many days, of which d is the first.
+func (d day) through(days int) day {
+	d.to = d.from.AddDate(0, 0, days)
+	return d
 }
 
 var (

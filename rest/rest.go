@@ -46,9 +46,9 @@ type Store interface {
 	// Revisions returns those of a match with a Seq above afterSeq, in order; at most limit.
 	Revisions(ctx context.Context, match goalcast.MatchID, afterSeq int64, limit int) ([]goalcast.Revision, error)
 	// KickoffsAround returns the last planned kick-off before from and the first at or after to;
-	// zero times where there is none. Matches of some competitions do not count.
-	KickoffsAround(ctx context.Context, from, to time.Time, without []goalcast.CompetitionID) (before, after time.Time,
-		err error)
+	// zero times where there is none. Of one competition or, with 0, of all but some.
+	KickoffsAround(ctx context.Context, from, to time.Time, of goalcast.CompetitionID,
+		without []goalcast.CompetitionID) (before, after time.Time, err error)
 
 	// What is told around matches. An empty season, and competition 0, choose the newest.
 	// ErrNotFound.

@@ -290,15 +290,19 @@ func TestMatchesFilter(t *testing.T) {
 		hour := func(n int) time.Time { return kickoff.Add(time.Duration(n) * time.Hour) }
 		for _, tt := range []struct {
 			from, to, before, after time.Time
+			of                      goalcast.CompetitionID
 			without                 []goalcast.CompetitionID
 		}{
-			{hour(2), hour(3), hour(1), hour(3), nil},
-			{hour(1), hour(2), time.Time{}, hour(2), nil},
-			{hour(4), hour(5), hour(3), time.Time{}, nil},
-			{hour(3), hour(3), hour(2), time.Time{}, []goalcast.CompetitionID{0, 1}},
-			{hour(2), hour(3), time.Time{}, time.Time{}, []goalcast.CompetitionID{1}},
+			{hour(2), hour(3), hour(1), hour(3), 0, nil},
+			{hour(1), hour(2), time.Time{}, hour(2), 0, nil},
+			{hour(4), hour(5), hour(3), time.Time{}, 0, nil},
+			{hour(3), hour(3), hour(2), time.Time{}, 0, []goalcast.CompetitionID{0, 1}},
+			{hour(2), hour(3), time.Time{}, time.Time{}, 0, []goalcast.CompetitionID{1}},
+			{hour(2), hour(3), hour(1), hour(3), 1, nil},
+			{hour(2), hour(3), time.Time{}, time.Time{}, 2, nil},
+			{hour(2), hour(3), time.Time{}, time.Time{}, 1, []goalcast.CompetitionID{1}},
 		} {
-			before, after, err := s.KickoffsAround(t.Context(), tt.from, tt.to, tt.without)
+			before, after, err := s.KickoffsAround(t.Context(), tt.from, tt.to, tt.of, tt.without)
 			if err != nil || !before.Equal(tt.before) || !after.Equal(tt.after) {
 				t.Errorf("around %v to %v: %v, %v, %v; want %v, %v", tt.from, tt.to, before, after, err, tt.before,
 					tt.after)

@@ -207,16 +207,19 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 }
 
 // KickoffsAround returns the last planned kick-off before from and the first at or after to; zero
-// times where there is none. Matches of some competitions do not count.
-func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time, without []goalcast.CompetitionID) (before,
-	after time.Time, err error) {
+// times where there is none. Of one competition or, with 0, of all but some.
+func (s *Store) KickoffsAround(ctx context.Context, from, to time.Time, of goalcast.CompetitionID,
+	without []goalcast.CompetitionID) (before, after time.Time, err error) {
 	counts := ""
+	if of != 0 {
+		counts = fmt.Sprintf(" AND competition = %d", of)
+	}
 	if len(without) > 0 {
 		ids := make([]string, len(without))
 		for i, id := range without {
 			ids[i] = strconv.FormatInt(int64(id), 10)
 		}
-		counts = " AND competition NOT IN (" + strings.Join(ids, ", ") + ")"
+		counts += " AND competition NOT IN (" + strings.Join(ids, ", ") + ")"
 	}
 	for _, side := range []struct {
 		kickoff   *time.Time

@@ -121,7 +121,7 @@ func (c *demoCmd) feedSecret(feed string) string {
 // play posts one match day after the other.
 func (c *demoCmd) play(ctx context.Context, url string, begins func(*simulator.Day), log *slog.Logger) error {
 	day := simulator.New(simulator.Config{Seed: c.Seed, Matches: c.Matches, Speed: c.Speed, Start: time.Now(),
-		Repeat: true, Begins: begins})
+		Tables: true, Repeat: true, Begins: begins})
 	return day.Run(ctx, simulator.Poster(url, c.feedSecret("opta"), nil, log))
 }
 

@@ -1,6 +1,9 @@
 package simulator_test
 
 import (
+	"context"
+	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,3 +111,47 @@ func checkFacts(t *testing.T, m simulator.Match, source string, facts map[string
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// The tables are those of the results: each day begins with the one that the day before ended with.
+func TestHubReadsTheTables(t *testing.T) {
+	d := simulator.New(simulator.Config{Seed: 11, Matches: 3, TouchesPerMinute: -1, Start: start, Speed: 1e6,
+		Tables: true, Repeat: true, Pause: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var tables []goalcast.Standings
+	err := d.Run(ctx, func(_ context.Context, doc simulator.Document) error {
+		if doc.Feed != "F3" || ctx.Err() != nil {
+			return nil
+		}
+		reading, err := opta.New().Read(goalcast.Document{Provider: "opta", Feed: doc.Feed, Body: doc.Body})
+		if err != nil {
+			return err
+		}
+		if tables = append(tables, reading.Standings...); len(tables) == 5 { // one before the day, one a match
+			cancel()
+		}
+		return nil
+	})
+	if err != nil || len(tables) != 5 {
+		t.Fatalf("%d tables, %v", len(tables), err)
+	}
+	first, last, next := tables[0].Count().Played, tables[3].Count().Played, tables[4]
+	for _, m := range d.Matches() {
+		for _, team := range []int64{m.Home.ID, m.Away.ID} {
+			if id := goalcast.TeamID(team); first[id] == 0 || last[id] != first[id]+1 {
+				t.Errorf("team %d had played %d before the day, and %d after it", team, first[id], last[id])
+			}
+		}
+	}
+	rows, scored, points := next.Groups[0].Rows, 0, math.MaxInt
+	for i, row := range rows {
+		if r := row.Total; row.Position != i+1 || r.Points > points || r.Points != 3*r.Won+r.Drawn ||
+			r.Played != r.Won+r.Drawn+r.Lost || row.Team.Name == "" {
+			t.Errorf("row %d: %+v", i, row)
+		}
+		points, scored = row.Total.Points, scored+row.Total.For-row.Total.Against
+	}
+	if scored != 0 || !reflect.DeepEqual(next.Count().Played, last) || len(next.Zones) != 2 {
+		t.Errorf("the next day begins with %+v", next)
+	}
+}

@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,12 +34,16 @@ func (d *Day) Run(ctx context.Context, post func(context.Context, Document) erro
 	}
 }
 
-// next is the day after: another seed, other match ids.
+// next is the day after: another seed, other match ids, and the table that this one ends with.
 func (d *Day) next(start time.Time) *Day {
 	cfg := d.cfg
 	cfg.Seed++
 	cfg.Start = start
-	return New(cfg)
+	day := New(cfg)
+	if cfg.Tables {
+		day.before = d.leagueAt(math.MaxInt64)
+	}
+	return day
 }
 
 func (d *Day) runOnce(ctx context.Context, post func(context.Context, Document) error) error {

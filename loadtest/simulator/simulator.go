@@ -1,7 +1,7 @@
 // Package simulator plays a match day of a made-up world: invented clubs, players, grounds and
-// competition. It writes the documents that Opta would push for it (F1, F7, F9, F24) and the lines
-// in which a bookmaker would tell odds, and posts them to feed endpoints, so that everything behind
-// those works as on a real evening.
+// competition. It writes the documents that Opta would push for it (F1, F3, F7, F9, F24) and the
+// lines in which a bookmaker would tell odds, and posts them to feed endpoints, so that everything
+// behind those works as on a real evening.
 //
 // `goalcast demo` and `goalcast simulate` run it; tests and load tests read its documents and its
 // truth. The same Config gives the same bytes.
@@ -56,6 +56,9 @@ type Config struct {
 	// that a day has as many bytes. Below 0 is none.
 	TouchesPerMinute int
 
+	// Tables posts the season's table too, an F3: before the day, and after each match.
+	Tables bool
+
 	// Repeat makes Run start another day, with the next seed and new match ids, after Pause.
 	Repeat bool
 	Pause  time.Duration // between two days, on the wall's clock; 0 is 20 seconds
@@ -78,8 +81,8 @@ type Noise struct {
 // Document is one document as Opta pushes it.
 type Document struct {
 	Due     time.Duration // after Config.Start, on the wall's clock
-	Feed    string        // "F1", "F7", "F9", "F24"
-	Match   int64         // 0 for F1
+	Feed    string        // "F1", "F3", "F7", "F9", "F24"
+	Match   int64         // 0 for F1 and F3
 	Headers map[string]string
 	Body    []byte
 }
@@ -90,6 +93,7 @@ type Day struct {
 	cfg     Config
 	london  *time.Location
 	matches []*match
+	before  league // the table when the day begins, with Config.Tables
 }
 
 // New settles a day. It starts nothing.
@@ -114,6 +118,9 @@ func New(cfg Config) *Day {
 		panic("simulator: " + err.Error()) // the zones are built in
 	}
 	d := &Day{cfg: cfg, london: london}
+	if cfg.Tables {
+		d.before = newLeague(cfg.Seed)
+	}
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0x60a1ca57))
 	order := rng.Perm(len(firstClubs)) // all that play on a usual day; the others follow
 	if cfg.Matches > usual {
@@ -156,7 +163,7 @@ func (d *Day) wall(at time.Duration) time.Time { return d.cfg.Start.Add(d.due(at
 type posting struct {
 	at, asOf time.Duration
 	feed     string
-	match    *match // nil for F1
+	match    *match // nil for F1 and F3
 	lane     int    // order of two postings at the same moment
 }
 
@@ -177,6 +184,9 @@ func (d *Day) Documents() iter.Seq[Document] {
 func (d *Day) schedule() []posting {
 	rng := rand.New(rand.NewPCG(d.cfg.Seed, 0x5c4ed01e))
 	posts := []posting{{feed: "F1"}}
+	if d.cfg.Tables {
+		posts = append(posts, posting{feed: "F3"})
+	}
 	for lane, m := range d.matches {
 		add := func(at time.Duration, feed string) {
 			posts = append(posts, posting{at: at, asOf: at, feed: feed, match: m, lane: lane + 1})
@@ -200,6 +210,9 @@ func (d *Day) schedule() []posting {
 		add(m.closed+25*time.Second, "F9")
 		add(m.closed+40*time.Second, "F7")
 		last := m.closed + 60*time.Second
+		if d.cfg.Tables {
+			posts = append(posts, posting{at: last, asOf: last, feed: "F3", lane: lane + 1})
+		}
 		posts = append(posts, posting{at: last, asOf: last, feed: "F1", lane: lane + 1})
 	}
 	slices.SortStableFunc(posts, func(a, b posting) int {
@@ -216,6 +229,8 @@ func (d *Day) write(p posting) Document {
 	switch p.feed {
 	case "F1":
 		doc.Body = d.f1(p.asOf)
+	case "F3":
+		doc.Body = d.f3(p.asOf)
 	case "F24":
 		doc.Body = d.f24(p.match, p.asOf)
 	default:

@@ -106,6 +106,9 @@ func (d *Day) headers(p posting, body []byte) map[string]string {
 	}
 	if p.match == nil {
 		h["X-Meta-Production-Server-Module"] = "Opta::Feed::XML::Soccer::TournamentSRML"
+		if p.feed == "F3" {
+			h["X-Meta-Default-Filename"] = "srml-" + itoa(competitionID) + "-" + season + "-standings.xml"
+		}
 		return h
 	}
 	id := itoa(p.match.id)

@@ -1,8 +1,9 @@
-// cards.js: the list of matches, one card each, grouped by competition, in the order of kick-off: a
-// card never moves while one looks at it.
+// cards.js: the list of matches, one card each, in the order of kick-off: a card never moves while one
+// looks at it. A day's are grouped by competition, those of a team or a competition by day.
+import { dateOf, dayAddress } from './day.js';
 import { crest, flash, h, setChildren, setText } from './dom.js';
 import { clockOf, isCancelled, place, progress, sign, tell } from './tell.js';
-import { t } from './words.js';
+import { dayText, t } from './words.js';
 
 const shoutTime = 4200; // ms a card shouts
 const newest = 8; // finished matches of a competition beyond its newest ones are folded away
@@ -11,7 +12,7 @@ export class List {
   #page;
   #root;
   #cards = new Map();
-  #groups = new Map(); // competition id -> {root, cards, folded, title}
+  #groups = new Map(); // key -> {root, cards, folded, title}
 
   constructor(page, root) {
     this.#page = page;
@@ -54,38 +55,75 @@ export class List {
       (Date.parse(a.kickoff) || 0) - (Date.parse(b.kickoff) || 0) || a.id - b.id);
   }
 
-  /** Brings the cards of the page's day into their groups. */
+  /** Brings the cards of what the page shows into their groups. */
   arrange() {
-    const groups = new Map();
-    for (const match of this.#sorted()) {
-      const id = match.competition?.id ?? 0;
-      if (!groups.has(id)) groups.set(id, []);
-      groups.get(id).push(match);
-    }
+    const sections = this.#page.view.kind === 'day' ? [[undefined, this.#byCompetition()]] : this.#bySection();
     const order = [];
-    for (const [id, matches] of groups) {
-      if (!this.#groups.has(id)) this.#groups.set(id, newGroup());
-      const group = this.#groups.get(id);
-      const old = matches.filter((m, i) => m.state === 'finished' && i < matches.length - newest);
-      const cardOf = (m) => this.#cards.get(m.id).root;
-      setText(group.name, matches.at(-1).competition?.name || t('matches'));
-      setText(group.count, String(matches.length - old.length));
-      setChildren(group.cards, matches.filter((m) => !old.includes(m)).map(cardOf));
-      setChildren(group.old, old.map(cardOf).reverse());
-      setText(group.summary, `${t('earlier')} (${old.length})`);
-      group.fold.hidden = old.length === 0;
-      for (const m of matches) this.#cards.get(m.id).shown = true;
-      order.push(group.root);
+    for (const [title, groups] of sections) {
+      if (title) order.push(this.#label(title));
+      for (const [key, [name, address, matches]] of groups) order.push(this.#group(key, name, address, matches));
     }
     setChildren(this.#root, order);
   }
+
+  #byCompetition() {
+    const groups = new Map();
+    for (const match of this.#sorted()) {
+      const { id = 0, name } = match.competition ?? {};
+      const group = groups.get(id) ?? ['', id ? `#c${id}` : undefined, []];
+      group[0] = name || t('matches');
+      group[2].push(match);
+      groups.set(id, group);
+    }
+    return groups;
+  }
+
+  // What is on, then what comes, then what was: the newest first.
+  #bySection() {
+    const sections = { live: new Map(), coming: new Map(), results: new Map() };
+    for (const match of this.#sorted()) {
+      const section = match.state === 'live' ? 'live' : match.state === 'scheduled' || match.state === 'postponed'
+        ? 'coming' : 'results';
+      const date = match.kickoff && section !== 'live' ? dateOf(match.kickoff) : '';
+      const group = sections[section].get(`${section} ${date}`)
+        ?? [date ? dayText(date) : '', date ? dayAddress(date) : undefined, []];
+      group[2].push(match);
+      sections[section].set(`${section} ${date}`, group);
+    }
+    return Object.entries(sections).filter(([, groups]) => groups.size > 0)
+      .map(([name, groups]) => [name, name === 'results' ? new Map([...groups].reverse()) : groups]);
+  }
+
+  #label(name) {
+    if (!this.#groups.has(name)) this.#groups.set(name, { root: h('h2', { class: 'section' }) });
+    const { root } = this.#groups.get(name);
+    setText(root, t(name));
+    return root;
+  }
+
+  #group(key, name, address, matches) {
+    if (!this.#groups.has(key)) this.#groups.set(key, newGroup(typeof key === 'number' ? 'h2' : 'h3', address));
+    const group = this.#groups.get(key);
+    const old = matches.filter((m, i) => m.state === 'finished' && i < matches.length - newest);
+    const cardOf = (m) => this.#cards.get(m.id).root;
+    setText(group.name, name);
+    setText(group.count, String(matches.length - old.length));
+    group.title.hidden = !name;
+    setChildren(group.cards, matches.filter((m) => !old.includes(m)).map(cardOf));
+    setChildren(group.old, old.map(cardOf).reverse());
+    setText(group.summary, `${t('earlier')} (${old.length})`);
+    group.fold.hidden = old.length === 0;
+    for (const m of matches) this.#cards.get(m.id).shown = true;
+    return group.root;
+  }
 }
 
-function newGroup() {
-  const g = { name: h('span'), count: h('span', { class: 'count' }), cards: h('div', { class: 'cards' }),
-    old: h('div', { class: 'cards' }), summary: h('summary') };
+function newGroup(heading, address) {
+  const g = { name: h(address ? 'a' : 'span', { href: address }), count: h('span', { class: 'count' }),
+    cards: h('div', { class: 'cards' }), old: h('div', { class: 'cards' }), summary: h('summary') };
+  g.title = h(heading, {}, g.name, g.count);
   g.fold = h('details', { class: 'earlier' }, g.summary, g.old);
-  g.root = h('section', { class: 'group' }, h('h2', {}, g.name, g.count), g.cards, g.fold);
+  g.root = h('section', { class: 'group' }, g.title, g.cards, g.fold);
   return g;
 }
 

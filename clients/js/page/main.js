@@ -1,33 +1,47 @@
-// main.js: the live page. It asks REST which matches there are on a day, follows their competitions
-// over one connection, and hands every change to the cards, the detail and the phone.
+// main.js: the live page. It asks REST which matches there are on a day, or of a team or a competition,
+// follows them over one connection, and hands every change to the cards, the detail and the phone.
 import { Goalcast } from '../goalcast.js';
 import { List } from './cards.js';
+import { dateOf, dayAddress, dayAfter, Day } from './day.js';
 import { Detail } from './detail.js';
 import { h, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { Follows } from './follows.js';
 import { Odds } from './odds.js';
 import { Phone } from './phone.js';
+import { Place } from './place.js';
+import { Search } from './search.js';
+import { Theme } from './theme.js';
+import { matchOf, viewOf } from './view.js';
 import { currentLanguage, dayText, languages, setLanguage, t } from './words.js';
 
 const byId = (id) => document.getElementById(id);
 const latencies = []; // ms, of the newest events
 const mostTopics = 90; // of the 100 that a connection may follow by default
+const back = 7; // days that the lists of teams and competitions go back ...
+const ahead = 14; // ... and ahead
 let eventCount = 0;
 
 async function main() {
   setLanguage(localStorage.getItem('goalcast.language') ?? navigator.language.slice(0, 2));
+  history.scrollRestoration = 'manual'; // lists come later than the browser would scroll
   const live = new Goalcast({ clockPings: 6, tabs: true });
-  const page = { live, speed: 1, selected: undefined, listed: new Set(), found: undefined };
+  // view is the list that is shown, as viewOf gives it; topics are what it follows; selected is the match
+  const page = { live, speed: 1, selected: undefined, listed: new Set(), found: undefined, topics: [], ask,
+    view: { kind: 'day', address: '' } };
   page.now = () => page.stopped ?? live.now();
-  page.home = () => { location.hash = page.day ? `d${page.day}` : ''; };
+  page.home = () => { location.hash = page.view.address; };
   page.select = (id) => { location.hash = `m${id}`; };
-  page.shows = (match) => isOfDay(page, match);
+  page.shows = (match) => isInView(page, match);
   const languageButtons = languages.map((code) =>
     h('button', { type: 'button', lang: code, onclick: () => speak(page, code) }, code.toUpperCase()));
   byId('languages').append(...languageButtons);
   page.languageButtons = languageButtons;
+  page.theme = new Theme(byId('theme'));
+  page.day = new Day(byId('day'));
+  page.finder = new Search(page, byId('search'));
   readAddress(page);
+  showDay(page);
   showEmpty(page);
 
   const config = await ask('/page/config.json', () => { page.found = { failed: true }; showEmpty(page); });
@@ -39,13 +53,16 @@ async function main() {
   page.feed = new Feed(page, byId('feed'));
   page.odds = config?.odds ? new Odds(page) : undefined;
   page.detail = new Detail(page, byId('detail'));
+  page.place = new Place(page, byId('place'), byId('board'));
   page.phone = config?.pushes ? new Phone(page, byId('side')) : undefined;
 
   live.on('status', (s) => showStatus(page, s));
   live.on('event', (e) => told(page, e));
   live.on('match', ({ match }) => changed(page, match));
+  live.on('state', ({ key }) => key === 'table' && page.place.changed());
   for (const end of ['online', 'offline']) addEventListener(end, () => showStatus(page, { status: live.status }));
-  addEventListener('hashchange', () => move(page));
+  addEventListener('hashchange', (e) => move(page, e));
+  page.place.open(page.view);
   speak(page, currentLanguage());
 
   choose(page);
@@ -55,8 +72,9 @@ async function main() {
   await findMatches(page);
 }
 
-// ask fetches JSON, again and again until it comes. Each failure is told to failed.
-async function ask(path, failed) {
+// ask fetches JSON, again and again until it comes; undefined is what the hub does not have. Each failure
+// is told to failed.
+async function ask(path, failed = () => {}) {
   for (let wait = 1000; ; wait = Math.min(wait * 2, 8000)) {
     try {
       const res = await fetch(path,
@@ -71,87 +89,126 @@ async function ask(path, failed) {
   }
 }
 
-const dateOf = (time) => { // of this machine's day, "2026-05-17"
-  const at = new Date(time);
-  return [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, '0')).join('-');
-};
-
-// readAddress: #d2026-05-17 is another day than today, #m7 a match.
+// readAddress: behind a match stays the list from which it was opened, and so it does behind nonsense.
 function readAddress(page) {
-  const day = /^#d(\d{4}-\d\d-\d\d)$/.exec(location.hash)?.[1];
-  // behind a match stays the list from which it was opened
-  if (day || !location.hash) page.day = day === dateOf(Date.now()) ? undefined : day;
+  const view = viewOf(location.hash, dateOf(Date.now()));
+  if (view && view.address !== page.view.address) page.view = view;
 }
 
 // chosen is the match in the address, 0 without.
-const chosen = () => Number(/^#m(\d+)$/.exec(location.hash)?.[1] ?? 0);
+const chosen = () => matchOf(location.hash);
 
-// isOfDay says whether a match stands in the list: of today also what began yesterday and is on, or
+// isInView says whether a match stands in the list: of today also what began yesterday and is on, or
 // has just ended.
-function isOfDay(page, match) {
+function isInView(page, match) {
   if (page.listed.has(match.id)) return true;
+  const { kind, id, date } = page.view;
   const kickoff = Date.parse(match.kickoff);
-  if (page.day) return dateOf(kickoff) === page.day;
   const hours = (Date.now() - kickoff) / 3600_000;
+  if (kind !== 'day') {
+    const belongs = kind === 'team' ? [match.home.id, match.away.id].includes(id)
+      : kind === 'competition' && match.competition?.id === id;
+    return belongs && (match.state === 'live' || (hours < back * 24 && hours > -ahead * 24));
+  }
+  if (date) return dateOf(kickoff) === date;
   return dateOf(kickoff) === dateOf(Date.now()) || (hours > 0 && hours < (match.state === 'live' ? 36 : 6))
     || (match.state === 'live' && !match.kickoff);
 }
 
 // move follows the address.
-function move(page) {
-  const before = page.day;
+function move(page, { oldURL }) {
+  const before = page.view.address;
+  if (!matchOf(new URL(oldURL).hash)) page.scrolled = scrollY;
   readAddress(page);
-  if (page.day !== before) {
+  if (page.view.address !== before) {
     page.listed.clear();
     page.found = undefined;
+    page.scrolled = 0;
+    page.place.open(page.view);
     page.list.arrange();
     showDay(page);
-    showEmpty(page);
     findMatches(page);
   }
   choose(page);
+  showTitle(page);
+  showEmpty(page);
+  scrollTo(0, chosen() ? 0 : page.scrolled);
 }
 
-// findMatches asks for the day's matches and follows their competitions: soon again while there are
-// none, else now and then, since a competition may join the day. Today's list begins with what is in
-// play since yesterday.
+// findMatches asks for the matches of the list and follows where they are played: soon again while there
+// are none, else now and then, since others may join them.
 async function findMatches(page) {
   clearTimeout(page.search);
-  const { day } = page;
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const { view } = page;
   const failed = () => {
-    // else what is known is shown, and the status says the rest
-    if (page.day === day && !page.found?.date) page.found = { failed: true };
+    if (page.view === view && !page.found?.matches) page.found = { failed: true };
     showEmpty(page);
   };
-  const [list, inPlay] = await Promise.all([
-    ask(`/v1/matches?tz=${encodeURIComponent(zone)}${day ? `&date=${day}` : ''}`, failed),
-    day ? undefined : ask('/v1/matches?state=live', failed),
-  ]);
-  if (page.day !== day) return; // another day was chosen meanwhile
-  page.found = list ?? { matches: [] };
-  page.listed = new Set(page.found.matches.map((m) => m.id));
-  const since = inPlay?.matches.filter((m) => page.shows(m) && !page.listed.has(m.id)) ?? [];
-  const matches = [...since, ...page.found.matches];
-  const topics = new Set(matches.map((m) => (m.competition?.id ? `competition:${m.competition.id}` : `match:${m.id}`)));
-  for (const m of matches) if (!page.live.matches.has(m.id)) changed(page, m);
-  page.live.subscribe(...[...topics].slice(0, mostTopics));
+  const found = await (view.kind === 'day' ? askDay : askPlace)(view, failed);
+  if (page.view !== view) return; // another one was chosen meanwhile
+  page.found = found ?? { matches: [], unknown: view.kind !== 'day' };
+  page.listed = new Set(page.found.listed ?? page.found.matches.map((m) => m.id));
+  const matches = page.found.matches.filter(page.shows);
+  for (const m of matches) if (!(page.live.matches.get(m.id)?.seq >= (m.seq ?? 0))) changed(page, m);
+  page.topics = topicsOf(view, matches).slice(0, mostTopics);
+  follow(page);
   page.list.arrange();
+  if (found && view.kind === 'player') page.place.player(found);
+  else if (found && view.kind !== 'day') page.place.known(found).then(() => showTitle(page));
   if (!chosen() && page.selected === undefined) choose(page);
   showDay(page); // it may be another one by now
+  showTitle(page);
   showEmpty(page);
-  page.search = setTimeout(() => findMatches(page), matches.length ? 60_000 : 2000);
+  page.search = setTimeout(() => findMatches(page), matches.length || found?.squads ? 60_000 : 2000);
+}
+
+// zone is where this machine's days begin.
+const zone = () => encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone);
+
+// askDay gives a day's matches; today's list begins with what is in play since yesterday.
+async function askDay({ date }, failed) {
+  const [list, inPlay] = await Promise.all([
+    ask(`/v1/matches?tz=${zone()}${date ? `&date=${date}` : ''}`, failed),
+    date ? undefined : ask('/v1/matches?state=live', failed),
+  ]);
+  const listed = list?.matches.map((m) => m.id) ?? [];
+  const since = inPlay?.matches.filter((m) => !listed.includes(m.id)) ?? [];
+  return { ...list, listed, matches: [...since, ...list?.matches ?? []] };
+}
+
+// askPlace gives what the hub knows of a team, a competition or a player; undefined if it does not.
+async function askPlace({ kind, id }, failed) {
+  const span = kind === 'competition' ? `?tz=${zone()}&date=${dayAfter(dateOf(Date.now()), -back)}&days=${back + ahead}`
+    : '';
+  const found = await ask(`/v1/${kind}s/${id}${span}`, failed);
+  return found && { ...found, matches: found.matches ?? [] };
+}
+
+// topicsOf says what a list follows.
+function topicsOf({ kind, id }, matches) {
+  if (kind === 'team' || kind === 'competition') return [`${kind}:${id}`];
+  return [...new Set(matches.map((m) => (m.competition?.id ? `competition:${m.competition.id}` : `match:${m.id}`)))];
+}
+
+// follow asks the hub for what is shown, and for nothing else.
+function follow(page) {
+  const wanted = [...page.topics, ...(page.selected ? [`match:${page.selected}`] : [])]; // with its line-ups
+  page.live.unsubscribe(...page.live.topics.filter((topic) => /^(match|team|competition):/.test(topic)
+    && !wanted.includes(topic)));
+  page.live.subscribe(...wanted);
 }
 
 // showEmpty says why no match is shown, and on which days there are some.
 function showEmpty(page) {
-  const { found } = page;
+  const { found, view } = page;
   const texts = [];
-  if (!found || found.failed) texts.push(h('span', {}, t(found ? 'loadFailed' : 'loading')));
-  else if (page.list.isEmpty) {
-    const link = (name, date) => date && h('a', { href: `#d${date}` }, `${t(name)}: ${dayText(date)}`);
-    texts.push(h('span', {}, t(page.day ? 'noMatchesThen' : 'noMatches')), link('nextDay', found.next),
-      link('lastDay', found.previous));
+  const nothing = page.list?.isEmpty ?? true; // else what is known is shown, and the status says the rest
+  if (!found || found.failed) texts.push(nothing && h('span', {}, t(found ? 'loadFailed' : 'loading')));
+  else if (found.unknown) texts.push(h('span', {}, t('notKnown')));
+  else if (nothing && view.kind !== 'player') {
+    const link = (name, date) => date && h('a', { href: dayAddress(date) }, `${t(name)}: ${dayText(date)}`);
+    const none = view.kind === 'day' ? view.date ? 'noMatchesThen' : 'noMatches' : 'noMatchesNear';
+    texts.push(h('span', {}, t(none)), link('nextDay', found.next), link('lastDay', found.previous));
   }
   const text = texts.filter(Boolean).map((el) => el.outerHTML).join();
   if (byId('empty').dataset.of === text) return; // nothing is announced for nothing
@@ -159,10 +216,20 @@ function showEmpty(page) {
   byId('empty').replaceChildren(...texts.filter(Boolean));
 }
 
-// showDay shows which day the list is of; another one than today leads back.
+// showDay shows which day the list is of.
 function showDay(page) {
-  const text = dayText(page.day ?? dateOf(Date.now()));
-  byId('day').replaceChildren(...(page.day ? [h('a', { href: '#' }, `‹ ${t('today')}`), ` ${text}`] : [text]));
+  document.documentElement.dataset.view = page.view.kind;
+  page.day.show(page.view.date);
+}
+
+// showTitle says what the page shows, in its tab and to who hears it.
+function showTitle(page) {
+  const list = page.view.kind === 'day' ? undefined : page.place?.name;
+  const match = chosen() ? page.detail?.match : undefined;
+  const name = match ? `${match.home.name ?? ''} – ${match.away.name ?? ''}` : list;
+  byId('list').setAttribute('aria-label', list ?? t('matches'));
+  setText(byId('title'), name ?? t('matches'));
+  document.title = name ? `${name} · goalcast` : `goalcast · ${t('title')}`;
 }
 
 // changed: a match is another one than before.
@@ -172,7 +239,10 @@ function changed(page, match) {
   // nobody chose: go where the ball rolls
   if (!chosen() && page.shows(match)
     && (page.selected === undefined || page.list.match(page.selected)?.state === 'finished')) choose(page);
-  if (page.selected === match.id) page.detail.show(match);
+  if (page.selected === match.id) {
+    page.detail.show(match);
+    showTitle(page);
+  }
   if (page.shows(match)) page.phone?.known(match);
 }
 
@@ -188,6 +258,7 @@ function told(page, { event, match, previous, latency }) {
   const before = previous?.timeline?.find((e) => e.id === event.id);
   page.list.told(event, match, before);
   page.feed.told(event, match, before);
+  page.place.standings.told(event, match);
   if (page.selected === match.id) page.detail.told(event, before);
   const words = announcement(event, match, before);
   if (words) setText(byId('announcer'), words);
@@ -201,22 +272,22 @@ function announcement(event, match, before) {
   return before ? '' : `${t('goal')}! ${score}. ${event.player?.name ?? ''} ${event.clock ?? ''}`;
 }
 
-// choose shows the match in the address; without one, on a wide screen, the first that has
-// something to show.
+// choose shows the match in the address; without one, on a wide screen, the first that has something to
+// show, or beside the matches of a team or competition its table.
 function choose(page) {
   const wanted = chosen();
-  const id = wanted || page.list.favourite();
+  const { kind } = page.view;
+  const id = wanted || (kind === 'day' ? page.list.favourite() : undefined);
   document.documentElement.classList.toggle('reading', Boolean(wanted));
+  byId('board').hidden = Boolean(wanted) || kind === 'day';
+  byId('detail').hidden = !byId('board').hidden;
   if (id === page.selected) return;
-  if (page.selected) page.live.unsubscribe(`match:${page.selected}`);
   page.selected = id;
   page.odds?.open(id);
   page.list.mark(id);
   page.detail.open(id && (page.live.matches.get(id) ?? page.list.match(id)), id && t('loading'));
-  if (!id) return;
-  page.live.subscribe(`match:${id}`); // its line-ups, which the competition's snapshot leaves out
-  if (!page.detail.match) findMatch(page, id);
-  if (wanted) scrollTo(0, 0);
+  follow(page);
+  if (id && !page.detail.match) findMatch(page, id);
 }
 
 // findMatch asks for a match that no list has: of another day, or of none.
@@ -259,10 +330,9 @@ function speak(page, code) {
   setLanguage(code);
   localStorage.setItem('goalcast.language', code);
   for (const button of page.languageButtons) button.setAttribute('aria-pressed', String(button.lang === code));
-  setText(byId('list-title'), t('matches'));
   showDay(page);
+  showTitle(page);
   showEmpty(page);
-  document.title = `goalcast · ${t('title')}`;
   showStatus(page, { status: page.live.status === 'closed' ? 'connecting' : page.live.status });
   showNumbers();
   page.list?.retell();
@@ -271,6 +341,9 @@ function speak(page, code) {
   page.detail?.retell();
   page.phone?.retell();
   page.follows?.speak(code);
+  page.place?.retell();
+  page.finder.retell();
+  page.theme.retell();
 }
 
 main();

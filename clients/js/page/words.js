@@ -60,6 +60,13 @@ export const words = {
       noTable: 'There is no table yet', refused: 'The hub refuses this', asItStands: 'As it stands', team: 'Team',
       played: 'Played', won: 'Won', drawn: 'Drawn', lost: 'Lost', points: 'Points',
       c_played: 'P', c_won: 'W', c_drawn: 'D', c_lost: 'L', c_points: 'Pts',
+    colours: 'Colours', theme_auto: 'as the device', theme_light: 'light', theme_dark: 'dark', search: 'Search',
+      searchFor: 'Search for a team, competition or player', nothingFound: 'Nothing found',
+      searchFailed: 'The search does not answer', dayBefore: 'The day before', dayAfter: 'The day after',
+      chooseDay: 'Choose a day', coming: 'Coming', results: 'Results', standings: 'Table', squad: 'Squad',
+      squads: 'Squads', competition: 'Competition', player: 'Player',
+      noMatchesNear: 'No matches last week or in the next two', goalkeeper: 'Goalkeepers', defender: 'Defenders',
+      midfielder: 'Midfielders', striker: 'Forwards',
   },
   nl: {
     title: 'Live voetbal', matches: 'Wedstrijden', today: 'Vandaag', live: 'Live', connecting: 'Verbinden…',
@@ -120,6 +127,13 @@ export const words = {
       failed: 'Kan niet geladen worden. Nieuwe poging…', noTable: 'Er is nog geen stand', refused: 'De hub weigert dit',
       asItStands: 'Tussenstand', team: 'Ploeg', played: 'Gespeeld', won: 'Gewonnen', drawn: 'Gelijk',
       lost: 'Verloren', points: 'Punten', c_played: 'GS', c_won: 'W', c_drawn: 'G', c_lost: 'V', c_points: 'P',
+    colours: 'Kleuren', theme_auto: 'zoals het toestel', theme_light: 'licht', theme_dark: 'donker', search: 'Zoeken',
+      searchFor: 'Zoek een ploeg, competitie of speler', nothingFound: 'Niets gevonden',
+      searchFailed: 'Het zoeken antwoordt niet', dayBefore: 'De dag ervoor', dayAfter: 'De dag erna',
+      chooseDay: 'Kies een dag', coming: 'Op komst', results: 'Uitslagen', standings: 'Stand', squad: 'Kern',
+      squads: 'Kernen', competition: 'Competitie', player: 'Speler',
+      noMatchesNear: 'Geen wedstrijden vorige week of in de komende twee weken', goalkeeper: 'Doelmannen',
+      defender: 'Verdedigers', midfielder: 'Middenvelders', striker: 'Aanvallers',
   },
   fr: {
     title: 'Football en direct', matches: 'Matchs', today: 'Aujourd’hui', live: 'En direct', connecting: 'Connexion…',
@@ -182,6 +196,13 @@ export const words = {
       asItStands: 'Classement provisoire', team: 'Équipe', played: 'Joués', won: 'Gagnés', drawn: 'Nuls',
       lost: 'Perdus', points: 'Points', c_played: 'J', c_won: 'G', c_drawn: 'N',
       c_lost: 'P', c_points: 'Pts',
+    colours: 'Couleurs', theme_auto: 'comme l’appareil', theme_light: 'clair', theme_dark: 'sombre',
+      search: 'Chercher', searchFor: 'Chercher une équipe, une compétition ou un joueur',
+      nothingFound: 'Aucun résultat', searchFailed: 'La recherche ne répond pas', dayBefore: 'La veille',
+      dayAfter: 'Le lendemain', chooseDay: 'Choisir un jour', coming: 'À venir', results: 'Résultats',
+      standings: 'Classement', squad: 'Effectif', squads: 'Effectifs', competition: 'Compétition', player: 'Joueur',
+      noMatchesNear: 'Pas de match la semaine passée ni dans les deux prochaines', goalkeeper: 'Gardiens',
+      defender: 'Défenseurs', midfielder: 'Milieux', striker: 'Attaquants',
   },
   de: {
     title: 'Fußball live', matches: 'Spiele', today: 'Heute', live: 'Live', connecting: 'Verbinden…',
@@ -248,6 +269,13 @@ export const words = {
       asItStands: 'Zwischenstand', team: 'Mannschaft', played: 'Gespielt', won: 'Gewonnen', drawn: 'Unentschieden',
       lost: 'Verloren', points: 'Punkte', c_played: 'Sp', c_won: 'S', c_drawn: 'U',
       c_lost: 'N', c_points: 'Pkt',
+    colours: 'Farben', theme_auto: 'wie das Gerät', theme_light: 'hell', theme_dark: 'dunkel', search: 'Suchen',
+      searchFor: 'Mannschaft, Wettbewerb oder Spieler suchen', nothingFound: 'Nichts gefunden',
+      searchFailed: 'Die Suche antwortet nicht', dayBefore: 'Der Tag davor', dayAfter: 'Der Tag danach',
+      chooseDay: 'Einen Tag wählen', coming: 'Nächste Spiele', results: 'Ergebnisse', standings: 'Tabelle',
+      squad: 'Kader', squads: 'Kader', competition: 'Wettbewerb', player: 'Spieler',
+      noMatchesNear: 'Keine Spiele in der letzten oder den nächsten zwei Wochen', goalkeeper: 'Tor',
+      defender: 'Abwehr', midfielder: 'Mittelfeld', striker: 'Angriff',
   },
 };
 
@@ -275,9 +303,16 @@ export function timeOfDay(text) {
     : new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hour12: false }).format(at);
 }
 
-/** A day like "2026-05-17" in words; its year where that is not this one. */
-export function dayText(date) {
+/** A day like "2026-05-17" in words, with its weekday or without; its year where that is not this one. */
+export function dayText(date, withWeekday = true) {
   const at = new Date(`${date}T12:00:00`);
   const year = at.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
-  return new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long', year }).format(at);
+  const weekday = withWeekday ? 'long' : undefined;
+  return new Intl.DateTimeFormat(language, { weekday, day: 'numeric', month: 'long', year }).format(at);
+}
+
+/** A date of birth in words. */
+export function birthText(date) {
+  const at = new Date(`${date}T12:00:00`);
+  return Number.isNaN(at.getTime()) ? date : new Intl.DateTimeFormat(language, { dateStyle: 'long' }).format(at);
 }

@@ -89,7 +89,7 @@ test('without matches it is live, says so, and shows one that appears; what ther
   assert.equal(await other.locator('.card').count(), 0, 'a match of another day stands under today');
   await other.click('#empty a'); // the day of that match
   await other.waitForSelector(`.card[data-id="${ids.match}"]`, wait);
-  await other.click('#day a');
+  await other.click('.to-today');
   await says(other, '#empty', 'No matches today');
   await closeOther();
 
