@@ -275,4 +275,5 @@ type Recipient struct {
 	Device      int64
 	Carrier     string       // Device.Carrier, as the store knows it: "" too if it does not
 	Preferences *Preferences // of its user for the event; nil for the default
+	Via         int64        // set of the event's topics that its user follows: bit 0 is the first
 }

@@ -2,6 +2,8 @@ package goalcast
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -10,6 +12,47 @@ var PushLanguages = []string{"nl", "fr", "de", PushFallback}
 
 // PushFallback is the language of devices whose own is none of PushLanguages.
 const PushFallback = "en"
+
+// PushLanguage is the language that pushes to a device are written in, by the one of its app.
+func PushLanguage(language string) string {
+	if slices.Contains(PushLanguages, language) {
+		return language
+	}
+	return PushFallback
+}
+
+// PushChannel names the topic at a push service by which devices of a language get what happens in
+// one of ours: "nl.team.174". Its names are the store's, too.
+func PushChannel(language string, t Topic) string {
+	return language + "." + t.Kind.String() + "." + strconv.FormatInt(t.ID, 10)
+}
+
+// PushListeners stands, in the place of a device's number, for whoever listens to the topics of a
+// push in the language of its batch.
+const PushListeners int64 = 0
+
+// TopicPhone is a device, and which topics of its push service it listens to (PushChannel).
+type TopicPhone struct {
+	ID       int64
+	Token    string // empty if it cannot be read
+	User     UserID
+	Carrier  string
+	Language string
+	Proven   bool
+	Prefers  bool     // its user has set something: what goes to all is not for him
+	Follows  []Topic  // its user's
+	Topics   []string // those that it surely listens to
+	Unsure   []string // those that it may listen to, or not
+	Due      int64    // since when it is to be looked at, in ms since 1970, as it was read
+	Next     int64    // when to look at it next; 0: not before something changes
+}
+
+// TopicPush is a push that went to topics.
+type TopicPush struct {
+	Event  string
+	Topics []Topic
+	Open   bool // a batch to topics is not done yet
+}
 
 // PushText is a notification in one language.
 type PushText struct {
@@ -58,6 +101,7 @@ type PushRecord struct {
 	Expires time.Time // of Base's batches
 	Print   string    // fingerprint of what is shown: the same text is not sent again
 	Topics  []Topic   // whose followers were told
+	ByTopic bool      // Base went to whoever listens to these (PushListeners), and to the others by their tokens
 	Content []byte    // JSON of Content, of revision Revision; empty if nothing is to be told
 	// devices of Base's audience that get nothing, or not at once, because their users want it so;
 	// by reason
@@ -74,6 +118,7 @@ type PushBatch struct {
 	Devices  []int64   // ids; nil if Source is set, and in a claim: see PushClaim
 	Source   string    // the batch whose devices get this one, and nobody else; empty for a batch to followers
 	Service  string    // the push service of its devices; empty: of several, or not known
+	Language string    // of a batch to PushListeners; else empty
 	Late     bool      // it is sent when no other batch of its service waits
 	Created  time.Time // when it was planned
 	Expires  time.Time // it is not sent at or after this time

@@ -26,10 +26,13 @@ type audiencePart struct {
 	late       []goalcast.Recipient // that never did: anybody can invent such devices, so they come last
 	last       goalcast.UserID
 	more       bool
+	byTopic    bool           // the push goes to topics, too
+	listening  map[int64]bool // devices that get it there
 }
 
 func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, kind goalcast.PushKind,
-	after goalcast.UserID, users int) (p audiencePart, err error) {
+	after goalcast.UserID, users int, byTopic bool) (p audiencePart, err error) {
+	p.byTopic = byTopic
 	p.recipients, p.last, p.more, err = n.store.Audience(ctx, topics, kind, after, users)
 	if err != nil || len(p.recipients) == 0 {
 		return p, err
@@ -41,6 +44,11 @@ func (n *Notifier) audienceAfter(ctx context.Context, topics []goalcast.Topic, k
 	late, err := n.store.NewDevices(ctx, devices)
 	if err != nil {
 		return p, err
+	}
+	if byTopic {
+		if p.listening, err = n.listening(ctx, topics, p.recipients, devices); err != nil {
+			return p, err
+		}
 	}
 	p.recipients = slices.DeleteFunc(p.recipients, func(r goalcast.Recipient) bool {
 		_, is := slices.BinarySearch(late, r.Device)
@@ -65,6 +73,9 @@ func (n *Notifier) cut(r *goalcast.PushRecord, p audiencePart, now time.Time) ([
 	}
 	// A correction may have taken the content's place, and its time.
 	told := earliest(r.Shown, time.UnixMilli(onPhones(*r).Received))
+	if r.ByTopic && r.Batches == 0 {
+		batches = n.toListeners(r, now, told)
+	}
 	for _, w := range ways {
 		var notBefore time.Time
 		due := told
@@ -143,7 +154,8 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 	}
 	var part audiencePart
 	if n.now().Before(seen.Expires) { // else it is only closed, also where the audience cannot be read
-		if part, err = n.audienceAfter(ctx, seen.Topics, onPhones(seen).User, seen.Cut, c.users); err != nil {
+		if part, err = n.audienceAfter(ctx, seen.Topics, onPhones(seen).User, seen.Cut, c.users,
+			seen.ByTopic); err != nil {
 			return false, err
 		}
 	}
@@ -155,7 +167,7 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 	err = n.store.ExtendPush(ctx, c.event, func(rec goalcast.PushRecord) (goalcast.PushRecord, []goalcast.PushBatch,
 		error) {
 		batches, kept, more = nil, nil, rec.Open
-		if !rec.Open || rec.Base != seen.Base || rec.Cut != seen.Cut {
+		if !rec.Open || rec.Base != seen.Base || rec.Cut != seen.Cut || rec.ByTopic != seen.ByTopic {
 			return rec, nil, errReplan
 		}
 		now := n.now()

@@ -22,6 +22,7 @@ type metrics struct {
 	withheld  *prometheus.CounterVec // devices by reason
 	removed   prometheus.Counter
 	seen      prometheus.Counter
+	listens   *prometheus.CounterVec // by result
 	errors    *prometheus.CounterVec // steps that did not work and are tried again
 	enqueued  prometheus.Counter
 	waiting   prometheus.Counter
@@ -99,7 +100,10 @@ func newMetrics(reg prometheus.Registerer, store Store, senders ...Sender) *metr
 			"prefers it so; by reason.", "reason", heldReasons...),
 		removed: counter("tokens_removed_total", "Devices deleted because the push service does not know them any "+
 			"more."),
-		seen:     counter("seen_total", "Messages that were not sent: their phones have shown live what they say."),
+		seen: counter("seen_total", "Messages that were not sent: their phones have shown live what they say."),
+		listens: vector("topic_changes_total", "Phones that were told to listen to a topic of their push service, or "+
+			"no more, by result: listens, listens_no_more, refused (for good), failed (tried again).", "result",
+			"listens", "listens_no_more", "refused", "failed"),
 		errors:   vector("errors_total", "Steps that went wrong and are tried again, by step.", "step", steps...),
 		enqueued: counter("enqueued_total", "Batches given to the queue: put off, or more than this process can take."),
 		waiting:  counter("rate_wait_seconds_total", "Time that batches waited for the rate limit."),

@@ -86,6 +86,24 @@ type Store interface {
 	// BatchCurrent says whether the revision of the record is still the newest that is planned or
 	// is to be planned, and the claim still stands.
 	BatchCurrent(ctx context.Context, claim goalcast.PushClaim) (bool, error)
+	// FollowedBy says whether topics have so many followers, each topic counted by itself.
+	FollowedBy(ctx context.Context, topics []goalcast.Topic, followers int) (bool, error)
+	// Listening returns those of the devices that surely listen to topics of their push service.
+	Listening(ctx context.Context, ids []int64) ([]goalcast.TopicPhone, error)
+	// TopicPhones returns devices whose topics are to be looked at; of those that listen to some
+	// all, and no others, if only is set.
+	TopicPhones(ctx context.Context, now time.Time, only bool, limit int) ([]goalcast.TopicPhone, error)
+	// SavePhoneTopics notes what devices listen to, and when to look at them next.
+	SavePhoneTopics(ctx context.Context, phones []goalcast.TopicPhone) error
+	// TopicPushes returns the pushes that went to topics since a time, or are about to.
+	TopicPushes(ctx context.Context, since time.Time) ([]goalcast.TopicPush, error)
+	// ReachedByTopic notes that devices of a push service may have got an event's push to the
+	// topics of a language.
+	ReachedByTopic(ctx context.Context, event, service, language string, devices []int64) error
+	// TopicLeavers returns devices that were deleted while they listened to topics;
+	// ForgetLeavers deletes those that do no more.
+	TopicLeavers(ctx context.Context, limit int) ([]goalcast.TopicPhone, error)
+	ForgetLeavers(ctx context.Context, ids []int64) error
 	// FinishBatch writes down what became of a claimed batch; false if the
 	// claim was lost meanwhile.
 	FinishBatch(ctx context.Context, claim goalcast.PushClaim, result goalcast.PushResult) (bool, error)
@@ -203,6 +221,12 @@ type Config struct {
 	// Apps are the others.
 	App  string
 	Apps []App
+	// TopicsFrom is how many followers an event's topics have at least whose push goes to topics of
+	// the push service, for those who have set nothing; 0: none does. Seen must be nil then.
+	TopicsFrom int
+	// TopicsGrace is how long a phone that is to listen no more goes on: longer than from the look
+	// at an audience to its batches; 2 s
+	TopicsGrace time.Duration
 	// Browsers sends to subscriptions of browsers; nil: nothing is sent to these.
 	Browsers Browsers
 	// BrowserLimiter makes the limiter of one of the push services of browsers, by its name, that
@@ -230,6 +254,7 @@ func (c Config) withDefaults() Config {
 	c.Workers = cmp.Or(max(c.Workers, 0), 8)
 	c.Backlog = cmp.Or(max(c.Backlog, 0), 64)
 	c.Patience = cmp.Or(max(c.Patience, 0), 5*time.Second)
+	c.TopicsGrace = cmp.Or(max(c.TopicsGrace, 0), 2*time.Second)
 	c.Lease = cmp.Or(max(c.Lease, 0), 30*time.Second)
 	c.SendLimit = cmp.Or(max(c.SendLimit, 0), 20*time.Second)
 	c.SendLimit = min(c.SendLimit, c.Lease*2/3)
@@ -271,6 +296,8 @@ type Notifier struct {
 
 	zones sync.Map // *time.Location by name, of users
 
+	listenLimit localLimiter // of SyncTopics
+
 	mu     sync.Mutex
 	atHand map[string]bool // ids that wait in ready or are being worked on: the sweep leaves them alone
 }
@@ -295,6 +322,7 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 		n.cfg.Apps[i].Limiter = cfg.limiter(app.Limiter)
 	}
 	n.metrics = newMetrics(reg, store, senders...)
+	n.listenLimit = newLocalLimiter(listenRate, MaxListen)
 	n.services = newServices(sender, n.cfg, n.metrics.stopped)
 	n.lanes = newLanes(n.services, cfg.Backlog)
 	if cfg.Canary != nil {

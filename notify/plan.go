@@ -153,7 +153,12 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 	var services []string // of the batches that are corrected
 	switch {
 	case first.fresh:
-		if part, err = n.audienceAfter(ctx, e.Topics, switchOf(first.kind, e.Period), "", n.cfg.BatchSize); err != nil {
+		kind := switchOf(first.kind, e.Period)
+		byTopic, err := n.byTopic(ctx, e.Topics, kind)
+		if err != nil {
+			return err
+		}
+		if part, err = n.audienceAfter(ctx, e.Topics, kind, "", n.cfg.BatchSize, byTopic); err != nil {
 			return err
 		}
 	case first.kind != "":
@@ -192,7 +197,7 @@ func (n *Notifier) batchesOf(v *verdict, e goalcast.Event, part audiencePart, se
 		return nil, nil
 	}
 	if v.fresh {
-		v.record.Batches, v.record.Expires, v.record.Withheld = 0, v.expires, nil
+		v.record.Batches, v.record.Expires, v.record.Withheld, v.record.ByTopic = 0, v.expires, nil, part.byTopic
 		return n.cut(&v.record, part, now)
 	}
 	batches := make([]goalcast.PushBatch, v.record.Batches)

@@ -38,7 +38,10 @@ type Text goalcast.PushText
 
 // Message is one push to one device.
 type Message struct {
-	Token    string // a secret: never logged
+	Token string // a secret: never logged
+	// Topics are those (goalcast.PushChannel) of which whoever listens to any gets the message,
+	// once; Token is empty then
+	Topics   []string
 	Platform string // "android", "ios", "web", "bank"
 	// Push names what is said: the same whenever it is tried again, and another when it says
 	// something else. Messages with the same one differ in device, language and text only.

@@ -205,7 +205,7 @@ func Samples(t Templates, zone *time.Location, platforms []string) ([]Sample, er
 	var devices []goalcast.Device
 	for _, language := range languages {
 		for _, platform := range platforms {
-			devices = append(devices, goalcast.Device{Platform: platform, Language: language})
+			devices = append(devices, goalcast.Device{ID: 1, Platform: platform, Language: language})
 		}
 	}
 	var out []Sample

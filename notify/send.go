@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,10 +154,15 @@ func refusal(c goalcast.PushClaim, now time.Time) string {
 
 // audience reads the devices that get the batch, as they are now.
 func (n *Notifier) audience(ctx context.Context, c goalcast.PushClaim) ([]goalcast.Device, error) {
-	if c.Devices != nil {
-		return n.store.DevicesByID(ctx, c.Devices)
+	ids := c.Devices
+	if ids == nil {
+		ids = c.Reached
 	}
-	return n.store.DevicesByID(ctx, c.Reached)
+	devices, err := n.store.DevicesByID(ctx, ids)
+	if err == nil && slices.Contains(ids, goalcast.PushListeners) {
+		devices = append([]goalcast.Device{n.listeners(c.Batch)}, devices...)
+	}
+	return devices, err
 }
 
 // send sends to the devices whose service takes pushes and says what became of it. An error leaves
@@ -291,7 +297,7 @@ func (n *Notifier) outcome(ctx context.Context, c goalcast.PushClaim, devices []
 			continue
 		}
 		n.metrics.failed.WithLabelValues(r.Reason).Inc()
-		if v.gone(d, r) {
+		if d.ID != goalcast.PushListeners && v.gone(d, r) {
 			tally.failed(r, r.Reason, n.deleteDevice(ctx, d))
 			continue
 		}
@@ -411,7 +417,7 @@ func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) [
 		}
 		messages[i] = Message{
 			Token: d.Token, Platform: d.Platform, Push: push, Text: texts[language], Language: language,
-			Tag: content.Tag, Collapse: content.Collapse,
+			Topics: channels(d, language, c.Record.Topics), Tag: content.Tag, Collapse: content.Collapse,
 			Thread: content.Thread, Channel: content.Channel, Image: image,
 			High: content.High && !silent, Silent: silent,
 			Expires: c.Batch.Expires, Told: told, Data: data,

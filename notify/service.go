@@ -94,6 +94,15 @@ func (s services) of(d goalcast.Device) *service {
 	return s.byName[s.browsers.Service(sub.Endpoint)]
 }
 
+// ofCarrier is the push service of the apps that have a carrier.
+func (s services) ofCarrier(carrier string) (*service, bool) {
+	app, ok := goalcast.AppOfCarrier(carrier)
+	if !ok || s.apps[app] == nil {
+		return nil, false
+	}
+	return s.apps[app], true
+}
+
 // nameOf is the name of the push service that a carrier (goalcast.Device.Carrier) belongs to; ""
 // for none.
 func (s services) nameOf(carrier string) string {

@@ -102,6 +102,9 @@ func (n *Notifier) sorted(r *goalcast.PushRecord, p audiencePart) (ways []way, d
 	devices, kept = map[way][]int64{}, withheld{}
 	for i, all := range [][]goalcast.Recipient{p.recipients, p.late} {
 		for _, recipient := range all {
+			if p.listening[recipient.Device] {
+				continue
+			}
 			w, reason, ok := n.wayOf(recipient.Preferences, kind, r.Shown, r.Expires)
 			if reason != "" {
 				kept[reason]++

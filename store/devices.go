@@ -52,7 +52,9 @@ func (s *Store) SaveDevice(ctx context.Context, d goalcast.Device) error {
 			ON CONFLICT (token) DO UPDATE
 			SET user_id = excluded.user_id, platform = excluded.platform, language = excluded.language,
 				seen = excluded.seen, live_token = excluded.live_token, live_sealed = excluded.live_sealed,
-				live_sealed_by = excluded.live_sealed_by, carrier = excluded.carrier`,
+				live_sealed_by = excluded.live_sealed_by, carrier = excluded.carrier,
+				topics_due = CASE WHEN devices.user_id <> excluded.user_id OR devices.language <> excluded.language
+					OR devices.carrier <> excluded.carrier THEN excluded.seen ELSE devices.topics_due END`,
 			row.token, row.sealed, row.sealedBy, string(d.User), d.Platform, d.Language, toMillis(s.Now()),
 			live.token, live.sealed, live.sealedBy, d.Carrier())
 		return err
@@ -83,8 +85,8 @@ func (s *Store) DeleteToken(ctx context.Context, token string) error {
 func (s *Store) ConfirmDevices(ctx context.Context, ids []int64) error {
 	for part := range slices.Chunk(ids, 1000) {
 		err := s.tx(ctx, "confirm devices", func(tx *tx) error {
-			_, err := tx.exec(ctx, `UPDATE devices SET proven = TRUE WHERE NOT proven
-				AND id IN `+valuesList(1, len(part), 1), anyIDs(part)...)
+			_, err := tx.exec(ctx, `UPDATE devices SET proven = TRUE, topics_due = $1 WHERE NOT proven
+				AND id IN `+valuesList(1, len(part), 2), append([]any{toMillis(s.Now())}, anyIDs(part)...)...)
 			return err
 		})
 		if err != nil {
@@ -174,7 +176,10 @@ func (s *Store) Follow(ctx context.Context, user goalcast.UserID, topic goalcast
 				COALESCE((SELECT opted_in FROM preferences WHERE user_id = $1), FALSE))
 			ON CONFLICT (user_id, kind, topic) DO NOTHING`,
 			string(user), int(topic.Kind), topic.ID, toMillis(s.Now()))
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.topicsChanged(ctx, user, toMillis(s.Now()))
 	})
 }
 
@@ -250,7 +255,8 @@ func (s *Store) Audience(
 			wishes = s.wishes(user, body, topics, via)
 		}
 		if id > 0 {
-			recipients = append(recipients, goalcast.Recipient{Device: id, Carrier: carrier, Preferences: wishes})
+			recipients = append(recipients, goalcast.Recipient{Device: id, Carrier: carrier, Preferences: wishes,
+				Via: via})
 		}
 		return struct{}{}, nil
 	})

@@ -68,6 +68,9 @@ func (t *tx) changePreferences(ctx context.Context, user goalcast.UserID, now in
 	if err := change(&p); err != nil {
 		return err
 	}
+	if err := t.topicsChanged(ctx, user, now); err != nil {
+		return err
+	}
 	return t.writePreferences(ctx, user, p, now)
 }
 

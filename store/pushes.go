@@ -128,14 +128,14 @@ func (s *Store) PushBacklog(ctx context.Context) (b goalcast.PushBacklog, err er
 }
 
 const pushColumns = `event_id, match_id, revision, state, since, shown, base, told, batches, print, topics, content,
-	open, cut, expires, withheld`
+	open, cut, expires, withheld, by_topic`
 
 func scanPush(row scanner) (goalcast.PushRecord, error) {
 	var r goalcast.PushRecord
 	var since, shown, expires int64
 	var topics, withheld []byte
 	err := row.Scan(&r.Event, &r.Match, &r.Revision, &r.State, &since, &shown, &r.Base, &r.Told, &r.Batches, &r.Print,
-		&topics, &r.Content, &r.Open, &r.Cut, &expires, &withheld)
+		&topics, &r.Content, &r.Open, &r.Cut, &expires, &withheld, &r.ByTopic)
 	if err != nil {
 		return r, err
 	}
@@ -272,24 +272,24 @@ func (t *tx) writePlan(ctx context.Context, r goalcast.PushRecord, batches []goa
 	_, err = t.exec(ctx, `UPDATE pushes
 		SET match_id = $2, revision = $3, state = $4, since = $5, shown = $6, base = $7, told = $8, batches = $9,
 		print = $10, topics = $11, content = $12, planned = $13, open = $14, cut = $15, expires = $16,
-		withheld = $17
+		withheld = $17, by_topic = $18
 		WHERE event_id = $1`,
 		r.Event, int64(r.Match), r.Revision, r.State, toMillis(r.Since), toMillis(r.Shown), r.Base, r.Told, r.Batches,
 		r.Print, string(topics),
-		string(r.Content), now, r.Open, string(r.Cut), toMillis(r.Expires), string(withheld))
+		string(r.Content), now, r.Open, string(r.Cut), toMillis(r.Expires), string(withheld), r.ByTopic)
 	if err != nil {
 		return err
 	}
-	const columns = 15
+	const columns = 16
 	for part := range slices.Chunk(batches, 1000) {
 		var args []any
 		for _, b := range part {
 			args = append(args, b.ID, b.Event, b.Revision, b.Number, b.Source, toMillis(b.Created), toMillis(b.Expires),
 				packIDs(b.Devices), b.Late, toMillis(b.NotBefore), b.Silent, b.NoScores, len(b.Devices),
-				toMillis(b.Due), b.Service)
+				toMillis(b.Due), b.Service, b.Language)
 		}
 		if _, err := t.exec(ctx, `INSERT INTO push_batches (id, event_id, revision, number, source, created,
-			expires, remaining, late, not_before, silent, no_scores, devices, due, service) VALUES `+
+			expires, remaining, late, not_before, silent, no_scores, devices, due, service, language) VALUES `+
 			valuesList(len(part), columns, 1)+` ON CONFLICT (id) DO NOTHING`, args...); err != nil {
 			return err
 		}
@@ -358,10 +358,10 @@ func (t *tx) claim(ctx context.Context, id string, now time.Time, lease time.Dur
 		SET state = 'claimed', attempt = attempt + 1, lease_until = %[1]s + $3, unsure = (state = 'claimed')
 		WHERE id = $1 AND `+claimable+`
 		RETURNING id, event_id, revision, number, source, created, expires, attempt, remaining, reached,
-			unsure, not_before, silent, no_scores, due`, t.dialect.now, "$2"),
+			unsure, not_before, silent, no_scores, due, service, language`, t.dialect.now, "$2"),
 		id, toMillis(now), lease.Milliseconds()).Scan(
 		&b.ID, &b.Event, &b.Revision, &b.Number, &b.Source, &created, &expires, &c.Attempt, &remaining, &reached,
-		&unsure, &notBefore, &b.Silent, &b.NoScores, &due)
+		&unsure, &notBefore, &b.Silent, &b.NoScores, &due, &b.Service, &b.Language)
 	if err != nil {
 		return err
 	}
@@ -410,8 +410,9 @@ func (t *tx) claimSource(ctx context.Context, c *goalcast.PushClaim) error {
 	// A live claim of the source was made after this batch's own, and so after this revision was
 	// planned: it sends nothing older.
 	err := t.queryRow(ctx, `SELECT remaining, reached, sent, state = 'claimed'
-		AND lease_until <= `+t.dialect.now+`, silent, no_scores FROM push_batches WHERE id = $1`,
-		c.Batch.Source).Scan(&remaining, &reached, &c.Sent, &dead, &c.Batch.Silent, &c.Batch.NoScores)
+		AND lease_until <= `+t.dialect.now+`, silent, no_scores, language FROM push_batches WHERE id = $1`,
+		c.Batch.Source).Scan(&remaining, &reached, &c.Sent, &dead, &c.Batch.Silent, &c.Batch.NoScores,
+		&c.Batch.Language)
 	if noRows(err) {
 		return nil // it is gone, and with it who got it
 	}

@@ -278,6 +278,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
 		{"GOALCAST_FCM_PROJECTS_FILE", c.FCM.checkProjects()},
 		{"GOALCAST_FCM_LIVE_TOPICS", c.FCM.checkLive()},
+		{"GOALCAST_FCM_TOPICS_FROM", c.FCM.checkTopics(c.Push.SeenWait)},
 		{"GOALCAST_APNS_BUNDLE_ID", c.APNS.check()},
 		{"GOALCAST_WEBPUSH_KEY", c.Webpush.check()},
 		{"GOALCAST_KBC_PUSH_URL", c.KBC.check()},

@@ -59,6 +59,7 @@ func TestWrongSettingsNameTheirVariable(t *testing.T) {
 		{env: "GOALCAST_APNS_TEAM_ID=TEAM012345",
 			want: "GOALCAST_APNS_BUNDLE_ID: not set, though GOALCAST_APNS_TEAM_ID is"},
 		{env: "GOALCAST_FCM_LIVE_TOPICS=live", want: "GOALCAST_FCM_LIVE_TOPICS: set, though GOALCAST_FCM_PROJECT is"},
+		{env: "GOALCAST_FCM_TOPICS_FROM=1000", want: "GOALCAST_FCM_TOPICS_FROM: set, though GOALCAST_FCM_PROJECT is"},
 		{env: "GOALCAST_APNS_LEAD=10s", want: "GOALCAST_APNS_LEAD: 10s is out of range"},
 		{env: "GOALCAST_APNS_ENVIRONMENT=test", want: "GOALCAST_APNS_ENVIRONMENT"},
 		{env: "GOALCAST_DATABASE_URL_FILE=/does/not/exist", want: "GOALCAST_DATABASE_URL_FILE"},

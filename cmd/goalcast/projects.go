@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v3"
@@ -149,13 +150,31 @@ func (p project) service() string {
 func (p project) open(ctx context.Context, f fcmConfig, log *slog.Logger, reg prometheus.Registerer) (*fcm.Sender,
 	error) {
 	return fcm.New(ctx, fcm.Config{Service: p.service(), ProjectID: p.Project, Credentials: p.credentials,
-		Endpoint: f.Endpoint}, log, reg)
+		Endpoint: f.Endpoint, Topics: f.TopicsPrefix}, log, reg)
 }
 
 // check says what is wrong with GOALCAST_FCM_CREDENTIALS.
 func (f fcmConfig) check() error {
 	if f.Project != "" && f.Endpoint == "" && f.Credentials == "" {
 		return errors.New("not set, though GOALCAST_FCM_PROJECT is")
+	}
+	return nil
+}
+
+// checkTopics says what is wrong with topics for huge audiences, given how long pushes wait for
+// phones to say what they have shown.
+func (f fcmConfig) checkTopics(seenWait time.Duration) error {
+	switch {
+	case f.TopicsFrom == 0:
+		return nil
+	case f.Project == "" && f.ProjectsFile == "":
+		return errors.New("set, though GOALCAST_FCM_PROJECT is not")
+	case seenWait > 0:
+		return errors.New("set, though GOALCAST_PUSH_SEEN_WAIT is: what goes to a topic goes to phones, too, that " +
+			"have shown it live")
+	}
+	if err := fcm.CheckTopicPrefix(f.TopicsPrefix); err != nil {
+		return fmt.Errorf("GOALCAST_FCM_TOPICS_PREFIX: %w", err)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ type fcmConfig struct {
 	ProjectsFile string `name:"projects-file" env:"GOALCAST_FCM_PROJECTS_FILE" placeholder:"FILE" help:"Several apps, each with a Firebase project of its own, in YAML (docs/operations.md, Several apps), in the place of the project above. The same in all processes with the role rest or notify."`
 	Endpoint     string `env:"GOALCAST_FCM_ENDPOINT" placeholder:"URL" help:"Another address for FCM's HTTP v1, without credentials: for tests against a fake."`
 	Rate         int    `env:"GOALCAST_FCM_RATE" range:">0.." default:"600000" placeholder:"PER-MINUTE" help:"Messages per minute to a project, all goalcast processes together: they count in Redis."`
+	TopicsFrom   int    `name:"topics-from" env:"GOALCAST_FCM_TOPICS_FROM" range:"0.." default:"0" placeholder:"FOLLOWERS" help:"From so many followers on, those of them who have set nothing get a push by topics of Firebase: a few messages for all, which Google delivers in its own time, in the place of one for each phone (docs/operations.md, Huge audiences). 0: none does. The same in all processes with the role notify."`
+	TopicsPrefix string `name:"topics-prefix" env:"GOALCAST_FCM_TOPICS_PREFIX" default:"goalcast.follow" placeholder:"PREFIX" help:"What the names of these topics begin with. Another one for each goalcast with the same project."`
 	LiveTopics   string `env:"GOALCAST_FCM_LIVE_TOPICS" placeholder:"PREFIX" help:"Topics that matches on the screens of Android phones are moved by (docs/live-activities.md): with goalcast.live, goalcast.live.7 for match 7. Another one for each goalcast with the same project. Empty: none are."`
 	Processes    int    `env:"GOALCAST_FCM_PROCESSES" range:"1.." default:"2" placeholder:"N" help:"How many goalcast processes send pushes: while Redis is away, each keeps to its part of the rate, whatever the push service."`
 }
@@ -75,7 +77,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	}
 	cfg := notify.Config{Penalties: n.cfg.Push.Penalties, Country: n.cfg.Push.Country, Zone: zone,
 		Fault: fault, Private: n.private, Names: n.names,
-		Templates: templates, Canary: n.canary}
+		Templates: templates, Canary: n.canary, TopicsFrom: c.TopicsFrom}
 	if wait := n.cfg.Push.SeenWait; wait > 0 {
 		cfg.Seen, cfg.SeenWait = n.seen, wait
 	}
@@ -108,6 +110,9 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	}
 	n.notifier = notify.New(cfg, n.db, n.queue, phones, n.log, n.reg)
 	n.queue.Handle(notify.TaskBatch, n.notifier.Batch)
+	if len(n.senders) > 0 { // also where none are to listen: those that did are told so
+		n.jobs.Add("push-topics", notify.TopicsEvery, n.notifier.SyncTopics)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"firebase.google.com/go/v4/messaging"
@@ -22,10 +23,17 @@ const silentChannel = "silent"
 // documented, and adds some of its own for APNs, which takes as many.
 const maxPayload = 4096 - 256
 
+// maxTopicPayload is the same of a message to topics, of which Firebase allows 2048.
+const maxTopicPayload = 2048 - 256
+
 // encode writes a message for Firebase. Texts that are too long for it are shortened: a goal with
 // half a name is a goal.
 func encode(m notify.Message, now time.Time) (out *messaging.Message, shortened bool) {
-	if surelyFits(m) {
+	limit := maxPayload
+	if len(m.Topics) > 0 {
+		limit = maxTopicPayload
+	}
+	if surelyFits(m, limit) {
 		return write(m, now), false
 	}
 	with := func(t notify.Text) *messaging.Message {
@@ -33,7 +41,7 @@ func encode(m notify.Message, now time.Time) (out *messaging.Message, shortened 
 		return write(m, now)
 	}
 	was := m.Text
-	text := was.Fit(maxPayload, func(t notify.Text) int { return payload(with(t)) })
+	text := was.Fit(limit, func(t notify.Text) int { return payload(with(t)) })
 	return with(text), text != was
 }
 
@@ -48,22 +56,22 @@ const frame = 1000
 
 // surelyFits spares the usual message the count. A byte is at most six in JSON; texts are twice in
 // a message at most, a tag and a picture three times.
-func surelyFits(m notify.Message) bool {
+func surelyFits(m notify.Message, limit int) bool {
 	n := 2*(len(m.Text.Title)+len(m.Text.Body)) + 3*len(m.Tag) + len(m.Collapse) + len(m.Thread) + len(m.Channel) +
 		len(m.Language) + 3*len(m.Image)
 	for k, v := range m.Data {
 		n += len(k) + len(v)
 	}
-	return 6*n <= maxPayload-frame
+	return 6*n <= limit-frame
 }
 
-// payload is how many bytes a message has in JSON, without its token.
+// payload is how many bytes a message has in JSON, without its token or its topics.
 func payload(m *messaging.Message) int {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return 0 // the SDK will say so too
 	}
-	return len(text) - len(m.Token)
+	return len(text) - len(m.Token) - len(m.Condition)
 }
 
 // write puts a message together, with the block of the device's platform only; with all where the
@@ -72,6 +80,7 @@ func write(m notify.Message, now time.Time) *messaging.Message {
 	ttl := max(0, m.Expires.Sub(now).Truncate(time.Second)) // rounded down: 0 is "now or never"
 	out := &messaging.Message{
 		Token:        m.Token,
+		Condition:    condition(m.Topics),
 		Notification: &messaging.Notification{Title: m.Text.Title, Body: m.Text.Body},
 		Data:         m.Data,
 	}
@@ -86,6 +95,16 @@ func write(m notify.Message, now time.Time) *messaging.Message {
 		out.Android, out.APNS, out.Webpush = android(m, ttl), apns(m), webpush(m, ttl)
 	}
 	return out
+}
+
+// condition is how Firebase is told of topics: who listens to several of them gets the message
+// once.
+func condition(topics []string) string {
+	parts := make([]string, len(topics))
+	for i, t := range topics {
+		parts[i] = "'" + t + "' in topics"
+	}
+	return strings.Join(parts, " || ")
 }
 
 func android(m notify.Message, ttl time.Duration) *messaging.AndroidConfig {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,9 @@ type Config struct {
 	// that the machine has (Google Cloud's own, or GOOGLE_APPLICATION_CREDENTIALS); with
 	// Endpoint none at all.
 	Credentials []byte
+	// Topics is what the names of topics begin with that Listen and messages to topics are about;
+	// "goalcast.follow" by default. Two goalcasts with the same project want two.
+	Topics string
 	// Endpoint is the address of another server than Google's, with "/v1" at its end:
 	// for tests and the demo.
 	Endpoint string
@@ -65,6 +69,7 @@ type Config struct {
 type Sender struct {
 	service string
 	project string
+	topics  string
 	client  *messaging.Client
 	base    *http.Transport
 	log     *slog.Logger
@@ -78,15 +83,23 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Regis
 	if cfg.Connections <= 0 {
 		cfg.Connections = 400
 	}
+	cfg.Topics = cmp.Or(cfg.Topics, "goalcast.follow")
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConns, base.MaxIdleConnsPerHost = cfg.Connections, cfg.Connections
 	var next http.RoundTripper = base
+	if cfg.Endpoint != "" {
+		endpoint, err := url.Parse(cfg.Endpoint)
+		if err != nil {
+			return nil, fmt.Errorf("firebase: endpoint: %w", err)
+		}
+		next = elsewhere{base, endpoint}
+	}
 	credentials, err := credentials(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	if credentials != nil {
-		next = &oauth2.Transport{Source: credentials.TokenSource, Base: base}
+		next = &oauth2.Transport{Source: credentials.TokenSource, Base: next}
 		if cfg.ProjectID == "" {
 			cfg.ProjectID = credentials.ProjectID
 		}
@@ -107,8 +120,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Regis
 	if err != nil {
 		return nil, fmt.Errorf("firebase messaging: %w", err)
 	}
-	return &Sender{service: cmp.Or(cfg.Service, Service), project: cfg.ProjectID, client: client, base: base,
-		log: log}, nil
+	return &Sender{service: cmp.Or(cfg.Service, Service), project: cfg.ProjectID, topics: cfg.Topics, client: client,
+		base: base, log: log}, nil
 }
 
 // credentials reads what the configuration names; nil for none.
@@ -156,7 +169,7 @@ func (s *Sender) Send(ctx context.Context, messages []notify.Message) []notify.R
 	for range min(workers, len(messages)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(messages); i = int(next.Add(1)) - 1 {
-				m, shortened := encode(messages[i], now)
+				m, shortened := encode(s.toTopics(messages[i]), now)
 				results[i] = s.send(ctx, m, s.client.Send)
 				results[i].Shortened = shortened
 			}

@@ -382,10 +382,10 @@ func TestWhatSurelyFits(t *testing.T) {
 		} {
 			m := message("", platform)
 			m.Language = "zh-Hant-TW"
-			if !surelyFits(m) {
+			if !surelyFits(m, maxPayload) {
 				t.Fatal("the usual message is counted")
 			}
-			for surelyFits(m) {
+			for surelyFits(m, maxPayload) {
 				if out, _ := encode(m, now); payload(out) > maxPayload {
 					t.Fatalf("%s, %s: %d bytes", platform, name, payload(out))
 				}

@@ -41,6 +41,8 @@ type Server struct {
 	violations []string
 	requests   int
 	dryRuns    int
+	changes    int // requests to have devices listen
+	gone       map[string]bool
 	count      int
 }
 
@@ -86,8 +88,13 @@ type device struct {
 // maxCollapseKeys is how many different collapse keys Firebase keeps for a device that is off.
 const maxCollapseKeys = 4
 
-// ServeHTTP answers POST /v1/projects/{project}/messages:send.
+// ServeHTTP answers POST /v1/projects/{project}/messages:send, and POST /iid/v1:batchAdd and
+// :batchRemove, which have devices listen to a topic, or listen no more.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/iid/") {
+		s.manage(w, r)
+		return
+	}
 	if s.Delay > 0 {
 		select {
 		case <-time.After(s.Delay):
