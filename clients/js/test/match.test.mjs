@@ -21,8 +21,8 @@ let browser;
 
 before(async () => {
   if (screens) await mkdir(screens, { recursive: true });
-  [hub, browser] = await Promise.all([startGoalcast('serve', ['--wsc-show-rendition', '--page-clips', 'https://clips.example.org']),
-    chromium.launch(chromiumOptions)]);
+  const flags = ['--wsc-show-rendition', '--page-clips', 'https://clips.example.org'];
+  [hub, browser] = await Promise.all([startGoalcast('serve', flags), chromium.launch(chromiumOptions)]);
   wire = await new Wire().open(hub.port);
 });
 after(async () => {
