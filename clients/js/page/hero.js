@@ -1,5 +1,6 @@
 // hero.js: the head of a match: who plays, how it stands, who scored.
 import { star } from './cards.js';
+import { dateOf } from './day.js';
 import { crest, flash, h, setText } from './dom.js';
 import { clockOf, isCancelled, noteOf } from './tell.js';
 import { dayText, t } from './words.js';
@@ -46,7 +47,7 @@ export class Hero {
       setText(this.#score, score);
       if (!first) flash(this.#score, 'bump');
     }
-    setText(this.#period, begun ? periodOf(match) : match.kickoff ? dayText(match.kickoff.slice(0, 10)) : '');
+    setText(this.#period, begun ? periodOf(match) : match.kickoff ? dayText(dateOf(match.kickoff), false) : '');
     setText(this.#extra, noteOf(match)
       || (match.shootout ? `${t('shootout')} ${match.shootout.home}–${match.shootout.away}`
         : match.half_time && match.period !== 'half_time'
