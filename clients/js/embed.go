@@ -16,12 +16,13 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
 
-//go:embed index.html goalcast.js connection.js socket.js reducer.js tables.js page
+//go:embed index.html goalcast.js connection.js socket.js reducer.js tables.js page goalcast-sw.js
 //go:embed later.js ways.js pulse.js prices.js stream.js polling.js asking.js iterate.js watch.js tabs.js
 var files embed.FS
 
@@ -43,6 +44,8 @@ type Page struct {
 	Odds bool
 	// Clips are which clips it shows.
 	Clips Clips
+	// WebPush lets the viewer have pushes in this browser, by /v1/me/subscriptions.
+	WebPush bool
 }
 
 // policy lets the page load nothing but its own files and connect to nobody but its own host: no
@@ -59,48 +62,139 @@ type asset struct {
 	foreign          bool   // pages of others may load it
 }
 
-// Handler serves the page at /, its parts below /page/, the SDK at /goalcast.js and the widgets
-// below /widget/. What it does not have is answered 404.
+// How long browsers keep things. An address with a version never changes; of all else they keep
+// what they have, and ask each time whether it is still the same: a new release shows at once.
+const (
+	keepAsking = "no-cache"
+	keepAlways = "public, max-age=31536000, immutable"
+)
+
+// Handler serves the page at /, its service worker at /sw.js, its parts below /page/, the SDK at
+// /goalcast.js and the widgets below /widget/. The page itself loads its parts and the SDK from
+// below /~VERSION/, where they never change. What it does not have is answered 404.
 func Handler(p Page) http.Handler {
 	if p.Speed <= 0 {
 		p.Speed = 1
 	}
-	assets := map[string]asset{}
-	add := func(name string, body []byte) {
-		assets[name] = newAsset(name, body)
+	assets, err := pageAssets(p)
+	if err == nil {
+		err = addWidgets(assets)
 	}
+	if err != nil {
+		panic("clientjs: " + err.Error()) // all is built in; only Speed can do this, as NaN or Inf
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets, p.Clips.policy()) })
+}
+
+// pageAssets are the page and its parts by their paths.
+func pageAssets(p Page) (map[string]asset, error) {
+	assets := map[string]asset{}
+	release := sha256.New()
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		body, err := files.ReadFile(name)
-		if name == "index.html" && p.Pushes { // so that the page has its columns from the first paint
-			body = bytes.Replace(body, []byte("<html"), []byte(`<html class="with-phone"`), 1)
-		}
-		add("/"+name, body)
+		assets["/"+name] = newAsset(name, body)
+		fmt.Fprintf(release, "%s %d\n%s", name, len(body), body)
 		return err
 	})
 	if err != nil {
-		panic("clientjs: " + err.Error()) // the files are built in
+		return nil, err
 	}
-	config, err := json.Marshal(map[string]any{"speed": p.Speed, "pushes": p.Pushes, "odds": p.Odds,
-		"clips": p.Clips.config()})
+	version := base64.RawURLEncoding.EncodeToString(release.Sum(nil)[:9])
+	config, err := json.Marshal(map[string]any{"version": version, "speed": p.Speed, "pushes": p.Pushes,
+		"odds": p.Odds, "clips": p.Clips.config(), "webpush": p.WebPush})
 	if err != nil {
-		panic("clientjs: " + err.Error()) // only Speed can do this, as NaN or Inf
+		return nil, err
 	}
-	add("/page/config.json", config)
-	assets["/"] = assets["/index.html"]
-	if err := addWidgets(assets); err != nil {
-		panic("clientjs: " + err.Error()) // they are built in
+	kept := []string{"/", "/page/config.json"}
+	parts, prefix := partsOf(assets), "/~"+version
+	for _, name := range parts {
+		a := assets[name]
+		a.cache = keepAlways
+		assets[prefix+name] = a
+		kept = append(kept, prefix+name)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets, p.Clips.policy()) })
+	assets["/page/config.json"] = newAsset("config.json", config)
+	assets["/"] = newAsset("index.html", pageOf(p, assets["/index.html"].body, parts, prefix))
+	assets["/index.html"] = assets["/"]
+
+	list, err := json.Marshal(kept)
+	if err != nil {
+		return nil, err
+	}
+	worker := fmt.Appendf(nil, "const version = '%s';\nconst kept = %s;\n%s", version, list,
+		assets["/page/worker.js"].body)
+	assets["/sw.js"] = newAsset("sw.js", worker)
+	delete(assets, "/page/worker.js")
+	return assets, nil
 }
+
+var (
+	partsInPage   = regexp.MustCompile(`(?:src|href)="(/[^"]+\.(?:js|css|svg))"`)
+	partsInModule = regexp.MustCompile(`(?m)^(?:import|export|\}).* from '(\.[^']+)';|^import '(\.[^']+)';`)
+)
+
+// partsOf are the paths of what the page needs to start: what it names, and what its modules
+// import.
+func partsOf(assets map[string]asset) (parts []string) {
+	add := func(name string) {
+		if _, ok := assets[name]; ok && !slices.Contains(parts, name) {
+			parts = append(parts, name)
+		}
+	}
+	for _, m := range partsInPage.FindAllSubmatch(assets["/index.html"].body, -1) {
+		add(string(m[1]))
+	}
+	for i := 0; i < len(parts); i++ { // and of what was added
+		if path.Ext(parts[i]) != ".js" {
+			continue
+		}
+		for _, m := range partsInModule.FindAllSubmatch(assets[parts[i]].body, -1) {
+			add(path.Join(path.Dir(parts[i]), string(m[1])+string(m[2])))
+		}
+	}
+	return parts
+}
+
+// pageOf makes the page of index.html: its parts have their version, and the browser is told of all
+// its modules at once, so that it does not find them one after the other.
+func pageOf(p Page, body []byte, parts []string, prefix string) []byte {
+	var classes []string // so that the page has its columns and buttons from the first paint
+	if p.Pushes {
+		classes = append(classes, "with-phone")
+	}
+	if p.WebPush {
+		classes = append(classes, "with-push")
+	}
+	if len(classes) > 0 {
+		body = bytes.Replace(body, []byte("<html"), fmt.Appendf(nil, `<html class="%s"`, strings.Join(classes, " ")), 1)
+	}
+	var preloads []byte
+	for _, name := range parts {
+		if path.Ext(name) == ".js" && !bytes.Contains(body, []byte(`"`+name+`"`)) {
+			preloads = fmt.Appendf(preloads, `<link rel="modulepreload" href="%s">`+"\n  ", name)
+		}
+	}
+	module := []byte(`<script type="module"`)
+	body = bytes.Replace(body, module, append(preloads, module...), 1)
+	return partsInPage.ReplaceAllFunc(body, func(part []byte) []byte {
+		return bytes.Replace(part, []byte(`"/`), []byte(`"`+prefix+"/"), 1)
+	})
+}
+
+// worthZipping is the size from which on packing saves packets, in bytes.
+const worthZipping = 1024
 
 func newAsset(name string, body []byte) asset {
 	sum := sha256.Sum256(body)
-	// keep it, and ask each time whether it is still the same: a new release shows at once
-	return asset{contentType: contentType(name), tag: base64.RawURLEncoding.EncodeToString(sum[:12]), body: body,
-		cache: "no-cache"}
+	a := asset{contentType: contentType(name), tag: base64.RawURLEncoding.EncodeToString(sum[:12]), body: body,
+		cache: keepAsking}
+	if len(body) >= worthZipping && path.Ext(name) != ".png" {
+		a.zipped = zip(body)
+	}
+	return a
 }
 
 // addWidgets adds /widget/1.0.0.js for each version that there is, which never changes, and
@@ -122,7 +216,7 @@ func addWidgets(assets map[string]asset) error {
 			return err
 		}
 		a := newAsset(script.Name(), body)
-		a.zipped, a.foreign, a.cache = zip(body), true, "public, max-age=31536000, immutable"
+		a.foreign, a.cache = true, keepAlways
 		assets["/widget/"+script.Name()] = a
 		if old := newest[v[0]]; slices.Compare(old[:], v[:]) > 0 {
 			continue
@@ -157,8 +251,16 @@ func zip(body []byte) []byte {
 	return b.Bytes()
 }
 
+// otherVersion is the address of a part in another release than this one: of a page that was there
+// before it, or while servers are exchanged one by one. It gets what there is, and finds out by the
+// version in config.json.
+var otherVersion = regexp.MustCompile(`^/~[A-Za-z0-9_-]{12}(/.+)`)
+
 func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset, policy string) {
 	a, ok := assets[r.URL.Path]
+	if other := otherVersion.FindStringSubmatch(r.URL.Path); !ok && other != nil {
+		a, ok = assets[other[1]]
+	}
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -201,6 +303,10 @@ func contentType(name string) string {
 		return "application/json"
 	case ".svg":
 		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	case ".webmanifest":
+		return "application/manifest+json"
 	default:
 		if t := mime.TypeByExtension(strings.ToLower(ext)); t != "" {
 			return t

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,12 +36,14 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 	seen := map[string]bool{}
 	link := regexp.MustCompile(`(?:src|href)="(/[^"]*)"|(?:from |import\()'([^']+)'|url\((/[^)]+)\)`)
 	comment := regexp.MustCompile(`(?s)/\*.*?\*/`) // types name files that no browser asks for
+	versioned := regexp.MustCompile(`^/~[A-Za-z0-9_-]{12}/`)
 	var walk func(path string)
 	walk = func(path string) {
 		if seen[path] {
 			return
 		}
 		seen[path] = true
+		seen[versioned.ReplaceAllString(path, "/")] = true
 		w := get(t, h, path)
 		if w.Code != http.StatusOK || w.Header().Get("Content-Security-Policy") == "" || w.Header().Get("ETag") == "" {
 			t.Errorf("%s: %d, %v", path, w.Code, w.Header())
@@ -61,7 +65,7 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 	for _, must := range []string{"/goalcast.js", "/connection.js", "/socket.js", "/reducer.js", "/tables.js",
 		"/later.js", "/ways.js", "/pulse.js", "/prices.js", "/stream.js", "/polling.js", "/asking.js",
 		"/iterate.js", "/watch.js", "/tabs.js", "/page/main.js", "/page/phone.js", "/page/page.css",
-		"/page/favicon.svg"} {
+		"/page/favicon.svg", "/page/manifest.webmanifest", "/page/push.js"} {
 		if !seen[must] {
 			t.Errorf("%s is not reached from /", must)
 		}
@@ -73,20 +77,84 @@ func TestPageIsWholeAndObeysItsPolicy(t *testing.T) {
 }
 
 func TestPageConfig(t *testing.T) {
+	clips := map[string]any{"origins": nil}
 	for _, tt := range []struct {
-		page clientjs.Page
-		want string
+		page    clientjs.Page
+		want    map[string]any
+		classes string
 	}{
-		{clientjs.Page{}, `{"clips":{"origins":null},"odds":false,"pushes":false,"speed":1}`},
-		{clientjs.Page{Speed: 60, Pushes: true, Odds: true},
-			`{"clips":{"origins":null},"odds":true,"pushes":true,"speed":60}`},
+		{clientjs.Page{}, map[string]any{"clips": clips, "odds": false, "pushes": false, "speed": 1.0,
+			"webpush": false}, ""},
+		{clientjs.Page{Speed: 60, Pushes: true, Odds: true, WebPush: true},
+			map[string]any{"clips": clips, "odds": true, "pushes": true, "speed": 60.0, "webpush": true},
+			`class="with-phone with-push"`},
 	} {
 		h := clientjs.Handler(tt.page)
-		if got := get(t, h, "/page/config.json").Body.String(); got != tt.want {
-			t.Errorf("config %s, want %s", got, tt.want)
+		var config map[string]any
+		if err := json.Unmarshal(get(t, h, "/page/config.json").Body.Bytes(), &config); err != nil {
+			t.Fatal(err)
 		}
-		if phone := strings.Contains(get(t, h, "/").Body.String(), `class="with-phone"`); phone != tt.page.Pushes {
-			t.Errorf("a column for the phone: %v, want %v", phone, tt.page.Pushes)
+		page := get(t, h, "/").Body.String()
+		if version, _ := config["version"].(string); !strings.Contains(page, `src="/~`+version+`/page/main.js"`) {
+			t.Errorf("version %q is not that of the page", version)
+		}
+		delete(config, "version")
+		if !reflect.DeepEqual(config, tt.want) {
+			t.Errorf("config %v, want %v", config, tt.want)
+		}
+		if !strings.Contains(page, tt.classes) || tt.classes == "" && strings.Contains(page, "with-") {
+			t.Errorf("want %q in %.80s", tt.classes, page)
+		}
+	}
+}
+
+// What has a version in its address is kept for good; without one, or with that of another release,
+// it is asked for each time.
+func TestOnlyAddressesWithOurVersionAreKept(t *testing.T) {
+	h := clientjs.Handler(clientjs.Page{})
+	prefix := regexp.MustCompile(`/~[^/]+`).FindString(get(t, h, "/").Body.String())
+	for path, kept := range map[string]bool{prefix + "/page/main.js": true, prefix + "/goalcast.js": true,
+		"/page/main.js": false, "/~AAAAAAAAAAAA/page/main.js": false, "/": false, "/sw.js": false,
+		"/page/config.json": false, "/page/manifest.webmanifest": false, "/page/icon-512.png": false} {
+		w := get(t, h, path)
+		if w.Code != http.StatusOK || strings.Contains(w.Header().Get("Cache-Control"), "immutable") != kept {
+			t.Errorf("%s: %d %v, to be kept: %v", path, w.Code, w.Header(), kept)
+		}
+	}
+	for path, want := range map[string]string{"/page/manifest.webmanifest": "application/manifest+json",
+		"/page/icon-maskable-192.png": "image/png", "/sw.js": "text/javascript; charset=utf-8"} {
+		if got := get(t, h, path).Header().Get("Content-Type"); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	if got := get(t, h, "/page/page.css", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"); got != "gzip" {
+		t.Errorf("style is coded as %q", got)
+	}
+}
+
+// The worker keeps all that the page needs to start, and nothing that anybody has said.
+func TestWorkerKeepsThePage(t *testing.T) {
+	h := clientjs.Handler(clientjs.Page{})
+	var kept []string
+	text := regexp.MustCompile(`(?m)^const kept = (.*);$`).FindStringSubmatch(get(t, h, "/sw.js").Body.String())
+	if err := json.Unmarshal([]byte(text[1]), &kept); err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, path := range kept {
+		w := get(t, h, path)
+		size += w.Body.Len()
+		if w.Code != http.StatusOK || strings.HasPrefix(path, "/v1") {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	if len(kept) < 25 || size > 1<<20 {
+		t.Errorf("%d files of %d bytes together", len(kept), size)
+	}
+	for _, part := range regexp.MustCompile(`(?:src|href)="(/~[^"]+)"`).FindAllStringSubmatch(get(t, h,
+		"/").Body.String(), -1) {
+		if !slices.Contains(kept, part[1]) {
+			t.Errorf("%s is in the page, and not kept", part[1])
 		}
 	}
 }

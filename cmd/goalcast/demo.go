@@ -56,7 +56,7 @@ func (c *demoCmd) Run(ctx context.Context, o options) error {
 
 	page := http.NewServeMux()
 	page.Handle("/", clientjs.Handler(clientjs.Page{Speed: c.Speed, Pushes: true, Odds: c.Odds.Public,
-		Clips: c.Clips.onPage()}))
+		Clips: c.Clips.onPage(), WebPush: n.cfg.Webpush.Key != ""}))
 	page.Handle("GET /demo/pushes", httpserver.Live(phone))
 
 	context.AfterFunc(ctx, func() { fmt.Println("goalcast demo: draining viewers; Ctrl-C again ends at once") })

@@ -38,7 +38,8 @@ func (c *serveCmd) Run(ctx context.Context, o options) error {
 		return err
 	}
 	defer n.close()
-	return n.run(ctx, clientjs.Handler(clientjs.Page{Odds: n.cfg.Odds.Public, Clips: n.cfg.Clips.onPage()}), nil)
+	return n.run(ctx, clientjs.Handler(clientjs.Page{Odds: n.cfg.Odds.Public, Clips: n.cfg.Clips.onPage(),
+		WebPush: n.cfg.Webpush.Key != ""}), nil)
 }
 
 // Run posts the match day to a goalcast that runs elsewhere.

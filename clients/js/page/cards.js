@@ -34,6 +34,9 @@ export class List {
     if (moved) this.arrange();
   }
 
+  /** The matches that are shown, in order. */
+  get shown() { return this.#sorted(); }
+
   get isEmpty() { return this.#sorted().length === 0; }
 
   told(event, match, before) { this.#cards.get(match.id)?.told(event, before); }

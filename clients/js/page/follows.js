@@ -17,12 +17,15 @@ export class Follows {
   device = kept('goalcast.device', () => `web-${random(16)}`);
   #topics = new Map(JSON.parse(localStorage.getItem('goalcast.follows') ?? '[]')); // topic -> label
   #listeners = new Set();
+  #phone;
   // one request after the other: the hub must know the device before the first follow counts
   #queue = Promise.resolve();
   isNew = localStorage.getItem('goalcast.follows') === null;
   failed = false;
 
-  constructor() {
+  /** phone: whether this page is a device of its own, which the demo pushes to. */
+  constructor(phone) {
+    this.#phone = phone;
     this.#register();
     for (const topic of this.#topics.keys()) this.#send('PUT', `follows/${topic}`);
   }
@@ -58,15 +61,21 @@ export class Follows {
   /** Pushes come in this language from now on. */
   speak() { this.#register(); }
 
-  #register() { this.#send('PUT', `devices/${this.device}`, { platform: 'web', language: currentLanguage() }); }
+  #register() {
+    if (!this.#phone) return;
+    this.#send('PUT', `devices/${this.device}`, { platform: 'web', language: currentLanguage() });
+  }
+
+  /** Asks the hub for something of this browser's own, below /v1/me; an answer of any status. */
+  ask(method, path, body) {
+    return fetch(`/v1/me/${path}`, { method, headers: { authorization: `Bearer ${this.#identity}`,
+      ...(body && { 'content-type': 'application/json' }) }, body: body && JSON.stringify(body) });
+  }
 
   #send(method, path, body) {
     this.#queue = this.#queue.then(async () => {
       try {
-        const res = await fetch(`/v1/me/${path}`,
-          { method, headers: { authorization: `Bearer ${this.#identity}`,
-          ...(body && { 'content-type': 'application/json' }) },
-          body: body && JSON.stringify(body) });
+        const res = await this.ask(method, path, body);
         this.failed = !res.ok;
       } catch {
         this.failed = true;

@@ -1,15 +1,18 @@
 // main.js: the live page. It asks REST which matches there are on a day, or of a team or a competition,
 // follows them over one connection, and hands every change to the cards, the detail and the phone.
 import { Goalcast } from '../goalcast.js';
+import { AsOf } from './asof.js';
 import { List } from './cards.js';
 import { dateOf, dayAddress, dayAfter, Day } from './day.js';
 import { Detail } from './detail.js';
 import { h, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { Follows } from './follows.js';
+import { follow as followRelease, install } from './install.js';
 import { Odds } from './odds.js';
 import { Phone } from './phone.js';
 import { Place } from './place.js';
+import { Push } from './push.js';
 import { Search } from './search.js';
 import { Theme } from './theme.js';
 import { matchOf, viewOf } from './view.js';
@@ -29,7 +32,7 @@ async function main() {
   // view is the list that is shown, as viewOf gives it; topics are what it follows; selected is the match
   const page = { live, speed: 1, selected: undefined, listed: new Set(), found: undefined, topics: [], ask,
     view: { kind: 'day', address: '' } };
-  page.now = () => page.stopped ?? live.now();
+  page.now = () => page.asOf?.at ?? page.stopped ?? live.now();
   page.home = () => { location.hash = page.view.address; };
   page.select = (id) => { location.hash = `m${id}`; };
   page.shows = (match) => isInView(page, match);
@@ -48,12 +51,14 @@ async function main() {
   page.found = undefined;
   page.speed = config?.speed ?? 1;
   page.clips = config?.clips;
-  page.follows = config?.pushes ? new Follows() : undefined;
+  page.follows = config?.pushes || config?.webpush ? new Follows(config.pushes) : undefined;
   page.list = new List(page, byId('groups'));
   page.feed = new Feed(page, byId('feed'));
   page.odds = config?.odds ? new Odds(page) : undefined;
   page.detail = new Detail(page, byId('detail'));
   page.place = new Place(page, byId('place'), byId('board'));
+  page.push = config?.webpush ? new Push(page.follows, byId('push')) : undefined;
+  page.asOf = new AsOf(page);
   page.phone = config?.pushes ? new Phone(page, byId('side')) : undefined;
 
   live.on('status', (s) => showStatus(page, s));
@@ -69,7 +74,9 @@ async function main() {
   live.start(); // also without a match: it has to show when there is one, and that the hub is there
   const tick = () => { page.list.tick(); page.detail.tick(); page.odds?.show(); };
   setInterval(tick, Math.max(100, Math.min(1000, 15000 / page.speed)));
+  followRelease(live, config?.version);
   await findMatches(page);
+  install();
 }
 
 // ask fetches JSON, again and again until it comes; undefined is what the hub does not have. Each failure
@@ -142,10 +149,13 @@ async function findMatches(page) {
   const { view } = page;
   const failed = () => {
     if (page.view === view && !page.found?.matches) page.found = { failed: true };
+    if (page.found?.failed) showLast(page);
     showEmpty(page);
   };
   const found = await (view.kind === 'day' ? askDay : askPlace)(view, failed);
   if (page.view !== view) return; // another one was chosen meanwhile
+  page.asOf.end();
+  showStatus(page, { status: page.live.status });
   page.found = found ?? { matches: [], unknown: view.kind !== 'day' };
   page.listed = new Set(page.found.listed ?? page.found.matches.map((m) => m.id));
   const matches = page.found.matches.filter(page.shows);
@@ -196,6 +206,12 @@ function follow(page) {
   page.live.unsubscribe(...page.live.topics.filter((topic) => /^(match|team|competition):/.test(topic)
     && !wanted.includes(topic)));
   page.live.subscribe(...wanted);
+}
+
+// showLast shows what was shown when the hub could be reached last.
+function showLast(page) {
+  page.asOf.show((match) => changed(page, match));
+  showStatus(page, { status: page.live.status });
 }
 
 // showEmpty says why no match is shown, and on which days there are some.
@@ -309,7 +325,7 @@ function showStatus(page, { status }) {
   const now = status === 'paused' ? 'reconnecting' : status; // it is seen again when the page is
   const shown = navigator.onLine === false && now !== 'live' ? 'offline' : now;
   byId('status').dataset.status = shown;
-  setText(byId('status-text'), t(shown));
+  setText(byId('status-text'), page.asOf?.text ?? t(shown));
   const away = !['live', 'connecting'].includes(shown);
   page.stopped = away ? page.stopped ?? page.live.now() : undefined;
   document.documentElement.toggleAttribute('data-away', away);
@@ -341,6 +357,7 @@ function speak(page, code) {
   page.detail?.retell();
   page.phone?.retell();
   page.follows?.speak(code);
+  page.push?.retell();
   page.place?.retell();
   page.finder.retell();
   page.theme.retell();

@@ -3,6 +3,11 @@
 
 export const words = {
   en: {
+    push: 'Notifications', push_on: 'On: goals of what you follow arrive here',
+      push_nobody: 'On. Tap a star to choose whose goals arrive', push_off: 'Off',
+      push_blocked: 'The browser blocks them: allow notifications for this page in its settings',
+      push_unsupported: 'This browser cannot show any', push_failed: 'That did not work; try again',
+      asOf: (time) => `As of ${time}`,
     title: 'Live football', matches: 'Matches', today: 'Today', live: 'Live', connecting: 'Connecting…',
       reconnecting: 'Reconnecting…', stale: 'Waiting for the source',
     closed: 'Closed', offline: 'Offline', latency: 'to your screen', events: 'events', noMatches: 'No matches today',
@@ -69,6 +74,11 @@ export const words = {
       midfielder: 'Midfielders', striker: 'Forwards',
   },
   nl: {
+    push: 'Meldingen', push_on: 'Aan: doelpunten van wat je volgt komen hier binnen',
+      push_nobody: 'Aan. Tik op een ster om te kiezen van wie', push_off: 'Uit',
+      push_blocked: 'De browser blokkeert ze: sta meldingen voor deze pagina toe in de instellingen',
+      push_unsupported: 'Deze browser kan er geen tonen', push_failed: 'Dat is niet gelukt; probeer opnieuw',
+      asOf: (time) => `Stand van ${time}`,
     title: 'Live voetbal', matches: 'Wedstrijden', today: 'Vandaag', live: 'Live', connecting: 'Verbinden…',
       reconnecting: 'Opnieuw verbinden…', stale: 'Wachten op de bron',
     closed: 'Gesloten', offline: 'Offline', latency: 'tot op je scherm', events: 'gebeurtenissen',
@@ -136,6 +146,11 @@ export const words = {
       defender: 'Verdedigers', midfielder: 'Middenvelders', striker: 'Aanvallers',
   },
   fr: {
+    push: 'Notifications', push_on: 'Activées : les buts de ce que vous suivez arrivent ici',
+      push_nobody: 'Activées. Touchez une étoile pour choisir lesquels', push_off: 'Désactivées',
+      push_blocked: 'Le navigateur les bloque : autorisez-les pour cette page dans ses réglages',
+      push_unsupported: 'Ce navigateur ne peut pas en afficher', push_failed: 'Échec ; réessayez',
+      asOf: (time) => `État à ${time}`,
     title: 'Football en direct', matches: 'Matchs', today: 'Aujourd’hui', live: 'En direct', connecting: 'Connexion…',
       reconnecting: 'Reconnexion…', stale: 'En attente de la source',
     closed: 'Fermé', offline: 'Hors ligne', latency: 'jusqu’à l’écran', events: 'événements',
@@ -205,6 +220,11 @@ export const words = {
       defender: 'Défenseurs', midfielder: 'Milieux', striker: 'Attaquants',
   },
   de: {
+    push: 'Mitteilungen', push_on: 'An: Tore von dem, was du verfolgst, kommen hier an',
+      push_nobody: 'An. Tippe auf einen Stern, um zu wählen, von wem', push_off: 'Aus',
+      push_blocked: 'Der Browser blockiert sie: erlaube Mitteilungen für diese Seite in seinen Einstellungen',
+      push_unsupported: 'Dieser Browser kann keine zeigen', push_failed: 'Das ging nicht; versuche es noch einmal',
+      asOf: (time) => `Stand ${time}`,
     title: 'Fußball live', matches: 'Spiele', today: 'Heute', live: 'Live', connecting: 'Verbinden…',
       reconnecting: 'Neu verbinden…', stale: 'Warten auf die Quelle',
     closed: 'Geschlossen', offline: 'Offline', latency: 'bis auf den Schirm', events: 'Ereignisse',
