@@ -2,6 +2,7 @@ package notify
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"goalcast"
@@ -28,6 +29,17 @@ func goalOf(clip goalcast.Event, match goalcast.Snapshot) (goalcast.Event, bool)
 	}
 	goal, ok := match.Event(clip.Clip.Of)
 	return goal, ok && goal.Kind == goalcast.KindGoal && goal.Counts()
+}
+
+// repeats says whether another clip of the same, the match or a goal, may have been pushed before:
+// a new one takes its place on phones without a sound.
+func (c Config) repeats(kind string, clip goalcast.Event, match goalcast.Snapshot) bool {
+	return slices.ContainsFunc(match.Timeline, func(old goalcast.Event) bool {
+		// one that is taken back in the document that brings the new one has a revision of before
+		before := old.Times.Received < clip.Times.Received || old.Revision > 1 && !old.Counts()
+		return before && old.Kind == goalcast.KindClip && old.ID != clip.ID && c.clipKind(old.Clip) == kind &&
+			old.Clip.Of == clip.Clip.Of
+	})
 }
 
 // showing makes the facts of a clip those of the goal that it shows.

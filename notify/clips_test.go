@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,61 @@ func TestDecideClips(t *testing.T) {
 				t.Errorf("%q", text)
 			}
 		})
+	}
+}
+
+// Who was told of a clip of a goal, or of the match, hears nothing when another one takes its
+// place.
+func TestAnotherClipIsSilent(t *testing.T) {
+	goal := goalEvent("opta:1", 1, 27, "Joris Wuyts")
+	second := goalEvent("opta:2", 1, 40, "Joris Wuyts")
+	at := func(id string, revision int, minute int64, clip goalcast.Clip) goalcast.Event {
+		e := clipEvent(revision, clip)
+		e.ID, e.Times.Received = id, noon.UnixMilli()+minute*60_000
+		return e
+	}
+	gone := func(e goalcast.Event) goalcast.Event {
+		e.Status = goalcast.Cancelled
+		return e
+	}
+	summary, of := goalcast.Clip{Summary: true, Video: "v1"}, goalcast.Clip{Of: "opta:1", Video: "v1"}
+	other, elsewhere := of, of
+	other.Of, elsewhere.Exclude = "opta:2", []string{"BE"}
+	list := func(events ...goalcast.Event) []goalcast.Event { return events }
+	for name, tt := range map[string]struct {
+		events []goalcast.Event // before the clip, a, that is pushed
+		a      goalcast.Event
+		silent bool
+		tag    string
+	}{
+		"the first summary":    {nil, at("a", 1, 5, summary), false, "summary:900"},
+		"the second":           {list(at("b", 1, 0, summary)), at("a", 1, 5, summary), true, "summary:900"},
+		"in the first's place": {list(gone(at("b", 2, 5, summary))), at("a", 1, 5, summary), true, "summary:900"},
+		"of two at once":       {list(gone(at("b", 1, 5, summary))), at("a", 1, 5, summary), false, "summary:900"},
+		"after clips":          {list(at("b", 1, 0, of)), at("a", 1, 5, summary), false, "summary:900"},
+		"the first of a goal":  {nil, at("a", 1, 5, of), false, "clip:900:opta:1"},
+		"the second of it":     {list(at("b", 1, 0, of)), at("a", 1, 5, of), true, "clip:900:opta:1"},
+		"of another goal":      {list(at("b", 1, 0, other)), at("a", 1, 5, of), false, "clip:900:opta:1"},
+		"one for elsewhere":    {list(at("b", 1, 0, elsewhere)), at("a", 1, 5, of), false, "clip:900:opta:1"},
+	} {
+		g, n := newGame(), testNotifier(Config{Country: "BE"})
+		g.apply(goal)
+		g.apply(second)
+		for _, e := range tt.events {
+			g.apply(e)
+		}
+		v, err := n.decide(goalcast.PushRecord{}, g.apply(tt.a), g.Snapshot, noon.Add(5*time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := onPhones(v.record)
+		if !v.fresh || content.Silent != tt.silent || content.Tag != tt.tag {
+			t.Errorf("%s: pushed %t, silent %t, tag %q", name, v.fresh, content.Silent, content.Tag)
+		}
+		m := compose(goalcast.PushClaim{Record: v.record}, content, []goalcast.Device{{Language: "en"}})[0]
+		if m.Silent != tt.silent || m.Data["silent"] != strconv.FormatBool(tt.silent) {
+			t.Errorf("%s: a message that is silent: %t, %s", name, m.Silent, m.Data["silent"])
+		}
 	}
 }
 

@@ -394,7 +394,7 @@ func (n *Notifier) compile(rec goalcast.PushRecord, f facts) (Content, error) {
 		c.Data["status"], _, _ = strings.Cut(status, " ")
 	}
 	if kind == kindClip || kind == kindSummary {
-		c.Image = imageOf(e.Clip)
+		c.Image, c.Silent = imageOf(e.Clip), n.cfg.repeats(kind, e, f.match)
 		if kind == kindClip {
 			c.Data["of"] = e.Clip.Of
 		}
@@ -420,8 +420,12 @@ func keys(kind string, e goalcast.Event) (tag, collapse string) {
 		match = e.Topics[0].String()
 	}
 	collapse = row.collapse + ":" + match
+	id := e.ID
+	if kind == kindClip {
+		id = e.Clip.Of // one clip of a goal takes the place of another
+	}
 	if tag = cmp.Or(row.tag, row.collapse) + ":" + match; row.each {
-		tag += ":" + e.ID
+		tag += ":" + id
 	}
 	if len(tag) > maxTag {
 		sum := sha256.Sum256([]byte(tag))

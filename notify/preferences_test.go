@@ -340,7 +340,7 @@ func TestClips(t *testing.T) {
 		for _, d := range w.fcm.Deliveries()[before:] {
 			got[d.Token] = d.Title + ", " + d.Image
 			if d.Data["kind"] != "clip" || d.Data["of"] != "opta:1" || d.High || d.Silent ||
-				d.Key != "clip:900:wsc:1:900" {
+				d.Key != "clip:900:opta:1" {
 				t.Errorf("%+v", d)
 			}
 		}

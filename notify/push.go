@@ -23,6 +23,7 @@ type Content struct {
 	// "goals", "cards", "penalties", "matches", "messages", "clips": what the owner can mute
 	Channel string `json:"channel"`
 	High    bool   `json:"high,omitempty"`
+	Silent  bool   `json:"silent,omitempty"` // it takes the place of one that made the sound, of another event
 	// https address; not for who wants no scores: a picture may tell them
 	Image string `json:"image,omitempty"`
 	// Times.Received of the event: latency is measured from there

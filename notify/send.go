@@ -397,7 +397,7 @@ func shownAfter(b goalcast.PushBatch, content Content) time.Time {
 
 // compose writes one message per device, in its language.
 func compose(c goalcast.PushClaim, content Content, devices []goalcast.Device) []Message {
-	silent := c.Batch.Silent || c.Batch.Source != "" && c.Record.State == goalcast.RecordShown
+	silent := c.Batch.Silent || content.Silent || c.Batch.Source != "" && c.Record.State == goalcast.RecordShown
 	texts, image := content.Texts, content.Image
 	data := make(map[string]string, len(content.Data)+1)
 	for k, v := range content.Data {

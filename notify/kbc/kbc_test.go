@@ -145,6 +145,53 @@ func TestRequestIsTheContracts(t *testing.T) {
 	}
 }
 
+// A clip has a picture, which the bank takes by its contract and no other way.
+func TestPicture(t *testing.T) {
+	t.Parallel()
+	s, fake := start(t, nil)
+	clip := goal(2)
+	for i := range clip {
+		clip[i].Push, clip[i].Channel, clip[i].Tag = "clip:1/0/1", "clips", "clip:900:opta:1"
+		clip[i].Image = "https://clips.example.org/900/1.jpg?w=1280&h=720"
+	}
+	want(t, "a clip", s.Send(t.Context(), clip), all(2, delivered))
+	if got := fake.Pushes(clip[0].Token)[0]; got.Image != clip[0].Image {
+		t.Errorf("shows %q", got.Image)
+	}
+	body := string(fake.Requests()[0].Body)
+	server := httptest.NewServer(&kbctest.Server{})
+	t.Cleanup(server.Close)
+	for name, tt := range map[string]struct {
+		from, to string
+		status   int
+	}{
+		"as it is":       {"", "", 200},
+		"plain http":     {"https://clips", "http://clips", 400},
+		"no address":     {"https://clips.example.org", "", 400},
+		"too long":       {"w=1280", strings.Repeat("w", 500), 400},
+		"empty":          {clip[0].Image, "", 400},
+		"of a goal":      {`"clips"`, `"goals"`, 400},
+		"no such clip's": {`"image"`, `"picture"`, 400},
+	} {
+		req, err := http.NewRequest(http.MethodPost, server.URL+"/v1/batches",
+			strings.NewReader(strings.Replace(body, tt.from, tt.to, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", strings.Repeat("k", 32))
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != tt.status {
+			t.Errorf("%s: %d", name, res.StatusCode)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 func TestBatches(t *testing.T) {
 	t.Parallel()
 	s, fake := start(t, nil)

@@ -17,7 +17,8 @@ type batch struct {
 	Priority    string            `json:"priority"` // "high", "normal"
 	Silent      bool              `json:"silent"`
 	Channel     string            `json:"channel"`
-	Texts       map[string]text   `json:"texts"` // by language
+	Texts       map[string]text   `json:"texts"`           // by language
+	Image       string            `json:"image,omitempty"` // https address
 	Data        map[string]string `json:"data"`
 	Recipients  []recipient       `json:"recipients"`
 }
@@ -39,7 +40,7 @@ const maxText = 1000
 func encode(messages []notify.Message) (body []byte, shortened map[string]bool, err error) {
 	m := messages[0]
 	b := batch{CollapseKey: m.Tag, Expires: m.Expires.UTC().Truncate(time.Second), Priority: "normal", Silent: m.Silent,
-		Channel: m.Channel, Texts: map[string]text{}, Data: m.Data}
+		Channel: m.Channel, Texts: map[string]text{}, Image: m.Image, Data: m.Data}
 	if m.High {
 		b.Priority = "high"
 	}

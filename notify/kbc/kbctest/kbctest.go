@@ -12,6 +12,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -27,6 +28,7 @@ type Batch struct {
 	Silent      *bool             `json:"silent"`
 	Channel     string            `json:"channel"`
 	Texts       map[string]Text   `json:"texts"`
+	Image       *string           `json:"image"`
 	Data        map[string]string `json:"data"`
 	Recipients  []struct {
 		ID       string `json:"id"`
@@ -52,6 +54,7 @@ type Push struct {
 	Key         string
 	CollapseKey string
 	Silent      bool
+	Image       string
 	Data        map[string]string
 }
 
@@ -291,11 +294,12 @@ var (
 	languageText = regexp.MustCompile(`^[a-z]{2,3}$`)
 )
 
-// maxText is how many bytes title and body have together, maxTag how many a collapse key has, and
-// maxRecipients how many recipients a batch has.
+// maxText is how many bytes title and body have together, maxTag how many a collapse key has,
+// maxImage an image, and maxRecipients how many recipients a batch has.
 const (
 	maxText       = 1000
 	maxTag        = 64
+	maxImage      = 512
 	maxRecipients = 500
 	maxAhead      = 24 * time.Hour // until a push expires
 )
@@ -318,8 +322,10 @@ func read(body []byte) (b Batch, err error) {
 		return b, fmt.Errorf("priority %q", b.Priority)
 	case b.Silent == nil:
 		return b, errors.New("silent is missing")
-	case !slices.Contains([]string{"goals", "cards", "penalties", "matches", "messages"}, b.Channel):
+	case !slices.Contains([]string{"goals", "cards", "penalties", "matches", "messages", "clips"}, b.Channel):
 		return b, fmt.Errorf("channel %q", b.Channel)
+	case b.Image != nil && !picture(*b.Image), b.Image != nil && b.Channel != "clips":
+		return b, fmt.Errorf("image %.80q", *b.Image)
 	case len(b.Recipients) == 0 || len(b.Recipients) > maxRecipients:
 		return b, fmt.Errorf("%d recipients", len(b.Recipients))
 	case b.Data["kind"] == "" || b.Data["match"] == "" && b.Data["topic"] == "":
@@ -346,6 +352,12 @@ func read(body []byte) (b Batch, err error) {
 	return b, nil
 }
 
+// picture says whether an image is an https address that is not too long.
+func picture(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "https" && u.Host != "" && len(address) <= maxImage
+}
+
 // retryAfter is what a throttled recipient is told, in seconds.
 const retryAfter = 1
 
@@ -368,8 +380,12 @@ func (s *Server) take(b Batch, key string) []byte {
 		default:
 			s.taken[once] = true
 			if time.Now().Before(b.Expires) {
-				s.pushes[to.ID] = append(s.pushes[to.ID], Push{Text: b.Texts[to.Language], Key: key,
-					CollapseKey: b.CollapseKey, Silent: *b.Silent, Data: b.Data})
+				p := Push{Text: b.Texts[to.Language], Key: key, CollapseKey: b.CollapseKey, Silent: *b.Silent,
+					Data: b.Data}
+				if b.Image != nil {
+					p.Image = *b.Image
+				}
+				s.pushes[to.ID] = append(s.pushes[to.ID], p)
 			}
 		}
 	}
