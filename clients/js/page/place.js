@@ -24,7 +24,8 @@ export class Place {
     this.#follow = page.follows && h('button', { type: 'button', class: 'follow',
       onclick: () => page.follows.set(this.#topic, this.#known.name ?? '', !page.follows.has(this.#topic)) });
     page.follows?.onChange(() => this.#showFollow());
-    root.append(...[this.#sign, h('div', { class: 'place-text' }, this.#name, this.#line), this.#follow].filter(Boolean));
+    root.append(...[this.#sign,
+      h('div', { class: 'place-text' }, this.#name, this.#line), this.#follow].filter(Boolean));
     board.append(this.standings.root, this.#squads);
   }
 
@@ -114,7 +115,8 @@ export class Place {
     const row = kind === 'team' ? this.standings.rowOf(id) : undefined;
     const { competition } = kind === 'team' && row ? this.standings : {};
     this.#line.replaceChildren(...(row ? [h('b', {}, `${row.position}.`), ` / ${row.of} · `,
-      h('a', { href: `#c${competition.id}` }, competition.name || t('competition')), ` · ${row.total.points} ${t('c_points')}`]
+      h('a', { href: `#c${competition.id}` }, competition.name || t('competition')),
+      ` · ${row.total.points} ${t('c_points')}`]
       : [kind === 'competition' && known ? t('competition') : '']));
   }
 
@@ -124,8 +126,10 @@ export class Place {
     const squads = kind === 'player' ? this.#known?.squads ?? [] : [];
     this.#squads.hidden = players.length === 0 && squads.length === 0;
     if (squads.length > 0) {
-      this.#squads.replaceChildren(h('h2', {}, t('squads')), h('ul', { class: 'seasons' }, ...squads.map((one) => h('li', {},
-        h('span', { class: 'shirt-number' }, one.as?.shirt ?? ''), h('a', { href: `#t${one.team.id}` }, one.team.name ?? '…'),
+      this.#squads.replaceChildren(h('h2', {}, t('squads')),
+        h('ul', { class: 'seasons' }, ...squads.map((one) => h('li', {},
+        h('span', { class: 'shirt-number' }, one.as?.shirt ?? ''),
+        h('a', { href: `#t${one.team.id}` }, one.team.name ?? '…'),
         h('a', { class: 'soft', href: `#c${one.competition.id}` }, one.competition.name ?? ''),
         h('span', { class: 'soft' }, one.season)))));
       return;
@@ -133,8 +137,10 @@ export class Place {
     const groups = positions.map((position) => [position, players.filter((p) => p.position === position)])
       .concat([['', players.filter((p) => !positions.includes(p.position))]]);
     this.#squads.replaceChildren(h('h2', {}, t('squad'), stadium?.name && h('small', {}, stadium.name)),
-      ...groups.filter(([, list]) => list.length > 0).flatMap(([position, list]) => [position && h('h3', {}, t(position)),
-        h('ul', { class: 'players' }, ...list.map((p) => h('li', {}, h('span', { class: 'shirt-number' }, p.shirt ?? ''),
+      ...groups.filter(([, list]) => list.length > 0).flatMap(([position, list]) => [
+        position && h('h3', {}, t(position)),
+        h('ul', { class: 'players' }, ...list.map((p) => h('li', {},
+          h('span', { class: 'shirt-number' }, p.shirt ?? ''),
           h('a', { href: `#p${p.id}` }, p.name ?? '…'))))]).filter(Boolean));
   }
 
@@ -143,5 +149,6 @@ export class Place {
 }
 
 const sign = (kind) => h('svg', { viewBox: '0 0 24 24', class: 'place-icon', 'aria-hidden': 'true' },
-  ...(kind === 'competition' ? [h('path', { d: 'M7 4h10v5a5 5 0 0 1-10 0zM7 5.500H4v1.500a3 3 0 0 0 3 3M17 5.500h3v1.500a3 3 0 0 1-3 3M12 14v4M8.500 20h7' })]
+  ...(kind === 'competition' ? [h('path', {
+    d: 'M7 4h10v5a5 5 0 0 1-10 0zM7 5.500H4v1.500a3 3 0 0 0 3 3M17 5.500h3v1.500a3 3 0 0 1-3 3M12 14v4M8.500 20h7' })]
     : [h('circle', { cx: 12, cy: 8, r: 3.5 }), h('path', { d: 'M5 20c.5-4 3-6 7-6s6.500 2 7 6' })]));

@@ -64,7 +64,8 @@ export class Search {
     this.#list.replaceChildren(...this.#found.map((one, i) => h('li', { id: `found-${i}`, role: 'option',
       'aria-selected': 'false' }, one.kind === 'team' ? crest(one) : h('span', { class: 'no-crest' }),
     h('span', { class: 'found-name' }, one.name), h('small', {}, t(one.kind)))),
-    ...(this.#found.length ? [] : [h('li', { class: 'none', role: 'option', 'aria-disabled': 'true', 'aria-selected': 'false' },
+    ...(this.#found.length ? [] : [h('li',
+      { class: 'none', role: 'option', 'aria-disabled': 'true', 'aria-selected': 'false' },
       none)]));
     setText(this.#said, this.#found.length ? '' : none);
     this.#show();
@@ -84,7 +85,9 @@ export class Search {
 
   #mark(at) {
     this.#at = at;
-    for (const [i, option] of [...this.#list.children].entries()) option.setAttribute('aria-selected', String(i === at));
+    for (const [i, option] of [...this.#list.children].entries()) {
+      option.setAttribute('aria-selected', String(i === at));
+    }
     if (at < 0) this.#input.removeAttribute('aria-activedescendant');
     else {
       this.#input.setAttribute('aria-activedescendant', `found-${at}`);

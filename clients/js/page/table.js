@@ -64,7 +64,8 @@ export class Standings {
     setText(this.#state, standings.live ? t('asItStands') : '');
     this.#tables.setAttribute('aria-label', `${t('standings')} ${standings.competition.name ?? ''}`);
     const { groups, zones = [] } = standings;
-    const mine = this.team && groups.length > 1 ? groups.filter(({ rows }) => rows.some((row) => row.team.id === this.team))
+    const mine = this.team && groups.length > 1
+      ? groups.filter(({ rows }) => rows.some((row) => row.team.id === this.team))
       : groups;
     const shown = JSON.stringify([document.documentElement.lang, this.team, mine, zones]);
     if (shown === this.#shown) return;
@@ -75,7 +76,8 @@ export class Standings {
   }
 
   #table({ name, rows }, zones) {
-    const head = h('tr', {}, h('th', { scope: 'col' }, '#'), h('th', { scope: 'col' }, t('team')), ...columns.map((key) =>
+    const head = h('tr', {}, h('th', { scope: 'col' }, '#'), h('th', { scope: 'col' }, t('team')),
+      ...columns.map((key) =>
       h('th', { scope: 'col', class: key, title: key === 'difference' ? undefined : t(key) },
         key === 'difference' ? '+/−' : t(`c_${key}`))));
     return h('table', {}, name && h('caption', {}, name), h('thead', {}, head),
@@ -90,7 +92,8 @@ export class Standings {
     const difference = total.for - total.against;
     return h('tr', { 'aria-current': team.id === this.team ? 'true' : undefined,
       'data-zone': zone >= 0 ? colourOf(zones[zone], zone) : undefined },
-    h('td', {}, String(position), moved), h('th', { scope: 'row' }, h('a', { href: `#t${team.id}` }, team.name ?? '…')),
+    h('td', {}, String(position), moved),
+    h('th', { scope: 'row' }, h('a', { href: `#t${team.id}` }, team.name ?? '…')),
     ...columns.map((key) => h('td', { class: key }, String(key === 'difference'
       ? difference > 0 ? `+${difference}` : difference : total[key]).replace('-', '−'))));
   }
