@@ -17,6 +17,7 @@ has node || missing+=(nodejs)
 has npm || missing+=(npm)
 has javac || missing+=(default-jdk-headless) # 120 MB; docs/mobile/Live.java is run
 has curl || missing+=(curl)
+has openssl || missing+=(openssl) # a certificate for the page that Lighthouse looks at
 has promtool || missing+=(prometheus) # its rules are tested with promtool
 [ "$(uname)" != Linux ] || has ip || [ -x /usr/sbin/ip ] || missing+=(iproute2) # a network that a test may cut
 has gcc || missing+=(gcc libc6-dev) # for the race detector

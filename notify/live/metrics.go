@@ -45,8 +45,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Channels or topics of matches, of the process that holds them; 0 in all others."}),
 		created: f.NewCounter(prometheus.CounterOpts{Name: "goalcast_live_channels_created_total",
 			Help: "Broadcast channels created, and topics begun."}),
-		deleted: vector("channels_deleted_total", "Broadcast channels deleted, and topics ended: the match is over or moved, "+
-			"nobody knew of them (orphan), or the push service had them no more (lost).", "why",
+		deleted: vector("channels_deleted_total", "Broadcast channels deleted, and topics ended: the match is over or "+
+			"moved, nobody knew of them (orphan), or the push service had them no more (lost).", "why",
 			whyOver, whyMoved, whyOrphan, whyLost),
 		pushes: vector("pushes_total", "Broadcasts of a match's state to lock screens, by result.", "result",
 			results...),
