@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const listen = (server, port = 0) =>
   new Promise((done, fail) => server.once('error', fail).listen(port, '127.0.0.1', () => done(server.address().port)));
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   const port = await listen(server);
   await new Promise((done) => server.close(done));
@@ -31,13 +31,17 @@ export const wait = { timeout: 180_000 };
  */
 export const asProvider = { authorization: `Bearer ${secret}` };
 
-/** Starts $GOALCAST_BIN with a database of its own and waits until it answers. */
-export async function startGoalcast(command, flags = [], tries = 3) {
+/**
+ * Starts $GOALCAST_BIN with a database of its own and waits until it answers; on the ports given, if any.
+ * @param {string} command
+ * @param {string[]} flags
+ */
+export async function startGoalcast(command, flags = [], tries = 3, at = {}) {
   const bin = process.env.GOALCAST_BIN;
   if (!bin) {
     throw new Error('GOALCAST_BIN is not set: build goalcast (go build -o /some/where ./cmd/goalcast) and name it');
   }
-  const [port, admin, dir] = [await freePort(), await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
+  const [port, admin, dir] = [at.port ?? await freePort(), at.admin ?? await freePort(), await mkdtemp(join(tmpdir(), 'goalcast-browser-'))];
   const child = spawn(bin, [command, '--listen', `127.0.0.1:${port}`, '--admin-listen', `127.0.0.1:${admin}`,
     '--database-url', `sqlite:${join(dir, 'demo.db')}`,
     '--feed-secrets', ['opta', 'json', 'odds', 'wsc'].map((feed) => `${feed}=${secret}`).join(), ...flags],
@@ -60,12 +64,16 @@ export async function startGoalcast(command, flags = [], tries = 3) {
     if (Date.now() > end || child.exitCode !== null) {
       await stop();
       // a free port that somebody else has taken since
-      if (output.includes('address already in use') && tries > 1) return startGoalcast(command, flags, tries - 1);
+      if (output.includes('address already in use') && tries > 1) return startGoalcast(command, flags, tries - 1, at);
       throw new Error(`goalcast does not start:\n${output}`);
     }
     await new Promise((done) => setTimeout(done, 50));
   }
-  return { port, url: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${admin}`, stop, output: () => output };
+  const kill = async () => { // as a machine that loses its power
+    child.kill('SIGKILL');
+    await ended;
+  };
+  return { port, url: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${admin}`, stop, kill, output: () => output };
 }
 
 /**

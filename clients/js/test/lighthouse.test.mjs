@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { launch } from 'chrome-launcher';
 import lighthouse from 'lighthouse';
-import { asProvider, chromiumOptions, startGoalcast } from './demo.mjs';
+import { chromiumOptions, startGoalcast } from './demo.mjs';
+import { Match } from './football.mjs';
 
 const runs = 5; // at most
 const wanted = { performance: 0.95, accessibility: 1, 'best-practices': 1 };
@@ -27,16 +28,6 @@ function certificate() {
     '-out', cert, '-keyout', key], { stdio: 'ignore' });
   Object.assign(process.env, { GOALCAST_TLS_CERT_FILE: cert, GOALCAST_TLS_KEY_FILE: key,
     NODE_TLS_REJECT_UNAUTHORIZED: '0' });
-}
-
-async function kickOff(url) {
-  const kickoff = new Date(Date.now() - 20 * 60_000).toISOString();
-  const res = await fetch(`${url}/feeds/json?wait=30s`, { method: 'POST', headers: asProvider,
-    body: JSON.stringify({ time: new Date().toISOString(), match: 9_000_000_041,
-      fixture: { competition: { id: 9_000_000_041, name: 'Sunday League' }, kickoff,
-        home: { id: 9_000_000_042, name: 'Millpond Athletic' }, away: { id: 9_000_000_043, name: 'Quarry Town' } },
-      events: [{ id: 'whistle', kind: 'period', period: 'first_half', at: kickoff }] }) });
-  assert.equal(res.status, 200, await res.text());
 }
 
 // look runs Lighthouse once: its scores, and what costs points.
@@ -60,7 +51,7 @@ test('Lighthouse gives the live page 95, 100 and 100', async () => {
   const hub = await startGoalcast('serve');
   try {
     const url = hub.url.replace('http://127.0.0.1', 'https://localhost');
-    await kickOff(url);
+    await new Match(url).tell();
     const seen = [];
     for (let run = 0; run < runs; run++) {
       seen.push(await look(url));
