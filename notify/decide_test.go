@@ -529,8 +529,11 @@ func TestKeys(t *testing.T) {
 		kindClip: {"clip:900:opta:1", "period:900"}, kindSummary: {"summary:900", "period:900"},
 		kindLineups: {"lineups:900", "period:900"},
 	} {
-		if tag, collapse := keys(kind, goalcast.Event{ID: "opta:1", Match: 900}); tag != want[0] ||
-			collapse != want[1] {
+		e := goalcast.Event{ID: "opta:1", Match: 900}
+		if kind == kindClip {
+			e.ID, e.Clip = "wsc:7", &goalcast.Clip{Of: "opta:1"}
+		}
+		if tag, collapse := keys(kind, e); tag != want[0] || collapse != want[1] {
 			t.Errorf("%s: %s, %s", kind, tag, collapse)
 		}
 	}

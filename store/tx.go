@@ -47,7 +47,7 @@ const (
 // again runs f, which asks the database, and runs it again if the connection was lost. A commit
 // whose answer was lost may have happened: f may run after it succeeded.
 func (s *Store) again(ctx context.Context, f func() error) error {
-	begin := time.Now()
+	var begin time.Time // of the loss: what came before may have taken long
 	for pause := lostFirstPause; ; pause = min(2*pause, lostLastPause) {
 		lost := s.sessions.lost.Load()
 		err := f()
@@ -56,6 +56,9 @@ func (s *Store) again(ctx context.Context, f func() error) error {
 			return err
 		}
 		s.sessions.lose(lost)
+		if begin.IsZero() {
+			begin = time.Now()
+		}
 		if time.Since(begin)+pause > lostPatience {
 			s.away.Store(true)
 		}

@@ -67,7 +67,11 @@ func (l league) order() []int64 {
 func (d *Day) leagueAt(of time.Duration) league {
 	l := maps.Clone(d.before)
 	for _, m := range d.matches {
-		l[m.home.team], l[m.away.team] = l[m.home.team], l[m.away.team] // also those that have not played yet
+		for _, team := range []int64{m.home.team, m.away.team} {
+			if _, ok := l[team]; !ok {
+				l[team] = record{} // who has not played yet is in the table, too
+			}
+		}
 		if of >= m.closed {
 			home, away := m.score(of)
 			l.play(m.home.team, m.away.team, home, away)
