@@ -218,7 +218,7 @@ test('a proxy that holds event streams back is left for the long poll', async ()
   network.only('eventsource', 'poll', 'rest');
   network.buffers = true;
   const match = await new Match().begin();
-  listen([`match:${match.id}`], { helloTimeout: 150 });
+  listen([`match:${match.id}`], { helloTimeout: 2000 });
   await until(() => live.status === 'live' && home(match) === 0);
   assert.equal(live.transport, 'poll');
 });
