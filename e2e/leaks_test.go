@@ -632,8 +632,8 @@ func TestAStartThatFailsShowsNoSecret(t *testing.T) {
 		"credentials' kind": {"GOALCAST_FCM_PROJECT=demo", `GOALCAST_FCM_CREDENTIALS={"type":"` + secret + `"}`},
 		"credentials' key": {"GOALCAST_FCM_PROJECT=demo", `GOALCAST_FCM_CREDENTIALS={"type":"service_account",
 			"client_email":"a@example.org","private_key":"` + secret + `"}`},
-		"an app's credentials": {"GOALCAST_FCM_PROJECTS_FILE=" + file("- {name: a, project: demo-app, credentials_file: "+
-			held+"}\n")},
+		"an app's credentials": {"GOALCAST_FCM_PROJECTS_FILE=" + file("- {name: a, project: demo-app, "+
+			"credentials_file: "+held+"}\n")},
 		"a key for Apple": {"GOALCAST_APNS_BUNDLE_ID=org.example.goals", "GOALCAST_APNS_KEY=" + secret,
 			"GOALCAST_APNS_KEY_ID=KEY0123456", "GOALCAST_APNS_TEAM_ID=TEAM012345"},
 		"a key for browsers": {"GOALCAST_WEBPUSH_SUBJECT=https://goals.example.org/about",
