@@ -24,12 +24,19 @@ before(async () => {
   [hub, browser] = await Promise.all([startGoalcast('serve'), chromium.launch(chromiumOptions)]);
   wire = await new Wire().open(hub.port);
   await post([{ id: 'whistle', kind: 'period', period: 'first_half', at: kickoff }]);
-  for (const end = Date.now() + wait.timeout; !(await fetch(`${hub.url}/v1/matches/${match}`)).ok;) {
-    assert.ok(Date.now() < end, 'the match does not come'); // without it the book would wait to be mapped
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  await until('the match', // without it the book would wait to be mapped
+    async () => (await fetch(`${hub.url}/v1/matches/${match}`)).ok);
+  await until('the hub to take prices', // until it has the lease of their sources it answers 503
+    async () => /^goalcast_odds_holds_sources 1$/m.test(await (await fetch(`${hub.admin}/metrics`)).text()));
   book = new Book(hub.url);
 });
+
+async function until(what, so) {
+  for (const end = Date.now() + wait.timeout; !await so();) {
+    assert.ok(Date.now() < end, `waited for ${what}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
 
 after(async () => {
   await book?.close();
