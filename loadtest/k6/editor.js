@@ -21,7 +21,8 @@ export function findMatches(most) {
   const found = /** @type {{matches?: {id: number}[]} | null} */ (answer.status === 200 ? answer.json() : null);
   const matches = (found?.matches ?? []).slice(0, most).map((match) => match.id);
   if (!matches.length) {
-    exec.test.abort(`${url}/v1/matches: status ${answer.status} and no match of today: run "goalcast simulate" against it, or "goalcast demo"`);
+    exec.test.abort(`${url}/v1/matches: status ${answer.status} and no match of today: `
+      + 'run "goalcast simulate" against it, or "goalcast demo"');
   }
   return { matches };
 }

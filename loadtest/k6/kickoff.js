@@ -1,5 +1,6 @@
 // kickoff.js: everybody comes within minutes. Viewers rise to VIEWERS while goals are told.
-//   k6 run -e GOALCAST_URL=https://... -e GOALCAST_ADMIN_URL=... -e GOALCAST_EDITOR_TOKEN=... -e VIEWERS=5000 kickoff.js
+//   k6 run -e GOALCAST_URL=https://... -e GOALCAST_ADMIN_URL=... -e GOALCAST_EDITOR_TOKEN=... \
+//     -e VIEWERS=5000 kickoff.js
 import exec from 'k6/execution';
 import { findMatches, rest, tell } from './editor.js';
 import { length, part, promises, viewers } from './settings.js';

@@ -7,7 +7,8 @@ import { length, part, promises, url, viewers } from './settings.js';
 import { snapshot, watch } from './viewer.js';
 
 export const options = {
-  thresholds: { ...promises, 'http_req_duration{kind:list}': ['p(99)<250'], 'http_req_failed{kind:list}': ['rate<0.001'] },
+  thresholds: { ...promises, 'http_req_duration{kind:list}': ['p(99)<250'],
+    'http_req_failed{kind:list}': ['rate<0.001'] },
   scenarios: {
     fans: { executor: 'ramping-vus', exec: 'fan', gracefulStop: '5s', gracefulRampDown: '5s',
       stages: [{ target: viewers, duration: part(0.3) }, { target: viewers, duration: part(0.4) },

@@ -10,7 +10,8 @@ const visit = Math.min(60, length / 5); // s
 export const options = {
   thresholds: promises,
   scenarios: {
-    fans: { executor: 'constant-vus', exec: 'fan', vus: viewers, duration: part(1), gracefulStop: `${Math.ceil(visit)}s` },
+    fans: { executor: 'constant-vus', exec: 'fan', vus: viewers, duration: part(1),
+      gracefulStop: `${Math.ceil(visit)}s` },
     editor: { executor: 'constant-vus', exec: 'editor', vus: 1, duration: part(1) },
   },
 };
