@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // PostgresPair is a PostgreSQL server with a standby that has every commit before
@@ -20,6 +21,7 @@ import (
 type PostgresPair struct {
 	URL string // of both; target_session_attrs chooses the one that takes writes
 
+	relays  [2]*Relay // of FarURL
 	tb      testing.TB
 	primary *PostgresServer
 	standby *PostgresServer
@@ -42,6 +44,23 @@ func (p *PostgresPair) FailOver() {
 	p.primary, p.standby = p.standby, p.primary
 	p.primary.Do(p.tb, "SELECT pg_promote(true, 60)")
 	p.follow()
+}
+
+// FarURL is URL by a way that SetDelay makes long.
+func (p *PostgresPair) FarURL() string {
+	url := p.URL
+	for i, server := range []*PostgresServer{p.primary, p.standby} {
+		p.relays[i] = NewRelay(p.tb, server.addr(p.tb))
+		url = strings.Replace(url, server.addr(p.tb), p.relays[i].Addr, 1)
+	}
+	return url
+}
+
+// SetDelay has all that goes to and fro by FarURL arrive so much later.
+func (p *PostgresPair) SetDelay(d time.Duration) {
+	for _, r := range p.relays {
+		r.SetDelay(d)
+	}
 }
 
 // Restart kills the primary and starts it again.
@@ -174,6 +193,18 @@ func (p *RedisPair) FailOver() {
 		p.tb.Fatalf("%v\n%s", err, p.sentinel.output())
 	}
 	p.master, p.replica = p.replica, p.master
+	p.replica.Start()
+	p.replica.Do("REPLICAOF", "127.0.0.1", strconv.Itoa(p.master.port))
+	p.settle()
+}
+
+// Away has both gone for a while. They come back with nothing.
+func (p *RedisPair) Away(d time.Duration) {
+	p.tb.Helper()
+	p.replica.Stop()
+	p.master.Stop()
+	time.Sleep(d)
+	p.master.Start()
 	p.replica.Start()
 	p.replica.Do("REPLICAOF", "127.0.0.1", strconv.Itoa(p.master.port))
 	p.settle()

@@ -56,6 +56,9 @@ type Config struct {
 	// that a day has as many bytes. Below 0 is none.
 	TouchesPerMinute int
 
+	// Clips posts a clip of each goal too, some minutes after it fell.
+	Clips bool
+
 	// Tables posts the season's table too, an F3: before the day, and after each match.
 	Tables bool
 
@@ -78,14 +81,17 @@ type Noise struct {
 	Late   float64 // sent once more when a later document of the same match was long there
 }
 
-// Document is one document as Opta pushes it.
+// Document is one document as Opta pushes it, or of feed ClipFeed, as WSC does.
 type Document struct {
 	Due     time.Duration // after Config.Start, on the wall's clock
-	Feed    string        // "F1", "F3", "F7", "F9", "F24"
+	Feed    string        // "F1", "F3", "F7", "F9", "F24", ClipFeed
 	Match   int64         // 0 for F1 and F3
 	Headers map[string]string
 	Body    []byte
 }
+
+// ClipFeed is the Feed of documents that go to another endpoint than Opta's, ".../feeds/wsc".
+const ClipFeed = "WSC"
 
 // Day is a match day: all that will happen is settled. It is never changed and
 // safe for concurrent use.
@@ -150,6 +156,16 @@ func (d *Day) Length() time.Duration {
 	return d.due(posts[len(posts)-1].at)
 }
 
+// Minute is when the clock of the day's first match shows a minute, of the wall's clock: 46 is the
+// beginning of its second half, whatever was added to the first; below 0 is before it begins.
+func (d *Day) Minute(minute int) time.Time {
+	m := d.matches[0]
+	if minute > 45 {
+		return d.wall(m.halves[1].start + time.Duration(minute-45)*time.Minute)
+	}
+	return d.wall(m.halves[0].start + time.Duration(minute)*time.Minute)
+}
+
 // due turns a time of the day into the time since Start on the wall's clock.
 func (d *Day) due(at time.Duration) time.Duration {
 	return time.Duration(float64(at) / d.cfg.Speed).Round(time.Millisecond)
@@ -163,8 +179,9 @@ func (d *Day) wall(at time.Duration) time.Time { return d.cfg.Start.Add(d.due(at
 type posting struct {
 	at, asOf time.Duration
 	feed     string
-	match    *match // nil for F1 and F3
-	lane     int    // order of two postings at the same moment
+	match    *match    // nil for F1 and F3
+	goal     *incident // of a clip
+	lane     int       // order of two postings at the same moment
 }
 
 // Documents yields all documents of the day in the order in which they are due. They are written
@@ -206,6 +223,12 @@ func (d *Day) schedule() []posting {
 				add(at+seconds(4, 8), "F9")
 			}
 		}
+		for _, in := range m.incidents {
+			if d.cfg.Clips && in.kind == goal {
+				at := in.event.at + clipDelay
+				posts = append(posts, posting{at: at, asOf: at, feed: ClipFeed, match: m, goal: in, lane: lane + 1})
+			}
+		}
 		add(m.closed+5*time.Second, "F24")
 		add(m.closed+25*time.Second, "F9")
 		add(m.closed+40*time.Second, "F7")
@@ -233,6 +256,9 @@ func (d *Day) write(p posting) Document {
 		doc.Body = d.f3(p.asOf)
 	case "F24":
 		doc.Body = d.f24(p.match, p.asOf)
+	case ClipFeed:
+		doc.Body, doc.Headers = d.clip(p.match, p.goal), map[string]string{"Content-Type": "application/json"}
+		return doc
 	default:
 		doc.Body = d.f9(p.match, p.asOf, p.feed == "F9")
 	}

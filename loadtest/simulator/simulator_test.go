@@ -3,7 +3,9 @@ package simulator_test
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -488,4 +490,44 @@ func TestNoiseChangesNothingInTheEnd(t *testing.T) {
 func produced(body []byte) string {
 	_, rest, _ := strings.Cut(string(body), "production time:")
 	return strings.TrimSpace(rest[:30])
+}
+
+// Each goal has its clip, which tells the minute as fans say it, and nothing else of the day changes.
+func TestClips(t *testing.T) {
+	d, docs := day(t, simulator.Config{Seed: 5, Matches: 6, TouchesPerMinute: -1, Clips: true})
+	minutes := map[string]bool{}
+	others := 0
+	for _, doc := range docs {
+		if doc.Feed != simulator.ClipFeed {
+			others++
+			continue
+		}
+		var posted struct {
+			Content struct {
+				Metadata  struct{ Game struct{ ProviderID string } }
+				ExtraInfo struct{ EventMinute string }
+			}
+		}
+		if err := json.Unmarshal(doc.Body, &posted); err != nil {
+			t.Fatal(err)
+		}
+		if posted.Content.Metadata.Game.ProviderID != strconv.FormatInt(doc.Match, 10) {
+			t.Errorf("clip of match %d says %s", doc.Match, doc.Body)
+		}
+		minutes[fmt.Sprint(doc.Match, " ", posted.Content.ExtraInfo.EventMinute)] = true
+	}
+	for _, m := range d.Matches() {
+		for _, g := range m.Goals {
+			text := strconv.Itoa(g.Minute)
+			if whole := 45 * g.Half; g.Minute > whole {
+				text = fmt.Sprintf("%d+%d", whole, g.Minute-whole)
+			}
+			if !minutes[fmt.Sprint(m.ID, " ", text)] {
+				t.Errorf("%s: no clip of the goal of minute %s", m, text)
+			}
+		}
+	}
+	if _, without := day(t, simulator.Config{Seed: 5, Matches: 6, TouchesPerMinute: -1}); len(without) != others {
+		t.Errorf("%d other documents, %d without clips", others, len(without))
+	}
 }

@@ -58,6 +58,9 @@ type Config struct {
 	Reconnect bool
 
 	Slow float64 // share of viewers that never read once they have joined, until Revive
+	// FromPost has the latency of events without marks count from their document's last byte, and
+	// not from when they were given to the bus.
+	FromPost bool
 	// FromOne says that all streams begin after the viewers have joined: a first number
 	// above 1 counts as missed.
 	FromOne bool

@@ -157,6 +157,7 @@ var (
 	matchMark     = []byte(`"match":`)
 	seqMark       = []byte(`"seq":`)
 	publishedMark = []byte(`"published":`)
+	receivedMark  = []byte(`"received":`)
 	retryMark     = []byte(`"retry":`)
 )
 

@@ -197,8 +197,11 @@ func (k *checker) event(v *viewer, text []byte, now int64) {
 	switch body := after(text, eventMark); {
 	case body != nil && numbersAt(body, mark[:]) == 3:
 	case k.cfg.Protocol == Goalcast:
-		mark = [3]int64{numberAfter(text, matchMark), numberAfter(text, seqMark),
-			1000 * numberAfter(text, publishedMark)}
+		since := publishedMark
+		if k.cfg.FromPost {
+			since = receivedMark
+		}
+		mark = [3]int64{numberAfter(text, matchMark), numberAfter(text, seqMark), 1000 * numberAfter(text, since)}
 	}
 	if mark[2] > 0 {
 		k.stats.EventLatency.record(now - mark[2])
