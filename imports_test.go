@@ -42,6 +42,7 @@ var arrows = []struct{ from, to, why string }{
 	{"notify/apns", "notify/live", "a push service takes live's pushes and answers with its errors"},
 
 	{"loadtest/swarm/cmd/swarm", "loadtest/swarm", "is its command"},
+	{"loadtest/check/cmd/check", "loadtest/check", "is its command"},
 	{"loadtest/bench", "loadtest/swarm", "its viewers"},
 	{"loadtest/bench", "store/bus", "publishes as another process does"},
 }

@@ -178,7 +178,7 @@ func (w *clipWorld) job(id string, n int) (job brightcovetest.Job) {
 // told are the revisions of a clip that the viewer was told, in order.
 func (w *clipWorld) told(id string) (clips []goalcast.Event) {
 	w.t.Helper()
-	events, _, problem := w.viewer.state(w.match)
+	events, _, problem := w.viewer.State(w.match)
 	if problem != nil {
 		w.t.Fatal(problem)
 	}

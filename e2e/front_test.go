@@ -83,7 +83,7 @@ func testFront(t *testing.T, startFront func(testing.TB, string) string) {
 	for _, name := range slices.Sorted(maps.Keys(transports)) {
 		v := newViewer(t, base, transports[name], goalcast.ForMatch(match))
 		v.join()
-		told[v] = v.count(func() int { return len(v.events) })
+		told[v] = v.events()
 	}
 
 	// one form for all who take it, however they write that; another for others
@@ -139,7 +139,7 @@ func testFront(t *testing.T, startFront func(testing.TB, string) string) {
 	post(9)
 	for v := range told {
 		waitFor(t, 30*time.Second, "the goal", func() error {
-			if n := v.count(func() int { return len(v.events) }); n == told[v] {
+			if n := v.events(); n == told[v] {
 				return errors.New("not told")
 			}
 			return nil

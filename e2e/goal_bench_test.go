@@ -67,7 +67,7 @@ func prepareGoal(b *testing.B, p *process, feed string, match int, before []byte
 	arrival := make(chan time.Time, 1)
 	var once sync.Once
 	v := newViewer(b, p.public, overWebSocket, goalcast.ForMatch(goalcast.MatchID(match)))
-	v.also = func(f goalcast.Frame, _ []byte) {
+	v.Also = func(f goalcast.Frame, _ []byte) {
 		if f.Type == goalcast.FrameEvent && f.Event.Kind == goalcast.KindGoal {
 			now := time.Now()
 			once.Do(func() { arrival <- now })

@@ -97,12 +97,12 @@ type screen struct {
 
 func newScreen(t *testing.T, name string, p *process) *screen {
 	s := &screen{viewer: newViewer(t, p.public, overSSE, goalcast.ForOdds(9000000007)), name: name}
-	over := s.transport
-	s.transport = func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+	over := s.Transport
+	s.Transport = func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
 		defer s.show(func() { s.open = false })
 		return over(ctx, base, topics, since, frame)
 	}
-	s.also = func(f goalcast.Frame, _ []byte) {
+	s.Also = func(f goalcast.Frame, _ []byte) {
 		s.show(func() {
 			switch f.Type {
 			case goalcast.FrameSnapshot:
@@ -117,7 +117,7 @@ func newScreen(t *testing.T, name string, p *process) *screen {
 			}
 		})
 	}
-	s.joinLater()
+	s.Join()
 	return s
 }
 

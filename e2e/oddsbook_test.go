@@ -39,13 +39,13 @@ func newReader(t *testing.T, name, base string, over transport, topics []goalcas
 	may func(goalcast.MatchID, string, string) bool) *reader {
 	r := &reader{viewer: newViewer(t, base, over, topics...), name: name, may: may,
 		topics: map[goalcast.MatchID]*topicOfPrices{}}
-	connect := r.transport
-	r.transport = func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
+	connect := r.Transport
+	r.Transport = func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
 		defer r.do(func() { r.live = false })
 		return connect(ctx, base, topics, since, frame)
 	}
-	r.also = func(f goalcast.Frame, _ []byte) { r.do(func() { r.frame(f) }) }
-	r.joinLater()
+	r.Also = func(f goalcast.Frame, _ []byte) { r.do(func() { r.frame(f) }) }
+	r.Join()
 	return r
 }
 

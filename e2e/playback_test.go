@@ -128,7 +128,7 @@ func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 		for name, v := range viewers {
 			switch i {
 			case away[name][0]:
-				v.cut()
+				v.Cut()
 			case away[name][1]:
 				v.join()
 			}
@@ -148,12 +148,12 @@ func playInOrder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	var events []goalcast.Event
 	for name, v := range viewers {
 		v.waitSeq(m.id, final.Seq)
-		seen, own, problem := v.state(m.id)
+		seen, own, problem := v.State(m.id)
 		if problem != nil {
 			t.Errorf("%s: %v", name, problem)
 		}
-		if v.resets > 0 {
-			t.Errorf("%s: reset %d times", name, v.resets)
+		if v.Resets() > 0 {
+			t.Errorf("%s: reset %d times", name, v.Resets())
 		}
 		for i, e := range seen {
 			if e.Seq != int64(i+1) {
@@ -197,7 +197,7 @@ func playInDisorder(t *testing.T, s system, m sampleMatch) []goalcast.Event {
 	final := s.ingest.match(m.id)
 	checkFinal(t, final, optatest.CountF24(m.f24))
 	v.waitSeq(m.id, final.Seq)
-	events, _, problem := v.state(m.id)
+	events, _, problem := v.State(m.id)
 	if problem != nil {
 		t.Error(problem)
 	}
@@ -288,13 +288,13 @@ func TestRedisRestartsEmptyInMidMatch(t *testing.T) {
 	checkFinal(t, final, optatest.CountF24(m.f24))
 	for _, v := range viewers {
 		v.waitSeq(m.id, final.Seq)
-		_, own, _ := v.state(m.id)
+		_, own, _ := v.State(m.id)
 		if own.Score != final.Score || len(own.Timeline) != len(final.Timeline) {
 			t.Errorf("viewer has %v and %d events, want %v and %d", own.Score, len(own.Timeline), final.Score,
 				len(final.Timeline))
 		}
-		if v.hellos != 1 || v.resets == 0 {
-			t.Errorf("%d hellos, %d resets: want one connection and a reset", v.hellos, v.resets)
+		if v.Hellos() != 1 || v.Resets() == 0 {
+			t.Errorf("%d hellos, %d resets: want one connection and a reset", v.Hellos(), v.Resets())
 		}
 	}
 }
@@ -318,10 +318,10 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			final := s.playAndDie(t, m, docs, point, "--roles=ingest,rest")
 			checkFinal(t, final, optatest.CountF24(m.f24))
 			v.waitSeq(m.id, final.Seq)
-			events, _, problem := v.state(m.id)
-			if problem != nil || len(events) != int(final.Seq) || v.resets > 0 {
+			events, _, problem := v.State(m.id)
+			if problem != nil || len(events) != int(final.Seq) || v.Resets() > 0 {
 				t.Error(errors.Join(problem, fmt.Errorf("%d events of %d, %d resets", len(events), final.Seq,
-					v.resets)))
+					v.Resets())))
 			}
 		})
 		t.Run("embedded/"+point, func(t *testing.T) {
@@ -333,9 +333,9 @@ func TestKilledBetweenKeepingAndPublishing(t *testing.T) {
 			final := s.playAndDie(t, m, docs, point, "--listen="+strings.TrimPrefix(s.hub.public, "http://"))
 			checkFinal(t, final, optatest.CountF24(m.f24))
 			v.waitSeq(m.id, final.Seq)
-			if _, own, _ := v.state(m.id); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) ||
-				v.resets == 0 {
-				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.resets,
+			if _, own, _ := v.State(m.id); own.Score != final.Score || len(own.Timeline) != len(final.Timeline) ||
+				v.Resets() == 0 {
+				t.Errorf("viewer: %v, %d events, %d resets; want %v and %d", own.Score, len(own.Timeline), v.Resets(),
 					final.Score, len(final.Timeline))
 			}
 		})

@@ -95,9 +95,9 @@ func newSpectator(t *testing.T, p *process, way, token string, member bool) *spe
 		if err := json.Unmarshal([]byte(text), &answer); status != http.StatusCreated || err != nil {
 			t.Fatalf("%d %s", status, text)
 		}
-		s.topics += "&ticket=" + answer.Ticket
+		s.Topics += "&ticket=" + answer.Ticket
 	}
-	s.also = func(f goalcast.Frame, text []byte) {
+	s.Also = func(f goalcast.Frame, text []byte) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		priced := f.State != nil || len(f.States) > 0 // nobody else has any here

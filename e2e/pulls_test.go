@@ -136,7 +136,7 @@ func (p *process) planned(kickoff time.Time, within time.Duration) {
 func (v *viewer) moved(kickoff time.Time, within time.Duration) {
 	v.t.Helper()
 	waitFor(v.t, within, fmt.Sprintf("the viewer to hear of %s", kickoff), func() error {
-		if _, m, problem := v.state(pulledMatch); problem != nil || !m.Kickoff.Equal(kickoff) {
+		if _, m, problem := v.State(pulledMatch); problem != nil || !m.Kickoff.Equal(kickoff) {
 			return fmt.Errorf("knows %s; %w", m.Kickoff, problem)
 		}
 		return nil
@@ -183,7 +183,7 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 	if periods := end.Unix() - begin.Unix() + 1; int64(len(log)) > periods { // a period is a second
 		t.Errorf("%d pulls in %d periods", len(log), periods)
 	}
-	if events, _, problem := v.state(pulledMatch); len(events) != 1 || events[0].Revision != 2 || problem != nil {
+	if events, _, problem := v.State(pulledMatch); len(events) != 1 || events[0].Revision != 2 || problem != nil {
 		t.Errorf("events %+v, %v", events, problem)
 	}
 
@@ -200,8 +200,8 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 		t.Errorf("while %s asked, these did: %+v", runner, log[pulls:])
 	}
 	survivor := map[string]string{"a": "b", "b": "a"}[runner]
-	v.cut()
-	v.base = all[survivor].public
+	v.Cut()
+	v.Move(all[survivor].public)
 	v.join()
 	third := second.Add(15 * time.Minute)
 	opta.move(third)
@@ -213,7 +213,7 @@ func TestFixturesArePulledByOneOfAll(t *testing.T) {
 			t.Errorf("after its end %s asks", a.by)
 		}
 	}
-	if events, _, problem := v.state(pulledMatch); len(events) != 2 || events[1].Revision != 3 || problem != nil {
+	if events, _, problem := v.State(pulledMatch); len(events) != 2 || events[1].Revision != 3 || problem != nil {
 		t.Errorf("events %+v, %v", events, problem)
 	}
 	all[survivor].pulledAsToldOf(t, 3)

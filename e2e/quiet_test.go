@@ -96,7 +96,7 @@ func (r *quietRig) pushes(goal int) (n int) {
 func (r *quietRig) waitGoal(goal int) {
 	r.t.Helper()
 	waitFor(r.t, time.Minute, fmt.Sprintf("goal %d at the viewer's", goal), func() error {
-		_, s, problem := r.viewer.state(quietMatch)
+		_, s, problem := r.viewer.State(quietMatch)
 		if problem != nil {
 			r.t.Fatal(problem)
 		}

@@ -264,9 +264,7 @@ func TestEveryViewerHasTheBookOfANaiveReader(t *testing.T) {
 			holder, other = b, a
 		}
 		for _, r := range readers {
-			r.viewer.mu.Lock()
-			r.base = other.public
-			r.viewer.mu.Unlock()
+			r.Move(other.public)
 		}
 		holder.kill()
 	}

@@ -81,8 +81,8 @@ type fan struct {
 func newFan(t *testing.T, all *fleet) *fan {
 	v := &fan{fleet: all}
 	v.viewer = newViewer(t, "", v.visit, goalcast.ForMatch(1))
-	v.also = v.take
-	v.joinLater()
+	v.Also = v.take
+	v.Join()
 	return v
 }
 
@@ -142,16 +142,16 @@ func (v *fan) take(f goalcast.Frame, _ []byte) {
 		v.joins++
 	case goalcast.FrameSnapshot:
 		if v.joins > 1 {
-			v.wrong(errors.New("a snapshot instead of what was missed"))
+			v.Wrong(errors.New("a snapshot instead of what was missed"))
 		}
 		if f.Cursor != nil {
 			v.offset = f.Cursor.Offset
 		}
 	case goalcast.FrameReset:
-		v.wrong(fmt.Errorf("reset: %s", f.Reason))
+		v.Wrong(fmt.Errorf("reset: %s", f.Reason))
 	case goalcast.FrameEvent:
 		if f.Cursor.Offset != v.offset+1 {
-			v.wrong(fmt.Errorf("event %d after %d", f.Cursor.Offset, v.offset))
+			v.Wrong(fmt.Errorf("event %d after %d", f.Cursor.Offset, v.offset))
 		}
 		v.offset = f.Cursor.Offset
 		v.played++
@@ -160,7 +160,7 @@ func (v *fan) take(f goalcast.Frame, _ []byte) {
 
 // account is how often the fan has joined, its offset, how many events it got, and what was wrong.
 func (v *fan) account() (joins int, offset uint64, played int, problem error) {
-	_, _, problem = v.state(0)
+	_, _, problem = v.State(0)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.joins, v.offset, v.played, problem
@@ -221,7 +221,7 @@ func TestRollingDeploy(t *testing.T) {
 	t.Logf("rolled in %v; %d messages; %d handshakes were refused", time.Since(begin).Round(time.Millisecond), played,
 		all.refused)
 	for _, v := range fans {
-		v.cut()
+		v.Cut()
 	}
 	all.judge(t, fans, played)
 }

@@ -215,7 +215,7 @@ func TestWhoHearsOfAnEventAndAsksIsNotToldLess(t *testing.T) {
 	}
 	post(1)
 	v := newViewer(t, s.hub.public, overWebSocket, goalcast.ForMatch(rushMatch))
-	v.also = func(f goalcast.Frame, _ []byte) {
+	v.Also = func(f goalcast.Frame, _ []byte) {
 		if f.Type != goalcast.FrameEvent {
 			return
 		}
@@ -224,7 +224,7 @@ func TestWhoHearsOfAnEventAndAsksIsNotToldLess(t *testing.T) {
 			err = fmt.Errorf("event %d is told, the answer knows %d", f.Event.Seq, m.Seq)
 		}
 		if err != nil {
-			v.wrong(err)
+			v.Wrong(err)
 		}
 	}
 	v.join()

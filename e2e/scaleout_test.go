@@ -146,7 +146,7 @@ func checkOneMatch(t *testing.T, env settings, want goalcast.Snapshot, v *viewer
 		t.Fatal(err)
 	}
 	v.waitSeq(want.ID, final.Seq)
-	told, own, problem := v.state(want.ID)
+	told, own, problem := v.State(want.ID)
 	kept, err := db.Events(t.Context(), want.ID, 0, 100_000)
 	if err != nil || problem != nil || len(kept) != int(final.Seq) || len(told) != len(kept) {
 		t.Fatalf("%d revisions kept and %d told of %d: %v, %v", len(kept), len(told), final.Seq, err, problem)

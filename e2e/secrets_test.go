@@ -110,7 +110,7 @@ func TestSecretsAreExchangedWithoutARestart(t *testing.T) {
 	if wrong := house.Wrong(); len(wrong) > 0 {
 		t.Errorf("signed by the secret before: %v", wrong)
 	}
-	if n := v.count(func() int { return v.hellos }); n != 1 {
+	if n := v.Hellos(); n != 1 {
 		t.Errorf("the viewer was said hello to %d times", n)
 	}
 	for _, secret := range []string{first, second} {

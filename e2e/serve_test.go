@@ -65,7 +65,7 @@ func TestLeaving(t *testing.T) {
 	byes := make(chan goalcast.Frame, 10)
 	for _, over := range []transport{overWebSocket, overSSE} {
 		v := newViewer(t, s.hub.public, over, goalcast.ForMatch(1))
-		v.also = func(f goalcast.Frame, _ []byte) {
+		v.Also = func(f goalcast.Frame, _ []byte) {
 			if f.Type == goalcast.FrameBye {
 				byes <- f
 			}

@@ -89,8 +89,8 @@ func audience(t *testing.T, base string, viewers, topics int) crowd {
 	c := crowd{t: t}
 	for i := range viewers {
 		w := &witness{viewer: newViewer(t, base, []transport{overWebSocket, overSSE}[i%2], list...)}
-		w.also = w.note
-		w.joinLater()
+		w.Also = w.note
+		w.Join()
 		c.witnesses = append(c.witnesses, w)
 	}
 	return c
@@ -101,7 +101,7 @@ func (c crowd) wait(what string, check func(*witness) error) {
 	c.t.Helper()
 	waitFor(c.t, 60*time.Second, what, func() error {
 		for i, w := range c.witnesses {
-			if _, _, problem := w.state(0); problem != nil || w.count(func() int { return w.hellos }) > 1 {
+			if _, _, problem := w.State(0); problem != nil || w.Hellos() > 1 {
 				c.t.Fatalf("viewer %d: %v; heard %s; want one connection", i, problem, w.words())
 			}
 			if err := check(w); err != nil {

@@ -198,15 +198,15 @@ func follow(t *testing.T, base string, over transport, days []*simulator.Day) *v
 func (v *viewer) knows(name string, final goalcast.Snapshot) {
 	v.t.Helper()
 	waitFor(v.t, 30*time.Second, fmt.Sprintf("the end of match %d over %s", final.ID, name), func() error {
-		if _, s, problem := v.state(final.ID); s.Seq < final.Seq {
+		if _, s, problem := v.State(final.ID); s.Seq < final.Seq {
 			return fmt.Errorf("at %d of %d, %w", s.Seq, final.Seq, problem)
 		}
 		return nil
 	})
-	_, s, problem := v.state(final.ID)
+	_, s, problem := v.State(final.ID)
 	if problem != nil || s.Score != final.Score || len(s.Timeline) != len(final.Timeline) {
 		v.t.Errorf("%s, match %d: %v; %v with %d events, want %v with %d; %d resets", name, final.ID, problem, s.Score,
 			len(s.Timeline),
-			final.Score, len(final.Timeline), v.count(func() int { return v.resets }))
+			final.Score, len(final.Timeline), v.Resets())
 	}
 }

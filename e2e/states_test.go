@@ -144,7 +144,7 @@ type frames struct {
 func watchTopic(t *testing.T, p *process, topic goalcast.Topic) *frames {
 	t.Helper()
 	f := &frames{viewer: newViewer(t, p.public, overSSE, topic)}
-	f.also = func(_ goalcast.Frame, text []byte) {
+	f.Also = func(_ goalcast.Frame, text []byte) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.texts = append(f.texts, string(text))
@@ -156,7 +156,7 @@ func watchTopic(t *testing.T, p *process, topic goalcast.Topic) *frames {
 // await waits for a frame that has all texts.
 func (f *frames) await(texts ...string) {
 	f.t.Helper()
-	waitFor(f.t, 20*time.Second, fmt.Sprintf("a frame of %s with %q", f.topics, texts), func() error {
+	waitFor(f.t, 20*time.Second, fmt.Sprintf("a frame of %s with %q", f.Topics, texts), func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, got := range f.texts {
