@@ -197,8 +197,8 @@ func TestPrivateCompetitionsOnEveryWayIn(t *testing.T) {
 		s.mu.Unlock()
 	}
 	bases := map[string]string{"direct": p.public}
-	for name, front := range fronts {
-		bases[name] = front(t, p.public)
+	for name, f := range fronts {
+		bases[name] = f.start(t, p.behind())
 	}
 	for name, base := range bases {
 		t.Run(name, func(t *testing.T) { privateREST(t, base, member, fan) })

@@ -272,7 +272,11 @@ func BenchmarkRush(b *testing.B) {
 		b.ReportMetric(float64(commands)/float64(b.N), "redis/rush")
 	}
 	b.Run("none", func(b *testing.B) { play(b, h.p.public) })
-	for name, startFront := range fronts {
-		b.Run(name, func(b *testing.B) { play(b, startFront(b, h.p.public)) })
+	for name, f := range fronts {
+		if f.keeps {
+			b.Run(name, func(b *testing.B) {
+				play(b, f.start(b, h.p.behind()))
+			})
+		}
 	}
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to: Redis, PostgreSQL, pgbouncer, RabbitMQ, nginx, Varnish, Chromium, Node.js, a JDK, promtool, curl, ip. Does nothing where all are there.
+# Installs what the tests talk to: Redis, PostgreSQL, pgbouncer, RabbitMQ, nginx, Varnish, HAProxy, Chromium, Node.js, a JDK, promtool, curl, ip. Does nothing where all are there.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -12,6 +12,7 @@ has pgbouncer || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
 has nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 has varnishd || [ -x /usr/sbin/varnishd ] || missing+=(varnish)
+has haproxy || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 has node || missing+=(nodejs)
 has npm || missing+=(npm)

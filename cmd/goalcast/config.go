@@ -160,7 +160,9 @@ type migrateCmd struct {
 	Create bool `env:"GOALCAST_CREATE" help:"Make the SQLite file if it is not there."`
 }
 
-type versionCmd struct{}
+type versionCmd struct {
+	SBOM bool `name:"sbom" help:"Print instead what the program is made of, as a CycloneDX 1.6 document in JSON: Go and each module with its version."`
+}
 
 // parse reads the command line and the environment. Its error is one line that names the flag and
 // the variable at fault.

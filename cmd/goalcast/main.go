@@ -3,14 +3,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"syscall"
 )
@@ -64,31 +61,4 @@ func (l logging) logger() *slog.Logger {
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// Run prints the version that the build stamped, and Go's.
-func (versionCmd) Run() error {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return fmt.Errorf("no build information")
-	}
-	_, err := fmt.Println("goalcast", info.Main.Version, info.GoVersion)
-	return err
-}
-
-// buildLabels say what was built: the version, the commit, and Go's version; "unknown" where the
-// build did not stamp it.
-func buildLabels() map[string]string {
-	labels := map[string]string{"version": "unknown", "revision": "unknown", "goversion": runtime.Version()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return labels
-	}
-	labels["version"] = cmp.Or(info.Main.Version, "unknown")
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			labels["revision"] = s.Value
-		}
-	}
-	return labels
 }
