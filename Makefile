@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-js build program bench million bench-go soak fuzz clean
+.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-js build program bench million bench-go soak seeds fuzz clean
 
 # The program first: what it is made of is then compiled, with the flags that all other steps use too. One
 # step after the other: beside each other on two cores they starve tests that play a match in real time. The
@@ -102,6 +102,13 @@ bench-go:
 FOR ?= 1m
 soak: program
 	GOALCAST_SOAK=$(FOR) $(GO) test $(RACE) -run TestSoak -v -timeout 24h ./e2e
+
+# Many short match days in which processes die, connections end and viewers come and go as a seed decides, held
+# against the invariants of loadtest/check: `make seeds SEEDS=20`; `make seeds SEED=1796034831` plays that one again.
+SEEDS ?= 20
+SEED ?=
+seeds: program
+	SEEDS=$(SEEDS) SEED=$(SEED) $(GO) test $(RACE) -run '^TestSeeds$$' -count=1 -v -timeout 24h ./e2e
 
 # A minute on each parser of what strangers send.
 fuzz:

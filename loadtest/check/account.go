@@ -184,8 +184,13 @@ func (a *account) frame(s *seen) {
 		a.stale = f.Stale != nil && *f.Stale
 	case goalcast.FrameSnapshot:
 		a.snapshot(s)
-		if f.Topic != nil && f.Topic.Kind == goalcast.OddsTopic {
+		switch {
+		case f.Topic == nil:
+		case f.Topic.Kind == goalcast.OddsTopic:
 			delete(a.prices, goalcast.MatchID(f.Topic.ID))
+		case f.Topic.Kind == goalcast.MatchTopic && len(f.Matches) == 0: // there is none: its fixture will come
+			id := goalcast.MatchID(f.Topic.ID)
+			a.matches[id], a.followed[id] = goalcast.Snapshot{}, s
 		}
 	case goalcast.FrameEvent:
 		a.event(s)

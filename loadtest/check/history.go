@@ -171,6 +171,21 @@ func (h *History) Notes() []Note {
 // Check says what is wrong with the run so far; nothing is what it should be.
 func (h *History) Check() []Violation { return Check(h.Notes()) }
 
+// Tally counts notes by what they are of, frames by their type ("frame event"): what there was to
+// check.
+func Tally(notes []Note) map[string]int {
+	counts := map[string]int{}
+	for _, n := range notes {
+		name := string(n.Kind)
+		var f struct{ Type string }
+		if n.Kind == Framed && json.Unmarshal(n.Data, &f) == nil {
+			name += " " + f.Type
+		}
+		counts[name]++
+	}
+	return counts
+}
+
 // Read reads the notes of a run from its file. A last line that was not written to its end is left
 // out.
 func Read(file string) ([]Note, error) {

@@ -15,8 +15,12 @@ import (
 	"goalcast"
 )
 
-// returnsAfter is how long a viewer stays away after a connection has ended.
-const returnsAfter = 20 * time.Millisecond
+// How long a viewer stays away after a connection has ended: twice as long each time, while no
+// frame comes.
+const (
+	returnsAfter = 20 * time.Millisecond
+	returnsLast  = 160 * time.Millisecond
+)
 
 // Viewer follows topics over one transport, notes what it gets, and comes back with its cursor
 // after every cut. It knows at any time what a viewer knows.
@@ -56,6 +60,9 @@ func NewViewer(h *History, name, base string, over Transport, topics ...goalcast
 		account: j.account(name)}
 }
 
+// Name is the recorder's, in notes and violations.
+func (v *Viewer) Name() string { return v.name }
+
 // Join connects and stays connected, whatever happens to the server, until Cut. It waits for
 // nothing.
 func (v *Viewer) Join() {
@@ -63,12 +70,15 @@ func (v *Viewer) Join() {
 	v.cancel, v.ended = cancel, make(chan struct{})
 	go func() {
 		defer close(v.ended)
-		for ctx.Err() == nil {
+		for pause := returnsAfter; ctx.Err() == nil; pause = min(2*pause, returnsLast) {
 			v.mu.Lock()
 			base, since := v.base, v.account.cursor
 			v.mu.Unlock()
 			v.take(Note{Kind: Opened, Base: base, Since: since})
-			err := v.Transport(ctx, base, v.Topics, since, v.frame) // however it ended: come back
+			err := v.Transport(ctx, base, v.Topics, since, func(id string, text []byte) {
+				pause = returnsAfter
+				v.frame(id, text)
+			}) // however it ended: come back
 			ended := Note{Kind: Ended, Base: base}
 			if err != nil {
 				ended.Error = err.Error()
@@ -76,7 +86,7 @@ func (v *Viewer) Join() {
 			v.take(ended)
 			select {
 			case <-ctx.Done():
-			case <-time.After(returnsAfter):
+			case <-time.After(pause):
 			}
 		}
 	}()

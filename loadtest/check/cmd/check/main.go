@@ -22,7 +22,7 @@ func main() {
 			fmt.Println(v)
 			status = 1
 		}
-		fmt.Printf("%s: %d notes, %d violations\n", file, len(notes), len(found))
+		fmt.Printf("%s: %d violations in %v\n", file, len(found), check.Tally(notes))
 	}
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: check FILE...")
