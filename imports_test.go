@@ -24,6 +24,7 @@ var arrows = []struct{ from, to, why string }{
 	{"rest", "docs", "serves the description of itself"},
 
 	{"ingest/merge", "ingest/letters", "texts can be shown"},
+	{"canary", "ingest/merge", "what a provider reads is what is merged"},
 	{"ingest/generic", "ingest/merge", "what a provider reads is what is merged"},
 	{"ingest/generic", "ingest/letters", "reads what people write"},
 	{"ingest/opta", "ingest/merge", "what a provider reads is what is merged"},

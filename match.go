@@ -264,7 +264,7 @@ func (f MatchFilter) Chooses(s Snapshot) bool {
 	}
 	within := !at.Before(f.From) && (f.To.IsZero() || at.Before(f.To)) ||
 		f.Live && s.State == Live && !time.UnixMilli(s.Updated).Before(f.From)
-	return within && (f.State == "" || s.State == f.State) &&
+	return within && s.ID != CanaryMatch && (f.State == "" || s.State == f.State) &&
 		(f.Competition == 0 || s.Competition.ID == f.Competition) &&
 		(f.Team == 0 || s.Home.ID == f.Team || s.Away.ID == f.Team) &&
 		(f.After == MatchPlace{} || s.Place().Compare(f.After) > 0)

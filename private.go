@@ -5,7 +5,8 @@ import "slices"
 // Private says which right the matches of a competition need, of those that not everybody may see.
 // The zero value hides nothing. It is made at the start and never changes.
 //
-// A match of which no competition is known could be of any: it needs all these rights.
+// A match of which no competition is known could be of any: it needs all these rights, but for
+// CanaryMatch, which is of none.
 type Private map[CompetitionID]Rights
 
 // MaxPrivateGroups is how many groups of competitions can need a right of their own.
@@ -36,7 +37,10 @@ func (p Private) Match(s *Snapshot) Rights {
 	if len(p) == 0 {
 		return 0
 	}
-	if s.Competition.ID == 0 {
+	switch {
+	case s.ID == CanaryMatch:
+		return 0
+	case s.Competition.ID == 0:
 		return p.All()
 	}
 	return p[s.Competition.ID]
@@ -45,7 +49,7 @@ func (p Private) Match(s *Snapshot) Rights {
 // Event is what one has to have to see an event. One that changes no match, a message or a
 // settlement, is of its topics: who may follow them may see it.
 func (p Private) Event(e *Event) (need Rights) {
-	if len(p) == 0 {
+	if len(p) == 0 || e.Match == CanaryMatch {
 		return 0
 	}
 	known := false
@@ -70,7 +74,7 @@ func (p Private) Topic(t Topic) (need Rights, ok bool) {
 	case TeamTopic:
 		return 0, true
 	}
-	return 0, len(p) == 0
+	return 0, len(p) == 0 || t == ForMatch(CanaryMatch)
 }
 
 // Hidden are the competitions that one with such rights may not see, 0 for those of which none is

@@ -42,7 +42,7 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 		"GOALCAST_APNS_BUNDLE_ID="+apnstest.BundleID, "GOALCAST_APNS_KEY="+string(p8),
 		"GOALCAST_APNS_KEY_ID="+apnstest.KeyID, "GOALCAST_APNS_TEAM_ID="+apnstest.TeamID,
 		"GOALCAST_APNS_ENDPOINT=http://127.0.0.1:9", "GOALCAST_IDENTITY_FILE="+issuers,
-		"GOALCAST_PARTNERS_FILE="+partners)
+		"GOALCAST_PARTNERS_FILE="+partners, "GOALCAST_CANARY_URL=http://127.0.0.1:9")
 	p := start(t, env, "serve")
 	f7 := madeUpMatches(t)[0].f7
 	p.take(optaNow("F7", f7))

@@ -2,12 +2,16 @@ package notify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"goalcast"
 )
 
 // CanaryEvery is how often Canary.Run is called, by one process of all.
@@ -80,16 +84,18 @@ func (c *Canary) Empty() bool { return len(c.services) == 0 }
 // Run asks every push service once, all at the same time, and counts how it ended. It has no other
 // effect: a service is asked also while its brake is pulled, which is neither pulled nor let go by
 // the answer, and nothing is deleted, since what is learned is learned of no batch. What ctx ends
-// is not counted.
-func (c *Canary) Run(ctx context.Context) {
+// is not counted. The error says which service would not have taken a push, and why.
+func (c *Canary) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, s := range c.services {
-		wg.Go(func() { c.ask(ctx, s) })
+	failed := make([]error, len(c.services))
+	for i, s := range c.services {
+		wg.Go(func() { failed[i] = c.ask(ctx, s) })
 	}
 	wg.Wait()
+	return errors.Join(failed...)
 }
 
-func (c *Canary) ask(ctx context.Context, s canaryService) {
+func (c *Canary) ask(ctx context.Context, s canaryService) error {
 	limited, cancel := context.WithTimeout(ctx, canaryLimit)
 	defer cancel()
 	began := time.Now()
@@ -104,11 +110,40 @@ func (c *Canary) ask(ctx context.Context, s canaryService) {
 		result, err = r.Reason, r.Err
 	}
 	if ctx.Err() != nil {
-		return
+		return ctx.Err()
 	}
 	c.results.WithLabelValues(s.Service(), result).Inc()
 	c.seconds.WithLabelValues(s.Service()).Observe(time.Since(began).Seconds())
-	if result != canaryOK {
-		c.log.Error("dry run of a push", "service", s.Service(), "result", result, "error", err)
+	if result == canaryOK {
+		return nil
+	}
+	c.log.Error("dry run of a push", "service", s.Service(), "result", result, "error", err)
+	return fmt.Errorf("%s: %s: %w", s.Service(), result, err)
+}
+
+// canaryGoal has the push services asked because of a goal of the canary match, beside the
+// planning, which does not wait. One at a time: while services take long, the goals between are
+// passed over.
+func (n *Notifier) canaryGoal(e goalcast.Event) {
+	if n.cfg.CanaryGoal == nil || n.cfg.Canary.Empty() {
+		return
+	}
+	select {
+	case n.canaryGoals <- e:
+	default:
+	}
+}
+
+// canaryLoop asks the push services for each goal of the canary match, until ctx ends.
+func (n *Notifier) canaryLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-n.canaryGoals:
+			if err := n.cfg.Canary.Run(ctx); ctx.Err() == nil {
+				n.cfg.CanaryGoal(e, n.now(), err)
+			}
+		}
 	}
 }

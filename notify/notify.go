@@ -236,6 +236,9 @@ type Config struct {
 	Bank Sender
 	// Canary is to ask the push services of apps, if they know dry runs; nil: they are not asked.
 	Canary *Canary
+	// CanaryGoal is told when the services have been asked because of a goal of the canary match,
+	// and what was wrong; nil: they are not asked for it.
+	CanaryGoal func(e goalcast.Event, at time.Time, err error)
 	// Seen says which phones have shown an event live a moment ago: they are sent no push of it.
 	// nil: nobody is asked.
 	Seen Seen
@@ -289,10 +292,11 @@ type Notifier struct {
 	metrics  *metrics
 	now      func() time.Time
 
-	wake  chan struct{}    // one token: look at the outbox
-	sweep chan struct{}    // one token: look for batches that can be claimed
-	cuts  chan cutting     // pushes whose audience this process has begun to cut
-	lanes map[string]*lane // by push service; "" is of all others
+	wake        chan struct{}       // one token: look at the outbox
+	canaryGoals chan goalcast.Event // the next of the canary match
+	sweep       chan struct{}       // one token: look for batches that can be claimed
+	cuts        chan cutting        // pushes whose audience this process has begun to cut
+	lanes       map[string]*lane    // by push service; "" is of all others
 
 	zones sync.Map // *time.Location by name, of users
 
@@ -308,7 +312,7 @@ func New(cfg Config, store Store, queue Queue, sender Sender, log *slog.Logger, 
 	cfg = cfg.withDefaults()
 	n := &Notifier{
 		cfg: cfg, store: store, queue: queue, log: log, now: time.Now,
-		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), sweep: make(chan struct{}, 1), canaryGoals: make(chan goalcast.Event, 1),
 		cuts: make(chan cutting, cfg.Backlog), atHand: map[string]bool{},
 	}
 	if store != nil {
@@ -353,6 +357,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.planLoop(ctx) })
 	g.Go(func() error { return n.cutLoop(ctx) })
+	g.Go(func() error { return n.canaryLoop(ctx) })
 	g.Go(func() error { return n.sweepLoop(ctx) })
 	for _, l := range n.lanes {
 		for range n.cfg.Workers {

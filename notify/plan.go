@@ -48,6 +48,11 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 	}
 	var silent, later []string
 	for _, e := range events {
+		if e.Match == goalcast.CanaryMatch {
+			n.canaryGoal(e)
+			silent = append(silent, e.KeyOfAll())
+			continue
+		}
 		asks, err := n.mayPush(ctx, e)
 		if err == nil && !asks {
 			silent = append(silent, e.KeyOfAll())

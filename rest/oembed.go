@@ -68,7 +68,8 @@ func (s *Server) getEmbed(w http.ResponseWriter, r *http.Request) error {
 	}
 	site, id, wanted := matchAddress(q.values.Get("url"))
 	// its scheme is the address's own: who is behind a proxy of ours does not see it
-	if _, host, _ := strings.Cut(own, "://"); id == 0 || !strings.EqualFold(site.Host, host) {
+	if _, host, _ := strings.Cut(own, "://"); id == 0 || id == goalcast.CanaryMatch ||
+		!strings.EqualFold(site.Host, host) {
 		return fmt.Errorf("embed: %w", goalcast.ErrNotFound)
 	}
 	named := &query{values: url.Values{"lang": {wanted}}}

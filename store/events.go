@@ -40,17 +40,21 @@ func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.T
 }
 
 // saveOutbox writes the rows of saveEvents to the outbox, under Silent as already planned for
-// phones.
+// phones. Partners are never told of the canary match: its rows get no number.
 func (t *tx) saveOutbox(ctx context.Context, rows int, args []any, now time.Time) error {
-	columns, width := `event_id, revision, match_id, seq, body, created`, 6
-	if isSilent(ctx) {
-		columns, width = columns+`, planned_at, silent`, 8
-		all := make([]any, 0, rows*width)
-		for row := range slices.Chunk(args, 6) {
-			all = append(append(all, row...), toMillis(now), true)
-		}
-		args = all
+	columns, width := `event_id, revision, match_id, seq, body, created, numbered`, 7
+	silent := isSilent(ctx)
+	if silent {
+		columns, width = columns+`, planned_at, silent`, 9
 	}
+	all := make([]any, 0, rows*width)
+	for row := range slices.Chunk(args, 6) {
+		all = append(append(all, row...), row[2] == goalcast.CanaryMatch)
+		if silent {
+			all = append(all, toMillis(now), true)
+		}
+	}
+	args = all
 	_, err := t.exec(ctx, `INSERT INTO outbox (`+columns+`) VALUES `+valuesList(rows, width, 1), args...)
 	return err
 }

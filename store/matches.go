@@ -169,7 +169,7 @@ func (s *Store) Match(ctx context.Context, id goalcast.MatchID) (goalcast.Snapsh
 const placeColumn = `(CASE WHEN kickoff <> 0 THEN kickoff ELSE updated END)`
 
 // Matches lists matches by their time, then id; at most 1000. Those without any event, of which
-// only a feed's memory is known, are left out.
+// only a feed's memory is known, are left out, and so is the canary match.
 func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast.Snapshot, error) {
 	limit := f.Limit
 	if limit <= 0 {
@@ -177,6 +177,7 @@ func (s *Store) Matches(ctx context.Context, f goalcast.MatchFilter) ([]goalcast
 	}
 	w := where{}
 	w.when(true, "seq >= ", 1)
+	w.when(true, "id <> ", goalcast.CanaryMatch)
 	w.within(f)
 	w.when(f.State != "", "state = ", f.State)
 	w.when(f.Competition != 0, "competition = ", f.Competition)

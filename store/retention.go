@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"goalcast"
 )
 
 // DefaultRetention is how long documents are kept that no rule names: a season and its aftermath.
@@ -209,6 +211,19 @@ func (s *Store) dropUnused(ctx context.Context, day int64) error {
 		s.log.Info("archive partition dropped", "partition", bodiesTable.name(day))
 	}
 	return err
+}
+
+// PruneCanary deletes revisions of the canary match from before a time that are on the bus. The
+// match stays as it stands. It returns how many it deleted.
+func (s *Store) PruneCanary(ctx context.Context, before time.Time) (int64, error) {
+	result, err := s.exec(ctx, `DELETE FROM events WHERE match_id = $1 AND created < $2 AND NOT EXISTS (
+		SELECT 1 FROM outbox o WHERE o.match_id = events.match_id AND o.event_id = events.id
+		AND o.revision = events.revision AND o.published_at IS NULL)`, goalcast.CanaryMatch, toMillis(before))
+	if err != nil {
+		return 0, s.wrap("prune the canary match", err)
+	}
+	n, err := result.RowsAffected()
+	return n, s.wrap("prune the canary match", err)
 }
 
 // Days lists the days of which the archive has a partition, oldest first; none on SQLite.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"goalcast/canary"
 	clientjs "goalcast/clients/js"
 	"goalcast/ingest"
 	"goalcast/ingest/generic"
@@ -57,6 +58,15 @@ func (c clipsConfig) checkCallbacks() error {
 // providers are the senders of feeds that goalcast reads, besides WSC, whose
 // provider does more than read.
 func providers() []ingest.Provider { return []ingest.Provider{opta.New(), generic.New()} }
+
+// providers are all whose documents this node takes.
+func (n *node) providers() []ingest.Provider {
+	all := append(providers(), n.clips)
+	if n.canaryMatch != nil {
+		all = append(all, canary.Provider{})
+	}
+	return all
+}
 
 // makeClips makes the provider of clips; attachClips joins it to the ingest that has it.
 func (n *node) makeClips() {

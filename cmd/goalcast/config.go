@@ -114,6 +114,8 @@ type serving struct {
 	Partners partnersConfig `embed:""`
 
 	Push pushConfig `embed:"" prefix:"push-"`
+
+	Canary canaryConfig `embed:"" prefix:"canary-"`
 }
 
 // The roles of a process.
@@ -290,6 +292,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_OPTA_PULL", c.Pulls.check()},
 		{"GOALCAST_ODDS_SOURCES_FILE", c.Odds.check()},
 		{"GOALCAST_IDENTITY_FILE", c.Identity.check()},
+		{"GOALCAST_CANARY_URL", c.Canary.check(c.FeedSecrets, c.FeedsOpen)},
 	} {
 		if rule.broken != nil {
 			return fmt.Errorf("%s: %w", rule.variable, rule.broken)

@@ -250,6 +250,8 @@ func (c *doctorCmd) services() []service {
 	add(c.Clips.Account != "", "GOALCAST_BRIGHTCOVE_CMS_URL", c.Clips.CMSURL)
 	add(c.Clips.Account != "", "GOALCAST_BRIGHTCOVE_INGEST_URL", c.Clips.IngestURL)
 	add(len(c.Pulls.Lists) > 0, "GOALCAST_OPTA_PULL_URL", c.Pulls.URL)
+	add(c.Canary.URL != "", "GOALCAST_CANARY_URL", c.Canary.URL)
+	add(c.Canary.FeedURL != "", "GOALCAST_CANARY_FEED_URL", c.Canary.FeedURL)
 	add(c.Alarm.Webhook != "", "GOALCAST_ALARM_WEBHOOK", c.Alarm.Webhook)
 	if known, err := c.Identity.read(); err == nil && known != nil {
 		for _, i := range known.Issuers {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"goalcast/canary"
 )
 
 // fault is what the tests of the whole program have done to a process at the points of a
@@ -25,6 +27,14 @@ func fault() func(point string) {
 	}
 	n, _ := strconv.Atoi(count)
 	return killAt(point, n)
+}
+
+// canaryEvery is how often the canary's goal is scored: in tests as often as they say.
+func canaryEvery() time.Duration {
+	if every, err := time.ParseDuration(os.Getenv("GOALCAST_TEST_CANARY_EVERY")); err == nil {
+		return every
+	}
+	return canary.Every
 }
 
 // killAt ends the process when it passes the point for the nth time

@@ -103,7 +103,7 @@ func wholeNode(t *testing.T) *node {
 		"GOALCAST_REDIS_URL":          testservers.NewRedis(t).URL,
 		"GOALCAST_TLS_CERT_FILE":      write("tls.crt", string(certificate)),
 		"GOALCAST_TLS_KEY_FILE":       write("tls.key", string(privateKey)),
-		"GOALCAST_FEED_SECRETS":       "odds=" + secret,
+		"GOALCAST_FEED_SECRETS":       "odds=" + secret + ",canary=" + secret,
 		"GOALCAST_IDENTITY_FILE": write("identity.yaml",
 			"issuers: [{name: kbc, kind: oidc, issuer: '"+nobody+"', audiences: [goalcast]}]\n"),
 		"GOALCAST_PARTNERS_FILE": write("partners.yaml",
@@ -123,7 +123,7 @@ func wholeNode(t *testing.T) *node {
 		"GOALCAST_OPTA_PULL":                "f1:8:2026", "GOALCAST_OPTA_PULL_USER": "goalcast",
 		"GOALCAST_OPTA_PULL_PASSWORD": secret,
 		"GOALCAST_OPTA_PULL_URL":      nobody, "GOALCAST_WSC_PULL_KEY": secret, "GOALCAST_WSC_PULL_URL": nobody,
-		"GOALCAST_ALARM_WEBHOOK": nobody,
+		"GOALCAST_ALARM_WEBHOOK": nobody, "GOALCAST_CANARY_URL": nobody,
 	} {
 		t.Setenv(name, value)
 	}

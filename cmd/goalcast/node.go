@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"goalcast"
+	"goalcast/canary"
 	"goalcast/hub"
 	"goalcast/hub/board"
 	"goalcast/identity"
@@ -59,21 +60,22 @@ type node struct {
 	watch  *watch.Watch
 	steady *steadiness
 
-	board    *board.Board
-	hub      *hub.Hub           // nil without role hub
-	ingest   *ingest.Ingest     // nil without role ingest
-	clips    *wsc.Clips         // nil without role ingest
-	tables   *table.Runner      // nil without role ingest
-	player   *brightcove.Client // nil without an account
-	notifier *notify.Notifier   // nil without role notify, or without a push service
-	canary   *notify.Canary     // nil without role notify
-	senders  []*fcm.Sender      // the notifier's, and live's: one for each Firebase project
-	browsers *webpush.Sender    // likewise
-	bank     pushService        // likewise
-	live     []*live.Runner     // by push service; none without role notify
-	apple    *apns.Client       // live's
-	channels *live.Channels     // nil without role rest
-	partners *partner.Runner    // nil without role notify, or without a partner
+	board       *board.Board
+	hub         *hub.Hub           // nil without role hub
+	ingest      *ingest.Ingest     // nil without role ingest
+	clips       *wsc.Clips         // nil without role ingest
+	tables      *table.Runner      // nil without role ingest
+	player      *brightcove.Client // nil without an account
+	notifier    *notify.Notifier   // nil without role notify, or without a push service
+	canary      *notify.Canary     // nil without role notify
+	canaryMatch *canary.Canary     // nil if no canary match is played
+	senders     []*fcm.Sender      // the notifier's, and live's: one for each Firebase project
+	browsers    *webpush.Sender    // likewise
+	bank        pushService        // likewise
+	live        []*live.Runner     // by push service; none without role notify
+	apple       *apns.Client       // live's
+	channels    *live.Channels     // nil without role rest
+	partners    *partner.Runner    // nil without role notify, or without a partner
 	// partnerSecrets are those that partners has from the start
 	partnerSecrets secrets
 	rest           *rest.Server       // nil without role rest
@@ -168,6 +170,7 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 // makeParts makes what the roles ask for.
 func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
+	n.makeCanary()
 	if n.has(roleHub) {
 		n.hub = hub.New(hub.Config{
 			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending,
@@ -189,7 +192,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers,
 			Fault: o.fault, Guesses: n.guesses("feeds"),
 			Reference: n.shared, States: n.bus, Now: n.db.Now,
-		}, n.db, n.relay, n.queue, append(providers(), n.clips), n.log, n.reg)
+		}, n.db, n.relay, n.queue, n.providers(), n.log, n.reg)
 		n.attachClips()
 		n.makeTables()
 		if err := n.makePulls(); err != nil {

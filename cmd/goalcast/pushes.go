@@ -78,6 +78,9 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 	cfg := notify.Config{Penalties: n.cfg.Push.Penalties, Country: n.cfg.Push.Country, Zone: zone,
 		Fault: fault, Private: n.private, Names: n.names,
 		Templates: templates, Canary: n.canary, TopicsFrom: c.TopicsFrom}
+	if n.canaryMatch != nil {
+		cfg.CanaryGoal = n.canaryMatch.Pushed
+	}
 	if wait := n.cfg.Push.SeenWait; wait > 0 {
 		cfg.Seen, cfg.SeenWait = n.seen, wait
 	}
@@ -121,9 +124,12 @@ func (n *node) askCanary() {
 	if n.canary.Empty() {
 		return
 	}
+	if n.canaryMatch != nil && n.notifier != nil {
+		n.canaryMatch.ExpectPushes()
+	}
 	n.jobs.Add("push-canary", notify.CanaryEvery, func(ctx context.Context) error {
-		n.canary.Run(ctx)
-		return nil // a push service that is away has an alert of its own
+		_ = n.canary.Run(ctx) // it counts and logs by itself
+		return nil            // a push service that is away has an alert of its own
 	})
 }
 

@@ -159,7 +159,7 @@ func (n *node) watchSecrets() *secretFiles {
 			s.reads.WithLabelValues(f.variable, result)
 		}
 	}
-	if n.ingest != nil || n.oddsGuard != nil {
+	if n.ingest != nil || n.oddsGuard != nil || n.canaryMatch != nil {
 		add(pairsFile("GOALCAST_FEED_SECRETS", n.cfg.FeedSecrets, nil, n.useFeedSecrets))
 	}
 	if n.rest != nil {
@@ -186,6 +186,9 @@ func (n *node) useFeedSecrets(fresh map[string][]string) {
 	}
 	if n.oddsGuard != nil {
 		n.oddsGuard.UseSecrets(fresh)
+	}
+	if n.canaryMatch != nil {
+		n.canaryMatch.UseSecrets(fresh)
 	}
 }
 

@@ -81,7 +81,12 @@ func (n *node) pruneArchive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, ruled := retention[goalcast.CanaryFeed]; !ruled {
+		retention[goalcast.CanaryFeed] = keepCanary
+	}
 	documents, err := n.db.PruneDocuments(ctx, retention, n.db.Now())
+	_, canaryErr := n.db.PruneCanary(ctx, n.db.Now().Add(-keepCanary))
+	err = errors.Join(err, canaryErr)
 	if documents > 0 {
 		n.log.Info("pruned archive", "documents", documents)
 	}

@@ -60,6 +60,14 @@ var matchNight = dashboard{"match-night", "goalcast: match night", "Is every goa
 		{title: "Events", unit: "ops", description: "Event revisions that ingest made, by kind.",
 			queries: []query{{rate("goalcast_ingest_events_total", "kind"), "{{kind}}"}}},
 	}},
+	{"The canary", []panel{
+		{title: "Canary", unit: "s",
+			description: "From the POST of its goal at the public address until it is seen, on average.",
+			queries: []query{{"sum by (way) (rate(goalcast_canary_seconds_sum[5m])) / " +
+				"sum by (way) (rate(goalcast_canary_seconds_count[5m]))", "{{way}}"}}},
+		{title: "Goals of the canary that were lost", unit: "ops",
+			queries: []query{{rate("goalcast_canary_failures_total", "way"), "{{way}}"}}},
+	}},
 	{"Who is told", []panel{
 		{title: "Viewers by transport", unit: "short",
 			description: "Expected: what fixtures and follows promise within a quarter of an hour.",

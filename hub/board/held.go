@@ -118,10 +118,14 @@ func (h *held) apply(e goalcast.Event, wanted bool) (m *match, read bool) {
 	return m, read
 }
 
-// changed makes the match's and its lists' views void and puts it into the lists it belongs to.
+// changed makes the match's and its lists' views void and puts it into the lists it belongs to: the
+// canary match into none.
 func (h *held) changed(m *match) {
 	h.changes++
 	m.shown, m.view, m.intro = nil, nil, nil
+	if m.snap.ID == goalcast.CanaryMatch {
+		return
+	}
 	at := m.snap.Time()
 	for _, t := range append(m.snap.Topics(m.snap.ID), everything) {
 		if l := h.lists[t]; l != nil && (!at.Before(l.from) && at.Before(l.to) || h.plays(m.snap)) {

@@ -47,6 +47,10 @@ func Check(r Reading, received time.Time, maxAhead time.Duration) (_ Reading, ah
 		if err := m.check(received); err != nil {
 			return Reading{}, ahead, err
 		}
+		if (m.Match == goalcast.CanaryMatch) != (r.Source == goalcast.CanaryFeed) {
+			return Reading{}, ahead, fmt.Errorf("match id %d of source %s: %d is the canary's, and the only one it has",
+				m.Match, r.Source, goalcast.CanaryMatch)
+		}
 		if i, twice := place[m.Match]; twice {
 			matches[i] = joined(matches[i], m)
 			continue
