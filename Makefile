@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-js build program bench million bench-go soak seeds fuzz clean
+.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-js build program bench million bench-go matchday seeds fuzz clean
 
 # The program first: what it is made of is then compiled, with the flags that all other steps use too. One
 # step after the other: beside each other on two cores they starve tests that play a match in real time. The
@@ -97,11 +97,15 @@ bench-go:
 	$(GO) build -tags faults -o tmp/goalcast-measured ./cmd/goalcast
 	GOALCAST_BIN=$(CURDIR)/tmp/goalcast-measured $(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./ingest/... ./store/... ./hub ./e2e
 
-# Ten matches at 20 times their speed while processes are killed and servers fail over: `make soak` is one day of some
-# seven minutes, `make soak FOR=8h` a night of days.
-FOR ?= 1m
-soak: program
-	GOALCAST_SOAK=$(FOR) $(GO) test $(RACE) -run TestSoak -v -timeout 24h ./e2e
+# A match day with all that breaks, as its plan has it: one of e2e/testdata/matchdays, or a path; `make matchday PLAN=soak
+# FOR=8h` plays one day after the other. It is played by the program that is shipped, without the race detector, so
+# that a plan's limits can be judged. A night is half an hour.
+PLAN ?= night
+FOR ?=
+matchday:
+	$(GO) build -tags faults -o tmp/goalcast-measured ./cmd/goalcast
+	GOALCAST_BIN=$(CURDIR)/tmp/goalcast-measured GOALCAST_MATCHDAY=$(PLAN) GOALCAST_MATCHDAY_FOR=$(FOR) \
+		$(GO) test -run 'TestMatchDay$$' -v -count=1 -timeout 24h ./e2e
 
 # Many short match days in which processes die, connections end and viewers come and go as a seed decides, held
 # against the invariants of loadtest/check: `make seeds SEEDS=20`; `make seeds SEED=1796034831` plays that one again.

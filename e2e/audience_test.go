@@ -27,7 +27,7 @@ func followers(t testing.TB, databaseURL string, count int, f9 []byte) *sql.DB {
 	t.Helper()
 	home, _ := strconv.Atoi(string(regexp.MustCompile(`Side="Home"[^>]*TeamRef="t(\d+)"`).FindSubmatch(f9)[1]))
 	db := openPostgres(t, databaseURL)
-	followersOf(t, db, goalcast.TeamID(home), count)
+	followersOf(t, db, count, goalcast.TeamID(home))
 	return db
 }
 
@@ -47,15 +47,16 @@ func tokenOf(n int) string {
 	return fmt.Sprintf("token-%d-%s", n, strings.Repeat(fmt.Sprintf("%x", md5.Sum([]byte(strconv.Itoa(n)))), 4))
 }
 
-// followersOf makes so many users with a phone each who follow a team. Users come in another order
-// than their phones, as in life.
-func followersOf(t testing.TB, db *sql.DB, team goalcast.TeamID, count int) {
+// followersOf makes so many users with a phone each who follow one of the teams: follower n the one
+// of index n % len(teams). Users come in another order than their phones, as in life.
+func followersOf(t testing.TB, db *sql.DB, count int, teams ...goalcast.TeamID) {
 	t.Helper()
+	list := strings.ReplaceAll(strings.Trim(fmt.Sprint(teams), "[]"), " ", ",")
 	for _, query := range []string{
 		`INSERT INTO devices (token, user_id, platform, language, created, seen, proven)
 			SELECT 'token-' || n || '-' || repeat(md5(n::text), 4), md5('user' || n), 'android', 'nl', 0, (extract(epoch FROM now()) * 1000)::bigint, true FROM generate_series(1, $1::int) AS n`,
-		fmt.Sprintf(`INSERT INTO follows (user_id, kind, topic, created) SELECT md5('user' || n), %d, %d, 0 FROM generate_series(1, $1::int) AS n`,
-			goalcast.ForTeam(0).Kind, team),
+		fmt.Sprintf(`INSERT INTO follows (user_id, kind, topic, created) SELECT md5('user' || n), %d, ('{%s}'::bigint[])[1 + n %% %d], 0 FROM generate_series(1, $1::int) AS n`,
+			goalcast.ForTeam(0).Kind, list, len(teams)),
 		`VACUUM ANALYZE devices, follows`,
 	} {
 		var args []any

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"goalcast/internal/testservers"
+	"goalcast/loadtest/swarm"
 	"goalcast/store"
 )
 
@@ -29,6 +30,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	swarm.RunWorker()
 	if program = os.Getenv("GOALCAST_BIN"); program == "" {
 		program = filepath.Join("..", "tmp", "goalcast-under-test")
 		if whole, err := filepath.Abs(program); err == nil { // some tests run it elsewhere

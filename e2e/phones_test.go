@@ -139,7 +139,7 @@ func TestPhonesAreToldOnceWhateverFails(t *testing.T) {
 	tell() // the kick-off, for which nobody is there yet
 	db := openPostgres(t, env.database())
 	waitFor(t, time.Minute, "the kick-off to be planned", allSent(db))
-	followersOf(t, db, bothTeam, phones)
+	followersOf(t, db, phones, bothTeam)
 	sent := func(n int) func() error {
 		return func() error {
 			if got := fake.Requests(); got < n {

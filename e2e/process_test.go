@@ -160,7 +160,9 @@ func (p *process) stop(within time.Duration) {
 			p.t.Fatalf("goalcast ended with %v\n%s", p.err, tail(p.log.String(), 6000))
 		}
 	case <-time.After(within):
-		p.t.Fatalf("goalcast did not end within %s\n%s", within, tail(p.log.String(), 6000))
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // what it waits for
+		<-p.done
+		p.t.Fatalf("goalcast did not end within %s\n%s", within, tail(p.log.String(), 30000))
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 // editing takes.
 const clipDelay = 3 * time.Minute
 
-// clip is a goal's clip as WSC posts it to a webhook: the body of a create. The addresses in it lead
-// nowhere.
+// clip is a goal's clip as WSC posts it to a webhook: the body of a create. The addresses in it
+// lead nowhere.
 func (d *Day) clip(m *match, in *incident) []byte {
 	type object = map[string]any
 	truth := d.goalTruth(in, in.event.versions[0])

@@ -12,7 +12,7 @@ func (d *Day) f1(of time.Duration) []byte {
 	w := newDocument("TournamentSRML", made)
 	w.begin("SoccerFeed")
 	w.begin("SoccerDocument", "Type", "RESULTS Latest", "competition_code", "KRL", "competition_id",
-		itoa(competitionID), "competition_name",
+		itoa(CompetitionID), "competition_name",
 		competitionName, "game_system_id", "1", "season_id", season, "season_name", seasonName, "timestamp",
 		made.In(d.london).Format("2006-01-02 15-04-05"))
 	for _, m := range d.matches {

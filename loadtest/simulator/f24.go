@@ -21,7 +21,7 @@ func (d *Day) f24(m *match, of time.Duration) []byte {
 	home, away := m.score(of)
 	attrs := []string{"id", itoa(m.id), "away_score", strconv.Itoa(away), "away_team_id", itoa(m.away.team),
 		"away_team_name", m.away.name,
-		"competition_id", itoa(competitionID), "competition_name", competitionName, "game_date",
+		"competition_id", itoa(CompetitionID), "competition_name", competitionName, "game_date",
 		d.ukSeconds(d.wall(m.kickoff)),
 		"home_score", strconv.Itoa(home), "home_team_id", itoa(m.home.team), "home_team_name", m.home.name, "matchday",
 		"1"}

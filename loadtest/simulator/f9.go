@@ -21,7 +21,7 @@ func (d *Day) f9(m *match, of time.Duration, statistics bool) []byte {
 	w := newDocument(module, made)
 	w.begin("SoccerFeed", "TimeStamp", d.stamp(made))
 	w.begin("SoccerDocument", "Type", kind, "detail_id", "1", "uID", "f"+itoa(m.id))
-	w.begin("Competition", "uID", "c"+itoa(competitionID))
+	w.begin("Competition", "uID", "c"+itoa(CompetitionID))
 	w.leaf("Country", country)
 	w.leaf("Name", competitionName)
 	w.stat("season_id", season)

@@ -492,7 +492,8 @@ func produced(body []byte) string {
 	return strings.TrimSpace(rest[:30])
 }
 
-// Each goal has its clip, which tells the minute as fans say it, and nothing else of the day changes.
+// Each goal has its clip, which tells the minute as fans say it, and nothing else of the day
+// changes.
 func TestClips(t *testing.T) {
 	d, docs := day(t, simulator.Config{Seed: 5, Matches: 6, TouchesPerMinute: -1, Clips: true})
 	minutes := map[string]bool{}

@@ -8,7 +8,7 @@ import (
 
 // The world: none of it exists.
 const (
-	competitionID   = 901
+	CompetitionID   = 901 // of all matches
 	competitionName = "Kroonliga"
 	country         = "Belgium"
 	season          = "2026"

@@ -89,7 +89,7 @@ func (d *Day) headers(p posting, body []byte) map[string]string {
 	h := map[string]string{
 		"Content-Type":                       "text/xml",
 		"X-Meta-Feed-Type":                   p.feed,
-		"X-Meta-Competition-Id":              itoa(competitionID),
+		"X-Meta-Competition-Id":              itoa(CompetitionID),
 		"X-Meta-Season-Id":                   season,
 		"X-Meta-Matchday":                    "1",
 		"X-Meta-Gamesystem-Id":               "1",
@@ -102,12 +102,12 @@ func (d *Day) headers(p posting, body []byte) map[string]string {
 		"X-Meta-Production-Server-Module":    "Opta::Feed::XML::Soccer::" + p.feed,
 		"X-Meta-Last-Updated":                made.UTC().Format(time.DateTime),
 		"X-Meta-Message-Digest":              hex.EncodeToString(sum[:]),
-		"X-Meta-Default-Filename":            "srml-" + itoa(competitionID) + "-" + season + "-results.xml",
+		"X-Meta-Default-Filename":            "srml-" + itoa(CompetitionID) + "-" + season + "-results.xml",
 	}
 	if p.match == nil {
 		h["X-Meta-Production-Server-Module"] = "Opta::Feed::XML::Soccer::TournamentSRML"
 		if p.feed == "F3" {
-			h["X-Meta-Default-Filename"] = "srml-" + itoa(competitionID) + "-" + season + "-standings.xml"
+			h["X-Meta-Default-Filename"] = "srml-" + itoa(CompetitionID) + "-" + season + "-standings.xml"
 		}
 		return h
 	}
@@ -115,9 +115,9 @@ func (d *Day) headers(p posting, body []byte) map[string]string {
 	h["X-Meta-Game-Id"] = id
 	h["X-Meta-Home-Team-Id"], h["X-Meta-Away-Team-Id"] = itoa(p.match.home.team), itoa(p.match.away.team)
 	h["X-Meta-Game-Status"] = p.match.period(p.asOf)
-	h["X-Meta-Default-Filename"] = "srml-" + itoa(competitionID) + "-" + season + "-f" + id + "-matchresults.xml"
+	h["X-Meta-Default-Filename"] = "srml-" + itoa(CompetitionID) + "-" + season + "-f" + id + "-matchresults.xml"
 	if p.feed == "F24" {
-		h["X-Meta-Default-Filename"] = "f24-" + itoa(competitionID) + "-" + season + "-" + id + "-eventdetails.xml"
+		h["X-Meta-Default-Filename"] = "f24-" + itoa(CompetitionID) + "-" + season + "-" + id + "-eventdetails.xml"
 	}
 	return h
 }

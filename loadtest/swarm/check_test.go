@@ -209,10 +209,10 @@ func TestResetForgetsStreams(t *testing.T) {
 
 func TestHistogramsMerge(t *testing.T) {
 	whole := newLatency()
-	sum := newStats()
+	sum := NewStats()
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 5 { // workers
-		part := newStats()
+		part := NewStats()
 		for range 1000 {
 			n := rng.Int64N(3_000_000)
 			whole.record(n)
@@ -224,7 +224,7 @@ func TestHistogramsMerge(t *testing.T) {
 		must(t, err)
 		var read Stats
 		must(t, json.Unmarshal(text, &read))
-		must(t, sum.add(read))
+		must(t, sum.Add(read))
 	}
 	if sum.Events != 5000 || sum.FirstEvent < 100 || sum.LastEvent != 300 {
 		t.Errorf("%+v", sum)

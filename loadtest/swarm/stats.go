@@ -32,7 +32,6 @@ type Stats struct {
 	CursorsBack int64 // events whose cursor was not above the one before
 	Backwards   int64 // values older than the one before of the same key
 	Unmarked    int64 // events without mark, match or seq: only counted
-	Resumed     int64 // joins with a cursor that was taken
 	Resets      int64 // joins with a cursor, answered with a reset
 	Stale       int64 // times the hub said that it hears nothing
 	Byes        int64
@@ -99,14 +98,15 @@ func (l *Latency) Count() int64 {
 	return l.TotalCount()
 }
 
-func newStats() Stats {
+// NewStats are those of nothing yet.
+func NewStats() Stats {
 	return Stats{Closes: map[string]int64{}, Errors: map[string]int64{},
 		EventLatency: newLatency(), StateLatency: newLatency(), GateLatency: newLatency(),
 		JoinLatency: newLatency()}
 }
 
-// add merges another worker's figures in.
-func (s *Stats) add(o Stats) error {
+// Add merges other figures in: another worker's, or another time's.
+func (s *Stats) Add(o Stats) error {
 	for to, from := range map[*int64]int64{
 		&s.Conns: o.Conns, &s.Joined: o.Joined, &s.Dialing: o.Dialing, &s.Joins: o.Joins, &s.Failed: o.Failed,
 		&s.Lost:   o.Lost,
@@ -114,7 +114,7 @@ func (s *Stats) add(o Stats) error {
 		&s.Snapshots: o.Snapshots,
 		&s.Missed:    o.Missed, &s.Repeated: o.Repeated, &s.CursorsBack: o.CursorsBack, &s.Backwards: o.Backwards,
 		&s.Unmarked: o.Unmarked,
-		&s.Resumed:  o.Resumed, &s.Resets: o.Resets, &s.Stale: o.Stale, &s.Byes: o.Byes, &s.MaxRSS: o.MaxRSS,
+		&s.Resets:   o.Resets, &s.Stale: o.Stale, &s.Byes: o.Byes, &s.MaxRSS: o.MaxRSS,
 	} {
 		*to += from
 	}

@@ -113,13 +113,13 @@ func (s *Swarm) Counts() (Stats, error) { return s.stats("counts") }
 func (s *Swarm) Stats() (Stats, error) { return s.stats("stats") }
 
 func (s *Swarm) stats(what string) (Stats, error) {
-	all := newStats()
+	all := NewStats()
 	answers, err := s.order(order{Do: what})
 	if err != nil {
 		return all, err
 	}
 	for _, a := range answers {
-		if err := all.add(*a.Stats); err != nil {
+		if err := all.Add(*a.Stats); err != nil {
 			return all, err
 		}
 	}

@@ -60,7 +60,7 @@ type checker struct {
 }
 
 func newChecker(cfg Config) *checker {
-	return &checker{cfg: cfg, stats: newStats(), epochs: []string{""}}
+	return &checker{cfg: cfg, stats: NewStats(), epochs: []string{""}}
 }
 
 // newViewer makes viewer number n.

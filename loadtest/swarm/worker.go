@@ -116,7 +116,7 @@ func (l *loop) obey(o order) (a answer) {
 // resetStats begins to count from zero; how many viewers there are stays.
 func (l *loop) resetStats() {
 	old := l.stats
-	l.stats = newStats()
+	l.stats = NewStats()
 	l.stats.Conns, l.stats.Joined, l.stats.Dialing = old.Conns, old.Joined, old.Dialing
 	l.busy, l.measured = 0, time.Now()
 }

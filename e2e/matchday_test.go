@@ -1,0 +1,520 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sync/errgroup"
+
+	"goalcast"
+	"goalcast/internal/testservers"
+	"goalcast/loadtest/check"
+	"goalcast/loadtest/simulator"
+	"goalcast/loadtest/swarm"
+	"goalcast/notify/fcm/fcmtest"
+)
+
+// Settings of TestMatchDay: the plan, a file of testdata/matchdays or a path; and for how long
+// one day is to be played after the other, each with the next seed.
+const (
+	matchDaySetting = "GOALCAST_MATCHDAY"
+	forSetting      = "GOALCAST_MATCHDAY_FOR"
+)
+
+// TestMatchDay plays a match day as its plan says, to processes of all roles behind an HAProxy,
+// while things break. Nobody may miss an event, get one twice or out of order; phones show each
+// goal once; in the end all know what really happened. A plan with limits is judged by them, too.
+//
+// Here it is the short one. `make matchday` plays a night.
+func TestMatchDay(t *testing.T) {
+	t.Parallel()
+	path := os.Getenv(matchDaySetting)
+	if path == "" {
+		path = "short"
+	}
+	if !strings.Contains(path, "/") {
+		path = filepath.Join("testdata", "matchdays", path+".yaml")
+	}
+	plan, err := readDayPlan(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := time.Duration(0)
+	if text := os.Getenv(forSetting); text != "" {
+		if span, err = time.ParseDuration(text); err != nil {
+			t.Fatal(forSetting, ": ", err)
+		}
+	}
+	for end := time.Now().Add(span); ; plan.Seed++ {
+		right := t.Run(fmt.Sprint("seed ", plan.Seed), func(t *testing.T) {
+			d := newDayRig(t, plan)
+			d.play()
+			d.judge()
+		})
+		if !right || !time.Now().Before(end) {
+			return
+		}
+	}
+}
+
+// dayRig is a match day on its way.
+type dayRig struct {
+	*house
+	plan     dayPlan
+	day      *simulator.Day
+	firebase *fcmtest.Server
+	history  *check.History
+	viewers  map[string]*viewer // who take note of every frame
+	far      *testservers.Relay // their way to HAProxy
+	waves    []*swarm.Swarm     // by place in the plan; nil who are not there
+
+	quiet sync.RWMutex // held for writing while the provider is silent
+
+	mu       sync.Mutex
+	received map[string]time.Time // when the document of an event's revision was there, by Event.Key
+	pushes   []push
+
+	troubles []trouble
+	calm     swarm.Stats // while nothing was wrong
+}
+
+// push is an event's revision, by Event.Key, and when Firebase took it for a phone.
+type push struct {
+	key string
+	at  time.Time
+}
+
+// trouble is a time in which something was wrong, and what came of it.
+type trouble struct {
+	what     string
+	from, to time.Time
+	stats    swarm.Stats
+}
+
+// aftermath is for how long after the house is ready again something may still be late.
+const aftermath = 3 * time.Second
+
+func newDayRig(t *testing.T, plan dayPlan) *dayRig {
+	t.Helper()
+	d := &dayRig{plan: plan, firebase: &fcmtest.Server{Project: "test"}, viewers: map[string]*viewer{},
+		received: map[string]time.Time{}, waves: make([]*swarm.Swarm, len(plan.Audience)), calm: swarm.NewStats()}
+	var err error
+	// Whoever sends may be killed when Firebase has taken a push and the answer is lost.
+	if d.history, err = check.New("", check.Limits{PushWithin: time.Minute, PushAgain: true}); err != nil {
+		t.Fatal(err)
+	}
+	d.firebase.Deliver = d.pushed
+	firebase := httptest.NewServer(d.firebase)
+	t.Cleanup(firebase.Close)
+	d.house = newHouse(t, plan.Processes, "GOALCAST_FCM_PROJECT=test", "GOALCAST_FCM_ENDPOINT="+firebase.URL+"/v1")
+	d.far = testservers.NewRelay(t, strings.TrimPrefix(d.front.URL, "http://"))
+	d.day = simulator.New(simulator.Config{Seed: plan.Seed, Matches: plan.Matches, Speed: plan.Speed,
+		Stagger: time.Duration(plan.Stagger * float64(time.Minute)), Every: time.Duration(plan.Every) * time.Minute,
+		TouchesPerMinute: plan.Touches, Clips: true, Start: time.Now(),
+		Noise: simulator.Noise{Double: plan.Noise, Swap: plan.Noise, Late: plan.Noise}})
+	var teams []goalcast.TeamID
+	var topics, prices []goalcast.Topic
+	for n, m := range d.day.Matches() {
+		teams = append(teams, goalcast.TeamID(m.Home.ID))
+		topics = append(topics, goalcast.ForMatch(goalcast.MatchID(m.ID)))
+		if n < pricedMatches {
+			prices = append(prices, topics[n], goalcast.ForOdds(goalcast.MatchID(m.ID)))
+		}
+	}
+	followersOf(t, openPostgres(t, d.postgres.URL), plan.Phones, teams...)
+	for n := range plan.Phones {
+		d.history.Phone(tokenOf(n+1), goalcast.MatchID(topics[(n+1)%len(topics)].ID))
+	}
+	for name, over := range transports {
+		d.viewers[name] = newRecorder(t, d.history, name, "http://"+d.far.Addr, over, topics...)
+	}
+	d.viewers["prices"] = newRecorder(t, d.history, "prices", "http://"+d.far.Addr, overWebSocket, prices...)
+	for _, v := range d.viewers {
+		v.Also = d.note
+		v.join()
+	}
+	return d
+}
+
+// pricedMatches is of how many matches somebody follows the prices.
+const pricedMatches = 4
+
+// pushed notes what Firebase took for a phone.
+func (d *dayRig) pushed(p fcmtest.Delivery) {
+	pushesInto(d.history)(p)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pushes = append(d.pushes, push{p.Data["event"] + "#" + p.Data["revision"], p.At})
+}
+
+// note remembers when the document was there that told of an event.
+func (d *dayRig) note(f goalcast.Frame, _ []byte) {
+	if f.Type == goalcast.FrameEvent {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.received[f.Event.Key()] = time.UnixMilli(f.Event.Times.Received)
+	}
+}
+
+// span is so many minutes of the match, on the wall's clock.
+func (d *dayRig) span(minutes int) time.Duration {
+	return time.Duration(float64(minutes) / d.plan.Speed * float64(time.Minute))
+}
+
+// play has the day happen: documents and prices are posted, viewers come and go, things break.
+func (d *dayRig) play() {
+	d.t.Helper()
+	ctx, cancel := context.WithCancel(d.t.Context())
+	defer cancel()
+	var told errgroup.Group
+	documents := simulator.Poster(d.front.URL+"/feeds/opta", houseSecret, nil, slog.New(slog.DiscardHandler))
+	clips := simulator.Poster(d.front.URL+"/feeds/wsc", houseSecret, nil, slog.New(slog.DiscardHandler))
+	prices := simulator.NewOddsPoster(d.front.URL+"/feeds/odds", houseSecret, nil, slog.New(slog.DiscardHandler))
+	prices.Show(d.day)
+	told.Go(func() error { return prices.Run(ctx) })
+	told.Go(func() error {
+		defer cancel() // no prices any more
+		return d.day.Run(d.t.Context(), func(ctx context.Context, doc simulator.Document) error {
+			d.quiet.RLock()
+			defer d.quiet.RUnlock()
+			switch {
+			case doc.Feed == simulator.ClipFeed:
+				return clips(ctx, doc)
+			case d.plan.Bare:
+				doc = withoutProduction(doc)
+			}
+			return documents(ctx, doc)
+		})
+	})
+	told.Go(func() error { d.askREST(ctx); return nil })
+	type step struct {
+		minute int
+		do     func()
+	}
+	var steps []step
+	for i, w := range d.plan.Audience {
+		steps = append(steps, step{w.From, func() { d.come(i, w) }})
+		if w.To > 0 {
+			steps = append(steps, step{w.To, func() { d.leave(i) }})
+		}
+	}
+	for _, f := range d.plan.Faults {
+		steps = append(steps, step{f.Minute, func() { d.trouble(f) }})
+	}
+	slices.SortStableFunc(steps, func(a, b step) int { return a.minute - b.minute })
+	for _, s := range steps {
+		time.Sleep(time.Until(d.day.Minute(s.minute)))
+		s.do()
+	}
+	if err := told.Wait(); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// come has a wave join.
+func (d *dayRig) come(i int, w wave) {
+	d.t.Helper()
+	first := d.day.Matches()[0].ID
+	cfg := swarm.Config{URLs: []string{d.front.URL}, Transport: w.Over, Conns: w.Viewers, Topics: "match:{n}",
+		First: int(first), Numbers: min(10, d.plan.Matches), Reconnect: true, FromPost: true,
+		Rate: float64(w.Viewers) / d.span(2).Seconds()}
+	if w.All {
+		cfg.Topics, cfg.Also = "", fmt.Sprint("competition:", simulator.CompetitionID)
+	}
+	s, err := swarm.Start(d.t.Context(), cfg)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = s.Close() })
+	if err := s.Connect(); err != nil {
+		d.t.Fatal(err)
+	}
+	if _, err := s.Await(d.t.Context(), time.Minute, swarm.AllJoined); err != nil {
+		d.t.Fatal(err)
+	}
+	d.waves[i] = s
+}
+
+// leave has it go; what it saw is counted.
+func (d *dayRig) leave(i int) {
+	d.t.Helper()
+	d.calm = d.counted(d.calm, i)
+	if err := d.waves[i].Close(); err != nil {
+		d.t.Error(err)
+	}
+	d.waves[i] = nil
+}
+
+// counted adds what those waves have counted since they were asked last.
+func (d *dayRig) counted(to swarm.Stats, waves ...int) swarm.Stats {
+	d.t.Helper()
+	for _, i := range waves {
+		s := d.waves[i]
+		if s == nil {
+			continue
+		}
+		stats, err := s.Stats()
+		if err == nil {
+			err = to.Add(stats)
+		}
+		if err == nil {
+			err = s.Reset()
+		}
+		if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return to
+}
+
+func (d *dayRig) everybody() (waves []int) {
+	for i := range d.waves {
+		waves = append(waves, i)
+	}
+	return waves
+}
+
+// trouble has something go wrong, waits until all is well, and counts what viewers saw of it.
+func (d *dayRig) trouble(f mishap) {
+	d.t.Helper()
+	d.calm = d.counted(d.calm, d.everybody()...)
+	ctx, cancel := context.WithCancel(d.t.Context())
+	unready := d.silence(ctx)
+	now := trouble{what: fmt.Sprintf("%d' %s", f.Minute, f.Do), from: time.Now()}
+	mishaps[f.Do](d, d.span(f.For))
+	done := time.Since(now.from)
+	for _, p := range d.posts {
+		p.waitReady()
+	}
+	cancel()
+	ready := time.Since(now.from)
+	time.Sleep(aftermath)
+	now.to, now.stats = time.Now(), d.counted(swarm.NewStats(), d.everybody()...)
+	d.troubles = append(d.troubles, now)
+	hubs := unready()
+	d.t.Logf("%-22s done in %.1f s, all ready after %.1f s; %s; hubs not ready after %v", now.what, done.Seconds(),
+		ready.Seconds(), told(now.stats), hubs)
+	if limit := d.plan.Limits.NotReady; limit > 0 && strings.HasPrefix(f.Do, "redis") {
+		for _, after := range hubs {
+			if after > limit {
+				d.t.Errorf("%s: a hub was not ready after %v, want %v", now.what, after, limit)
+			}
+		}
+		if f.Do == "redis away" && len(hubs) == 0 {
+			d.t.Errorf("%s: all hubs were ready all the time", now.what)
+		}
+	}
+}
+
+// told is what viewers saw, in a line.
+func told(s swarm.Stats) string {
+	return fmt.Sprintf("%d events, p50 %v, p99 %v, last %v; %d viewers cut, %d joined, %d had to begin anew", s.Events,
+		s.EventLatency.Quantile(.5).Round(time.Millisecond), s.EventLatency.Quantile(.99).Round(time.Millisecond),
+		s.EventLatency.Quantile(1).Round(time.Millisecond), s.Lost, s.Joins, s.Resets)
+}
+
+func (d *dayRig) hush(span time.Duration) {
+	d.quiet.Lock()
+	defer d.quiet.Unlock()
+	time.Sleep(span)
+}
+
+// slow makes the ways long from goalcast to its database and from its viewers to goalcast.
+func (d *dayRig) slow(span time.Duration) {
+	d.postgres.SetDelay(20 * time.Millisecond)
+	d.far.SetDelay(300 * time.Millisecond)
+	time.Sleep(span)
+	d.postgres.SetDelay(0)
+	d.far.SetDelay(0)
+}
+
+// askREST asks for two matches every now and then, as apps do.
+func (d *dayRig) askREST(ctx context.Context) {
+	matches := d.day.Matches()
+	first, last := goalcast.MatchID(matches[0].ID), goalcast.MatchID(matches[len(matches)-1].ID)
+	for ctx.Err() == nil {
+		d.history.Ask(ctx, "rest", d.front.URL, first, last)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// waitREST waits until all who answer REST have the match as it is, and has it noted.
+func (d *dayRig) waitREST(final goalcast.Snapshot) {
+	d.t.Helper()
+	for _, p := range d.posts {
+		if !p.has("rest") {
+			continue
+		}
+		waitFor(d.t, time.Minute, "REST", func() error {
+			s, err := p.snapshot(final.ID)
+			if err == nil && s.Seq < final.Seq {
+				err = fmt.Errorf("match %d is at %d of %d", final.ID, s.Seq, final.Seq)
+			}
+			return err
+		})
+	}
+	d.history.Ask(d.t.Context(), "rest", d.front.URL, final.ID)
+}
+
+// judge holds what everybody saw against what happened.
+func (d *dayRig) judge() {
+	d.t.Helper()
+	rest := d.posts[slices.IndexFunc(d.posts, func(p *post) bool { return p.has("rest") })]
+	rest.waitFinished()
+	waitFor(d.t, 2*time.Minute, "all pushes to be sent", allSent(openPostgres(d.t, d.postgres.URL)))
+	last := map[int64]int64{}
+	clips, goals := 0, 0
+	for n, truth := range d.day.Matches() {
+		final := rest.match(goalcast.MatchID(truth.ID))
+		checkTruth(d.t, truth, final)
+		last[truth.ID] = final.Seq
+		for name, v := range d.viewers {
+			if name != "prices" || n < pricedMatches {
+				v.knows(name, final)
+			}
+		}
+		goals += len(truth.Goals)
+		for _, e := range final.Timeline {
+			if e.Kind == goalcast.KindClip && e.Counts() {
+				clips++
+			}
+		}
+		d.waitREST(final)
+	}
+	d.history.Told(truthOf(d.day)...)
+	for _, v := range d.history.Check() {
+		d.t.Error(v)
+	}
+	d.judgeWaves(last)
+	d.judgePushes()
+	if clips < goals*3/4 { // a goal that was taken back has none
+		d.t.Errorf("%d clips of %d goals", clips, goals)
+	}
+}
+
+// checkTruth holds a match as the database has it against what really happened.
+func checkTruth(t *testing.T, truth simulator.Match, s goalcast.Snapshot) {
+	t.Helper()
+	if s.Score != (goalcast.Score{Home: truth.Score[0], Away: truth.Score[1]}) || s.State != goalcast.Finished {
+		t.Errorf("%s: %v, %s", truth, s.Score, s.State)
+	}
+	for _, g := range truth.Goals {
+		e, ok := s.Event(fmt.Sprintf("opta:%d", g.EventID))
+		if !ok || e.Counts() == g.Cancelled || int64(e.Team) != g.Team || e.Player == nil ||
+			int64(e.Player.ID) != g.Scorer {
+			t.Errorf("%s: goal %d is %+v, want %+v", truth, g.EventID, e, g)
+		}
+	}
+}
+
+// judgeWaves: nobody missed anything, got it twice, or in another order.
+func (d *dayRig) judgeWaves(last map[int64]int64) {
+	d.t.Helper()
+	for i, s := range d.waves {
+		if s == nil {
+			continue
+		}
+		waitFor(d.t, time.Minute, "the viewers to know all", func() error {
+			v, err := s.Check(swarm.Expected{Streams: last})
+			if err == nil && v.Behind > 0 {
+				err = fmt.Errorf("%d events are missing to %d of %d viewers", v.Behind, v.Viewers, v.Conns)
+			}
+			return err
+		})
+		d.calm = d.counted(d.calm, i)
+	}
+	all := append([]trouble{{what: "else", stats: d.calm}}, d.troubles...)
+	for _, w := range all {
+		s := w.stats
+		if s.Missed+s.Repeated+s.CursorsBack+s.Backwards > 0 {
+			d.t.Errorf("%s: %d events missed, %d repeated, %d cursors and %d prices went back", w.what, s.Missed,
+				s.Repeated, s.CursorsBack, s.Backwards)
+		}
+		if s.Resets > 0 && !strings.Contains(w.what, "redis") { // what a Redis had not passed on when it died is lost
+			d.t.Errorf("%s: %d viewers had to begin anew", w.what, s.Resets)
+		}
+	}
+	d.t.Logf("while nothing was wrong: %s", told(d.calm))
+	if p99 := d.calm.EventLatency.Quantile(.99); d.plan.Limits.Goal > 0 && p99 > d.plan.Limits.Goal {
+		d.t.Errorf("p99 from document to socket is %v, want %v", p99, d.plan.Limits.Goal)
+	}
+}
+
+// judgePushes: Firebase had nothing to say against them, and they came soon.
+func (d *dayRig) judgePushes() {
+	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	late := hdrhistogram.New(1, int64(time.Hour/time.Millisecond), 3)
+	for _, p := range d.pushes {
+		received, ok := d.received[p.key]
+		if ok && d.wasCalm(received) {
+			_ = late.RecordValue(max(1, p.at.Sub(received).Milliseconds()))
+		}
+	}
+	if v := d.firebase.Violations(); len(v) > 0 {
+		d.t.Errorf("Firebase would refuse: %v", v[:min(len(v), 10)])
+	}
+	p99 := time.Duration(late.ValueAtQuantile(99)) * time.Millisecond
+	d.t.Logf("%d pushes; from document to push service, while nothing was wrong: %d, p50 %d ms, p99 %v", len(d.pushes),
+		late.TotalCount(), late.ValueAtQuantile(50), p99)
+	if late.TotalCount() == 0 {
+		d.t.Error("no push could be timed")
+	}
+	if d.plan.Limits.Push > 0 && p99 > d.plan.Limits.Push {
+		d.t.Errorf("p99 from document to push service is %v, want %v", p99, d.plan.Limits.Push)
+	}
+}
+
+// wasCalm says whether nothing was wrong at the time.
+func (d *dayRig) wasCalm(at time.Time) bool {
+	return !slices.ContainsFunc(d.troubles, func(w trouble) bool {
+		return at.After(w.from.Add(-time.Second)) && at.Before(w.to)
+	})
+}
+
+// knows waits until the viewer knows the match as it ended, and looks at what it knows.
+func (v *viewer) knows(name string, final goalcast.Snapshot) {
+	v.t.Helper()
+	waitFor(v.t, 30*time.Second, fmt.Sprintf("the end of match %d over %s", final.ID, name), func() error {
+		if _, s, problem := v.State(final.ID); s.Seq < final.Seq {
+			return fmt.Errorf("at %d of %d, %w", s.Seq, final.Seq, problem)
+		}
+		return nil
+	})
+	_, s, problem := v.State(final.ID)
+	if problem != nil || s.Score != final.Score || len(s.Timeline) != len(final.Timeline) {
+		v.t.Errorf("%s, match %d: %v; %v with %d events, want %v with %d; %d resets", name, final.ID, problem, s.Score,
+			len(s.Timeline),
+			final.Score, len(final.Timeline), v.Resets())
+	}
+}
+
+var productionHeader = regexp.MustCompile(`(?s)<!-- PRODUCTION HEADER.*?-->`)
+
+// withoutProduction takes from a document what tells when it was made, but for its
+// time in whole seconds.
+func withoutProduction(d simulator.Document) simulator.Document {
+	d.Body = productionHeader.ReplaceAll(d.Body, nil)
+	d.Headers = maps.Clone(d.Headers)
+	for _, name := range []string{"X-Meta-Production-Server-TimeStamp", "X-Meta-Last-Updated",
+		"X-Meta-Message-Digest"} {
+		delete(d.Headers, name)
+	}
+	return d
+}
