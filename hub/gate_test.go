@@ -113,6 +113,62 @@ func TestASilentBusShutsGates(t *testing.T) {
 	})
 }
 
+// TestAGoalShutsTheGateAtAHubThatHasNotHeardOfIt: who publishes a goal shuts the gate first, but
+// events and prices come to a hub over different connections. The goal is not seen beside a price
+// from before, whichever is faster, nor is one behind it until the bus has told of a newer gate.
+func TestAGoalShutsTheGateAtAHubThatHasNotHeardOfIt(t *testing.T) {
+	for _, e := range engines {
+		for _, kind := range []string{"gobwas", "sse"} {
+			t.Run(e.name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld()
+				cfg := e.cfg
+				cfg.StateInterval = time.Millisecond
+				n := start(t, w, cfg, e.tls)
+				w.fixture(1)
+				v := kinds[kind](t, n, query("match:1,odds:1", goalcast.Cursor{}))
+				until(t, v, goalcast.FrameSnapshot)
+				until(t, v, goalcast.FrameSnapshot)
+				w.setGate(1, 1, goalcast.GateOpen, "")
+				w.state(1, "1x2", 1)
+				awaitShown(t, v, "1x2=1")
+				w.goal(1, 1)
+				gate, told := "!open ", false
+				next := func() (price string) {
+					f, err := v.next(t)
+					switch {
+					case err != nil:
+						t.Fatal(err)
+					case f.Event != nil:
+						told = true
+					case f.State != nil && f.State.Key == goalcast.GateKey:
+						gate = text(*f.State)
+					case f.State != nil && gate == "!open ":
+						return text(*f.State)
+					}
+					return ""
+				}
+				for !told {
+					next()
+				}
+				if gate != "!suspended goal" {
+					t.Fatalf("the goal comes behind %q", gate)
+				}
+				w.setGate(1, 1, goalcast.GateOpen, "") // of who has not heard of the goal
+				w.state(1, "1x2", 2)
+				w.setGate(1, 2, goalcast.GateSuspended, goalcast.GateGoal)
+				w.setGate(1, 3, goalcast.GateOpen, "")
+				w.state(1, "1x2", 3)
+				for price := ""; price != "1x2=3"; price = next() {
+					if price != "" {
+						t.Fatalf("behind the goal %q is shown", price)
+					}
+				}
+			})
+		}
+	}
+}
+
 // awaitShown reads until the viewer is told something of the prices; a poll begins with a snapshot
 // each time.
 func awaitShown(t *testing.T, v viewer, want string) {

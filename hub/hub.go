@@ -221,6 +221,7 @@ const freshFor = time.Minute
 func (h *Hub) Event(p goalcast.Published) {
 	e := shard.NewEvent(p, 0, time.Now(), h.deflater, len(h.shards))
 	e.Need = h.board.Private().Event(&p.Event)
+	h.follow.Event(&p.Event, e.At)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.parkLocked(p, e) {

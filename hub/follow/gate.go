@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"time"
 
 	"goalcast"
@@ -23,6 +24,10 @@ type gate struct {
 	bus     goalcast.Gate       // as the bus has it
 	local   goalcast.GateReason // why this hub has shut it; empty if it has not
 	heard   time.Time           // the last message of the topic
+	// outdated is why the gate on the bus is older than an event that came by another connection;
+	// empty if it is not. Until the next version comes, or for as long as its being late can last.
+	outdated goalcast.GateReason
+	until    time.Time
 
 	told   goalcast.State // as viewers have it; its version is this hub's own
 	change uint64         // of the table, when that was
@@ -32,13 +37,21 @@ type gate struct {
 
 // open says whether prices may be shown.
 func (g *gate) open() bool {
-	return g.version == 0 || g.bus.State == goalcast.GateOpen && g.local == ""
+	return g.version == 0 || g.bus.State == goalcast.GateOpen && g.own() == ""
+}
+
+// own is why this hub has shut a gate that is open on the bus; empty if it has not.
+func (g *gate) own() goalcast.GateReason { return cmp.Or(g.local, g.outdated) }
+
+// renewed takes in a gate that is newer than the one that is known.
+func (g *gate) renewed(st goalcast.State) {
+	g.version, g.bus, g.outdated = st.Version, goalcast.ReadGate(st.Value), ""
 }
 
 // now is what viewers are to be told.
 func (g *gate) now(at time.Time) goalcast.Gate {
-	if g.bus.State == goalcast.GateOpen && g.local != "" {
-		return goalcast.Gate{State: goalcast.GateSuspended, Reason: g.local, Since: at.UnixMilli()}
+	if reason := g.own(); g.bus.State == goalcast.GateOpen && reason != "" {
+		return goalcast.Gate{State: goalcast.GateSuspended, Reason: reason, Since: at.UnixMilli()}
 	}
 	return g.bus
 }
@@ -56,7 +69,7 @@ func (t *Table) gateLocked(st goalcast.State, now time.Time, d *frame.Deflater) 
 		return nil
 	}
 	if st.Version > g.version {
-		g.version, g.bus = st.Version, goalcast.ReadGate(st.Value)
+		g.renewed(st)
 		t.voidLocked()
 	}
 	return t.heardLocked(now, d)
@@ -75,7 +88,7 @@ func (t *Table) tellLocked(now time.Time, d *frame.Deflater) *GateChange {
 	g := &t.gate
 	next, last := g.now(now), goalcast.ReadGate(g.told.Value)
 	if g.version == 0 || g.change > 0 && next.State == last.State && next.Reason == last.Reason &&
-		(g.local != "" || next.Since == last.Since) {
+		(g.own() != "" || next.Since == last.Since) {
 		return nil
 	}
 	t.changes++
@@ -123,6 +136,20 @@ func (t *Table) Shut(reason goalcast.GateReason, now time.Time, d *frame.Deflate
 	return t.tellLocked(now, d)
 }
 
+// Outdate shuts the gate for an event that was published, in ms since 1970, after the gate was
+// opened. Whoever published the event shut the gate before, but events and states come over
+// connections of their own, of which one may lag or be broken. It is nil if viewers know.
+func (t *Table) Outdate(reason goalcast.GateReason, published int64, now time.Time, d *frame.Deflater) *GateChange {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := &t.gate
+	if g.version == 0 || g.bus.State != goalcast.GateOpen || g.bus.Since >= published {
+		return nil
+	}
+	g.outdated, g.until = reason, now.Add(goalcast.GateSilence)
+	return t.tellLocked(now, d)
+}
+
 // Unshut ends GateBus: from here on the next message opens the gate.
 func (t *Table) Unshut(now time.Time, d *frame.Deflater) *GateChange {
 	t.mu.Lock()
@@ -145,6 +172,9 @@ func (t *Table) Watch(now time.Time, d *frame.Deflater) *GateChange {
 	}
 	if g.local == "" && now.Sub(g.heard) > goalcast.GateSilence {
 		g.local = goalcast.GateSilent
+	}
+	if now.After(g.until) {
+		g.outdated = ""
 	}
 	if told := t.tellLocked(now, d); told != nil {
 		return told

@@ -277,3 +277,33 @@ func TestOtherTopicsHaveNoGate(t *testing.T) {
 		t.Errorf("news %t, gate %v", news, gate)
 	}
 }
+
+// TestAnEventOutdatesAGate: one that was published after the gate was opened shuts it, until the
+// next gate, or until it would have come.
+func TestAnEventOutdatesAGate(t *testing.T) {
+	p := newPriced(t)
+	event := func(published int64) { p.tell(p.table.Outdate(goalcast.GateGoal, published, p.now, nil)) }
+	event(5) // there are no prices
+	p.comes("!open", "1x2@1")
+	p.want("!open, 1x2@1", "!open, 1x2@1")
+	event(1) // the gate was opened after that
+	p.want("", "!open, 1x2@1")
+	event(5)
+	p.want("!suspended goal", "!suspended goal")
+	p.comes("!", "1x2@2")
+	p.read("!", "1x2@2")
+	p.want("!suspended start", "!suspended start")
+	p.comes("!", "1x2@2")
+	p.want("!suspended goal", "!suspended goal")
+	p.comes("!suspended goal")
+	p.comes("!open", "1x2@3")
+	p.want("!suspended goal, !open, 1x2@3", "!open, 1x2@3")
+
+	event(9)
+	p.want("!suspended goal", "!suspended goal")
+	for range 4 { // nobody shut the gate, and somebody vouches for it
+		p.pass(time.Second)
+		p.comes("!")
+	}
+	p.want("!open, 1x2@3", "!open, 1x2@3")
+}

@@ -292,6 +292,23 @@ func (r *Registry) Set(st goalcast.State, now time.Time) {
 	}
 }
 
+// newsTime is how long after its document came an event shuts a gate, as the bus has it.
+const newsTime = 5 * time.Minute
+
+// Event shuts the gate of a match's prices ahead of an event that they do not know, if the bus has
+// not told yet that it is shut.
+func (r *Registry) Event(e *goalcast.Event, now time.Time) {
+	reason, published := e.ShutsGate(), e.Times.Published
+	if reason == "" || published-e.Times.Received > newsTime.Milliseconds() {
+		return
+	}
+	if table := r.Table(goalcast.ForOdds(e.Match)); table != nil {
+		r.telling.Lock()
+		defer r.telling.Unlock()
+		r.tell(table, false, false, table.Outdate(reason, published, now, r.cfg.Deflater))
+	}
+}
+
 // Replace takes in all values of a topic as they were read.
 func (r *Registry) Replace(name goalcast.Topic, all []goalcast.State, now time.Time) {
 	if table := r.Table(name); table != nil {

@@ -92,8 +92,9 @@ func (t *Table) readGateLocked(all []goalcast.State) bool {
 	switch {
 	case i >= 0 && all[i].Version < g.version:
 		return false
+	case i >= 0 && all[i].Version > g.version:
+		g.renewed(all[i])
 	case i >= 0:
-		g.version, g.bus = all[i].Version, goalcast.ReadGate(all[i].Value)
 	case g.version > 0:
 		g.bus = goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateStart}
 	default:

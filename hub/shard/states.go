@@ -85,19 +85,28 @@ func (s *Shard) statesChanged(table *follow.Table) {
 }
 
 // gate gives a gate to all who follow its topic, with the events: ahead of all other states. What
-// they still lack of the prices that it voids is not sent.
+// they still lack of the prices that it voids is not sent. A flush looks at the table as it is, and
+// may have given out prices of behind the gate while that was still in the inbox: to viewers those
+// are void, and come again.
 func (s *Shard) gate(o *Gate) {
 	t := s.topics[o.Table.Topic]
 	if t == nil {
 		return
 	}
+	overtaken := o.Void > 0 && t.flushed > o.Void
 	if o.Void > 0 {
-		t.flushed = max(t.flushed, o.Void)
+		t.flushed = o.Void
 		t.batch, t.longer = frame.Batch{}, nil
+	}
+	if overtaken {
+		s.flushes.mark(t)
 	}
 	need := t.followed.Need()
 	s.walking = true // who is cut off meanwhile leaves the list afterwards
 	for _, m := range t.members {
+		if overtaken {
+			m.conn.lagsSince(t, o.Void)
+		}
 		if m.conn.rights.Have(need) {
 			s.enqueue(m.conn, o.Message)
 		}
@@ -150,6 +159,15 @@ func (s *Shard) lag(c *Conn, t *topic, since uint64) {
 		c.lags = append(c.lags, lag{topic: t, since: since})
 	}
 	s.wantStates(c)
+}
+
+// lagsSince has a connection that lacks a topic's states lack all since a change.
+func (c *Conn) lagsSince(t *topic, since uint64) {
+	for i := range c.lags {
+		if l := &c.lags[i]; l.topic == t {
+			l.since = min(l.since, since)
+		}
+	}
 }
 
 // wantStates puts a connection into the queue of those with only states to send, unless it cannot

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -74,5 +75,57 @@ func TestLongerBatchesAreShared(t *testing.T) {
 	w.prices(table)
 	if again := w.shard.flushes.batch(w.conn.lags[0]); again == first.batch || again.Upto == first.batch.Upto {
 		t.Error("what was put together before a flush is sent after it")
+	}
+}
+
+// TestPricesThatOvertookTheirGateComeAgain: a flush sees prices whose gate is still in the inbox,
+// and gives them out. Viewers take them for void when the gate comes, so that they come again
+// behind it, also to one that has been sent them and lacks others.
+func TestPricesThatOvertookTheirGateComeAgain(t *testing.T) {
+	for _, lacking := range []bool{false, true} {
+		w := newWriting(t, 1, frame.WebSocket, false)
+		topic := w.shard.topics[goalcast.ForOdds(1)]
+		table := topic.followed.Table
+		take := func(st goalcast.State) *Gate {
+			st.Topic = table.Topic
+			_, _, gate := table.Take(st, testTime, 1000, w.deflater)
+			return &Gate{Table: table, GateChange: gate}
+		}
+		gate := func(version int64, state goalcast.GateState) *Gate {
+			return take(goalcast.State{Key: goalcast.GateKey, Version: version,
+				Value: goalcast.Gate{State: state, Since: version}.Encode()})
+		}
+		price := func(version int64) {
+			take(goalcast.State{Key: "1x2", Version: version, Value: json.RawMessage(`{}`)})
+			w.shard.statesChanged(table)
+			w.shard.flushStates()
+		}
+		sent := func() {
+			_, total := w.shard.gather(w.conn)
+			w.shard.consume(w.conn, total)
+		}
+		w.shard.gate(gate(1, goalcast.GateOpen))
+		price(1)
+		sent()
+		inbox := []*Gate{gate(2, goalcast.GateSuspended), gate(3, goalcast.GateOpen)}
+		price(3)
+		sent() // ahead of its gate
+		if lacking {
+			price(4)
+		}
+		for _, op := range inbox {
+			w.shard.gate(op)
+		}
+		w.shard.flushStates()
+		if len(w.conn.lags) != 1 {
+			t.Fatalf("lacking %t: it lacks %d topics", lacking, len(w.conn.lags))
+		}
+		if n := len(w.shard.flushes.batch(w.conn.lags[0]).Updates); n != 1 {
+			t.Errorf("lacking %t: %d prices come behind the gate", lacking, n)
+		}
+		sent()
+		if w.shard.flushStates(); len(w.conn.lags) != 0 {
+			t.Errorf("lacking %t: and again", lacking)
+		}
 	}
 }
