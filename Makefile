@@ -4,13 +4,14 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-js build program bench million bench-go matchday seeds fuzz clean
+.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-kubernetes test-js build program bench million bench-go matchday seeds fuzz clean
 
 # The program first: what it is made of is then compiled, with the flags that all other steps use too. One
 # step after the other: beside each other on two cores they starve tests that play a match in real time. The
 # search for what is unused takes only what the tests leave.
 test: deps program vet alerts
 	$(MAKE) --no-print-directory -j2 test-go unused
+	$(MAKE) --no-print-directory test-kubernetes
 	$(MAKE) --no-print-directory test-made-up
 	$(MAKE) --no-print-directory test-js
 
@@ -68,6 +69,10 @@ ONCE := TestThreeProcessesOneMatch
 test-made-up: program
 	if [ -s $(SAMPLED) ]; then GOALCAST_SAMPLES=made-up $(GO_TEST) \
 		-run "^($$(cut -f2 $(SAMPLED) | grep -vwE '$(ONCE)' | sort -u | paste -sd '|'))$$" $$(cut -f1 $(SAMPLED) | sort -u); fi
+
+# The manifests, by a module of its own: it reads them with Kubernetes' own types.
+test-kubernetes:
+	cd deploy/kubernetes/check && $(GO) test -count=1 ./...
 
 test-js: program clients/js/node_modules/.package-lock.json loadtest/k6/node_modules/.package-lock.json
 	cd clients/js && GOALCAST_BIN=$(CURDIR)/tmp/goalcast-under-test npm test

@@ -5,11 +5,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"goalcast"
 	"goalcast/internal/testservers"
 )
 
@@ -112,5 +115,192 @@ func TestHAProxyAsksWhoIsReady(t *testing.T) {
 			t.Errorf("POST %s: %d, %v, sent %d times", path, status, err, posts)
 		}
 		mu.Unlock()
+	}
+}
+
+// colours are hubs of two versions behind one HAProxy, and those who watch through it.
+type colours struct {
+	t       *testing.T
+	front   *testservers.HAProxy
+	blue    []*process
+	green   []*process
+	viewers []*fan
+	stay    int // viewers over transports that stay connected
+
+	mu   sync.Mutex
+	byes int // goodbyes so far
+}
+
+// join adds a viewer who comes back through HAProxy whenever its connection ends, and must miss
+// nothing and see nothing twice.
+func (c *colours) join(transport string) {
+	v := &fan{}
+	v.viewer = newViewer(c.t, c.front.URL, transports[transport], goalcast.ForMatch(1))
+	v.polls = transport == "poll"
+	v.Also = func(f goalcast.Frame, text []byte) {
+		if f.Type == goalcast.FrameBye {
+			c.mu.Lock()
+			c.byes++
+			c.mu.Unlock()
+		}
+		v.take(f, text)
+	}
+	if !v.polls {
+		c.stay++
+	}
+	c.viewers = append(c.viewers, v)
+	v.join()
+}
+
+// all waits until that is true of all viewers, and fails the test if one has seen what it must not.
+func (c *colours) all(what string, right func(offset uint64, played int) bool) {
+	c.t.Helper()
+	waitFor(c.t, time.Minute, what, func() error {
+		for i, v := range c.viewers {
+			joins, offset, played, problem := v.account()
+			if problem != nil {
+				c.t.Fatalf("viewer %d: %v", i, problem)
+			}
+			if !right(offset, played) {
+				return fmt.Errorf("viewer %d: %d joins, offset %d, %d messages", i, joins, offset, played)
+			}
+		}
+		return nil
+	})
+}
+
+// moves waits until all have what was published after it was called: by whatever way they are
+// connected now.
+func (c *colours) moves(what string) {
+	c.t.Helper()
+	newest := uint64(0)
+	for _, v := range c.viewers {
+		_, offset, _, _ := v.account()
+		newest = max(newest, offset)
+	}
+	c.all(what, func(offset uint64, _ int) bool { return offset > newest+5 })
+}
+
+// connected is how many viewers the hubs have over a transport.
+func connected(transport string, hubs ...*process) (n int) {
+	for _, p := range hubs {
+		n += int(p.metric("goalcast_hub_connections", fmt.Sprintf("transport=%q", transport)))
+	}
+	return n
+}
+
+// TestDeployBehindHAProxy is the evening of docs/deploy.md. Viewers on all transports watch through
+// HAProxy; it is reloaded while a hub drains; the worker before it ends in time; viewers are moved
+// to hubs of another colour, back and forth. Nobody loses a message or gets one twice.
+func TestDeployBehindHAProxy(t *testing.T) {
+	t.Parallel()
+	const drain = 2 * time.Second
+	env := onServers(t, "GOALCAST_DRAIN_TIME="+drain.String())
+	source := start(t, env, "serve", "--roles=ingest,rest")
+	if err := source.tell(0); err != nil { // the stream exists
+		t.Fatal(err)
+	}
+	c := &colours{t: t}
+	behind := map[string][]testservers.Behind{}
+	c.green = []*process{launch(t, env, "serve", "--roles=hub")}
+	for range 2 {
+		c.blue = append(c.blue, launch(t, env, "serve", "--roles=hub"))
+	}
+	for name, hubs := range map[string][]*process{"hub-blue": c.blue, "hub-green": c.green} {
+		for _, hub := range hubs {
+			hub.waitReady()
+			behind[name] = append(behind[name], hub.behind())
+		}
+	}
+	c.front = testservers.HAProxyOf(t, haproxyConfig, behind, map[string]string{
+		"hard-stop-after 90s": "hard-stop-after 6s", "close-spread-time 60s": "close-spread-time 2s"})
+	c.set("green", "drain")
+	waitServers(t, c.front, map[string]string{"hub/blue-1": "UP", "hub/blue-2": "UP", "hub/green-1": "DRAIN"})
+	for range 4 {
+		for name := range transports {
+			c.join(name)
+		}
+	}
+	for _, hub := range c.blue {
+		if connected("websocket", hub)+connected("sse", hub) == 0 {
+			t.Error("nobody watches on one of the hubs")
+		}
+	}
+	watching := len(c.viewers)
+	stop := publishing(t, source)
+	c.moves("all to watch")
+
+	leaving := c.blue[1]
+	if err := leaving.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	old := c.front.Reload()
+	waitServers(t, c.front, map[string]string{"hub/green-1": "DRAIN"}) // as before it
+	select {
+	case <-leaving.done:
+		if leaving.err != nil {
+			t.Errorf("the hub ended with %v", leaving.err)
+		}
+	case <-time.After(drain + time.Minute):
+		t.Fatal("the hub does not end")
+	}
+	c.mu.Lock()
+	if c.byes == 0 {
+		t.Error("nobody was said goodbye to by the hub that left while HAProxy was reloaded")
+	}
+	c.mu.Unlock()
+	c.moves("all to watch after the reload")
+	waitFor(t, time.Minute, "the worker before the reload to end", func() error {
+		if now := c.front.Workers(); slices.ContainsFunc(old, func(pid int) bool { return slices.Contains(now, pid) }) {
+			return fmt.Errorf("workers %v, before the reload %v", now, old)
+		}
+		return nil
+	})
+	c.moves("those to come back whom the worker cut")
+
+	// Forth, back, and forth again; each time the next viewer shows where it goes.
+	for _, to := range []string{"green", "blue", "green"} {
+		from := map[string]string{"green": "blue", "blue": "green"}[to]
+		c.set(to, "ready")
+		waitServers(t, c.front, map[string]string{"hub/" + to + "-1": "UP"})
+		c.set(from, "drain")
+		hubs := map[string][]*process{"green": c.green, "blue": c.blue[:1]}
+		before := connected("websocket", hubs[to]...)
+		c.join("websocket")
+		if now := connected("websocket", hubs[to]...); now != before+1 {
+			t.Errorf("switched to %s: it had %d viewers before the next one came, %d after", to, before, now)
+		}
+	}
+	c.moves("all to watch on two colours")
+	c.blue[0].stop(drain + time.Minute)
+	waitFor(t, time.Minute, "all viewers to be on the new colour", func() error {
+		if n := connected("websocket", c.green...) + connected("sse", c.green...); n != c.stay {
+			return fmt.Errorf("%d of %d", n, c.stay)
+		}
+		return nil
+	})
+	played := stop()
+	last := uint64(0) // the offset of the last message, by those who have had all
+	c.all("all messages", func(offset uint64, n int) bool {
+		if n == played {
+			last = offset
+		}
+		return last > 0 && offset == last
+	})
+	for i, v := range c.viewers[:watching] {
+		if _, _, n, problem := v.account(); n != played || problem != nil {
+			t.Errorf("viewer %d: %d of %d messages, %v", i, n, played, problem)
+		}
+	}
+	t.Logf("%d messages, %d goodbyes", played, c.byes)
+}
+
+// set changes what HAProxy does with the hubs of a colour.
+func (c *colours) set(colour, state string) {
+	c.t.Helper()
+	for i := range map[string][]*process{"blue": c.blue, "green": c.green}[colour] {
+		if answer := c.front.Do(fmt.Sprintf("set server hub/%s-%d state %s", colour, i+1, state)); answer != "" {
+			c.t.Fatal(answer)
+		}
 	}
 }

@@ -208,7 +208,7 @@ func testNamed(t *testing.T, all []metric) {
 	}
 	var files []string
 	for _, pattern := range []string{"docs/*.md", "README.md", "deploy/*.yaml", "deploy/*/*.yaml",
-		"deploy/grafana/*.json"} {
+		"deploy/*/*/*/*.yaml", "deploy/grafana/*.json"} {
 		found, err := filepath.Glob("../../" + pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatal(pattern, err)
