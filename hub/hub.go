@@ -20,6 +20,7 @@ import (
 	"goalcast/hub/limits"
 	"goalcast/hub/shard"
 	"goalcast/internal/cache"
+	"goalcast/internal/eventlog"
 )
 
 // Hub sends what comes over the bus to the viewers of this process. It is the bus's
@@ -251,6 +252,7 @@ func (h *Hub) deliverLocked(p goalcast.Published, e *shard.Event) {
 		e = e.WithoutCursor(p)
 	}
 	h.postAll(e)
+	eventlog.Step(context.Background(), h.log, slog.LevelDebug, "event to viewers", &p.Event)
 	if moved {
 		h.sendIntroLocked(p.Event.Match, p.Event.Topics)
 	}

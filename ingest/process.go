@@ -14,6 +14,7 @@ import (
 	"goalcast"
 	"goalcast/ingest/letters"
 	"goalcast/ingest/merge"
+	"goalcast/internal/eventlog"
 )
 
 // live reads and applies a document that is just being kept. It is a worker's job: it outlives the
@@ -264,6 +265,11 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge
 	in.cfg.Fault("committed")
 	if in.publish(ctx, m.Match, done.Events) {
 		in.cfg.Fault("published")
+	}
+	for i := range done.Events { // behind the publishing, which waits for no log
+		e := &done.Events[i]
+		eventlog.Step(ctx, in.log, eventlog.Applied(e), "event applied", e, eventlog.Document, doc.ID, "provider",
+			doc.Provider, "feed", doc.Feed, "kind", e.Kind, "status", e.Status)
 	}
 	return done, nil
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"goalcast"
+	"goalcast/internal/eventlog"
 	"goalcast/internal/ratelimit"
 )
 
@@ -117,6 +118,8 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 	}
 	in.cfg.Fault("kept")
 	in.metrics.arrived(*doc)
+	in.log.Debug("document kept", eventlog.Document, doc.ID, "provider", doc.Provider, "feed", doc.Feed, eventlog.Match,
+		doc.Match, "bytes", len(doc.Body), "repeats", doc.Repeats)
 	if doc.State == goalcast.DocumentApplied {
 		// The same bytes came before, and what they say is known. One that failed or was not read
 		// then is tried again: goalcast may have learned it since.

@@ -117,7 +117,7 @@ func (n *Notifier) cutLoop(ctx context.Context) error {
 			if more, err := n.cutOn(ctx, c); err != nil {
 				if ctx.Err() == nil {
 					n.metrics.errors.WithLabelValues("cut").Inc()
-					n.log.Error("cut audience", "event", c.event, "error", err) // it is found again, as left behind
+					n.log.Error("cut audience", "push", c.event, "error", err) // it is found again, as left behind
 				}
 			} else if more {
 				n.cutLater(cutting{c.event, min(2*c.users, mostCut*n.cfg.BatchSize)})
@@ -139,7 +139,7 @@ func (n *Notifier) adopt(ctx context.Context) {
 		return
 	}
 	for _, event := range events {
-		n.log.Info("audience was left behind", "event", event)
+		n.log.Info("audience was left behind", "push", event)
 		n.cutLater(cutting{event, 2 * n.cfg.BatchSize})
 	}
 }
@@ -179,7 +179,7 @@ func (n *Notifier) cutOn(ctx context.Context, c cutting) (more bool, err error) 
 		batches, kept = n.cut(&rec, part, now)
 		if more = rec.Open; !more {
 			n.metrics.cut.Observe(now.Sub(rec.Shown).Seconds())
-			n.log.Info("audience is cut", "event", rec.Event, "batches", rec.Batches)
+			n.log.Info("audience is cut", "push", rec.Event, "batches", rec.Batches)
 		}
 		return rec, batches, nil
 	})

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"goalcast"
+	"goalcast/internal/eventlog"
 )
 
 // Why a revision is not planned.
@@ -68,7 +70,7 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 			n.metrics.errors.WithLabelValues("no_names").Inc()
 		case err != nil:
 			n.metrics.errors.WithLabelValues("plan").Inc()
-			n.log.Error("plan push", "event", e.Key(), "error", err)
+			eventlog.Step(ctx, n.log, slog.LevelError, "plan push", &e, "error", err)
 		}
 		if err != nil {
 			later = append(later, e.KeyOfAll())
@@ -190,7 +192,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		return err
 	}
 	n.withheld(kept)
-	n.planned(ctx, v, batches)
+	n.planned(ctx, e, v, batches)
 	return nil
 }
 
@@ -223,7 +225,7 @@ func batchID(event string, revision, number int) string {
 
 // planned counts what was written, hands out the batches and sees to it that the rest
 // of the audience is cut.
-func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.PushBatch) {
+func (n *Notifier) planned(ctx context.Context, e goalcast.Event, v verdict, batches []goalcast.PushBatch) {
 	if v.reason != "" {
 		n.metrics.dropped.WithLabelValues(v.reason).Inc()
 	}
@@ -231,7 +233,7 @@ func (n *Notifier) planned(ctx context.Context, v verdict, batches []goalcast.Pu
 		return
 	}
 	n.metrics.planned.WithLabelValues(v.kind).Inc()
-	n.log.Info("push planned", "event", v.record.Event, "revision", v.record.Revision, "kind", v.kind, "batches",
+	eventlog.Step(ctx, n.log, slog.LevelInfo, "push planned", &e, "push", v.record.Event, "kind", v.kind, "batches",
 		len(batches))
 	signal(n.sweep) // older batches of the event may have waited for this
 	n.handOut(ctx, batches)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/eventlog"
 )
 
 // writeLimit is how long the outcome of a batch may take to be written down, also while
@@ -120,6 +121,8 @@ func (n *Notifier) batch(ctx context.Context, id string, of *service) error {
 	if err != nil {
 		return err
 	}
+	n.log.Debug("push sent", eventlog.Match, c.Record.Match, eventlog.Event, content.Data["event"], eventlog.Revision,
+		c.Batch.Revision, "push", c.Record.Event, "batch", c.Batch.ID, "devices", len(devices), "state", result.State)
 	return n.finish(ctx, c, result)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
+	"goalcast/internal/eventlog"
 )
 
 // How the relay sweeps.
@@ -106,6 +107,9 @@ func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int
 			}
 			fresh += len(missing) + len(events)
 			chunk = append(chunk, missing...)
+		}
+		for i := range chunk {
+			eventlog.Step(ctx, r.log, slog.LevelDebug, "event published", &chunk[i])
 		}
 		if err := r.mark(ctx, chunk); err != nil {
 			return fresh, err
