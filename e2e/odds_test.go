@@ -85,81 +85,33 @@ func (b *bookmaker) post(ctx context.Context, p *process) {
 }
 
 // screen is what a viewer of prices would show, without a timer of its own.
-type screen struct {
-	*viewer
-	name  string
-	mu    sync.Mutex
-	gate  goalcast.Gate
-	price int64
-	open  bool // the connection is, and a snapshot has come
-	stale bool // the hub hears nothing
-}
+type screen struct{ *viewer }
 
-func newScreen(t *testing.T, name string, p *process) *screen {
-	s := &screen{viewer: newViewer(t, p.public, overSSE, goalcast.ForOdds(9000000007)), name: name}
-	over := s.Transport
-	s.Transport = func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
-		defer s.show(func() { s.open = false })
-		return over(ctx, base, topics, since, frame)
-	}
-	s.Also = func(f goalcast.Frame, _ []byte) {
-		s.show(func() {
-			switch f.Type {
-			case goalcast.FrameSnapshot:
-				s.open, s.stale, s.gate, s.price = true, false, goalcast.Gate{}, 0
-				for _, st := range f.States {
-					s.take(st)
-				}
-			case goalcast.FrameState:
-				s.take(*f.State)
-			case goalcast.FrameStale:
-				s.stale = *f.Stale
-			}
-		})
-	}
+func newScreen(t *testing.T, p *process) screen {
+	s := screen{newViewer(t, p.public, overSSE, goalcast.ForOdds(pricedMatch))}
 	s.Join()
 	return s
 }
 
-func (s *screen) show(change func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change()
-}
+// pricedMatch is that of mill.
+const pricedMatch goalcast.MatchID = 9000000007
 
-// take takes a state in; a gate that shuts takes the price with it.
-func (s *screen) take(st goalcast.State) {
-	if st.Key == goalcast.GateKey {
-		if s.gate = goalcast.ReadGate(st.Value); s.gate.State != goalcast.GateOpen {
-			s.price = 0
-		}
-		return
-	}
+// shown is the price that is visible, as the bookmaker counts; 0 if none is.
+func (s screen) shown() int64 {
 	var market struct {
 		Selections map[string]struct {
 			Price int64 `json:"p"`
 		} `json:"sel"`
 	}
-	s.price = 0
-	if json.Unmarshal(st.Value, &market) == nil {
-		s.price = market.Selections["home"].Price/1000 - firstPrice
-	}
-}
-
-// shown is the price that is visible, as the bookmaker counts; 0 if none is.
-func (s *screen) shown() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.open || s.stale || s.gate.State != goalcast.GateOpen {
+	st, ok := s.Shown(pricedMatch)["1x2"]
+	if !ok || json.Unmarshal(st.Value, &market) != nil {
 		return 0
 	}
-	return s.price
+	return market.Selections["home"].Price/1000 - firstPrice
 }
 
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return fmt.Sprintf("open %t, stale %t, gate %+v, price %d", s.open, s.stale, s.gate, s.price)
+func (s screen) String() string {
+	return fmt.Sprintf("gate %+v, price %d", s.Gate(pricedMatch), s.shown())
 }
 
 // TestNoPriceOutlivesItsLink cuts each link between a provider and viewers while prices move: no
@@ -179,7 +131,7 @@ func TestNoPriceOutlivesItsLink(t *testing.T) {
 	var working sync.WaitGroup
 	t.Cleanup(func() { stop(); working.Wait() })
 	working.Go(func() { maker.work(ctx) })
-	screens := map[string]*screen{"a": newScreen(t, "a", a), "b": newScreen(t, "b", b)}
+	screens := map[string]screen{"a": newScreen(t, a), "b": newScreen(t, b)}
 
 	shown := func(what string, names ...string) {
 		t.Helper()

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,110 +17,42 @@ import (
 // book is the markets of a match by key, each in short: "open away=2900 draw=- home=2350".
 type book map[string]string
 
-// reader is a viewer of prices that keeps books by the rules of docs/wire.md, but for the timer.
+// reader is a viewer of prices.
 type reader struct {
 	*viewer
 	name string
-	may  func(match goalcast.MatchID, key, market string) bool // whether a market was ever so
 
-	mu     sync.Mutex
-	live   bool // there is a connection, and the hub hears the bus
-	topics map[goalcast.MatchID]*topicOfPrices
-	bad    error // what nobody must ever see
+	mu  sync.Mutex
+	bad error // what nobody must ever see
 }
 
-type topicOfPrices struct {
-	gate   goalcast.Gate
-	states map[string]goalcast.State // the gate too
-}
-
+// newReader joins a reader of topics of prices. may says whether a market was ever so.
 func newReader(t *testing.T, name, base string, over transport, topics []goalcast.Topic,
-	may func(goalcast.MatchID, string, string) bool) *reader {
-	r := &reader{viewer: newViewer(t, base, over, topics...), name: name, may: may,
-		topics: map[goalcast.MatchID]*topicOfPrices{}}
-	connect := r.Transport
-	r.Transport = func(ctx context.Context, base, topics, since string, frame func(string, []byte)) error {
-		defer r.do(func() { r.live = false })
-		return connect(ctx, base, topics, since, frame)
+	may func(match goalcast.MatchID, key, market string) bool) *reader {
+	r := &reader{viewer: newViewer(t, base, over, topics...), name: name}
+	r.Priced = func(st goalcast.State) {
+		match, text := goalcast.MatchID(st.Topic.ID), wireText(st.Value)
+		if !may(match, st.Key, text) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.bad = errors.Join(r.bad, fmt.Errorf("%s, match %d, %s: %s was never so", name, match, st.Key, text))
+		}
 	}
-	r.Also = func(f goalcast.Frame, _ []byte) { r.do(func() { r.frame(f) }) }
 	r.Join()
 	return r
 }
 
-func (r *reader) do(f func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f()
-}
-
-func (r *reader) frame(f goalcast.Frame) {
-	switch f.Type {
-	case goalcast.FrameHello: // of another connection, maybe to another hub: all prices come again
-		r.live = true
-		clear(r.topics)
-	case goalcast.FrameStale:
-		r.live = !*f.Stale
-	case goalcast.FrameSnapshot:
-		if f.Topic.Kind == goalcast.OddsTopic {
-			delete(r.topics, goalcast.MatchID(f.Topic.ID))
-		}
-		for _, st := range f.States {
-			r.state(st)
-		}
-	case goalcast.FrameState:
-		r.state(*f.State)
-	}
-}
-
-func (r *reader) state(st goalcast.State) {
-	match := goalcast.MatchID(st.Topic.ID)
-	p := r.topics[match]
-	if p == nil {
-		p = &topicOfPrices{states: map[string]goalcast.State{}}
-		r.topics[match] = p
-	}
-	if known, ok := p.states[st.Key]; ok && known.Version >= st.Version {
-		return
-	}
-	if st.Key == goalcast.GateKey {
-		p.gate = goalcast.ReadGate(st.Value)
-		clear(p.states) // whichever way it goes
-	}
-	p.states[st.Key] = st
-	if st.Key == goalcast.GateKey || st.Removed() || p.gate.State != goalcast.GateOpen {
-		return
-	}
-	if text := wireText(st.Value); !r.may(match, st.Key, text) {
-		r.bad = errors.Join(r.bad, fmt.Errorf("%s, match %d, %s: %s was never so", r.name, match, st.Key, text))
-	}
-}
-
 // sees is what is visible of a match; nil while nothing may be.
-func (r *reader) sees(match goalcast.MatchID) (book, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	p := r.topics[match]
-	if p == nil || !r.live || p.gate.State != goalcast.GateOpen {
-		return nil, r.bad
-	}
-	b := book{}
-	for key, st := range p.states {
-		if key != goalcast.GateKey && !st.Removed() {
+func (r *reader) sees(match goalcast.MatchID) (b book, bad error) {
+	if shown := r.Shown(match); shown != nil {
+		b = book{}
+		for key, st := range shown {
 			b[key] = wireText(st.Value)
 		}
 	}
-	return b, r.bad
-}
-
-// about says why a reader sees what it sees of a match.
-func (r *reader) about(match goalcast.MatchID) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p := r.topics[match]; p != nil {
-		return fmt.Sprintf("live %t, gate %+v", r.live, p.gate)
-	}
-	return fmt.Sprintf("live %t, no gate", r.live)
+	return b, r.bad
 }
 
 // wireText is a market in short as the wire has it.

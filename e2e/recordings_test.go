@@ -368,7 +368,7 @@ func compare(readers []*reader, x *exchange, want map[goalcast.MatchID]book) err
 			switch same := (got == nil) == (b == nil) && maps.Equal(got, b); {
 			case same:
 			case first == nil:
-				first = fmt.Errorf("%s, %s, match %d: %s:\n%v\nwant\n%v", r.name, x.source, match, r.about(match),
+				first = fmt.Errorf("%s, %s, match %d: gate %+v:\n%v\nwant\n%v", r.name, x.source, match, r.Gate(match),
 					got, b)
 			default:
 				others++

@@ -101,6 +101,7 @@ type account struct {
 	followed map[goalcast.MatchID]*seen             // of which a snapshot came: no event of theirs may be missing
 	matches  map[goalcast.MatchID]goalcast.Snapshot // snapshots, then events
 	prices   map[goalcast.MatchID]*prices           // of this connection
+	priced   func(goalcast.State)                   // is told of each price that may be shown; may be nil
 	stale    bool                                   // the hub hears nothing
 	some     bool                                   // it asked for some kinds of event only
 	phone    map[goalcast.MatchID]bool              // that a phone follows
@@ -254,6 +255,9 @@ func (a *account) price(s *seen, st goalcast.State) {
 		clear(p.states) // whichever way it goes
 	}
 	p.states[st.Key] = st
+	if a.priced != nil && st.Key != goalcast.GateKey && !st.Removed() && !a.stale && p.gate.State == goalcast.GateOpen {
+		a.priced(st)
+	}
 }
 
 // shown are the prices of a match that may be shown, by key; nil while none may be.

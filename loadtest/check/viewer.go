@@ -29,6 +29,7 @@ type Viewer struct {
 	Transport Transport
 	Topics    string                                  // and what else the query is to have
 	Also      func(frame goalcast.Frame, text []byte) // is told of each frame before it counts; may be nil
+	Priced    func(goalcast.State)                    // is told of each price that may be shown; may be nil
 
 	name    string
 	history *History // may be nil
@@ -122,6 +123,7 @@ func (v *Viewer) take(n Note) {
 	n.Who = v.name
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.account.priced = v.Priced
 	v.judge.take(v.history.note(n))
 }
 
@@ -163,6 +165,17 @@ func (v *Viewer) Shown(match goalcast.MatchID) map[string]goalcast.State {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.account.shown(match)
+}
+
+// Gate is the gate of a match's prices, as the hub told it last on this connection; zero if it did
+// not.
+func (v *Viewer) Gate(match goalcast.MatchID) goalcast.Gate {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p := v.account.prices[match]; p != nil {
+		return p.gate
+	}
+	return goalcast.Gate{}
 }
 
 // Hellos counts those that came: each is a connection, or of polls one that began without a cursor.
