@@ -72,8 +72,8 @@ func TestAGoalIsFollowedThroughTheLogs(t *testing.T) {
 	document := tell(0, `{"id":"g1","kind":"goal","period":"first_half","minute":1,"team":1}`)
 
 	goal := logLine{Match: match, Event: "json:g1", Revision: 1}
-	for step, p := range map[string]*process{"event applied": ingest, "event published": ingest, "event to viewers": hub,
-		"push planned": notifier, "push sent": notifier} {
+	for step, p := range map[string]*process{"event applied": ingest, "event published": ingest,
+		"event to viewers": hub, "push planned": notifier, "push sent": notifier} {
 		waitFor(t, 60*time.Second, step, func() error {
 			found := 0
 			for _, l := range p.lines(step) {

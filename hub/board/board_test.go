@@ -339,3 +339,27 @@ func TestBoardLists(t *testing.T) {
 		}
 	})
 }
+
+// The canary match is served by its id, and is in no list of a day.
+func TestCanaryMatchIsInNoList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := testBoard(Config{})
+		now := time.Now()
+		f := goalcast.MatchFilter{From: now.Add(-time.Hour), To: now.Add(time.Hour), Unplanned: true}
+		if _, err := b.Matches(t.Context(), f); err != nil { // from now on the board holds the list
+			t.Fatal(err)
+		}
+		e := goal(goalcast.CanaryMatch, 1)
+		e.Times.Received = now.UnixMilli()
+		b.tell(1, e)
+		if list, err := b.Matches(t.Context(), f); err != nil || len(list) > 0 {
+			t.Errorf("listed: %+v, %v", list, err)
+		}
+		if snaps, ok := b.Snaps(everything, 0); !ok || len(snaps) > 0 {
+			t.Errorf("on the board's list: %+v, %v", snaps, ok)
+		}
+		if m, _, err := b.Match(t.Context(), goalcast.CanaryMatch); err != nil || len(m.Timeline) != 1 {
+			t.Errorf("by its id: %+v, %v", m, err)
+		}
+	})
+}
