@@ -158,7 +158,8 @@ func testDocumented(t *testing.T, all []metric) {
 	fmt.Fprint(&page, "# Metrics\n\nWhat `/metrics` on the admin address has besides Go's and the process's own\n"+
 		"(`go_*`, `process_*`). This page is made from the program: `go test ./cmd/goalcast -run TestMetrics\n"+
 		"-update`. A process has the metrics of its roles and of the services it is set up for. Times are\n"+
-		"seconds, sizes bytes. A histogram has `_bucket`, `_sum` and `_count`.\n\n"+
+		"seconds, sizes bytes. A histogram has `_bucket`, `_sum` and `_count`. No label is a match, a team, a\n"+
+		"user or a phone: a process has less than 3,000 series, however many matches it has told of.\n\n"+
 		"Dashboards are in [`deploy/grafana`](../deploy/grafana), alerts in\n"+
 		"[`deploy/alerts.yaml`](../deploy/alerts.yaml); "+
 		"[runbook.md](runbook.md) says what to do about them.\n")
