@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"goalcast"
@@ -24,6 +25,7 @@ import (
 	"goalcast/loadtest/simulator"
 	"goalcast/loadtest/swarm"
 	"goalcast/notify/fcm/fcmtest"
+	"goalcast/store/bus"
 )
 
 // Settings of TestMatchDay: the plan, a file of testdata/matchdays or a path; and for how long
@@ -402,6 +404,7 @@ func (d *dayRig) judge() {
 	}
 	d.judgeWaves(last)
 	d.judgePushes()
+	d.judgeKeys()
 	if clips < goals*3/4 { // a goal that was taken back has none
 		d.t.Errorf("%d clips of %d goals", clips, goals)
 	}
@@ -478,6 +481,28 @@ func (d *dayRig) judgePushes() {
 	}
 	if d.plan.Limits.Push > 0 && p99 > d.plan.Limits.Push {
 		d.t.Errorf("p99 from document to push service is %v, want %v", p99, d.plan.Limits.Push)
+	}
+}
+
+// judgeKeys: Redis holds nothing that docs/redis.md does not list, and nothing for longer.
+func (d *dayRig) judgeKeys() {
+	d.t.Helper()
+	ctx := d.t.Context()
+	client := redis.NewClient(&redis.Options{Addr: d.redis.Master()})
+	defer client.Close()
+	count := 0
+	for names := client.Scan(ctx, 0, "", 1000).Iterator(); names.Next(ctx); count++ {
+		key, err := bus.FindKey("goalcast", names.Val())
+		if err != nil {
+			d.t.Error(err)
+			continue
+		}
+		if ttl := client.PTTL(ctx, names.Val()).Val(); key.TTL > 0 && (ttl == -1 || ttl > key.TTL) {
+			d.t.Errorf("%s expires in %v, listed with %v", names.Val(), ttl, key.TTL)
+		}
+	}
+	if count < 10 {
+		d.t.Errorf("only %d keys after a whole day", count)
 	}
 }
 

@@ -41,6 +41,11 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
+// PEM is its own certificate, for who is to trust it.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.own.Raw})
+}
+
 // Issue makes a certificate of this machine and its key, both in PEM. Serial numbers count from 1.
 func (a *Authority) Issue(until time.Time) (certificate, key []byte) {
 	a.t.Helper()

@@ -198,6 +198,9 @@ func (p *RedisPair) FailOver() {
 	p.settle()
 }
 
+// Master is the address of the server that is the master now.
+func (p *RedisPair) Master() string { return p.master.Addr }
+
 // Away has both gone for a while. They come back with nothing.
 func (p *RedisPair) Away(d time.Duration) {
 	p.tb.Helper()

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -120,7 +121,7 @@ type Key struct {
 }
 
 // Keys lists all that goalcast has in Redis. A test holds it against a server, and
-// docs/operations.md against it.
+// docs/redis.md against it.
 func Keys() []Key {
 	return []Key{
 		{Name: "{PREFIX}:head", Type: "hash", Owner: "Bus",
@@ -186,4 +187,30 @@ func Keys() []Key {
 			Owner: "Queue (asynq)", Holds: "which queues, processes and workers there are", Bound: "a few per process",
 			Life: "seconds after a process ends; the queues' names never"},
 	}
+}
+
+// FindKey finds the kind of a key or channel that an installation with the prefix has, by its name,
+// for who looks through a Redis. An error says that there is no such kind.
+func FindKey(prefix, name string) (Key, error) {
+	for _, k := range Keys() {
+		if regexp.MustCompile(k.pattern(prefix)).MatchString(name) {
+			return k, nil
+		}
+	}
+	return Key{}, fmt.Errorf("%s is not listed", name)
+}
+
+// pattern is what the names of a key look like, under one prefix.
+func (k Key) pattern(prefix string) string {
+	var names []string
+	for name := range strings.SplitSeq(k.Name, ", ") {
+		name = strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, `.*`)
+		names = append(names, strings.NewReplacer(
+			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
+			`\d+`, `PERIOD`, `\d+`, `NODE`, `[A-Za-z0-9._-]+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
+			`QUESTION`, `[a-z:\d]+/.*`, `EVENT`, `\d+/.+#\d+`, `GROUP`, `[a-z:\d]+`,
+			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `WHOSE`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
+			`[a-z]+\.(urgent|default)`).Replace(name))
+	}
+	return `^(` + strings.Join(names, `|`) + `)$`
 }

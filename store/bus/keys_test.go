@@ -6,7 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"regexp"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,29 +18,19 @@ import (
 	"goalcast/internal/testservers"
 )
 
-var update = flag.Bool("update", false, "write the table of keys into docs/operations.md")
-
-// pattern is what the names of a key look like, under one prefix.
-func (k Key) pattern(prefix string) string {
-	var names []string
-	for name := range strings.SplitSeq(k.Name, ", ") {
-		name = strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, `.*`)
-		names = append(names, strings.NewReplacer(
-			`\[PREFIX\.\]`, `(`+prefix+`\.)?`, `PREFIX`, prefix, `\[dbN:\]`, `(db\d+:)?`, `SHARD`, `\d+`, `MATCH`,
-			`\d+`, `PERIOD`, `\d+`, `NODE`, `[A-Za-z0-9._-]+`, `DIGEST`, `[A-Za-z0-9_-]+`, `USER`, `[A-Za-z0-9_:-]+`,
-			`QUESTION`, `[a-z:\d]+/.*`, `EVENT`, `\d+/.+#\d+`, `GROUP`, `[a-z:\d]+`,
-			`TOPIC`, `[a-z]+:\d+`, `LIMIT`, `[a-z]+:.+`, `WHOSE`, `[a-z]+:.+`, `OWNER\.urgent\|default`,
-			`[a-z]+\.(urgent|default)`).Replace(name))
-	}
-	return `^(` + strings.Join(names, `|`) + `)$`
-}
+var update = flag.Bool("update", false, "write the table of keys into docs/redis.md")
 
 // Every part of the package at work leaves no key that the table does not list, and none that lasts
-// for ever unless the table says so; what the table lists is there.
+// for ever unless the table says so; what the table lists is there. To all of it the rights of
+// deploy/redis/users.acl are enough, and they let it do nothing to others' keys.
 func TestKeysAreListed(t *testing.T) {
 	t.Parallel()
 	const prefix = "staging"
-	r := newRig(t, testservers.Redis(t)+"/1", Options{Prefix: prefix})
+	server, url := withLeastRights(t, prefix)
+	admin, err := OpenRedis(server.URL + "/1")
+	must(t, err)
+	defer admin.Close()
+	r := newRig(t, url+"/1", Options{Prefix: prefix})
 	e := r.listen()
 	r.publish(append(goals(7, 1, 3), message("message:1", `"x"`))...)
 	topic := goalcast.ForMatch(7)
@@ -64,7 +54,7 @@ func TestKeysAreListed(t *testing.T) {
 	must(t, NewSeen(r.redis, SeenOptions{Prefix: prefix}, quiet()).Keep(t.Context(), []goalcast.Seen{shown}))
 	answers := NewAnswers(r.redis, AnswerOptions{Prefix: prefix}, quiet(), prometheus.NewRegistry())
 	must(t, answers.Changed(t.Context(), "tables:5"))
-	_, err := answers.Get(t.Context(), Question{Group: "tables:5", Key: "x", Life: time.Minute,
+	_, err = answers.Get(t.Context(), Question{Group: "tables:5", Key: "x", Life: time.Minute,
 		Load: func(context.Context, bool) ([]byte, error) { return []byte("x"), nil }})
 	must(t, err)
 	asking, asked := context.WithCancel(t.Context())
@@ -98,9 +88,9 @@ func TestKeysAreListed(t *testing.T) {
 	seen := map[string]bool{}
 	look := func() {
 		t.Helper()
-		names, err := r.redis.client.Keys(t.Context(), "*").Result()
+		names, err := admin.client.Keys(t.Context(), "*").Result()
 		must(t, err)
-		channels, err := r.redis.client.PubSubChannels(t.Context(), "*").Result()
+		channels, err := admin.client.PubSubChannels(t.Context(), "*").Result()
 		must(t, err)
 		isChannel := map[string]bool{}
 		for _, name := range channels {
@@ -108,9 +98,9 @@ func TestKeysAreListed(t *testing.T) {
 		}
 		for _, name := range append(names, channels...) {
 			if isChannel[name] && strings.HasPrefix(name, "asynq:") {
-				continue // docs/operations.md: nobody uses it
+				continue // docs/redis.md: nobody uses it
 			}
-			k, err := listed(prefix, name)
+			k, err := FindKey(prefix, name)
 			if err != nil {
 				t.Error(err)
 				continue
@@ -122,7 +112,7 @@ func TestKeysAreListed(t *testing.T) {
 			if k.Type == "channel" || k.Type == "several" {
 				continue
 			}
-			kind, ttl := r.redis.client.Type(t.Context(), name).Val(), r.redis.client.PTTL(t.Context(), name).Val()
+			kind, ttl := admin.client.Type(t.Context(), name).Val(), admin.client.PTTL(t.Context(), name).Val()
 			switch {
 			case kind == "none", ttl == expired: // it has just expired
 			case kind != k.Type:
@@ -148,22 +138,51 @@ func TestKeysAreListed(t *testing.T) {
 	}
 }
 
+// withLeastRights starts a Redis with the users of deploy/redis, for an installation with the
+// prefix, and returns the URL of its user as well.
+func withLeastRights(t *testing.T, prefix string) (server *testservers.RedisServer, url string) {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/redis/users.acl")
+	must(t, err)
+	users := strings.NewReplacer("user default off", "user default on nopass ~* &* +@all", "{goalcast", "{"+prefix,
+		"rate:goalcast", "rate:"+prefix, "~goalcast:", "~"+prefix+":", "CHANGE-THIS-PASSWORD", "secret").
+		Replace(string(text))
+	file := filepath.Join(t.TempDir(), "users.acl")
+	must(t, os.WriteFile(file, []byte(users), 0o600))
+	server = testservers.NewRedis(t, "--aclfile", file)
+	return server, strings.Replace(server.URL, "redis://", "redis://goalcast:secret@", 1)
+}
+
+// The user of goalcast can neither read, wipe nor reconfigure what is not its own.
+func TestLeastRightsAreNoMore(t *testing.T) {
+	t.Parallel()
+	_, url := withLeastRights(t, defaultPrefix)
+	r, err := OpenRedis(url)
+	must(t, err)
+	defer r.Close()
+	_, err = r.Inspect(t.Context())
+	must(t, err)
+	for _, command := range []string{"FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG GET maxmemory",
+		"CONFIG SET save x", "SHUTDOWN", "ACL LIST", "CLIENT KILL TYPE normal", "MONITOR", "SCRIPT FLUSH", "FUNCTION LIST",
+		"GET others", "SET others 1", "SUBSCRIBE others", "PUBLISH others 1", "GET {staging}:head", "SWAPDB 0 1",
+		"EVAL return(redis.call('get','others')) 0"} {
+		var args []any
+		for word := range strings.SplitSeq(command, " ") {
+			args = append(args, word)
+		}
+		if err := r.client.Do(t.Context(), args...).Err(); err == nil ||
+			!strings.Contains(err.Error(), "permission") && !strings.Contains(err.Error(), "can't access") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
+
 // expired is what go-redis makes of Redis's answer to PTTL for a key that is not there.
 const expired = -2 * time.Nanosecond
 
-// listed finds a name's line in the table.
-func listed(prefix, name string) (Key, error) {
-	for _, k := range Keys() {
-		if regexp.MustCompile(k.pattern(prefix)).MatchString(name) {
-			return k, nil
-		}
-	}
-	return Key{}, fmt.Errorf("%s is not listed", name)
-}
-
-// docs/operations.md has the table as it is here. -update writes it there.
+// docs/redis.md has the table as it is here. -update writes it there.
 func TestKeysAreDocumented(t *testing.T) {
-	const page, begin, end = "../../docs/operations.md", "<!-- keys of store/bus -->\n", "<!-- end of keys -->\n"
+	const page, begin, end = "../../docs/redis.md", "<!-- keys of store/bus -->\n", "<!-- end of keys -->\n"
 	text, err := os.ReadFile(page)
 	must(t, err)
 	before, rest, ok := strings.Cut(string(text), begin)

@@ -80,6 +80,10 @@ func (b *Bus) Listen(ctx context.Context, l goalcast.Listener) error {
 	return g.Wait()
 }
 
+// errMoved is the end of a subscription that a node of a cluster has ended, since its slot is
+// another one's now.
+var errMoved = fmt.Errorf("%w: the cluster has moved the channel", goalcast.ErrUnavailable)
+
 // again runs a session over and over until ctx ends, with growing pauses while it gets nowhere. A
 // session returns whether it was up.
 func (b *Bus) again(ctx context.Context, name string, session func(context.Context) (bool, error)) error {
@@ -88,6 +92,9 @@ func (b *Bus) again(ctx context.Context, name string, session func(context.Conte
 		up, err := session(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if c, ok := b.redis.client.(*redis.ClusterClient); ok {
+			c.ReloadState(ctx) // the slot may be another node's now
 		}
 		if up {
 			b.log.Warn("connection lost", "to", name, "error", err)
@@ -180,6 +187,9 @@ func (r *reader) session(ctx context.Context) (up bool, err error) {
 		}
 		switch m := message.(type) {
 		case *redis.Subscription:
+			if strings.HasSuffix(m.Kind, "unsubscribe") {
+				return up, errMoved // nobody here ends it
+			}
 			// Only now is every later message certain to come; what came before is in the stream.
 			if err := r.resume(ctx); err != nil {
 				return up, err

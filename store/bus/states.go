@@ -240,6 +240,9 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 			up = true
 			switch m := message.(type) {
 			case *redis.Subscription:
+				if s.moved(m) {
+					return errMoved
+				}
 				if s.confirm(m) {
 					select {
 					case look <- struct{}{}:
@@ -266,6 +269,19 @@ func (s *stateShard) session(ctx context.Context, r *reader) (up bool, err error
 	})
 	err = g.Wait()
 	return up, err
+}
+
+// moved says whether a node of a cluster has ended a subscription that is wanted. It may be one
+// that was ended here and wanted again before the answer came: then the connection is replaced for
+// nothing.
+func (s *stateShard) moved(m *redis.Subscription) bool {
+	topic, err := stateTopic(m.Channel)
+	if err != nil || m.Kind != "sunsubscribe" {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.followed[topic] > 0
 }
 
 // confirm notes a topic whose subscription is confirmed, if that is what the answer says. Its
