@@ -7,6 +7,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	# Without a slot: a replica that is away for long would fill the primary's disk. It then copies anew, once its
 	# volume is deleted.
 	pg_basebackup -d "host=${PRIMARY:-postgres} user=replicator password=$password application_name=replica" \
-		-D "$PGDATA" -X stream -R
+		-D "$PGDATA" -X stream -c fast -R
 fi
 exec postgres -c hot_standby=on -c wal_receiver_status_interval=1s
