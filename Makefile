@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 PACKAGES := ./...
 
-.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-kubernetes test-js build program bench million bench-go matchday seeds fuzz clean
+.PHONY: test quick deps lint vet unused alerts test-go test-made-up test-kubernetes test-js build program bench million bench-go matchday seeds upgrade fuzz clean
 
 # The program first: what it is made of is then compiled, with the flags that all other steps use too. One
 # step after the other: beside each other on two cores they starve tests that play a match in real time. The
@@ -118,6 +118,21 @@ SEEDS ?= 20
 SEED ?=
 seeds: program
 	SEEDS=$(SEEDS) SEED=$(SEED) $(GO) test $(RACE) -run '^TestSeeds$$' -count=1 -v -timeout 24h ./e2e
+
+# The program of the version before beside this one, and this version's migrations on 100,000 documents: docs/operations.md,
+# "Upgrading". `make upgrade FROM=COMMIT`; without it, from the newest tag v* before this commit. It builds
+# that version, and is no part of `make test`.
+FROM ?= $(shell git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null)
+upgrade:
+	@[ -n "$(FROM)" ] || { echo "no tag v* is there: make upgrade FROM=COMMIT"; exit 2; }
+	rm -rf tmp/before && mkdir -p tmp/before
+	git archive $(FROM) | tar x -C tmp/before
+	cd tmp/before && $(GO) build -tags faults -o ../goalcast-before ./cmd/goalcast
+	rm -rf tmp/before
+	$(GO) build -tags faults -o tmp/goalcast-measured ./cmd/goalcast
+	GOALCAST_BIN=$(CURDIR)/tmp/goalcast-measured GOALCAST_TEST_BEFORE=$(CURDIR)/tmp/goalcast-before \
+		$(GO) test -run 'TestVersionBefore$$' -v -count=1 ./e2e
+	$(GO) test -run '^$$' -bench 'Migrations$$' -benchtime 1x ./store
 
 # A minute on each parser of what strangers send.
 fuzz:

@@ -70,11 +70,18 @@ func launch(t testing.TB, env []string, args ...string) *process {
 // launchUnder is launch by another program, which is given goalcast's path and arguments.
 func launchUnder(t testing.TB, parent, env []string, args ...string) *process {
 	t.Helper()
+	return launchCommand(t, slices.Concat(parent, []string{program}), env, args...)
+}
+
+// launchCommand is launch of the command: a goalcast's path, or what takes it and goalcast's
+// arguments.
+func launchCommand(t testing.TB, command, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, log: &logBuffer{}, done: make(chan struct{})}
 	if len(args) > 0 && (args[0] == "serve" || args[0] == "demo") {
 		args = slices.Concat(args[:1], []string{"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, args[1:])
 	}
-	command := slices.Concat(parent, []string{program}, args)
+	command = slices.Concat(command, args)
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Env = append(append(os.Environ(), goRace, "GOALCAST_FEEDS_OPEN=true", "GOALCAST_ODDS_PUBLIC=true"), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

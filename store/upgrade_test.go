@@ -1,14 +1,25 @@
 package store
 
 import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"goalcast/internal/testservers"
 )
 
 // released is the number of the newest migration that the version before has. Whoever makes a
@@ -186,5 +197,194 @@ func TestReleasedIsAMigration(t *testing.T) {
 		if err != nil || len(files) != 1 {
 			t.Errorf("migration %d for %s: %v, %v", released(t), database, files, err)
 		}
+	}
+}
+
+// openReleased opens a database with the schema of the version before.
+func openReleased(t testing.TB, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	provider, err := s.migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), released(t)); err != nil {
+		t.Fatal(err)
+	}
+	s.sessions.lose(s.sessions.lost.Load())
+	return s
+}
+
+// columnsOf are the columns of a table, by name.
+func columnsOf(t testing.TB, s *Store, table string) []string {
+	t.Helper()
+	rows, err := s.query(t.Context(), `SELECT * FROM `+table+` LIMIT 0`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := rows.Columns()
+	if err := errors.Join(err, rows.Close()); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// content is what a table's columns hold, a line for each row, in order.
+func content(t testing.TB, s *Store, table string, columns []string) []string {
+	t.Helper()
+	rows, err := s.query(t.Context(), `SELECT `+strings.Join(columns, ", ")+` FROM `+table)
+	lines, err := collect(rows, err, func(row scanner) (string, error) {
+		values := make([]sql.NullString, len(columns))
+		to := make([]any, len(columns))
+		for i := range values {
+			to[i] = &values[i]
+		}
+		err := row.Scan(to...)
+		return fmt.Sprint(values), err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// Rows of the version before stay as they are, and it can write them still.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/before.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables []string
+	for _, m := range regexp.MustCompile(`(?m)^INSERT INTO (\w+)`).FindAllSubmatch(text, -1) {
+		tables = append(tables, string(m[1]))
+	}
+	for name, url := range map[string]func() string{
+		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "goalcast.db") },
+		"postgres": func() string { return testservers.Postgres(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openReleased(t, url())
+			if _, err := s.write.ExecContext(t.Context(), string(text)); err != nil {
+				t.Fatal("write at the schema before: ", err)
+			}
+			columns, before := map[string][]string{}, map[string][]string{}
+			for _, table := range tables {
+				columns[table] = columnsOf(t, s, table)
+				before[table] = content(t, s, table, columns[table])
+			}
+			if err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, table := range tables {
+				after := content(t, s, table, columns[table])
+				if len(after) == 0 || !slices.Equal(after, before[table]) {
+					t.Errorf("%s, before:\n%s\nafter:\n%s", table, before[table], after)
+				}
+			}
+
+			s = openTest(t, url())
+			if _, err := s.write.ExecContext(t.Context(), string(text)); err != nil {
+				t.Error("the version before cannot write at this one's schema: ", err)
+			}
+		})
+	}
+}
+
+// BenchmarkMigrations times each newer migration on 100,000 documents, events, outbox rows, devices
+// and batches, and tells what it locks and how long somebody who writes has to wait. Run it with
+// -benchtime 1x.
+func BenchmarkMigrations(b *testing.B) {
+	text, err := os.ReadFile("testdata/100000.sql")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s := openReleased(b, testservers.DurablePostgres(b))
+		if _, err := s.write.ExecContext(b.Context(), string(text)); err != nil {
+			b.Fatal(err)
+		}
+		names, texts := newer(b, "postgres")
+		for n, name := range names {
+			waits := writeMeanwhile(b, s)
+			begin := time.Now()
+			locks := applyWatched(b, s, texts[n])
+			took := time.Since(begin)
+			b.Logf("%s took %v, with %s. The longest write took %s", name, took.Round(time.Millisecond),
+				strings.Join(locks, ", "), waits())
+		}
+	}
+}
+
+// applyWatched applies a migration and tells which locks it had that keep writers of tables out.
+func applyWatched(b *testing.B, s *Store, text string) (locks []string) {
+	b.Helper()
+	tx, err := s.write.BeginTx(b.Context(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }() // an error means that it is committed
+	if _, err := tx.ExecContext(b.Context(), text); err != nil {
+		b.Fatal(err)
+	}
+	rows, err := tx.QueryContext(b.Context(), `SELECT DISTINCT mode || ' on ' || c.relname FROM pg_locks l
+		JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_user_tables t ON t.relid = c.oid
+		WHERE pid = pg_backend_pid() AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+			'AccessExclusiveLock') ORDER BY 1`)
+	locks, err = collect(rows, err, func(row scanner) (lock string, err error) { return lock, row.Scan(&lock) })
+	if err := cmp.Or(err, tx.Commit()); err != nil {
+		b.Fatal(err)
+	}
+	return locks
+}
+
+// writeMeanwhile changes a row of each table again and again until waits is called, which tells the
+// longest time that each took.
+func writeMeanwhile(b *testing.B, s *Store) (waits func() string) {
+	ctx, stop := context.WithCancel(b.Context())
+	var busy sync.WaitGroup
+	begun := sync.WaitGroup{}
+	longest := map[string]*time.Duration{"documents": new(time.Duration), "devices": new(time.Duration),
+		"push_batches": new(time.Duration), "events": new(time.Duration), "outbox": new(time.Duration)}
+	for table, most := range longest {
+		begun.Add(1)
+		busy.Go(func() {
+			once := sync.OnceFunc(begun.Done)
+			defer once()
+			query := `UPDATE ` + table + ` SET created = created WHERE id IN (SELECT id FROM ` + table + ` LIMIT 1)`
+			if table == "documents" {
+				query = strings.ReplaceAll(query, "created", "received")
+			}
+			for ctx.Err() == nil {
+				begin := time.Now()
+				if _, err := s.write.ExecContext(context.WithoutCancel(ctx), query); err != nil {
+					b.Error(err)
+					return
+				}
+				*most = max(*most, time.Since(begin))
+				once()
+			}
+		})
+	}
+	begun.Wait()
+	return func() string {
+		stop()
+		busy.Wait()
+		var list []string
+		for table, most := range longest {
+			list = append(list, fmt.Sprintf("%s %v", table, most.Round(time.Millisecond)))
+		}
+		slices.Sort(list)
+		return strings.Join(list, ", ")
 	}
 }
