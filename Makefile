@@ -104,12 +104,12 @@ bench-go:
 
 # A match day with all that breaks, as its plan has it: one of e2e/testdata/matchdays, or a path; `make matchday PLAN=soak
 # FOR=8h` plays one day after the other. It is played by the program that is shipped, without the race detector, so
-# that a plan's limits can be judged. A night is half an hour.
+# that a plan's limits can be judged. A night is a quarter of an hour.
 PLAN ?= night
 FOR ?=
 matchday:
 	$(GO) build -tags faults -o tmp/goalcast-measured ./cmd/goalcast
-	GOALCAST_BIN=$(CURDIR)/tmp/goalcast-measured GOALCAST_MATCHDAY=$(PLAN) GOALCAST_MATCHDAY_FOR=$(FOR) \
+	GOALCAST_BIN=$(CURDIR)/tmp/goalcast-measured MATCHDAY_PLAN=$(PLAN) MATCHDAY_FOR=$(FOR) \
 		$(GO) test -run 'TestMatchDay$$' -v -count=1 -timeout 24h ./e2e
 
 # Many short match days in which processes die, connections end and viewers come and go as a seed decides, held

@@ -31,8 +31,8 @@ import (
 // Settings of TestMatchDay: the plan, a file of testdata/matchdays or a path; and for how long
 // one day is to be played after the other, each with the next seed.
 const (
-	matchDaySetting = "GOALCAST_MATCHDAY"
-	forSetting      = "GOALCAST_MATCHDAY_FOR"
+	matchDaySetting = "MATCHDAY_PLAN"
+	forSetting      = "MATCHDAY_FOR"
 )
 
 // TestMatchDay plays a match day as its plan says, to processes of all roles behind an HAProxy,
