@@ -267,6 +267,18 @@ func TestDatabaseThatWentBack(t *testing.T) {
 			t.Errorf("match 7: %v, resets %v", got, e.Resets)
 		}
 		unpublishedLeft(t, after)
+
+		// The same goal under the same number, and another scorer by now.
+		corrected := matchEvent(9, 1, goalcast.KindGoal)
+		corrected.Player = &goalcast.Player{ID: 2}
+		was := corrected
+		was.Player = &goalcast.Player{ID: 1}
+		commit(before, was)
+		e.Until("the first scorer", func() bool { return len(e.Events) == 6 })
+		commit(after, corrected)
+		e.Until("a reset, and the scorer who stands", func() bool {
+			return len(e.Resets) == 3 && len(e.Events) == 1 && e.Events[0].Player.ID == 2
+		})
 	})
 }
 

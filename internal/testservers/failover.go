@@ -6,11 +6,9 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -102,21 +100,11 @@ func (p *PostgresServer) follow(tb testing.TB, primary *PostgresServer) {
 	if err := os.RemoveAll(data); err != nil {
 		tb.Fatal(err)
 	}
-	tool, err := find("pg_basebackup", filepath.Dir(p.args[0]))
-	if err != nil {
-		missing(tb, "%v", err)
-	}
 	host, port, err := net.SplitHostPort(primary.addr(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command(tool, "-D", data, "-h", host, "-p", port, "-U", "goalcast", "-X", "stream", "-c", "fast",
-		"--no-sync")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.user}
-	cmd.Dir = "/"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("pg_basebackup: %v\n%s", err, out)
-	}
+	p.baseBackup(tb, data, primary, "-X", "stream")
 	follows := fmt.Sprintf("primary_conninfo = 'host=%s port=%s user=goalcast application_name=standby'\n", host, port)
 	for name, text := range map[string]string{"postgresql.auto.conf": follows, "standby.signal": ""} {
 		path := filepath.Join(data, name)

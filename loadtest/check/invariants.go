@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -265,7 +266,7 @@ func twice(a *account, _ *everybody, s *seen) []Violation {
 		return nil
 	}
 	before := a.told[revision{e.Match, e.ID, e.Revision}]
-	if before == nil {
+	if before == nil || renumbered(a, s) {
 		return nil
 	}
 	return wrong(e.Match, e.ID, []*seen{before, s}, "revision %d came twice", e.Revision)
@@ -276,13 +277,34 @@ func disordered(a *account, _ *everybody, s *seen) []Violation {
 	if e == nil || a.told[revision{e.Match, e.ID, e.Revision}] != nil { // twice, and in order
 		return nil
 	}
-	if last := a.last[e.Match]; last != nil && e.Seq > 0 && e.Seq <= last.event().Seq {
+	if last := a.last[e.Match]; last != nil && e.Seq > 0 && e.Seq <= last.event().Seq && !renumbered(a, s) {
 		return wrong(e.Match, e.ID, []*seen{last, s}, "seq %d after %d", e.Seq, last.event().Seq)
 	}
 	if c := s.frame.Cursor; c != nil && c.Epoch == a.since.Epoch && c.Offset <= a.since.Offset {
 		return wrong(e.Match, e.ID, []*seen{s}, "cursor %s after %s", c, a.since)
 	}
 	return nil
+}
+
+// renumbered says whether an event has a number by which the recorder knows another: the database
+// lost that one. The hub knows, so that the frame has no cursor, and a reset comes next.
+func renumbered(a *account, s *seen) bool {
+	e := s.event()
+	if s.frame.Cursor != nil || e.Seq == 0 {
+		return false
+	}
+	for _, before := range a.told {
+		if o := before.event(); o.Match == e.Match && o.Seq == e.Seq && !sameEvent(*o, *e) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameEvent says whether viewers see no difference, but for when they were told.
+func sameEvent(a, b goalcast.Event) bool {
+	a.Times, b.Times = goalcast.Times{}, goalcast.Times{}
+	return reflect.DeepEqual(a, b)
 }
 
 // gapBeforeReset tells of what is missing for good where a viewer starts over. Frames without a

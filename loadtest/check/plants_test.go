@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -128,6 +129,19 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			return func(f goalcast.Frame, text []byte) [][]byte {
 				if is(f, "goal-1#1") {
 					return [][]byte{text, text}
+				}
+				return pass(text)
+			}
+		}},
+		{name: "double without a cursor", want: "once", event: "goal-1", plant: func() plant {
+			return func(f goalcast.Frame, text []byte) [][]byte {
+				if is(f, "goal-1#1") {
+					f.Cursor = nil // as between a loss and its reset, where a number may mean something else
+					again, err := json.Marshal(f)
+					if err != nil {
+						panic(err)
+					}
+					return [][]byte{text, again}
 				}
 				return pass(text)
 			}

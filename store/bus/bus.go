@@ -170,12 +170,18 @@ func (b *Bus) publish(ctx context.Context, events []goalcast.Event, holes bool) 
 }
 
 // fingerprint distinguishes two events that were given the same number, because the database lost
-// the first. It covers what makes an event that event, and nothing that reading it back from the
-// outbox might write differently.
+// the first: it covers all that viewers see of one. What the outbox gives back has the same as what
+// was put there. Messages have no number; theirs covers what was said.
 func fingerprint(e goalcast.Event) string {
 	h := fnv.New64a()
 	fmt.Fprint(h, e.ID, "#", e.Revision, e.Kind, e.Status, " ", e.Team, e.Period, " ", e.Minute, e.Second)
 	h.Write(e.Message)
+	if e.Seq > 0 {
+		e.Topics, e.Times = nil, goalcast.Times{} // how it came, and to whom it goes
+		if text, err := json.Marshal(e); err == nil {
+			h.Write(text)
+		}
+	}
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 

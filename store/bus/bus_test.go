@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -150,5 +152,31 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What the outbox gives back is taken for the event that was put there; another telling is not.
+func TestFingerprintOutlivesTheOutbox(t *testing.T) {
+	t.Parallel()
+	e := goalcast.Event{ID: "a", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindGoal, Seq: 3, Match: 7,
+		Player: &goalcast.Player{ID: 1, Name: "<b>"}, Goal: &goalcast.Goal{Type: goalcast.OpenPlay},
+		Score: &goalcast.Score{Home: 1}, At: time.Now().In(time.FixedZone("", 3600)), Lineup: &goalcast.Lineup{},
+		Clip: &goalcast.Clip{Include: []string{}}, Topics: []goalcast.Topic{goalcast.ForMatch(7)},
+		Times: goalcast.Times{Received: 1}}
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back goalcast.Event
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	back.Times = goalcast.Times{Received: 2, Published: 3}
+	if fingerprint(back) != fingerprint(e) {
+		t.Error("an event that was kept is another")
+	}
+	back.Goal = &goalcast.Goal{Type: goalcast.OpenPlay, Assist: &goalcast.Player{ID: 2}}
+	if fingerprint(back) == fingerprint(e) {
+		t.Error("a goal with an assist is the one without")
 	}
 }
