@@ -40,7 +40,7 @@ type restoredGoal struct {
 
 // goalBy is goal n of a match.
 func goalBy(n int, scorer goalcast.PlayerID) restoredGoal {
-	return restoredGoal{ID: fmt.Sprint("goal-", n), Kind: "goal", Team: restoredTeam,
+	return restoredGoal{ID: fmt.Sprint("goal-", n), Kind: "goal",
 		Player: goalcast.Player{ID: scorer}, Period: goalcast.FirstHalf, Minute: 2 * n}
 }
 
@@ -48,14 +48,19 @@ func goalBy(n int, scorer goalcast.PlayerID) restoredGoal {
 // at a time.
 func restoredDocument(t testing.TB, kickOff time.Time, match goalcast.MatchID, goals ...restoredGoal) []byte {
 	t.Helper()
+	home := restoredTeam
+	if match > restoredOther {
+		home += 2 // whom nobody follows: Firebase's fake keeps some thousand pushes
+	}
 	events := []any{map[string]string{"id": "start", "kind": "period", "period": "first_half"}}
 	for _, g := range goals {
+		g.Team = home
 		events = append(events, g)
 	}
 	body, err := json.Marshal(map[string]any{"time": time.Now().UTC(), "match": match, "events": events,
 		"fixture": map[string]any{
-			"kickoff": kickOff, "home": goalcast.Team{ID: restoredTeam, Name: "Millpond Athletic"},
-			"away": goalcast.Team{ID: restoredTeam + 1, Name: "Quarry Town"}}})
+			"kickoff": kickOff, "home": goalcast.Team{ID: home, Name: "Millpond Athletic"},
+			"away": goalcast.Team{ID: home + 1, Name: "Quarry Town"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
