@@ -202,7 +202,7 @@ func TestBytesOfDocumentsBeingReadAreLimited(t *testing.T) {
 			t.Errorf("%d have run", len(running))
 		}
 		close(let)
-		w.close()
+		w.close(time.Hour)
 	})
 }
 

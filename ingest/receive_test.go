@@ -46,7 +46,7 @@ func newBench(t *testing.T, cfg Config) *bench {
 	b.Ingest = New(cfg, b.memory, b.memory, b.memory, []Provider{plain{}}, log, prometheus.NewRegistry())
 	server := httptest.NewServer(b.Handler())
 	b.url, b.client = server.URL+"/feeds/plain", server.Client()
-	t.Cleanup(func() { server.Close(); b.work.close() })
+	t.Cleanup(func() { server.Close(); b.work.close(time.Hour) })
 	return b
 }
 
@@ -360,7 +360,7 @@ func TestStoreAwayIs503AndNothingIsApplied(t *testing.T) {
 		"unavailable") {
 		t.Errorf("%s %v", res.Status, answer)
 	}
-	b.work.close()
+	b.work.close(time.Hour)
 	if b.memory.Updates != 0 || len(b.memory.documents) != 0 {
 		t.Errorf("%d updates", b.memory.Updates)
 	}
@@ -405,7 +405,7 @@ func TestUnreadableDocumentsFailAlone(t *testing.T) {
 		return s[goalcast.DocumentFailed] == len(bad) && s[goalcast.DocumentIgnored] == 1 &&
 			s[goalcast.DocumentApplied] == 1
 	})
-	b.work.close()
+	b.work.close(time.Hour)
 	if n := testutil.ToFloat64(b.metrics.alarms.WithLabelValues("plain", "unreadable")); n != float64(len(bad)) {
 		t.Errorf("%v alarms", n)
 	}

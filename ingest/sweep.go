@@ -13,11 +13,21 @@ import (
 	"goalcast"
 )
 
+// leaveTime is for how long a process that leaves works on documents that wait in its memory. The
+// rest is kept: another process finds it, or this one when it is back. A deploy is not to wait for a
+// backlog, and is killed where it is asked to end in half a minute.
+const leaveTime = 5 * time.Second
+
 // Run looks for documents that were kept and not worked on, at the start and then again and again:
 // a crash, or trouble that outlasted the queue's retries. It returns after ctx ends and the work in
 // hand is done; documents that come later are kept and left to the queue.
 func (in *Ingest) Run(ctx context.Context) error {
-	defer in.work.close()
+	defer func() {
+		if left := in.work.close(leaveTime); left > 0 {
+			in.metrics.left.Add(float64(left))
+			in.log.Warn("documents are left for other processes, or for the next start", "documents", left)
+		}
+	}()
 	known := sync.OnceFunc(func() { in.lastKnown(ctx) })
 	defer in.swept.Wait()
 	tick := time.NewTicker(in.cfg.SweepEvery)

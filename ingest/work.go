@@ -113,14 +113,23 @@ func (w *workers) nextLocked() (job, bool) {
 	return j, true
 }
 
-// close refuses new jobs and waits for those that were taken.
-func (w *workers) close() {
+// close refuses new jobs and waits for those that were taken. What then still waits after the time
+// is given up; it says how many jobs those are.
+func (w *workers) close(within time.Duration) (givenUp int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
+	late := time.AfterFunc(within, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		givenUp = len(w.urgent) + len(w.other)
+		w.urgent, w.other, w.bytes = nil, nil, 0
+	})
+	defer late.Stop()
 	for w.running > 0 {
 		w.idle.Wait()
 	}
+	return givenUp
 }
 
 // waiting tells how many jobs wait and how many bytes they hold.

@@ -48,7 +48,7 @@ func TestSmallDocumentsOvertake(t *testing.T) {
 			t.Errorf("%d wait, %d bytes", n, bytes)
 		}
 		close(let)
-		w.close()
+		w.close(time.Hour)
 		if want := []string{"running", "F7", "F9", "F24", "another F24", "late F9"}; !slices.Equal(order, want) {
 			t.Errorf("order %v, want %v", order, want)
 		}
@@ -73,7 +73,7 @@ func TestOneWorkerIsKeptForUrgentDocuments(t *testing.T) {
 		w.add(job{urgent: true, run: func() { close(urgent) }})
 		<-urgent
 		close(let)
-		w.close()
+		w.close(time.Hour)
 		if len(running) != 5 || w.runOther != 0 {
 			t.Errorf("%d ran, %d counted as running", len(running), w.runOther)
 		}
@@ -91,8 +91,28 @@ func TestWaitingBytesAreBounded(t *testing.T) {
 		}
 	}
 	close(let)
-	w.close()
+	w.close(time.Hour)
 	if w.add(job{run: func() {}}) {
 		t.Error("taken after close")
 	}
+}
+
+// Who leaves finishes what it has begun, and what can be begun in the time; the rest is given up.
+func TestLeavingWithABacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkers(1, 1<<30)
+		done := 0
+		for range 5 {
+			w.add(job{urgent: true, size: 1, run: func() {
+				time.Sleep(2 * time.Second)
+				done++
+			}})
+		}
+		if left := w.close(5 * time.Second); left != 2 || done != 3 {
+			t.Errorf("%d done, %d given up", done, left)
+		}
+		if n, bytes := w.waiting(); n != 0 || bytes != 0 || w.add(job{run: func() {}}) {
+			t.Errorf("%d of %d bytes wait", n, bytes)
+		}
+	})
 }
