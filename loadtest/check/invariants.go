@@ -254,8 +254,12 @@ func unreadable(_ *account, _ *everybody, s *seen) []Violation {
 		return wrong(0, "", []*seen{s}, "wire version %d", f.Version)
 	case f.Type == goalcast.FrameEvent && f.Event == nil, f.Type == goalcast.FrameState && f.State == nil:
 		return wrong(0, "", []*seen{s}, "%s without one", f.Type)
-	case s.ID != "" && (f.Cursor == nil || f.Cursor.String() != s.ID):
+	case s.ID != "" && f.Cursor != nil && f.Cursor.String() != s.ID:
 		return wrong(0, "", []*seen{s}, "SSE id %q, cursor %s", s.ID, f.Cursor)
+	case s.ID != "" && f.Cursor == nil: // where the stream stands, told with whatever comes next
+		if _, err := goalcast.ParseCursor(s.ID); err != nil {
+			return wrong(0, "", []*seen{s}, "SSE id %q: %v", s.ID, err)
+		}
 	}
 	return nil
 }
