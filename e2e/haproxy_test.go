@@ -267,9 +267,12 @@ func TestDeployBehindHAProxy(t *testing.T) {
 		hubs := map[string][]*process{"green": c.green, "blue": c.blue[:1]}
 		before := connected("websocket", hubs[to]...)
 		c.join("websocket")
-		if now := connected("websocket", hubs[to]...); now != before+1 {
-			t.Errorf("switched to %s: it had %d viewers before the next one came, %d after", to, before, now)
-		}
+		waitFor(t, time.Minute, "the next viewer to be on "+to, func() error { // counted a moment after hello
+			if now := connected("websocket", hubs[to]...); now != before+1 {
+				return fmt.Errorf("%d viewers, before it came %d", now, before)
+			}
+			return nil
+		})
 	}
 	c.moves("all to watch on two colours")
 	c.blue[0].stop(drain + time.Minute)
