@@ -14,8 +14,8 @@ import (
 )
 
 // leaveTime is for how long a process that leaves works on documents that wait in its memory. The
-// rest is kept: another process finds it, or this one when it is back. A deploy is not to wait for a
-// backlog, and is killed where it is asked to end in half a minute.
+// rest is kept: another process finds it, or this one when it is back. A deploy is not to wait for
+// a backlog, and is killed where it is asked to end in half a minute.
 const leaveTime = 5 * time.Second
 
 // Run looks for documents that were kept and not worked on, at the start and then again and again:
