@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,17 +116,21 @@ func (c *Cluster) whole(alive int) error {
 func (c *Cluster) owner(slot int) (node int) {
 	c.t.Helper()
 	for i, client := range c.clients {
-		all, err := client.ClusterSlots(c.t.Context()).Result()
+		shards, err := client.ClusterShards(c.t.Context()).Result()
 		if err != nil {
 			continue
 		}
-		for _, s := range all {
-			if s.Start > slot || s.End < slot {
+		for _, shard := range shards {
+			if !slices.ContainsFunc(shard.Slots, func(r redis.SlotRange) bool {
+				return r.Start <= int64(slot) && int64(slot) <= r.End
+			}) {
 				continue
 			}
-			for n := range c.nodes {
-				if c.nodes[n].Addr == s.Nodes[0].Addr {
-					return n
+			for _, node := range shard.Nodes {
+				for n := range c.nodes {
+					if node.Role == "master" && strings.HasSuffix(c.nodes[n].Addr, fmt.Sprint(":", node.Port)) {
+						return n
+					}
 				}
 			}
 		}
