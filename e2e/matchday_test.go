@@ -281,6 +281,16 @@ func (d *dayRig) counted(to swarm.Stats, waves ...int) swarm.Stats {
 	return to
 }
 
+// pause ends a time in which nothing was wrong.
+func (d *dayRig) pause(what string) {
+	d.t.Helper()
+	stats := d.counted(swarm.NewStats(), d.everybody()...)
+	d.t.Logf("%-30s all was well: %s", what, told(stats))
+	if err := d.calm.Add(stats); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 func (d *dayRig) everybody() (waves []int) {
 	for i := range d.waves {
 		waves = append(waves, i)
@@ -291,7 +301,7 @@ func (d *dayRig) everybody() (waves []int) {
 // trouble has something go wrong, waits until all is well, and counts what viewers saw of it.
 func (d *dayRig) trouble(f mishap) {
 	d.t.Helper()
-	d.calm = d.counted(d.calm, d.everybody()...)
+	d.pause(fmt.Sprintf("before %d' %s", f.Minute, f.Do))
 	ctx, cancel := context.WithCancel(d.t.Context())
 	unready := d.silence(ctx)
 	now := trouble{what: fmt.Sprintf("%d' %s", f.Minute, f.Do), from: time.Now()}
@@ -428,7 +438,7 @@ func checkTruth(t *testing.T, truth simulator.Match, s goalcast.Snapshot) {
 // judgeWaves: nobody missed anything, got it twice, or in another order.
 func (d *dayRig) judgeWaves(last map[int64]int64) {
 	d.t.Helper()
-	for i, s := range d.waves {
+	for _, s := range d.waves {
 		if s == nil {
 			continue
 		}
@@ -439,8 +449,8 @@ func (d *dayRig) judgeWaves(last map[int64]int64) {
 			}
 			return err
 		})
-		d.calm = d.counted(d.calm, i)
 	}
+	d.pause("until the end")
 	all := append([]trouble{{what: "else", stats: d.calm}}, d.troubles...)
 	for _, w := range all {
 		s := w.stats

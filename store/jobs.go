@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
+	"goalcast/internal/sparselog"
 )
 
 // JobOptions are the limits of Jobs; zero fields take the default.
@@ -51,6 +52,7 @@ type Jobs struct {
 	options JobOptions
 	owner   string
 	log     *slog.Logger
+	unsure  *sparselog.Log // while the database is away each job asks about every second
 	jobs    []job
 
 	runs, failures *prometheus.CounterVec
@@ -74,6 +76,7 @@ func NewJobs(s *Store, options JobOptions, log *slog.Logger, reg prometheus.Regi
 		return f.NewGaugeVec(prometheus.GaugeOpts(opts(name, help)), []string{"job"})
 	}
 	return &Jobs{store: s, options: options, owner: host + "-" + rand.Text()[:8], log: log,
+		unsure:   sparselog.New(log),
 		runs:     counter("job_runs_total", "Runs of periodic jobs by this process."),
 		failures: counter("job_failures_total", "Runs of periodic jobs by this process that failed."),
 		last:     gauge("job_last_success_timestamp_seconds", "When a job ended well in this process."),
@@ -106,7 +109,7 @@ func (j *Jobs) look(ctx context.Context, job job) {
 		lease, err := j.claim(ctx, job)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			j.log.Warn("periodic job: nobody knows whose turn it is", "job", job.name, "error", err)
+			j.unsure.Warn("periodic job: nobody knows whose turn it is", "job", job.name, "error", err)
 		case lease != nil:
 			lease.run(ctx)
 			continue

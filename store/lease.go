@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"goalcast/internal/sparselog"
 )
 
 // How a lease is kept. Another process has it at the latest LeaseTime + leaseLook after its holder
@@ -24,10 +26,14 @@ type Leases struct {
 	store *Store
 	owner string
 	log   *slog.Logger
+	// unsure is for all leases: while the database is away each is asked for about every second.
+	unsure *sparselog.Log
 }
 
 // NewLeases makes the leases of this process; it starts nothing.
-func NewLeases(s *Store, log *slog.Logger) *Leases { return &Leases{s, rand.Text()[:12], log} }
+func NewLeases(s *Store, log *slog.Logger) *Leases {
+	return &Leases{s, rand.Text()[:12], log, sparselog.New(log)}
+}
 
 // Hold waits for the lease and calls run with the fence of the turn, again and again until ctx
 // ends. The context of run ends when the turn does. What run returns is logged; it is called again
@@ -37,7 +43,7 @@ func (l *Leases) Hold(ctx context.Context, name string, run func(ctx context.Con
 		fence, err := l.claim(ctx, name)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			l.log.Warn("lease: nobody knows whose turn it is", "lease", name, "error", err)
+			l.unsure.Warn("lease: nobody knows whose turn it is", "lease", name, "error", err)
 		case fence > 0:
 			l.log.Info("lease taken", "lease", name, "fence", fence)
 			l.turn(ctx, name, fence, run)

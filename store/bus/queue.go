@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"goalcast"
+	"goalcast/internal/sparselog"
 )
 
 // queueName is the queue that a task waits in: each owner ("ingest" of "ingest:document") has one
@@ -165,7 +166,7 @@ func (q *Queue) config() asynq.Config {
 		DelayedTaskCheckInterval: q.options.DelayedInterval,
 		ShutdownTimeout:          q.options.StopTimeout,
 		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return q.options.RetryPause(n) },
-		Logger:                   &asynqLog{log: q.log, now: time.Now},
+		Logger:                   asynqLog{q.log, sparselog.New(q.log)},
 		LogLevel:                 asynq.InfoLevel,
 	}
 }
@@ -201,36 +202,17 @@ func (q *Queue) process(ctx context.Context, t *asynq.Task) error {
 	return err
 }
 
-// asynqLogEvery is how often asynq's warnings are logged: its workers, its recoverer and its
-// heartbeat each complain every second or more often while Redis is away.
-const asynqLogEvery = time.Minute
-
-// asynqLog passes on what asynq says: the first warning, then one a minute with the number of those
-// left out. A task's own error is not among them; process logs that. Fatal is not followed by an
-// exit here, and "info" is about asynq's inner parts.
+// asynqLog passes on what asynq says. Its workers, its recoverer and its heartbeat each complain
+// every second or more often while Redis is away: warnings are sparse. A task's own error is not
+// among them; process logs that. Fatal is not followed by an exit here, and "info" is about asynq's
+// inner parts.
 type asynqLog struct {
-	log *slog.Logger
-	now func() time.Time
-
-	mu      sync.Mutex
-	last    time.Time // when a warning was logged
-	skipped int       // since then
+	log    *slog.Logger
+	sparse *sparselog.Log
 }
 
-func (l *asynqLog) Debug(args ...any) { l.log.Debug("queue: " + fmt.Sprint(args...)) }
-func (l *asynqLog) Info(args ...any)  { l.log.Debug("queue: " + fmt.Sprint(args...)) }
-func (l *asynqLog) Warn(args ...any)  { l.warn(args) }
-func (l *asynqLog) Error(args ...any) { l.warn(args) }
-func (l *asynqLog) Fatal(args ...any) { l.log.Error("queue: " + fmt.Sprint(args...)) }
-
-func (l *asynqLog) warn(args []any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	if !l.last.IsZero() && now.Sub(l.last) < asynqLogEvery {
-		l.skipped++
-		return
-	}
-	l.log.Warn("queue: "+fmt.Sprint(args...), "skipped", l.skipped)
-	l.last, l.skipped = now, 0
-}
+func (l asynqLog) Debug(args ...any) { l.log.Debug("queue: " + fmt.Sprint(args...)) }
+func (l asynqLog) Info(args ...any)  { l.log.Debug("queue: " + fmt.Sprint(args...)) }
+func (l asynqLog) Warn(args ...any)  { l.sparse.Warn("queue: " + fmt.Sprint(args...)) }
+func (l asynqLog) Error(args ...any) { l.sparse.Warn("queue: " + fmt.Sprint(args...)) }
+func (l asynqLog) Fatal(args ...any) { l.log.Error("queue: " + fmt.Sprint(args...)) }
