@@ -34,12 +34,18 @@ func TestEditorsReachViewers(t *testing.T) {
 	}
 	for _, body := range []string{`{"topic":"team:9","body":{"not":"ours"}}`,
 		`{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`,
-		`{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`, `{"topic":"match:8","body":[1,"two"]}`} {
+		`{"topic":"team:7","body":{"text":"Doors open"},"id":"a"}`, `{"topic":"match:8","body":[1,"two"]}`,
+		`[{"topic":"team:7","body":"A","id":"b"},{"topic":"match:8","body":"B"},{"topic":"team:7","body":"C"}]`,
+		`[{"topic":"team:7","body":"D"},{"topic":"team:7","body":"E","id":"b"}]`} {
 		if status, text := post(editorToken, body); status != http.StatusAccepted {
 			t.Fatalf("%s: %d %s", body, status, text)
 		}
 	}
-	want := []string{`{"text":"Doors open"}`, `[1,"two"]`}
+	if status, text := post(editorToken, `[{"topic":"team:7","body":"F"},{"topic":"all","body":"G"}]`); status !=
+		http.StatusBadRequest || !strings.Contains(text, "[1].topic") {
+		t.Errorf("an array with a bad message: %d %s", status, text)
+	}
+	want := []string{`{"text":"Doors open"}`, `[1,"two"]`, `"A"`, `"B"`, `"C"`, `"D"`}
 	for name, v := range viewers {
 		v.waitEvents(20*time.Second, "the messages over "+name, func(events []goalcast.Event) error {
 			var got []string

@@ -701,7 +701,8 @@ func TestMessagesArePushed(t *testing.T) {
 		say := func(id string, topic goalcast.Topic, push map[string]goalcast.PushText) {
 			t.Helper()
 			now := time.Now()
-			if err := w.store.SaveMessage(t.Context(), goalcast.Event{ID: "message:" + id, Revision: 1, At: now,
+			if _, err := w.store.SaveMessages(t.Context(), nil, goalcast.Event{
+				ID: "message:" + id, Revision: 1, At: now,
 				Status: goalcast.Confirmed, Kind: goalcast.KindMessage, Topics: []goalcast.Topic{topic}, Push: push,
 				Message: []byte(`"Rain."`), Times: goalcast.Times{Received: now.UnixMilli()}}); err != nil {
 				t.Fatal(err)

@@ -204,6 +204,77 @@ func TestBadMessages(t *testing.T) {
 	}
 }
 
+// An array is one action: all of its messages are kept, in its order, or none.
+func TestArrayOfMessages(t *testing.T) {
+	h := openWithAdmin(t)
+	a := h.ask(t, http.MethodPost, "/admin/messages", ` [{"topic":"team:174","body":"Rain.","id":"b"},
+		{"topic":"match:8","body":{"n":2},"id":"a"},{"topic":"team:174","body":3}]`, as(editorToken))
+	ids := decode[struct{ IDs []string }](t, a.body).IDs
+	if a.status != http.StatusAccepted || len(ids) != 3 || ids[0] != "message:b" || ids[1] != "message:a" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if len(h.messages) != 3 || len(h.published) != 3 {
+		t.Fatalf("saved %v, published %v", h.messages, h.published)
+	}
+	for i, e := range h.published {
+		if e.ID != ids[i] || e.Kind != goalcast.KindMessage {
+			t.Errorf("published %+v, want %s", e, ids[i])
+		}
+	}
+	if len(h.audits) != 2 || h.audits[1].Target != "3 messages" || h.audits[1].Status != http.StatusAccepted ||
+		!strings.HasPrefix(string(h.audits[1].After), `{"events":["message:b","message:a","message:`) {
+		t.Errorf("audit %+v", h.audits)
+	}
+	if !strings.Contains(h.metricLines(t), "goalcast_rest_messages_total{result=published} 3\n") {
+		t.Error(h.metricLines(t))
+	}
+	long := strings.Repeat("x", 100-4)
+	var list []string
+	for n := range 100 {
+		list = append(list, fmt.Sprintf(`{"topic":"team:174","body":1,"id":"%s-%03d"}`, long, n))
+	}
+	a = h.ask(t, http.MethodPost, "/admin/messages", "["+strings.Join(list, ",")+"]", as(editorToken))
+	last := h.audits[len(h.audits)-1]
+	if a.status != http.StatusAccepted || last.Target != "team:174" || !strings.Contains(string(last.After), "-099") {
+		t.Errorf("as many as there may be: %d %.100s, audit %.100s", a.status, a.body, last.After)
+	}
+}
+
+// The error of an array says which of its messages is wrong, and nothing of it is kept.
+func TestBadArraysOfMessages(t *testing.T) {
+	h := open(t)
+	const good = `{"topic":"team:174","body":1,"id":"a"}`
+	for _, tt := range []struct {
+		body            string
+		status          int
+		code, parameter string
+	}{
+		{`[]`, 400, "bad_body", ""},
+		{`[` + good, 400, "bad_body", ""},
+		{`[` + good + `,null]`, 400, "bad_body", ""},
+		{`[` + good + `,[` + good + `]]`, 400, "bad_body", ""},
+		{`[` + good + `,{"topic":"everyone","body":1}]`, 400, "bad_topic", "[1].topic"},
+		{`[` + good + `,{"topic":"match:1"}]`, 400, "bad_parameter", "[1].body"},
+		{`[` + good + `,{"topic":"match:1","body":1,"to":"all"}]`, 400, "bad_parameter", "[1].to"},
+		{`[` + good + `,` + good + `]`, 400, "bad_parameter", "[1].id"},
+		{`[` + good + `,{"topic":"match:1","body":1,"push":{"en":{"title":"a","body":"b"}}}]`, 400, "bad_parameter",
+			"[1].push"},
+		{`[` + good + `,{"topic":"match:1","body":1,"confirm":"x"}]`, 409, "not_confirmed", ""},
+		{`[` + good + `,{"topic":"match:1","body":"` + strings.Repeat("x", 16384) + `"}]`, 413, "too_large", ""},
+		{`[` + good + strings.Repeat(`,{"topic":"match:1","body":1}`, 100) + `]`, 413, "too_many_messages", ""},
+		{`[` + strings.Repeat(" ", 100*16384) + `]`, 413, "too_large", ""},
+	} {
+		p := h.ask(t, http.MethodPost, "/admin/messages", tt.body, as(editorToken)).problem(t, tt.status, tt.code)
+		if p.Parameter != tt.parameter || strings.Contains(tt.body, good+",{") && tt.code != "too_many_messages" &&
+			!strings.HasPrefix(p.Detail, "[1]: ") {
+			t.Errorf("%.80s: %+v", tt.body, p)
+		}
+	}
+	if len(h.messages)+len(h.published) != 0 {
+		t.Errorf("saved %v, published %v", h.messages, h.published)
+	}
+}
+
 func TestDocuments(t *testing.T) {
 	h := open(t)
 	failed := document(8)

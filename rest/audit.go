@@ -42,6 +42,8 @@ const (
 type auditNote struct {
 	target        string // if it is not what the path names
 	before, after any
+	entry         goalcast.AuditEntry // of an action that is not noted yet
+	committed     bool                // it is, with what was done
 }
 
 type auditKey struct{}
@@ -51,9 +53,7 @@ type auditKey struct{}
 // with the status 0, and the log has the rest.
 func (s *Server) audited(method, pattern string, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		p := adminOf(r.Context())
-		begun, err := s.store.Audit(r.Context(), goalcast.AuditEntry{Who: string(p.User), Role: p.Role.String(),
-			Action: method + " " + pattern, Target: pathTarget(r), Request: requestID(r.Context())})
+		begun, err := s.store.Audit(r.Context(), auditBegin(method, pattern, r))
 		if err != nil {
 			s.metrics.audit.WithLabelValues("refused").Inc()
 			return fmt.Errorf("nothing is done that is not audited: %w", err)
@@ -70,6 +70,60 @@ func (s *Server) audited(method, pattern string, h handler) handler {
 		s.auditEnd(r.Context(), begun, *note, status)
 		return err
 	}
+}
+
+// auditBegin is the entry from before an action.
+func auditBegin(method, pattern string, r *http.Request) goalcast.AuditEntry {
+	p := adminOf(r.Context())
+	return goalcast.AuditEntry{Who: string(p.User), Role: p.Role.String(), Action: method + " " + pattern,
+		Target: pathTarget(r), Request: requestID(r.Context())}
+}
+
+// auditedWithin is audited for an action that is one transaction: its handler has both entries
+// committed with it, see auditWith. What it refuses, or cannot do, is noted here.
+func (s *Server) auditedWithin(method, pattern string, h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		note := &auditNote{entry: auditBegin(method, pattern, r)}
+		note.target = note.entry.Target
+		err := guarded(h, w, r.WithContext(context.WithValue(r.Context(), auditKey{}, note)))
+		if err == nil || note.committed {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), auditTime)
+		defer cancel()
+		begun, failed := s.store.Audit(ctx, note.entry)
+		if failed != nil {
+			s.metrics.audit.WithLabelValues("refused").Inc()
+			return fmt.Errorf("nothing is done that is not audited: %w, after %w", failed, err)
+		}
+		s.auditEnd(r.Context(), begun, *note, problemOf(err).Status)
+		return err
+	}
+}
+
+// auditWith is how an action will have ended when it is committed with this entry: answered with
+// the status. commit does that, and fills in the entry.
+func (s *Server) auditWith(r *http.Request, status int, commit func(*goalcast.AuditEntry) error) error {
+	note, ok := r.Context().Value(auditKey{}).(*auditNote)
+	if !ok {
+		return errors.New("an action is not audited")
+	}
+	e := note.entry
+	e.Target, e.Status = note.target, status
+	e.Before, e.After = auditValue(note.before), auditValue(note.after)
+	if err := commit(&e); err != nil {
+		return err
+	}
+	note.committed = true
+	s.auditWritten(r.Context(), e)
+	return nil
+}
+
+// auditWritten counts and logs that an action is in the book with its end.
+func (s *Server) auditWritten(ctx context.Context, e goalcast.AuditEntry) {
+	s.metrics.audit.WithLabelValues("written").Inc()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "audited", slog.Int64("entry", e.ID), slog.String("hash", e.Hash),
+		slog.String("request", e.Request))
 }
 
 // auditEnd adds how an action ended.
@@ -89,16 +143,17 @@ func (s *Server) auditEnd(ctx context.Context, begun goalcast.AuditEntry, note a
 			slog.String("request", e.Request), slog.String("error", err.Error()))
 		return
 	}
-	s.metrics.audit.WithLabelValues("written").Inc()
-	s.log.LogAttrs(ctx, slog.LevelInfo, "audited", slog.Int64("entry", kept.ID), slog.String("hash", kept.Hash),
-		slog.String("request", kept.Request))
+	s.auditWritten(ctx, kept)
 }
 
 // audit logs who did what on the admin API, and notes what the thing was and is.
 func (s *Server) audit(r *http.Request, action string, before, after any, attrs ...slog.Attr) {
-	if note, ok := r.Context().Value(auditKey{}).(*auditNote); ok {
-		note.before, note.after = before, after
-	}
+	auditChange(r, before, after)
+	s.auditLog(r, action, attrs...)
+}
+
+// auditLog logs who did what.
+func (s *Server) auditLog(r *http.Request, action string, attrs ...slog.Attr) {
 	who := []slog.Attr{slog.String("action", action), slog.String("role", roleOf(r.Context()).String())}
 	if user := adminOf(r.Context()).User; user != "" {
 		who = append(who, slog.String("user", string(user)))
@@ -106,6 +161,13 @@ func (s *Server) audit(r *http.Request, action string, before, after any, attrs 
 	attrs = append(append(who, slog.String("peer", r.RemoteAddr),
 		slog.String("request", requestID(r.Context()))), attrs...)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "audit", attrs...)
+}
+
+// auditChange notes what the thing was and is.
+func auditChange(r *http.Request, before, after any) {
+	if note, ok := r.Context().Value(auditKey{}).(*auditNote); ok {
+		note.before, note.after = before, after
+	}
 }
 
 // auditTarget names what an action is about where the path does not.

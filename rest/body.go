@@ -18,22 +18,36 @@ import (
 // are refused: a misspelt one must not look accepted. So is text that is not UTF-8: a WebSocket
 // client closes its connection when it gets such a frame.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	text, err := readText(w, r, limit)
+	if err != nil {
+		return err
+	}
+	return decodeJSON(text, into)
+}
+
+// readText reads a request's body, which says that it is JSON and is UTF-8.
+func readText(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" &&
 		!strings.EqualFold(charset, "utf-8") {
-		return problem.New(http.StatusUnsupportedMediaType, "not_json", "want Content-Type: application/json")
+		return nil, problem.New(http.StatusUnsupportedMediaType, "not_json", "want Content-Type: application/json")
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return fmt.Errorf("body: %w", err)
+			return nil, fmt.Errorf("body: %w", err)
 		}
-		return badBody("it ended early")
+		return nil, badBody("it ended early")
 	}
 	if !utf8.Valid(text) {
-		return badBody("it is not UTF-8")
+		return nil, badBody("it is not UTF-8")
 	}
+	return text, nil
+}
+
+// decodeJSON reads a struct.
+func decodeJSON(text []byte, into any) error {
 	if string(bytes.TrimSpace(text)) == "null" { // which the decoder takes for an object without fields
 		return badBody("want a JSON object")
 	}

@@ -422,14 +422,25 @@ func (f *fake) SaveFollowPreferences(_ context.Context, user goalcast.UserID, t 
 	return f.err
 }
 
-func (f *fake) SaveMessage(_ context.Context, e goalcast.Event) error {
+func (f *fake) SaveMessages(_ context.Context, action *goalcast.AuditEntry, events ...goalcast.Event) (
+	[]goalcast.Event, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.messages = append(f.messages, e)
-	return f.err
+	if f.err != nil {
+		return nil, f.err
+	}
+	begun, err := f.addAudit(goalcast.AuditEntry{Who: action.Who, Role: action.Role, Action: action.Action,
+		Request: action.Request})
+	if err != nil {
+		return nil, err
+	}
+	action.Begin = begun.ID
+	*action, err = f.addAudit(*action)
+	f.messages = append(f.messages, events...)
+	return events, err
 }
 
-func (f *fake) Publish(_ context.Context, events []goalcast.Event) error {
+func (f *fake) PublishMessages(_ context.Context, events []goalcast.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.pubErr == nil {
@@ -594,6 +605,10 @@ func (f *fake) OddsGates(context.Context) ([]goalcast.OddsGate, error) {
 func (f *fake) Audit(_ context.Context, e goalcast.AuditEntry) (goalcast.AuditEntry, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.addAudit(e)
+}
+
+func (f *fake) addAudit(e goalcast.AuditEntry) (goalcast.AuditEntry, error) {
 	if len(f.auditErr) > 0 {
 		err := f.auditErr[0]
 		if f.auditErr = f.auditErr[1:]; err != nil {

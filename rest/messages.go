@@ -106,41 +106,148 @@ func (m messageBody) event(now time.Time) (goalcast.Event, error) {
 // waits for the answer.
 const publishTime = 3 * time.Second
 
-// postMessage sends an editor's words to whoever listens to a topic. It is accepted once it is
-// saved: if the bus is away, the outbox sweep publishes it later. One that is to be pushed has to
-// have been previewed.
-func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
-	var body messageBody
-	if err := readJSON(w, r, s.cfg.MessageBody, &body); err != nil {
-		return err
+// maxMessages is how many messages one array may have: so many ids fit an entry of the audit, and
+// the bus takes so many in one call.
+const maxMessages = 100
+
+// readMessages reads one message or an array of them.
+func (s *Server) readMessages(w http.ResponseWriter, r *http.Request) (list []messageBody, array bool, err error) {
+	text, err := readText(w, r, maxMessages*s.cfg.MessageBody)
+	if err != nil {
+		return nil, false, err
 	}
-	e, err := body.event(s.cfg.Now())
+	if array = bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("[")); !array {
+		var body messageBody
+		if int64(len(text)) > s.cfg.MessageBody {
+			return nil, false, &http.MaxBytesError{Limit: s.cfg.MessageBody}
+		}
+		err := decodeJSON(text, &body)
+		return []messageBody{body}, false, err
+	}
+	var parts []json.RawMessage
+	if err := decodeJSON(text, &parts); err != nil {
+		return nil, true, err
+	}
+	switch {
+	case len(parts) == 0:
+		return nil, true, badBody("an array without messages")
+	case len(parts) > maxMessages:
+		return nil, true, problem.New(http.StatusRequestEntityTooLarge, "too_many_messages",
+			fmt.Sprintf("%d messages: an array has at most %d", len(parts), maxMessages))
+	}
+	list = make([]messageBody, len(parts))
+	for i, part := range parts {
+		if int64(len(part)) > s.cfg.MessageBody {
+			return nil, true, inArray(i, &http.MaxBytesError{Limit: s.cfg.MessageBody})
+		}
+		if err := decodeJSON(part, &list[i]); err != nil {
+			return nil, true, inArray(i, err)
+		}
+	}
+	return list, true, nil
+}
+
+// inArray says of an error in which element of an array it is: "[3].topic".
+func inArray(i int, err error) error {
+	p := problemOf(err)
+	p.Detail = fmt.Sprintf("[%d]: %s", i, p.Detail)
+	if p.Parameter != "" {
+		p.Parameter = fmt.Sprintf("[%d].%s", i, p.Parameter)
+	}
+	return p
+}
+
+// messageEvents makes the messages events: all of them, or the error of the first that cannot be
+// one.
+func messageEvents(list []messageBody, array bool, now time.Time) ([]goalcast.Event, error) {
+	events, seen := make([]goalcast.Event, len(list)), map[string]bool{}
+	for i, body := range list {
+		e, err := body.event(now)
+		switch {
+		case err == nil && array && len(body.Push) > 0:
+			err = badParameter("push", "a message that is pushed is posted by itself")
+		case err == nil && body.Confirm != body.confirmation():
+			err = problem.New(http.StatusConflict, "not_confirmed", "a push has to be confirmed: ask for a preview "+
+				"of exactly this message, and send it with what that says in confirm")
+		case err == nil && seen[e.ID]:
+			err = badParameter("id", "another message of the array has it")
+		}
+		if err != nil && array {
+			err = inArray(i, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		seen[e.ID], events[i] = true, e
+	}
+	return events, nil
+}
+
+// postMessages sends an editor's words to whoever listens to a topic: one message, or an array of
+// them, of which all are kept or none. It is accepted once it is saved: if the bus is away, the
+// outbox sweep publishes it later. One that is to be pushed has to have been previewed.
+func (s *Server) postMessages(w http.ResponseWriter, r *http.Request) error {
+	list, array, err := s.readMessages(w, r)
 	if err != nil {
 		return err
 	}
-	if body.Confirm != body.confirmation() {
-		return problem.New(http.StatusConflict, "not_confirmed", "a push has to be confirmed: ask for a preview "+
-			"of exactly this message, and send it with what that says in confirm")
+	events, err := messageEvents(list, array, s.cfg.Now())
+	if err != nil {
+		return err
 	}
-	if err := s.store.SaveMessage(r.Context(), e); err != nil {
+	ids := make([]string, len(events))
+	for i, e := range events {
+		ids[i] = e.ID
+	}
+	target := messagesTarget(events)
+	auditTarget(r, target)
+	attrs := []slog.Attr{slog.String("topic", target)}
+	said := map[string]any{"event": ids[0], "message": events[0].Message}
+	switch {
+	case array:
+		said = map[string]any{"events": ids}
+		attrs = append(attrs, slog.Int("events", len(ids)))
+	case len(events[0].Push) > 0:
+		said["push"] = events[0].Push
+	}
+	auditChange(r, nil, said)
+	attrs = append(attrs, slog.String("event", ids[0]))
+	var unpublished []goalcast.Event
+	if err := s.auditWith(r, http.StatusAccepted, func(action *goalcast.AuditEntry) (err error) {
+		unpublished, err = s.store.SaveMessages(r.Context(), action, events...)
+		return err
+	}); err != nil {
 		return fmt.Errorf("save message: %w", err)
 	}
-	auditTarget(r, e.Topics[0].String())
-	said := map[string]any{"event": e.ID, "message": e.Message}
-	if len(e.Push) > 0 {
-		said["push"] = e.Push
+	s.auditLog(r, "message", attrs...)
+	s.publishMessages(r, len(events), unpublished)
+	if array {
+		return writeJSON(w, http.StatusAccepted, map[string][]string{"ids": ids})
 	}
-	s.audit(r, "message", nil, said,
-		slog.String("topic", e.Topics[0].String()), slog.String("event", e.ID))
+	return writeJSON(w, http.StatusAccepted, map[string]string{"id": ids[0]})
+}
+
+// messagesTarget is what messages are about: their topic, or how many they are.
+func messagesTarget(events []goalcast.Event) string {
+	topic := events[0].Topics[0]
+	for _, e := range events {
+		if e.Topics[0] != topic {
+			return fmt.Sprintf("%d messages", len(events))
+		}
+	}
+	return topic.String()
+}
+
+// publishMessages takes saved messages to the bus: of n that were posted those that are not there.
+func (s *Server) publishMessages(r *http.Request, n int, unpublished []goalcast.Event) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), publishTime)
 	defer cancel()
 	result := "published"
-	if err := s.publish.Publish(ctx, []goalcast.Event{e}); err != nil {
+	if err := s.publish.PublishMessages(ctx, unpublished); err != nil {
 		result = "saved"
-		s.log.Warn("message saved, not published yet", "event", e.ID, "error", err)
+		s.log.Warn("messages saved, not published yet", "messages", n, "event", unpublished[0].ID, "error", err)
 	}
-	s.metrics.messages.WithLabelValues(result).Inc()
-	return writeJSON(w, http.StatusAccepted, map[string]string{"id": e.ID})
+	s.metrics.messages.WithLabelValues(result).Add(float64(n))
 }
 
 // postPreview shows the event that a message would be. Nothing is saved and nobody told.

@@ -86,9 +86,10 @@ type Store interface {
 	// it. ErrTooMany.
 	SaveFollowPreferences(context.Context, goalcast.UserID, goalcast.Topic, goalcast.FollowPreferences) error
 
-	// SaveMessage keeps an event of kind message and its outbox row. The same id again changes
-	// nothing.
-	SaveMessage(context.Context, goalcast.Event) error
+	// SaveMessages keeps events of kind message and their outbox rows, and with them both entries
+	// of the audit for an action that ended so: all, or none. The same id again changes nothing. It
+	// fills in the entry and returns what is to be published.
+	SaveMessages(context.Context, *goalcast.AuditEntry, ...goalcast.Event) ([]goalcast.Event, error)
 
 	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error) // ErrNotFound
 	// newest first; Body may be left out
@@ -103,9 +104,9 @@ type Store interface {
 	PartnerStore
 }
 
-// Publisher takes saved events to the bus. What it cannot publish is found by the outbox sweep.
+// Publisher takes saved messages to the bus. What it cannot publish is found by the outbox sweep.
 type Publisher interface {
-	Publish(context.Context, []goalcast.Event) error
+	PublishMessages(context.Context, []goalcast.Event) error
 }
 
 // Replayer works through a kept document again. ingest is one.

@@ -103,7 +103,10 @@ func (s *Server) adminRoutes() http.Handler {
 	do := func(method, pattern string, need goalcast.Role, h handler) {
 		within(s.cfg.Timeout, method, pattern, need, h)
 	}
-	do(http.MethodPost, "/admin/messages", goalcast.Editor, s.postMessage)
+	const messages = "/admin/messages"
+	s.rule(http.MethodPost, messages, goalcast.Editor)
+	r.Method(http.MethodPost, messages, s.wrap(s.cfg.Timeout, s.asAdmin(goalcast.Editor,
+		s.auditedWithin(http.MethodPost, messages, s.postMessages))))
 	do(http.MethodGet, "/admin/documents", goalcast.Operator, s.getDocuments)
 	do(http.MethodGet, "/admin/documents/{id}", goalcast.Operator, s.getDocument)
 	do(http.MethodGet, "/admin/documents/{id}/body", goalcast.Operator, s.getDocumentBody)

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"time"
 
 	"goalcast"
 )
@@ -36,39 +38,77 @@ func scanAudit(row scanner) (e goalcast.AuditEntry, err error) {
 // Audit adds an entry, and gives it its ID, its time and its place in the chain. Entries of all
 // processes are added one at a time.
 func (s *Store) Audit(ctx context.Context, e goalcast.AuditEntry) (goalcast.AuditEntry, error) {
-	for _, text := range []*string{&e.Who, &e.Role, &e.Action, &e.Target, &e.Request} {
-		*text = clean(*text)
+	chain := auditChain{entries: []goalcast.AuditEntry{e}}
+	err := s.tx(ctx, "audit", func(tx *tx) error { return chain.add(ctx, tx, s.Now()) })
+	return chain.entries[0], err
+}
+
+// begun is the entry from before an action, of how it ended.
+func begun(e goalcast.AuditEntry) goalcast.AuditEntry {
+	return goalcast.AuditEntry{Who: e.Who, Role: e.Role, Action: e.Action, Request: e.Request}
+}
+
+// auditChain adds entries to the audit.
+type auditChain struct {
+	entries []goalcast.AuditEntry
+	pairs   bool // how an action began and how it ended, one behind the other
+	tried   bool // they have places, and may be there
+}
+
+// add adds the entries in a transaction, which may be run again after it was committed, and fills
+// in their places.
+func (c *auditChain) add(ctx context.Context, tx *tx, now time.Time) error {
+	if len(c.entries) == 0 {
+		return nil
 	}
-	e.Before, e.After = json.RawMessage(clean(string(e.Before))), json.RawMessage(clean(string(e.After)))
-	e.Hash = ""
-	err := s.tx(ctx, "audit", func(tx *tx) error {
-		if s.dialect.name == "postgres" {
-			if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(auditLock)); err != nil {
-				return err
-			}
-		}
-		if e.Hash != "" { // it was tried before, and perhaps committed
-			var id int64
-			err := tx.queryRow(ctx, `SELECT id FROM audit WHERE id = $1 AND hash = $2`, e.ID, e.Hash).Scan(&id)
-			if !noRows(err) {
-				return err
-			}
-		}
-		last, err := scanAudit(tx.queryRow(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY id DESC LIMIT 1`))
-		if err != nil && !noRows(err) {
+	if tx.dialect.name == "postgres" {
+		if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(auditLock)); err != nil {
 			return err
 		}
-		e.ID, e.Prev = last.ID+1, last.Hash
-		if e.At = fromMillis(toMillis(s.Now())); e.At.Before(last.At) {
-			e.At = last.At
+	}
+	if c.tried {
+		e := c.entries[0]
+		var id int64
+		err := tx.queryRow(ctx, `SELECT id FROM audit WHERE id = $1 AND hash = $2`, e.ID, e.Hash).Scan(&id)
+		if !noRows(err) {
+			return err
+		}
+	}
+	last, err := scanAudit(tx.queryRow(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY id DESC LIMIT 1`))
+	if err != nil && !noRows(err) {
+		return err
+	}
+	at := fromMillis(toMillis(now))
+	if at.Before(last.At) {
+		at = last.At
+	}
+	for i := range c.entries {
+		e := &c.entries[i]
+		for _, text := range []*string{&e.Who, &e.Role, &e.Action, &e.Target, &e.Request} {
+			*text = clean(*text)
+		}
+		e.Before, e.After = json.RawMessage(clean(string(e.Before))), json.RawMessage(clean(string(e.After)))
+		e.ID, e.Prev, e.At = last.ID+1, last.Hash, at
+		if c.pairs && i%2 == 1 {
+			e.Begin = last.ID
 		}
 		e.Hash = e.Sum()
-		_, err = tx.exec(ctx, `INSERT INTO audit (`+auditColumns+`) VALUES `+valuesList(1, 13, 1), e.ID, e.Begin,
-			toMillis(e.At), e.Who, e.Role, e.Action, e.Target, string(e.Before), string(e.After), e.Request, e.Status,
-			e.Prev, e.Hash)
-		return err
-	})
-	return e, err
+		last = *e
+	}
+	c.tried = true
+	for chunk := range slices.Chunk(c.entries, eventsPerStatement) {
+		const width = 13
+		args := make([]any, 0, len(chunk)*width)
+		for _, e := range chunk {
+			args = append(args, e.ID, e.Begin, toMillis(e.At), e.Who, e.Role, e.Action, e.Target, string(e.Before),
+				string(e.After), e.Request, e.Status, e.Prev, e.Hash)
+		}
+		if _, err := tx.exec(ctx, `INSERT INTO audit (`+auditColumns+`) VALUES `+valuesList(len(chunk), width, 1),
+			args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AuditEntries lists what was done, newest first: of each action the last entry.

@@ -455,14 +455,15 @@ func TestSaveMessage(t *testing.T) {
 	onAll(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		for range 2 { // the second time changes nothing
-			if err := s.SaveMessage(ctx, message("message:1", `{"text":"a\u0000b é"}`)); err != nil {
+			if _, err := s.SaveMessages(ctx, nil, message("message:1", `{"text":"a\u0000b é"}`)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.SaveMessage(ctx, message("message:2", "\"\xff\"")); err != nil {
+		if _, err := s.SaveMessages(ctx, nil, message("message:2", "\"\xff\"")); err != nil {
 			t.Fatalf("broken UTF-8: %v", err)
 		}
-		if err := s.SaveMessage(ctx, matchEvent(1, 1, goalcast.KindGoal)); !errors.Is(err, goalcast.ErrPermanent) {
+		_, err := s.SaveMessages(ctx, nil, matchEvent(1, 1, goalcast.KindGoal))
+		if !errors.Is(err, goalcast.ErrPermanent) {
 			t.Errorf("a goal as a message: %v, want ErrPermanent", err)
 		}
 		rows, err := s.unpublished(ctx, time.Now().Add(time.Minute), 10)
@@ -480,7 +481,8 @@ func TestMessagesArePushedWithAPause(t *testing.T) {
 		pushed := func(id string, topic goalcast.Topic) error {
 			m := message(id, `"x"`)
 			m.Topics, m.Push = []goalcast.Topic{topic}, map[string]goalcast.PushText{"en": {Title: "a", Body: "b"}}
-			return s.SaveMessage(ctx, m)
+			_, err := s.SaveMessages(ctx, nil, m)
+			return err
 		}
 		start := time.Now()
 		after := func(d time.Duration) { s.clock.set(start.Add(d), time.Now()) }
@@ -499,7 +501,7 @@ func TestMessagesArePushedWithAPause(t *testing.T) {
 		if err := pushed("message:3", goalcast.ForTeam(2)); err != nil {
 			t.Errorf("to another topic: %v", err)
 		}
-		if err := s.SaveMessage(ctx, message("message:4", `"x"`)); err != nil {
+		if _, err := s.SaveMessages(ctx, nil, message("message:4", `"x"`)); err != nil {
 			t.Errorf("without a push: %v", err)
 		}
 		after(11 * time.Minute)
@@ -524,7 +526,7 @@ func TestToldIsInTheOrderOfTelling(t *testing.T) {
 		say := func(match goalcast.MatchID, id string) {
 			m := message(id, `"x"`)
 			m.Match = match
-			if err := s.SaveMessage(ctx, m); err != nil {
+			if _, err := s.SaveMessages(ctx, nil, m); err != nil {
 				t.Fatal(err)
 			}
 		}

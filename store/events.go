@@ -154,50 +154,6 @@ func (s *Store) Told(ctx context.Context, match goalcast.MatchID, limit int) ([]
 	return append(list, messages...), nil
 }
 
-// SaveMessage commits an editor's message and its outbox row. One that is already there (same id
-// and revision) changes nothing. One that is to be pushed too soon after another one is refused:
-// goalcast.PauseError.
-func (s *Store) SaveMessage(ctx context.Context, e goalcast.Event) error {
-	if e.Kind != goalcast.KindMessage || e.Seq != 0 || e.ID == "" || len(e.Topics) == 0 {
-		return fmt.Errorf("save message %q: %w: want kind message, an id, topics and no seq", e.ID,
-			goalcast.ErrPermanent)
-	}
-	return s.tx(ctx, "save message", func(tx *tx) error {
-		var one int
-		if err := tx.queryRow(ctx, `SELECT COUNT(*) FROM events WHERE match_id = $1 AND id = $2
-			AND revision = $3`, e.Match, e.ID, e.Revision).Scan(&one); err != nil {
-			return err
-		}
-		if one > 0 {
-			return errRollback
-		}
-		if len(e.Push) > 0 {
-			if err := tx.takeMessagePush(ctx, e.Topics[0], s.Now()); err != nil {
-				return err
-			}
-		}
-		return tx.saveEvents(ctx, []goalcast.Event{e}, s.Now())
-	})
-}
-
-// takeMessagePush notes that a message is pushed to a topic now, unless one was just before.
-func (t *tx) takeMessagePush(ctx context.Context, topic goalcast.Topic, now time.Time) error {
-	done, err := t.exec(ctx, `INSERT INTO message_pushes (topic, at) VALUES ($1, $2)
-		ON CONFLICT (topic) DO UPDATE SET at = excluded.at WHERE message_pushes.at <= $3`, topic.String(), now.UnixMilli(),
-		now.Add(-goalcast.MessagePause).UnixMilli())
-	if err != nil {
-		return err
-	}
-	if n, err := done.RowsAffected(); err != nil || n > 0 {
-		return err
-	}
-	var last int64
-	if err := t.queryRow(ctx, `SELECT at FROM message_pushes WHERE topic = $1`, topic.String()).Scan(&last); err != nil {
-		return err
-	}
-	return &goalcast.PauseError{Wait: fromMillis(last).Add(goalcast.MessagePause).Sub(now)}
-}
-
 // saveNames stores the teams and competitions that fixtures name. An empty name does not replace
 // one.
 func (t *tx) saveNames(ctx context.Context, events []goalcast.Event) error {

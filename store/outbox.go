@@ -49,20 +49,18 @@ func (s *Store) unpublishedOf(ctx context.Context, match goalcast.MatchID, below
 	return list, s.wrap(fmt.Sprintf("unpublished events of match %d", match), err)
 }
 
-// unpublishedMessage finds a message's row, if it is not published; an editor posts few.
-func (s *Store) unpublishedMessage(ctx context.Context, e goalcast.Event) ([]outboxRow, error) {
-	rows, err := s.query(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL AND seq = 0
-		AND match_id = $1 AND event_id = $2 AND revision = $3`,
-		e.Match, e.ID, e.Revision)
-	list, err := collect(rows, err, scanOutbox)
-	return list, s.wrap("unpublished message "+e.ID, err)
-}
-
 // markPublished notes that the bus has these revisions.
 func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now time.Time) error {
+	query, args := markedPublished(events, now)
+	_, err := s.exec(ctx, query, args...)
+	return s.wrap("mark events as published", err)
+}
+
+// markedPublished is the statement of markPublished.
+func markedPublished(events []goalcast.Event, now time.Time) (query string, args []any) {
 	var b strings.Builder
 	b.WriteString(`UPDATE outbox SET published_at = $1 WHERE published_at IS NULL AND (`)
-	args := []any{now.UnixMilli()}
+	args = []any{now.UnixMilli()}
 	for i, e := range events {
 		if i > 0 {
 			b.WriteString(" OR ")
@@ -71,8 +69,7 @@ func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now 
 		args = append(args, e.Match, e.ID, e.Revision)
 	}
 	b.WriteByte(')')
-	_, err := s.exec(ctx, b.String(), args...)
-	return s.wrap("mark events as published", err)
+	return b.String(), args
 }
 
 // markBroken marks a row that cannot be read, so that it is not tried again.

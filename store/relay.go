@@ -54,6 +54,8 @@ type Relay struct {
 	log   *slog.Logger
 	wake  chan struct{} // holds a token when Publish did not succeed
 
+	messages gather[[]goalcast.Event] // one call of the bus for all that wait
+
 	swept prometheus.Counter
 	age   prometheus.Gauge
 }
@@ -61,12 +63,15 @@ type Relay struct {
 // NewRelay makes a relay; it starts nothing.
 func NewRelay(s *Store, b publisher, log *slog.Logger, reg prometheus.Registerer) *Relay {
 	f := promauto.With(reg)
-	return &Relay{store: s, bus: b, log: log, wake: make(chan struct{}, 1),
+	r := &Relay{store: s, bus: b, log: log, wake: make(chan struct{}, 1),
 		swept: f.NewCounter(prometheus.CounterOpts{Namespace: "goalcast", Subsystem: "store", Name: "relay_swept_total",
 			Help: "Events that the sweep found unpublished and published."}),
 		age: f.NewGauge(prometheus.GaugeOpts{Namespace: "goalcast", Subsystem: "store", Name: "outbox_age_seconds",
 			Help: "Age of the oldest event that is committed and not published; 0 if there is none."}),
 	}
+	r.messages = gather[[]goalcast.Event]{call: r.publishMessages, most: sweepRows,
+		size: func(events []goalcast.Event) int { return len(events) }}
+	return r
 }
 
 // Publish puts events on the bus right after their commit, those of a match in the order of Seq. It
@@ -74,6 +79,20 @@ func NewRelay(s *Store, b publisher, log *slog.Logger, reg prometheus.Registerer
 // rows stay unpublished, and this process sweeps at once.
 func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
 	_, err := r.publish(ctx, events)
+	return r.wakeOn(err)
+}
+
+// PublishMessages is Publish for messages, as SaveMessages returned them. Those of all callers that
+// wait go in one call of the bus, and ahead of nothing: they have no numbers.
+func (r *Relay) PublishMessages(ctx context.Context, messages []goalcast.Event) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	return r.wakeOn(r.messages.do(ctx, messages))
+}
+
+// wakeOn has the sweep begin at once after an error.
+func (r *Relay) wakeOn(err error) error {
 	if err != nil {
 		select {
 		case r.wake <- struct{}{}:
@@ -83,13 +102,27 @@ func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
 	return err
 }
 
+// publishMessages publishes for many callers. That it did is noted when they have their answers.
+func (r *Relay) publishMessages(ctx context.Context, lists [][]goalcast.Event) (errs []error, after func()) {
+	events := stamped(slices.Concat(lists...))
+	if _, _, err := r.bus.Publish(ctx, events); err != nil {
+		return slices.Repeat([]error{err}, len(lists)), nil
+	}
+	for i := range events {
+		eventlog.Step(ctx, r.log, slog.LevelDebug, "event published", &events[i])
+	}
+	return nil, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), markLimit)
+		defer cancel()
+		if err := r.store.markMessages(ctx, events); err != nil {
+			r.log.Warn("messages are published and not marked: the sweep does it again", "error", err)
+		}
+	}
+}
+
 // publish counts the events that the bus did not have yet.
 func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int, err error) {
 	for chunk := range slices.Chunk(events, eventsPerCall) {
-		chunk, err := r.asCommitted(ctx, chunk)
-		if err != nil {
-			return fresh, err
-		}
 		chunk = stamped(chunk)
 		n, waiting, err := r.bus.Publish(ctx, chunk)
 		fresh += n
@@ -116,32 +149,6 @@ func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int
 		}
 	}
 	return fresh, nil
-}
-
-// asCommitted replaces messages by what the outbox has of them, and leaves out those that are
-// published. After a wipe the bus knows no messages, and a message that is posted again with other
-// words must not change what was said.
-func (r *Relay) asCommitted(ctx context.Context, events []goalcast.Event) ([]goalcast.Event, error) {
-	if !slices.ContainsFunc(events, func(e goalcast.Event) bool { return e.Seq == 0 }) {
-		return events, nil
-	}
-	var list []goalcast.Event
-	for _, e := range events {
-		if e.Seq > 0 {
-			list = append(list, e)
-			continue
-		}
-		rows, err := r.store.unpublishedMessage(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range rows {
-			if row.broken == nil {
-				list = append(list, row.event)
-			}
-		}
-	}
-	return list, nil
 }
 
 // fill publishes events of a match that the bus held, and returns those that it found missing

@@ -125,7 +125,7 @@ func TestSweepFindsWhatACrashLeftBehind(t *testing.T) {
 		one, two := newRig(t, url), newRig(t, url)
 		e := one.listen()
 		score(t, s, 5, 20)
-		if err := s.SaveMessage(t.Context(), message("message:1", `"x"`)); err != nil {
+		if _, err := s.SaveMessages(t.Context(), nil, message("message:1", `"x"`)); err != nil {
 			t.Fatal(err)
 		}
 		a, b := one.relay(s), two.relay(s)
@@ -293,10 +293,11 @@ func TestMessageIsToldOnce(t *testing.T) {
 	post := func(s *Store, text string) {
 		t.Helper()
 		ev := message("message:x", text)
-		if err := s.SaveMessage(t.Context(), ev); err != nil {
+		unpublished, err := s.SaveMessages(t.Context(), nil, ev)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.relay(s).Publish(t.Context(), []goalcast.Event{ev}); err != nil {
+		if err := r.relay(s).PublishMessages(t.Context(), unpublished); err != nil {
 			t.Fatal(err)
 		}
 	}

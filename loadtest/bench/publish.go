@@ -53,6 +53,8 @@ type plan struct {
 	Keys    int           // of each match
 	Prices  float64       // changes per second
 	For     time.Duration // how long
+	Clients int           // so many post by Admin, each the next when the last is answered
+	Array   int           // with Clients: messages of each request
 }
 
 // published is what became of it.
@@ -133,6 +135,15 @@ func runPublisher(text string) error {
 		return err
 	}
 	ctx := context.Background()
+	if p.Clients > 0 {
+		var result published
+		before := ownCPU()
+		if err := post(ctx, p, &result); err != nil {
+			return err
+		}
+		result.CPU = ownCPU() - before
+		return json.NewEncoder(os.Stdout).Encode(result)
+	}
 	to, err := newSender(ctx, p)
 	if err != nil {
 		return err
@@ -414,12 +425,15 @@ func nchanPost(b *bytes.Buffer, m message) error {
 	return nil
 }
 
-func adminPost(b *bytes.Buffer, m message) error {
+// admin is the message as POST /admin/messages takes it.
+func (m message) admin() []byte {
 	const frame = 200 // what the hub puts around the text
-	body, err := json.Marshal(map[string]any{"topic": fmt.Sprintf("%s:%d", m.kind, m.stream),
-		"body": json.RawMessage(m.text(frame))})
-	writePost(b, "/admin/messages", "Authorization: Bearer "+editorToken+"\r\n", body)
-	return err
+	return fmt.Appendf(nil, `{"topic":"%s:%d","body":%s}`, m.kind, m.stream, m.text(frame))
+}
+
+func adminPost(b *bytes.Buffer, m message) error {
+	writePost(b, "/admin/messages", "Authorization: Bearer "+editorToken+"\r\n", m.admin())
+	return nil
 }
 
 func writePost(b *bytes.Buffer, path, header string, body []byte) {

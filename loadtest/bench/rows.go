@@ -55,6 +55,12 @@ func measurements() []measurement {
 			">= 8,000/s, nothing missed or repeated, no call to Redis or database", (*bench).returns},
 		{"deflate", "10,000 viewers of one match with permessage-deflate, 4 events/s; CPU per delivery, bytes",
 			"<= 1.2 x plain; <= 50 % of the bytes", (*bench).deflated},
+		{"messages", "POST /admin/messages from 16 clients, each the next when the last is answered, which is on " +
+			"disk then (all roles in one process; clustered: PostgreSQL and Redis; embedded: SQLite, Redis in the " +
+			"process); messages/s, CPU of all processes", ">= 10,000/s clustered, >= 5,000/s embedded",
+			(*bench).messages},
+		{"message-arrays", "the same with arrays of messages", ">= 50,000/s clustered, >= 20,000/s embedded",
+			(*bench).messageArrays},
 		{"rest", "one live match of 11 kB from GET /v1/matches/{id}, all roles in one process; requests/s beside a " +
 			"bare net/http handler that writes the same bytes",
 			">= 0.8 x the bare handler; 304 faster than the whole", (*bench).rest},

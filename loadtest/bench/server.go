@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,10 +71,18 @@ type server struct {
 	cmd   *exec.Cmd
 	log   string
 	done  chan error
+
+	family bool   // the children that it has then are counted with it
+	folder string // goes when it is stopped, if there is one
 }
 
 // launch starts a process that dies with this one; its output goes to a file.
 func (b *bench) launch(name string, args ...string) (*server, error) {
+	return b.launchAs(nil, name, args...)
+}
+
+// launchAs is launch under another account.
+func (b *bench) launchAs(account *syscall.Credential, name string, args ...string) (*server, error) {
 	b.serial++
 	s := &server{name: name, log: filepath.Join(b.folder, fmt.Sprintf("%s-%d.log", name, b.serial)),
 		done: make(chan error, 1)}
@@ -84,7 +93,7 @@ func (b *bench) launch(name string, args ...string) (*server, error) {
 	defer file.Close()
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = file, file
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true, Credential: account}
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -95,6 +104,9 @@ func (b *bench) launch(name string, args ...string) (*server, error) {
 
 // stop ends the process and waits for it.
 func (s *server) stop() {
+	if s.folder != "" {
+		defer os.RemoveAll(s.folder)
+	}
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGKILL} {
 		// the second one cuts draining short
 		_ = s.cmd.Process.Signal(signal)
@@ -368,4 +380,14 @@ func (b *bench) profile(s *server, name string, d time.Duration) <-chan struct{}
 	return done
 }
 
-func (s *server) use() (swarm.Use, error) { return swarm.Usage(s.pids...) }
+func (s *server) use() (swarm.Use, error) {
+	pids := s.pids
+	if s.family {
+		more, err := children(pids[0])
+		if err != nil {
+			return swarm.Use{}, err
+		}
+		pids = append(slices.Clip(pids), more...)
+	}
+	return swarm.Usage(pids...)
+}

@@ -592,7 +592,7 @@ func TestPrivateCompetitions(t *testing.T) {
 	r.happen(2, 77)
 	message := goalcast.Event{ID: "message:a", Revision: 1, Status: goalcast.Confirmed, Kind: goalcast.KindMessage,
 		Topics: []goalcast.Topic{goalcast.ForMatch(1)}, Message: []byte(`"Rain."`)}
-	if err := r.db.SaveMessage(t.Context(), message); err != nil {
+	if _, err := r.db.SaveMessages(t.Context(), nil, message); err != nil {
 		t.Fatal(err)
 	}
 	r.happen(3, 5)

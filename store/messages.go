@@ -1,0 +1,232 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"goalcast"
+)
+
+// messagesPerCommit is how many messages one transaction saves at most of those that wait; a single
+// array may have more.
+const messagesPerCommit = 1000
+
+// saving is what one caller wants committed. Callers that wait share a transaction.
+type saving struct {
+	messages []goalcast.Event
+	bodies   []string             // their JSON
+	action   *goalcast.AuditEntry // how the action ended that they are; nil for none
+	marks    []goalcast.Event     // which the bus has
+
+	// of the last attempt
+	kept        goalcast.AuditEntry // action as it is in the book
+	again       []goalcast.Event    // messages that were there
+	unpublished []goalcast.Event
+}
+
+func (v *saving) size() int { return max(1, len(v.messages)+len(v.marks)) }
+
+// SaveMessages commits editors' messages and their outbox rows: all of them, or none. One that is
+// already there (same id and revision) changes nothing. It returns what has to be published now:
+// each message as it was first saved, but for those that are published. action is what saving them
+// is in the audit, with its end; it is committed with them, and filled in. One that is to be pushed
+// too soon after another one is refused: goalcast.PauseError.
+//
+// Calls that come while another one commits share the next commit. One that cannot be saved does
+// not concern the others.
+func (s *Store) SaveMessages(ctx context.Context, action *goalcast.AuditEntry, messages ...goalcast.Event) (
+	unpublished []goalcast.Event, err error) {
+	v := &saving{messages: messages, action: action}
+	alone := isSilent(ctx)
+	for _, e := range messages {
+		if e.Kind != goalcast.KindMessage || e.Seq != 0 || e.ID == "" || len(e.Topics) == 0 {
+			return nil, fmt.Errorf("save message %q: %w: want kind message, an id, topics and no seq", e.ID,
+				goalcast.ErrPermanent)
+		}
+		body, err := jsonText(e)
+		if err != nil {
+			return nil, fmt.Errorf("save message %s: %w: %w", e.Key(), goalcast.ErrPermanent, err)
+		}
+		v.bodies = append(v.bodies, body)
+		alone = alone || len(e.Push) > 0 // which may be refused
+	}
+	if alone {
+		err = s.commit(ctx, []*saving{v})
+	} else {
+		err = s.saves.do(ctx, v)
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // whether it is saved, nobody knows
+		return nil, s.wrap("save messages", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if action != nil {
+		*action = v.kept
+	}
+	return v.unpublished, nil
+}
+
+// markMessages notes that the bus has these messages, in the commit of whoever saves some now.
+func (s *Store) markMessages(ctx context.Context, published []goalcast.Event) error {
+	return s.saves.do(ctx, &saving{marks: published})
+}
+
+// commitAll commits for many callers. Where that fails, and not because nobody answers, one of them
+// may be to blame: then each has a transaction of his own.
+func (s *Store) commitAll(ctx context.Context, list []*saving) (errs []error, after func()) {
+	err := s.commit(ctx, list)
+	if err == nil {
+		return nil, nil
+	}
+	errs = slices.Repeat([]error{err}, len(list))
+	if len(list) == 1 || errors.Is(err, goalcast.ErrUnavailable) {
+		return errs, nil
+	}
+	for i := range list {
+		errs[i] = s.commit(ctx, list[i:i+1])
+	}
+	return errs, nil
+}
+
+// commit is one transaction. What it locks, it locks in this order: outbox rows, events, the audit.
+func (s *Store) commit(ctx context.Context, list []*saving) error {
+	var marks []goalcast.Event
+	var actions []goalcast.AuditEntry
+	for _, v := range list {
+		marks = append(marks, v.marks...)
+		if v.action != nil {
+			actions = append(actions, begun(*v.action), *v.action)
+		}
+	}
+	chain := auditChain{entries: actions, pairs: true}
+	err := s.tx(ctx, "save messages", func(tx *tx) error {
+		now := s.Now()
+		for chunk := range slices.Chunk(marks, eventsPerCall) {
+			query, args := markedPublished(chunk, now)
+			if _, err := tx.exec(ctx, query, args...); err != nil {
+				return err
+			}
+		}
+		if err := tx.saveMessages(ctx, list, now); err != nil {
+			return err
+		}
+		return chain.add(ctx, tx, now)
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range list {
+		if v.action != nil {
+			v.kept, chain.entries = chain.entries[1], chain.entries[2:]
+		}
+	}
+	return nil
+}
+
+// messageKey is what a message is known by.
+type messageKey struct {
+	match    goalcast.MatchID
+	id       string
+	revision int
+}
+
+func keyOf(e goalcast.Event) messageKey { return messageKey{e.Match, e.ID, e.Revision} }
+
+// saveMessages inserts the messages of all callers, and says what each has to publish.
+func (t *tx) saveMessages(ctx context.Context, list []*saving, now time.Time) error {
+	const width = 6
+	var rows []any
+	for _, v := range list {
+		for i, e := range v.messages {
+			rows = append(rows, e.ID, e.Revision, e.Match, e.Seq, v.bodies[i], toMillis(now))
+		}
+	}
+	fresh := make(map[messageKey]bool, len(rows)/width)
+	for chunk := range slices.Chunk(rows, eventsPerStatement*width) {
+		added, err := t.addMessages(ctx, chunk, len(chunk)/width)
+		if err != nil {
+			return fmt.Errorf("messages: %w", err)
+		}
+		for _, key := range added {
+			fresh[key] = true
+		}
+	}
+	outbox, place := make([]any, 0, len(rows)), 0
+	for _, v := range list {
+		v.unpublished, v.again = make([]goalcast.Event, 0, len(v.messages)), nil
+		for _, e := range v.messages {
+			if key := keyOf(e); fresh[key] {
+				delete(fresh, key) // the same again, behind it, is not
+				if err := t.takeMessagePush(ctx, e, now); err != nil {
+					return err
+				}
+				outbox = append(outbox, rows[place:place+width]...)
+				v.unpublished = append(v.unpublished, e)
+			} else {
+				v.again = append(v.again, e)
+			}
+			place += width
+		}
+	}
+	for chunk := range slices.Chunk(outbox, eventsPerStatement*width) {
+		if err := t.saveOutbox(ctx, len(chunk)/width, chunk, now); err != nil {
+			return fmt.Errorf("outbox of messages: %w", err)
+		}
+	}
+	return t.findUnpublished(ctx, list)
+}
+
+// addMessages inserts rows that are not there, and says which those were.
+func (t *tx) addMessages(ctx context.Context, args []any, count int) ([]messageKey, error) {
+	rows, err := t.query(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
+		VALUES `+valuesList(count, len(args)/count, 1)+` ON CONFLICT DO NOTHING RETURNING match_id, id, revision`, args...)
+	return collect(rows, err, func(row scanner) (key messageKey, err error) {
+		return key, row.Scan(&key.match, &key.id, &key.revision)
+	})
+}
+
+// findUnpublished adds the messages that were there before and are not published, as they are in
+// the outbox: after a wipe the bus knows no messages, and a message that is posted again with other
+// words must not change what was said.
+func (t *tx) findUnpublished(ctx context.Context, list []*saving) error {
+	for _, v := range list {
+		for _, e := range v.again {
+			row, err := scanOutbox(t.queryRow(ctx, `SELECT id, created, body FROM outbox WHERE published_at IS NULL
+				AND seq = 0 AND match_id = $1 AND event_id = $2 AND revision = $3`, e.Match, e.ID, e.Revision))
+			if err != nil && !noRows(err) {
+				return err
+			}
+			if err == nil && row.broken == nil {
+				v.unpublished = append(v.unpublished, row.event)
+			}
+		}
+	}
+	return nil
+}
+
+// takeMessagePush notes that a message is pushed to its topic now, if it is, unless one was just
+// before.
+func (t *tx) takeMessagePush(ctx context.Context, e goalcast.Event, now time.Time) error {
+	if len(e.Push) == 0 {
+		return nil
+	}
+	topic := e.Topics[0].String()
+	done, err := t.exec(ctx, `INSERT INTO message_pushes (topic, at) VALUES ($1, $2)
+		ON CONFLICT (topic) DO UPDATE SET at = excluded.at WHERE message_pushes.at <= $3`, topic, now.UnixMilli(),
+		now.Add(-goalcast.MessagePause).UnixMilli())
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	var last int64
+	if err := t.queryRow(ctx, `SELECT at FROM message_pushes WHERE topic = $1`, topic).Scan(&last); err != nil {
+		return err
+	}
+	return &goalcast.PauseError{Wait: fromMillis(last).Add(goalcast.MessagePause).Sub(now)}
+}
