@@ -214,6 +214,8 @@ func newVault(t *testing.T, p *parrot, issuer *identitytest.Server, database, re
 		"GOALCAST_FEED_SECRETS_FILE=" + v.write("feeds", feedSecrets("opta", "json", "wsc", "odds")),
 		"GOALCAST_ADMIN_TOKENS_FILE=" +
 			v.write("tokens", "operator:anna="+marked("operator")+"\nadmin="+marked("admin")),
+		"GOALCAST_EDGE_SECRETS_FILE=" + v.write("edges", "partner="+marked("edge")),
+		"GOALCAST_UPSTREAM_SECRET=" + marked("upstream"),
 		"GOALCAST_IDENTITY_FILE=" + v.write("identity.yaml", v.files["identity.yaml"]),
 		"GOALCAST_ODDS_SOURCES_FILE=" + v.write("odds.yaml", v.files["odds.yaml"]),
 		"GOALCAST_WSC_PULL_KEY=" + marked("wsc-pull"), "GOALCAST_WSC_PULL_URL=" + p.URL + "/wsc",
@@ -361,8 +363,15 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	v := newVault(t, services, issuer, database.String(), "redis://goalcast:"+marked("redis")+"@"+redis.Addr)
 	p := start(t, v.env, "serve")
 
+	edge := launch(t, settings{"GOALCAST_LOG_LEVEL=debug", "GOALCAST_UPSTREAM=" + services.URL,
+		"GOALCAST_UPSTREAM_SECRET=" + marked("upstream")}, "edge")
+
 	l.logins(p, issuer)
 	l.feeds(p)
+	for _, path := range []string{"bus", "matches/match:1"} {
+		l.send(http.MethodGet, p.public+"/edge/v1/"+path, bearer(marked("no-edge")), "")
+		l.send(http.MethodGet, p.public+"/edge/v1/"+path, bearer(marked("edge")), "")
+	}
 	l.everyRoute(p)
 	for i := range 4 { // each asks the issuer, which is asked again after a second
 		waitFor(t, time.Minute, "the issuer to be asked", func() error {
@@ -372,11 +381,14 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	}
 	hangUp(t, p, v)
 	waitFor(t, 3*time.Minute, "all services to have been called", func() error {
-		return services.answered("opta", "wsc", "oauth", "cms", "google", "webhook", "introspect", "socket", "events",
-			"lines", "betfair", "uof", "partner", "bank-oauth", "bank")
+		return services.answered("edge", "opta", "wsc", "oauth", "cms", "google", "webhook", "introspect", "socket",
+			"events", "lines", "betfair", "uof", "partner", "bank-oauth", "bank")
 	})
 	l.admin(p)
 	l.look("log", p.log.String())
+	l.look("an edge's metrics", edge.metrics())
+	edge.kill()
+	l.look("an edge's log", edge.log.String())
 
 	redis.Do("ACL", "SETUSER", "goalcast", "resetpass", ">another")
 	_ = redis.Try("CLIENT", "KILL", "USER", "goalcast")

@@ -78,7 +78,7 @@ func launchUnder(t testing.TB, parent, env []string, args ...string) *process {
 func launchCommand(t testing.TB, command, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, log: &logBuffer{}, done: make(chan struct{})}
-	if len(args) > 0 && (args[0] == "serve" || args[0] == "demo") {
+	if len(args) > 0 && slices.Contains([]string{"serve", "edge", "demo"}, args[0]) {
 		args = slices.Concat(args[:1], []string{"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, args[1:])
 	}
 	command = slices.Concat(command, args)

@@ -20,6 +20,7 @@ import (
 // have one with _FILE behind the name, which names a file that holds the value.
 type commands struct {
 	Serve      serveCmd      `cmd:"" help:"Run goalcast: take feeds in, serve viewers, send pushes. Without settings: one process, an SQLite file, nothing else to install."`
+	Edge       edgeCmd       `cmd:"" help:"Run a hub whose bus is another hub: for a place without database and Redis (docs/edge.md)."`
 	Demo       demoCmd       `cmd:"" help:"Run goalcast with a simulated match day in memory and a live page to look at."`
 	Simulate   simulateCmd   `cmd:"" help:"Post a simulated match day to a running goalcast."`
 	Documents  documentsCmd  `cmd:"" help:"Look at what providers sent."`
@@ -64,9 +65,7 @@ type logging struct {
 
 // serving is what serve and demo have in common.
 type serving struct {
-	logging
-	Listen      string  `env:"GOALCAST_LISTEN" format:"host-port" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
-	AdminListen string  `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" format:"host-port" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin, and the page for browsers, /console/. Keep it inside."`
+	fronting
 	FeedSecrets secrets `name:"feed-secrets" env:"GOALCAST_FEED_SECRETS" secret:"" placeholder:"PROVIDER=SECRET,..." help:"What a provider shows to post to /feeds/PROVIDER: as bearer token, basic password, x-api-key or ?key=. Named twice, it may show either. A provider without one may not post. A file of secrets is read again when it changes."`
 	FeedsOpen   bool    `name:"feeds-open" env:"GOALCAST_FEEDS_OPEN" help:"Take documents of providers without a secret from any user of this machine, not only from goalcast's own. For trying out: a proxy on this machine lets everybody in."`
 	AdminTokens secrets `name:"admin-tokens" env:"GOALCAST_ADMIN_TOKENS" secret:"" placeholder:"ROLE[:NAME]=TOKEN,..." help:"Bearer tokens of /admin by role: editor (messages), operator (documents and replays as well), admin (the audit as well). NAME is whose it is, for the audit. Named twice, a role has two. Without, and without GOALCAST_IDENTITY_FILE: /admin answers 403."`
@@ -74,21 +73,7 @@ type serving struct {
 	MaxBody int64 `name:"feed-max-body" env:"GOALCAST_FEED_MAX_BODY" range:"1.." default:"${ingest_MaxBody}" placeholder:"BYTES" help:"Largest document a provider may post, unpacked; a larger one is answered 413 and not kept."`
 	Workers int   `name:"feed-workers" env:"GOALCAST_FEED_WORKERS" range:"0.." default:"0" placeholder:"N" help:"Documents worked on at once; 0 is one per core, at least 2."`
 
-	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" range:"0s.." default:"${hub_DrainTime}" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
-	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" range:"1s.." default:"${hub_PingInterval}" help:"A viewer hears something at least this often."`
-	Ring          int            `name:"ring" env:"GOALCAST_RING" range:"1.." default:"${hub_Ring}" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
-	MaxReplay     int            `name:"max-replay" env:"GOALCAST_MAX_REPLAY" range:"1.." default:"${hub_MaxReplay}" placeholder:"N" help:"Events that a viewer who comes back is sent at most; who missed more gets reset and snapshots."`
-	StateShare    float64        `name:"state-share" env:"GOALCAST_STATE_SHARE" range:">0..1" default:"${hub_StateShare}" placeholder:"0..1" help:"Part of a hub's time that prices and clocks may take at most; with more viewers or changes they are sent less often, and goals find room."`
-	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" range:"1.." default:"${hub_MaxPending}" placeholder:"BYTES" help:"Events that may wait for a viewer that takes nothing for 2 s before it is cut with code 4008; 32 times as many for one that goes on reading."`
-	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" range:"1.." default:"${hub_MaxTopics}" placeholder:"N" help:"Topics of one connection."`
-	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" range:"0.." default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is as many as the process may open files for, less what it needs itself (ulimit -n)."`
-	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" range:"0.." default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
-	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" range:"0.." default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
-	Deflate       bool           `env:"GOALCAST_DEFLATE" default:"true" negatable:"" help:"Agree to permessage-deflate with viewers who offer it: a fourth of the bytes or fewer, compressed once for all."`
-	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" range:"0.." default:"131072" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet (SO_SNDBUF); 0 leaves it to the kernel, which may give a slow one megabytes."`
-	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address, and whose X-Forwarded-Proto in addresses that are handed out."`
-	MeOrigins     []string       `name:"me-origins" env:"GOALCAST_ME_ORIGINS" format:"origin" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org, capacitor://localhost, null) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
-	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns (*.example.org), whole (capacitor://localhost), or null (pages from files and sandboxes); empty is any."`
+	MeOrigins []string `name:"me-origins" env:"GOALCAST_ME_ORIGINS" format:"origin" placeholder:"ORIGIN,..." help:"Web origins (https://www.example.org, capacitor://localhost, null) whose pages may call /v1/me; empty is none but goalcast's own page. Everything else under /v1 may be read from anywhere."`
 
 	Identity identityConfig `embed:""`
 	Limits   limitConfig    `embed:""`
@@ -96,10 +81,9 @@ type serving struct {
 
 	ExpectedShare float64 `name:"expected-share" env:"GOALCAST_EXPECTED_SHARE" range:"0..1" default:"0.3" placeholder:"0..1" help:"Part of those who follow a match, its teams or its competition who watch it live: goalcast_expected_viewers is so much of them, a quarter of an hour ahead. Compare it with goalcast_hub_connections of the last match."`
 
-	Viewers viewerLimits `embed:""`
-	Odds    oddsConfig   `embed:""`
-	Clips   clipsConfig  `embed:""`
-	Pulls   pullsConfig  `embed:""`
+	Odds  oddsConfig  `embed:""`
+	Clips clipsConfig `embed:""`
+	Pulls pullsConfig `embed:""`
 
 	Archive archiving `embed:""`
 	Alarm   alarming  `embed:"" prefix:"alarm-"`
@@ -116,6 +100,30 @@ type serving struct {
 	Push pushConfig `embed:"" prefix:"push-"`
 
 	Canary canaryConfig `embed:"" prefix:"canary-"`
+}
+
+// fronting is what they have in common with edge: what a process needs that serves viewers.
+type fronting struct {
+	logging
+	Listen        string         `env:"GOALCAST_LISTEN" format:"host-port" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address for viewers, feeds and apps."`
+	AdminListen   string         `name:"admin-listen" env:"GOALCAST_ADMIN_LISTEN" format:"host-port" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Address for operators: /healthz, /readyz, /metrics, /debug/pprof, /admin, and the page for browsers, /console/. Keep it inside."`
+	DrainTime     time.Duration  `name:"drain-time" env:"GOALCAST_DRAIN_TIME" range:"0s.." default:"${hub_DrainTime}" help:"On SIGTERM viewers are said goodbye to spread over this time. A second SIGTERM ends at once."`
+	PingInterval  time.Duration  `name:"ping-interval" env:"GOALCAST_PING_INTERVAL" range:"1s.." default:"${hub_PingInterval}" help:"A viewer hears something at least this often."`
+	Ring          int            `name:"ring" env:"GOALCAST_RING" range:"1.." default:"${hub_Ring}" placeholder:"N" help:"Events a hub keeps in memory, for viewers who come back."`
+	MaxReplay     int            `name:"max-replay" env:"GOALCAST_MAX_REPLAY" range:"1.." default:"${hub_MaxReplay}" placeholder:"N" help:"Events that a viewer who comes back is sent at most; who missed more gets reset and snapshots."`
+	StateShare    float64        `name:"state-share" env:"GOALCAST_STATE_SHARE" range:">0..1" default:"${hub_StateShare}" placeholder:"0..1" help:"Part of a hub's time that prices and clocks may take at most; with more viewers or changes they are sent less often, and goals find room."`
+	MaxPending    int            `name:"max-pending" env:"GOALCAST_MAX_PENDING" range:"1.." default:"${hub_MaxPending}" placeholder:"BYTES" help:"Events that may wait for a viewer that takes nothing for 2 s before it is cut with code 4008; 32 times as many for one that goes on reading."`
+	MaxTopics     int            `name:"max-topics" env:"GOALCAST_MAX_TOPICS" range:"1.." default:"${hub_MaxTopics}" placeholder:"N" help:"Topics of one connection."`
+	MaxConns      int            `name:"max-connections" env:"GOALCAST_MAX_CONNECTIONS" range:"0.." default:"0" placeholder:"N" help:"Viewers of this node; more are answered 503. 0 is as many as the process may open files for, less what it needs itself (ulimit -n)."`
+	MaxConnsPerIP int            `name:"max-connections-per-ip" env:"GOALCAST_MAX_CONNECTIONS_PER_IP" range:"0.." default:"0" placeholder:"N" help:"Viewers of one address; 0 is no limit (mobile carriers put thousands behind one)."`
+	HandshakeRate float64        `name:"handshake-rate" env:"GOALCAST_HANDSHAKE_RATE" range:"0.." default:"0" placeholder:"PER-SECOND" help:"New viewers per second; more are answered 503 with Retry-After. 0 is no limit."`
+	Deflate       bool           `env:"GOALCAST_DEFLATE" default:"true" negatable:"" help:"Agree to permessage-deflate with viewers who offer it: a fourth of the bytes or fewer, compressed once for all."`
+	SendBuffer    int            `name:"send-buffer" env:"GOALCAST_SEND_BUFFER" range:"0.." default:"131072" placeholder:"BYTES" help:"Kernel memory for what a viewer has not taken yet (SO_SNDBUF); 0 leaves it to the kernel, which may give a slow one megabytes."`
+	Proxies       []netip.Prefix `name:"trusted-proxies" env:"GOALCAST_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Networks of the proxies and CDNs in front of goalcast, whose X-Forwarded-For is believed where clients are counted by address, and whose X-Forwarded-Proto in addresses that are handed out."`
+	Origins       []string       `env:"GOALCAST_ORIGINS" placeholder:"HOST,..." help:"Web origins whose pages may connect, as host patterns (*.example.org), whole (capacitor://localhost), or null (pages from files and sandboxes); empty is any."`
+
+	Viewers viewerLimits `embed:""`
+	Edges   edgesConfig  `embed:""`
 }
 
 // The roles of a process.
@@ -278,6 +286,7 @@ func (c *serving) Validate() error {
 		{"GOALCAST_FEED_SECRETS", c.FeedSecrets.check(nil)},
 		{"GOALCAST_FEEDS_OPEN", c.openFeeds()},
 		{"GOALCAST_ADMIN_TOKENS", c.AdminTokens.check(adminRoles)},
+		{"GOALCAST_EDGE_SECRETS", c.Edges.Secrets.check(nil)},
 		{"GOALCAST_RETENTION", c.Archive.check()},
 		{"GOALCAST_FCM_CREDENTIALS", c.FCM.check()},
 		{"GOALCAST_FCM_PROJECTS_FILE", c.FCM.checkProjects()},

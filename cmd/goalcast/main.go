@@ -29,7 +29,8 @@ func run(args []string, o options) int {
 	}
 	o.exposed = exposed(command)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if command.Command() == "serve" { // whom SIGHUP asks to read its secrets again; nothing ends without draining
+	if c := command.Command(); c == "serve" || c == "edge" {
+		// which SIGHUP asks to read its secrets again; nothing ends without draining
 		hangup := make(chan os.Signal, 1)
 		signal.Notify(hangup, syscall.SIGHUP)
 		o.reload = hangup

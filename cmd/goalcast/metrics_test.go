@@ -39,18 +39,22 @@ var described = regexp.MustCompile(`^Desc\{fqName: "(.*?)", help: "(.*)", unit: 
 // everyMetric is what a process has that does everything there is to do.
 func everyMetric(t *testing.T) []metric {
 	t.Helper()
-	n := wholeNode(t)
-	families, err := n.reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
 	kinds := map[string]string{}
-	for _, f := range families {
-		kinds[f.GetName()] = strings.ToLower(dto.MetricType_name[int32(f.GetType())])
-	}
 	descs := make(chan *prometheus.Desc)
+	all := []*node{wholeNode(t), anEdge(t)}
+	for _, n := range all {
+		families, err := n.reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			kinds[f.GetName()] = strings.ToLower(dto.MetricType_name[int32(f.GetType())])
+		}
+	}
 	go func() {
-		n.reg.Describe(descs)
+		for _, n := range all {
+			n.reg.Describe(descs)
+		}
 		close(descs)
 	}()
 	var list []metric
@@ -80,6 +84,22 @@ func everyMetric(t *testing.T) []metric {
 	return slices.CompactFunc(list, func(a, b metric) bool { return a.name == b.name })
 }
 
+// anEdge has what an edge has; it starts nothing.
+func anEdge(t *testing.T) *node {
+	t.Helper()
+	var cli commands
+	if _, err := parse([]string{"edge", "--upstream=http://127.0.0.1:9",
+		"--upstream-secret=secret-of-the-edge"}, &cli); err != nil {
+		t.Fatal(err)
+	}
+	n, err := newEdge(&cli.Edge, options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.close)
+	return n
+}
+
 // wholeNode has all roles and every service; it starts nothing.
 func wholeNode(t *testing.T) *node {
 	t.Helper()
@@ -104,6 +124,7 @@ func wholeNode(t *testing.T) *node {
 		"GOALCAST_TLS_CERT_FILE":      write("tls.crt", string(certificate)),
 		"GOALCAST_TLS_KEY_FILE":       write("tls.key", string(privateKey)),
 		"GOALCAST_FEED_SECRETS":       "odds=" + secret + ",canary=" + secret,
+		"GOALCAST_EDGE_SECRETS":       "partner=" + secret,
 		"GOALCAST_IDENTITY_FILE": write("identity.yaml",
 			"issuers: [{name: kbc, kind: oidc, issuer: '"+nobody+"', audiences: [goalcast]}]\n"),
 		"GOALCAST_PARTNERS_FILE": write("partners.yaml",

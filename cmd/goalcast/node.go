@@ -15,6 +15,7 @@ import (
 
 	"goalcast"
 	"goalcast/canary"
+	"goalcast/edge"
 	"goalcast/hub"
 	"goalcast/hub/board"
 	"goalcast/identity"
@@ -62,6 +63,8 @@ type node struct {
 
 	board       *board.Board
 	hub         *hub.Hub           // nil without role hub
+	edges       *edge.Server       // nil without role hub, or without a secret for edges
+	upstream    *edge.Client       // the bus of an edge, which has no other and no database; nil elsewhere
 	ingest      *ingest.Ingest     // nil without role ingest
 	clips       *wsc.Clips         // nil without role ingest
 	tables      *table.Runner      // nil without role ingest
@@ -106,11 +109,8 @@ func (n *node) has(role string) bool { return slices.Contains(n.cfg.roles, role)
 
 // newNode opens the stores and makes the parts; it starts nothing. The caller closes the node.
 func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *node, err error) {
-	n := &node{cfg: cfg, shares: shareOut(openFiles()), log: log, reg: prometheus.NewRegistry(),
+	n := &node{cfg: cfg, shares: shareOut(openFiles()), log: log, reg: newRegistry(),
 		steady: &steadiness{now: time.Now}}
-	n.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_build_info", ConstLabels: buildLabels(),
-			Help: "1, by the version that runs."}, func() float64 { return 1 }))
 	defer func() {
 		if err != nil {
 			n.close()
@@ -167,24 +167,42 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	return n, nil
 }
 
+// newRegistry has the metrics of every process.
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "goalcast_build_info", ConstLabels: buildLabels(),
+			Help: "1, by the version that runs."}, func() float64 { return 1 }))
+	return reg
+}
+
+// told reads what was told of a match, for those who play it again.
+type told = func(context.Context, goalcast.MatchID, int) ([]goalcast.Revision, error)
+
+// hubConfig is what the hub is made with.
+func (n *node) hubConfig(replay told) hub.Config {
+	return hub.Config{
+		Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending,
+		MaxTopics: n.cfg.MaxTopics, MaxConns: n.maxViewers(), MaxConnsPerIP: n.cfg.MaxConnsPerIP,
+		HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval,
+		DrainTime: n.cfg.DrainTime,
+		NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
+		MessageRate:   n.cfg.Viewers.MessageRate,
+		StateInterval: n.cfg.Viewers.StateInterval,
+		MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
+		Identity: n.viewers(), Revoked: n.revoked(), Limiter: n.limiter, AddressRate: n.cfg.Limits.handshakes(),
+		Replay: replay, Seen: n.acks(),
+		ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
+	}
+}
+
 // makeParts makes what the roles ask for.
 func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeWatch()
 	n.makeCanary()
 	if n.has(roleHub) {
-		n.hub = hub.New(hub.Config{
-			Ring: n.cfg.Ring, MaxReplay: n.cfg.MaxReplay, StateShare: n.cfg.StateShare, MaxPending: n.cfg.MaxPending,
-			MaxTopics: n.cfg.MaxTopics, MaxConns: n.maxViewers(), MaxConnsPerIP: n.cfg.MaxConnsPerIP,
-			HandshakeRate: n.cfg.HandshakeRate, Origins: n.cfg.Origins, PingInterval: n.cfg.PingInterval,
-			DrainTime: n.cfg.DrainTime,
-			NoDeflate: !n.cfg.Deflate, SendBuffer: n.cfg.SendBuffer,
-			MessageRate:   n.cfg.Viewers.MessageRate,
-			StateInterval: n.cfg.Viewers.StateInterval,
-			MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
-			Identity: n.viewers(), Revoked: n.revoked(), Limiter: n.limiter, AddressRate: n.cfg.Limits.handshakes(),
-			Replay: n.db.Told, Seen: n.acks(),
-			ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
-		}, n.board, n.bus, n.log, n.reg)
+		n.hub = hub.New(n.hubConfig(n.db.Told), n.board, n.bus, n.log, n.reg)
+		n.makeEdges(n.bus, n.db.Told)
 	}
 	if n.has(roleIngest) {
 		n.makeClips()
@@ -280,6 +298,9 @@ func (n *node) close() {
 	if n.player != nil {
 		n.player.Close()
 	}
+	if n.upstream != nil {
+		n.upstream.Close()
+	}
 	if n.redis != nil {
 		if err := n.redis.Close(); err != nil {
 			n.log.Warn("close redis", "error", err)
@@ -299,6 +320,9 @@ func (n *node) listener() goalcast.Listener {
 		all = append(all, n.hub) // which tells the board
 	} else {
 		all = append(all, n.board)
+	}
+	if n.edges != nil {
+		all = append(all, n.edges) // after the board, which it asks
 	}
 	if n.notifier != nil {
 		all = append(all, waker{n.notifier.Wake})

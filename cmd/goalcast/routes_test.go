@@ -36,6 +36,7 @@ func startNode(t *testing.T, wall httpserver.Config, s shares) *inProcess {
 	var cli commands
 	if _, err := parse([]string{"serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-time=0s",
 		"--feed-secrets=json=" + jsonSecret,
+		"--edge-secrets=partner=secret-of-an-edge",
 		"--admin-tokens=operator=" + operatorToken, "--database-url=sqlite:" + filepath.Join(t.TempDir(),
 			"goalcast.db")}, &cli); err != nil {
 		t.Fatal(err)
@@ -95,6 +96,7 @@ func (p *inProcess) send(t *testing.T, address, text string) net.Conn {
 func (p *inProcess) routes(t *testing.T) map[string][]string {
 	t.Helper()
 	public := []string{"GET /v1/live?topics=match:1&wait=0s", "POST /v1/live?topics=match:1", "OPTIONS /v1/live",
+		"GET /edge/v1/bus", "GET /edge/v1/matches/match:1", "GET /edge/v1/told/1", "POST /edge/v1/bus",
 		"POST /feeds/json", "POST /feeds/opta", "POST /feeds/nobody",
 		"GET /feeds/json", "POST /callbacks/brightcove/a/1", "GET /", "POST /", "OPTIONS *",
 		"PUT /nowhere", "BREW /"}

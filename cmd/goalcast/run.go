@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	"goalcast/edge"
 	"goalcast/internal/clientip"
 	"goalcast/internal/httpserver"
 	"goalcast/store"
@@ -77,6 +78,9 @@ func (n *node) run(ctx context.Context, page http.Handler, started func(public, 
 
 // parts are what runs besides the HTTP servers, by name.
 func (n *node) parts() map[string]func(context.Context) error {
+	if n.upstream != nil {
+		return n.edgeParts()
+	}
 	listener := n.listener()
 	parts := map[string]func(context.Context) error{
 		"bus":      func(ctx context.Context) error { return n.bus.Listen(ctx, listener) },
@@ -94,6 +98,9 @@ func (n *node) parts() map[string]func(context.Context) error {
 	if n.hub != nil {
 		parts["hub"] = n.hub.Run
 		parts["audience"] = n.tellAudience
+	}
+	if n.edges != nil {
+		parts["edges"] = n.edges.Run
 	}
 	if n.ingest != nil {
 		parts["ingest"] = n.ingest.Run
@@ -185,6 +192,13 @@ func (n *node) publicRoutes(page http.Handler, walls *fence) http.Handler {
 	mux := http.NewServeMux()
 	if n.hub != nil {
 		mux.Handle("/v1/live", httpserver.Live(clientip.Middleware(n.cfg.Proxies)(n.hub)))
+	}
+	if n.edges != nil {
+		mux.Handle(edge.Path, n.edges)
+		mux.Handle(edge.Path+"bus", httpserver.Live(n.edges))
+	}
+	if n.upstream != nil {
+		mux.Handle("/v1/", n.upstream.Proxy())
 	}
 	if n.rest != nil {
 		api := n.rest.Public()

@@ -162,6 +162,10 @@ func (n *node) watchSecrets() *secretFiles {
 	if n.ingest != nil || n.oddsGuard != nil || n.canaryMatch != nil {
 		add(pairsFile("GOALCAST_FEED_SECRETS", n.cfg.FeedSecrets, nil, n.useFeedSecrets))
 	}
+	if n.edges != nil {
+		add(pairsFile("GOALCAST_EDGE_SECRETS", n.cfg.Edges.Secrets, nil,
+			func(fresh map[string][]string) { n.edges.UseSecrets(fresh) }))
+	}
 	if n.rest != nil {
 		add(pairsFile("GOALCAST_ADMIN_TOKENS", n.cfg.AdminTokens, adminRoles, n.rest.UseAdminTokens))
 	}

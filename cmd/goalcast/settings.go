@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"goalcast/edge"
 	"goalcast/hub"
 	"goalcast/ingest"
 	"goalcast/ingest/odds"
@@ -57,8 +58,8 @@ func packageDefaults() map[string]string {
 	defaults := map[string]string{}
 	for name, cfg := range map[string]any{
 		"hub": hub.Config{}.WithDefaults(), "ingest": ingest.Config{}.WithDefaults(),
-		"watch": watch.Config{}.WithDefaults(),
-		"pull":  pull.Config{}.WithDefaults(), "wsc": wsc.Config{}.WithDefaults(),
+		"watch": watch.Config{}.WithDefaults(), "edge": edge.Config{}.WithDefaults(),
+		"pull": pull.Config{}.WithDefaults(), "wsc": wsc.Config{}.WithDefaults(),
 		"wscpull":    wsc.PullConfig{}.WithDefaults(),
 		"brightcove": brightcove.Config{}.WithDefaults(),
 		"odds":       odds.RunnerConfig{}.WithDefaults(),

@@ -115,6 +115,17 @@ var hub = dashboard{"hub", "goalcast: hub", "Viewers, and what is written to the
 			description: "After the bus lost events: topics whose viewers wait for snapshots.",
 			queries:     []query{{total("goalcast_hub_refresh_topics", "instance"), "{{instance}}"}}},
 	}},
+	{"Edges", []panel{
+		{title: "Edges connected", unit: "short", description: "To each hub that is an upstream.",
+			queries: []query{{total("goalcast_edge_connections", "instance"), "{{instance}}"}}},
+		{title: "Edges gone or refused", unit: "ops", queries: []query{
+			{rate("goalcast_edge_ended_total", "reason"), "gone: {{reason}}"},
+			{rate("goalcast_edge_refused_total", "reason"), "refused: {{reason}}"}}},
+		{title: "Event to edge", unit: "s", description: "From the publication of an event to its arrival at an edge.",
+			queries: quantiles("goalcast_upstream_lag_seconds", "")},
+		{title: "Deaf edges", unit: "short", description: "Edges that hear nothing from their upstream.",
+			queries: []query{{total("goalcast_upstream_stale", ""), "deaf"}}},
+	}},
 	{"Process", []panel{
 		{title: "Processor", unit: "percentunit",
 			queries: []query{{rate("process_cpu_seconds_total", "instance"), "{{instance}}"}}},

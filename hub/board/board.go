@@ -369,3 +369,10 @@ func (b *Board) Reset(c goalcast.Cursor) {
 	b.catalog.forget()
 	b.ranges.Clear()
 }
+
+// Cursor is the place of the last event on the board.
+func (b *Board) Cursor() goalcast.Cursor {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cursor
+}
