@@ -90,6 +90,14 @@ func TestEdgeOutlivesItsUpstream(t *testing.T) {
 	source.waitReady()
 	hub.waitReady()
 	edge.waitReady()
+	post := func(document string) {
+		t.Helper()
+		status, text := ask(t, http.MethodPost, source.public+"/feeds/json", nil, document)
+		if status != http.StatusOK {
+			t.Fatal(status, text)
+		}
+	}
+	post(strings.ReplaceAll(jsonMatch(0, 0), fmt.Sprint(match), fmt.Sprint(pricedMatch)))
 	quote(t, redisOf(env), pricedMatch)
 
 	history, err := check.New("", check.Limits{})
@@ -121,10 +129,7 @@ func TestEdgeOutlivesItsUpstream(t *testing.T) {
 		t.Helper()
 		for range n {
 			goals++
-			status, text := ask(t, http.MethodPost, source.public+"/feeds/json", nil, jsonMatch(goals, goals))
-			if status != http.StatusOK {
-				t.Fatal(status, text)
-			}
+			post(jsonMatch(goals, goals))
 		}
 	}
 	told := func(all ...*viewer) {
@@ -181,6 +186,10 @@ func TestEdgeOutlivesItsUpstream(t *testing.T) {
 	}
 	for _, found := range history.Check() {
 		t.Error(found)
+	}
+	status, known := ask(t, http.MethodGet, hub.public+"/edge/v1/known", bearer(edgeSecret), "")
+	if status != http.StatusOK || !strings.Contains(known, "match:9000000001\n") || !strings.HasSuffix(known, "\n\n") {
+		t.Errorf("what there is: %d %s", status, known)
 	}
 	var page struct{ ID goalcast.MatchID }
 	if err := get(fmt.Sprintf("%s/v1/matches/%d", edge.public, match), nil, &page); err != nil || page.ID != match {

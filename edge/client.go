@@ -425,7 +425,7 @@ func (c *Client) follows(t goalcast.Topic) bool {
 // and unfollow is nil.
 func (c *Client) Follow(ctx context.Context, t goalcast.Topic) (newest []goalcast.State, unfollow func(), err error) {
 	waiter := make(chan []goalcast.State, 1)
-	if !c.ask(t, waiter) {
+	if !c.want(t, waiter) {
 		return nil, nil, fmt.Errorf("%w: no connection to the upstream", goalcast.ErrUnavailable)
 	}
 	unfollow = sync.OnceFunc(func() { c.unfollow(t) })
@@ -442,9 +442,9 @@ func (c *Client) Follow(ctx context.Context, t goalcast.Topic) (newest []goalcas
 	return nil, nil, err
 }
 
-// ask counts one more who follows a topic, and asks for its values; false if there is no
+// want counts one more who follows a topic, and asks for its values; false if there is no
 // connection.
-func (c *Client) ask(t goalcast.Topic, waiter chan []goalcast.State) bool {
+func (c *Client) want(t goalcast.Topic, waiter chan []goalcast.State) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wake == nil {

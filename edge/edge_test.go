@@ -26,6 +26,7 @@ import (
 	"goalcast"
 	"goalcast/edge"
 	"goalcast/hub/board"
+	"goalcast/store/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -84,6 +85,19 @@ func newHouse(t *testing.T, cfg edge.Config, private goalcast.Private) *house {
 	h := &house{t: t, epoch: "e1", snaps: map[goalcast.MatchID]goalcast.Snapshot{},
 		states: map[goalcast.Topic][]goalcast.State{}, follows: map[goalcast.Topic]int{}, reg: prometheus.NewRegistry()}
 	quiet := slog.New(slog.DiscardHandler)
+	cfg.Known = func(_ context.Context, visit func(goalcast.Topic)) error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for id, s := range h.snaps {
+			for _, t := range append(s.Topics(id), goalcast.ForMatch(id)) {
+				visit(t)
+			}
+		}
+		if h.deaf {
+			return goalcast.ErrUnavailable
+		}
+		return nil
+	}
 	cfg.Secrets = map[string][]string{"partner": {secret}}
 	h.board = board.New(h, quiet, h.reg, board.Config{Private: private})
 	h.server = edge.NewServer(cfg, h.board, h, quiet, h.reg)
@@ -314,6 +328,53 @@ func TestStreamGoesOn(t *testing.T) {
 	if rest := o.told[len(told)-3:]; rest[0] != "reset e2-10" || !slices.Contains(rest, "e2-11 3-1") ||
 		!slices.Contains(rest, "stale false") {
 		t.Errorf("after the reset: %q", rest)
+	}
+}
+
+// TestEdgeOfAnEdge: what the first edge hears and holds is the second one's bus and database.
+func TestEdgeOfAnEdge(t *testing.T) {
+	h := newHouse(t, edge.Config{}, nil)
+	h.begin()
+	h.play(1)
+	odds := goalcast.ForOdds(1)
+	h.set(goalcast.State{Topic: odds, Key: "1x2", Version: 1, Value: json.RawMessage(`1`)})
+
+	quiet, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+	client := edge.NewClient(edge.ClientConfig{URL: h.http.URL, Secret: secret}, quiet, reg)
+	between := board.New(client, quiet, reg)
+	server := edge.NewServer(edge.Config{Secrets: map[string][]string{"next": {secret}}, Told: client.Told,
+		Known: client.Known}, between, client, quiet, reg)
+	listening := httptest.NewServer(server)
+	ctx, stop := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	parts.Go(func() { _ = client.Listen(ctx, bus.Listeners(between, server)) })
+	parts.Go(func() { _ = server.Run(ctx) })
+	t.Cleanup(func() { stop(); parts.Wait(); listening.Close(); client.Close() })
+
+	last := newOutpost(t, edge.ClientConfig{URL: listening.URL})
+	last.wait("reset e1-0", "e1-1 1-1", "stale false")
+	h.play(1)
+	last.wait("reset e1-0", "e1-1 1-1", "stale false", "e1-2 1-2")
+	if s, err := last.Match(t.Context(), 1); err != nil || s.Seq != 2 {
+		t.Error(s.Seq, err)
+	}
+	known, unfollow, err := last.Follow(t.Context(), odds)
+	if err != nil || len(known) != 1 {
+		t.Fatal(known, err)
+	}
+	h.set(goalcast.State{Topic: odds, Key: "1x2", Version: 2, Value: json.RawMessage(`2`)})
+	last.wait("reset e1-0", "e1-1 1-1", "stale false", "e1-2 1-2", "odds:1=2")
+	unfollow()
+	await(t, "the topic to be let go", func() bool { return h.followed(odds) == 0 }, nothing)
+	topics := 0
+	if err := last.Known(t.Context(), func(goalcast.Topic) { topics++ }); err != nil || topics == 0 {
+		t.Error(topics, err)
+	}
+	h.mu.Lock()
+	h.deaf = true
+	h.mu.Unlock()
+	if err := last.Known(t.Context(), func(goalcast.Topic) {}); !errors.Is(err, goalcast.ErrUnavailable) {
+		t.Errorf("half a list: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -60,6 +61,9 @@ type Config struct {
 	// Told reads what was told of a match, at most so many revisions, in that order. nil: nothing
 	// is played again at edges.
 	Told func(ctx context.Context, match goalcast.MatchID, limit int) ([]goalcast.Revision, error)
+	// Known calls visit for every match, team and competition there is, so that edges do not ask
+	// for others. nil: they ask.
+	Known func(ctx context.Context, visit func(goalcast.Topic)) error
 	// Guesses counts a wrong secret, and says how long whoever showed it has to wait. nil: nobody
 	// has to.
 	Guesses func(*http.Request) time.Duration
@@ -110,6 +114,7 @@ func NewServer(cfg Config, board Board, bus Bus, log *slog.Logger, reg prometheu
 	s.mux.HandleFunc("GET "+Path+"bus", s.serveBus)
 	s.mux.HandleFunc("GET "+Path+"matches/{topic}", s.serveMatches)
 	s.mux.HandleFunc("GET "+Path+"told/{match}", s.serveTold)
+	s.mux.HandleFunc("GET "+Path+"known", s.serveKnown)
 	return s
 }
 
@@ -348,6 +353,34 @@ func (s *Server) serveTold(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, told)
+}
+
+// knownTime is for one list of all there is.
+const knownTime = 30 * time.Second
+
+// serveKnown answers with the topics of all matches, teams and competitions, one per line, and an
+// empty line behind the last. Of what is private there may be the number of a match.
+func (s *Server) serveKnown(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Known == nil {
+		s.refuse(w, r, problem.New(http.StatusNotFound, "not_found", "nobody knows here what there is"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), knownTime)
+	defer cancel()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	lines := bufio.NewWriter(w)
+	err := s.cfg.Known(ctx, func(t goalcast.Topic) {
+		if need, ok := s.board.Private().Topic(t); !ok || need == 0 {
+			_, _ = lines.WriteString(t.String() + "\n")
+		}
+	})
+	if err != nil {
+		s.log.Warn("list of all matches not read for an edge", "error", err)
+		panic(http.ErrAbortHandler) // half a list must not be taken for a whole one
+	}
+	_ = lines.WriteByte('\n')
+	_ = lines.Flush() // an error means that the edge has gone
 }
 
 // Event is part of goalcast.Listener.

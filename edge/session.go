@@ -223,11 +223,15 @@ func (e *session) follow(ctx context.Context, t goalcast.Topic) error {
 	defer cancel()
 	may, err := e.may(ctx, t)
 	if err == nil && may {
-		e.unfollow(t)
-		e.set(t, func() {}) // what comes while the others are read is told too
+		before := e.follows[t]
+		if before == nil {
+			before = func() {}
+			e.set(t, before) // what comes while the others are read is told too
+		}
 		var unfollow func()
 		if known, unfollow, err = s.bus.Follow(ctx, t); err == nil {
 			e.set(t, unfollow)
+			before()
 		}
 	}
 	s.mu.Lock()

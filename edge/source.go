@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,9 +66,34 @@ func (c *Client) Told(ctx context.Context, match goalcast.MatchID, limit int) (l
 	return list, err
 }
 
-// get asks the upstream. Its errors are goalcast.ErrUnavailable.
+// Known calls visit for every match, team and competition that the upstream knows. Error:
+// goalcast.ErrUnavailable, after some of them perhaps.
+func (c *Client) Known(ctx context.Context, visit func(goalcast.Topic)) error {
+	return c.ask(ctx, "known", func(body io.Reader) error {
+		whole := false
+		lines := bufio.NewScanner(body)
+		for lines.Scan() && !whole {
+			if lines.Text() == "" {
+				whole = true
+			} else if t, err := goalcast.ParseTopic(lines.Text()); err == nil { // else of a later version
+				visit(t)
+			}
+		}
+		if err := lines.Err(); err != nil || whole {
+			return err
+		}
+		return io.ErrUnexpectedEOF
+	})
+}
+
+// get asks the upstream for JSON.
 func (c *Client) get(ctx context.Context, path string, to any) error {
-	err := c.request(ctx, path, to)
+	return c.ask(ctx, path, func(body io.Reader) error { return json.NewDecoder(body).Decode(to) })
+}
+
+// ask asks the upstream. Its errors are goalcast.ErrUnavailable.
+func (c *Client) ask(ctx context.Context, path string, read func(io.Reader) error) error {
+	err := c.request(ctx, path, read)
 	if err != nil {
 		c.metrics.requests.WithLabelValues("error").Inc()
 		return fmt.Errorf("%w: upstream: %w", goalcast.ErrUnavailable, upstream.WithoutURL(err))
@@ -76,7 +102,7 @@ func (c *Client) get(ctx context.Context, path string, to any) error {
 	return nil
 }
 
-func (c *Client) request(ctx context.Context, path string, to any) error {
+func (c *Client) request(ctx context.Context, path string, read func(io.Reader) error) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.cfg.URL+Path+path, nil)
 	if err != nil {
 		return err
@@ -90,5 +116,5 @@ func (c *Client) request(ctx context.Context, path string, to any) error {
 	if res.StatusCode != http.StatusOK {
 		return errors.New(res.Status)
 	}
-	return json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(to)
+	return read(io.LimitReader(res.Body, maxAnswer))
 }

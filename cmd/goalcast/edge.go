@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"goalcast"
 	"goalcast/edge"
 	"goalcast/hub"
 	"goalcast/hub/board"
@@ -73,18 +74,25 @@ func newEdge(c *edgeCmd, o options, log *slog.Logger) (_ *node, err error) {
 	n.upstream = edge.NewClient(edge.ClientConfig{URL: c.Upstream, Secret: c.Secret, History: c.Ring}, log, n.reg)
 	n.board = board.New(n.upstream, log, n.reg)
 	n.hub = hub.New(n.hubConfig(n.upstream.Told), n.board, n.upstream, log, n.reg)
-	n.makeEdges(n.upstream, n.upstream.Told)
+	n.makeEdges(n.upstream, n.upstream)
 	n.secrets, n.reload = n.watchSecrets(), o.reload
 	return n, nil
 }
 
+// archive is what edges ask of the database, or of an edge's upstream.
+type archive interface {
+	Told(context.Context, goalcast.MatchID, int) ([]goalcast.Revision, error)
+	Known(context.Context, func(goalcast.Topic)) error
+}
+
 // makeEdges makes what gives edges the bus, if there may be any.
-func (n *node) makeEdges(from edge.Bus, told told) {
+func (n *node) makeEdges(states edge.Bus, archive archive) {
 	if len(n.cfg.Edges.Secrets) == 0 {
 		return
 	}
 	n.edges = edge.NewServer(edge.Config{Secrets: n.cfg.Edges.Secrets, MaxEdges: n.cfg.Edges.Max, Ring: n.cfg.Ring,
-		NoOdds: !n.cfg.Odds.Public, Told: told, Guesses: n.guesses("edge")}, n.board, from, n.log, n.reg)
+		NoOdds: !n.cfg.Odds.Public, Told: archive.Told, Known: archive.Known, Guesses: n.guesses("edge")},
+		n.board, states, n.log, n.reg)
 }
 
 // edgeParts are what runs in an edge.

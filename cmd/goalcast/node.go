@@ -202,7 +202,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 	n.makeCanary()
 	if n.has(roleHub) {
 		n.hub = hub.New(n.hubConfig(n.db.Told), n.board, n.bus, n.log, n.reg)
-		n.makeEdges(n.bus, n.db.Told)
+		n.makeEdges(n.bus, n.db)
 	}
 	if n.has(roleIngest) {
 		n.makeClips()

@@ -96,7 +96,8 @@ func (p *inProcess) send(t *testing.T, address, text string) net.Conn {
 func (p *inProcess) routes(t *testing.T) map[string][]string {
 	t.Helper()
 	public := []string{"GET /v1/live?topics=match:1&wait=0s", "POST /v1/live?topics=match:1", "OPTIONS /v1/live",
-		"GET /edge/v1/bus", "GET /edge/v1/matches/match:1", "GET /edge/v1/told/1", "POST /edge/v1/bus",
+		"GET /edge/v1/bus", "GET /edge/v1/matches/match:1", "GET /edge/v1/told/1", "GET /edge/v1/known",
+		"POST /edge/v1/bus",
 		"POST /feeds/json", "POST /feeds/opta", "POST /feeds/nobody",
 		"GET /feeds/json", "POST /callbacks/brightcove/a/1", "GET /", "POST /", "OPTIONS *",
 		"PUT /nowhere", "BREW /"}

@@ -30,7 +30,7 @@ sub vcl_recv {
 	}
 	unset req.http.Cookie; # goalcast has none
 
-	if (req.url ~ "^/v1/live(\?|$)" || req.url ~ "^/feeds/") {
+	if (req.url ~ "^/v1/live(\?|$)" || req.url ~ "^/feeds/" || req.url ~ "^/edge/") {
 		return (pipe);
 	}
 	if ((req.method != "GET" && req.method != "HEAD") || req.http.Authorization || req.url ~ "^/v1/(me|live)(/|\?|$)"
