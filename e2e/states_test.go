@@ -153,6 +153,13 @@ func watchTopic(t *testing.T, p *process, topic goalcast.Topic) *frames {
 	return f
 }
 
+// all are the frames so far.
+func (f *frames) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.texts)
+}
+
 // await waits for a frame that has all texts.
 func (f *frames) await(texts ...string) {
 	f.t.Helper()

@@ -10,6 +10,7 @@ import (
 	"goalcast"
 	"goalcast/hub/shard"
 	"goalcast/internal/ratelimit"
+	"goalcast/internal/tracing"
 )
 
 // Config holds the hub's limits. The zero value is the default of every field; where 0 means "no
@@ -30,6 +31,8 @@ type Config struct {
 	// last revocation from the one before. Streams by those tickets end. nil: none ever is.
 	Revoked     func(context.Context) (map[goalcast.UserID]int64, error)
 	RevokedLook time.Duration // how often that is asked, while anybody is here by a ticket
+	// Trace notes when events were written to viewers; nil: nobody does.
+	Trace *tracing.Tracer
 	// Seen notes which phones have shown which events, so that they get no push of them; it may be
 	// told the same again. nil: nobody wants to know, and viewers are not asked.
 	Seen   func(context.Context, []goalcast.Seen) error

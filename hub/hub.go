@@ -221,6 +221,7 @@ const freshFor = time.Minute
 // Event sends an event to those who follow one of its topics; part of goalcast.Listener.
 func (h *Hub) Event(p goalcast.Published) {
 	e := shard.NewEvent(p, 0, time.Now(), h.deflater, len(h.shards))
+	h.timed(e, &p.Event)
 	e.Need = h.board.Private().Event(&p.Event)
 	h.follow.Event(&p.Event, e.At)
 	h.mu.Lock()

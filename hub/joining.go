@@ -325,7 +325,11 @@ func (h *Hub) subscribe(to *shard.Shard, c *shard.Conn, rights goalcast.Rights, 
 }
 
 // Written is part of shard.Door.
-func (h *Hub) Written(e *shard.Event) { h.metrics.written(e, time.Now()) }
+func (h *Hub) Written(e *shard.Event) {
+	now := time.Now()
+	h.metrics.written(e, now)
+	h.noteFanOut(e, now)
+}
 
 // StatesWritten is part of shard.Door.
 func (h *Hub) StatesWritten(oldest time.Time) {

@@ -25,6 +25,7 @@ import (
 
 	"goalcast"
 	"goalcast/ingest/merge"
+	"goalcast/internal/tracing"
 )
 
 // TaskKind is the kind of the queue's tasks that ingest makes. Their payload is a document's id in
@@ -98,6 +99,9 @@ type Config struct {
 	// Now is the clock that documents' arrival and the sweep go by; processes that share a store
 	// want the same one
 	Now func() time.Time
+
+	// Trace notes what becomes of documents that change something or fail; nil: nobody does.
+	Trace *tracing.Tracer
 
 	// Fault is called at "kept", "parsed", "committed" and "published", and at "revising" and
 	// "revised", between which a match is locked. It is nil but in tests, which kill the process

@@ -19,19 +19,23 @@ import (
 
 // live reads and applies a document that is just being kept. It is a worker's job: it outlives the
 // request, and is waited for at the end.
-func (in *Ingest) live(p Provider, doc goalcast.Document, kept <-chan goalcast.DocumentID, told *progress) {
+func (in *Ingest) live(p Provider, doc goalcast.Document, way passage, kept <-chan goalcast.DocumentID,
+	told *progress) {
+	way.read = time.Now()
 	reading, readErr := in.read(p, doc)
+	way.readEnd = time.Now()
 	told.read <- readErr
 	if doc.ID = <-kept; doc.ID == 0 {
 		return
 	}
+	way.kept = time.Now()
 	var result settled
 	defer func() { // whoever waits may post the same again at once
 		in.release(doc.ID)
 		told.done <- result
 	}()
 	in.cfg.Fault("parsed")
-	ctx, cancel := context.WithTimeout(context.Background(), in.cfg.ProcessTimeout)
+	ctx, cancel := context.WithTimeout(in.withPassage(context.Background(), way), in.cfg.ProcessTimeout)
 	defer cancel()
 	in.observeLag(doc, reading)
 	var err error
@@ -70,9 +74,11 @@ func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
 		_, err := in.settle(ctx, doc, merge.Reading{}, fmt.Errorf("no provider %q", doc.Provider))
 		return err
 	}
+	way := passage{read: time.Now()}
 	reading, readErr := in.read(p, doc)
+	way.readEnd = time.Now()
 	in.cfg.Fault("parsed")
-	_, err = in.settle(ctx, doc, reading, readErr)
+	_, err = in.settle(in.withPassage(ctx, way), doc, reading, readErr)
 	return err
 }
 
@@ -141,6 +147,9 @@ func (in *Ingest) settle(ctx context.Context, doc goalcast.Document, reading mer
 		state, done.outcome, readErr, err = goalcast.DocumentIgnored, "ignored", nil, nil
 	case err != nil:
 		state, done.outcome, text = goalcast.DocumentFailed, "failed", errorText(err)
+		if readErr != nil {
+			in.noteFailed(ctx, doc, readErr)
+		}
 		err = fmt.Errorf("document %d: %w", doc.ID, permanent(err))
 		in.metrics.alarms.WithLabelValues(doc.Provider, "unreadable").Inc()
 	}
@@ -234,6 +243,7 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge
 	m merge.MatchReading) (merge.Result, error) {
 	var before goalcast.Snapshot
 	var done merge.Result
+	way := application{began: time.Now()}
 	m = in.withNames(ctx, m)
 	err := in.store.UpdateMatch(ctx, m.Match, func(rec goalcast.MatchRecord) (_ goalcast.MatchRecord,
 		_ []goalcast.Event, err error) {
@@ -241,10 +251,14 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge
 		in.cfg.Fault("revising")
 		defer in.cfg.Fault("revised")
 		before = rec.Snapshot
+		way.locked = time.Now()
 		done, err = in.merger.Apply(rec, r, m, doc.Received.UnixMilli())
+		way.merged = time.Now()
 		return done.Record, done.Events, err
 	})
+	way.committed = time.Now()
 	if err != nil {
+		in.noteApplied(ctx, doc, m.Match, way, nil, err)
 		return merge.Result{}, fmt.Errorf("match %d: %w", m.Match, err)
 	}
 	if done.Held {
@@ -266,6 +280,7 @@ func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge
 	if in.publish(ctx, m.Match, done.Events) {
 		in.cfg.Fault("published")
 	}
+	in.noteApplied(ctx, doc, m.Match, way, done.Events, nil)
 	for i := range done.Events { // behind the publishing, which waits for no log
 		e := &done.Events[i]
 		eventlog.Step(ctx, in.log, eventlog.Applied(e), "event applied", e, eventlog.Document, doc.ID, "provider",

@@ -127,7 +127,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 			}})
 			go func() {
 				doc := goalcast.Document{Provider: "plain", Feed: "F24", Body: body(oneGoal), Received: time.Now()}
-				_, _ = dying.keep(t.Context(), plain{}, &doc)
+				_, _ = dying.keep(t.Context(), plain{}, &doc, passage{})
 			}()
 			synctest.Wait()
 			if s := memory.StatesNow(); s[goalcast.DocumentReceived] != 1 {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"goalcast"
 	"goalcast/internal/eventlog"
@@ -66,6 +67,7 @@ func (in *Ingest) takeIn(w http.ResponseWriter, r *http.Request, name string, p 
 	}
 	held := in.held.lease()
 	defer held.release()
+	way := passage{began: time.Now()}
 	body, no := in.readBody(w, r, held)
 	if no != nil {
 		in.refuse(w, r, name, no)
@@ -73,10 +75,12 @@ func (in *Ingest) takeIn(w http.ResponseWriter, r *http.Request, name string, p 
 	}
 	doc = goalcast.Document{Provider: name, Headers: keptHeaders(r.Header), Body: body, Digest: sha256.Sum256(body),
 		Received: in.cfg.Now().UTC()}
+	way.whole = time.Now()
 	in.checkDigest(doc)
 	in.describe(p, &doc)
-	progress, err := in.keep(context.WithoutCancel(r.Context()), p, &doc)
+	progress, err := in.keep(context.WithoutCancel(r.Context()), p, &doc, way)
 	if err != nil {
+		in.noteKept(doc, way, err)
 		in.log.Error("document not kept", "provider", name, "feed", doc.Feed, "bytes", len(body), "error", err)
 		in.metrics.trouble.WithLabelValues("store").Inc()
 		in.refuse(w, r, name, &refusal{status: http.StatusServiceUnavailable, reason: refusedUnavailable,
@@ -100,7 +104,7 @@ func (in *Ingest) describe(p Provider, doc *goalcast.Document) {
 
 // keep stores the document. A worker begins to read it at the same time; it applies nothing before
 // the commit. progress is nil where none works on it now.
-func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) (*progress, error) {
+func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document, way passage) (*progress, error) {
 	told := newProgress()
 	kept := make(chan goalcast.DocumentID, 1) // closed without an id: it was not kept
 	defer close(kept)
@@ -109,7 +113,7 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 		urgent: doc.Match != 0 && len(doc.Body) <= in.cfg.UrgentBytes,
 		size:   int64(len(doc.Body)),
 		due:    dueTime(doc.Received, len(doc.Body)),
-		run:    func() { in.live(p, reading, kept, told) },
+		run:    func() { in.live(p, reading, way, kept, told) },
 	})
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.KeepTimeout)
 	defer cancel()
@@ -134,6 +138,7 @@ func (in *Ingest) keep(ctx context.Context, p Provider, doc *goalcast.Document) 
 		return nil, nil // it came twice at once, and a worker has it
 	}
 	in.metrics.left.Inc()
+	in.noteKept(*doc, way, nil)
 	in.later(ctx, *doc, 0)
 	return nil, nil
 }

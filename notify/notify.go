@@ -31,6 +31,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"goalcast"
+	"goalcast/internal/tracing"
 )
 
 // TaskBatch is the kind of the queue's tasks; cmd registers Notifier.Batch as its handler. The
@@ -239,6 +240,8 @@ type Config struct {
 	// CanaryGoal is told when the services have been asked because of a goal of the canary match,
 	// and what was wrong; nil: they are not asked for it.
 	CanaryGoal func(e goalcast.Event, at time.Time, err error)
+	// Trace notes when pushes were planned and sent; nil: nobody does.
+	Trace *tracing.Tracer
 	// Seen says which phones have shown an event live a moment ago: they are sent no push of it.
 	// nil: nobody is asked.
 	Seen Seen

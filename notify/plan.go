@@ -55,6 +55,7 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 			silent = append(silent, e.KeyOfAll())
 			continue
 		}
+		began := time.Now()
 		asks, err := n.mayPush(ctx, e)
 		if err == nil && !asks {
 			silent = append(silent, e.KeyOfAll())
@@ -73,6 +74,7 @@ func (n *Notifier) planAll(ctx context.Context) (full bool, err error) {
 			eventlog.Step(ctx, n.log, slog.LevelError, "plan push", &e, "error", err)
 		}
 		if err != nil {
+			n.noteUnplanned(&e, began, err)
 			later = append(later, e.KeyOfAll())
 		}
 	}
@@ -145,6 +147,7 @@ func (n *Notifier) private(e goalcast.Event, match goalcast.Snapshot) bool {
 }
 
 func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcast.Snapshot) error {
+	began := time.Now()
 	rec, err := n.store.PushRecordOf(ctx, e)
 	if err != nil {
 		return err
@@ -192,6 +195,7 @@ func (n *Notifier) planOnce(ctx context.Context, e goalcast.Event, match goalcas
 		return err
 	}
 	n.withheld(kept)
+	n.notePlan(&e, v, len(batches), began)
 	n.planned(ctx, e, v, batches)
 	return nil
 }

@@ -117,7 +117,9 @@ func (n *Notifier) batch(ctx context.Context, id string, of *service) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	result, err := n.send(ctx, c, content, devices)
+	n.noteSent(c, content, len(devices), began, result, err)
 	if err != nil {
 		return err
 	}

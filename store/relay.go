@@ -9,9 +9,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.opentelemetry.io/otel/attribute"
 
 	"goalcast"
 	"goalcast/internal/eventlog"
+	"goalcast/internal/tracing"
 )
 
 // How the relay sweeps.
@@ -53,6 +55,7 @@ type Relay struct {
 	bus   publisher
 	log   *slog.Logger
 	wake  chan struct{} // holds a token when Publish did not succeed
+	trace *tracing.Tracer
 
 	messages gather[[]goalcast.Event] // one call of the bus for all that wait
 
@@ -74,11 +77,18 @@ func NewRelay(s *Store, b publisher, log *slog.Logger, reg prometheus.Registerer
 	return r
 }
 
+// Trace has it noted when events were published. Called before all else.
+func (r *Relay) Trace(t *tracing.Tracer) { r.trace = t }
+
 // Publish puts events on the bus right after their commit, those of a match in the order of Seq. It
 // sets Times.Published of what goes out, not of the caller's events. An error loses nothing: the
 // rows stay unpublished, and this process sweeps at once.
 func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
+	began := time.Now()
 	_, err := r.publish(ctx, events)
+	if err != nil {
+		r.note(events, began, err)
+	}
 	return r.wakeOn(err)
 }
 
@@ -124,6 +134,7 @@ func (r *Relay) publishMessages(ctx context.Context, lists [][]goalcast.Event) (
 func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int, err error) {
 	for chunk := range slices.Chunk(events, eventsPerCall) {
 		chunk = stamped(chunk)
+		began := time.Now()
 		n, waiting, err := r.bus.Publish(ctx, chunk)
 		fresh += n
 		if err != nil {
@@ -144,11 +155,30 @@ func (r *Relay) publish(ctx context.Context, events []goalcast.Event) (fresh int
 		for i := range chunk {
 			eventlog.Step(ctx, r.log, slog.LevelDebug, "event published", &chunk[i])
 		}
+		r.note(chunk, began, nil)
 		if err := r.mark(ctx, chunk); err != nil {
 			return fresh, err
 		}
 	}
 	return fresh, nil
+}
+
+// note notes, once for each document, that what it led to is on the bus, or could not be put there.
+func (r *Relay) note(events []goalcast.Event, began time.Time, err error) {
+	if !r.trace.On() {
+		return
+	}
+	ended := time.Now()
+	for i := range events {
+		of, before := tracing.Of(&events[i]), tracing.Of(&events[max(i, 1)-1])
+		if i > 0 && of.Match == before.Match && of.Received == before.Received {
+			continue
+		}
+		of.Event, of.Revision = "", 0
+		r.trace.Note(tracing.Span{Step: tracing.Publish, Of: of, From: began, Until: ended, Err: err,
+			More: []attribute.KeyValue{attribute.String("messaging.system", "redis"),
+				attribute.String("messaging.operation.type", "send")}})
+	}
 }
 
 // fill publishes events of a match that the bus held, and returns those that it found missing

@@ -11,6 +11,7 @@ import (
 	"goalcast/edge"
 	"goalcast/hub"
 	"goalcast/hub/board"
+	"goalcast/internal/tracing"
 )
 
 // edgesConfig says which edges this hub is the upstream of.
@@ -68,6 +69,7 @@ func newEdge(c *edgeCmd, o options, log *slog.Logger) (_ *node, err error) {
 			n.close()
 		}
 	}()
+	n.trace = tracing.New(buildLabels()["version"], []string{"edge"}, log, n.reg)
 	if n.certificate, err = openCertificate(c.TLS, log, n.reg); err != nil {
 		return nil, err
 	}
@@ -102,6 +104,7 @@ func (n *node) edgeParts() map[string]func(context.Context) error {
 		"upstream": func(ctx context.Context) error { return n.upstream.Listen(ctx, listener) },
 		"hub":      n.hub.Run,
 		"secrets":  func(ctx context.Context) error { return n.secrets.run(ctx, n.reload) },
+		"tracing":  n.trace.Run,
 	}
 	if n.edges != nil {
 		parts["edges"] = n.edges.Run

@@ -26,6 +26,7 @@ import (
 	"goalcast/ingest/wsc"
 	"goalcast/ingest/wsc/brightcove"
 	"goalcast/internal/ratelimit"
+	"goalcast/internal/tracing"
 	"goalcast/notify"
 	"goalcast/notify/apns"
 	"goalcast/notify/fcm"
@@ -45,6 +46,7 @@ type node struct {
 	shares shares
 	log    *slog.Logger
 	reg    *prometheus.Registry
+	trace  *tracing.Tracer // nil without a collector
 
 	db       *store.Store
 	replicas *store.Replicas
@@ -116,6 +118,7 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 			n.close()
 		}
 	}()
+	n.trace = tracing.New(buildLabels()["version"], cfg.roles, log, n.reg)
 	if n.certificate, err = openCertificate(cfg.tls, log, n.reg); err != nil {
 		return nil, err
 	}
@@ -142,6 +145,7 @@ func newNode(ctx context.Context, cfg config, o options, log *slog.Logger) (_ *n
 	n.bus = bus.New(n.redis, bus.Options{Prefix: cfg.RedisPrefix, History: cfg.Ring}, log, n.reg)
 	n.seen = bus.NewSeen(n.redis, bus.SeenOptions{Prefix: cfg.RedisPrefix}, log)
 	n.relay = store.NewRelay(n.db, n.bus, log, n.reg)
+	n.relay.Trace(n.trace)
 	n.queue = bus.NewQueue(n.redis, bus.QueueOptions{Prefix: cfg.RedisPrefix}, log, n.reg)
 	n.jobs = store.NewJobs(n.db, store.JobOptions{}, log, n.reg)
 	shared := n.redis
@@ -191,7 +195,7 @@ func (n *node) hubConfig(replay told) hub.Config {
 		StateInterval: n.cfg.Viewers.StateInterval,
 		MaxStates:     n.cfg.Odds.MaxStates, NoOdds: !n.cfg.Odds.Public,
 		Identity: n.viewers(), Revoked: n.revoked(), Limiter: n.limiter, AddressRate: n.cfg.Limits.handshakes(),
-		Replay: replay, Seen: n.acks(),
+		Replay: replay, Seen: n.acks(), Trace: n.trace,
 		ClientIP: func(r *http.Request) string { return middleware.GetClientIP(r.Context()) },
 	}
 }
@@ -208,7 +212,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		n.makeClips()
 		n.ingest = ingest.New(ingest.Config{
 			Secrets: n.cfg.FeedSecrets, Open: n.cfg.FeedsOpen, MaxBody: n.cfg.MaxBody, Workers: n.cfg.Workers,
-			Fault: o.fault, Guesses: n.guesses("feeds"),
+			Fault: o.fault, Trace: n.trace, Guesses: n.guesses("feeds"),
 			Reference: n.shared, States: n.bus, Now: n.db.Now,
 		}, n.db, n.relay, n.queue, n.providers(), n.log, n.reg)
 		n.attachClips()
@@ -280,6 +284,7 @@ func (n *node) feeds() (list []string) {
 
 // close frees what newNode opened, first what stands on others; after run has returned.
 func (n *node) close() {
+	n.trace.Close()
 	if n.browsers != nil {
 		n.browsers.Close()
 	}

@@ -76,7 +76,7 @@ func (n *node) makeNotifier(ctx context.Context, fault func(point string)) error
 		return fmt.Errorf("GOALCAST_PUSH_ZONE: %w", err)
 	}
 	cfg := notify.Config{Penalties: n.cfg.Push.Penalties, Country: n.cfg.Push.Country, Zone: zone,
-		Fault: fault, Private: n.private, Names: n.names,
+		Fault: fault, Trace: n.trace, Private: n.private, Names: n.names,
 		Templates: templates, Canary: n.canary, TopicsFrom: c.TopicsFrom}
 	if n.canaryMatch != nil {
 		cfg.CanaryGoal = n.canaryMatch.Pushed

@@ -88,6 +88,7 @@ func (n *node) parts() map[string]func(context.Context) error {
 		"replicas": n.replicas.Run,
 		"jobs":     n.jobs.Run,
 		"secrets":  func(ctx context.Context) error { return n.secrets.run(ctx, n.reload) },
+		"tracing":  n.trace.Run,
 	}
 	if n.rest != nil || n.notifier != nil {
 		parts["names"] = n.names.Run

@@ -59,6 +59,8 @@ var matchNight = dashboard{"match-night", "goalcast: match night", "Is every goa
 			queries:     quantiles("goalcast_notify_shown_seconds", "")},
 		{title: "Events", unit: "ops", description: "Event revisions that ingest made, by kind.",
 			queries: []query{{rate("goalcast_ingest_events_total", "kind"), "{{kind}}"}}},
+		{title: "Spans of traces", unit: "ops", description: "lost: the collector does not take them.",
+			queries: []query{{rate("goalcast_tracing_spans_total", "result"), "{{result}}"}}},
 	}},
 	{"The canary", []panel{
 		{title: "Canary", unit: "s",

@@ -25,7 +25,40 @@ type Event struct {
 	Step int64            // its number among the revisions of its match; 0 for one that changes no match
 	Of   goalcast.KindSet // its kind, for those who asked for some only
 
+	Timing *Timing // nil: nobody wants to know
+
 	shards atomic.Int32 // those that have not yet written it
+}
+
+// Timing is how an event is written to its viewers, by all shards together. Those with a delay are
+// not among them.
+type Timing struct {
+	ID       string // of the event
+	Revision int
+
+	first   atomic.Int64 // ns since 1970
+	viewers atomic.Int64
+}
+
+// First is when its first viewer was written to, to half a millisecond; zero: it has none.
+func (t *Timing) First() time.Time {
+	if ns := t.first.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
+// Viewers is how many get it.
+func (t *Timing) Viewers() int64 { return t.viewers.Load() }
+
+// begin notes that a shard has begun to write.
+func (t *Timing) begin(now int64) {
+	for {
+		first := t.first.Load()
+		if first != 0 && first <= now || t.first.CompareAndSwap(first, now) {
+			return
+		}
+	}
 }
 
 // NewEvent makes the message of a published event for so many shards. It is encoded at once: every
@@ -49,7 +82,7 @@ func NewEvent(p goalcast.Published, seq uint64, now time.Time, d *frame.Deflater
 func (e *Event) WithoutCursor(p goalcast.Published) *Event {
 	p.Cursor = goalcast.Cursor{}
 	bare := NewEvent(p, e.Seq, e.At, nil, int(e.shards.Load()))
-	bare.Cursor, bare.Intro, bare.Need = e.Cursor, e.Intro, e.Need
+	bare.Cursor, bare.Intro, bare.Need, bare.Timing = e.Cursor, e.Intro, e.Need, e.Timing
 	return bare
 }
 
@@ -86,12 +119,17 @@ type unwritten struct {
 // fanOut puts an event into the lists of its followers, but for those with a delay.
 func (s *Shard) fanOut(e *Event) {
 	s.cursor = e.Cursor
-	s.deliver(&s.index, e)
+	viewers := s.deliver(&s.index, e)
+	if e.Timing != nil && viewers > 0 {
+		e.Timing.viewers.Add(int64(viewers))
+		s.timed = append(s.timed, e.Timing)
+	}
 	s.unwritten = append(s.unwritten, unwritten{event: e, mark: s.events.pushed})
 }
 
-// deliver puts an event into the lists of its followers in an index, each once.
-func (s *Shard) deliver(x *index, e *Event) {
+// deliver puts an event into the lists of its followers in an index, each once, and says how many
+// they are.
+func (s *Shard) deliver(x *index, e *Event) (viewers int) {
 	m := &e.Message
 	for _, name := range e.Topics {
 		t := x.topics[name]
@@ -115,11 +153,13 @@ func (s *Shard) deliver(x *index, e *Event) {
 				}
 				if c.wants(e) {
 					s.enqueue(c, m)
+					viewers++
 				}
 			}
 		}
 		x.stopWalking()
 	}
+	return viewers
 }
 
 // introduce gives a match's snapshot to the followers of topics, each once.
@@ -152,6 +192,19 @@ func (s *Shard) introduce(o *Introduce) {
 		}
 		x.stopWalking()
 	}
+}
+
+// noteFirst notes that the first connection was written to since events were put into the lists.
+func (s *Shard) noteFirst() {
+	if len(s.timed) == 0 {
+		return
+	}
+	now := time.Now().UnixNano()
+	for _, t := range s.timed {
+		t.begin(now)
+	}
+	clear(s.timed)
+	s.timed = s.timed[:0]
 }
 
 // noteWritten notes the events that were by now written to all that can be written to.

@@ -94,6 +94,9 @@ func (s *Shard) step() bool {
 		c := s.events.pop()
 		c.clear(inEvents)
 		s.flush(c)
+		if n == 0 {
+			s.noteFirst()
+		}
 	}
 	s.flushes.rush.note(began, s.events.empty(), s.cfg.StateInterval)
 	s.noteWritten()

@@ -114,6 +114,7 @@ type Shard struct {
 	broken    bool            // that cursor must not be told, since a refresh is due
 	stale     bool            // the bus is silent
 	unwritten []unwritten     // events not yet written to all
+	timed     []*Timing       // of events of which nothing is written yet
 
 	stats     Stats
 	published published

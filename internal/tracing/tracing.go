@@ -1,6 +1,6 @@
 // Package tracing tells an OpenTelemetry collector how long each step of an event's way took, from
 // the POST of its document to sockets and push services, in whichever process. Without a collector
-// a Tracer is nil, which does nothing and costs nothing.
+// a Tracer is nil, which notes nothing and costs one look at it.
 //
 // No id travels with an event. What all processes know of it, its match and when its document came,
 // makes the id of the trace, and the step that of the span: so each knows the id of the step before
@@ -8,230 +8,179 @@
 // process than the one that made it, goes on in the same trace; and nobody from outside can ask for
 // one, or sees one.
 //
-// A Tracer's spans wait in a queue that Run empties, by its own goroutine; everything else may be
-// called by any. Whoever makes a step never waits: what does not fit into the queue is lost, and
-// counted.
+// Spans wait in a queue that Run empties, by its own goroutine; everything else may be called by
+// any. Whoever takes a step never waits: what does not fit into the queue is lost, and counted.
 package tracing
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"goalcast"
 )
 
-// Step is one of an event's way.
+// Step is one of an event's way, and the name of its spans.
 type Step string
 
-// The steps, each with the one before it: Read and Apply follow Receive, Publish and Plan follow
-// Apply.
+// The steps, in their order; docs/tracing.md tells operators what each is.
 const (
-	Receive Step = "receive" // from the arrival of the document until it is kept
-	Read    Step = "read"    // what it says
-	Apply   Step = "apply"   // to the match, until that is committed
-	Publish Step = "publish" // to the bus
-	FanOut  Step = "fan-out" // in one hub, until its shards have it
-	Plan    Step = "plan"    // who gets a push
-	Send    Step = "send"    // one batch of them
+	Receive Step = "POST /feeds/{provider}" // the root: from the request until its document is kept
+	Keep    Step = "keep"                   // the document is committed
+	Read    Step = "read"                   // what it says
+	Apply   Step = "apply"                  // to the match, until that is committed
+	Merge   Step = "merge"                  // of Apply, while the match is locked: what is true now
+	Publish Step = "publish"                // to the bus
+	FanOut  Step = "fan-out"                // in one hub, until its last viewer was written to
+	Plan    Step = "plan push"              // who gets one
+	Send    Step = "send push"              // one batch of them
 )
 
-// before is what a step follows, and kind how tools draw it.
+// steps have each the step before it, how tools draw it, and whether others come after it, which
+// must know its span's id.
 var steps = map[Step]struct {
-	before Step
-	kind   trace.SpanKind
+	before   Step
+	kind     trace.SpanKind
+	followed bool
 }{
-	Receive: {"", trace.SpanKindServer},
-	Read:    {Receive, trace.SpanKindInternal},
-	Apply:   {Receive, trace.SpanKindInternal},
-	Publish: {Apply, trace.SpanKindProducer},
-	FanOut:  {Publish, trace.SpanKindConsumer},
-	Plan:    {Apply, trace.SpanKindConsumer},
-	Send:    {Plan, trace.SpanKindClient},
+	Receive: {"", trace.SpanKindServer, true},
+	Keep:    {Receive, trace.SpanKindInternal, false},
+	Read:    {Receive, trace.SpanKindInternal, false},
+	Apply:   {Receive, trace.SpanKindInternal, true},
+	Merge:   {Apply, trace.SpanKindInternal, false},
+	Publish: {Apply, trace.SpanKindProducer, true},
+	FanOut:  {Publish, trace.SpanKindConsumer, false},
+	Plan:    {Apply, trace.SpanKindConsumer, true},
+	Send:    {Plan, trace.SpanKindClient, false},
 }
 
-// Tracer notes steps. nil notes none.
+// Subject is what takes a step: an event, or the document that is to tell of it.
+type Subject struct {
+	Match    goalcast.MatchID
+	Received int64  // Times.Received of the event; with the match it makes the trace
+	Event    string // its id; empty: the document
+	Revision int    // of the event
+}
+
+// Of is an event as a subject.
+func Of(e *goalcast.Event) Subject {
+	return Subject{Match: e.Match, Received: e.Times.Received, Event: e.ID, Revision: e.Revision}
+}
+
+// Span is a step that was taken.
+type Span struct {
+	Step        Step
+	Of          Subject
+	From, Until time.Time // by this machine's clock; Until zero: now
+	First       time.Time // of FanOut: when its first viewer was written to; zero: it has none
+	Err         error     // why the step failed
+	More        []attribute.KeyValue
+}
+
+// Tracer notes spans. nil notes none.
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 	queue    *queue
 }
 
-// Config says where spans go, in the words of OpenTelemetry's own variables.
-type Config struct {
-	Getenv  func(string) string // os.Getenv
-	Version string              // of this program
-	Roles   []string            // of this process
-}
-
-// New makes a Tracer, or nil where OTEL_EXPORTER_OTLP_ENDPOINT, or that of traces, is not set. An
-// error says which variable is wrong. It starts nothing, and does not call the collector.
-func New(ctx context.Context, cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Tracer, error) {
-	on, err := cfg.wanted()
-	if err != nil || !on {
-		return nil, err
-	}
-	ratio, err := cfg.ratio()
-	if err != nil {
-		return nil, err
-	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true,
-		InitialInterval: 500 * time.Millisecond, MaxInterval: 5 * time.Second, MaxElapsedTime: exportLimit}))
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
-	}
-	who, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "goalcast"),
-		attribute.String("service.version", cfg.Version), attribute.StringSlice("goalcast.roles", cfg.Roles)),
-		resource.WithHost(), resource.WithProcessPID(), resource.WithFromEnv())
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
-	}
-	t := &Tracer{queue: newQueue(exporter, log, reg)}
-	t.provider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(t.queue), sdktrace.WithResource(who),
-		sdktrace.WithSampler(sdktrace.TraceIDRatioBased(ratio)), sdktrace.WithIDGenerator(ids{}))
-	t.tracer = t.provider.Tracer("goalcast")
-	return t, nil
-}
-
-// wanted says whether there is a collector.
-func (c Config) wanted() (bool, error) {
-	const all, traces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-	if strings.EqualFold(c.Getenv("OTEL_SDK_DISABLED"), "true") || c.Getenv("OTEL_TRACES_EXPORTER") == "none" {
-		return false, nil
-	}
-	on := false
-	for _, name := range []string{all, traces} {
-		text := c.Getenv(name)
-		if text == "" {
-			continue
-		}
-		on = true
-		if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return false, errors.New(name + ": want an http or https URL")
-		}
-	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"} {
-		if text := c.Getenv(name); on && text != "" && text != "http/protobuf" {
-			return false, fmt.Errorf("%s: %.20q: there is only http/protobuf", name, text)
-		}
-	}
-	return on, nil
-}
-
-// ratio is the part of the traces that are told. All processes leave out the same ones.
-func (c Config) ratio() (float64, error) {
-	switch sampler := strings.TrimPrefix(c.Getenv("OTEL_TRACES_SAMPLER"), "parentbased_"); sampler {
-	case "", "always_on":
-		return 1, nil
-	case "always_off":
-		return 0, nil
-	case "traceidratio":
-		text := c.Getenv("OTEL_TRACES_SAMPLER_ARG")
-		ratio, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(ratio >= 0 && ratio <= 1) {
-			return 0, fmt.Errorf("OTEL_TRACES_SAMPLER_ARG: %.20q: want 0 to 1", text)
-		}
-		return ratio, nil
-	default:
-		return 0, fmt.Errorf("OTEL_TRACES_SAMPLER: %.40q: want always_on, always_off or traceidratio", sampler)
-	}
-}
-
-// On says whether steps are noted: for what costs something to find out.
+// On says whether spans are noted: who does not ask makes a Span for nothing.
 func (t *Tracer) On() bool { return t != nil }
 
-// Step notes that an event took a step, from a moment until now.
-func (t *Tracer) Step(e *goalcast.Event, step Step, from time.Time) {
-	if t != nil {
-		t.note(e, step, from, time.Now())
-	}
-}
+// maxText is how many bytes of an error a span has.
+const maxText = 300
 
-// Between is Step that ended before now.
-func (t *Tracer) Between(e *goalcast.Event, step Step, from, until time.Time) {
-	if t != nil {
-		t.note(e, step, from, until)
-	}
-}
-
-// note makes a span. Of an event that is of no match, a message, nothing is noted: no provider has
-// posted it.
-func (t *Tracer) note(e *goalcast.Event, step Step, from, until time.Time, more ...attribute.KeyValue) {
-	if e.Match == 0 || e.Times.Received == 0 || from.IsZero() {
+// Note notes a span. One of a document that nobody knows when it came, or of a step that was not
+// timed, is none: what is not posted by a provider has no trace.
+func (t *Tracer) Note(s Span) {
+	if t == nil || s.Of.Received == 0 || s.From.IsZero() {
 		return
 	}
-	of := ID(e)
-	ctx := context.WithValue(context.Background(), idKey{}, spanIDs{of, spanID(of, step, e)})
-	if before := steps[step].before; before != "" {
-		ctx = trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: of,
-			SpanID: spanID(of, before, e), TraceFlags: trace.FlagsSampled, Remote: true}))
+	if s.Until.IsZero() {
+		s.Until = time.Now()
 	}
-	_, span := t.tracer.Start(ctx, string(step), trace.WithTimestamp(from), trace.WithSpanKind(steps[step].kind),
-		trace.WithAttributes(attribute.Int64("goalcast.match", int64(e.Match)),
-			attribute.String("goalcast.event", e.ID), attribute.Int("goalcast.revision", e.Revision)),
-		trace.WithAttributes(more...))
-	span.End(trace.WithTimestamp(until))
+	step, of := steps[s.Step], s.Of.trace()
+	ctx := context.WithValue(context.Background(), idsKey{}, ids{of, s.id(of)})
+	if step.before != "" {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: of,
+			SpanID: s.Of.span(of, step.before), TraceFlags: trace.FlagsSampled, Remote: true}))
+	}
+	attributes := append([]attribute.KeyValue{attribute.Int64("goalcast.match", int64(s.Of.Match))}, s.More...)
+	if s.Of.Event != "" {
+		attributes = append(attributes, attribute.String("goalcast.event", s.Of.Event),
+			attribute.Int("goalcast.revision", s.Of.Revision))
+	}
+	_, span := t.tracer.Start(ctx, string(s.Step), trace.WithTimestamp(s.From), trace.WithSpanKind(step.kind),
+		trace.WithAttributes(attributes...))
+	if !s.First.IsZero() {
+		span.AddEvent("first byte", trace.WithTimestamp(s.First))
+		span.AddEvent("last byte", trace.WithTimestamp(s.Until))
+	}
+	if s.Err != nil {
+		text := s.Err.Error()
+		span.SetStatus(codes.Error, text[:min(len(text), maxText)])
+	}
+	span.End(trace.WithTimestamp(s.Until))
 }
 
-// ID is the id of the trace of an event's document: of all events of the match that it led to.
-func ID(e *goalcast.Event) (id trace.TraceID) {
+// trace is the id of the trace of a document: of all events of the match that it led to.
+func (s Subject) trace() (id trace.TraceID) {
 	var text [16]byte
-	binary.BigEndian.PutUint64(text[:8], uint64(e.Match))
-	binary.BigEndian.PutUint64(text[8:], uint64(e.Times.Received))
+	binary.BigEndian.PutUint64(text[:8], uint64(s.Match))
+	binary.BigEndian.PutUint64(text[8:], uint64(s.Received))
 	sum := sha256.Sum256(text[:])
 	copy(id[:], sum[:])
 	return id
 }
 
-// spanID is the id of a step's span. Steps that others follow have one that these can work out: of
-// the document, and of Plan one for each event. The others are many, and have any.
-func spanID(of trace.TraceID, step Step, e *goalcast.Event) (id trace.SpanID) {
+// span is the id of the span of a step that others follow: of the document, and of Plan one for
+// each event.
+func (s Subject) span(of trace.TraceID, step Step) (id trace.SpanID) {
 	text := append(of[:], step...)
-	switch step {
-	case FanOut, Send:
-		binary.BigEndian.PutUint64(id[:], rand.Uint64()|1)
-		return id
-	case Plan:
-		text = append(text, e.Key()...)
+	if step == Plan {
+		text = append(text, s.Event...)
 	}
 	sum := sha256.Sum256(text)
 	copy(id[:], sum[:])
 	return id
 }
 
-// ids gives spans the ids that their context has.
-type ids struct{}
+// id is the span's own. Those that nobody follows are many, as are those that failed and are tried
+// again: they have any.
+func (s Span) id(of trace.TraceID) (id trace.SpanID) {
+	if steps[s.Step].followed && s.Err == nil || s.Step == Receive {
+		return s.Of.span(of, s.Step)
+	}
+	binary.BigEndian.PutUint64(id[:], rand.Uint64()|1)
+	return id
+}
 
-type idKey struct{}
-
-type spanIDs struct {
+// ids are what a span is called, in the context it is started with; idGenerator takes them from
+// there.
+type ids struct {
 	of   trace.TraceID
 	span trace.SpanID
 }
 
+type idsKey struct{}
+
+type idGenerator struct{}
+
 // NewIDs is for a span that begins a trace.
-func (ids) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
-	known, _ := ctx.Value(idKey{}).(spanIDs)
+func (idGenerator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
+	known, _ := ctx.Value(idsKey{}).(ids)
 	return known.of, known.span
 }
 
 // NewSpanID is for a span that follows another.
-func (ids) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
-	known, _ := ctx.Value(idKey{}).(spanIDs)
+func (idGenerator) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
+	known, _ := ctx.Value(idsKey{}).(ids)
 	return known.span
 }
