@@ -45,6 +45,7 @@ type house struct {
 	server *edge.Server
 	http   *httptest.Server
 	line   *cable
+	stop   func() // has the server leave
 	reg    *prometheus.Registry
 
 	mu      sync.Mutex
@@ -108,11 +109,14 @@ func newHouse(t *testing.T, cfg edge.Config, private goalcast.Private) *house {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.server.Run(ctx) }()
-	t.Cleanup(func() {
+	h.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	})
+	t.Cleanup(func() {
+		h.stop()
 		h.http.Close()
 	})
 	return h
@@ -442,6 +446,7 @@ func (h *house) dial(query string) *websocket.Conn {
 
 func read(t *testing.T, conn *websocket.Conn) string {
 	t.Helper()
+	conn.SetReadLimit(-1)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	_, text, err := conn.Read(ctx)
@@ -707,6 +712,45 @@ func TestSlowEdgeIsCut(t *testing.T) {
 	}
 	h.play(1)
 	o.wait("reset e1-0", "stale false", "e1-1 1-1")
+}
+
+// TestEdgeBehindTheRingIsCut: events wait for nobody. An edge that comes too late for one is cut,
+// and begins anew when it comes back.
+func TestEdgeBehindTheRingIsCut(t *testing.T) {
+	h := newHouse(t, edge.Config{Ring: 4, WriteTimeout: limit}, nil)
+	h.begin()
+	late := h.dial("")
+	if got := read(t, late); got != "r e1-0\nl" {
+		t.Fatal(got)
+	}
+	big := json.RawMessage(`{"id":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for range 64 { // more than the kernel holds for a connection
+		h.offset++
+		h.server.Event(goalcast.Published{Cursor: goalcast.Cursor{Epoch: h.epoch, Offset: h.offset}, Raw: big})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for {
+		if _, _, err := late.Read(ctx); err != nil {
+			break
+		}
+	}
+	await(t, "the edge to be cut", func() bool { return h.ended("slow") == 1 }, nothing)
+	if got := read(t, h.dial("?history=1&after=e1-1")); !strings.HasPrefix(got, "r e1-63\ne e1-64 ") {
+		t.Errorf("when it comes back: %.40s", got)
+	}
+}
+
+// TestWhoLeavesSendsItsEdgesAway, and takes no new ones.
+func TestWhoLeavesSendsItsEdgesAway(t *testing.T) {
+	h := newHouse(t, edge.Config{}, nil)
+	h.begin()
+	o := newOutpost(t, edge.ClientConfig{URL: h.http.URL})
+	o.wait("reset e1-0", "stale false")
+	h.stop()
+	await(t, "the edge to be told", func() bool {
+		return h.ended("leaving") == 1 && o.count("goalcast_upstream_connects_total", "not_ready") > 0
+	}, nothing)
 }
 
 // TestProxyPassesOnWhatEverybodyMayRead, without the reader's token, and nothing else.
