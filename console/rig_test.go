@@ -75,7 +75,7 @@ func open(t *testing.T) *house {
 	h.queue = bus.NewQueue(h.redis, bus.QueueOptions{}, log, reg)
 	h.rest = rest.New(rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken},
 		"admin": {adminToken}}, Now: h.time},
-		rest.Deps{Board: b, Store: h.db, Publisher: store.NewRelay(h.db, h.bus, log, reg), Replayer: h,
+		rest.Deps{Board: b, Store: h.db, Poster: store.NewRelay(h.db, h.bus, log, reg), Replayer: h,
 			Alarms: watch.New(watch.Config{}, h.db, h.queue, log, reg), Queues: h.queue, Gates: h.bus, Viewers: h.bus,
 			Odds: h.bus, Settlements: h.db}, log, reg)
 	h.sessions = bus.NewSessions(h.redis, "")

@@ -422,31 +422,27 @@ func (f *fake) SaveFollowPreferences(_ context.Context, user goalcast.UserID, t 
 	return f.err
 }
 
-func (f *fake) SaveMessages(_ context.Context, action *goalcast.AuditEntry, events ...goalcast.Event) (
-	[]goalcast.Event, error) {
+func (f *fake) Post(_ context.Context, action *goalcast.AuditEntry, events ...goalcast.Event) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
-		return nil, f.err
+		return false, f.err
 	}
 	begun, err := f.addAudit(goalcast.AuditEntry{Who: action.Who, Role: action.Role, Action: action.Action,
 		Request: action.Request})
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	action.Begin = begun.ID
-	*action, err = f.addAudit(*action)
-	f.messages = append(f.messages, events...)
-	return events, err
-}
-
-func (f *fake) PublishMessages(_ context.Context, events []goalcast.Event) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.pubErr == nil {
-		f.published = append(f.published, events...)
+	if *action, err = f.addAudit(*action); err != nil {
+		return false, err
 	}
-	return f.pubErr
+	f.messages = append(f.messages, events...)
+	if f.pubErr != nil {
+		return false, nil
+	}
+	f.published = append(f.published, events...)
+	return true, nil
 }
 
 func (f *fake) Document(_ context.Context, id goalcast.DocumentID) (goalcast.Document, error) {

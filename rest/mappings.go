@@ -40,6 +40,10 @@ type Gates interface {
 // maxOddsBody is how long the body of a request about prices may be, in bytes.
 const maxOddsBody = 2 << 10
 
+// publishTime is what publishing gets after a decision was saved, whether or not somebody still
+// waits for the answer.
+const publishTime = 3 * time.Second
+
 // getMappings lists which matches the events of providers are, newest first.
 func (s *Server) getMappings(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r, "source", "decision", "match", "limit", "after")

@@ -102,10 +102,6 @@ func (m messageBody) event(now time.Time) (goalcast.Event, error) {
 	}, nil
 }
 
-// publishTime is what publishing gets after the message was saved, whether or not the editor still
-// waits for the answer.
-const publishTime = 3 * time.Second
-
 // maxMessages is how many messages one array may have: so many ids fit an entry of the audit, and
 // the bus takes so many in one call.
 const maxMessages = 100
@@ -212,15 +208,20 @@ func (s *Server) postMessages(w http.ResponseWriter, r *http.Request) error {
 	}
 	auditChange(r, nil, said)
 	attrs = append(attrs, slog.String("event", ids[0]))
-	var unpublished []goalcast.Event
-	if err := s.auditWith(r, http.StatusAccepted, func(action *goalcast.AuditEntry) (err error) {
-		unpublished, err = s.store.SaveMessages(r.Context(), action, events...)
+	result := "saved"
+	if err := s.auditWith(r, http.StatusAccepted, func(action *goalcast.AuditEntry) error {
+		published, err := s.poster.Post(r.Context(), action, events...)
+		if published {
+			result = "published"
+		} else if err == nil {
+			s.log.Warn("message saved, not published yet", "event", ids[0], "events", len(ids))
+		}
 		return err
 	}); err != nil {
-		return fmt.Errorf("save message: %w", err)
+		return fmt.Errorf("post message: %w", err)
 	}
 	s.auditLog(r, "message", attrs...)
-	s.publishMessages(r, len(events), unpublished)
+	s.metrics.messages.WithLabelValues(result).Add(float64(len(events)))
 	if array {
 		return writeJSON(w, http.StatusAccepted, map[string][]string{"ids": ids})
 	}
@@ -236,18 +237,6 @@ func messagesTarget(events []goalcast.Event) string {
 		}
 	}
 	return topic.String()
-}
-
-// publishMessages takes saved messages to the bus: of n that were posted those that are not there.
-func (s *Server) publishMessages(r *http.Request, n int, unpublished []goalcast.Event) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), publishTime)
-	defer cancel()
-	result := "published"
-	if err := s.publish.PublishMessages(ctx, unpublished); err != nil {
-		result = "saved"
-		s.log.Warn("messages saved, not published yet", "messages", n, "event", unpublished[0].ID, "error", err)
-	}
-	s.metrics.messages.WithLabelValues(result).Add(float64(n))
 }
 
 // postPreview shows the event that a message would be. Nothing is saved and nobody told.

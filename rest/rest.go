@@ -86,11 +86,6 @@ type Store interface {
 	// it. ErrTooMany.
 	SaveFollowPreferences(context.Context, goalcast.UserID, goalcast.Topic, goalcast.FollowPreferences) error
 
-	// SaveMessages keeps events of kind message and their outbox rows, and with them both entries
-	// of the audit for an action that ended so: all, or none. The same id again changes nothing. It
-	// fills in the entry and returns what is to be published.
-	SaveMessages(context.Context, *goalcast.AuditEntry, ...goalcast.Event) ([]goalcast.Event, error)
-
 	Document(context.Context, goalcast.DocumentID) (goalcast.Document, error) // ErrNotFound
 	// newest first; Body may be left out
 	Documents(context.Context, goalcast.DocumentFilter) ([]goalcast.Document, error)
@@ -104,9 +99,12 @@ type Store interface {
 	PartnerStore
 }
 
-// Publisher takes saved messages to the bus. What it cannot publish is found by the outbox sweep.
-type Publisher interface {
-	PublishMessages(context.Context, []goalcast.Event) error
+// Poster saves messages and takes them to the bus.
+type Poster interface {
+	// Post keeps events of kind message and their outbox rows, and with them both entries of the
+	// audit for an action that ended so: all, or none. The same id again changes nothing. It fills
+	// in the entry. What it cannot publish is found by the outbox sweep.
+	Post(context.Context, *goalcast.AuditEntry, ...goalcast.Event) (published bool, err error)
 }
 
 // Replayer works through a kept document again. ingest is one.
@@ -116,15 +114,15 @@ type Replayer interface {
 
 // Deps are the parts that a Server leans on.
 type Deps struct {
-	Board     Board
-	Store     Store
-	Publisher Publisher
-	Replayer  Replayer // nil in a process without the ingest role: replays are answered 501
-	Alarms    Alarms   // nil: /admin/alarms is answered 501
-	Queues    Queues   // nil: /admin/queues is answered 501
-	Gates     Gates    // nil: operators' words about prices are answered 501
-	Viewers   Viewers  // nil: /admin/viewers is answered 501
-	Names     NameBook // nil: everything is called as the provider calls it
+	Board    Board
+	Store    Store
+	Poster   Poster
+	Replayer Replayer // nil in a process without the ingest role: replays are answered 501
+	Alarms   Alarms   // nil: /admin/alarms is answered 501
+	Queues   Queues   // nil: /admin/queues is answered 501
+	Gates    Gates    // nil: operators' words about prices are answered 501
+	Viewers  Viewers  // nil: /admin/viewers is answered 501
+	Names    NameBook // nil: everything is called as the provider calls it
 
 	States      States      // nil: /v1/matches/{id}/stats is answered 501, and no table as it stands is
 	Odds        Odds        // nil: /v1/matches/{id}/odds is answered 501
@@ -270,7 +268,7 @@ type Server struct {
 	cfg      Config
 	board    Board
 	store    Store
-	publish  Publisher
+	poster   Poster
 	replay   Replayer
 	alarms   Alarms
 	queues   Queues
@@ -336,7 +334,7 @@ type Server struct {
 // New makes a Server.
 func New(cfg Config, deps Deps, log *slog.Logger, reg prometheus.Registerer) *Server {
 	s := &Server{
-		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, publish: deps.Publisher, replay: deps.Replayer,
+		cfg: cfg.withDefaults(), board: deps.Board, store: deps.Store, poster: deps.Poster, replay: deps.Replayer,
 		alarms: deps.Alarms, queues: deps.Queues, gates: deps.Gates, states: deps.States,
 		viewers: deps.Viewers, nameBook: deps.Names, channels: deps.LiveChannels, browsers: deps.Browsers,
 		tickets: deps.Tickets, who: deps.Authenticator, logins: deps.Authenticator != nil,

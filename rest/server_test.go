@@ -78,7 +78,7 @@ func open(t *testing.T, change ...func(*rest.Config, *rest.Deps)) *house {
 		log: &logText{}, desc: describe(t)}
 	cfg := rest.Config{AdminTokens: map[string][]string{"editor": {editorToken}, "operator": {operatorToken}},
 		OddsPublic: true, Now: h.clock.now}
-	deps := rest.Deps{Board: f, Store: f, Publisher: f, Replayer: f, Alarms: f, Queues: f, Gates: f, States: f, Odds: f,
+	deps := rest.Deps{Board: f, Store: f, Poster: f, Replayer: f, Alarms: f, Queues: f, Gates: f, States: f, Odds: f,
 		Settlements: f, Viewers: f, Names: &bookOfNames{f}, LiveChannels: f}
 	for _, c := range change {
 		c(&cfg, &deps)

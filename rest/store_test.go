@@ -101,7 +101,7 @@ func commit(t *testing.T, db *store.Store, relay *store.Relay, id goalcast.Match
 func TestOnRealStore(t *testing.T) {
 	db, l, relay := realParts(t)
 	h := open(t, func(_ *rest.Config, d *rest.Deps) {
-		d.Board, d.Store, d.Publisher, d.Replayer, d.Gates = l, db, relay, replayer{db}, l.bus
+		d.Board, d.Store, d.Poster, d.Replayer, d.Gates = l, db, relay, replayer{db}, l.bus
 	})
 	full := fullMatch()
 	commit(t, db, relay, 1009316, goalcast.Event{ID: "fixture", Revision: 1, Status: goalcast.Confirmed,

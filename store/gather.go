@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// gatherLimit is how long one call for many may take, whatever becomes of those who wait for it.
-const gatherLimit = 5 * time.Second
+// gatherLimit is how long each step of one call for many may take, whatever becomes of those who
+// wait for it.
+const gatherLimit = 3 * time.Second
 
 // errNoAnswer is the error of whose call ended in a panic.
 var errNoAnswer = errors.New("the call for all who waited has no result")
@@ -20,10 +21,12 @@ var errNoAnswer = errors.New("the call for all who waited has no result")
 // may call it.
 type gather[T any] struct {
 	// call does the work of the items, which came in this order, and returns an error for each, or
-	// none at all. What remains to be done when all have their answers it may return as a function:
-	// only who made the call waits for that, while
-	// the next call may be made.
-	call func(context.Context, []T) (errs []error, after func())
+	// none at all.
+	call func(context.Context, []T) (errs []error)
+	// then is done with the items of a call when the next call may be made, and before those who
+	// wait have their answers. What remains to be done after these it may return as a function:
+	// only who made the call waits for that.
+	then func(ctx context.Context, items []T, errs []error) (after func())
 	most int         // of a call, by size; one item may have more
 	size func(T) int // nil: each is 1
 
@@ -41,7 +44,7 @@ type gathered[T any] struct {
 }
 
 // do has the item be part of a call and returns its error. If ctx ends before, the item is in no
-// call or in one whose end nobody knows: ctx's error.
+// call: ctx's error. One that is in a call waits for its end.
 func (g *gather[T]) do(ctx context.Context, item T) error {
 	w := &gathered[T]{item: item, turn: make(chan struct{}), done: make(chan struct{})}
 	if g.enter(w) {
@@ -52,14 +55,15 @@ func (g *gather[T]) do(ctx context.Context, item T) error {
 		return w.err
 	case <-w.turn:
 	case <-ctx.Done():
-		g.leave(w)
+	}
+	switch {
+	case ctx.Err() == nil:
+		return g.lead(w)
+	case g.leave(w):
 		return ctx.Err()
 	}
-	if ctx.Err() != nil { // both were so, and the call is not made for somebody who has gone
-		g.leave(w)
-		return ctx.Err()
-	}
-	return g.lead(w)
+	<-w.done
+	return w.err
 }
 
 // enter queues an item, and reports whether its turn is now.
@@ -72,8 +76,8 @@ func (g *gather[T]) enter(w *gathered[T]) bool {
 	return first
 }
 
-// leave takes an item back that is in no call yet, and passes its turn on.
-func (g *gather[T]) leave(w *gathered[T]) {
+// leave takes an item back and passes its turn on; false if it is in a call.
+func (g *gather[T]) leave(w *gathered[T]) bool {
 	g.mu.Lock()
 	i := slices.Index(g.waiting, w)
 	if i >= 0 {
@@ -87,6 +91,7 @@ func (g *gather[T]) leave(w *gathered[T]) {
 		}
 	default:
 	}
+	return i >= 0
 }
 
 // next gives the turn to the first who waits, if anybody does.
@@ -121,30 +126,43 @@ func (g *gather[T]) take() []*gathered[T] {
 // lead makes the call for w and all who wait behind it.
 func (g *gather[T]) lead(w *gathered[T]) error {
 	list := g.take()
-	var after func()
-	func() {
-		defer func() { // also if the call panics: others must not wait for ever
-			g.next()
-			for _, each := range list {
-				close(each.done)
-			}
-		}()
-		items := make([]T, len(list))
-		for i, each := range list {
-			items[i], each.err = each.item, errNoAnswer
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), gatherLimit) // for all, not with his values
-		defer cancel()
-		var errs []error
-		errs, after = g.call(ctx, items)
-		for i, each := range list {
-			if each.err = nil; errs != nil {
-				each.err = errs[i]
-			}
-		}
-	}()
-	if after != nil {
+	if after := g.answer(list); after != nil {
 		after()
 	}
 	return w.err
+}
+
+// answer makes the call for a list and gives each its answer: also if it panics, so that nobody
+// waits for ever.
+func (g *gather[T]) answer(list []*gathered[T]) (after func()) {
+	defer func() {
+		for _, each := range list {
+			close(each.done)
+		}
+	}()
+	items := make([]T, len(list))
+	for i, each := range list {
+		items[i], each.err = each.item, errNoAnswer
+	}
+	errs := g.turn(items)
+	if errs == nil {
+		errs = make([]error, len(list))
+	}
+	for i, each := range list {
+		each.err = errs[i]
+	}
+	if g.then == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), gatherLimit)
+	defer cancel()
+	return g.then(ctx, items, errs)
+}
+
+// turn makes the call for the items, and lets the next one be made.
+func (g *gather[T]) turn(items []T) []error {
+	defer g.next()
+	ctx, cancel := context.WithTimeout(context.Background(), gatherLimit) // for all, not with anybody's values
+	defer cancel()
+	return g.call(ctx, items)
 }

@@ -17,7 +17,7 @@ func TestGatherMakesOneCallOfWhatWaits(t *testing.T) {
 		var calls [][]int
 		var afterwards atomic.Int64
 		gate := make(chan struct{})
-		g := gather[int]{most: 4, call: func(_ context.Context, items []int) ([]error, func()) {
+		g := gather[int]{most: 4, call: func(_ context.Context, items []int) []error {
 			<-gate
 			calls = append(calls, items)
 			errs := make([]error, len(items))
@@ -26,7 +26,14 @@ func TestGatherMakesOneCallOfWhatWaits(t *testing.T) {
 					errs[i] = errors.New("three")
 				}
 			}
-			return errs, func() { afterwards.Add(1) }
+			return errs
+		}, then: func(_ context.Context, items []int, errs []error) func() {
+			for i, n := range items {
+				if (errs[i] != nil) != (n == 3) {
+					t.Errorf("then of %d: %v", n, errs[i])
+				}
+			}
+			return func() { afterwards.Add(1) }
 		}}
 		answers := make([]error, 7)
 		var wg sync.WaitGroup
@@ -52,8 +59,8 @@ func TestGatherMakesOneCallOfWhatWaits(t *testing.T) {
 
 // One large item has a call of its own, and does not wait for ever.
 func TestGatherTakesWhatIsLargerThanACall(t *testing.T) {
-	g := gather[int]{most: 4, size: func(n int) int { return n }, call: func(context.Context, []int) ([]error, func()) {
-		return nil, nil
+	g := gather[int]{most: 4, size: func(n int) int { return n }, call: func(context.Context, []int) []error {
+		return nil
 	}}
 	if err := g.do(t.Context(), 10); err != nil {
 		t.Error(err)
@@ -65,10 +72,10 @@ func TestGatherGoesOnWithoutWhoLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls [][]int
 		gate := make(chan struct{})
-		g := gather[int]{most: 10, call: func(ctx context.Context, items []int) ([]error, func()) {
+		g := gather[int]{most: 10, call: func(ctx context.Context, items []int) []error {
 			<-gate
 			calls = append(calls, items)
-			return nil, nil
+			return nil
 		}}
 		ctx, leave := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -102,12 +109,12 @@ func TestGatherGoesOnWithoutWhoLeft(t *testing.T) {
 func TestGatherOutlivesAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		g := gather[int]{most: 10, call: func(_ context.Context, items []int) ([]error, func()) {
+		g := gather[int]{most: 10, call: func(_ context.Context, items []int) []error {
 			<-gate
 			if slices.Contains(items, 1) {
 				panic("one")
 			}
-			return nil, nil
+			return nil
 		}}
 		var wg sync.WaitGroup
 		answers := make([]error, 4)

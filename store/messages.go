@@ -20,27 +20,17 @@ type saving struct {
 	bodies   []string             // their JSON
 	action   *goalcast.AuditEntry // how the action ended that they are; nil for none
 	marks    []goalcast.Event     // which the bus has
+	alone    bool                 // it shares no transaction
 
 	// of the last attempt
-	kept        goalcast.AuditEntry // action as it is in the book
-	again       []goalcast.Event    // messages that were there
+	again       []goalcast.Event // messages that were there
 	unpublished []goalcast.Event
+
+	published bool // the bus has what was unpublished
 }
 
-func (v *saving) size() int { return max(1, len(v.messages)+len(v.marks)) }
-
-// SaveMessages commits editors' messages and their outbox rows: all of them, or none. One that is
-// already there (same id and revision) changes nothing. It returns what has to be published now:
-// each message as it was first saved, but for those that are published. action is what saving them
-// is in the audit, with its end; it is committed with them, and filled in. One that is to be pushed
-// too soon after another one is refused: goalcast.PauseError.
-//
-// Calls that come while another one commits share the next commit. One that cannot be saved does
-// not concern the others.
-func (s *Store) SaveMessages(ctx context.Context, action *goalcast.AuditEntry, messages ...goalcast.Event) (
-	unpublished []goalcast.Event, err error) {
-	v := &saving{messages: messages, action: action}
-	alone := isSilent(ctx)
+func newSaving(ctx context.Context, action *goalcast.AuditEntry, messages []goalcast.Event) (*saving, error) {
+	v := &saving{messages: messages, action: action, alone: isSilent(ctx)}
 	for _, e := range messages {
 		if e.Kind != goalcast.KindMessage || e.Seq != 0 || e.ID == "" || len(e.Topics) == 0 {
 			return nil, fmt.Errorf("save message %q: %w: want kind message, an id, topics and no seq", e.ID,
@@ -51,45 +41,45 @@ func (s *Store) SaveMessages(ctx context.Context, action *goalcast.AuditEntry, m
 			return nil, fmt.Errorf("save message %s: %w: %w", e.Key(), goalcast.ErrPermanent, err)
 		}
 		v.bodies = append(v.bodies, body)
-		alone = alone || len(e.Push) > 0 // which may be refused
+		v.alone = v.alone || len(e.Push) > 0 // which may be refused
 	}
-	if alone {
+	return v, nil
+}
+
+func (v *saving) size() int { return max(1, len(v.messages)+len(v.marks)) }
+
+// SaveMessages commits editors' messages and their outbox rows: all of them, or none. One that is
+// already there (same id and revision) changes nothing. It returns what has to be published now:
+// each message as it was first saved, but for those that are published. action is what saving them
+// is in the audit, with its end; it is committed with them, and filled in. One that is to be pushed
+// too soon after another one is refused: goalcast.PauseError. Relay.Post does this, and publishes.
+func (s *Store) SaveMessages(ctx context.Context, action *goalcast.AuditEntry, messages ...goalcast.Event) (
+	unpublished []goalcast.Event, err error) {
+	v, err := newSaving(ctx, action, messages)
+	if err == nil {
 		err = s.commit(ctx, []*saving{v})
-	} else {
-		err = s.saves.do(ctx, v)
-	}
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // whether it is saved, nobody knows
-		return nil, s.wrap("save messages", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if action != nil {
-		*action = v.kept
-	}
 	return v.unpublished, nil
-}
-
-// markMessages notes that the bus has these messages, in the commit of whoever saves some now.
-func (s *Store) markMessages(ctx context.Context, published []goalcast.Event) error {
-	return s.saves.do(ctx, &saving{marks: published})
 }
 
 // commitAll commits for many callers. Where that fails, and not because nobody answers, one of them
 // may be to blame: then each has a transaction of his own.
-func (s *Store) commitAll(ctx context.Context, list []*saving) (errs []error, after func()) {
+func (s *Store) commitAll(ctx context.Context, list []*saving) (errs []error) {
 	err := s.commit(ctx, list)
 	if err == nil {
-		return nil, nil
+		return nil
 	}
 	errs = slices.Repeat([]error{err}, len(list))
 	if len(list) == 1 || errors.Is(err, goalcast.ErrUnavailable) {
-		return errs, nil
+		return errs
 	}
 	for i := range list {
 		errs[i] = s.commit(ctx, list[i:i+1])
 	}
-	return errs, nil
+	return errs
 }
 
 // commit is one transaction. What it locks, it locks in this order: outbox rows, events, the audit.
@@ -105,11 +95,8 @@ func (s *Store) commit(ctx context.Context, list []*saving) error {
 	chain := auditChain{entries: actions, pairs: true}
 	err := s.tx(ctx, "save messages", func(tx *tx) error {
 		now := s.Now()
-		for chunk := range slices.Chunk(marks, eventsPerCall) {
-			query, args := markedPublished(chunk, now)
-			if _, err := tx.exec(ctx, query, args...); err != nil {
-				return err
-			}
+		if err := tx.markMessages(ctx, marks, now); err != nil {
+			return err
 		}
 		if err := tx.saveMessages(ctx, list, now); err != nil {
 			return err
@@ -121,7 +108,7 @@ func (s *Store) commit(ctx context.Context, list []*saving) error {
 	}
 	for _, v := range list {
 		if v.action != nil {
-			v.kept, chain.entries = chain.entries[1], chain.entries[2:]
+			*v.action, chain.entries = chain.entries[1], chain.entries[2:]
 		}
 	}
 	return nil
@@ -146,7 +133,7 @@ func (t *tx) saveMessages(ctx context.Context, list []*saving, now time.Time) er
 		}
 	}
 	fresh := make(map[messageKey]bool, len(rows)/width)
-	for chunk := range slices.Chunk(rows, eventsPerStatement*width) {
+	for chunk := range slices.Chunk(rows, t.dialect.insertRows*width) {
 		added, err := t.addMessages(ctx, chunk, len(chunk)/width)
 		if err != nil {
 			return fmt.Errorf("messages: %w", err)
@@ -172,12 +159,36 @@ func (t *tx) saveMessages(ctx context.Context, list []*saving, now time.Time) er
 			place += width
 		}
 	}
-	for chunk := range slices.Chunk(outbox, eventsPerStatement*width) {
+	for chunk := range slices.Chunk(outbox, t.dialect.insertRows*width) {
 		if err := t.saveOutbox(ctx, len(chunk)/width, chunk, now); err != nil {
 			return fmt.Errorf("outbox of messages: %w", err)
 		}
 	}
 	return t.findUnpublished(ctx, list)
+}
+
+// markMessages notes that the bus has these. Of one match and revision, as those of no match are,
+// they have one condition: a list of ids, which is far cheaper to plan than one condition for each.
+func (t *tx) markMessages(ctx context.Context, published []goalcast.Event, now time.Time) error {
+	type group struct {
+		match    goalcast.MatchID
+		revision int
+	}
+	ids := map[group][]any{}
+	for _, e := range published {
+		g := group{e.Match, e.Revision}
+		ids[g] = append(ids[g], e.ID)
+	}
+	for g, all := range ids {
+		for chunk := range slices.Chunk(all, eventsPerCall) {
+			if _, err := t.exec(ctx, `UPDATE outbox SET published_at = $1 WHERE published_at IS NULL AND match_id = $2
+				AND revision = $3 AND event_id IN `+valuesList(1, len(chunk), 4),
+				append([]any{now.UnixMilli(), g.match, g.revision}, chunk...)...); err != nil {
+				return fmt.Errorf("mark messages: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // addMessages inserts rows that are not there, and says which those were.

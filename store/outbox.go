@@ -51,16 +51,9 @@ func (s *Store) unpublishedOf(ctx context.Context, match goalcast.MatchID, below
 
 // markPublished notes that the bus has these revisions.
 func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now time.Time) error {
-	query, args := markedPublished(events, now)
-	_, err := s.exec(ctx, query, args...)
-	return s.wrap("mark events as published", err)
-}
-
-// markedPublished is the statement of markPublished.
-func markedPublished(events []goalcast.Event, now time.Time) (query string, args []any) {
 	var b strings.Builder
 	b.WriteString(`UPDATE outbox SET published_at = $1 WHERE published_at IS NULL AND (`)
-	args = []any{now.UnixMilli()}
+	args := []any{now.UnixMilli()}
 	for i, e := range events {
 		if i > 0 {
 			b.WriteString(" OR ")
@@ -69,7 +62,8 @@ func markedPublished(events []goalcast.Event, now time.Time) (query string, args
 		args = append(args, e.Match, e.ID, e.Revision)
 	}
 	b.WriteByte(')')
-	return b.String(), args
+	_, err := s.exec(ctx, b.String(), args...)
+	return s.wrap("mark events as published", err)
 }
 
 // markBroken marks a row that cannot be read, so that it is not tried again.

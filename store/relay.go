@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -57,7 +58,7 @@ type Relay struct {
 	wake  chan struct{} // holds a token when Publish did not succeed
 	trace *tracing.Tracer
 
-	messages gather[[]goalcast.Event] // one call of the bus for all that wait
+	posts gather[*saving] // messages, and marks of those that are published
 
 	swept prometheus.Counter
 	age   prometheus.Gauge
@@ -72,8 +73,7 @@ func NewRelay(s *Store, b publisher, log *slog.Logger, reg prometheus.Registerer
 		age: f.NewGauge(prometheus.GaugeOpts{Namespace: "goalcast", Subsystem: "store", Name: "outbox_age_seconds",
 			Help: "Age of the oldest event that is committed and not published; 0 if there is none."}),
 	}
-	r.messages = gather[[]goalcast.Event]{call: r.publishMessages, most: sweepRows,
-		size: func(events []goalcast.Event) int { return len(events) }}
+	r.posts = gather[*saving]{call: s.commitAll, then: r.publishSaved, size: (*saving).size, most: messagesPerCommit}
 	return r
 }
 
@@ -92,13 +92,65 @@ func (r *Relay) Publish(ctx context.Context, events []goalcast.Event) error {
 	return r.wakeOn(err)
 }
 
-// PublishMessages is Publish for messages, as SaveMessages returned them. Those of all callers that
-// wait go in one call of the bus, and ahead of nothing: they have no numbers.
-func (r *Relay) PublishMessages(ctx context.Context, messages []goalcast.Event) error {
-	if len(messages) == 0 {
+// Post commits editors' messages as SaveMessages does, with its errors, and publishes them. Those
+// who post while another one commits share the next commit, and one call of the bus behind it; a
+// message that cannot be saved does not concern the others. Messages that the bus does not have
+// when Post returns (published is false, and there is no error) are found by the sweep.
+func (r *Relay) Post(ctx context.Context, action *goalcast.AuditEntry, messages ...goalcast.Event) (
+	published bool, err error) {
+	v, err := newSaving(ctx, action, messages)
+	if err != nil {
+		return false, err
+	}
+	if !v.alone {
+		if err = r.posts.do(ctx, v); err != nil && errors.Is(err, ctx.Err()) {
+			err = r.store.wrap("save messages", err)
+		}
+		return v.published, err
+	}
+	if err = r.store.commit(ctx, []*saving{v}); err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherLimit)
+	defer cancel()
+	if after := r.publishSaved(ctx, []*saving{v}, []error{nil}); after != nil {
+		after()
+	}
+	return v.published, nil
+}
+
+// publishSaved publishes what was saved in one commit, in one call of the bus, and notes who was
+// published. That the outbox knows it too is for after the answers: it is part of the next commit.
+func (r *Relay) publishSaved(ctx context.Context, list []*saving, errs []error) (after func()) {
+	var events []goalcast.Event
+	for i, v := range list {
+		if errs[i] == nil {
+			events = append(events, v.unpublished...)
+		}
+	}
+	if len(events) > 0 {
+		events = stamped(events)
+		if _, _, err := r.bus.Publish(ctx, events); r.wakeOn(err) != nil {
+			r.log.Warn("the bus does not take messages", "messages", len(events), "error", err)
+			return nil
+		}
+	}
+	for i, v := range list {
+		v.published = errs[i] == nil
+	}
+	if len(events) == 0 {
 		return nil
 	}
-	return r.wakeOn(r.messages.do(ctx, messages))
+	for i := range events {
+		eventlog.Step(ctx, r.log, slog.LevelDebug, "event published", &events[i])
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), markLimit)
+		defer cancel()
+		if err := r.posts.do(ctx, &saving{marks: events}); err != nil {
+			r.log.Warn("messages are published and not marked: the sweep does it again", "error", err)
+		}
+	}
 }
 
 // wakeOn has the sweep begin at once after an error.
@@ -110,24 +162,6 @@ func (r *Relay) wakeOn(err error) error {
 		}
 	}
 	return err
-}
-
-// publishMessages publishes for many callers. That it did is noted when they have their answers.
-func (r *Relay) publishMessages(ctx context.Context, lists [][]goalcast.Event) (errs []error, after func()) {
-	events := stamped(slices.Concat(lists...))
-	if _, _, err := r.bus.Publish(ctx, events); err != nil {
-		return slices.Repeat([]error{err}, len(lists)), nil
-	}
-	for i := range events {
-		eventlog.Step(ctx, r.log, slog.LevelDebug, "event published", &events[i])
-	}
-	return nil, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), markLimit)
-		defer cancel()
-		if err := r.store.markMessages(ctx, events); err != nil {
-			r.log.Warn("messages are published and not marked: the sweep does it again", "error", err)
-		}
-	}
 }
 
 // publish counts the events that the bus did not have yet.

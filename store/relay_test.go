@@ -293,12 +293,8 @@ func TestMessageIsToldOnce(t *testing.T) {
 	post := func(s *Store, text string) {
 		t.Helper()
 		ev := message("message:x", text)
-		unpublished, err := s.SaveMessages(t.Context(), nil, ev)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.relay(s).PublishMessages(t.Context(), unpublished); err != nil {
-			t.Fatal(err)
+		if told, err := r.relay(s).Post(t.Context(), nil, ev); err != nil || !told {
+			t.Fatalf("told %t, %v", told, err)
 		}
 	}
 	post(s, `"first words"`)

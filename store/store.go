@@ -56,7 +56,6 @@ type Store struct {
 	clock      clock
 	aside      atomic.Int64 // see SetAside
 	hooks      hooks
-	saves      gather[*saving] // messages, one commit for all that wait
 
 	replicas *Replicas // nil: none
 	sessions sessions  // of PostgreSQL
@@ -78,7 +77,6 @@ type hooks struct {
 // creates no tables: Migrate does.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s := &Store{log: log}
-	s.saves = gather[*saving]{call: s.commitAll, size: (*saving).size, most: messagesPerCommit}
 	var err error
 	if s.compressor, err = newCompressor(); err != nil {
 		return nil, err

@@ -241,7 +241,7 @@ func (n *node) makeParts(ctx context.Context, o options) error {
 		}
 	}
 	if n.has(roleREST) {
-		deps := rest.Deps{Board: n.board, Store: n.shared, Publisher: n.relay, Alarms: n.watch, Queues: n.queue,
+		deps := rest.Deps{Board: n.board, Store: n.shared, Poster: n.relay, Alarms: n.watch, Queues: n.queue,
 			Gates: n.bus, Viewers: n.bus, Names: n.names, States: n.bus, Limiter: n.limiter,
 			Odds: oddsNow{n.bus, n.db.Now}, Settlements: n.db}
 		n.channels = live.NewChannels(n.db, n.log)
