@@ -217,13 +217,14 @@ func (r *Registry) followLocked(t *Topic) {
 // follow asks the bus for a topic's states; one caller at a time per topic.
 func (r *Registry) follow(t *Topic) {
 	r.slots <- struct{}{}
+	read := t.Table.Read()
 	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.Timeout)
 	known, unfollow, err := r.bus.Follow(ctx, t.Name)
 	cancel()
 	<-r.slots
 	now := time.Now()
 	if err == nil {
-		r.replace(t.Table, known, now)
+		r.replace(t.Table, known, now, func() bool { return t.Table.Read() == read })
 	}
 	r.mu.Lock()
 	t.ready, t.unfollow, t.err, t.idle = err == nil, unfollow, err, now
@@ -312,13 +313,18 @@ func (r *Registry) Event(e *goalcast.Event, now time.Time) {
 // Replace takes in all values of a topic as they were read.
 func (r *Registry) Replace(name goalcast.Topic, all []goalcast.State, now time.Time) {
 	if table := r.Table(name); table != nil {
-		r.replace(table, all, now)
+		r.replace(table, all, now, func() bool { return true })
 	}
 }
 
-func (r *Registry) replace(table *Table, all []goalcast.State, now time.Time) {
+// replace takes in values, if they are still the newest ones: the bus reads a topic again once it
+// is subscribed to, and that may be here before the answer to Follow, which is older.
+func (r *Registry) replace(table *Table, all []goalcast.State, now time.Time, still func() bool) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
+	if !still() {
+		return
+	}
 	news, full, gate := table.Replace(all, now, r.cfg.MaxStates, r.cfg.Deflater)
 	r.tell(table, news, full, gate)
 }

@@ -2,7 +2,9 @@ package follow
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,4 +99,54 @@ func TestMadeUpMatchesAreNotFollowed(t *testing.T) {
 			t.Errorf("followed %v after the match came to be", bus.followed)
 		}
 	})
+}
+
+// lateBus answers a Follow when it is told to, with what it read at the beginning: nothing.
+type lateBus struct{ answer chan struct{} }
+
+func (b lateBus) Follow(context.Context, goalcast.Topic) ([]goalcast.State, func(), error) {
+	<-b.answer
+	return nil, func() {}, nil
+}
+
+// The bus reads a topic once more when it is subscribed to. What Follow had read before may be
+// there before that, or after it; prices that came meanwhile are shown.
+func TestPricesThatComeWhileATopicIsFollowed(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		topic, now := goalcast.ForOdds(1), time.Now()
+		bus := lateBus{make(chan struct{})}
+		r := New(bus, Config{Shards: 1, MaxStates: 100, Timeout: time.Minute, Changed: func(*Table) {},
+			Gate: func(*Table, *GateChange) {}}, slog.New(slog.DiscardHandler))
+		followed := make(chan error, 1)
+		go func() {
+			_, err := r.Follow(t.Context(), []goalcast.Topic{topic})
+			followed <- err
+		}()
+		for r.Table(topic) == nil {
+			time.Sleep(time.Millisecond)
+		}
+		open := goalcast.Gate{State: goalcast.GateOpen, Since: 1}
+		gate := goalcast.State{Topic: topic, Key: goalcast.GateKey, Version: 1, Value: open.Encode()}
+		price := goalcast.State{Topic: topic, Key: "1x2", Version: 2, Value: json.RawMessage(`{"price":1500}`)}
+		answer := func() {
+			close(bus.answer)
+			if err := <-followed; err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.Set(gate, now)
+		r.Set(price, now)
+		if !late {
+			answer()
+		}
+		r.Replace(topic, []goalcast.State{gate, price}, now)
+		if late {
+			answer()
+		}
+		r.Set(gate, now) // once a second
+		text, _ := r.Table(topic).Snapshot()
+		if s := string(text); !strings.Contains(s, `"price":1500`) || !strings.Contains(s, `"gate":"open"`) {
+			t.Errorf("answer late %t: shown is %s", late, s)
+		}
+	}
 }

@@ -21,6 +21,7 @@ type Table struct {
 
 	mu      sync.Mutex // guards the rest
 	changes uint64     // counts changes; the newest slot has this number
+	read    uint64     // counts calls of Replace
 	slots   map[string]*list.Element
 	order   list.List // of *slot, the newest change last
 	text    []byte    // JSON of all values as of textAt
@@ -71,6 +72,7 @@ func (t *Table) Replace(all []goalcast.State, now time.Time, maxKeys int, d *fra
 	gate *GateChange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.read++
 	if t.Topic.Kind.StatesOnly() && !t.readGateLocked(all) {
 		return false, false, nil
 	}
@@ -84,6 +86,13 @@ func (t *Table) Replace(all []goalcast.State, now time.Time, maxKeys int, d *fra
 	return news && t.gate.open(), full, t.tellLocked(now, d)
 }
 
+// Read is how often the table was replaced.
+func (t *Table) Read() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.read
+}
+
 // readGateLocked takes in the gate among the values that were read, unless it is older than the
 // gate that is known. A gate that is gone is shut: the bus has lost its memory.
 func (t *Table) readGateLocked(all []goalcast.State) bool {
@@ -95,6 +104,7 @@ func (t *Table) readGateLocked(all []goalcast.State) bool {
 	case i >= 0 && all[i].Version > g.version:
 		g.renewed(all[i])
 	case i >= 0:
+		g.bus = goalcast.ReadGate(all[i].Value) // an earlier reading may not have found it
 	case g.version > 0:
 		g.bus = goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateStart}
 	default:
