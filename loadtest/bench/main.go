@@ -1,11 +1,12 @@
 //go:build linux
 
-// Command bench measures goalcast's hub beside Nchan, the fastest hub in Debian, and writes
-// docs/benchmarks.md. `make bench` and `make million` run it.
+// Command bench measures goalcast's hub beside Nchan, the fastest hub in Debian, and Bun, whose
+// WebSockets are uWebSockets in C++, and writes docs/benchmarks.md. `make bench` and `make million`
+// run it.
 //
 // Everything is real and of its own: redis-server, `goalcast serve --roles hub`, nginx with Nchan,
-// a process that publishes, and the processes of loadtest/swarm that are the viewers. They share
-// one machine, so the ratios between the servers count, not the figures.
+// Bun, a process that publishes, and the processes of loadtest/swarm that are the viewers. They
+// share one machine, so the ratios between the servers count, not the figures.
 package main
 
 import (
@@ -26,7 +27,7 @@ import (
 // settings are the command line.
 type settings struct {
 	rows     []string
-	scale    float64       // of the numbers of viewers
+	scale    float64       // of the numbers of viewers, and of events in saturated
 	hold     time.Duration // of a measurement; the odds storm takes three times that
 	repeat   int
 	out      string
@@ -52,7 +53,8 @@ func main() {
 	var s settings
 	rows := flag.String("rows", "all", "rows to run, with commas between: "+strings.Join(rowNames(), ", ")+
 		"; or million")
-	flag.Float64Var(&s.scale, "scale", 1, "share of the viewers; the full number is what the table says")
+	flag.Float64Var(&s.scale, "scale", 1, "share of the viewers, and of the events of saturated; "+
+		"the full numbers are what the table says")
 	flag.DurationVar(&s.hold, "hold", 10*time.Second, "length of a measurement")
 	flag.IntVar(&s.repeat, "repeat", 3, "measurements of each kind, servers taking turns; the median counts")
 	flag.StringVar(&s.out, "out", "", "file to write the report to, in Markdown")

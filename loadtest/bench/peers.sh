@@ -1,6 +1,13 @@
 #!/usr/bin/env bash
-# Installs what goalcast is measured beside: nginx with Nchan, and wrk, which asks; from Debian or Ubuntu. Elsewhere it says so and the bench leaves those rows' peers out.
-set -eu
+# Installs what goalcast is measured beside: nginx with Nchan, and wrk, which asks, from Debian or Ubuntu; Bun
+# by npm, into tmp/peers. What cannot be had is named, and the bench leaves it out.
+set -u
+
+bun=1.4.5
+if [ "$(tmp/peers/node_modules/.bin/bun --version 2>/dev/null)" != "$bun" ]; then
+	npm install --silent --no-audit --no-fund --no-save --prefix tmp/peers "bun@$bun" ||
+		echo "Bun is skipped: npm could not install bun@$bun." >&2
+fi
 
 if command -v wrk >/dev/null 2>&1 && command -v nginx >/dev/null 2>&1 && ls /usr/lib*/nginx/modules/ngx_nchan_module.so >/dev/null 2>&1; then
 	exit 0

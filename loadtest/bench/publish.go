@@ -37,7 +37,7 @@ const publisherVariable = "GOALCAST_BENCH_PUBLISHER"
 // plan is what a publisher puts where.
 type plan struct {
 	Redis string // goalcast's bus
-	Nchan string // or Nchan's base URL
+	Peer  string // or a peer's base URL
 	Admin string // or goalcast's /admin/messages
 
 	Done swarm.Expected // what was published before
@@ -285,8 +285,8 @@ func newSender(ctx context.Context, p plan) (sender, error) {
 		return busSender{bus.New(r, bus.Options{}, log, prometheus.NewRegistry()),
 			strconv.FormatInt(time.Now().UnixNano(), 36), time.Now().UnixMicro(),
 			make(map[goalcast.Topic]int64), make(map[goalcast.Topic]map[string]goalcast.State)}, nil
-	case p.Nchan != "":
-		return dialPosts(p.Nchan, nchanPost)
+	case p.Peer != "":
+		return dialPosts(p.Peer, peerPost)
 	default:
 		return dialPosts(p.Admin, adminPost)
 	}
@@ -407,7 +407,7 @@ func (s busSender) matches(ctx context.Context, n int) error {
 }
 
 // postSender posts each message of a call by itself, all down one connection, before it
-// reads the answers: they are as fast as they go, and in order. Nchan and POST
+// reads the answers: they are as fast as they go, and in order. Peers and POST
 // /admin/messages get them alike.
 type postSender struct {
 	conn  net.Conn
@@ -420,7 +420,7 @@ func dialPosts(base string, write func(*bytes.Buffer, message) error) (*postSend
 	return &postSender{conn, bufio.NewReader(conn), write}, err
 }
 
-func nchanPost(b *bytes.Buffer, m message) error {
+func peerPost(b *bytes.Buffer, m message) error {
 	writePost(b, "/pub/"+strconv.FormatInt(m.stream, 10), "", m.text(0))
 	return nil
 }

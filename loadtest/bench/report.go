@@ -66,7 +66,8 @@ func write(path string, r row) error {
 		"CPU is that of every process that takes part but the viewers: server, Redis, publisher. Behind a median " +
 		"stands the least and the most that was measured. goalcast runs with its defaults,\n" +
 		"but for free ports, an editor's token and no drain time; what else a row sets stands in its remarks. Nchan: " +
-		"two workers, pings every 25 s, the rest as in loadtest/bench/server.go.\n\n")
+		"two workers; Bun: one process with one thread; both ping every 25 s, the rest is in loadtest/bench/peers.go " +
+		"and bun.js.\n\n")
 	for _, line := range machine() {
 		t.WriteString("- *" + line + "*\n")
 	}
@@ -122,10 +123,13 @@ func machine() []string {
 			field("/proc/meminfo", "MemTotal"), kernel, limit.Cur),
 		runtime.Version(),
 	}
-	for _, command := range [][]string{{"redis-server", "--version"}, {"nginx", "-v"},
-		{"dpkg-query", "-W", "libnginx-mod-nchan"}} {
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err == nil {
-			lines = append(lines, strings.Join(strings.Fields(string(out)), " "))
+	for _, of := range []struct {
+		name    string // where its answer has none
+		command []string
+	}{{"", []string{"redis-server", "--version"}}, {"", []string{"nginx", "-v"}},
+		{"", []string{"dpkg-query", "-W", "libnginx-mod-nchan"}}, {bun, []string{bunProgram, "--version"}}} {
+		if out, err := exec.Command(of.command[0], of.command[1:]...).CombinedOutput(); err == nil {
+			lines = append(lines, strings.Join(strings.Fields(of.name+" "+string(out)), " "))
 		}
 	}
 	return lines

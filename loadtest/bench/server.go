@@ -26,9 +26,9 @@ import (
 // bench is one run.
 type bench struct {
 	settings
-	goalcast string // binary
-	nchan    string // why there is no Nchan; empty if there is
-	serial   int    // for names of files
+	goalcast string            // binary
+	missing  map[string]string // why a peer is not there, by its name
+	serial   int               // for names of files
 }
 
 // build makes the goalcast that is measured and looks for what else is needed.
@@ -44,29 +44,15 @@ func (b *bench) build(ctx context.Context) error {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return fmt.Errorf("redis-server: %w; make deps installs it", err)
 	}
-	if _, err := exec.LookPath("nginx"); err != nil {
-		b.nchan = "nginx is not installed; loadtest/bench/peers.sh does that on Debian"
-	} else if nchanModule() == "" {
-		b.nchan = "nginx has no Nchan module; it is libnginx-mod-nchan in Debian"
-	}
+	b.missing = missingPeers()
 	return nil
-}
-
-func nchanModule() string {
-	for _, path := range []string{"/usr/lib/nginx/modules/ngx_nchan_module.so",
-		"/usr/lib64/nginx/modules/ngx_nchan_module.so"} {
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-	}
-	return ""
 }
 
 // server is a process under measurement.
 type server struct {
 	name  string
-	url   string // for viewers; with "{n}" for Nchan
-	admin string // goalcast: metrics, profiles and /admin
+	url   string // for viewers; with "{n}" for peers
+	admin string // goalcast: metrics, profiles and /admin; peers: where events are posted
 	pids  []int
 	cmd   *exec.Cmd
 	log   string
@@ -203,7 +189,7 @@ func redisCalls(url string) (int64, error) {
 
 const editorToken = "bench-editor-of-messages"
 
-// hub starts a goalcast; without roles it is one of role hub alone.
+// hub starts a goalcast; without roles it is one of role hub alone. redis is a URL or "embedded".
 func (b *bench) hub(ctx context.Context, redis string, roles string, args ...string) (*server, error) {
 	public, err := freePort()
 	if err != nil {
@@ -231,62 +217,6 @@ func (b *bench) hub(ctx context.Context, redis string, roles string, args ...str
 	}
 	s.url, s.admin = fmt.Sprintf("http://127.0.0.1:%d", public), fmt.Sprintf("http://127.0.0.1:%d", admin)
 	return s, s.ready(ctx, func() error { _, err := get(s.admin + "/readyz"); return err })
-}
-
-const nchanConfig = `daemon off;
-worker_processes 2;
-worker_rlimit_nofile %d;
-pid %[3]s/nginx.pid;
-load_module %[2]s;
-error_log %[3]s/nginx-error.log warn;
-events { worker_connections %[1]d; }
-http {
-	access_log off;
-	nchan_shared_memory_size 512M;
-	client_body_temp_path %[3]s/nginx-body;
-	server {
-		listen 127.0.0.1:%[4]d backlog=4096;
-		keepalive_requests 1000000;
-		location ~ ^/pub/(\d+)$ { nchan_publisher; nchan_channel_id $1; nchan_message_buffer_length 1000; nchan_message_timeout 10m; }
-		location ~ ^/sub/(\d+)$ { nchan_subscriber websocket eventsource; nchan_channel_id $1; nchan_subscriber_first_message newest; nchan_websocket_ping_interval 25s; }
-	}
-}
-`
-
-// peer starts nginx with Nchan, two workers.
-func (b *bench) peer(ctx context.Context) (*server, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return nil, err
-	}
-	files := min(limit.Max, 100_000) - 50
-	path := filepath.Join(b.folder, "nginx.conf")
-	if err := os.WriteFile(path, fmt.Appendf(nil, nchanConfig, files, nchanModule(), b.folder, port),
-		0o644); err != nil {
-		return nil, err
-	}
-	s, err := b.launch("nchan", "nginx", "-c", path, "-p", b.folder)
-	if err != nil {
-		return nil, err
-	}
-	base := fmt.Sprintf("http://127.0.0.1:%d", port)
-	s.url, s.admin = base+"/sub/{n}", base
-	err = s.ready(ctx, func() error {
-		resp, err := http.Get(base)
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.pids, err = children(s.cmd.Process.Pid)
-	return s, err
 }
 
 // children lists a process's children.
