@@ -4,104 +4,31 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
-
 	"goalcast"
+	"goalcast/internal/tracing/tracingtest"
 )
 
 // collectorKey is what the tests' collector asks for.
 const collectorKey = "a-key-of-the-collector"
 
-// collector takes spans over OTLP/HTTP.
-type collector struct {
-	mu    sync.Mutex
-	spans []collected
-}
-
-// collected is a span, with what was said of who sent it.
-type collected struct {
-	*tracepb.Span
-	service, roles string
-}
-
-func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	var sent coltracepb.ExportTraceServiceRequest
-	if err == nil {
-		err = proto.Unmarshal(body, &sent)
-	}
-	switch {
-	case r.Method != http.MethodPost || r.URL.Path != "/v1/traces":
-		http.NotFound(w, r)
-		return
-	case r.Header.Get("Authorization") != "Bearer "+collectorKey:
-		http.Error(w, "who is that?", http.StatusUnauthorized)
-		return
-	case r.Header.Get("Content-Type") != "application/x-protobuf":
-		http.Error(w, "not protobuf", http.StatusUnsupportedMediaType)
-		return
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, of := range sent.ResourceSpans {
-		for _, scope := range of.ScopeSpans {
-			for _, s := range scope.Spans {
-				c.spans = append(c.spans, collected{s, attribute(of.Resource.Attributes, "service.name"),
-					attribute(of.Resource.Attributes, "goalcast.roles")})
-			}
-		}
-	}
-	w.Header().Set("Content-Type", "application/x-protobuf")
-}
-
-// attribute is the text of one; empty if it is not there.
-func attribute(list []*commonpb.KeyValue, key string) string {
-	for _, a := range list {
-		if a.Key != key {
-			continue
-		}
-		var texts []string
-		for _, v := range append([]*commonpb.AnyValue{a.Value}, a.Value.GetArrayValue().GetValues()...) {
-			switch v := v.Value.(type) {
-			case *commonpb.AnyValue_StringValue:
-				texts = append(texts, v.StringValue)
-			case *commonpb.AnyValue_IntValue:
-				texts = append(texts, fmt.Sprint(v.IntValue))
-			}
-		}
-		return strings.Join(texts, ",")
-	}
-	return ""
-}
-
 // traceOf is the trace with the push of an event, by its spans' names.
-func (c *collector) traceOf(event string) (map[string][]collected, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.spans, func(s collected) bool {
-		return s.Name == "send push" && attribute(s.Attributes, "goalcast.event") == event
+func traceOf(spans []tracingtest.Span, event string) (map[string][]tracingtest.Span, error) {
+	i := slices.IndexFunc(spans, func(s tracingtest.Span) bool {
+		return s.Name == "send push" && s.Attribute("goalcast.event") == event
 	})
 	if i < 0 {
-		return nil, fmt.Errorf("no push of it among %d spans", len(c.spans))
+		return nil, fmt.Errorf("no push of it among %d spans", len(spans))
 	}
-	found := map[string][]collected{}
-	for _, s := range c.spans {
-		if string(s.TraceId) == string(c.spans[i].TraceId) {
+	found := map[string][]tracingtest.Span{}
+	for _, s := range spans {
+		if string(s.TraceId) == string(spans[i].TraceId) {
 			found[s.Name] = append(found[s.Name], s)
 		}
 	}
@@ -112,7 +39,7 @@ func (c *collector) traceOf(event string) (map[string][]collected, error) {
 // is in what viewers get, and the collector's key is in no log.
 func TestAGoalIsOneTrace(t *testing.T) {
 	t.Parallel()
-	taken := &collector{}
+	taken := &tracingtest.Collector{Key: collectorKey}
 	server := httptest.NewServer(taken)
 	defer server.Close()
 	g := tellGoal(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+server.URL, "OTEL_SERVICE_NAME=goals",
@@ -124,9 +51,9 @@ func TestAGoalIsOneTrace(t *testing.T) {
 		{"apply", receive, "ingest,rest"}, {"merge", "apply", "ingest,rest"}, {"publish", "apply", "ingest,rest"},
 		{"fan-out", "publish", "hub"}, {"plan push", "apply", "notify"}, {"send push", "plan push", "notify"},
 	}
-	var trace map[string][]collected
+	var trace map[string][]tracingtest.Span
 	waitFor(t, 60*time.Second, "the trace of the goal", func() (err error) {
-		if trace, err = taken.traceOf(g.event.Event); err != nil {
+		if trace, err = traceOf(taken.Spans(), g.event.Event); err != nil {
 			return err
 		}
 		for _, step := range steps {
@@ -138,8 +65,8 @@ func TestAGoalIsOneTrace(t *testing.T) {
 	})
 	for _, step := range steps {
 		s := trace[step.name][0]
-		if len(trace[step.name]) != 1 || s.service != "goals" || s.roles != step.roles {
-			t.Errorf("%s: %d spans, of %s with roles %s", step.name, len(trace[step.name]), s.service, s.roles)
+		if len(trace[step.name]) != 1 || s.Service != "goals" || s.Roles != step.roles {
+			t.Errorf("%s: %d spans, of %s with roles %s", step.name, len(trace[step.name]), s.Service, s.Roles)
 		}
 		var parent []byte
 		if step.below != "" {
@@ -148,10 +75,10 @@ func TestAGoalIsOneTrace(t *testing.T) {
 		if string(s.ParentSpanId) != string(parent) {
 			t.Errorf("%s is below %x, want %x", step.name, s.ParentSpanId, parent)
 		}
-		if s.EndTimeUnixNano < s.StartTimeUnixNano || s.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR {
+		if s.EndTimeUnixNano < s.StartTimeUnixNano || s.Failed() {
 			t.Errorf("%s: from %d to %d, %v", step.name, s.StartTimeUnixNano, s.EndTimeUnixNano, s.Status)
 		}
-		if got := attribute(s.Attributes, "goalcast.match"); got != fmt.Sprint(g.event.Match) {
+		if got := s.Attribute("goalcast.match"); got != fmt.Sprint(g.event.Match) {
 			t.Errorf("%s is of match %s", step.name, got)
 		}
 		id := hex.EncodeToString(s.TraceId)
@@ -167,7 +94,7 @@ func TestAGoalIsOneTrace(t *testing.T) {
 		{"fan-out", "goalcast.event", g.event.Event}, {"send push", "goalcast.push.devices", "1"},
 		{"send push", "goalcast.revision", "1"},
 	} {
-		if got := attribute(trace[want.step][0].Attributes, want.key); got != want.value {
+		if got := trace[want.step][0].Attribute(want.key); got != want.value {
 			t.Errorf("%s: %s is %q, want %q", want.step, want.key, got, want.value)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"goalcast/identity"
 	"goalcast/ingest/odds/betfair"
 	"goalcast/internal/doctor"
+	"goalcast/internal/tracing"
 	"goalcast/store"
 	"goalcast/store/bus"
 )
@@ -102,6 +103,9 @@ func (c *doctorCmd) settings(o options) []doctor.Finding {
 	if len(c.AdminTokens) == 0 && c.Identity.File == "" {
 		warn("nobody may use /admin: GOALCAST_ADMIN_TOKENS and GOALCAST_IDENTITY_FILE are not set",
 			"GOALCAST_ADMIN_TOKENS_FILE, docs/operations.md")
+	}
+	if err := tracing.Check(); err != nil {
+		warn("no traces, since a setting cannot be followed: "+err.Error(), "docs/tracing.md")
 	}
 	if c.FeedsOpen {
 		warn("any user of this machine may post feeds: GOALCAST_FEEDS_OPEN", "GOALCAST_FEED_SECRETS_FILE instead")

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,16 @@ func TestDoctorOfWhatIsAway(t *testing.T) {
 	}
 	if strings.Contains(text.String(), secret) {
 		t.Error("a secret is shown: " + text.String())
+	}
+}
+
+func TestDoctorOfTraces(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")
+	r := examined(t, "--database-url=sqlite::memory:")
+	if !slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
+		return f.Status == doctor.Warn && strings.Contains(f.Found, "OTEL_EXPORTER_OTLP_ENDPOINT")
+	}) {
+		t.Errorf("%+v", r.Findings)
 	}
 }
 

@@ -43,6 +43,15 @@ func New(version string, roles []string, log *slog.Logger, reg prometheus.Regist
 	return t
 }
 
+// Check says which setting New could not follow; nil too where there is no collector.
+func Check() error {
+	if !wanted() {
+		return nil
+	}
+	_, err := ratio()
+	return errors.Join(checkExporter(), err)
+}
+
 // The settings that are read here; the exporter and the SDK read the others.
 const (
 	endpoint       = "OTEL_EXPORTER_OTLP_ENDPOINT"
