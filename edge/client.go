@@ -385,7 +385,8 @@ func (c *Client) live() {
 	c.listener.Stale(false)
 }
 
-// answer takes all values of a topic: for those who asked, else for the listener.
+// answer takes all values of a topic. The listener gets them in their turn, and those who asked
+// after it: to who asked late, later values may have come already.
 func (c *Client) answer(text []byte) error {
 	name, body, _ := bytes.Cut(text, []byte(" "))
 	topic, err := goalcast.ParseTopic(string(name))
@@ -403,13 +404,14 @@ func (c *Client) answer(text []byte) error {
 		waiters, f.waiters = f.waiters, nil
 	}
 	c.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	c.turn.Lock()
+	c.listener.Reread(topic, all)
+	c.turn.Unlock()
 	for _, waiter := range waiters {
 		waiter <- all
-	}
-	if f != nil && len(waiters) == 0 {
-		c.turn.Lock()
-		defer c.turn.Unlock()
-		c.listener.Reread(topic, all)
 	}
 	return nil
 }

@@ -52,7 +52,8 @@ type house struct {
 	snaps   map[goalcast.MatchID]goalcast.Snapshot
 	states  map[goalcast.Topic][]goalcast.State
 	follows map[goalcast.Topic]int
-	deaf    bool // the bus does not answer who wants to follow
+	deaf    bool   // the bus does not answer who wants to follow
+	during  func() // happens once, after the bus has read and before it answers
 }
 
 // cable is a listener whose connections can be cut, those of WebSockets too.
@@ -184,7 +185,14 @@ func (h *house) Follow(_ context.Context, t goalcast.Topic) ([]goalcast.State, f
 		return nil, nil, goalcast.ErrUnavailable
 	}
 	h.follows[t]++
-	return slices.Clone(h.states[t]), func() {
+	known := slices.Clone(h.states[t])
+	if during := h.during; during != nil {
+		h.during = nil
+		h.mu.Unlock()
+		during()
+		h.mu.Lock()
+	}
+	return known, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.follows[t]--
@@ -367,7 +375,7 @@ func TestEdgeOfAnEdge(t *testing.T) {
 		t.Fatal(known, err)
 	}
 	h.set(goalcast.State{Topic: odds, Key: "1x2", Version: 2, Value: json.RawMessage(`2`)})
-	last.wait("reset e1-0", "e1-1 1-1", "stale false", "e1-2 1-2", "odds:1=2")
+	last.wait("reset e1-0", "e1-1 1-1", "stale false", "e1-2 1-2", "all of odds:1: 1", "odds:1=2")
 	unfollow()
 	await(t, "the topic to be let go", func() bool { return h.followed(odds) == 0 }, nothing)
 	topics := 0
@@ -507,6 +515,8 @@ func TestStatesAreFollowed(t *testing.T) {
 	if err != nil || len(known) != 1 || known[0].Version != 1 {
 		t.Fatal(known, err)
 	}
+	told = append(told, "all of odds:1: 1")
+	o.wait(told...)
 	h.set(price(2))
 	told = append(told, "odds:1=2")
 	o.wait(told...)
@@ -523,6 +533,37 @@ func TestStatesAreFollowed(t *testing.T) {
 		t.Errorf("a bus that does not answer: %v", err)
 	}
 	await(t, "the edge to be cut", func() bool { return h.ended("states") > 0 }, nothing)
+}
+
+// TestStatesThatComeWhileATopicIsRead: what was read is never told behind what is newer.
+func TestStatesThatComeWhileATopicIsRead(t *testing.T) {
+	h := newHouse(t, edge.Config{}, nil)
+	h.begin()
+	o := newOutpost(t, edge.ClientConfig{URL: h.http.URL})
+	told := []string{"reset e1-0", "stale false"}
+	o.wait(told...)
+	follow := func(topic goalcast.Topic, during func()) {
+		t.Helper()
+		h.mu.Lock()
+		h.during = during
+		h.mu.Unlock()
+		known, _, err := o.Follow(t.Context(), topic)
+		if err != nil || len(known) != 1 {
+			t.Error(known, err)
+		}
+		o.wait(told...)
+		if h.followed(topic) != 1 {
+			t.Errorf("%s is followed %d times", topic, h.followed(topic))
+		}
+	}
+	price := func(topic goalcast.Topic) goalcast.State {
+		return goalcast.State{Topic: topic, Key: "1x2", Version: 1, Value: json.RawMessage(`1`)}
+	}
+	one, two := goalcast.ForOdds(1), goalcast.ForOdds(2)
+	told = append(told, "odds:1=1", "all of odds:1: 1")
+	follow(one, func() { h.set(price(one)) })
+	told = append(told, "all of odds:2: 1")
+	follow(two, func() { h.server.Reread(two, []goalcast.State{price(two)}) })
 }
 
 // TestPricesStayWhereTheyAreNotPublic: an edge gets none of a hub that shows none to everybody.

@@ -409,6 +409,9 @@ func (s *Server) State(st goalcast.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tellLocked(st.Topic, func() []byte { return jsonLine("v", st) })
+	for e := range s.sessions {
+		e.news = e.news || e.reading == st.Topic
+	}
 }
 
 // Reread is part of goalcast.Listener.
@@ -419,6 +422,9 @@ func (s *Server) Reread(t goalcast.Topic, all []goalcast.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tellLocked(t, func() []byte { return jsonLine("a "+t.String(), all) })
+	for e := range s.sessions {
+		e.reread = e.reread || e.reading == t
+	}
 }
 
 // tellLocked gives a line to those who follow a topic.

@@ -30,6 +30,10 @@ type session struct {
 	lines   [][]byte
 	waiting int    // bytes of the lines
 	cut     string // why it is to end; empty if it is not
+
+	reading goalcast.Topic // whose states are being read for it
+	news    bool           // one of them has come meanwhile
+	reread  bool           // all of them have come meanwhile
 }
 
 // maxBatch is how many bytes of lines one message has; a line that is longer has one of its own.
@@ -218,36 +222,58 @@ func (e *session) read(ctx context.Context, conn *websocket.Conn) error {
 // session: the edge asks again when it is back.
 func (e *session) follow(ctx context.Context, t goalcast.Topic) error {
 	s := e.server
-	known := []goalcast.State{}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.AnswerTime)
 	defer cancel()
 	may, err := e.may(ctx, t)
-	if err == nil && may {
-		before := e.follows[t]
-		if before == nil {
-			before = func() {}
-			e.set(t, before) // what comes while the others are read is told too
-		}
-		var unfollow func()
-		if known, unfollow, err = s.bus.Follow(ctx, t); err == nil {
-			e.set(t, unfollow)
-			before()
-		}
+	done := err == nil && !may
+	if done {
+		s.mu.Lock()
+		e.tellLocked(jsonLine("a "+t.String(), []goalcast.State{}))
+		s.mu.Unlock()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	for try := 1; err == nil && !done; try++ {
+		done, err = e.ask(ctx, t, try == followTries)
+	}
 	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		e.cutLocked(cutStates)
-		return err
 	}
-	e.tellLocked(jsonLine("a "+t.String(), known))
-	return nil
+	return err
 }
 
-func (e *session) set(t goalcast.Topic, unfollow func()) {
-	e.server.mu.Lock()
-	defer e.server.mu.Unlock()
-	e.follows[t] = unfollow
+// followTries is how often a topic is read that changes while it is read.
+const followTries = 10
+
+// ask reads a topic's states and tells them. What came meanwhile was told already: a value may be
+// newer than what was read, and then it has to be read again, which is what false says; all values
+// are newer in any case.
+func (e *session) ask(ctx context.Context, t goalcast.Topic, last bool) (done bool, err error) {
+	s := e.server
+	s.mu.Lock()
+	before := e.follows[t]
+	if before == nil {
+		before = func() {}
+		e.follows[t] = before // what comes while the others are read is told
+	}
+	e.reading, e.news, e.reread = t, false, false
+	s.mu.Unlock()
+	known, unfollow, err := s.bus.Follow(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	defer before()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.follows[t], e.reading = unfollow, goalcast.Topic{}
+	switch {
+	case e.reread:
+		return true, nil
+	case e.news && !last:
+		return false, nil
+	}
+	e.tellLocked(jsonLine("a "+t.String(), known))
+	return true, nil
 }
 
 // may says whether the edge gets the states of a topic.
