@@ -83,7 +83,11 @@ func TestSmallRows(t *testing.T) {
 	if err := b.build(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"steady", "saturated", "odds", "returns"} {
+	names := []string{"steady", "saturated", "odds", "returns"}
+	if _, err := installed("initdb"); err == nil {
+		names = append(names, "messages")
+	}
+	for _, name := range names {
 		r, err := b.row(t.Context(), name)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
