@@ -130,10 +130,12 @@ func (r *Relay) publishSaved(ctx context.Context, list []*saving, errs []error) 
 	}
 	if len(events) > 0 {
 		events = stamped(events)
+		began := time.Now()
 		if _, _, err := r.bus.Publish(ctx, events); r.wakeOn(err) != nil {
 			r.log.Warn("the bus does not take messages", "messages", len(events), "error", err)
 			return nil
 		}
+		r.note(events, began, nil)
 	}
 	for i, v := range list {
 		v.published = errs[i] == nil
