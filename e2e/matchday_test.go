@@ -105,7 +105,8 @@ type trouble struct {
 	stats    swarm.Stats
 }
 
-// aftermath is for how long after the house is ready again something may still be late.
+// aftermath is for how long after the house is ready again, and has caught up, something may still
+// be late.
 const aftermath = 3 * time.Second
 
 func newDayRig(t *testing.T, plan dayPlan) *dayRig {
@@ -312,6 +313,7 @@ func (d *dayRig) trouble(f mishap) {
 	}
 	cancel()
 	ready := time.Since(now.from)
+	d.catchUp()
 	time.Sleep(aftermath)
 	now.to, now.stats = time.Now(), d.counted(swarm.NewStats(), d.everybody()...)
 	d.troubles = append(d.troubles, now)
@@ -328,6 +330,24 @@ func (d *dayRig) trouble(f mishap) {
 			d.t.Errorf("%s: all hubs were ready all the time", now.what)
 		}
 	}
+}
+
+// catchUp waits until ingest has worked off what came while something was wrong.
+func (d *dayRig) catchUp() {
+	d.t.Helper()
+	const few = 5 // so many may wait at any time
+	waitFor(d.t, 2*time.Minute, "ingest to catch up", func() error {
+		waiting := 0.0
+		for _, p := range d.posts {
+			if p.has("ingest") {
+				waiting += p.metric("goalcast_ingest_waiting_documents")
+			}
+		}
+		if waiting > few {
+			return fmt.Errorf("%.0f documents wait", waiting)
+		}
+		return nil
+	})
 }
 
 // told is what viewers saw, in a line.
