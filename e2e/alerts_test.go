@@ -59,7 +59,9 @@ func TestAlertsFindTheirMetrics(t *testing.T) {
 		}
 		return nil
 	})
-	metrics := p.metrics()
+	edge := launch(t, common.with("GOALCAST_UPSTREAM=http://127.0.0.1:9",
+		"GOALCAST_UPSTREAM_SECRET=secret-of-an-edge-in-this-test"), "edge")
+	metrics := p.metrics() + edge.metrics()
 	for _, alert := range regexp.MustCompile(`alert: (\w+)\n(?: *#.*\n)* *expr: (.*)`).FindAllStringSubmatch(string(rules), -1) {
 		_, section, found := strings.Cut(string(page), "\n### "+alert[1]+"\n")
 		section, _, _ = strings.Cut(section, "\n### ")

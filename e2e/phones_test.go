@@ -99,6 +99,10 @@ func (b *badDay) exceeded(since time.Time, perMinute int) error {
 	return nil
 }
 
+// goalLives is for how long a goal is sent (notify.Config.GoalTTL). Where three senders took longer
+// to start than that, some phones do not get it.
+const goalLives = 2 * time.Minute
+
 // TestPhonesAreToldOnceWhateverFails: a goal goes out while Firebase fails in all its ways and the
 // process that sends is killed three times; another one is taken back while it goes out. Each phone
 // shows each goal once, the one taken back as such or not at all; phones that are gone are
@@ -179,7 +183,7 @@ func TestPhonesAreToldOnceWhateverFails(t *testing.T) {
 			}
 		}
 		first, second := revision["json:goal-1"], revision["json:goal-2"]
-		if first != "1" || second == "1" {
+		if first != "1" && (first != "" || took < goalLives) || second == "1" {
 			t.Errorf("phone %d shows revision %q of the goal, %q of the one taken back", n, first, second)
 		}
 		if second != "" {

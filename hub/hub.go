@@ -34,6 +34,8 @@ type Hub struct {
 	terms    terms
 	thens    *cache.Cache[matchSeq, *goalcast.Snapshot] // matches as they stood a moment ago
 	trailing atomic.Int64                               // trails
+	trailed  chan struct{}                              // holds one token: there is a first trail
+	joined   atomic.Int64                               // viewers so far
 	limits   *limits.Limits
 	follow   *follow.Registry
 	deflater *frame.Deflater // nil: permessage-deflate is off
@@ -82,11 +84,11 @@ func New(cfg Config, b *board.Board, bus follow.Bus, log *slog.Logger, reg prome
 		limits: limits.New(limits.Config{
 			Conns: cfg.MaxConns, ConnsPerAddress: cfg.MaxConnsPerIP, Rate: cfg.HandshakeRate, Burst: cfg.HandshakeMax}),
 		ring:     ring{maxEvents: cfg.Ring, maxBytes: cfg.RingBytes},
-		refreshs: make(chan struct{}, 1),
-		reading:  make(chan struct{}, replayReads),
-		turn:     make(chan struct{}),
-		unpark:   make(chan struct{}, 1),
-		acks:     make(chan ack, ackQueue),
+		refreshs: make(chan struct{}, 1), trailed: make(chan struct{}, 1),
+		reading: make(chan struct{}, replayReads),
+		turn:    make(chan struct{}),
+		unpark:  make(chan struct{}, 1),
+		acks:    make(chan ack, ackQueue),
 	}
 	h.ring.gone = h.hurryLocked
 	h.thens = cache.New[matchSeq, *goalcast.Snapshot](cache.Options{Size: maxThens, Age: maxDelay + time.Minute,
@@ -150,11 +152,13 @@ func (h *Hub) Run(ctx context.Context) error {
 func (h *Hub) housekeep(ctx context.Context) error {
 	ticker := time.NewTicker(min(time.Second, h.cfg.FollowLinger))
 	defer ticker.Stop()
+	var s storms
 	for {
 		select {
 		case now := <-ticker.C:
 			h.follow.Sweep(now)
 			h.settle(now)
+			h.collectStorms(&s, now)
 		case <-ctx.Done():
 			return nil
 		}

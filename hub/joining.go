@@ -110,6 +110,7 @@ func (h *Hub) awaitCursor(ctx context.Context, c goalcast.Cursor) {
 func (h *Hub) attach(ctx context.Context, to *shard.Shard, c *shard.Conn, v *viewer, s *seat, input []byte) error {
 	err := h.join(ctx, to, c, v, s, input)
 	if err == nil {
+		h.joined.Add(1)
 		h.hold(to, c, v)
 	}
 	return err

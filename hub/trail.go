@@ -95,6 +95,10 @@ func (h *Hub) enterTrail(v *viewer, s *seat) {
 		}
 		h.trails[v.delay] = t
 		h.trailing.Store(int64(len(h.trails)))
+		select {
+		case h.trailed <- struct{}{}:
+		default:
+		}
 	}
 	t.viewers.Add(1)
 	v.trail, s.trail = t, t
@@ -115,19 +119,23 @@ func (h *Hub) trailOf(c *shard.Conn) *trail {
 	return h.trails[c.Delay()]
 }
 
-// trailLoop moves the trails on.
+// trailLoop moves the trails on while there are any.
 func (h *Hub) trailLoop(ctx context.Context) error {
-	ticker := time.NewTicker(trailStep)
-	defer ticker.Stop()
 	for {
 		select {
-		case <-ticker.C:
-			if h.trailing.Load() > 0 {
-				h.moveTrails(time.Now())
-			}
+		case <-h.trailed:
 		case <-ctx.Done():
 			return nil
 		}
+		ticker := time.NewTicker(trailStep)
+		for h.trailing.Load() > 0 && ctx.Err() == nil {
+			select {
+			case <-ticker.C:
+				h.moveTrails(time.Now())
+			case <-ctx.Done():
+			}
+		}
+		ticker.Stop()
 	}
 }
 
