@@ -162,6 +162,7 @@ func TestEdgeOutlivesItsUpstream(t *testing.T) {
 	})
 	stranger.kill()
 
+	newViewer(t, edge.public, overWebSocket, goalcast.ForMatch(match)).join() // from here on the edge has the match
 	mover.Cut()
 	hub.kill()
 	waitFor(t, time.Minute, "the edge to be not ready", func() error {
