@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,11 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"goalcast"
 	"goalcast/internal/testservers"
-	"goalcast/store/bus"
 )
 
 // mill is a made-up match in play, as F9 tells it; two of its events and a count.
@@ -57,33 +51,7 @@ func TestEverythingProducedReachesViewers(t *testing.T) {
 			p.take(delivery{header: http.Header{"X-Meta-Feed-Type": {feed}}, body: body})
 		}
 	}
-	price := func(t *testing.T) { // no feed of ours brings prices: whoever has some sets them on the bus
-		r, err := bus.OpenRedis(redis)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := bus.New(r, bus.Options{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		topic := goalcast.ForOdds(9000000007)
-		step := goalcast.OddsStep{Topic: topic, Fence: 1, Set: &goalcast.Gate{State: goalcast.GateOpen},
-			Prices: []goalcast.State{{Topic: topic, Key: "1x2", Version: 1, Value: json.RawMessage(`2350`)}}}
-		done, err := b.PublishOdds(t.Context(), time.Now(), []goalcast.OddsStep{step})
-		if err != nil || done[0].Outcome != goalcast.OddsPublished {
-			t.Fatal(done, err)
-		}
-		// Whoever reads a price from the bus wants to hear that somebody vouches for it.
-		var beats sync.WaitGroup
-		ctx, cancel := context.WithCancel(context.Background())
-		t.Cleanup(func() { cancel(); beats.Wait(); r.Close() })
-		beats.Go(func() {
-			for step := (goalcast.OddsStep{Topic: topic, Fence: 1, Gate: done[0].Gate}); ctx.Err() == nil; {
-				_, _ = b.PublishOdds(ctx, time.Now(), []goalcast.OddsStep{step})
-				select {
-				case <-ctx.Done():
-				case <-time.After(100 * time.Millisecond):
-				}
-			}
-		})
-	}
+	price := func(t *testing.T) { quote(t, redis, 9000000007) } // no feed of this test brings prices
 	table := []struct {
 		topic goalcast.Topic
 		key   string // of TopicInfo.States; "-": events

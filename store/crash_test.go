@@ -18,6 +18,34 @@ import (
 	"goalcast/internal/testservers"
 )
 
+// keptBeforeKill runs the test once more as a process with this in its environment, kills it when
+// it has said "kept ID" so often, and gives the ids.
+func keptBeforeKill(t *testing.T, env string, count int) (kept []string) {
+	t.Helper()
+	name, _, _ := strings.Cut(t.Name(), "/")
+	cmd := exec.Command(os.Args[0], "-test.run=^"+name+"$")
+	cmd.Env = append(os.Environ(), env)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if id, ok := strings.CutPrefix(lines.Text(), "kept "); ok {
+			if kept = append(kept, id); len(kept) == count {
+				cmd.Process.Kill()
+			}
+		}
+	}
+	cmd.Wait()
+	if len(kept) < count {
+		t.Fatalf("only %d were kept", len(kept))
+	}
+	return kept
+}
+
 // A document that was acknowledged is there after kill -9: the test runs itself as a process that
 // keeps documents and says so, and kills it.
 func TestKilledProcessLosesNoDocument(t *testing.T) {
@@ -32,28 +60,7 @@ func TestKilledProcessLosesNoDocument(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openTest(t, url)
-			cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLosesNoDocument$")
-			cmd.Env = append(os.Environ(), key+"="+url)
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			acknowledged := 0
-			for lines := bufio.NewScanner(out); lines.Scan(); {
-				if !strings.HasPrefix(lines.Text(), "kept ") {
-					continue
-				}
-				if acknowledged++; acknowledged == 50 {
-					cmd.Process.Kill()
-				}
-			}
-			cmd.Wait()
-			if acknowledged < 50 {
-				t.Fatalf("only %d documents were kept", acknowledged)
-			}
+			acknowledged := len(keptBeforeKill(t, key+"="+url, 50))
 			list, err := s.Documents(t.Context(), goalcast.DocumentFilter{Limit: maxDocuments})
 			if err != nil || len(list) < acknowledged {
 				t.Fatalf("%d documents after the kill, %v; %d were acknowledged", len(list), err, acknowledged)

@@ -1,15 +1,12 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -235,27 +232,7 @@ func TestKilledProcessLosesNoMessage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openTest(t, url)
-			cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLosesNoMessage$")
-			cmd.Env = append(os.Environ(), key+"="+url)
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			var answered []string
-			for lines := bufio.NewScanner(out); lines.Scan(); {
-				if id, ok := strings.CutPrefix(lines.Text(), "kept "); ok {
-					if answered = append(answered, id); len(answered) == 100 {
-						cmd.Process.Kill()
-					}
-				}
-			}
-			cmd.Wait()
-			if len(answered) < 100 {
-				t.Fatalf("only %d messages were kept", len(answered))
-			}
+			answered := keptBeforeKill(t, key+"="+url, 100)
 			ended := map[string]bool{}
 			for _, e := range verifiedAudit(t, s) {
 				ended[e.Request] = e.Status == 202
