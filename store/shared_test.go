@@ -30,7 +30,7 @@ func newShared(t testing.TB, s *Store, url string) *Shared {
 			t.Error(err)
 		}
 	})
-	return NewShared(s, r, bus.AnswerOptions{Lease: 2 * patience, Wait: patience, Timeout: patience}, quiet(),
+	return NewShared(s, r, bus.AnswerOptions{Lease: time.Hour, Wait: time.Hour, Timeout: patience}, quiet(),
 		prometheus.NewRegistry())
 }
 
@@ -122,7 +122,12 @@ func TestTheDatabaseIsAskedOnceByAllProcesses(t *testing.T) {
 	admin := openTest(t, url)
 	win(t, admin, 7)
 	for _, killed := range []bool{false, true} {
+		const processes, requests = 4, 200
 		server := testservers.NewRedis(t)
+		var all []*Shared
+		for range processes {
+			all = append(all, newShared(t, openTest(t, url), "redis://"+server.Addr))
+		}
 		lock, err := admin.write.BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -142,11 +147,9 @@ func TestTheDatabaseIsAskedOnceByAllProcesses(t *testing.T) {
 			}
 			return n
 		}
-		const processes, requests = 4, 200
 		var wg sync.WaitGroup
-		for range processes {
-			s := newShared(t, openTest(t, url), "redis://"+server.Addr)
-			own := cache.New[string, goalcast.Standings](cache.Options{Size: 10, Age: time.Hour, Timeout: 2 * patience,
+		for _, s := range all {
+			own := cache.New[string, goalcast.Standings](cache.Options{Size: 10, Age: time.Hour, Timeout: time.Hour,
 				Now: time.Now})
 			for n := range requests {
 				season := []string{"2025", ""}[n%2]
