@@ -87,6 +87,7 @@ type dayRig struct {
 	mu       sync.Mutex
 	received map[string]time.Time // when the document of an event's revision was there, by Event.Key
 	pushes   []push
+	late     []lateEvent // what came later than the plan allows
 
 	troubles []trouble
 	calm     swarm.Stats // while nothing was wrong
@@ -96,6 +97,12 @@ type dayRig struct {
 type push struct {
 	key string
 	at  time.Time
+}
+
+// lateEvent is what came later than the plan allows, to the viewer who notes when documents were there.
+type lateEvent struct {
+	event goalcast.Event
+	at    time.Time
 }
 
 // trouble is a time in which something was wrong, and what came of it.
@@ -167,7 +174,12 @@ func (d *dayRig) note(f goalcast.Frame, _ []byte) {
 	if f.Type == goalcast.FrameEvent {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.received[f.Event.Key()] = time.UnixMilli(f.Event.Times.Received)
+		received := time.UnixMilli(f.Event.Times.Received)
+		_, known := d.received[f.Event.Key()]
+		d.received[f.Event.Key()] = received
+		if limit := d.plan.Limits.Goal; !known && limit > 0 && time.Since(received) > limit {
+			d.late = append(d.late, lateEvent{*f.Event, time.Now()})
+		}
 	}
 }
 
@@ -485,8 +497,22 @@ func (d *dayRig) judgeWaves(last map[int64]int64) {
 		}
 	}
 	d.t.Logf("while nothing was wrong: %s", told(d.calm))
+	d.logLate()
 	if p99 := d.calm.EventLatency.Quantile(.99); d.plan.Limits.Goal > 0 && p99 > d.plan.Limits.Goal {
 		d.t.Errorf("p99 from document to socket is %v, want %v", p99, d.plan.Limits.Goal)
+	}
+}
+
+// logLate names what was late while nothing was wrong.
+func (d *dayRig) logLate() {
+	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range d.late {
+		if received := time.UnixMilli(l.event.Times.Received); d.wasCalm(received) {
+			d.t.Logf("%v late: %s of %s, seq %d, %s, there at %s", l.at.Sub(received).Round(time.Millisecond),
+				l.event.Topics[0], l.event.Clock, l.event.Seq, l.event.ID, received.Format(time.StampMilli))
+		}
 	}
 }
 

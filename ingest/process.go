@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"goalcast"
 	"goalcast/ingest/letters"
 	"goalcast/ingest/merge"
@@ -203,6 +205,11 @@ func errorText(err error) string {
 // remembered of them is in memory meanwhile.
 const listStep = 100
 
+// listWorkers is how many matches of a list are brought up to date at once: what each takes is
+// mostly waiting for its commit, and a list of fifty must not keep others from being worked on for
+// seconds.
+const listWorkers = 4
+
 // apply brings the reading's matches up to date, each in its own transaction, and publishes. The
 // outcome is "changed", "unchanged" or "late".
 func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r merge.Reading) (done settled, err error) {
@@ -220,9 +227,9 @@ func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r merge.Read
 				return settled{}, err
 			}
 		}
-		for _, m := range step {
-			was, err := in.applyMatch(ctx, doc, r, m)
-			switch {
+		results, errs := in.applyMatches(ctx, doc, r, step)
+		for i, was := range results {
+			switch err := errs[i]; {
 			case errors.Is(err, goalcast.ErrPermanent):
 				failed = append(failed, err) // the others shall not suffer
 				continue
@@ -233,10 +240,43 @@ func (in *Ingest) apply(ctx context.Context, doc goalcast.Document, r merge.Read
 			case was.Late && len(r.Matches) == 1:
 				done.outcome = "late"
 			}
-			done.matches = append(done.matches, settledMatch{m.Match, was.Record.Snapshot.Seq, was.Events})
+			done.matches = append(done.matches, settledMatch{step[i].Match, was.Record.Snapshot.Seq, was.Events})
 		}
 	}
 	return done, errors.Join(failed...)
+}
+
+// applyMatches brings the matches of a step up to date, several at a time. Each has its result or
+// its error; after trouble that passes, those that have not begun have that error too.
+func (in *Ingest) applyMatches(ctx context.Context, doc goalcast.Document, r merge.Reading,
+	step []merge.MatchReading) (results []merge.Result, errs []error) {
+	results, errs = make([]merge.Result, len(step)), make([]error, len(step))
+	one := func(i int) (err error) {
+		defer in.recovered(doc, &err)
+		results[i], err = in.applyMatch(ctx, doc, r, step[i])
+		return err
+	}
+	if len(step) == 1 {
+		errs[0] = one(0)
+		return results, errs
+	}
+	more, stop := context.WithCancelCause(ctx) // ends when no more shall begin
+	defer stop(nil)
+	var g errgroup.Group
+	g.SetLimit(listWorkers)
+	for i := range step {
+		g.Go(func() error {
+			if errs[i] = context.Cause(more); errs[i] != nil {
+				return nil
+			}
+			if errs[i] = one(i); errs[i] != nil && !errors.Is(errs[i], goalcast.ErrPermanent) {
+				stop(errs[i])
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // each has its own error
+	return results, errs
 }
 
 func (in *Ingest) applyMatch(ctx context.Context, doc goalcast.Document, r merge.Reading,

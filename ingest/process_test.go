@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -337,6 +338,46 @@ func TestOneBrokenMatchDoesNotHoldUpTheList(t *testing.T) {
 		if b.memory.Record(id).Snapshot.FixtureRevision != 1 {
 			t.Errorf("match %d not applied", id)
 		}
+	}
+}
+
+// TestMatchesOfAListAreAppliedTogether has none of four go on before the other three are as far.
+func TestMatchesOfAListAreAppliedTogether(t *testing.T) {
+	b := newBench(t, Config{})
+	var committed atomic.Int32
+	together := make(chan struct{})
+	b.cfg.Fault = func(point string) {
+		if point != "committed" {
+			return
+		}
+		if committed.Add(1) == listWorkers {
+			close(together)
+		}
+		select {
+		case <-together:
+		case <-t.Context().Done():
+		case <-time.After(20 * time.Second):
+			t.Error("one after the other")
+		}
+	}
+	if _, err := b.apply(t.Context(), goalcast.Document{Provider: "plain"}, list(2*listWorkers, 1, nil)); err != nil {
+		t.Error(err)
+	}
+	if n := committed.Load(); n != 2*listWorkers {
+		t.Errorf("%d matches committed", n)
+	}
+}
+
+// TestTroubleEndsAList: what has not begun by then is not begun, and the document is tried again.
+func TestTroubleEndsAList(t *testing.T) {
+	b := newBench(t, Config{})
+	b.memory.UpdateErr = fmt.Errorf("store: %w", goalcast.ErrUnavailable)
+	_, err := b.apply(t.Context(), goalcast.Document{Provider: "plain"}, list(50, 1, nil))
+	if !errors.Is(err, goalcast.ErrUnavailable) || errors.Is(err, goalcast.ErrPermanent) {
+		t.Error(err)
+	}
+	if n := b.memory.Updates; n > 2*listWorkers {
+		t.Errorf("%d of 50 transactions were begun", n)
 	}
 }
 
