@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -105,6 +106,9 @@ type lateEvent struct {
 	at    time.Time
 }
 
+func (l lateEvent) received() time.Time  { return time.UnixMilli(l.event.Times.Received) }
+func (l lateEvent) delay() time.Duration { return l.at.Sub(l.received()) }
+
 // trouble is a time in which something was wrong, and what came of it.
 type trouble struct {
 	what     string
@@ -177,7 +181,8 @@ func (d *dayRig) note(f goalcast.Frame, _ []byte) {
 		received := time.UnixMilli(f.Event.Times.Received)
 		_, known := d.received[f.Event.Key()]
 		d.received[f.Event.Key()] = received
-		if limit := d.plan.Limits.Goal; !known && limit > 0 && time.Since(received) > limit {
+		if limit := d.plan.Limits.Goal; !known && limit > 0 && f.Event.Kind != goalcast.KindFixture &&
+			time.Since(received) > limit {
 			d.late = append(d.late, lateEvent{*f.Event, time.Now()})
 		}
 	}
@@ -503,16 +508,18 @@ func (d *dayRig) judgeWaves(last map[int64]int64) {
 	}
 }
 
-// logLate names what was late while nothing was wrong.
+// logLate names what was late while nothing was wrong, the latest first.
 func (d *dayRig) logLate() {
 	d.t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, l := range d.late {
-		if received := time.UnixMilli(l.event.Times.Received); d.wasCalm(received) {
-			d.t.Logf("%v late: %s of %s, seq %d, %s, there at %s", l.at.Sub(received).Round(time.Millisecond),
-				l.event.Topics[0], l.event.Clock, l.event.Seq, l.event.ID, received.Format(time.StampMilli))
-		}
+	const most = 30
+	late := slices.DeleteFunc(d.late, func(l lateEvent) bool { return !d.wasCalm(l.received()) })
+	slices.SortFunc(late, func(a, b lateEvent) int { return cmp.Compare(b.delay(), a.delay()) })
+	for _, l := range late[:min(len(late), most)] {
+		d.t.Logf("%v late, %d ms of it until it was published: %s %s of %s, %s, there at %s",
+			l.delay().Round(time.Millisecond), l.event.Times.Published-l.event.Times.Received, l.event.Topics[0],
+			l.event.Kind, l.event.Clock, l.event.Key(), l.received().Format(time.StampMilli))
 	}
 }
 

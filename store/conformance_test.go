@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"goalcast"
+	"goalcast/internal/testservers"
 )
 
 // The databases must not differ in anything that a caller can see: every test here runs on all of
@@ -411,6 +412,37 @@ func TestMatchesByTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMatchesOfACompetitionDoNotWait has the fixture of one match committed while that of another
+// one of the same competition and teams is about to be.
+func TestMatchesOfACompetitionDoNotWait(t *testing.T) {
+	t.Parallel()
+	url := testservers.Postgres(t)
+	here, there := openTest(t, url), openTest(t, url)
+	fixture := func(s *Store, id goalcast.MatchID) error {
+		return s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
+			e := matchEvent(id, 1, goalcast.KindFixture)
+			r.Snapshot = goalcast.Apply(r.Snapshot, e)
+			return r, []goalcast.Event{e}, nil
+		})
+	}
+	if err := fixture(here, 1); err != nil {
+		t.Fatal(err)
+	}
+	here.hooks.beforeCommit = func() error {
+		done := make(chan error, 1)
+		go func() { done <- fixture(there, 3) }()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(patience):
+			return errors.New("it waits for the names")
+		}
+	}
+	if err := fixture(here, 2); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNamesFollowTheFixture(t *testing.T) {

@@ -183,12 +183,14 @@ func (t *tx) saveSeason(ctx context.Context, competition goalcast.CompetitionID,
 	return err
 }
 
-// saveNamesIn writes rows in the order of their ids: two transactions that lock the same rows in
-// the same order do not deadlock.
+// saveNamesIn writes those rows that are new or have another name, in the order of their ids: two
+// transactions that lock the same rows in the same order do not deadlock. What is known is only
+// read: on PostgreSQL an upsert locks also a row that it leaves as it is, and the matches of one
+// competition would be committed one after the other.
 func (t *tx) saveNamesIn(ctx context.Context, table, kind string, names map[int64]string) error {
 	delete(names, 0)
-	if len(names) == 0 {
-		return nil
+	if err := t.forgetKnown(ctx, table, names); err != nil || len(names) == 0 {
+		return err
 	}
 	var args []any
 	ids := slices.Sorted(maps.Keys(names))
@@ -201,6 +203,30 @@ func (t *tx) saveNamesIn(ctx context.Context, table, kind string, names map[int6
 		return err
 	}
 	return t.indexNames(ctx, table, kind, ids)
+}
+
+// forgetKnown takes from names those that a table has, and whose words are indexed.
+func (t *tx) forgetKnown(ctx context.Context, table string, names map[int64]string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	ids := make([]any, 0, len(names))
+	for id := range names {
+		ids = append(ids, id)
+	}
+	type named struct {
+		id   int64
+		name string
+	}
+	rows, err := t.query(ctx, `SELECT id, name FROM `+table+` WHERE indexed = name AND id IN `+
+		strings.TrimSpace(valuesList(1, len(ids), 1)), ids...)
+	known, err := collect(rows, err, func(row scanner) (n named, err error) { return n, row.Scan(&n.id, &n.name) })
+	for _, n := range known {
+		if name := clean(names[n.id]); name == n.name || name == "" {
+			delete(names, n.id)
+		}
+	}
+	return err
 }
 
 // Team returns a team that a fixture named; ErrNotFound.

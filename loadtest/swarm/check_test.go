@@ -165,6 +165,22 @@ func TestRealEventsAreCheckedBySeq(t *testing.T) {
 	}
 }
 
+func TestLatencyFromTheDocument(t *testing.T) {
+	event := func(seq int, kind string, received int) string {
+		return fmt.Sprintf(`{"type":"event","event":{"kind":"%s","seq":%d,"match":1,"times":{"received":%d,"published":9000}}}`,
+			kind, seq, received)
+	}
+	k, v := checked(Config{Topics: "match:{n}", FromPost: true})
+	for seq, text := range []string{event(1, "goal", 8_000), event(2, "fixture", 1_000)} {
+		if k.frame(v, []byte(text), 10_000_000); k.stats.Events != int64(seq+1) {
+			t.Errorf("%+v", k.stats)
+		}
+	}
+	if l := k.stats.EventLatency; l.Count() != 1 || l.Quantile(.5).Round(100*time.Millisecond) != 2*time.Second {
+		t.Errorf("%d events after %s", l.Count(), l.Quantile(.5))
+	}
+}
+
 func TestPricesThatGoBackAreFound(t *testing.T) {
 	state := func(key, n int) string {
 		return fmt.Sprintf(`{"type":"state","state":{"topic":"odds:1","key":"x","value":{"odds":[1,%d,%d,%d]}}}`, key,

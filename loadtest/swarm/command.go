@@ -86,7 +86,7 @@ func parseCommand(args []string, errOut io.Writer) (commandLine, error) {
 	f.BoolVar(&c.cfg.Deflate, "deflate", false, "offer permessage-deflate")
 	f.BoolVar(&c.cfg.NoContext, "no-context", false, "with -deflate: ask that no message refers to those before")
 	f.BoolVar(&c.cfg.FromPost, "from-post", false, "count an event's latency from its document's last byte, and not "+
-		"from when it was given to the bus")
+		"from when it was given to the bus; a fixture's is not counted then")
 	f.BoolVar(&c.cfg.Reconnect, "reconnect", true, "viewers whom the server ends come back with their cursor")
 	f.Float64Var(&c.cfg.Slow, "slow", 0, "`share` of viewers who never read")
 	f.DurationVar(&c.hold, "hold", 10*time.Second, "how long to listen once all have joined")

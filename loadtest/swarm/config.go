@@ -59,7 +59,8 @@ type Config struct {
 
 	Slow float64 // share of viewers that never read once they have joined, until Revive
 	// FromPost has the latency of events without marks count from their document's last byte, and
-	// not from when they were given to the bus.
+	// not from when they were given to the bus. Changes of fixtures then have none: they come in
+	// lists, and the last match of fifty waits for those before it.
 	FromPost bool
 	// FromOne says that all streams begin after the viewers have joined: a first number
 	// above 1 counts as missed.

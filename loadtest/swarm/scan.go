@@ -158,6 +158,7 @@ var (
 	seqMark       = []byte(`"seq":`)
 	publishedMark = []byte(`"published":`)
 	receivedMark  = []byte(`"received":`)
+	fixtureMark   = []byte(`"kind":"fixture"`)
 	retryMark     = []byte(`"retry":`)
 )
 

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,11 +198,14 @@ func (k *checker) event(v *viewer, text []byte, now int64) {
 	switch body := after(text, eventMark); {
 	case body != nil && numbersAt(body, mark[:]) == 3:
 	case k.cfg.Protocol == Goalcast:
-		since := publishedMark
-		if k.cfg.FromPost {
-			since = receivedMark
+		since := 1000 * numberAfter(text, publishedMark)
+		switch {
+		case k.cfg.FromPost && bytes.Contains(text, fixtureMark):
+			since = 0
+		case k.cfg.FromPost:
+			since = 1000 * numberAfter(text, receivedMark)
 		}
-		mark = [3]int64{numberAfter(text, matchMark), numberAfter(text, seqMark), 1000 * numberAfter(text, since)}
+		mark = [3]int64{numberAfter(text, matchMark), numberAfter(text, seqMark), since}
 	}
 	if mark[2] > 0 {
 		k.stats.EventLatency.record(now - mark[2])
