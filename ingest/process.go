@@ -84,11 +84,18 @@ func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
 	return err
 }
 
-// ProcessTask is Process for the queue.
+// ProcessTask is Process for the queue. Behind an outage hundreds of documents are tried again at
+// once: they have half as many workers as those that arrive, and leave these the processors.
 func (in *Ingest) ProcessTask(ctx context.Context, payload []byte) error {
 	id, err := strconv.ParseInt(string(payload), 10, 64)
 	if err != nil {
 		return fmt.Errorf("%w: task for document %q", goalcast.ErrPermanent, payload)
+	}
+	select {
+	case in.again <- struct{}{}:
+		defer func() { <-in.again }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	return in.Process(ctx, goalcast.DocumentID(id))
 }
