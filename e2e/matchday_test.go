@@ -100,7 +100,8 @@ type push struct {
 	at  time.Time
 }
 
-// lateEvent is what came later than the plan allows, to the viewer who notes when documents were there.
+// lateEvent is what came later than the plan allows, to the viewer who notes when documents were
+// there.
 type lateEvent struct {
 	event goalcast.Event
 	at    time.Time
@@ -338,8 +339,8 @@ func (d *dayRig) trouble(f mishap) {
 	now.to, now.stats = time.Now(), d.counted(swarm.NewStats(), d.everybody()...)
 	d.troubles = append(d.troubles, now)
 	hubs := unready()
-	d.t.Logf("%-22s done in %.1f s, all ready after %.1f s, all documents applied after %.1f s; %s; hubs not ready after %v",
-		now.what, done.Seconds(), ready.Seconds(), caught.Seconds(), told(now.stats), hubs)
+	d.t.Logf("%-22s done in %.1f s, all ready after %.1f s, all documents applied after %.1f s; %s; "+
+		"hubs not ready after %v", now.what, done.Seconds(), ready.Seconds(), caught.Seconds(), told(now.stats), hubs)
 	if limit := d.plan.Limits.NotReady; limit > 0 && strings.HasPrefix(f.Do, "redis") {
 		for _, after := range hubs {
 			if after > limit {

@@ -421,8 +421,9 @@ func TestMatchesOfACompetitionDoNotWait(t *testing.T) {
 	url := testservers.Postgres(t)
 	here, there := openTest(t, url), openTest(t, url)
 	fixture := func(s *Store, id goalcast.MatchID) error {
-		return s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event, error) {
-			e := matchEvent(id, 1, goalcast.KindFixture)
+		e := matchEvent(id, 1, goalcast.KindFixture)
+		return s.UpdateMatch(t.Context(), id, func(r goalcast.MatchRecord) (goalcast.MatchRecord, []goalcast.Event,
+			error) {
 			r.Snapshot = goalcast.Apply(r.Snapshot, e)
 			return r, []goalcast.Event{e}, nil
 		})
