@@ -104,7 +104,7 @@ bench-go:
 
 # A match day with all that breaks, as its plan has it: one of e2e/testdata/matchdays, or a path; `make matchday PLAN=soak
 # FOR=8h` plays one day after the other. It is played by the program that is shipped, without the race detector, so
-# that a plan's limits can be judged. A night is a quarter of an hour.
+# that a plan's limits can be judged. A night takes 25 minutes.
 PLAN ?= night
 FOR ?=
 matchday:

@@ -61,11 +61,13 @@ func (p *PostgresPair) SetDelay(d time.Duration) {
 	}
 }
 
-// Restart kills the primary and starts it again.
+// Restart kills the primary and starts it again. It is over when the standby follows again, for
+// which commits wait: it tries every 5 s.
 func (p *PostgresPair) Restart() {
 	p.tb.Helper()
 	p.primary.Stop()
 	p.primary.Start(p.tb)
+	p.primary.haveCommitsWait(p.tb)
 }
 
 // follow makes the standby a copy of the primary, and has commits wait for it.
