@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	pathpkg "path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -146,6 +147,16 @@ func TestWorkerKeepsThePage(t *testing.T) {
 		size += w.Body.Len()
 		if w.Code != http.StatusOK || strings.HasPrefix(path, "/v1") {
 			t.Errorf("%s: %d", path, w.Code)
+		}
+		if !strings.HasSuffix(path, ".js") {
+			continue
+		}
+		// however an import is broken into lines; types are imported by comments
+		for _, name := range regexp.MustCompile(`[\s}]from '(\.[^']+)'`).FindAllStringSubmatch(w.Body.String(), -1) {
+			if part := pathpkg.Join(pathpkg.Dir(path), name[1]); !slices.Contains(kept, part) &&
+				pathpkg.Base(part) != "types.js" {
+				t.Errorf("%s imports %s, which is not kept", path, part)
+			}
 		}
 	}
 	if len(kept) < 25 || size > 1<<20 {
