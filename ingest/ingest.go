@@ -161,7 +161,6 @@ type Ingest struct {
 	inHand map[goalcast.DocumentID]bool // being worked on in this process; guarded by mu
 	stuck  map[goalcast.DocumentID]int  // how often the sweep could not finish what is unfinished; guarded by mu
 
-	again    chan struct{}  // holds a token per document that the queue has us work on again
 	sweeping chan struct{}  // holds a token per document that the sweep works on
 	swept    sync.WaitGroup // of these
 }
@@ -178,7 +177,6 @@ func New(cfg Config, store Store, publisher Publisher, queue Queue, providers []
 	}
 	in.held.limit = cfg.HeldBytes
 	in.awaiting = make(chan struct{}, maxWaiting)
-	in.again = make(chan struct{}, max(1, cfg.Workers/2))
 	in.work = newWorkers(cfg.Workers, cfg.QueueBytes)
 	in.metrics = newMetrics(reg, in.work)
 	in.names = newNameCache(cfg.NameAge, cfg.Names)

@@ -84,18 +84,11 @@ func (in *Ingest) Process(ctx context.Context, id goalcast.DocumentID) error {
 	return err
 }
 
-// ProcessTask is Process for the queue. Behind an outage hundreds of documents are tried again at
-// once: they have half as many workers as those that arrive, and leave these the processors.
+// ProcessTask is Process for the queue.
 func (in *Ingest) ProcessTask(ctx context.Context, payload []byte) error {
 	id, err := strconv.ParseInt(string(payload), 10, 64)
 	if err != nil {
 		return fmt.Errorf("%w: task for document %q", goalcast.ErrPermanent, payload)
-	}
-	select {
-	case in.again <- struct{}{}:
-		defer func() { <-in.again }()
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 	return in.Process(ctx, goalcast.DocumentID(id))
 }
@@ -262,10 +255,6 @@ func (in *Ingest) applyMatches(ctx context.Context, doc goalcast.Document, r mer
 		defer in.recovered(doc, &err)
 		results[i], err = in.applyMatch(ctx, doc, r, step[i])
 		return err
-	}
-	if len(step) == 1 {
-		errs[0] = one(0)
-		return results, errs
 	}
 	more, stop := context.WithCancelCause(ctx) // ends when no more shall begin
 	defer stop(nil)

@@ -18,8 +18,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"golang.org/x/sync/errgroup"
-
 	"goalcast"
 	"goalcast/ingest/merge"
 )
@@ -72,55 +70,6 @@ func TestPassingTroubleIsTriedAgain(t *testing.T) {
 		if n := testutil.ToFloat64(b.metrics.documents.WithLabelValues("plain", "F24", "retried")); n != 1 {
 			t.Errorf("%s: retried %v", name, n)
 		}
-	}
-}
-
-// TestWhatIsTriedAgainLeavesRoom has the queue try more documents again than may be at once: one is
-// worked on, and what arrives meanwhile beside it.
-func TestWhatIsTriedAgainLeavesRoom(t *testing.T) {
-	b := newBench(t, Config{Workers: 2})
-	of := func(match goalcast.MatchID) []byte {
-		doc := oneGoal
-		doc.m.Match = match
-		return body(doc)
-	}
-	const tasks, fresh = 4, 100
-	b.memory.UpdateErr = fmt.Errorf("store: %w", goalcast.ErrUnavailable)
-	for match := range goalcast.MatchID(tasks) {
-		b.send(t, b.url, of(match+1))
-	}
-	b.await(t, "the tasks", func(m *Memory) bool { return len(m.Tasks) == tasks })
-	began, let := make(chan goalcast.MatchID, tasks+1), make(chan struct{})
-	var at, most atomic.Int32
-	b.memory.With(func() {
-		b.memory.UpdateErr = nil
-		b.memory.Updating = func(_ context.Context, match goalcast.MatchID) error {
-			if n := at.Add(1); n > most.Load() {
-				most.Store(n)
-			}
-			defer at.Add(-1)
-			began <- match
-			<-let
-			return nil
-		}
-	})
-	var g errgroup.Group
-	for _, task := range b.memory.Tasks {
-		g.Go(func() error { return b.ProcessTask(t.Context(), task.Payload) })
-	}
-	if match := <-began; match == fresh {
-		t.Error("nothing is tried again")
-	}
-	b.send(t, b.url, of(fresh))
-	if match := <-began; match != fresh {
-		t.Errorf("match %d is tried again beside another one", match)
-	}
-	close(let)
-	if err := g.Wait(); err != nil {
-		t.Error(err)
-	}
-	if n := most.Load(); n > 2 {
-		t.Errorf("%d at once", n)
 	}
 }
 
