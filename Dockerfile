@@ -5,7 +5,7 @@
 # Modules come through GOPROXY (--build-arg GOPROXY=https://proxy.example.org). After `go mod vendor` they come from
 # vendor/, and the build needs no network but for the two base images. docs/deploy.md has more.
 FROM golang:1.26 AS build
-ARG GOPROXY=https://proxy.golang.org,direct
+ARG GOPROXY
 ARG VERSION=
 ARG REVISION=
 WORKDIR /src

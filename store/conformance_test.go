@@ -428,9 +428,7 @@ func TestMatchesOfACompetitionDoNotWait(t *testing.T) {
 			return r, []goalcast.Event{e}, nil
 		})
 	}
-	if err := fixture(here, 1); err != nil {
-		t.Fatal(err)
-	}
+	score(t, here, 1, 0)
 	here.hooks.beforeCommit = func() error {
 		done := make(chan error, 1)
 		go func() { done <- fixture(there, 3) }()

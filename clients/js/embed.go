@@ -133,7 +133,7 @@ func pageAssets(p Page) (map[string]asset, error) {
 
 var (
 	partsInPage   = regexp.MustCompile(`(?:src|href)="(/[^"]+\.(?:js|css|svg))"`)
-	partsInModule = regexp.MustCompile(`(?m)(?:^|[ }])from '(\.[^']+)';|^import '(\.[^']+)';`)
+	partsInModule = regexp.MustCompile(`(?m)\bfrom '(\.[^']+)';|^import '(\.[^']+)';`)
 )
 
 // partsOf are the paths of what the page needs to start: what it names, and what its modules

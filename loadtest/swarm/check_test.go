@@ -167,8 +167,8 @@ func TestRealEventsAreCheckedBySeq(t *testing.T) {
 
 func TestLatencyFromTheDocument(t *testing.T) {
 	event := func(seq int, kind string, received int) string {
-		return fmt.Sprintf(`{"type":"event","event":{"kind":"%s","seq":%d,"match":1,"times":{"received":%d,"published":9000}}}`,
-			kind, seq, received)
+		times := fmt.Sprintf(`{"received":%d,"published":9000}`, received)
+		return fmt.Sprintf(`{"type":"event","event":{"kind":%q,"seq":%d,"match":1,"times":%s}}`, kind, seq, times)
 	}
 	k, v := checked(Config{Topics: "match:{n}", FromPost: true})
 	for seq, text := range []string{event(1, "goal", 8_000), event(2, "fixture", 1_000)} {
