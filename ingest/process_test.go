@@ -114,8 +114,8 @@ func TestDocumentOfAProviderThatIsGone(t *testing.T) {
 	}
 }
 
-// TestKilledAtEachPoint ends the goroutine that works on a document at the point, as a process that
-// is killed there would, and lets another one take over.
+// TestKilledAtEachPoint lets the work on a document go no further than the point, as in a process
+// that is killed there, and lets another one take over.
 func TestKilledAtEachPoint(t *testing.T) {
 	for _, point := range []string{"kept", "parsed", "committed", "published"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -123,6 +123,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 			always := 100 * 365 * 24 * time.Hour // a bubble's clock begins in 2000
 			dying := newQuiet(memory, Config{MaxAhead: always, Fault: func(at string) {
 				if at == point {
+					<-t.Context().Done()
 					runtime.Goexit()
 				}
 			}})
