@@ -84,7 +84,7 @@ func (m messageBody) event(now time.Time) (goalcast.Event, error) {
 	case len(m.Body) == 0:
 		return goalcast.Event{}, badParameter("body", "missing")
 	case m.ID == "":
-		m.ID = uuid.NewString()
+		m.ID = uuid.Must(uuid.NewV7()).String() // in order of time: neighbours share a page of the database's index
 	case !messageID.MatchString(m.ID):
 		return goalcast.Event{}, badParameter("id", "want at most 100 letters, digits or . _ : -")
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +18,9 @@ const (
 
 const auditColumns = `id, begin_id, at, who, role, action, target, value_before, value_after, request, status, prev,
 	hash`
+
+var auditTypes = []string{"id bigint", "begin_id bigint", "at bigint", "who text", "role text", "action text",
+	"target text", "value_before text", "value_after text", "request text", "status bigint", "prev text", "hash text"}
 
 func scanAudit(row scanner) (e goalcast.AuditEntry, err error) {
 	var at int64
@@ -96,19 +98,17 @@ func (c *auditChain) add(ctx context.Context, tx *tx, now time.Time) error {
 		last = *e
 	}
 	c.tried = true
-	for chunk := range slices.Chunk(c.entries, eventsPerStatement) {
-		const width = 13
-		args := make([]any, 0, len(chunk)*width)
-		for _, e := range chunk {
-			args = append(args, e.ID, e.Begin, toMillis(e.At), e.Who, e.Role, e.Action, e.Target, string(e.Before),
-				string(e.After), e.Request, e.Status, e.Prev, e.Hash)
-		}
-		if _, err := tx.exec(ctx, `INSERT INTO audit (`+auditColumns+`) VALUES `+valuesList(len(chunk), width, 1),
-			args...); err != nil {
-			return err
-		}
+	rows := given{columns: auditTypes}
+	for _, e := range c.entries {
+		rows.add(e.ID, e.Begin, toMillis(e.At), e.Who, e.Role, e.Action, e.Target, string(e.Before), string(e.After),
+			e.Request, int64(e.Status), e.Prev, e.Hash)
 	}
-	return nil
+	table, args, err := tx.dialect.table(rows, 1)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `INSERT INTO audit (`+auditColumns+`) SELECT `+auditColumns+` FROM `+table, args...)
+	return err
 }
 
 // AuditEntries lists what was done, newest first: of each action the last entry.

@@ -7,8 +7,11 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"goalcast"
 	"goalcast/internal/testservers"
@@ -69,6 +72,40 @@ func BenchmarkCompress(b *testing.B) {
 				_, packed = p.compress(body)
 			}
 			b.ReportMetric(float64(len(body))/float64(len(packed)), "ratio")
+		})
+	}
+}
+
+// Editors' messages of several callers who share a commit, which also notes that the bus has
+// those of the commit before.
+func BenchmarkSaveMessages(b *testing.B) {
+	for _, of := range []struct{ callers, messages int }{{1, 1}, {8, 1}, {5, 100}} {
+		b.Run(fmt.Sprintf("%dx%d", of.callers, of.messages), func(b *testing.B) {
+			onDurable(b, func(b *testing.B, s *Store) {
+				var marks []goalcast.Event
+				count := 0
+				for b.Loop() {
+					list := []*saving{{marks: marks}}
+					marks = nil
+					for range of.callers {
+						var messages []goalcast.Event
+						for range of.messages {
+							e := message("message:"+uuid.Must(uuid.NewV7()).String(),
+								`{"text":"`+strings.Repeat("x", 250)+`"}`)
+							messages, count = append(messages, e), count+1
+						}
+						v, err := newSaving(b.Context(), posted("request"), messages)
+						if err != nil {
+							b.Fatal(err)
+						}
+						list, marks = append(list, v), append(marks, messages...)
+					}
+					if err := s.commit(context.Background(), list); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(count), "us/message")
+			})
 		})
 	}
 }

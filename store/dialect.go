@@ -44,8 +44,6 @@ type dialect struct {
 	refused func(error) bool
 	// maxArgs is how many parameters a statement may have.
 	maxArgs int
-	// insertRows is how many rows one INSERT of messages has at most.
-	insertRows int
 }
 
 // openSQLite makes one connection that writes and some that read.
@@ -72,7 +70,6 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 		lost:        func(error) bool { return false },
 		refused:     func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT },
 		maxArgs:     30000, // SQLITE_MAX_VARIABLE_NUMBER is 32766
-		insertRows:  40,    // the driver looks for each parameter among all arguments
 	}
 	pragmas := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(1)", "synchronous(FULL)"}}

@@ -13,49 +13,50 @@ import (
 	"goalcast"
 )
 
-// eventsPerStatement is how many events one INSERT writes: a list of fixtures brings hundreds.
-const eventsPerStatement = 500
+// eventColumns are what rows of events and of the outbox have in common.
+var eventColumns = []string{"event_id text", "revision bigint", "match_id bigint", "seq bigint", "body text"}
 
 // saveEvents writes event revisions and their outbox rows.
 func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.Time) error {
-	for chunk := range slices.Chunk(events, eventsPerStatement) {
-		args := make([]any, 0, len(chunk)*6)
-		for _, e := range chunk {
-			body, err := jsonText(e)
-			if err != nil {
-				return fmt.Errorf("event %s: %w", e.Key(), err)
-			}
-			args = append(args, e.ID, e.Revision, e.Match, e.Seq, body, toMillis(now))
+	rows := given{columns: eventColumns}
+	for _, e := range events {
+		body, err := jsonText(e)
+		if err != nil {
+			return fmt.Errorf("event %s: %w", e.Key(), err)
 		}
-		values := valuesList(len(chunk), 6, 1)
-		if _, err := t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
-			VALUES `+values, args...); err != nil {
-			return fmt.Errorf("events from %s: %w", chunk[0].Key(), err)
-		}
-		if err := t.saveOutbox(ctx, len(chunk), args, now); err != nil {
-			return fmt.Errorf("outbox from %s: %w", chunk[0].Key(), err)
-		}
+		rows.add(e.ID, int64(e.Revision), int64(e.Match), e.Seq, body)
+	}
+	if rows.count() == 0 {
+		return nil
+	}
+	table, args, err := t.dialect.table(rows, 2)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
+		SELECT event_id, revision, match_id, seq, body, $1 FROM `+table, append([]any{toMillis(now)}, args...)...); err != nil {
+		return fmt.Errorf("events from %s: %w", events[0].Key(), err)
+	}
+	if err := t.saveOutbox(ctx, rows, isSilent(ctx), now); err != nil {
+		return fmt.Errorf("outbox from %s: %w", events[0].Key(), err)
 	}
 	return nil
 }
 
-// saveOutbox writes the rows of saveEvents to the outbox, under Silent as already planned for
-// phones. Partners are never told of the canary match: its rows get no number.
-func (t *tx) saveOutbox(ctx context.Context, rows int, args []any, now time.Time) error {
-	columns, width := `event_id, revision, match_id, seq, body, created, numbered`, 7
-	silent := isSilent(ctx)
-	if silent {
-		columns, width = columns+`, planned_at, silent`, 9
+// saveOutbox writes rows of eventColumns to the outbox, as already planned for phones if they have
+// no interest in them. Partners are never told of the canary match: its rows get no number.
+func (t *tx) saveOutbox(ctx context.Context, events given, planned bool, now time.Time) error {
+	table, args, err := t.dialect.table(events, 5)
+	if err != nil {
+		return err
 	}
-	all := make([]any, 0, rows*width)
-	for row := range slices.Chunk(args, 6) {
-		all = append(append(all, row...), row[2] == goalcast.CanaryMatch)
-		if silent {
-			all = append(all, toMillis(now), true)
-		}
+	var at any
+	if planned {
+		at = toMillis(now)
 	}
-	args = all
-	_, err := t.exec(ctx, `INSERT INTO outbox (`+columns+`) VALUES `+valuesList(rows, width, 1), args...)
+	_, err = t.exec(ctx, `INSERT INTO outbox (event_id, revision, match_id, seq, body, created, planned_at, silent,
+		numbered) SELECT event_id, revision, match_id, seq, body, $1, $2, $3, match_id = $4 FROM `+table,
+		append([]any{toMillis(now), at, isSilent(ctx), goalcast.CanaryMatch}, args...)...)
 	return err
 }
 

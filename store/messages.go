@@ -125,24 +125,20 @@ func keyOf(e goalcast.Event) messageKey { return messageKey{e.Match, e.ID, e.Rev
 
 // saveMessages inserts the messages of all callers, and says what each has to publish.
 func (t *tx) saveMessages(ctx context.Context, list []*saving, now time.Time) error {
-	const width = 6
-	var rows []any
+	rows := given{columns: eventColumns}
 	for _, v := range list {
 		for i, e := range v.messages {
-			rows = append(rows, e.ID, e.Revision, e.Match, e.Seq, v.bodies[i], toMillis(now))
+			rows.add(e.ID, int64(e.Revision), int64(e.Match), e.Seq, v.bodies[i])
 		}
 	}
-	fresh := make(map[messageKey]bool, len(rows)/width)
-	for chunk := range slices.Chunk(rows, t.dialect.insertRows*width) {
-		added, err := t.addMessages(ctx, chunk, len(chunk)/width)
-		if err != nil {
-			return fmt.Errorf("messages: %w", err)
-		}
-		for _, key := range added {
-			fresh[key] = true
-		}
+	if rows.count() == 0 {
+		return nil
 	}
-	outbox, place := make([]any, 0, len(rows)), 0
+	fresh, err := t.addMessages(ctx, rows, now)
+	if err != nil {
+		return fmt.Errorf("messages: %w", err)
+	}
+	outbox, place, mayPush := given{columns: rows.columns}, rows.values, false
 	for _, v := range list {
 		v.unpublished, v.again = make([]goalcast.Event, 0, len(v.messages)), nil
 		for _, e := range v.messages {
@@ -151,16 +147,17 @@ func (t *tx) saveMessages(ctx context.Context, list []*saving, now time.Time) er
 				if err := t.takeMessagePush(ctx, e, now); err != nil {
 					return err
 				}
-				outbox = append(outbox, rows[place:place+width]...)
+				outbox.add(place[:len(rows.columns)]...)
+				mayPush = mayPush || len(e.Push) > 0 || e.Revision > 1 // in place of one that was pushed
 				v.unpublished = append(v.unpublished, e)
 			} else {
 				v.again = append(v.again, e)
 			}
-			place += width
+			place = place[len(rows.columns):]
 		}
 	}
-	for chunk := range slices.Chunk(outbox, t.dialect.insertRows*width) {
-		if err := t.saveOutbox(ctx, len(chunk)/width, chunk, now); err != nil {
+	if outbox.count() > 0 {
+		if err := t.saveOutbox(ctx, outbox, isSilent(ctx) || !mayPush, now); err != nil {
 			return fmt.Errorf("outbox of messages: %w", err)
 		}
 	}
@@ -168,36 +165,47 @@ func (t *tx) saveMessages(ctx context.Context, list []*saving, now time.Time) er
 }
 
 // markMessages notes that the bus has these. Of one match and revision, as those of no match are,
-// they have one condition: a list of ids, which is far cheaper to plan than one condition for each.
+// they have one statement, which reads what is not published once for all of them.
 func (t *tx) markMessages(ctx context.Context, published []goalcast.Event, now time.Time) error {
 	type group struct {
 		match    goalcast.MatchID
 		revision int
 	}
-	ids := map[group][]any{}
+	ids := map[group][]string{}
 	for _, e := range published {
 		g := group{e.Match, e.Revision}
 		ids[g] = append(ids[g], e.ID)
 	}
 	for g, all := range ids {
-		for chunk := range slices.Chunk(all, eventsPerCall) {
-			if _, err := t.exec(ctx, `UPDATE outbox SET published_at = $1 WHERE published_at IS NULL AND match_id = $2
-				AND revision = $3 AND event_id IN `+valuesList(1, len(chunk), 4),
-				append([]any{now.UnixMilli(), g.match, g.revision}, chunk...)...); err != nil {
-				return fmt.Errorf("mark messages: %w", err)
-			}
+		among, list, err := t.dialect.among(4, all)
+		if err == nil {
+			_, err = t.exec(ctx, `UPDATE outbox SET published_at = $1 WHERE published_at IS NULL AND match_id = $2
+				AND revision = $3 AND event_id `+among, now.UnixMilli(), g.match, g.revision, list)
+		}
+		if err != nil {
+			return fmt.Errorf("mark messages: %w", err)
 		}
 	}
 	return nil
 }
 
 // addMessages inserts rows that are not there, and says which those were.
-func (t *tx) addMessages(ctx context.Context, args []any, count int) ([]messageKey, error) {
+func (t *tx) addMessages(ctx context.Context, messages given, now time.Time) (map[messageKey]bool, error) {
+	table, args, err := t.dialect.table(messages, 2)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := t.query(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
-		VALUES `+valuesList(count, len(args)/count, 1)+` ON CONFLICT DO NOTHING RETURNING match_id, id, revision`, args...)
-	return collect(rows, err, func(row scanner) (key messageKey, err error) {
+		SELECT event_id, revision, match_id, seq, body, $1 FROM `+table+` WHERE TRUE
+		ON CONFLICT DO NOTHING RETURNING match_id, id, revision`, append([]any{toMillis(now)}, args...)...)
+	added, err := collect(rows, err, func(row scanner) (key messageKey, err error) {
 		return key, row.Scan(&key.match, &key.id, &key.revision)
 	})
+	fresh := make(map[messageKey]bool, len(added))
+	for _, key := range added {
+		fresh[key] = true
+	}
+	return fresh, err
 }
 
 // findUnpublished adds the messages that were there before and are not published, as they are in

@@ -183,6 +183,28 @@ func TestMessagesOfACallAreSavedTogether(t *testing.T) {
 	})
 }
 
+// Only what may lead to a push is for the notifier.
+func TestMessagesThatAskForNoPushArePlanned(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		pushed, later := message("message:pushed", `1`), message("message:later", `1`)
+		pushed.Push = map[string]goalcast.PushText{"en": {Title: "Words", Body: "Words"}}
+		later.Revision = 2
+		for _, e := range []goalcast.Event{message("message:plain", `1`), pushed, later} {
+			if _, err := s.SaveMessages(ctx, nil, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left, err := s.UnplannedEvents(ctx, 10)
+		if err != nil || len(left) != 2 || left[0].ID != pushed.ID || left[1].ID != later.ID {
+			t.Errorf("for phones: %+v, %v", left, err)
+		}
+		if rows, err := s.unpublished(ctx, time.Now().Add(time.Minute), 10); err != nil || len(rows) != 3 {
+			t.Errorf("for viewers: %+v, %v", rows, err)
+		}
+	})
+}
+
 // Each poster's messages are told in the order in which he had his answers, however many post.
 func TestMessagesAreToldInOrder(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"goalcast"
@@ -49,20 +48,19 @@ func (s *Store) unpublishedOf(ctx context.Context, match goalcast.MatchID, below
 	return list, s.wrap(fmt.Sprintf("unpublished events of match %d", match), err)
 }
 
-// markPublished notes that the bus has these revisions.
+// markPublished notes that the bus has these revisions. It does not ask whether that is noted
+// already: PostgreSQL would then look in the index of what is not, and read all of a match for
+// each, or all messages, which are of match 0.
 func (s *Store) markPublished(ctx context.Context, events []goalcast.Event, now time.Time) error {
-	var b strings.Builder
-	b.WriteString(`UPDATE outbox SET published_at = $1 WHERE published_at IS NULL AND (`)
-	args := []any{now.UnixMilli()}
-	for i, e := range events {
-		if i > 0 {
-			b.WriteString(" OR ")
-		}
-		fmt.Fprintf(&b, "match_id = $%d AND event_id = $%d AND revision = $%d", len(args)+1, len(args)+2, len(args)+3)
-		args = append(args, e.Match, e.ID, e.Revision)
+	rows := given{columns: []string{"match_id bigint", "event_id text", "revision bigint"}}
+	for _, e := range events {
+		rows.add(int64(e.Match), e.ID, int64(e.Revision))
 	}
-	b.WriteByte(')')
-	_, err := s.exec(ctx, b.String(), args...)
+	table, args, err := s.dialect.table(rows, 2)
+	if err == nil {
+		_, err = s.exec(ctx, `UPDATE outbox SET published_at = $1 FROM `+table+` WHERE outbox.match_id = r.match_id
+			AND outbox.event_id = r.event_id AND outbox.revision = r.revision`, append([]any{now.UnixMilli()}, args...)...)
+	}
 	return s.wrap("mark events as published", err)
 }
 

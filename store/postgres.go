@@ -81,7 +81,6 @@ func (s *Store) openPostgres(url string) error {
 		lost:        postgresLost,
 		refused:     postgresRefused,
 		maxArgs:     60000, // the protocol counts them in 16 bits
-		insertRows:  eventsPerStatement,
 	}
 	return nil
 }

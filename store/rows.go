@@ -2,7 +2,10 @@ package store
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -106,4 +109,71 @@ func valuesList(rows, columns, from int) string {
 		b.WriteByte(')')
 	}
 	return b.String()
+}
+
+// given is rows that a statement is given as a table. However many they are, the text of the
+// statement is the same, so that the database prepares it once.
+type given struct {
+	columns []string // "id bigint", with values of int64, or "body text", with strings
+	values  []any    // row after row
+}
+
+// add adds a row.
+func (g *given) add(values ...any) { g.values = append(g.values, values...) }
+
+func (g *given) count() int { return len(g.values) / len(g.columns) }
+
+// column is a column's name and type.
+func (g *given) column(i int) (name, kind string) {
+	name, kind, _ = strings.Cut(g.columns[i], " ")
+	return name, kind
+}
+
+// table is the rows as a table r for a FROM clause, in their order, and its arguments, the first of
+// which has the number from.
+func (d *dialect) table(g given, from int) (text string, args []any, err error) {
+	if d.name == "sqlite" {
+		return g.fromJSON(from)
+	}
+	var types, names []string
+	for i := range g.columns {
+		column, kind := g.column(i)
+		types, names = append(types, fmt.Sprintf("$%d::%s[]", from+i, kind)), append(names, column)
+		if kind == "bigint" {
+			args = append(args, columnOf[int64](g, i))
+		} else {
+			args = append(args, columnOf[string](g, i))
+		}
+	}
+	return fmt.Sprintf("unnest(%s) AS r(%s)", strings.Join(types, ","), strings.Join(names, ",")), args, nil
+}
+
+func columnOf[T any](g given, column int) []T {
+	list := make([]T, 0, g.count())
+	for at := column; at < len(g.values); at += len(g.columns) {
+		list = append(list, g.values[at].(T))
+	}
+	return list
+}
+
+// fromJSON is the table as SQLite has it: of one argument, JSON.
+func (g *given) fromJSON(from int) (table string, args []any, err error) {
+	var names []string
+	for i := range g.columns {
+		column, _ := g.column(i)
+		names = append(names, fmt.Sprintf("value->>%d AS %s", i, column))
+	}
+	rows := slices.Collect(slices.Chunk(g.values, len(g.columns)))
+	text, err := json.Marshal(rows)
+	return fmt.Sprintf("(SELECT %s FROM json_each($%d)) AS r", strings.Join(names, ","), from), []any{string(text)}, err
+}
+
+// among is the condition behind a column that its value is one of a list, and the list as the
+// argument of that number: one text for lists of any length.
+func (d *dialect) among(number int, list []string) (condition string, arg any, err error) {
+	if d.name == "postgres" {
+		return fmt.Sprintf("= ANY($%d)", number), list, nil
+	}
+	text, err := json.Marshal(list)
+	return fmt.Sprintf("IN (SELECT value FROM json_each($%d))", number), string(text), err
 }
