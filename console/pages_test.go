@@ -272,28 +272,22 @@ func TestMessage(t *testing.T) {
 	for _, m := range hidden.FindAllStringSubmatch(a.body, -1) {
 		fields = append(fields, m[1], html.UnescapeString(m[2]))
 	}
-	outbox := func() []goalcast.Event {
-		list, err := h.db.UnplannedEvents(t.Context(), 100)
+	told := func() []goalcast.Revision {
+		list, err := h.db.Told(t.Context(), 0, 100) // what is of no match: messages
 		must(t, err)
-		var messages []goalcast.Event
-		for _, e := range list {
-			if e.Kind == goalcast.KindMessage {
-				messages = append(messages, e)
-			}
-		}
-		return messages
+		return list
 	}
-	if list := outbox(); len(list) != 0 {
+	if list := told(); len(list) != 0 {
 		t.Errorf("sent before it was confirmed: %+v", list)
 	}
 	for range 2 {
 		contains(t, v.done("message", fields...), "Sent.", preview.ID)
 	}
-	list := outbox()
+	list := told()
 	if len(list) != 1 {
 		t.Fatalf("%+v", list)
 	}
-	sent = list[0]
+	sent = list[0].Event
 	if sent.ID != preview.ID || string(sent.Message) != `{"text":"Rain.\nWe wait \u0026 see \u003cb\u003e"}` ||
 		sent.Topics[0] != preview.Topics[0] {
 		t.Errorf("sent %+v (%s), shown %+v (%s)", sent, sent.Message, preview, preview.Message)

@@ -145,10 +145,13 @@ func TestSeriesAreBounded(t *testing.T) {
 		for n := from; n < to; n += seriesLive {
 			fmt.Fprintf(&prices, line, seriesFirst+n, n, kickoff)
 		}
-		status, text := ask(t, http.MethodPost, p.public+"/feeds/odds", nil, prices.String())
-		if status != http.StatusOK {
-			t.Fatal(status, text)
-		}
+		waitFor(t, time.Minute, "prices", func() error { // refused while another one may have the source
+			status, text := ask(t, http.MethodPost, p.public+"/feeds/odds", nil, prices.String())
+			if status != http.StatusOK {
+				return fmt.Errorf("%d %s", status, text)
+			}
+			return nil
+		})
 	}
 	play(0, seriesMatches/10)
 	before := seriesOf(p.metrics())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	mathrand "math/rand/v2"
 	"net/url"
 	"strconv"
 	"strings"
@@ -94,8 +95,15 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	if Exists("sqlite:"+path) != nil {
 		s.log.Info("a new database file is made", "path", path)
 	}
-	// The writer creates the file and turns on WAL; a reader that came first could not.
-	if err := s.write.PingContext(ctx); err != nil {
+	// The writer creates the file and turns on WAL; a reader that came first could not. Of several
+	// processes that do so at once SQLite refuses one, without waiting.
+	for range migrateAttempts {
+		if err = s.write.PingContext(ctx); !sqliteRetry(err) || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(mathrand.N(migratePause))
+	}
+	if err != nil {
 		return errors.Join(s.wrap("open SQLite file", err), s.Close())
 	}
 	if s.file, err = openFile(path); err != nil {

@@ -24,9 +24,8 @@ type gather[T any] struct {
 	// none at all.
 	call func(context.Context, []T) (errs []error)
 	// then is done with the items of a call when the next call may be made, and before those who
-	// wait have their answers. What remains to be done after these it may return as a function:
-	// only who made the call waits for that.
-	then func(ctx context.Context, items []T, errs []error) (after func())
+	// wait have their answers.
+	then func(ctx context.Context, items []T, errs []error)
 	most int         // of a call, by size; one item may have more
 	size func(T) int // nil: each is 1
 
@@ -125,16 +124,13 @@ func (g *gather[T]) take() []*gathered[T] {
 
 // lead makes the call for w and all who wait behind it.
 func (g *gather[T]) lead(w *gathered[T]) error {
-	list := g.take()
-	if after := g.answer(list); after != nil {
-		after()
-	}
+	g.answer(g.take())
 	return w.err
 }
 
 // answer makes the call for a list and gives each its answer: also if it panics, so that nobody
 // waits for ever.
-func (g *gather[T]) answer(list []*gathered[T]) (after func()) {
+func (g *gather[T]) answer(list []*gathered[T]) {
 	defer func() {
 		for _, each := range list {
 			close(each.done)
@@ -151,12 +147,11 @@ func (g *gather[T]) answer(list []*gathered[T]) (after func()) {
 	for i, each := range list {
 		each.err = errs[i]
 	}
-	if g.then == nil {
-		return nil
+	if g.then != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), gatherLimit)
+		defer cancel()
+		g.then(ctx, items, errs)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), gatherLimit)
-	defer cancel()
-	return g.then(ctx, items, errs)
 }
 
 // turn makes the call for the items, and lets the next one be made.

@@ -15,7 +15,7 @@ import (
 func TestGatherMakesOneCallOfWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls [][]int
-		var afterwards atomic.Int64
+		var thens atomic.Int64 // several at a time
 		gate := make(chan struct{})
 		g := gather[int]{most: 4, call: func(_ context.Context, items []int) []error {
 			<-gate
@@ -27,13 +27,13 @@ func TestGatherMakesOneCallOfWhatWaits(t *testing.T) {
 				}
 			}
 			return errs
-		}, then: func(_ context.Context, items []int, errs []error) func() {
+		}, then: func(_ context.Context, items []int, errs []error) {
 			for i, n := range items {
 				if (errs[i] != nil) != (n == 3) {
 					t.Errorf("then of %d: %v", n, errs[i])
 				}
 			}
-			return func() { afterwards.Add(1) }
+			thens.Add(1)
 		}}
 		answers := make([]error, 7)
 		var wg sync.WaitGroup
@@ -43,8 +43,8 @@ func TestGatherMakesOneCallOfWhatWaits(t *testing.T) {
 		}
 		close(gate)
 		wg.Wait()
-		if got, want := fmt.Sprint(calls), "[[0] [1 2 3 4] [5 6]]"; got != want || afterwards.Load() != 3 {
-			t.Errorf("calls %s, want %s; %d afterwards", got, want, afterwards.Load())
+		if got, want := fmt.Sprint(calls), "[[0] [1 2 3 4] [5 6]]"; got != want || thens.Load() != 3 {
+			t.Errorf("calls %s, want %s; %d thens", got, want, thens.Load())
 		}
 		for n, err := range answers {
 			if (err != nil) != (n == 3) {

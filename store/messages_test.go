@@ -183,6 +183,36 @@ func TestMessagesOfACallAreSavedTogether(t *testing.T) {
 	})
 }
 
+// That a message is published is noted by the next commit, or soon by one of its own; at the end at
+// once.
+func TestMarksAreInTheNextCommit(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		relay := newRig(t, testservers.Redis(t)).relay(s)
+		var commits atomic.Int64
+		s.hooks.beforeCommit = func() error { commits.Add(1); return nil }
+		const posts = 50
+		began := time.Now()
+		for n := range posts {
+			if told, err := relay.Post(t.Context(), nil, message(fmt.Sprint("message:", n), `1`)); err != nil || !told {
+				t.Fatalf("told %t, %v", told, err)
+			}
+		}
+		if n, most := commits.Load(), posts+1+int64(time.Since(began)/markPause); n > most {
+			t.Errorf("%d commits of %d messages, want at most %d", n, posts, most)
+		}
+		unpublishedLeft(t, s)
+		if _, err := relay.Post(t.Context(), nil, message("message:last", `1`)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = relay.Run(ctx)
+		if rows, err := s.unpublished(t.Context(), time.Now().Add(time.Minute), 10); err != nil || len(rows) > 0 {
+			t.Errorf("not marked at the end: %v, %v", rows, err)
+		}
+	})
+}
+
 // Only what may lead to a push is for the notifier.
 func TestMessagesThatAskForNoPushArePlanned(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,9 @@ const (
 	// markLimit is how long it may take to note that events were published, though the caller has
 	// gone.
 	markLimit = 5 * time.Second
+	// markPause is how long it waits for the next commit of messages to note that others were
+	// published, before it has a commit of its own; the sweep must not find them.
+	markPause = sweepAge / 10
 )
 
 // eventsPerCall is how many events the relay publishes and marks at a time.
@@ -58,7 +62,10 @@ type Relay struct {
 	wake  chan struct{} // holds a token when Publish did not succeed
 	trace *tracing.Tracer
 
-	posts gather[*saving] // messages, and marks of those that are published
+	posts gather[*saving] // messages
+	mu    sync.Mutex
+	marks []goalcast.Event // published messages that the outbox does not know to be
+	soon  bool             // markNow will be called
 
 	swept prometheus.Counter
 	age   prometheus.Gauge
@@ -73,7 +80,7 @@ func NewRelay(s *Store, b publisher, log *slog.Logger, reg prometheus.Registerer
 		age: f.NewGauge(prometheus.GaugeOpts{Namespace: "goalcast", Subsystem: "store", Name: "outbox_age_seconds",
 			Help: "Age of the oldest event that is committed and not published; 0 if there is none."}),
 	}
-	r.posts = gather[*saving]{call: s.commitAll, then: r.publishSaved, size: (*saving).size, most: messagesPerCommit}
+	r.posts = gather[*saving]{call: r.commitPosts, then: r.publishSaved, size: (*saving).size, most: messagesPerCommit}
 	return r
 }
 
@@ -113,15 +120,58 @@ func (r *Relay) Post(ctx context.Context, action *goalcast.AuditEntry, messages 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherLimit)
 	defer cancel()
-	if after := r.publishSaved(ctx, []*saving{v}, []error{nil}); after != nil {
-		after()
-	}
+	r.publishSaved(ctx, []*saving{v}, []error{nil})
 	return v.published, nil
 }
 
+// commitPosts commits messages, and with them that those before them are published.
+func (r *Relay) commitPosts(ctx context.Context, list []*saving) (errs []error) {
+	r.mu.Lock()
+	marks := r.marks
+	r.marks = nil
+	r.mu.Unlock()
+	if len(marks) == 0 {
+		return r.store.commitAll(ctx, list)
+	}
+	errs = r.store.commitAll(ctx, slices.Concat([]*saving{{marks: marks}}, list))
+	if errs == nil {
+		return nil
+	}
+	if errs[0] != nil {
+		r.log.Warn("messages are published and not marked: the sweep does it again", "messages", len(marks),
+			"error", errs[0])
+	}
+	return errs[1:]
+}
+
+// markLater has the next commit of messages note that these are published, or one of its own soon.
+func (r *Relay) markLater(events []goalcast.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marks = append(r.marks, events...)
+	if !r.soon {
+		r.soon = true
+		time.AfterFunc(markPause, r.markNow)
+	}
+}
+
+// markNow notes what waits to be.
+func (r *Relay) markNow() {
+	r.mu.Lock()
+	r.soon = false
+	none := len(r.marks) == 0
+	r.mu.Unlock()
+	if none {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), markLimit)
+	defer cancel()
+	_ = r.posts.do(ctx, &saving{}) // commitPosts takes the marks, and says if that failed
+}
+
 // publishSaved publishes what was saved in one commit, in one call of the bus, and notes who was
-// published. That the outbox knows it too is for after the answers: it is part of the next commit.
-func (r *Relay) publishSaved(ctx context.Context, list []*saving, errs []error) (after func()) {
+// published. That the outbox knows it too is for later.
+func (r *Relay) publishSaved(ctx context.Context, list []*saving, errs []error) {
 	var events []goalcast.Event
 	for i, v := range list {
 		if errs[i] == nil {
@@ -133,25 +183,16 @@ func (r *Relay) publishSaved(ctx context.Context, list []*saving, errs []error) 
 		began := time.Now()
 		if _, _, err := r.bus.Publish(ctx, events); r.wakeOn(err) != nil {
 			r.log.Warn("the bus does not take messages", "messages", len(events), "error", err)
-			return nil
+			return
 		}
 		r.note(events, began, nil)
+		r.markLater(events)
 	}
 	for i, v := range list {
 		v.published = errs[i] == nil
 	}
-	if len(events) == 0 {
-		return nil
-	}
 	for i := range events {
 		eventlog.Step(ctx, r.log, slog.LevelDebug, "event published", &events[i])
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), markLimit)
-		defer cancel()
-		if err := r.posts.do(ctx, &saving{marks: events}); err != nil {
-			r.log.Warn("messages are published and not marked: the sweep does it again", "error", err)
-		}
 	}
 }
 
@@ -262,6 +303,7 @@ func (r *Relay) mark(ctx context.Context, done []goalcast.Event) error {
 // Run sweeps until ctx ends, and returns its error: every second for rows that are older than two,
 // and sooner, whatever their age, after Publish or a sweep failed.
 func (r *Relay) Run(ctx context.Context) error {
+	defer r.markNow()
 	pause := time.Duration(0) // while something is wrong; 0 otherwise
 	for {
 		wait, age := sweepEvery, sweepAge

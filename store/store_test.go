@@ -60,6 +60,27 @@ func openTest(t testing.TB, url string) *Store {
 	return s
 }
 
+// Processes that open a file at once all have it, though SQLite refuses some of those who turn on
+// its log at the same moment.
+func TestOpenFromSeveralProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				s, err := Open(t.Context(), url, testLog(t))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s.Close()
+			})
+		}
+		wg.Wait()
+	}
+}
+
 // testLog writes what went wrong to the test's output, and everything with GOALCAST_TEST_LOG set.
 func testLog(t testing.TB) *slog.Logger {
 	level := slog.LevelError
