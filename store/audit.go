@@ -16,11 +16,12 @@ const (
 	auditLock = 0x61756469746c6f67
 )
 
-const auditColumns = `id, begin_id, at, who, role, action, target, value_before, value_after, request, status, prev,
-	hash`
-
-var auditTypes = []string{"id bigint", "begin_id bigint", "at bigint", "who text", "role text", "action text",
-	"target text", "value_before text", "value_after text", "request text", "status bigint", "prev text", "hash text"}
+var (
+	auditTypes = []string{"id bigint", "begin_id bigint", "at bigint", "who text", "role text", "action text",
+		"target text", "value_before text", "value_after text", "request text", "status bigint", "prev text",
+		"hash text"}
+	auditColumns = columnNames(auditTypes)
+)
 
 func scanAudit(row scanner) (e goalcast.AuditEntry, err error) {
 	var at int64

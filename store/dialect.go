@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	mathrand "math/rand/v2"
 	"net/url"
 	"strconv"
 	"strings"
@@ -97,13 +96,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 	}
 	// The writer creates the file and turns on WAL; a reader that came first could not. Of several
 	// processes that do so at once SQLite refuses one, without waiting.
-	for range migrateAttempts {
-		if err = s.write.PingContext(ctx); !sqliteRetry(err) || ctx.Err() != nil {
-			break
-		}
-		time.Sleep(mathrand.N(migratePause))
-	}
-	if err != nil {
+	if err := besideOthers(ctx, sqliteRetry, func() error { return s.write.PingContext(ctx) }); err != nil {
 		return errors.Join(s.wrap("open SQLite file", err), s.Close())
 	}
 	if s.file, err = openFile(path); err != nil {

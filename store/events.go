@@ -33,8 +33,9 @@ func (t *tx) saveEvents(ctx context.Context, events []goalcast.Event, now time.T
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
-		SELECT event_id, revision, match_id, seq, body, $1 FROM `+table, append([]any{toMillis(now)}, args...)...); err != nil {
+	_, err = t.exec(ctx, `INSERT INTO events (id, revision, match_id, seq, body, created)
+		SELECT event_id, revision, match_id, seq, body, $1 FROM `+table, append([]any{toMillis(now)}, args...)...)
+	if err != nil {
 		return fmt.Errorf("events from %s: %w", events[0].Key(), err)
 	}
 	if err := t.saveOutbox(ctx, rows, isSilent(ctx), now); err != nil {

@@ -46,7 +46,7 @@ func newSaving(ctx context.Context, action *goalcast.AuditEntry, messages []goal
 	return v, nil
 }
 
-func (v *saving) size() int { return max(1, len(v.messages)+len(v.marks)) }
+func (v *saving) size() int { return max(1, len(v.messages)) }
 
 // SaveMessages commits editors' messages and their outbox rows: all of them, or none. One that is
 // already there (same id and revision) changes nothing. It returns what has to be published now:

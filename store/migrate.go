@@ -18,8 +18,8 @@ import (
 	"goalcast"
 )
 
-// How often, and after at most which pause, migrations of an SQLite file are tried when another
-// process is at them too.
+// How often, and after at most which pause, an SQLite file is opened or migrated when another
+// process is at it too.
 const (
 	migrateAttempts = 5
 	migratePause    = 200 * time.Millisecond
@@ -45,13 +45,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	defer release()
 	var done []*goose.MigrationResult
-	for range migrateAttempts {
-		if done, err = provider.Up(ctx); err == nil || s.dialect.name == "postgres" || ctx.Err() != nil {
-			break
-		}
-		time.Sleep(rand.N(migratePause))
-	}
-	if err != nil {
+	clash := func(error) bool { return s.dialect.name == "sqlite" } // whatever the other one has done by then
+	if err = besideOthers(ctx, clash, func() (err error) { done, err = provider.Up(ctx); return err }); err != nil {
 		return s.wrap("migrate", err)
 	}
 	if len(done) > 0 {
@@ -59,6 +54,17 @@ func (s *Store) Migrate(ctx context.Context) error {
 		s.sessions.lose(s.sessions.lost.Load()) // what connections know of the tables is out of date
 	}
 	return nil
+}
+
+// besideOthers runs f, and again a few times where another process was at the SQLite file.
+func besideOthers(ctx context.Context, clash func(error) bool, f func() error) (err error) {
+	for range migrateAttempts {
+		if err = f(); err == nil || !clash(err) || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(rand.N(migratePause))
+	}
+	return err
 }
 
 // lockMigrations waits, on PostgreSQL, until no other process migrates. The lock is of a

@@ -123,10 +123,14 @@ func (g *given) add(values ...any) { g.values = append(g.values, values...) }
 
 func (g *given) count() int { return len(g.values) / len(g.columns) }
 
-// column is a column's name and type.
-func (g *given) column(i int) (name, kind string) {
-	name, kind, _ = strings.Cut(g.columns[i], " ")
-	return name, kind
+// columnNames are the names of given's columns, as a statement lists them.
+func columnNames(columns []string) string {
+	var names []string
+	for _, column := range columns {
+		name, _, _ := strings.Cut(column, " ")
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // table is the rows as a table r for a FROM clause, in their order, and its arguments, the first of
@@ -135,17 +139,17 @@ func (d *dialect) table(g given, from int) (text string, args []any, err error) 
 	if d.name == "sqlite" {
 		return g.fromJSON(from)
 	}
-	var types, names []string
-	for i := range g.columns {
-		column, kind := g.column(i)
-		types, names = append(types, fmt.Sprintf("$%d::%s[]", from+i, kind)), append(names, column)
+	var types []string
+	for i, column := range g.columns {
+		_, kind, _ := strings.Cut(column, " ")
+		types = append(types, fmt.Sprintf("$%d::%s[]", from+i, kind))
 		if kind == "bigint" {
 			args = append(args, columnOf[int64](g, i))
 		} else {
 			args = append(args, columnOf[string](g, i))
 		}
 	}
-	return fmt.Sprintf("unnest(%s) AS r(%s)", strings.Join(types, ","), strings.Join(names, ",")), args, nil
+	return fmt.Sprintf("unnest(%s) AS r(%s)", strings.Join(types, ", "), columnNames(g.columns)), args, nil
 }
 
 func columnOf[T any](g given, column int) []T {
@@ -159,13 +163,14 @@ func columnOf[T any](g given, column int) []T {
 // fromJSON is the table as SQLite has it: of one argument, JSON.
 func (g *given) fromJSON(from int) (table string, args []any, err error) {
 	var names []string
-	for i := range g.columns {
-		column, _ := g.column(i)
-		names = append(names, fmt.Sprintf("value->>%d AS %s", i, column))
+	for i, column := range g.columns {
+		name, _, _ := strings.Cut(column, " ")
+		names = append(names, fmt.Sprintf("value->>%d AS %s", i, name))
 	}
 	rows := slices.Collect(slices.Chunk(g.values, len(g.columns)))
 	text, err := json.Marshal(rows)
-	return fmt.Sprintf("(SELECT %s FROM json_each($%d)) AS r", strings.Join(names, ","), from), []any{string(text)}, err
+	return fmt.Sprintf("(SELECT %s FROM json_each($%d)) AS r", strings.Join(names, ", "), from),
+		[]any{string(text)}, err
 }
 
 // among is the condition behind a column that its value is one of a list, and the list as the
