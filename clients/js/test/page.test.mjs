@@ -171,10 +171,14 @@ test('a page that is hidden for its time, or left for the back-forward cache, le
     document.dispatchEvent(new Event('visibilitychange'));
   });
   await sdk('live');
+  // a first visit's worker claims the page when it is installed, and a page that is claimed is not kept
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null, undefined, wait);
   await page.goto(`${hub.url}/v1/matches`);
-  await page.evaluate(() => history.back());
-  // it is the same page, with all that it had
-  await page.waitForFunction(() => window.told?.at(-1) === 'live' && window.told.length > 6, undefined, wait);
+  await page.goBack({ waitUntil: 'commit' });
+  await live(page);
+  assert.deepEqual(await page.evaluate(() => [typeof window.told,
+    performance.getEntriesByType('navigation')[0].notRestoredReasons]), ['object', null], 'the same page, with all it had');
+  await page.waitForFunction(() => window.told.at(-1) === 'live' && window.told.length > 6, undefined, wait);
   assert.deepEqual(await page.evaluate(() => window.told),
     ['connecting', 'live', 'paused hidden', 'connecting', 'live', 'paused left', 'connecting', 'live']);
   await live(page);
