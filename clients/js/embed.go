@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -57,9 +58,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 type asset struct {
 	contentType, tag string
 	body             []byte
-	zipped           []byte // the same by gzip, of what is worth it
-	cache            string // Cache-Control
-	foreign          bool   // pages of others may load it
+	zipped           func() []byte // the same by gzip, of what is worth it
+	cache            string        // Cache-Control
+	foreign          bool          // pages of others may load it
 }
 
 // How long browsers keep things. An address with a version never changes; of all else they keep
@@ -71,19 +72,24 @@ const (
 
 // Handler serves the page at /, its service worker at /sw.js, its parts below /page/, the SDK at
 // /goalcast.js and the widgets below /widget/. The page itself loads its parts and the SDK from
-// below /~VERSION/, where they never change. What it does not have is answered 404.
+// below /~VERSION/, where they never change. What it does not have is answered 404. All is made when
+// it is asked for first, not at the start: a process that is asked for no page does without, and a
+// hub that starts in the middle of a match is ready sooner.
 func Handler(p Page) http.Handler {
 	if p.Speed <= 0 {
 		p.Speed = 1
 	}
-	assets, err := pageAssets(p)
-	if err == nil {
-		err = addWidgets(assets)
-	}
-	if err != nil {
-		panic("clientjs: " + err.Error()) // all is built in; only Speed can do this, as NaN or Inf
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets, p.Clips.policy()) })
+	assets := sync.OnceValue(func() map[string]asset {
+		assets, err := pageAssets(p)
+		if err == nil {
+			err = addWidgets(assets)
+		}
+		if err != nil {
+			panic("clientjs: " + err.Error()) // all is built in; only Speed can do this, as NaN or Inf
+		}
+		return assets
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets(), p.Clips.policy()) })
 }
 
 // pageAssets are the page and its parts by their paths.
@@ -192,7 +198,7 @@ func newAsset(name string, body []byte) asset {
 	a := asset{contentType: contentType(name), tag: base64.RawURLEncoding.EncodeToString(sum[:12]), body: body,
 		cache: keepAsking}
 	if len(body) >= worthZipping && path.Ext(name) != ".png" {
-		a.zipped = zip(body)
+		a.zipped = sync.OnceValue(func() []byte { return zip(body) })
 	}
 	return a
 }
@@ -283,7 +289,7 @@ func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset, poli
 		h.Set("Vary", "Accept-Encoding")
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			h.Set("Content-Encoding", "gzip")
-			body, tag = a.zipped, tag+"-gzip"
+			body, tag = a.zipped(), tag+"-gzip"
 		}
 	}
 	h.Set("ETag", `"`+tag+`"`)
