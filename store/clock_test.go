@@ -42,8 +42,9 @@ func TestJobsKeepTheClockRight(t *testing.T) {
 	s := openTest(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
 	s.dialect.now = "(" + s.dialect.now + " + 3600000)"
 	jobs := NewJobs(s, JobOptions{}, testLog(t), prometheus.NewRegistry())
-	if _, err := jobs.claim(t.Context(), job{name: "x", every: time.Hour}); err != nil {
-		t.Fatal(err)
+	jobs.Add("x", time.Hour, func(context.Context) error { return nil })
+	if due, err := jobs.due(t.Context()); err != nil || len(due) != 1 {
+		t.Fatal(due, err)
 	}
 	if s.Now().Before(time.Now().Add(30 * time.Minute)) {
 		t.Error("a look at the jobs did not read the clock")

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -24,8 +25,8 @@ type JobOptions struct {
 	// Lease is how long a runner counts as alive without a renewal; it renews every third of that.
 	// When it dies, another process takes over after that. 30 s.
 	Lease time.Duration
-	// Look is how often a process looks for jobs that are due, at most; 1 s. A job with a short
-	// period is looked for more often.
+	// Look is how often a process looks for jobs that are due, at most; 1 s. With a job of a short
+	// period it looks more often.
 	Look time.Duration
 	// StopTimeout is how long Run waits for jobs under way when its context ends, before it cancels
 	// theirs; 5 s.
@@ -38,6 +39,9 @@ type job struct {
 	every time.Duration
 	run   func(context.Context) error
 }
+
+// period is every in ms.
+func (j job) period() int64 { return max(j.every.Milliseconds(), 1) }
 
 // Jobs runs periodic jobs, each in one process at a time and once in a period, however many
 // processes have it. A row in the database decides which process that is, not Redis, which may
@@ -52,7 +56,7 @@ type Jobs struct {
 	options JobOptions
 	owner   string
 	log     *slog.Logger
-	unsure  *sparselog.Log // while the database is away each job asks about every second
+	unsure  *sparselog.Log // while the database is away each look fails, about once a second
 	jobs    []job
 
 	runs, failures *prometheus.CounterVec
@@ -94,31 +98,83 @@ func (j *Jobs) Add(name string, every time.Duration, run func(context.Context) e
 
 // Run runs the jobs until ctx ends, and returns when the running ones have ended.
 func (j *Jobs) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
+	pause := j.options.Look
 	for _, job := range j.jobs {
-		wg.Go(func() { j.look(ctx, job) })
+		pause = max(min(pause, job.every/4), time.Millisecond)
 	}
-	wg.Wait()
-	return ctx.Err()
-}
-
-// look tries to become the one that runs the job, again and again.
-func (j *Jobs) look(ctx context.Context, job job) {
-	pause := max(min(j.options.Look, job.every/4), time.Millisecond)
+	var running sync.Map // the jobs that this process has or tries to have, by their names
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for {
-		lease, err := j.claim(ctx, job)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			j.unsure.Warn("periodic job: nobody knows whose turn it is", "job", job.name, "error", err)
-		case lease != nil:
-			lease.run(ctx)
-			continue
+		due, err := j.due(ctx)
+		if err != nil && ctx.Err() == nil {
+			j.unsure.Warn("periodic jobs: nobody knows whose turn it is", "error", err)
+		}
+		for _, job := range due {
+			if _, is := running.LoadOrStore(job.name, true); is {
+				continue
+			}
+			wg.Go(func() {
+				defer running.Delete(job.name)
+				j.take(ctx, job)
+			})
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		case <-time.After(pause/2 + mathrand.N(pause)):
 		}
+	}
+}
+
+// dueFormat says of a row of jobs that nobody has run the job in this period, or that who did has
+// died: now, and the period in ms.
+const dueFormat = `(slot < %[1]s / %[2]s * %[2]s OR owner <> '') AND lease <= %[1]s`
+
+// due are the jobs that nobody runs and somebody should, nearly always none: one look for all,
+// without a change. It reads the database's clock by the way.
+func (j *Jobs) due(ctx context.Context) (due []job, err error) {
+	s := j.store
+	names := given{columns: []string{"job text", "every bigint"}}
+	byName := map[string]job{}
+	for _, job := range j.jobs {
+		names.add(job.name, job.period())
+		byName[job.name] = job
+	}
+	table, args, err := s.dialect.table(names, 1)
+	if err != nil {
+		return nil, err
+	}
+	now := s.dialect.now
+	asked := time.Now()
+	rows, err := s.query(ctx, fmt.Sprintf(`SELECT job, CASE WHEN name IS NULL OR `+dueFormat+` THEN 1 ELSE 0 END,
+		%[1]s FROM %[3]s LEFT JOIN jobs ON name = job`, now, "every", table), args...)
+	var ms int64
+	_, err = collect(rows, err, func(row scanner) (_ struct{}, err error) {
+		var name string
+		var isDue bool
+		if err = row.Scan(&name, &isDue, &ms); isDue {
+			due = append(due, byName[name])
+		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		return nil, s.wrap("look at jobs", err)
+	}
+	if ms > 0 {
+		s.clock.set(time.UnixMilli(ms), asked)
+	}
+	return due, nil
+}
+
+// take tries to become the one that runs the job, and then does.
+func (j *Jobs) take(ctx context.Context, job job) {
+	lease, err := j.claim(ctx, job)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		j.unsure.Warn("periodic job: nobody knows whose turn it is", "job", job.name, "error", err)
+	case lease != nil:
+		lease.run(ctx)
 	}
 }
 
@@ -138,36 +194,20 @@ type lease struct {
 // died.
 func (j *Jobs) claim(ctx context.Context, job job) (*lease, error) {
 	s := j.store
-	now := s.dialect.now
-	period := max(job.every.Milliseconds(), 1)
-	// First a look without a change: nearly always there is nothing to do. It reads the clock by
-	// the way.
-	const due = `(slot < %[1]s / %[2]d * %[2]d OR owner <> '') AND lease <= %[1]s`
-	var done int
-	var ms int64
-	asked := time.Now()
-	err := s.queryRow(ctx, fmt.Sprintf(`SELECT COUNT(*), %[1]s FROM jobs WHERE name = $1
-		AND NOT (`+due+`)`, now, period), job.name).Scan(&done, &ms)
-	if err != nil {
-		return nil, s.wrap("look at job "+job.name, err)
-	}
-	s.clock.set(time.UnixMilli(ms), asked)
-	if done > 0 {
-		return nil, nil
-	}
+	period := job.period()
 	var slot int64
 	mine := false
-	err = s.tx(ctx, "claim job "+job.name, func(tx *tx) error {
+	err := s.tx(ctx, "claim job "+job.name, func(tx *tx) error {
 		mine = false
 		if _, err := tx.exec(ctx, `INSERT INTO jobs (name) VALUES ($1) ON CONFLICT DO NOTHING`, job.name); err != nil {
 			return err
 		}
 		row := tx.queryRow(ctx, fmt.Sprintf(`UPDATE jobs
-			SET slot = %[1]s / %[2]d * %[2]d, period = %[2]d, owner = $2, lease = %[1]s + %[3]d,
+			SET slot = %[1]s / %[2]s * %[2]s, period = %[2]s, owner = $2, lease = %[1]s + %[3]d,
 			succeeded = CASE WHEN began < %[1]s - %[4]d AND ended < %[1]s - %[4]d THEN %[1]s
 			ELSE succeeded END, began = %[1]s
-			WHERE name = $1 AND `+due+` RETURNING slot`,
-			now, period, j.options.Lease.Milliseconds(), max(2*period, abandoned.Milliseconds())), job.name, j.owner)
+			WHERE name = $1 AND `+dueFormat+` RETURNING slot`, s.dialect.now, strconv.FormatInt(period, 10),
+			j.options.Lease.Milliseconds(), max(2*period, abandoned.Milliseconds())), job.name, j.owner)
 		err := row.Scan(&slot)
 		if noRows(err) {
 			return errRollback
