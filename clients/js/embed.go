@@ -72,9 +72,9 @@ const (
 
 // Handler serves the page at /, its service worker at /sw.js, its parts below /page/, the SDK at
 // /goalcast.js and the widgets below /widget/. The page itself loads its parts and the SDK from
-// below /~VERSION/, where they never change. What it does not have is answered 404. All is made when
-// it is asked for first, not at the start: a process that is asked for no page does without, and a
-// hub that starts in the middle of a match is ready sooner.
+// below /~VERSION/, where they never change. What it does not have is answered 404. All is made
+// when it is asked for first, not at the start: a process that is asked for no page does without,
+// and a hub that starts in the middle of a match is ready sooner.
 func Handler(p Page) http.Handler {
 	if p.Speed <= 0 {
 		p.Speed = 1
