@@ -2,6 +2,7 @@ package follow
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"time"
 
 	"goalcast"
@@ -11,8 +12,11 @@ import (
 // How the gates of prices are kept.
 const (
 	// gateRepeat is how often viewers are told of the gate at least, so that they can tell silence
-	// from a connection that is gone. GateBeat is what they are promised.
+	// from a connection that is gone. GateBeat is what they are promised. Each time it is up to
+	// gateSpread earlier: the gates of all matches that opened in one moment are not all repeated
+	// in one, ahead of a goal.
 	gateRepeat = 4 * time.Second
+	gateSpread = time.Second
 	GateBeat   = 5 * time.Second
 )
 
@@ -32,7 +36,7 @@ type gate struct {
 	told   goalcast.State // as viewers have it; its version is this hub's own
 	change uint64         // of the table, when that was
 	frame  *frame.Message
-	sent   time.Time // when the frame was given out last
+	again  time.Time // when the frame is to be given out again
 }
 
 // open says whether prices may be shown.
@@ -105,7 +109,7 @@ func (t *Table) tellLocked(now time.Time, d *frame.Deflater) *GateChange {
 func (t *Table) repeatLocked(now time.Time, d *frame.Deflater) *GateChange {
 	g := &t.gate
 	told := g.told
-	g.sent = now
+	g.again = now.Add(gateRepeat - rand.N(gateSpread))
 	g.frame = &frame.Message{Kind: goalcast.FrameState, Class: frame.ClassState, Deflater: d,
 		Text: goalcast.Frame{Type: goalcast.FrameState, State: &told, Sent: now.UnixMilli()}.Encode}
 	return &GateChange{Message: g.frame, Void: g.change}
@@ -179,7 +183,7 @@ func (t *Table) Watch(now time.Time, d *frame.Deflater) *GateChange {
 	if told := t.tellLocked(now, d); told != nil {
 		return told
 	}
-	if now.Sub(g.sent) < gateRepeat {
+	if now.Before(g.again) {
 		return nil
 	}
 	repeated := t.repeatLocked(now, d)

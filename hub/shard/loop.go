@@ -83,22 +83,27 @@ func (s *Shard) work(flush *time.Timer) bool {
 	return busy
 }
 
-// step writes to one group of connections and says whether there was one. Those with events come
-// first, so that a goal overtakes prices also in the middle of a state flush.
+// step writes to one group of connections and says whether there was one. Those with a gate of
+// prices come first, then those with events, so that a goal overtakes prices also in the middle of
+// a state flush.
 func (s *Shard) step() bool {
 	if s.events.empty() && s.states.empty() {
 		return false
 	}
 	began, n := time.Now(), 0
-	for ; n < group && !s.events.empty(); n++ {
+	for ; n < group && !s.urgent.empty(); n++ {
+		s.flush(s.urgent.pop()) // and again in its turn, which finds what came meanwhile
+	}
+	for first := true; n < group && !s.events.empty(); n++ {
 		c := s.events.pop()
 		c.clear(inEvents)
 		s.flush(c)
-		if n == 0 {
+		if first {
+			first = false
 			s.noteFirst()
 		}
 	}
-	s.flushes.rush.note(began, s.events.empty(), s.cfg.StateInterval)
+	s.flushes.rush.note(began, s.events.empty(), rushIntervals*s.cfg.StateInterval)
 	s.noteWritten()
 	if n == group || s.states.empty() {
 		return true

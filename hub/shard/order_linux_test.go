@@ -158,6 +158,60 @@ func TestAGateThatShutsInARushLeavesNothingToDo(t *testing.T) {
 	}
 }
 
+// TestAGateOvertakesItsGoal: a gate that comes after the goal it is shut for is written before
+// those have the goal who do not look at these prices; one that is only repeated waits for its
+// turn.
+func TestAGateOvertakesItsGoal(t *testing.T) {
+	for _, repeated := range []bool{false, true} {
+		s := newTestWorld(testConfig())
+		match, odds := goalcast.ForMatch(1), goalcast.ForOdds(1)
+		for range 3 * group {
+			s.pair(t, match)
+		}
+		var bettors []int
+		for range 5 {
+			_, peer := s.pair(t, match, odds)
+			bettors = append(bettors, peer)
+		}
+		s.topics[match].start = len(s.topics[match].members) - 7919 // it begins with the first member
+		s.fanOut(testEvent(match, 1))
+		table := s.topics[odds].followed.Table
+		st := goalcast.State{Topic: odds, Key: goalcast.GateKey, Version: 1,
+			Value: goalcast.Gate{State: goalcast.GateSuspended, Reason: goalcast.GateGoal}.Encode()}
+		_, _, change := table.Take(st, time.Now(), 10, nil)
+		if repeated {
+			change.Void = 0
+		}
+		s.gate(&Gate{Table: table, GateChange: change})
+		read := func() (gates, events int) {
+			b := make([]byte, 4096)
+			for _, peer := range bettors {
+				if k, err := unix.Read(peer, b); err == nil {
+					gates += strings.Count(string(b[:k]), `"suspended"`)
+					events += strings.Count(string(b[:k]), `"type":"event"`)
+				}
+			}
+			return gates, events
+		}
+		s.step()
+		want := len(bettors)
+		if repeated {
+			want = 0
+		}
+		gates, events := read()
+		if gates != want {
+			t.Errorf("repeated %v: after a step %d have the gate, want %d", repeated, gates, want)
+		}
+		for s.step() {
+		}
+		moreGates, moreEvents := read()
+		if gates+moreGates != len(bettors) || events+moreEvents != len(bettors) {
+			t.Errorf("repeated %v: %d gates and %d goals in the end, want %d", repeated, gates+moreGates,
+				events+moreEvents, len(bettors))
+		}
+	}
+}
+
 // TestNobodyIsAlwaysLast: each event begins with another viewer.
 func TestNobodyIsAlwaysLast(t *testing.T) {
 	s := newTestWorld(testConfig())

@@ -103,6 +103,7 @@ type Shard struct {
 	index                                  // who follows what
 	lanes          map[time.Duration]*lane // the same of those with a delay
 	events, states fifo                    // connections with something to send; with only states to send
+	urgent         fifo                    // those of events that are not to wait for their turn there
 	lists          lists
 	flushes        flushes
 	clock          clock

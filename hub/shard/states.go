@@ -26,12 +26,15 @@ type pace struct {
 }
 
 // rush says that connections wait for events: until all have them, states are not written along
-// with them, so that a goal to many reaches the last of them sooner. It lasts for one interval of
+// with them, so that a goal to many reaches the last of them sooner. It lasts for rushIntervals of
 // the flushes at most: events without end do not hold prices back.
 type rush struct {
 	on    bool
 	began time.Time // zero while no connection waits for events
 }
+
+// rushIntervals is a second by default: a goal to 100,000 viewers of one hub takes as long.
+const rushIntervals = 10
 
 // note is called after a group of connections was written to.
 func (r *rush) note(now time.Time, done bool, longest time.Duration) {
@@ -84,10 +87,11 @@ func (s *Shard) statesChanged(table *follow.Table) {
 	}
 }
 
-// gate gives a gate to all who follow its topic, with the events: ahead of all other states. What
-// they still lack of the prices that it voids is not sent. A flush looks at the table as it is, and
-// may have given out prices of behind the gate while that was still in the inbox: to viewers those
-// are void, and come again.
+// gate gives a gate to all who follow its topic, with the events: ahead of all other states, and
+// one that voids prices ahead of events to others too, for it may come after the goal it is shut
+// for: by another connection to the bus. What they still lack of the prices that it voids is not
+// sent. A flush looks at the table as it is, and may have given out prices of behind the gate while
+// that was still in the inbox: to viewers those are void, and come again.
 func (s *Shard) gate(o *Gate) {
 	t := s.topics[o.Table.Topic]
 	if t == nil {
@@ -109,6 +113,9 @@ func (s *Shard) gate(o *Gate) {
 		}
 		if m.conn.rights.Have(need) {
 			s.enqueue(m.conn, o.Message)
+			if o.Void > 0 && m.conn.is(inEvents) {
+				s.urgent.push(m.conn)
+			}
 		}
 	}
 	s.stopWalking()
