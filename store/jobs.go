@@ -127,8 +127,8 @@ func (j *Jobs) Run(ctx context.Context) error {
 	}
 }
 
-// dueFormat says of a row of jobs that nobody has run the job in this period, or that who did has
-// died: now, and the period in ms.
+// dueFormat is the condition on a row of jobs under which its job is due: nobody has run it in this
+// period, or the process that did has died. It is given the current time and the period, in ms.
 const dueFormat = `(slot < %[1]s / %[2]s * %[2]s OR owner <> '') AND lease <= %[1]s`
 
 // due are the jobs that nobody runs and somebody should, nearly always none: one look for all,
