@@ -42,8 +42,10 @@ const maxBatch = 128 << 10
 // maxCommand is how many bytes a message of an edge has at most.
 const maxCommand = 1 << 20
 
-// errCut ends a session that the server ends.
-var errCut = errors.New("cut")
+var (
+	errCut  = errors.New("cut")          // the server ends the session
+	errSlow = errors.New("took nothing") // for Config.WriteTimeout
+)
 
 // run serves the edge until one of the two sides ends it.
 func (e *session) run(ctx context.Context, conn *websocket.Conn) {
@@ -93,10 +95,12 @@ func (e *session) write(ctx context.Context, conn *websocket.Conn) error {
 }
 
 func (e *session) send(ctx context.Context, conn *websocket.Conn, batch []byte) error {
-	limited, cancel := context.WithTimeout(ctx, e.server.cfg.WriteTimeout)
+	limited, cancel := context.WithTimeoutCause(ctx, e.server.cfg.WriteTimeout, errSlow)
 	defer cancel()
 	err := conn.Write(limited, websocket.MessageText, batch)
-	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+	// A write that takes too long closes the connection. The reader notices that at once, and may have ended
+	// the session when this one looks, so that only the cause tells what came first.
+	if err != nil && errors.Is(context.Cause(limited), errSlow) {
 		e.server.mu.Lock()
 		defer e.server.mu.Unlock()
 		e.cutLocked(cutSlow)
