@@ -98,8 +98,8 @@ func (e *session) send(ctx context.Context, conn *websocket.Conn, batch []byte) 
 	limited, cancel := context.WithTimeoutCause(ctx, e.server.cfg.WriteTimeout, errSlow)
 	defer cancel()
 	err := conn.Write(limited, websocket.MessageText, batch)
-	// A write that takes too long closes the connection. The reader notices that at once, and may have ended
-	// the session when this one looks, so that only the cause tells what came first.
+	// A write that takes too long closes the connection. The reader notices that at once, and may
+	// have ended the session by now, so that only the cause tells what came first.
 	if err != nil && errors.Is(context.Cause(limited), errSlow) {
 		e.server.mu.Lock()
 		defer e.server.mu.Unlock()
