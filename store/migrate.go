@@ -31,7 +31,8 @@ const (
 //go:embed migrations
 var migrations embed.FS
 
-// Migrate brings the tables up to this version of the program. Several processes may call it at
+// Migrate brings the tables up to this version of the program: an empty database gets them as they
+// are, of any other the migrations that it lacks are run. Several processes may call it at
 // once: on PostgreSQL one does it under an advisory lock and the others wait for it; on SQLite the
 // second one fails, tries again and finds the work done.
 func (s *Store) Migrate(ctx context.Context) error {
@@ -46,7 +47,14 @@ func (s *Store) Migrate(ctx context.Context) error {
 	defer release()
 	var done []*goose.MigrationResult
 	clash := func(error) bool { return s.dialect.name == "sqlite" } // whatever the other one has done by then
-	if err = besideOthers(ctx, clash, func() (err error) { done, err = provider.Up(ctx); return err }); err != nil {
+	err = besideOthers(ctx, clash, func() error {
+		err := s.create(ctx, provider)
+		if err == nil {
+			done, err = provider.Up(ctx)
+		}
+		return err
+	})
+	if err != nil {
 		return s.wrap("migrate", err)
 	}
 	if len(done) > 0 {
@@ -102,15 +110,11 @@ func (s *Store) Migrated(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	there := `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '` + goose.DefaultTablename + `'`
-	if s.dialect.name == "postgres" {
-		there = `SELECT COUNT(to_regclass('` + goose.DefaultTablename + `'))`
-	}
-	var tables int
-	if err := s.queryRow(ctx, there).Scan(&tables); err != nil {
+	var books int
+	if err := s.queryRow(ctx, s.books()).Scan(&books); err != nil {
 		return s.wrap(doing, err)
 	}
-	if tables == 0 {
+	if books == 0 {
 		return fmt.Errorf("%s: %w: the database is empty, run goalcast migrate", doing, goalcast.ErrPermanent)
 	}
 	rows, err := s.query(ctx, `SELECT version_id FROM `+goose.DefaultTablename+` WHERE is_applied`)
@@ -151,14 +155,25 @@ func (s *Store) migrations() (*goose.Provider, error) {
 		up, down, _ := strings.Cut(string(text), "-- +goose Down")
 		list = append(list, goose.NewGoMigration(version, statements(up), statements(down)))
 	}
-	kind := database.DialectSQLite3
-	if s.dialect.name == "postgres" {
-		kind = database.DialectPostgres
-	}
 	// Out of order: two branches may each have added a migration, and a database may have the later
 	// one already.
-	return goose.NewProvider(kind, s.write, nil, goose.WithGoMigrations(list...), goose.WithDisableGlobalRegistry(true),
-		goose.WithSlog(s.log), goose.WithAllowOutofOrder(true))
+	return goose.NewProvider(s.gooseDialect(), s.write, nil, goose.WithGoMigrations(list...),
+		goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log), goose.WithAllowOutofOrder(true))
+}
+
+// books is the query that tells whether goose's books are there: 1 or 0.
+func (s *Store) books() string {
+	if s.dialect.name == "postgres" {
+		return `SELECT COUNT(to_regclass('` + goose.DefaultTablename + `'))`
+	}
+	return `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '` + goose.DefaultTablename + `'`
+}
+
+func (s *Store) gooseDialect() database.Dialect {
+	if s.dialect.name == "postgres" {
+		return database.DialectPostgres
+	}
+	return database.DialectSQLite3
 }
 
 func statements(text string) *goose.GoFunc {
