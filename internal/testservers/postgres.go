@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
+	"golang.org/x/sys/unix"
 )
 
 // shared holds the servers of this test binary that are started once: the only state of the
@@ -75,7 +76,7 @@ type PostgresServer struct {
 // NewPostgres starts a server for this test alone. It takes two seconds or more.
 func NewPostgres(tb testing.TB) *PostgresServer {
 	tb.Helper()
-	p := newPostgres(tb, false)
+	p := newPostgres(tb, false, "")
 	tb.Cleanup(func() {
 		p.Stop()
 		os.RemoveAll(p.folder)
@@ -142,12 +143,13 @@ func started(tb testing.TB, server **PostgresServer, durable bool) *PostgresServ
 	shared.Lock()
 	defer shared.Unlock() // newPostgres may end the test
 	if *server == nil {
-		*server = newPostgres(tb, durable)
+		*server = newPostgres(tb, durable, roomFor(durable))
 	}
 	return *server
 }
 
-func newPostgres(tb testing.TB, durable bool) *PostgresServer {
+// newPostgres starts a server that has its data below a folder, "" for the usual one.
+func newPostgres(tb testing.TB, durable bool, below string) *PostgresServer {
 	tb.Helper()
 	places := []string{"/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/local/pgsql/bin",
 		"/opt/homebrew/opt/postgresql*/bin"}
@@ -163,7 +165,7 @@ func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 	if p.user, err = unprivileged(); err != nil {
 		missing(tb, "%v", err)
 	}
-	if p.folder, err = os.MkdirTemp("", "goalcast-postgres-"); err != nil {
+	if p.folder, err = os.MkdirTemp(below, "goalcast-postgres-"); err != nil {
 		tb.Fatal(err)
 	}
 	if p.user != nil {
@@ -191,7 +193,7 @@ func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 			"unix_socket_directories=",
 			"-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=" + flush, "-c",
 			"synchronous_commit=on",
-			"-c", "full_page_writes=" + flush}
+			"-c", "full_page_writes=" + flush, "-c", "max_wal_size=128MB"}
 		if err = p.start(); err == nil {
 			return p
 		}
@@ -199,6 +201,17 @@ func newPostgres(tb testing.TB, durable bool) *PostgresServer {
 	}
 	tb.Fatalf("start postgres: %v\n%s", err, p.output())
 	return nil
+}
+
+// roomFor is where a shared server has its data: in memory where there is enough of it, unless it
+// is to flush to disk. Each schema has hundreds of files; on disk they took half of its time.
+func roomFor(durable bool) string {
+	const memory, enough = "/dev/shm", 4 << 30
+	var fs unix.Statfs_t
+	if durable || unix.Statfs(memory, &fs) != nil || fs.Bavail*uint64(fs.Bsize) < enough {
+		return "" // the usual one
+	}
+	return memory
 }
 
 // start runs the server. SIGQUIT is its immediate shutdown: it ends its children, and recovers from
