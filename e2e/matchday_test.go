@@ -221,10 +221,11 @@ func (d *dayRig) play() {
 		})
 	})
 	told.Go(func() error { d.askREST(ctx); return nil })
+	var held time.Duration
 	if d.plan.Limits.Goal == 0 {
 		db := openPostgres(d.t, d.postgres.URL)
 		defer db.Close()
-		told.Go(func() error { d.keepPace(ctx, db); return nil })
+		told.Go(func() error { held = d.keepPace(ctx, db); return nil })
 	}
 	type step struct {
 		minute int
@@ -248,6 +249,7 @@ func (d *dayRig) play() {
 	if err := told.Wait(); err != nil {
 		d.t.Fatal(err)
 	}
+	d.t.Logf("the provider was held up for %v", held.Round(time.Millisecond))
 }
 
 // come has a wave join.
@@ -377,15 +379,15 @@ func (d *dayRig) catchUp() {
 	})
 }
 
-// keepPace has the provider wait while documents pile up: on a machine that is too slow for the
-// plan's speed, all would come later and later. What a fault holds up is less than that.
-func (d *dayRig) keepPace(ctx context.Context, db *sql.DB) {
+// keepPace has the provider wait while documents pile up, and says for how long it did: on a
+// machine that is too slow for the plan's speed, all would come later and later. What a fault holds
+// up is less than that.
+func (d *dayRig) keepPace(ctx context.Context, db *sql.DB) (held time.Duration) {
 	const many = 25
 	var since time.Time // it waits
-	var waited time.Duration
 	goOn := func() {
 		if !since.IsZero() {
-			waited += time.Since(since)
+			held += time.Since(since)
 			since = time.Time{}
 			d.quiet.Unlock()
 		}
@@ -407,7 +409,7 @@ func (d *dayRig) keepPace(ctx context.Context, db *sql.DB) {
 		}
 	}
 	goOn()
-	d.t.Logf("the provider waited for %v, for more documents than %d not to wait", waited.Round(time.Millisecond), many)
+	return held
 }
 
 // documentsWaiting is how many documents are kept and not applied.

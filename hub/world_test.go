@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // limit is how long a test waits for anything before it fails.
-const limit = 20 * time.Second
+const limit = 60 * time.Second
 
 // world is a database and a bus in memory: what is played goes into the one and, in order, to every
 // node on the other.

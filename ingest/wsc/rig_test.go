@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 	match    = goalcast.MatchID(77)
 	home     = goalcast.TeamID(1)
 	away     = goalcast.TeamID(2)

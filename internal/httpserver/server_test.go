@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for anything before it fails; soon is a
 // server's limits in tests.
 const (
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 	soon     = 150 * time.Millisecond
 )
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import WebSocket from 'ws';
 import { Goalcast } from '../goalcast.js';
+import { until } from './demo.mjs';
 import { ScriptedHub, SimpleEventSource, goal, hello, snapshot } from './hub.mjs';
 
 let hub;
@@ -25,13 +26,6 @@ function listen(options = {}) {
   live.on('state', (s) => heard.states.push(s.value));
   live.start();
   return heard;
-}
-
-async function until(condition, what = condition.toString()) {
-  for (const end = Date.now() + 5000; !condition();) {
-    if (Date.now() > end) throw new Error(`waited 5 s for ${what}`);
-    await new Promise((done) => setTimeout(done, 2));
-  }
 }
 
 test('hello, snapshot, events: score, latency, cursor', async () => {

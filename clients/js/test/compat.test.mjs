@@ -4,19 +4,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { Goalcast } from '../../../testdata/v1.0/goalcast.mjs';
-import { Wire, asProvider, startGoalcast, wait } from './demo.mjs';
+import { Wire, asProvider, startGoalcast, until } from './demo.mjs';
 import { SimpleEventSource } from './hub.mjs';
 
 let hub;
 before(async () => { hub = await startGoalcast('serve'); });
 after(() => hub?.stop());
-
-async function until(condition, what = condition.toString()) {
-  for (const end = Date.now() + wait.timeout; !await condition();) {
-    if (Date.now() > end) throw new Error(`waited ${wait.timeout} ms for ${what}`);
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}
 
 // post tells the hub that so many goals have fallen.
 async function post(match, goals) {

@@ -76,7 +76,7 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function until(what, condition, ...sockets) {
   for (const end = Date.now() + wait.timeout; !condition();) {
-    assert.ok(Date.now() < end, `waited 60 s for ${what}`);
+    assert.ok(Date.now() < end, `waited ${wait.timeout} ms for ${what}`);
     await Promise.race([sleep(20), ...sockets.map((s) => s.failed)]);
   }
 }

@@ -25,6 +25,14 @@ const secret = 'secret-of-the-browser-tests';
 /** How long a test waits for anything, in ms: on a machine that is busy with other tests, and for nothing else. */
 export const wait = { timeout: 180_000 };
 
+/** Waits until the condition holds. */
+export async function until(condition, what = condition.toString()) {
+  for (const end = Date.now() + wait.timeout; !await condition();) {
+    if (Date.now() > end) throw new Error(`waited ${wait.timeout} ms for ${what}`);
+    await new Promise((done) => setTimeout(done, 2));
+  }
+}
+
 /**
  * What a provider shows to post to /feeds: a feed without a secret takes nothing from what may be a
  * page.

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
+import { wait } from './demo.mjs';
+
 export class ScriptedHub {
   #server;
   #sockets = new WebSocketServer({ noServer: true });
@@ -52,7 +54,7 @@ export class ScriptedHub {
   async visit(n) {
     while (this.visits.length <= n) {
       await new Promise((done, fail) => {
-        const timer = setTimeout(() => fail(new Error(`waited 5 s for connection ${n}`)), 5000);
+        const timer = setTimeout(() => fail(new Error(`waited ${wait.timeout} ms for connection ${n}`)), wait.timeout);
         this.#waiting.push(() => done(clearTimeout(timer)));
       });
     }

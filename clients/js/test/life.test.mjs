@@ -6,6 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import WebSocket from 'ws';
 import { Goalcast } from '../goalcast.js';
 import { watchMachine } from '../watch.js';
+import { until } from './demo.mjs';
 import { ScriptedHub, SimpleEventSource, goal, hello, snapshot } from './hub.mjs';
 
 let hub;
@@ -21,13 +22,6 @@ afterEach(async () => {
 function make(options = {}) {
   live = new Goalcast({ url: hub.url, topics: ['match:1'], WebSocket, backoff: 5, ...options });
   return live;
-}
-
-async function until(condition, what = condition.toString()) {
-  for (const end = Date.now() + 5000; !condition();) {
-    if (Date.now() > end) throw new Error(`waited 5 s for ${what}`);
-    await new Promise((done) => setTimeout(done, 2));
-  }
 }
 
 test('an event stream that says nothing for two pings is dead; one that does is kept', async () => {

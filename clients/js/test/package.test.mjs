@@ -65,7 +65,7 @@ test('an app imports the widgets, and they share its SDK; where there is no page
   const widget = String(await dist('widget.js'));
   assert.match(widget, /from"\.\/goalcast\.js"/);
   await writeFile(join(app, 'page.js'), "import 'goalcast/widget'; console.log(typeof customElements);");
-  const { stdout } = await run(process.execPath, ['page.js'], { cwd: app, timeout: 20_000 });
+  const { stdout } = await run(process.execPath, ['page.js'], { cwd: app, timeout: 60_000 });
   assert.equal(stdout, 'undefined\n');
 });
 
@@ -95,7 +95,7 @@ test('in Node with ws: connects, reads events, goes by long poll where it has to
     polled.on('status', ({ status }) => { if (status === 'live') { console.log('polled'); polled.stop(); } });
     polled.start();
   `);
-  const { stdout } = await run(process.execPath, ['app.js', hub.url], { cwd: app, timeout: 20_000 });
+  const { stdout } = await run(process.execPath, ['app.js', hub.url], { cwd: app, timeout: 60_000 });
   assert.equal(stdout, 'opta:5 1 1 90+3 withdrawn\npolled\n');
 });
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { asProvider, chromiumOptions, startGoalcast, wait } from './demo.mjs';
+import { asProvider, chromiumOptions, startGoalcast, until, wait } from './demo.mjs';
 import { ScriptedHub, hello, snapshot } from './hub.mjs';
 
 let hub;
@@ -50,13 +50,6 @@ class Match {
   goal() {
     this.goals++;
     return this.post();
-  }
-}
-
-async function until(condition, what) {
-  for (const end = Date.now() + wait.timeout; !await condition();) {
-    if (Date.now() > end) throw new Error(`waited for ${what}`);
-    await new Promise((done) => setTimeout(done, 20));
   }
 }
 

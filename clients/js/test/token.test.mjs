@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import WebSocket from 'ws';
 import { Goalcast } from '../goalcast.js';
+import { until } from './demo.mjs';
 import { ScriptedHub, SimpleEventSource, hello, snapshot } from './hub.mjs';
 
 let hub;
@@ -26,13 +27,6 @@ function listen(options = {}) {
   live.on('problem', (p) => heard.problems.push(p));
   live.start();
   return heard;
-}
-
-async function until(condition, what = condition.toString()) {
-  for (const end = Date.now() + 5000; !condition();) {
-    if (Date.now() > end) throw new Error(`waited 5 s for ${what}`);
-    await new Promise((done) => setTimeout(done, 2));
-  }
 }
 
 const unauthorized = { code: 'unauthorized', status: 401, final: true };

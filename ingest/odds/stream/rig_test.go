@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for anything before it fails.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 var quietLog = slog.New(slog.DiscardHandler)
 
