@@ -21,10 +21,16 @@ type clock struct {
 // reading is what the database's clock said at a moment of the process's clock.
 type reading struct{ database, process time.Time }
 
-// set takes a reading; asked is when the query was sent.
+// set takes a reading, in whole milliseconds; asked is when the query was sent. Where both clocks
+// may show the same time they do, as on one machine: half of the round trip, which may have been
+// a long wait, would only make that wrong.
 func (c *clock) set(database, asked time.Time) {
 	now := time.Now()
-	c.read.Store(&reading{database.Add(now.Sub(asked) / 2), now})
+	then := database.Add(now.Sub(asked) / 2)
+	if !database.Before(asked.Truncate(time.Millisecond)) && !database.After(now) {
+		then = now.Round(0) // a time of the wall's clock alone, as those that are read
+	}
+	c.read.Store(&reading{then, now})
 }
 
 // Now is the time by the database's clock. Every time that one process writes and another compares

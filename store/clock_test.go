@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,26 @@ func ahead(t *testing.T, s *Store, ms string) {
 	if err := s.readClock(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// On one machine the store's clock is the machine's, however long the database took to answer.
+func TestClockIsTheMachinesWhereItMayBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := time.Now()
+		time.Sleep(300 * time.Millisecond)
+		read := time.UnixMilli(time.Now().UnixMilli())
+		time.Sleep(100 * time.Millisecond)
+		s := &Store{}
+		if s.clock.set(read, asked); !s.Now().Equal(time.Now()) {
+			t.Errorf("%v, the machine's clock says %v", s.Now(), time.Now())
+		}
+		for _, ahead := range []time.Duration{-time.Hour, time.Second} { // on two machines
+			s.clock.set(read.Add(ahead), asked)
+			if off := s.Now().Sub(time.Now()) - ahead; off.Abs() > 200*time.Millisecond {
+				t.Errorf("%v from a clock that is %v ahead", off, ahead)
+			}
+		}
+	})
 }
 
 func TestTimesAreTheDatabases(t *testing.T) {
