@@ -15,7 +15,7 @@ import (
 	"goalcast/internal/testservers"
 )
 
-var update = flag.Bool("update", false, "write the schemas anew")
+var update = flag.Bool("update", false, "rewrite the files in store/schema")
 
 // TestSchema holds what an empty database gets against what the migrations make of it.
 func TestSchema(t *testing.T) {
@@ -43,7 +43,7 @@ func TestSchema(t *testing.T) {
 			url = empty()
 			created := openTest(t, url)
 			if got := schemaOf(t, created, url); got != want {
-				t.Errorf("-update is to write it anew. What is created:\n%s\nWhat the migrations make:\n%s", got, want)
+				t.Errorf("run this with -update? What is created:\n%s\nWhat the migrations make:\n%s", got, want)
 			}
 			must(t, created.Migrated(t.Context()))
 		})
