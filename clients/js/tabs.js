@@ -16,7 +16,7 @@ const patience = 5_000; // ms ... and for which it waits, before it takes its pl
 /**
  * What tabs say to each other. Without `to` it is for all.
  * @typedef {{from: string, to?: string} & (
- *   {type: 'lead' | 'leave' | 'ping'} |
+ *   {type: 'lead' | 'yield' | 'leave' | 'ping'} |
  *   {type: 'join', topics: string[], want: string[], opens: boolean, since?: string} |
  *   {type: 'welcome', hello?: Frame, stale: boolean, frames?: Frame[]} |
  *   {type: 'frame', frame: Frame} |
@@ -138,7 +138,7 @@ class Tab {
   /** @type {{frames: Frame[], from: string, asks: boolean} | undefined} */
   #held; // what waits until this tab has caught up, and where the hub tells what it missed
   /** @type {string | undefined} */
-  #leader; // who leads, as far as is known
+  #leader; // who leads, as far as is known: whoever said so last, until it yields
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #waiting; // for a word of the leader
   #queued = new AbortController(); // waits for the lock
@@ -193,6 +193,7 @@ class Tab {
     }, steal ? { steal } : { signal: this.#queued.signal }).then(() => {
       if (!mine || this.#closed) return;
       this.#stepDown(); // somebody took it: this tab was not heard of for too long
+      this.#say({ type: 'yield', from: this.id }); // if it said later than the other that it leads
       this.#queue();
       this.#join();
     });
@@ -227,13 +228,23 @@ class Tab {
     this.#channel.close();
   }
 
-  // join says what this tab follows, and how far it is.
+  // join says what this tab follows, and how far it is. What is heard from now on is told once it is
+  // known what came before it.
   #join() {
     const { topics, unjoined, cursor } = this.#connection;
     this.#held = undefined;
+    this.#hold([...topics]);
     this.#topics = new Map([...topics].map((topic) => [topic, false]));
     this.#follow([...topics], true, unjoined.size === 0 ? cursor : undefined);
     this.#expectWord();
+  }
+
+  /** @type {(topics: string[]) => void} */
+  #hold(topics) {
+    const { cursor, unjoined } = this.#connection;
+    const lasting = topics.filter((topic) => !isOfPrices(topic));
+    if (!cursor || unjoined.size > 0 || lasting.length === 0) return;
+    this.#held ??= { frames: [], from: this.#connection.url('poll', lasting, 'wait=0s'), asks: false };
   }
 
   /** @type {(want: string[], opens?: boolean, since?: string) => void} */
@@ -272,12 +283,17 @@ class Tab {
     else if (type === 'ping') {
       if (this.#carrier) this.#say({ type: 'frame', from: this.id, to: from, frame: this.#pong() });
     } else if (type === 'lead') {
+      if (this.#carrier && from !== this.id) return; // it is late, or this one's lock is about to be lost
       this.#leader = from;
-      if (from !== this.id) this.#stepDown();
+      this.#word();
       this.#join();
+    } else if (type === 'yield') {
+      if (from !== this.#leader) return;
+      this.#leader = undefined;
+      if (from !== this.id) this.#join();
     } else if (type === 'welcome') {
-      this.#leader = from;
-      this.#welcomed(message);
+      this.#leader ??= from;
+      if (from === this.#leader) this.#welcomed(message); // a former one's is late
     } else if (from === this.#leader) {
       if (type === 'frame') this.#heard(message.frame);
       else if (type === 'refused') this.#refused(message.problem);
@@ -289,16 +305,16 @@ class Tab {
   // welcomed: the leader knows this tab, and tells what it missed; or it cannot.
   /** @type {(message: Message & {type: 'welcome'}) => void} */
   #welcomed({ hello, stale, frames }) {
-    const { cursor, unjoined } = this.#connection;
-    const lasting = [...this.#topics.keys()].filter((topic) => !isOfPrices(topic));
+    const topics = [...this.#topics.keys()];
     this.#word();
-    if (frames) for (const topic of lasting) this.#topics.set(topic, true);
-    else if (cursor && unjoined.size === 0 && lasting.length > 0) {
-      this.#held = { frames: [], from: this.#connection.url('poll', lasting, 'wait=0s'), asks: false };
-    }
+    if (!frames) this.#hold(topics);
     this.#tell({ type: 'pong' }); // whatever was asked of another leader
     if (hello) this.#greet(hello);
-    for (const frame of frames ?? []) this.#tell(frame);
+    if (frames) {
+      for (const topic of topics) if (!isOfPrices(topic)) this.#topics.set(topic, true);
+      for (const frame of [...frames, ...this.#held?.frames ?? []]) this.#tell(frame);
+      this.#held = undefined;
+    }
     if (stale) this.#connection.setStatus('stale');
     this.#catchUp();
   }
@@ -431,6 +447,7 @@ class Tab {
   /** @type {(member: string) => void} */
   #forget(member) {
     this.#members.delete(member);
+    if (member === this.#leader) this.#leader = undefined;
     this.#prune();
   }
 

@@ -225,6 +225,93 @@ test('a leader that freezes hands over; one that hangs loses the lead, and follo
   await connections(1);
 });
 
+// hurry makes tabs lose patience within half a second, and take the lead only when they may (`mayLead`).
+// What they say to the others waits as long as `keeps` says so.
+function hurry() {
+  return context.addInitScript(() => {
+    const { setTimeout: after, BroadcastChannel: { prototype: channel }, LockManager: { prototype: locks } } = window;
+    window.setTimeout = (fn, ms, ...args) => after(fn, ms > 4000 && ms <= 5000 ? 500 : ms, ...args);
+    const { postMessage } = channel;
+    Object.assign(window, { keeps: () => false, kept: [], heard: [], mayLead: false });
+    channel.postMessage = function post(message) {
+      if (window.channel !== this) this.addEventListener('message', ({ data }) => window.heard.push(data));
+      window.channel = this;
+      if (window.keeps(message)) window.kept.push(message);
+      else postMessage.call(this, message);
+    };
+    window.letGo = () => {
+      window.keeps = () => false;
+      for (const message of window.kept.splice(0)) postMessage.call(window.channel, message);
+    };
+    const { request } = locks;
+    locks.request = function ask(name, ...rest) {
+      return rest[0].steal && !window.mayLead ? new Promise(() => {}) : request.call(this, name, ...rest);
+    };
+  });
+}
+const isSilent = (page) => page.evaluate(() => { window.keeps = () => true; });
+const letGo = (page) => page.evaluate(() => window.letGo());
+
+// takesTheLead has a tab ask for a word of who leads, and take the lead since none comes.
+async function takesTheLead(page) {
+  await page.evaluate(() => {
+    window.mayLead = true;
+    window.live.resume();
+  });
+  await until(async () => await leader() === page, 'the tab to lead');
+  await page.evaluate(() => { window.mayLead = false; });
+}
+
+test('what a tab hears of a new leader before it is welcome is told once it knows what came before', async () => {
+  const [shared, own] = await Promise.all([new Match().begin(), new Match().begin()]);
+  await hurry();
+  const silent = await open(`match:${shared.id}`);
+  await isLive(silent);
+  const slow = await open([`match:${shared.id}`, `match:${own.id}`]);
+  await isLive(slow);
+  const next = await open(`match:${shared.id}`); // after it: it does not know what was told of its own
+  await isLive(next);
+  await slow.evaluate(() => { window.keeps = ({ type }) => type === 'join'; });
+  await isSilent(silent);
+  await takesTheLead(next);
+  await shared.goal();
+  await has(next, 1);
+  await slow.waitForFunction(() => window.heard.some(({ frame }) => frame?.event?.kind === 'goal'), undefined, wait);
+  await letGo(slow);
+  await has(slow, 1);
+  await letGo(silent);
+  await own.goal();
+  await Promise.all([has(silent, 1), has(slow, 2)]);
+  assert.deepEqual((await goalsOf(slow)).sort(), [...goals(shared), ...goals(own)]);
+  assert.deepEqual(await slow.evaluate(() => window.resets), []);
+  await connections(1);
+});
+
+test('what a former leader says too late misleads nobody', async () => {
+  const match = await new Match().begin();
+  await hurry();
+  const first = await open(`match:${match.id}`);
+  const second = await open(`match:${match.id}`);
+  const last = await open(`match:${match.id}`);
+  await Promise.all(tabs.map(isLive));
+  await isSilent(first);
+  const fresh = await open(`match:${match.id}`); // whom the first welcomes
+  await first.waitForFunction(() => window.kept.some(({ type }) => type === 'welcome'), undefined, wait);
+  await isSilent(second);
+  await takesTheLead(second); // and says so only when the last has taken it in turn
+  await takesTheLead(last);
+  await isLive(fresh);
+  for (const page of [second, first]) await letGo(page);
+  await match.goal();
+  for (const page of tabs) {
+    await has(page, 1);
+    assert.deepEqual(await goalsOf(page), goals(match));
+    assert.deepEqual(await page.evaluate(() => window.resets), []);
+  }
+  assert.equal(await fresh.evaluate(() => window.heard.filter(({ type }) => type === 'lead').length), 2);
+  await connections(1);
+});
+
 test('the same user shares, with whatever token; another one does not', async (t) => {
   const scripted = await new ScriptedHub().open();
   t.after(() => scripted.close());
